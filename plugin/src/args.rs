@@ -1,0 +1,155 @@
+//! The plugin's arguments.
+//!
+//! In: `name=value` strings from QEMU's command line. Out: [`Args`], or a message that says which argument
+//! is wrong and what it may be.
+
+use iotrace_schemas::catalog::LAYERS;
+use std::path::PathBuf;
+
+const USAGE: &str = "-plugin libiotrace.so,kernel=VMLINUX-OR-PROFILE,out=TRACE\
+    [,modules=FOLDER][,debug=FOLDER][,catalog=FILE][,capture=LAYER+LAYER+mmio+interrupts][,note=KEY:VALUE]";
+
+/// What the plugin was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Args {
+    /// A vmlinux, or a profile compiled from one.
+    pub kernel: PathBuf,
+    /// Folder with the kernel's modules.
+    pub modules: Option<PathBuf>,
+    /// Folder with the modules' debug files.
+    pub debug: Option<PathBuf>,
+    /// Catalog files of the user's own.
+    pub catalogs: Vec<PathBuf>,
+    /// The trace.
+    pub out: PathBuf,
+    /// What to record.
+    pub capture: Capture,
+    /// `key:value` pairs to keep in the trace.
+    pub notes: Vec<(String, String)>,
+}
+
+/// What is recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Capture {
+    /// Layers whose functions are probed; none: all of them.
+    pub layers: Option<Vec<String>>,
+    /// Accesses to devices.
+    pub mmio: bool,
+    /// Interrupts as QEMU reports them.
+    pub interrupts: bool,
+}
+
+impl Args {
+    /// Reads the arguments.
+    ///
+    /// # Errors
+    /// A message for the user.
+    pub fn parse(args: &[String]) -> Result<Self, String> {
+        let (mut kernel, mut out, mut modules, mut debug) = (None, None, None, None);
+        let (mut catalogs, mut notes) = (Vec::new(), Vec::new());
+        let mut capture = Capture { layers: None, mmio: true, interrupts: true };
+        for arg in args {
+            let (name, value) = arg.split_once('=').unwrap_or((arg, ""));
+            if value.is_empty() || value == "on" {
+                return Err(format!("argument {name:?} has no value; usage: {USAGE}"));
+            }
+            match name {
+                "kernel" => kernel = Some(file(name, value)?),
+                "modules" => modules = Some(folder(name, value)?),
+                "debug" => debug = Some(folder(name, value)?),
+                "catalog" => catalogs.push(file(name, value)?),
+                "out" => out = Some(PathBuf::from(value)),
+                "capture" => capture = Capture::parse(value)?,
+                "note" => notes.push(note(value)?),
+                _ => return Err(format!("there is no argument {name:?}; usage: {USAGE}")),
+            }
+        }
+        let missing = |name| format!("argument {name:?} is missing; usage: {USAGE}");
+        Ok(Self {
+            kernel: kernel.ok_or_else(|| missing("kernel"))?,
+            out: out.ok_or_else(|| missing("out"))?,
+            modules,
+            debug,
+            catalogs,
+            capture,
+            notes,
+        })
+    }
+}
+
+impl Capture {
+    fn parse(value: &str) -> Result<Self, String> {
+        let mut capture = Self { layers: Some(Vec::new()), mmio: false, interrupts: false };
+        for word in value.split('+') {
+            match word {
+                "mmio" => capture.mmio = true,
+                "interrupts" => capture.interrupts = true,
+                layer if LAYERS.contains(&layer) => {
+                    capture.layers.get_or_insert_default().push(layer.to_owned());
+                }
+                _ => {
+                    let known = LAYERS.join(", ");
+                    return Err(format!(
+                        "capture={value}: {word:?} is neither a layer ({known}) nor mmio nor interrupts"
+                    ));
+                }
+            }
+        }
+        Ok(capture)
+    }
+
+    /// Whether functions of this layer are recorded.
+    pub fn layer(&self, layer: &str) -> bool {
+        self.layers.as_ref().is_none_or(|layers| layers.iter().any(|l| l == layer))
+    }
+}
+
+fn file(name: &str, value: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(value);
+    if path.is_file() { Ok(path) } else { Err(format!("{name}={value}: there is no such file")) }
+}
+
+fn folder(name: &str, value: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(value);
+    if path.is_dir() { Ok(path) } else { Err(format!("{name}={value}: there is no such folder")) }
+}
+
+fn note(value: &str) -> Result<(String, String), String> {
+    let (key, text) = value.split_once(':').ok_or_else(|| format!("note={value}: it must be KEY:VALUE"))?;
+    Ok((key.to_owned(), text.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(args: &[&str]) -> Result<Args, String> {
+        Args::parse(&args.iter().map(|a| (*a).to_owned()).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (args, expected) in [
+            (&["out=x"][..], "\"kernel\" is missing"),
+            (&["kernel=/etc/hostname"], "\"out\" is missing"),
+            (&["kernel=/nowhere/vmlinux", "out=x"], "kernel=/nowhere/vmlinux: there is no such file"),
+            (&["modules=/etc/hostname"], "there is no such folder"),
+            (&["kernl=x"], "no argument \"kernl\""),
+            (&["kernel"], "\"kernel\" has no value"),
+            (&["capture=blok"], "\"blok\" is neither a layer"),
+            (&["note=abc"], "must be KEY:VALUE"),
+        ] {
+            let message = parse(args).unwrap_err();
+            assert!(message.contains(expected), "{message}");
+        }
+    }
+
+    #[test]
+    fn capture_chooses_layers() {
+        let args = parse(&["kernel=/etc/hostname", "out=x", "capture=block+mmio"]).unwrap();
+        assert!(args.capture.layer("block") && !args.capture.layer("scsi"));
+        assert!(args.capture.mmio && !args.capture.interrupts);
+        let all = parse(&["kernel=/etc/hostname", "out=x"]).unwrap().capture;
+        assert!(all.layer("scsi") && all.mmio && all.interrupts);
+    }
+}

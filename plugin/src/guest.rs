@@ -1,0 +1,189 @@
+//! Finds the kernel and its modules in guest memory.
+//!
+//! In: the profile, a vCPU whose memory can be read. Out: where the kernel is, or that it is another one;
+//! a module's name and symbols.
+
+use crate::qemu::Cpu;
+use iotrace_kernel::parse_symtab;
+use iotrace_profile::plan::Access;
+use iotrace_profile::{ModuleAccess, Profile};
+
+/// Where kernel images are mapped: `__START_KERNEL_map`, 1 GiB (Documentation/arch/x86/x86_64/mm.rst).
+pub const IMAGES: std::ops::Range<u64> = 0xffff_ffff_8000_0000..0xffff_ffff_c000_0000;
+/// First address of the kernel's half.
+pub const KERNEL_HALF: u64 = 0xffff_8000_0000_0000;
+/// KASLR moves the image by multiples of this (CONFIG_PHYSICAL_ALIGN).
+const STEP: u64 = 0x20_0000;
+const PAGE: usize = 4096;
+const BANNER: &[u8] = b"Linux version ";
+
+/// What was found in the guest.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Search {
+    /// The profile's kernel, moved by this many bytes.
+    Found(u64),
+    /// Another kernel, as it calls itself.
+    Other(String),
+    /// No kernel yet.
+    Nothing,
+}
+
+/// Looks for the profile's kernel. Cheap to fail before the guest has mapped a kernel.
+pub fn find_kernel(profile: &Profile, cpu: &Cpu) -> Search {
+    let expected = profile.banner.as_bytes();
+    let mut bytes = vec![0; expected.len()];
+    let slides = (0..IMAGES.end - IMAGES.start).step_by(STEP as usize);
+    for slide in slides {
+        let address = profile.anchors.banner.wrapping_add(slide);
+        if !expected.is_empty() && cpu.read(address, &mut bytes) && bytes == expected {
+            return check_build(profile, slide, cpu);
+        }
+    }
+    find_banner(cpu).map_or(Search::Nothing, Search::Other)
+}
+
+/// The banner fits; the build-id must fit too, where there is one.
+fn check_build(profile: &Profile, slide: u64, cpu: &Cpu) -> Search {
+    let Some((start, stop)) = profile.anchors.notes else { return Search::Found(slide) };
+    let mut notes = vec![0; stop.saturating_sub(start).min(PAGE as u64) as usize];
+    if !cpu.read(start.wrapping_add(slide), &mut notes) {
+        return Search::Found(slide);
+    }
+    match build_id(&notes) {
+        Some(id) if !profile.build_id.is_empty() && id != profile.build_id => {
+            let text = profile.banner.trim_end();
+            Search::Other(format!("{text}, but with build-id {}", hex(id)))
+        }
+        _ => Search::Found(slide),
+    }
+}
+
+/// The GNU build-id among ELF notes: name size, descriptor size, type; then both, padded to 4 bytes.
+fn build_id(mut notes: &[u8]) -> Option<&[u8]> {
+    /// `NT_GNU_BUILD_ID`.
+    const BUILD_ID: u32 = 3;
+    loop {
+        let word = |at: usize| Some(u32::from_le_bytes(notes.get(at..at + 4)?.try_into().ok()?));
+        let (name, descriptor, kind) = (word(0)? as usize, word(4)? as usize, word(8)?);
+        let begin = 12 + name.next_multiple_of(4);
+        let body = notes.get(begin..begin.checked_add(descriptor)?)?;
+        if kind == BUILD_ID && notes.get(12..16)? == b"GNU\0" {
+            return Some(body);
+        }
+        notes = notes.get(begin + descriptor.next_multiple_of(4)..)?;
+    }
+}
+
+/// The first thing in the images' range that looks like a kernel's banner.
+fn find_banner(cpu: &Cpu) -> Option<String> {
+    let mut page = [0; PAGE + 256];
+    let (step, mut address) = (PAGE as u64, IMAGES.start);
+    while address < IMAGES.end {
+        if !cpu.read(address, &mut page[..PAGE]) {
+            // Images are mapped with pages of 2 MiB while the kernel starts.
+            address = (address / STEP + 1) * STEP;
+            continue;
+        }
+        if let Some(at) = page[..PAGE].windows(BANNER.len()).position(|w| w == BANNER) {
+            cpu.read(address, &mut page);
+            let text: Vec<u8> = page[at..].iter().copied().take_while(|b| (32..127).contains(b)).collect();
+            // "Linux version %s" of a format string is not a banner.
+            if text.get(BANNER.len()).is_some_and(u8::is_ascii_digit) {
+                return Some(String::from_utf8_lossy(&text).into_owned());
+            }
+        }
+        address += step;
+    }
+    None
+}
+
+/// A module in the guest: its name and its functions (name, address, length).
+pub struct LoadedModule {
+    /// Name.
+    pub name: String,
+    /// Functions: name, address in the guest, length in bytes.
+    pub functions: Vec<(String, u64, u64)>,
+}
+
+/// Reads the module whose `struct module` is at `address`.
+pub fn read_module(access: &ModuleAccess, address: u64, cpu: &Cpu) -> Option<LoadedModule> {
+    /// Most symbols a module may have, and most bytes of their names: bounds for what a guest can make us
+    /// allocate.
+    const SYMBOLS: u64 = 1 << 20;
+    const NAMES: u32 = 16 << 20;
+    /// sizeof(Elf64_Sym); the name's offset is its first word.
+    const SYMBOL: usize = 24;
+    let value = |access: &Access| follow(access, address, cpu);
+    let count = value(&access.num_symtab)?.min(SYMBOLS) as usize;
+    let symtab = read_pages(cpu, value(&access.symtab)?, count * SYMBOL);
+    let last = symtab.chunks_exact(SYMBOL).map(|s| u32::from_le_bytes([s[0], s[1], s[2], s[3]])).max();
+    let strtab = read_pages(cpu, value(&access.strtab)?, last.unwrap_or(0).min(NAMES) as usize + 512);
+    let functions = parse_symtab(&symtab, &strtab)
+        .filter(|s| s.is_function())
+        .map(|s| (s.name.to_owned(), s.value, s.size))
+        .collect();
+    Some(LoadedModule { name: module_name(access, address, cpu)?, functions })
+}
+
+/// The name of the module whose `struct module` is at `address`.
+pub fn module_name(access: &ModuleAccess, address: u64, cpu: &Cpu) -> Option<String> {
+    // MODULE_NAME_LEN, include/linux/module.h.
+    let mut name = [0; 56];
+    cpu.read(follow(&access.name, address, cpu)?, &mut name).then_some(())?;
+    let length = name.iter().position(|b| *b == 0).unwrap_or(name.len());
+    Some(String::from_utf8_lossy(&name[..length]).into_owned())
+}
+
+/// The value of an access from an object's address; none if a pointer leads nowhere.
+pub fn follow(access: &Access, object: u64, cpu: &Cpu) -> Option<u64> {
+    let mut address = object;
+    for step in &access.steps {
+        address = cpu.number(address.wrapping_add_signed(*step), 8)?;
+    }
+    let address = address.wrapping_add_signed(access.offset);
+    match access.width {
+        0 => Some(address),
+        width => Some(access.decode(cpu.number(address, width)?)),
+    }
+}
+
+/// As much of `length` bytes as is mapped, page by page.
+fn read_pages(cpu: &Cpu, address: u64, length: usize) -> Vec<u8> {
+    let mut bytes = vec![0; length];
+    let mut done = 0;
+    while done < length {
+        let at = address.wrapping_add(done as u64);
+        let part = (PAGE - at as usize % PAGE).min(length - done);
+        if !cpu.read(at, &mut bytes[done..done + part]) {
+            bytes.truncate(done);
+            break;
+        }
+        done += part;
+    }
+    bytes
+}
+
+/// Bytes as hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_build_id_is_found_among_other_notes() {
+        let note = |name: &[u8; 4], kind: u32, body: &[u8]| {
+            let mut note = [4_u32, body.len() as u32, kind].map(u32::to_le_bytes).concat();
+            note.extend(name);
+            note.extend(body);
+            note.resize(note.len().next_multiple_of(4), 0);
+            note
+        };
+        let notes = [note(b"Xen\0", 6, &[1, 2, 3]), note(b"GNU\0", 3, &[9, 8, 7])].concat();
+        assert_eq!(build_id(&notes), Some(&[9, 8, 7][..]));
+        assert_eq!(build_id(&notes[..20]), None);
+        assert_eq!(build_id(&[0xff; 40]), None);
+    }
+}

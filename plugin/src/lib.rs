@@ -1,0 +1,21 @@
+//! `libiotrace.so`: the QEMU TCG plugin that writes traces.
+//!
+//! In: a guest being run or replayed, a kernel profile. Out: a trace.
+//!
+//! - `qemu`: the edge to QEMU. All `unsafe` code and every difference between API versions is there.
+//! - `args`: the plugin's arguments.
+//! - `site`: what can be attached to an instruction.
+//! - `guest`: finds the kernel and its modules in guest memory.
+//! - `instrument`: decides, when QEMU translates an instruction, what is attached to it.
+//! - `record`: what happens when such an instruction executes: a fixed-size record in a buffer.
+//! - `writer`: the thread that encodes and compresses full buffers.
+//! - `tracer`: puts these together.
+
+mod args;
+mod guest;
+mod instrument;
+mod qemu;
+mod record;
+mod site;
+mod tracer;
+mod writer;

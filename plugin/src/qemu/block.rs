@@ -1,0 +1,96 @@
+//! A block being translated.
+
+use super::entry;
+use super::{Counter, clock};
+use crate::site::Site;
+use qemu_plugin_sys as sys;
+use std::ffi::c_void;
+
+/// A block being translated. Lives only during the callback.
+pub struct Block(*mut sys::qemu_plugin_tb);
+
+impl Block {
+    /// # Safety
+    /// `tb` is QEMU's handle, and the result does not outlive the callback.
+    pub(super) unsafe fn new(tb: *mut sys::qemu_plugin_tb) -> Self {
+        Self(tb)
+    }
+
+    /// Virtual address of its first instruction.
+    pub fn address(&self) -> u64 {
+        // SAFETY: the handle is valid during the callback.
+        unsafe { sys::qemu_plugin_tb_vaddr(self.0) }
+    }
+
+    /// Its instructions in order.
+    pub fn instructions(&self) -> impl Iterator<Item = Instruction> + '_ {
+        // SAFETY: the handle is valid during the callback, and the indices are below the count.
+        let count = unsafe { sys::qemu_plugin_tb_n_insns(self.0) };
+        (0..count).map(|i| Instruction(unsafe { sys::qemu_plugin_tb_get_insn(self.0, i) }))
+    }
+}
+
+/// An instruction being translated. Lives only during the callback.
+pub struct Instruction(*mut sys::qemu_plugin_insn);
+
+impl Instruction {
+    /// Virtual address.
+    pub fn address(&self) -> u64 {
+        // SAFETY: the handle is valid during the callback.
+        unsafe { sys::qemu_plugin_insn_vaddr(self.0) }
+    }
+
+    /// Its first bytes, and how many of them there are.
+    pub fn bytes(&self) -> ([u8; 16], usize) {
+        let mut bytes = [0; 16];
+        // SAFETY: QEMU writes at most the length it is given.
+        let length =
+            unsafe { sys::qemu_plugin_insn_data(self.0, bytes.as_mut_ptr().cast::<c_void>(), bytes.len()) };
+        (bytes, length.min(16))
+    }
+
+    /// Counts it whenever it is executed, before any callback attached after this call.
+    pub fn count(&self, counter: &Counter) {
+        // SAFETY: the handle is valid during the callback; the scoreboard is never freed.
+        unsafe {
+            sys::qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu(
+                self.0,
+                sys::qemu_plugin_op::QEMU_PLUGIN_INLINE_ADD_U64,
+                clock::entry_of(counter),
+                1,
+            );
+        }
+    }
+
+    /// Calls [`super::Instrument::executed`] with `site` before each execution.
+    pub fn on_execution(&self, site: &'static Site) {
+        // SAFETY: the handle is valid during the callback; the site lives forever, and `executed` takes
+        // it for what it is.
+        unsafe {
+            sys::qemu_plugin_register_vcpu_insn_exec_cb(
+                self.0,
+                Some(entry::executed),
+                sys::qemu_plugin_cb_flags::QEMU_PLUGIN_CB_R_REGS,
+                data(site),
+            );
+        }
+    }
+
+    /// Calls [`super::Instrument::accessed`] with `site` after each access to device memory.
+    pub fn on_access(&self, site: &'static Site) {
+        // SAFETY: as in `on_execution`.
+        unsafe {
+            sys::qemu_plugin_register_vcpu_mem_cb(
+                self.0,
+                Some(entry::accessed),
+                sys::qemu_plugin_cb_flags::QEMU_PLUGIN_CB_NO_REGS,
+                sys::qemu_plugin_mem_rw::QEMU_PLUGIN_MEM_RW,
+                data(site),
+            );
+        }
+    }
+}
+
+fn data(site: &'static Site) -> *mut c_void {
+    std::ptr::from_ref(site).cast_mut().cast()
+}

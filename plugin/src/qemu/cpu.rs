@@ -1,0 +1,173 @@
+//! Registers and memory of the vCPU that is in a callback.
+
+use qemu_plugin_sys as sys;
+use std::cell::RefCell;
+use std::ffi::{CStr, c_uint};
+
+/// The registers that are read, by gdb's names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Register {
+    /// Return value.
+    Rax,
+    /// Used by CPUID.
+    Rbx,
+    /// Fourth argument.
+    Rcx,
+    /// Third argument.
+    Rdx,
+    /// Second argument.
+    Rsi,
+    /// First argument.
+    Rdi,
+    /// Fifth argument.
+    R8,
+    /// Sixth argument.
+    R9,
+    /// Stack pointer.
+    Rsp,
+    /// Base of the per-CPU data while in the kernel.
+    GsBase,
+}
+
+/// Arguments of a function in order (System V ABI for x86-64).
+pub const ARGUMENTS: [Register; 6] =
+    [Register::Rdi, Register::Rsi, Register::Rdx, Register::Rcx, Register::R8, Register::R9];
+
+const NAMES: [&str; 10] = ["rax", "rbx", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "rsp", "gs_base"];
+
+unsafe extern "C" {
+    fn g_byte_array_new() -> *mut sys::GByteArray;
+    fn g_byte_array_set_size(array: *mut sys::GByteArray, length: c_uint) -> *mut sys::GByteArray;
+    fn g_array_free(array: *mut sys::GArray, free: c_uint) -> *mut std::ffi::c_char;
+}
+
+/// QEMU's handles of one vCPU's registers, and a buffer of glib's for what is read.
+struct Handles {
+    registers: [*mut sys::qemu_plugin_register; NAMES.len()],
+    buffer: *mut sys::GByteArray,
+}
+
+thread_local! {
+    /// Of the vCPUs that run on this thread: a handle means the same register on each of them.
+    static HANDLES: RefCell<Option<Handles>> = const { RefCell::new(None) };
+}
+
+/// The vCPU that is in a callback on this thread.
+#[derive(Debug)]
+pub struct Cpu {
+    index: u32,
+    /// Not to be sent to another thread.
+    here: std::marker::PhantomData<*const ()>,
+}
+
+impl Cpu {
+    pub(super) fn new(index: c_uint) -> Self {
+        Self { index, here: std::marker::PhantomData }
+    }
+
+    /// The vCPU whose code is being translated, where only memory can be read; none on a thread that
+    /// runs no vCPU.
+    pub(super) fn current() -> Option<Self> {
+        HANDLES.with_borrow(Option::is_some).then(|| Self::new(0))
+    }
+
+    /// Its number.
+    pub fn index(&self) -> u32 {
+        self.index
+    }
+
+    /// Gets the handles; to be called once on the vCPU's thread. False if a register is not there.
+    pub fn prepare(&self) -> bool {
+        let handles = Handles::find();
+        let complete = handles.registers.iter().all(|r| !r.is_null());
+        HANDLES.set(Some(handles));
+        complete
+    }
+
+    /// A register's value; 0 if it cannot be read.
+    pub fn register(&self, register: Register) -> u64 {
+        HANDLES.with_borrow(|handles| {
+            let Some(handles) = handles else { return 0 };
+            let handle = handles.registers[register as usize];
+            if handle.is_null() {
+                return 0;
+            }
+            // SAFETY: handle and buffer come from QEMU and glib and belong to this thread; the callback
+            // was registered with QEMU_PLUGIN_CB_R_REGS. QEMU appends to the buffer, so it is emptied
+            // first. What the function returns differs between versions; the buffer's length does not.
+            unsafe {
+                g_byte_array_set_size(handles.buffer, 0);
+                sys::qemu_plugin_read_register(handle, handles.buffer);
+                number(handles.buffer)
+            }
+        })
+    }
+
+    /// Reads guest memory at a virtual address into `out`. False if it is not mapped; `out` is then as it
+    /// was.
+    pub fn read(&self, address: u64, out: &mut [u8]) -> bool {
+        if out.is_empty() {
+            return true;
+        }
+        HANDLES.with_borrow(|handles| {
+            let Some(handles) = handles else { return false };
+            // SAFETY: the buffer is glib's and belongs to this thread; QEMU resizes it to the length
+            // asked for and fills it when it returns true.
+            unsafe {
+                let buffer = handles.buffer;
+                let read = sys::qemu_plugin_read_memory_vaddr(address, buffer, out.len());
+                if !read || ((*buffer).len as usize) < out.len() {
+                    return false;
+                }
+                std::ptr::copy_nonoverlapping((*buffer).data, out.as_mut_ptr(), out.len());
+            }
+            true
+        })
+    }
+
+    /// A number of `width` bytes (1 to 8) at a virtual address; none if it is not mapped.
+    pub fn number(&self, address: u64, width: u8) -> Option<u64> {
+        let mut bytes = [0; 8];
+        let part = bytes.get_mut(..usize::from(width))?;
+        self.read(address, part).then(|| u64::from_le_bytes(bytes))
+    }
+}
+
+impl Handles {
+    fn find() -> Self {
+        let mut handles = Self {
+            registers: [std::ptr::null_mut(); NAMES.len()],
+            // SAFETY: glib is part of every QEMU.
+            buffer: unsafe { g_byte_array_new() },
+        };
+        // SAFETY: called in the vCPU's context, as the API wants; the array has `len` descriptors whose
+        // names are NUL-terminated and live as long as QEMU. The array itself is ours to free.
+        unsafe {
+            let array = sys::qemu_plugin_get_registers();
+            if array.is_null() {
+                return handles;
+            }
+            let first = (*array).data.cast::<sys::qemu_plugin_reg_descriptor>();
+            for descriptor in std::slice::from_raw_parts(first, (*array).len as usize) {
+                let name = CStr::from_ptr(descriptor.name).to_bytes();
+                if let Some(at) = NAMES.iter().position(|n| n.as_bytes() == name) {
+                    handles.registers[at] = descriptor.handle;
+                }
+            }
+            g_array_free(array, 1);
+        }
+        handles
+    }
+}
+
+/// # Safety
+/// `buffer` is a valid byte array.
+unsafe fn number(buffer: *const sys::GByteArray) -> u64 {
+    let mut bytes = [0; 8];
+    // SAFETY: the array has `len` bytes at `data`; at most eight of them are copied.
+    unsafe {
+        let length = ((*buffer).len as usize).min(8);
+        std::ptr::copy_nonoverlapping((*buffer).data, bytes.as_mut_ptr(), length);
+    }
+    u64::from_le_bytes(bytes)
+}

@@ -1,0 +1,25 @@
+//! The edge to QEMU. Everything that is `unsafe` or differs between versions of the plugin API is in
+//! this folder; what leaves it is safe.
+//!
+//! - `abi`: the handshake over the API's version, and the C functions whose signatures changed.
+//! - `entry`: what QEMU calls.
+//! - `block`: a block being translated.
+//! - `cpu`: registers and memory of the vCPU that is in a callback.
+//! - `clock`: the count of executed instructions, ours and QEMU's.
+//! - `per_vcpu`: state that belongs to one vCPU.
+//! - `host`: signals and output.
+
+mod abi;
+mod block;
+mod clock;
+mod cpu;
+mod entry;
+mod host;
+mod per_vcpu;
+
+pub use block::{Block, Instruction};
+pub use clock::{Counter, Icount};
+pub use cpu::{ARGUMENTS, Cpu, Register};
+pub use entry::{Access, Guest, Instrument};
+pub use host::{block_signals, report};
+pub use per_vcpu::PerVcpu;

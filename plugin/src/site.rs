@@ -1,0 +1,52 @@
+//! What can be attached to an instruction. Made once, when a probe is placed; lives forever.
+
+use iotrace_profile::Action;
+use iotrace_profile::plan::Plan;
+use iotrace_schemas::event::KindId;
+
+/// What is attached to an instruction.
+#[derive(Debug)]
+pub enum Site {
+    /// A function's first instruction.
+    Entry(Entry),
+    /// A return of a function.
+    Exit(Exit),
+    /// An instruction that may access a device, at this address.
+    Device {
+        /// Address of the instruction.
+        pc: u64,
+        /// The access is recorded, not only used to set the clock.
+        record: bool,
+    },
+    /// HLT.
+    Halt,
+    /// CPUID: perhaps a mark.
+    Cpuid,
+}
+
+/// A function's entry.
+#[derive(Debug)]
+pub struct Entry {
+    /// Number in the trace; none if the entry is not recorded.
+    pub kind: Option<KindId>,
+    /// What is read.
+    pub plan: Plan,
+    /// What the plugin does itself.
+    pub action: Action,
+}
+
+/// A function's return.
+#[derive(Debug)]
+pub struct Exit {
+    /// Number in the trace.
+    pub kind: KindId,
+    /// The returned value is recorded.
+    pub value: bool,
+}
+
+impl Site {
+    /// The site for as long as QEMU lives: translated code refers to it.
+    pub fn keep(self) -> &'static Self {
+        Box::leak(Box::new(self))
+    }
+}

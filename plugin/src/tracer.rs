@@ -1,0 +1,320 @@
+//! Puts the parts together: what QEMU reports becomes places, records and definitions.
+
+mod placement;
+
+use crate::args::Args;
+use crate::guest::{self, IMAGES, Search, hex};
+use crate::instrument::{Fixed, Places};
+use crate::qemu::{self, Access, Block, Counter, Cpu, Guest, Icount, Instrument, PerVcpu, Register};
+use crate::record::Recorder;
+use crate::site::Site;
+use crate::writer::Writer;
+use iotrace_profile::{Action, Profile, Sources, compile};
+use iotrace_schemas::catalog::Catalog;
+use iotrace_schemas::definition::{Definition, Note, Severity, TraceInfo};
+use iotrace_schemas::event::{self, MARK_LEAF};
+use placement::Placement;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, Ordering};
+use std::sync::{Arc, Mutex};
+
+/// How often a kernel is looked for before the tracing is given up: each block translated in the range of
+/// kernel images is a try, and the kernel is there with the first.
+const TRIES: u8 = 20;
+
+/// The tracer of this QEMU.
+struct Tracer {
+    args: Args,
+    guest: Guest,
+    profile: Profile,
+    counter: Counter,
+    /// What the count is ahead of QEMU's own.
+    ahead: AtomicI64,
+    writer: Arc<Writer>,
+    recorders: PerVcpu<Recorder>,
+    places: Mutex<Places>,
+    placement: Mutex<Placement>,
+    fixed: Fixed,
+    /// The kernel was found: events are recorded.
+    tracing: AtomicBool,
+    /// Nothing is recorded any more.
+    stopped: AtomicBool,
+    tries: AtomicU8,
+}
+
+/// Prepares the tracing: called once, when QEMU loads the plugin.
+///
+/// # Errors
+/// A message for the user; QEMU then does not start.
+pub fn install(guest: Guest, args: &[String]) -> Result<Box<dyn Instrument>, String> {
+    if guest.target != "x86_64" || !guest.system {
+        return Err(format!(
+            "the guest is {}{}; iotrace traces qemu-system-x86_64 only",
+            guest.target,
+            if guest.system { "" } else { " (a single program)" }
+        ));
+    }
+    let args = Args::parse(args)?;
+    let profile = load_profile(&args)?;
+    let writer = Arc::new(Writer::start(&args.out)?);
+    let recorders = PerVcpu::new(guest.max_vcpus, |i| Recorder::new(i, Arc::clone(&writer)));
+    Ok(Box::new(Tracer {
+        args,
+        guest,
+        profile,
+        counter: Counter::new(),
+        ahead: AtomicI64::new(0),
+        writer,
+        recorders,
+        places: Mutex::default(),
+        placement: Mutex::default(),
+        fixed: Fixed::new(),
+        tracing: AtomicBool::new(false),
+        stopped: AtomicBool::new(false),
+        tries: AtomicU8::new(0),
+    }))
+}
+
+fn load_profile(args: &Args) -> Result<Profile, String> {
+    if Profile::is_profile(&args.kernel) {
+        if !args.catalogs.is_empty() {
+            return Err("catalog= does not go with a compiled profile, which has its catalog in it: \
+                compile the profile again with the catalog, or give kernel= the vmlinux"
+                .into());
+        }
+        return Profile::read(&args.kernel).map_err(|e| e.to_string());
+    }
+    let read = |path: &std::path::PathBuf| {
+        let text = std::fs::read_to_string(path)
+            .map_err(|e| format!("cannot read the catalog {}: {e}", path.display()))?;
+        Ok::<_, String>((path.display().to_string(), text))
+    };
+    let files = args.catalogs.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    let catalog = Catalog::load(&files).map_err(|e| e.to_string())?;
+    let sources = Sources {
+        vmlinux: args.kernel.clone(),
+        modules: args.modules.clone(),
+        debug: args.debug.clone(),
+        lines: false,
+    };
+    compile(&catalog, &sources).map_err(|e| e.to_string())
+}
+
+impl Tracer {
+    fn active(&self) -> bool {
+        self.tracing.load(Ordering::Relaxed) && !self.stopped.load(Ordering::Relaxed)
+    }
+
+    /// Instructions completed before the one that is in a callback.
+    fn clock(&self, cpu: &Cpu) -> u64 {
+        let count = if self.guest.max_vcpus == 1 { self.counter.of(cpu.index()) } else { self.counter.sum() };
+        count.wrapping_sub(1).wrapping_sub(self.ahead.load(Ordering::Relaxed).cast_unsigned())
+    }
+
+    fn record(&self, cpu: &Cpu, code: impl FnOnce(&mut Recorder)) {
+        self.recorders.with(cpu.index(), code);
+        if self.writer.failed() {
+            self.stopped.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Looks for the kernel in guest memory while it is not known.
+    fn search(&self, cpu: &Cpu) {
+        let tries = self.tries.fetch_add(1, Ordering::Relaxed);
+        match guest::find_kernel(&self.profile, cpu) {
+            Search::Found(slide) => self.begin(slide),
+            Search::Other(other) => self.wrong_kernel(&other),
+            Search::Nothing if tries + 1 == TRIES => self.wrong_kernel("none that iotrace can find"),
+            Search::Nothing => {}
+        }
+    }
+
+    /// The kernel is there: everything in its image is placed and defined.
+    fn begin(&self, slide: u64) {
+        let icount = Icount::find();
+        self.define_trace(slide, icount.map(|i| i.shift()));
+        let (Ok(mut placement), Ok(mut places)) = (self.placement.lock(), self.places.lock()) else { return };
+        let definitions = placement.place_image(&self.profile, &self.args.capture, slide, &mut places);
+        self.writer.define(definitions);
+        for vcpu in self.recorders.indices() {
+            self.recorders.with(vcpu, |r| r.begin(self.profile.context.clone(), icount));
+        }
+        self.tracing.store(true, Ordering::Relaxed);
+    }
+
+    fn wrong_kernel(&self, other: &str) {
+        self.stopped.store(true, Ordering::Relaxed);
+        let text = format!(
+            "the guest's kernel is {other}; kernel={} is {} with build-id {}: nothing is traced; give the \
+             vmlinux of the guest's kernel",
+            self.args.kernel.display(),
+            self.profile.banner.trim_end(),
+            hex(&self.profile.build_id),
+        );
+        qemu::report(&text);
+        self.define_trace(0, None);
+        self.note(Severity::Error, "wrong-kernel", &text);
+    }
+
+    fn define_trace(&self, slide: u64, icount_shift: Option<u8>) {
+        let info = TraceInfo {
+            writer: concat!("iotrace ", env!("CARGO_PKG_VERSION")).into(),
+            target: self.guest.target.clone(),
+            plugin_api: self.guest.api,
+            vcpus: self.guest.vcpus as u32,
+            icount_shift,
+            banner: self.profile.banner.clone(),
+            build_id: self.profile.build_id.clone(),
+            slide,
+            notes: self.args.notes.clone(),
+        };
+        self.writer.define(vec![Definition::Trace(info)]);
+    }
+
+    fn note(&self, severity: Severity, topic: &str, text: &str) {
+        self.writer.define(vec![Definition::Note(Note { severity, topic: topic.into(), text: text.into() })]);
+    }
+
+    fn enter(&self, cpu: &Cpu, clock: u64, entry: &'static crate::site::Entry) {
+        match entry.action {
+            Action::Record => {}
+            Action::ModuleLoad => self.module_loaded(cpu, clock),
+            Action::ModuleUnload => self.module_unloaded(cpu, clock),
+            Action::TaskRename => {
+                let task = cpu.register(Register::Rdi);
+                self.record(cpu, |r| r.forget_task(task));
+            }
+            Action::PowerOff => self.power_off(cpu, clock),
+            Action::Fault => self.fault(cpu),
+        }
+        self.record(cpu, |r| r.entry(cpu, clock, entry));
+        self.define_symbols(cpu, entry);
+    }
+
+    /// Names the functions whose addresses an event mentions for the first time.
+    fn define_symbols(&self, cpu: &Cpu, entry: &'static crate::site::Entry) {
+        if entry.plan.words.iter().any(|w| w.symbol)
+            && let Ok(mut placement) = self.placement.lock()
+        {
+            let definitions = placement.new_symbols(&entry.plan, cpu);
+            if !definitions.is_empty() {
+                self.writer.define(definitions);
+            }
+        }
+    }
+
+    /// QEMU does not count an instruction whose access to memory faults; the inline count has counted it.
+    /// One that could not be fetched was not translated, and so not counted by either.
+    fn fault(&self, cpu: &Cpu) {
+        // X86_PF_INSTR, arch/x86/include/asm/trap_pf.h: the error code is on top of the stack.
+        const FETCH: u64 = 1 << 4;
+        let error = cpu.number(cpu.register(Register::Rsp), 8).unwrap_or(0);
+        if error & FETCH == 0 {
+            self.ahead.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn module_loaded(&self, cpu: &Cpu, clock: u64) {
+        let Some(access) = &self.profile.module else { return };
+        let address = cpu.register(Register::Rdi);
+        let Some(module) = guest::read_module(access, address, cpu) else {
+            self.note(Severity::Warning, "module", "a module was loaded whose symbols cannot be read");
+            return;
+        };
+        let (Ok(mut placement), Ok(mut places)) = (self.placement.lock(), self.places.lock()) else { return };
+        let (number, definitions) =
+            placement.place_module(&self.profile, &self.args.capture, &module, &mut places);
+        self.writer.define(definitions);
+        self.record(cpu, |r| r.builtin(cpu, clock, event::MODULE_LOAD, &[number.into()]));
+    }
+
+    fn module_unloaded(&self, cpu: &Cpu, clock: u64) {
+        let Some(access) = &self.profile.module else { return };
+        let Some(name) = guest::module_name(access, cpu.register(Register::Rdi), cpu) else { return };
+        let (Ok(mut placement), Ok(mut places)) = (self.placement.lock(), self.places.lock()) else { return };
+        if let Some(number) = placement.remove_module(&name, &mut places) {
+            self.record(cpu, |r| r.builtin(cpu, clock, event::MODULE_UNLOAD, &[number.into()]));
+        }
+    }
+
+    fn power_off(&self, cpu: &Cpu, clock: u64) {
+        self.record(cpu, |r| r.builtin(cpu, clock, event::POWER_OFF, &[]));
+        self.stopped.store(true, Ordering::Relaxed);
+        self.flush();
+    }
+
+    fn flush(&self) {
+        self.recorders.indices().for_each(|vcpu| _ = self.recorders.with(vcpu, Recorder::flush));
+    }
+}
+
+impl Instrument for Tracer {
+    fn vcpu_started(&self, cpu: &Cpu) {
+        if !cpu.prepare() {
+            self.note(Severity::Error, "registers", "QEMU does not give all registers that are needed");
+            qemu::report("QEMU does not give all registers that are needed; arguments will be missing");
+        }
+    }
+
+    fn translate(&self, block: &Block, cpu: Option<&Cpu>) {
+        let stopped = self.stopped.load(Ordering::Relaxed);
+        if !stopped && !self.tracing.load(Ordering::Relaxed) && IMAGES.contains(&block.address()) {
+            if let Some(cpu) = cpu {
+                self.search(cpu);
+            }
+        }
+        if let Ok(mut places) = self.places.lock() {
+            places.instrument(block, &self.counter, &self.fixed);
+        }
+    }
+
+    fn executed(&self, cpu: &Cpu, site: &'static Site) {
+        if !self.active() {
+            return;
+        }
+        let clock = self.clock(cpu);
+        match site {
+            Site::Entry(entry) => self.enter(cpu, clock, entry),
+            Site::Exit(exit) => self.record(cpu, |r| r.exit(cpu, clock, exit)),
+            Site::Halt => self.record(cpu, |r| r.builtin(cpu, clock, event::IDLE, &[])),
+            Site::Cpuid if cpu.register(Register::Rax) as u32 == MARK_LEAF => {
+                let words = [Register::Rbx, Register::Rcx].map(|r| cpu.register(r) & 0xffff_ffff);
+                self.record(cpu, |r| r.builtin(cpu, clock, event::MARK, &words));
+            }
+            Site::Cpuid | Site::Device { .. } => {}
+        }
+    }
+
+    fn accessed(&self, cpu: &Cpu, access: Access, site: &'static Site) {
+        let Site::Device { pc, record } = *site else { return };
+        if !self.active() {
+            return;
+        }
+        let mut clock = self.clock(cpu);
+        self.record(cpu, |r| {
+            let drift = r.synchronize(clock);
+            self.ahead.fetch_add(drift, Ordering::Relaxed);
+            clock = clock.wrapping_sub(drift.cast_unsigned());
+            if record && self.args.capture.mmio {
+                r.device(cpu, clock, access, pc);
+            }
+        });
+    }
+
+    fn interrupted(&self, cpu: &Cpu, from: u64, to: u64) {
+        if self.active() && self.args.capture.interrupts {
+            // Between instructions: the one before is counted, there is none in execution.
+            let clock = self.clock(cpu).wrapping_add(1);
+            self.record(cpu, |r| r.builtin(cpu, clock, event::INTERRUPT, &[from, to]));
+        }
+    }
+
+    fn exit(&self) {
+        if !self.tracing.load(Ordering::Relaxed) && !self.stopped.load(Ordering::Relaxed) {
+            self.wrong_kernel("none: the guest ended before it started one");
+        } else if !self.stopped.swap(true, Ordering::Relaxed) {
+            self.flush();
+            self.note(Severity::Warning, "no-power-off", "QEMU was ended before the guest powered off");
+        }
+        self.writer.finish();
+    }
+}

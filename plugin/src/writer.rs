@@ -1,0 +1,187 @@
+//! The thread that encodes and compresses.
+//!
+//! In: definitions and full buffers, in the order in which the vCPU filled them. Out: the trace file. There
+//! is a fixed number of buffers: if the disk is slow, the guest waits. An error stops the tracing, not the
+//! guest: it is told once, and buffers are still given back.
+
+use crate::qemu::{block_signals, report};
+use iotrace_schemas::definition::Definition;
+use iotrace_schemas::event::Event;
+use iotrace_schemas::trace::columns::BlockBuilder;
+use iotrace_schemas::trace::writer::{TraceWriter, WriteError};
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+/// Words in a buffer: 1 MiB.
+pub const BUFFER: usize = 128 * 1024;
+/// Words before an event's own: kind, length and context; clock; task.
+pub const HEADER: usize = 3;
+/// Buffers beside the one that each vCPU fills.
+const SPARE: usize = 4;
+
+/// A record's first word.
+pub fn header(kind: u16, length: usize, context: u32) -> u64 {
+    u64::from(kind) | (length as u64 & 0xffff) << 16 | u64::from(context) << 32
+}
+
+enum Message {
+    Definitions(Vec<Definition>),
+    Buffer { vcpu: u16, words: Vec<u64> },
+    Finish,
+}
+
+/// The writer, as the vCPUs see it.
+pub struct Writer {
+    messages: SyncSender<Message>,
+    spare: Mutex<Receiver<Vec<u64>>>,
+    failed: Arc<AtomicBool>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Writer {
+    /// Creates the trace and starts the thread.
+    ///
+    /// # Errors
+    /// A message for the user if the file cannot be created.
+    pub fn start(path: &Path) -> Result<Self, String> {
+        let failure = |e: &dyn std::fmt::Display| format!("cannot write the trace {}: {e}", path.display());
+        let file = create(path).map_err(|e| failure(&e))?;
+        let trace = TraceWriter::new(BufWriter::new(file)).map_err(|e| failure(&e))?;
+        let (messages, inbox) = sync_channel(SPARE + 4);
+        let (give_back, spare) = sync_channel(SPARE);
+        for _ in 0..SPARE {
+            give_back.send(Vec::with_capacity(BUFFER)).map_err(|e| failure(&e))?;
+        }
+        let failed = Arc::new(AtomicBool::new(false));
+        let worker =
+            Worker { path: path.to_owned(), trace: Some(trace), failed: Arc::clone(&failed), give_back };
+        let thread = std::thread::Builder::new()
+            .name("iotrace-writer".into())
+            .spawn(move || worker.run(&inbox))
+            .map_err(|e| failure(&e))?;
+        Ok(Self { messages, spare: Mutex::new(spare), failed, thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Nothing can be written any more.
+    pub fn failed(&self) -> bool {
+        self.failed.load(Ordering::Relaxed)
+    }
+
+    /// Adds definitions.
+    pub fn define(&self, definitions: Vec<Definition>) {
+        self.send(Message::Definitions(definitions));
+    }
+
+    /// Takes a full buffer and gives an empty one; waits if all are full.
+    pub fn exchange(&self, vcpu: u16, words: Vec<u64>) -> Vec<u64> {
+        self.send(Message::Buffer { vcpu, words });
+        let empty = self.spare.lock().ok().and_then(|spare| spare.recv().ok());
+        empty.unwrap_or_else(|| Vec::with_capacity(BUFFER))
+    }
+
+    /// Ends the trace and waits until it is written. Further calls do nothing.
+    pub fn finish(&self) {
+        let thread = self.thread.lock().ok().and_then(|mut t| t.take());
+        if let Some(thread) = thread {
+            self.send(Message::Finish);
+            // A panic of the thread was printed by it; the file is then readable up to its last block.
+            let _ = thread.join();
+        }
+    }
+
+    fn send(&self, message: Message) {
+        // The thread is gone only after `finish` or a panic of its own: there is nobody to write for.
+        if self.messages.send(message).is_err() {
+            self.failed.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Creates the file, locked against a second writer.
+fn create(path: &Path) -> std::io::Result<File> {
+    let file = File::options().create(true).truncate(false).write(true).open(path)?;
+    file.try_lock().map_err(|_| std::io::Error::other("another program is writing it"))?;
+    file.set_len(0)?;
+    Ok(file)
+}
+
+struct Worker {
+    path: PathBuf,
+    trace: Option<TraceWriter<BufWriter<File>>>,
+    failed: Arc<AtomicBool>,
+    give_back: SyncSender<Vec<u64>>,
+}
+
+impl Worker {
+    fn run(mut self, inbox: &Receiver<Message>) {
+        block_signals();
+        let mut block = BlockBuilder::default();
+        while let Ok(message) = inbox.recv() {
+            match message {
+                Message::Definitions(definitions) => self.attempt(|trace| trace.definitions(&definitions)),
+                Message::Buffer { vcpu, words } => self.buffer(vcpu, words, &mut block),
+                Message::Finish => break,
+            }
+        }
+        if let Some(Err(error)) = self.trace.take().map(TraceWriter::finish) {
+            self.fail(&error);
+        }
+    }
+
+    fn buffer(&mut self, vcpu: u16, mut words: Vec<u64>, block: &mut BlockBuilder) {
+        if self.trace.is_some() {
+            records(vcpu, &words).for_each(|event| block.push(&event));
+            self.attempt(|trace| trace.events_of(vcpu, block));
+        }
+        words.clear();
+        // Full only if the vCPU went without an answer; the buffer is then not missed.
+        let _ = self.give_back.try_send(words);
+    }
+
+    fn attempt(&mut self, write: impl FnOnce(&mut TraceWriter<BufWriter<File>>) -> Result<(), WriteError>) {
+        if let Some(Err(error)) = self.trace.as_mut().map(write) {
+            self.trace = None;
+            self.fail(&error);
+        }
+    }
+
+    fn fail(&self, error: &WriteError) {
+        self.failed.store(true, Ordering::Relaxed);
+        let path = self.path.display();
+        report(&format!(
+            "cannot write the trace {path}: {error}; the tracing stops here, the guest runs on; \
+             the trace is readable up to its last whole block"
+        ));
+    }
+}
+
+/// The records of a buffer as events.
+fn records(vcpu: u16, words: &[u64]) -> impl Iterator<Item = Event<'_>> {
+    let mut rest = words;
+    std::iter::from_fn(move || {
+        let (&[first, clock, task], after) = rest.split_first_chunk::<HEADER>()?;
+        let length = (first >> 16 & 0xffff) as usize;
+        let (words, after) = after.split_at_checked(length)?;
+        rest = after;
+        Some(Event { kind: first as u16, vcpu, clock, context: (first >> 32) as u32, task, words })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_buffer_gives_its_records_and_never_more() {
+        let words = [header(64, 2, 7), 100, 1, 10, 20, header(5, 0, 0), 101, 1, header(64, 2, 0), 102];
+        let events: Vec<_> = records(3, &words).collect();
+        assert_eq!(events.len(), 2);
+        assert_eq!((events[0].kind, events[0].context, events[0].words), (64, 7, &[10, 20][..]));
+        assert_eq!((events[1].kind, events[1].clock), (5, 101));
+    }
+}

@@ -1,0 +1,202 @@
+//! The DWARF sections of an image, ready to be read.
+//!
+//! In: an image. Out: a `gimli::Dwarf` over its bytes. A linked image is read in place. In a
+//! module's file the sections still wait for their relocations; those are applied to copies,
+//! with each allocated section placed at an address of its own (see [`DebugSections::address`]).
+
+use std::sync::{Arc, OnceLock};
+
+use gimli::{Dwarf, EndianSlice, LittleEndian, SectionId};
+use goblin::elf::section_header::SHT_RELA;
+
+use crate::bytes::{u16_at, u64_at};
+use crate::{Image, KernelError, Section};
+
+/// What gimli reads from.
+pub(crate) type Slice<'a> = EndianSlice<'a, LittleEndian>;
+
+/// R_X86_64_*
+mod reloc {
+    pub const ABS64: u32 = 1;
+    pub const PC32: u32 = 2;
+    pub const ABS32: u32 = 10;
+    pub const ABS32S: u32 = 11;
+    pub const PC64: u32 = 24;
+}
+
+/// An image's DWARF, prepared when it is first asked for.
+#[derive(Debug)]
+pub(crate) struct LazyDebug {
+    image: Arc<Image>,
+    sections: OnceLock<Arc<DebugSections>>,
+}
+
+impl LazyDebug {
+    /// Nothing is read yet.
+    pub fn new(image: Arc<Image>) -> Self {
+        Self { image, sections: OnceLock::new() }
+    }
+
+    /// The sections.
+    pub fn get(&self) -> Result<&Arc<DebugSections>, KernelError> {
+        if let Some(ready) = self.sections.get() {
+            return Ok(ready);
+        }
+        let fresh = Arc::new(DebugSections::new(&self.image)?);
+        Ok(self.sections.get_or_init(|| fresh))
+    }
+}
+
+/// An image's DWARF.
+#[derive(Debug)]
+pub(crate) struct DebugSections {
+    image: Arc<Image>,
+    /// Copies with relocations applied, by section name.
+    relocated: Vec<(String, Vec<u8>)>,
+}
+
+impl DebugSections {
+    /// Prepares the sections; relocates them if the image is a module.
+    pub fn new(image: &Arc<Image>) -> Result<Self, KernelError> {
+        let debug = |s: &&Section| s.name.starts_with(".debug_") || s.name.starts_with(".zdebug_");
+        let compressed = |s: &&Section| s.compressed || s.name.starts_with(".z");
+        if let Some(s) = image.sections().iter().filter(debug).find(compressed) {
+            let (path, section) = (image.path().to_path_buf(), s.name.clone());
+            return Err(KernelError::Compressed { path, section });
+        }
+        let mut relocated = Vec::new();
+        if image.is_relocatable() {
+            for rela in image.sections().iter().filter(|s| s.kind == SHT_RELA) {
+                let target = image.sections().get(rela.info as usize).filter(debug);
+                if let Some(target) = target {
+                    relocated.push((target.name.clone(), relocate(image, target, rela)?));
+                }
+            }
+        }
+        Ok(Self { image: Arc::clone(image), relocated })
+    }
+
+    /// Is there any?
+    pub fn has_info(&self) -> bool {
+        self.image.section_bytes(".debug_info").is_some()
+    }
+
+    /// The image it belongs to.
+    pub fn image(&self) -> &Image {
+        &self.image
+    }
+
+    fn section(&self, name: &str) -> &[u8] {
+        match self.relocated.iter().find(|(n, _)| n == name) {
+            Some((_, bytes)) => bytes,
+            None => self.image.section_bytes(name).map_or(&[], |b| b),
+        }
+    }
+
+    /// A reader over the sections; costs next to nothing to make.
+    pub fn dwarf(&self) -> Dwarf<Slice<'_>> {
+        let load = |id: SectionId| {
+            Ok::<_, std::convert::Infallible>(EndianSlice::new(self.section(id.name()), LittleEndian))
+        };
+        match Dwarf::load(load) {
+            Ok(dwarf) => dwarf,
+            Err(never) => match never {},
+        }
+    }
+
+    /// The address that DWARF uses for `offset` in a section of a relocatable file.
+    pub fn address(&self, section: &str, offset: u64) -> Option<u64> {
+        let sections = self.image.sections();
+        let index = sections.iter().position(|s| s.allocated && s.name == section)?;
+        let inside = offset < sections.get(index)?.size;
+        inside.then(|| base(index).saturating_add(offset))
+    }
+}
+
+/// Sections of a module have no addresses yet: section n gets n * 4 GiB.
+fn base(index: usize) -> u64 {
+    (index as u64) << 32
+}
+
+/// Applies the entries of `rela` to a copy of `target`.
+fn relocate(image: &Image, target: &Section, rela: &Section) -> Result<Vec<u8>, KernelError> {
+    /// sizeof(Elf64_Rela)
+    const RELA: usize = 24;
+    let symbols = image.sections().get(rela.link as usize).map_or(&[][..], |s| &s.bytes);
+    let mut bytes = target.bytes.to_vec();
+    for (index, entry) in rela.bytes.chunks_exact(RELA).enumerate() {
+        let (offset, info) = (u64_at(entry, 0).unwrap_or(0), u64_at(entry, 8).unwrap_or(0));
+        let addend = u64_at(entry, 16).unwrap_or(0);
+        let kind = (info & 0xffff_ffff) as u32;
+        let symbol = symbol_value(image, symbols, (info >> 32) as usize);
+        let patched = symbol.and_then(|s| patch(&mut bytes, kind, offset, s.wrapping_add(addend)));
+        if patched.is_none() {
+            let (path, section) = (image.path().to_path_buf(), target.name.clone());
+            return Err(KernelError::Relocation { path, section, index, kind, offset });
+        }
+    }
+    Ok(bytes)
+}
+
+/// The value of symbol number `index`, with its section where [`base`] puts it.
+fn symbol_value(image: &Image, symbols: &[u8], index: usize) -> Option<u64> {
+    let at = index.checked_mul(24)?;
+    let value = u64_at(symbols, at.checked_add(8)?)?;
+    let section = usize::from(u16_at(symbols, at.checked_add(6)?)?);
+    let allocated = image.sections().get(section).is_some_and(|s| s.allocated);
+    Some(if allocated { base(section).wrapping_add(value) } else { value })
+}
+
+fn patch(bytes: &mut [u8], kind: u32, offset: u64, value: u64) -> Option<()> {
+    let at = usize::try_from(offset).ok()?;
+    let (value, width) = match kind {
+        0 => return Some(()),
+        reloc::ABS64 => (value, 8),
+        reloc::ABS32 | reloc::ABS32S => (value, 4),
+        reloc::PC32 => (value.wrapping_sub(offset), 4),
+        reloc::PC64 => (value.wrapping_sub(offset), 8),
+        _ => return None,
+    };
+    let place = bytes.get_mut(at..at.checked_add(width)?)?;
+    place.copy_from_slice(value.to_le_bytes().get(..width)?);
+    Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::Bytes;
+    use crate::bytes::u32_at;
+    use crate::testing::ElfBuilder;
+
+    fn module(kind: u32, offset: u64) -> Arc<Image> {
+        let bytes = ElfBuilder::relocatable()
+            .loaded(".text", 0, vec![0x90; 32])
+            .section(".debug_info", vec![0; 12])
+            .symbols(&[("", 0, 0, 0, 0), ("f", 2, 1, 0x10, 8), ("s", 0, 2, 0x20, 0)])
+            .relocations(".rela.debug_info", 2, &[(0, 1, 1, 4), (offset, 2, kind, 2)])
+            .build();
+        Arc::new(Image::parse(Path::new("m.ko"), Bytes::from(bytes)).expect("valid"))
+    }
+
+    #[test]
+    fn applies_relocations_to_a_copy() {
+        let image = module(10, 8);
+        let debug = DebugSections::new(&image).expect("relocates");
+        let bytes = debug.section(".debug_info");
+        assert_eq!(u64_at(bytes, 0), Some(0x1_0000_0014));
+        assert_eq!(u32_at(bytes, 8), Some(0x22));
+        assert_eq!(debug.address(".text", 0x14), Some(0x1_0000_0014));
+        assert_eq!(debug.address(".text", 32), None);
+    }
+
+    #[test]
+    fn refuses_what_it_cannot_apply() {
+        for (kind, offset) in [(10, 9), (99, 0), (1, u64::MAX)] {
+            let e = DebugSections::new(&module(kind, offset)).expect_err("bad");
+            assert!(matches!(e, KernelError::Relocation { index: 1, .. }), "{e}");
+        }
+    }
+}

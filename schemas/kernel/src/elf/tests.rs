@@ -1,0 +1,59 @@
+//! Small files made by hand, whole, cut and damaged.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::testing::ElfBuilder;
+
+fn parse(bytes: Vec<u8>) -> Result<Image, KernelError> {
+    Image::parse(Path::new("test"), Bytes::from(bytes))
+}
+
+fn small() -> Vec<u8> {
+    let mut note = vec![4, 0, 0, 0, 3, 0, 0, 0, 3, 0, 0, 0];
+    note.extend_from_slice(b"GNU\0\xaa\xbb\xcc\0");
+    ElfBuilder::executable()
+        .loaded(".rodata", 0xffff_ffff_8200_0000, b"hello".to_vec())
+        .note(".notes", note)
+        .build()
+}
+
+#[test]
+fn finds_sections_addresses_and_build_id() {
+    let image = parse(small()).expect("valid");
+    assert_eq!(image.section(".rodata").map(|s| s.size), Some(5));
+    assert_eq!(image.at(0xffff_ffff_8200_0001), Some(&b"ello"[..]));
+    assert_eq!(image.at(0xffff_ffff_8200_0005), None);
+    assert_eq!(image.build_id(), Some(&[0xaa, 0xbb, 0xcc][..]));
+    assert!(!image.is_relocatable());
+}
+
+#[test]
+fn says_what_the_file_is_instead() {
+    let e = parse(b"\xfd7zXZ\0........".to_vec()).expect_err("not ELF");
+    assert!(e.to_string().contains("xz -dc"), "{e}");
+    assert!(matches!(parse(Vec::new()), Err(KernelError::NotElf { .. })));
+}
+
+#[test]
+fn a_cut_file_is_an_error_with_numbers() {
+    let mut bytes = small();
+    let full = bytes.len();
+    bytes.truncate(full - 10);
+    let e = parse(bytes).expect_err("cut");
+    assert!(matches!(e, KernelError::Truncated { .. } | KernelError::NotElf { .. }), "{e}");
+}
+
+proptest! {
+    #[test]
+    fn never_panics(cut in 0usize..600, changes in prop::collection::vec((0usize..600, any::<u8>()), 0..8)) {
+        let mut bytes = small();
+        for (at, value) in changes {
+            if let Some(b) = bytes.get_mut(at) { *b = value; }
+        }
+        bytes.truncate(bytes.len().saturating_sub(cut % 7 * 13));
+        if let Ok(image) = parse(bytes) {
+            let _ = (image.build_id(), image.symtab(), image.at(0xffff_ffff_8200_0001));
+        }
+    }
+}

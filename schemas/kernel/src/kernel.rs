@@ -1,0 +1,123 @@
+//! A vmlinux and what was derived from it.
+//!
+//! In: a vmlinux, with or without `.symtab`, BTF and DWARF. Out: its symbols, its types, its
+//! lines, what it calls itself.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::bytes::str_at;
+use crate::debug::LazyDebug;
+use crate::kallsyms::{self, Found};
+use crate::symbol::{Symbol, SymbolKind, SymbolTable};
+use crate::symtab::{ElfSymbol, parse_symtab};
+use crate::{Image, KernelError, Lines, Types};
+
+/// Constants of assembly files: not an address in the image.
+const SHN_ABS: u16 = 0xfff1;
+
+/// A kernel image.
+#[derive(Debug)]
+pub struct Kernel {
+    image: Arc<Image>,
+    symbols: SymbolTable,
+    types: Types,
+    debug: LazyDebug,
+}
+
+impl Kernel {
+    /// Opens a vmlinux: reads its symbols, from `.symtab` or else from the kallsyms tables in
+    /// the image, and finds its type information (DWARF is not read before it is needed).
+    ///
+    /// # Errors
+    /// [`KernelError`]: not an ELF file, cut short, without symbols, damaged BTF. An image
+    /// without type information opens; [`Kernel::types`] then answers that there is none.
+    pub fn open(vmlinux: &Path) -> Result<Self, KernelError> {
+        Self::from_image(Image::open(vmlinux)?)
+    }
+
+    /// The same, from an image that is open already.
+    ///
+    /// # Errors
+    /// As [`Kernel::open`].
+    pub fn from_image(image: Image) -> Result<Self, KernelError> {
+        let image = Arc::new(image);
+        let symbols = symbols(&image)?;
+        let debug = LazyDebug::new(Arc::clone(&image));
+        let types = match Types::of_btf(&image)? {
+            Some(types) => types,
+            None => Types::from_dwarf(debug.get()?),
+        };
+        Ok(Self { image, symbols, types, debug })
+    }
+
+    /// The file itself.
+    #[must_use]
+    pub fn image(&self) -> &Arc<Image> {
+        &self.image
+    }
+
+    /// The linker's build-id (NT_GNU_BUILD_ID), 20 bytes.
+    #[must_use]
+    pub fn build_id(&self) -> Option<&[u8]> {
+        self.image.build_id()
+    }
+
+    /// What the kernel says first, "Linux version 6.1.0-... \n". `None` if the file is a
+    /// debug file without the data.
+    #[must_use]
+    pub fn banner(&self) -> Option<&str> {
+        const START: &[u8] = b"Linux version ";
+        let symbol = self.symbols.by_name("linux_banner").next();
+        let there = symbol.and_then(|s| self.image.at(s.addr)).filter(|b| b.starts_with(START));
+        if let Some(bytes) = there {
+            return str_at(bytes, 0);
+        }
+        // Without CONFIG_KALLSYMS_ALL data has no symbols.
+        self.image.loaded().iter().find_map(|part| {
+            let mut places = memchr::memmem::find_iter(&part.bytes, START);
+            places.find_map(|at| str_at(&part.bytes, at).filter(|text| text.ends_with('\n')))
+        })
+    }
+
+    /// Its symbols.
+    #[must_use]
+    pub fn symbols(&self) -> &SymbolTable {
+        &self.symbols
+    }
+
+    /// Its types.
+    #[must_use]
+    pub fn types(&self) -> &Types {
+        &self.types
+    }
+
+    /// Its line tables, or `None` if it has no DWARF. Keep the result for many questions.
+    ///
+    /// # Errors
+    /// [`KernelError::Compressed`], [`KernelError::Dwarf`].
+    pub fn lines(&self) -> Result<Option<Lines<'_>>, KernelError> {
+        Lines::new(self.debug.get()?)
+    }
+}
+
+fn symbols(image: &Image) -> Result<SymbolTable, KernelError> {
+    if let Some((symtab, strtab)) = image.symtab() {
+        let linked = parse_symtab(symtab, strtab).filter(|s| s.section != SHN_ABS);
+        return Ok(SymbolTable::new(linked.map(symbol)));
+    }
+    match kallsyms::find(image.loaded(), |address| image.at(address)) {
+        Found::Table(table) => Ok(table),
+        Found::Nothing { candidates } => {
+            Err(KernelError::NoSymbols { path: image.path().to_path_buf(), candidates })
+        }
+    }
+}
+
+fn symbol(s: ElfSymbol<'_>) -> Symbol<'_> {
+    let ElfSymbol { name, value, size, kind, .. } = s;
+    Symbol { name, addr: value, size: if kind == SymbolKind::Other { 0 } else { size }, kind }
+}
+
+#[cfg(test)]
+mod tests;

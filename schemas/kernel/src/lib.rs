@@ -1,0 +1,58 @@
+//! The kernel model: what a Linux kernel image says about itself.
+//!
+//! In: an ELF file, either a `vmlinux` (with `.symtab`, or stripped as it comes out of a
+//! bzImage) or a module's `.ko`, optionally with its detached debug file. Out: symbols with
+//! their virtual addresses, the layout of structures as [`FieldPath`]s that a reader of guest
+//! memory can follow, and source lines. All offsets and sizes are in bytes unless a name says
+//! bits; all addresses are those the image was linked at (no KASLR applied).
+//!
+//! | question | answered from |
+//! |---|---|
+//! | where is a function? | `.symtab`, else the kallsyms tables in the image |
+//! | where in `struct bio` is a field? | BTF (split BTF for modules), else DWARF |
+//! | which source line is this? | DWARF |
+//!
+//! Nothing here panics on a damaged file: every read is checked against the bytes there are.
+//!
+//! ```no_run
+//! use iotrace_kernel::Kernel;
+//! use std::path::Path;
+//!
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let kernel = Kernel::open(Path::new("vmlinux"))?;
+//!     for function in kernel.symbols().variants("submit_bio_noacct") {
+//!         println!("{:#x} {}", function.addr, function.name);
+//!     }
+//!     let sector = kernel.types().resolve("bio", "bi_iter.bi_sector")?;
+//!     println!("a bio's sector: {} bytes at offset {}", sector.width, sector.offset);
+//!     if let Some(lines) = kernel.lines()? {
+//!         println!("{:?}", lines.at(0xffff_ffff_8100_0000)?);
+//!     }
+//!     Ok(())
+//! }
+//! ```
+
+mod bytes;
+mod debug;
+mod elf;
+mod error;
+mod kallsyms;
+mod kernel;
+mod lines;
+mod module;
+mod symbol;
+mod symtab;
+mod types;
+
+#[cfg(test)]
+mod testing;
+
+pub use bytes::Bytes;
+pub use elf::{Image, Section};
+pub use error::{KernelError, TypeError};
+pub use kernel::Kernel;
+pub use lines::{Frame, Lines, SourceLine};
+pub use module::{ModuleFile, ModuleSymbol};
+pub use symbol::{Symbol, SymbolKind, SymbolTable};
+pub use symtab::{ElfSymbol, parse_symtab};
+pub use types::{FieldKind, FieldPath, Types};

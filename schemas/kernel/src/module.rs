@@ -1,0 +1,160 @@
+//! A kernel module's file.
+//!
+//! In: a `.ko`, the kernel it belongs to, optionally the module's detached debug file. Out: its
+//! name and dependencies, symbols as (section, offset), types, lines. Where a section ends up
+//! is decided when the guest loads it: that is the caller's to know.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::debug::LazyDebug;
+use crate::symbol::SymbolKind;
+use crate::symtab::parse_symtab;
+use crate::{Image, Kernel, KernelError, Lines, Types};
+
+/// A symbol of a module.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ModuleSymbol<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// The section it is in, `.text`.
+    pub section: &'a str,
+    /// Where in the section, in bytes.
+    pub offset: u64,
+    /// Its size in bytes.
+    pub size: u64,
+    /// What it stands for.
+    pub kind: SymbolKind,
+}
+
+/// A module: its `.ko`, and the debug file of the same build if there is one.
+#[derive(Debug)]
+pub struct ModuleFile {
+    image: Arc<Image>,
+    debug: LazyDebug,
+    types: Types,
+}
+
+impl ModuleFile {
+    /// Opens `path`, which must be uncompressed. Types come from its BTF on top of the
+    /// kernel's, else from the DWARF of `debug` (of the `.ko` itself without it), else they are
+    /// the kernel's alone.
+    ///
+    /// # Errors
+    /// [`KernelError`]: not an ELF file, cut short, damaged; [`KernelError::BuildId`] if
+    /// `debug` is of another build.
+    pub fn open(path: &Path, debug: Option<&Path>, base: &Kernel) -> Result<Self, KernelError> {
+        let image = Arc::new(Image::open(path)?);
+        let debug_image = match debug {
+            Some(path) => Arc::new(same_build(&image, Image::open(path)?)?),
+            None => Arc::clone(&image),
+        };
+        let debug = LazyDebug::new(debug_image);
+        let types = types(&image, &debug, base)?;
+        Ok(Self { image, debug, types })
+    }
+
+    /// The file itself.
+    #[must_use]
+    pub fn image(&self) -> &Image {
+        &self.image
+    }
+
+    /// The name the kernel knows it by: `name=` of its modinfo, else the file's.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let own = self.info("name").map(str::to_string);
+        own.unwrap_or_else(|| {
+            let file = self.image.path().file_name().unwrap_or_default().to_string_lossy();
+            file.split(".ko").next().unwrap_or_default().replace('-', "_")
+        })
+    }
+
+    /// The linker's build-id.
+    #[must_use]
+    pub fn build_id(&self) -> Option<&[u8]> {
+        self.image.build_id()
+    }
+
+    /// The modules it needs (modinfo `depends=`), as `-` or `_` came in the list.
+    #[must_use]
+    pub fn dependencies(&self) -> Vec<&str> {
+        let list = self.info("depends").unwrap_or_default();
+        list.split(',').filter(|name| !name.is_empty()).collect()
+    }
+
+    /// A value of its modinfo: `info("vermagic")`.
+    #[must_use]
+    pub fn info(&self, key: &str) -> Option<&str> {
+        let bytes: &[u8] = self.image.section_bytes(".modinfo")?;
+        bytes.split(|b| *b == 0).find_map(|entry| {
+            let (name, value) = std::str::from_utf8(entry).ok()?.split_once('=')?;
+            (name == key).then_some(value)
+        })
+    }
+
+    /// Its symbols that are in a section which is loaded.
+    pub fn symbols(&self) -> impl Iterator<Item = ModuleSymbol<'_>> {
+        let tables = self.image.symtab().into_iter();
+        tables.flat_map(|(symtab, strtab)| parse_symtab(symtab, strtab)).filter_map(|s| {
+            let section = self.image.sections().get(usize::from(s.section))?;
+            section.allocated.then_some(ModuleSymbol {
+                name: s.name,
+                section: &section.name,
+                offset: s.value,
+                size: s.size,
+                kind: s.kind,
+            })
+        })
+    }
+
+    /// Its types, and those of its kernel.
+    #[must_use]
+    pub fn types(&self) -> &Types {
+        &self.types
+    }
+
+    /// Its line tables, or `None` without DWARF. Keep the result for many questions, and ask
+    /// by [`Lines::in_section`].
+    ///
+    /// # Errors
+    /// [`KernelError::Compressed`], [`KernelError::Relocation`], [`KernelError::Dwarf`].
+    pub fn lines(&self) -> Result<Option<Lines<'_>>, KernelError> {
+        Lines::new(self.debug.get()?)
+    }
+}
+
+/// Debian's 5.10 has no BTF in its modules: without DWARF they know the kernel's types only.
+fn types(image: &Image, debug: &LazyDebug, base: &Kernel) -> Result<Types, KernelError> {
+    if let Some(types) = Types::split(image, base.types())? {
+        return Ok(types);
+    }
+    let debug = debug.get()?;
+    match debug.has_info() {
+        true => Ok(Types::from_dwarf(debug)),
+        false => Ok(base.types().clone()),
+    }
+}
+
+fn same_build(image: &Image, debug: Image) -> Result<Image, KernelError> {
+    let (id, debug_id) = (image.build_id(), debug.build_id());
+    if id.is_none() || id == debug_id {
+        return Ok(debug);
+    }
+    Err(KernelError::BuildId {
+        path: image.path().to_path_buf(),
+        id: hex(id),
+        debug: debug.path().to_path_buf(),
+        debug_id: hex(debug_id),
+    })
+}
+
+fn hex(id: Option<&[u8]>) -> String {
+    match id {
+        Some(bytes) => bytes.iter().map(|b| format!("{b:02x}")).collect(),
+        None => "none".to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

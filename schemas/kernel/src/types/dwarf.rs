@@ -1,0 +1,154 @@
+//! Types from DWARF, for images without BTF.
+//!
+//! In: the DWARF sections of an image. Out: a [`Source`]. The first question makes one pass
+//! over the outermost entries of every unit and notes where the definitions are; a type is
+//! decoded when it is asked for. In C nothing of interest nests deeper than that: compilers
+//! put a structure that is declared inside another beside it.
+
+mod entry;
+mod index;
+
+use std::sync::{Arc, OnceLock};
+
+use gimli::{DW_AT_byte_size, DW_AT_name, DW_AT_type};
+use gimli::{DebugInfoOffset, DwTag, EntriesCursor, Section as _, UnitOffset};
+
+use super::shape::{Aggregate, Shape};
+use super::source::{Source, TypeId};
+use crate::TypeError;
+use crate::debug::{DebugSections, Slice};
+use entry::{Entry, element_count, is_declaration, is_signed, member, number, reference, text};
+use index::Index;
+
+type Dwarf<'a> = gimli::Dwarf<Slice<'a>>;
+type Unit<'a> = gimli::Unit<Slice<'a>>;
+type Cursor<'u, 'a> = EntriesCursor<'u, Slice<'a>>;
+
+/// The types that an image's DWARF describes.
+#[derive(Debug)]
+pub struct DwarfTypes {
+    debug: Arc<DebugSections>,
+    index: OnceLock<Result<Index, TypeError>>,
+}
+
+impl DwarfTypes {
+    /// Nothing is read yet.
+    pub fn new(debug: Arc<DebugSections>) -> Self {
+        Self { debug, index: OnceLock::new() }
+    }
+
+    fn index(&self) -> Result<&Index, TypeError> {
+        let index = self.index.get_or_init(|| Index::build(&self.debug.dwarf()));
+        index.as_ref().map_err(Clone::clone)
+    }
+
+    fn outside(&self, id: TypeId) -> TypeError {
+        let limit = self.debug.dwarf().debug_info.reader().len() as u64;
+        TypeError::Damaged { what: "an offset into .debug_info", at: id, limit }
+    }
+}
+
+impl Source for DwarfTypes {
+    fn find(&self, name: &str) -> Result<Vec<TypeId>, TypeError> {
+        Ok(self.index()?.find(name))
+    }
+
+    fn describe(&self, id: TypeId) -> Result<Shape, TypeError> {
+        let unit_at = self.index()?.unit_of(id).ok_or_else(|| self.outside(id))?;
+        let narrow = |offset| usize::try_from(offset).map_err(|_| self.outside(id));
+        let (unit_at, offset) = (narrow(unit_at)?, narrow(id - unit_at)?);
+        let dwarf = self.debug.dwarf();
+        let header = dwarf.unit_header(DebugInfoOffset(unit_at))?;
+        let unit = dwarf.unit(header)?;
+        let mut cursor = unit.entries_at_offset(UnitOffset(offset))?;
+        cursor.next_dfs()?;
+        shape(&dwarf, &unit, cursor)
+    }
+
+    fn enumerator(&self, name: &str) -> Option<i64> {
+        self.index().ok()?.enumerator(name)
+    }
+}
+
+/// Where a unit begins in `.debug_info`.
+fn start(unit: &Unit<'_>) -> u64 {
+    unit.header.debug_info_offset().map_or(u64::MAX, |at| at.0 as u64)
+}
+
+/// The type of the entry the cursor is on.
+fn shape<'a>(dwarf: &Dwarf<'a>, unit: &Unit<'a>, cursor: Cursor<'_, 'a>) -> Result<Shape, TypeError> {
+    let Some(entry) = cursor.current() else {
+        return Ok(Shape::Nothing);
+    };
+    let size = number(entry, DW_AT_byte_size).unwrap_or(0);
+    let target = reference(unit, entry, DW_AT_type);
+    Ok(match entry.tag() {
+        gimli::DW_TAG_base_type | gimli::DW_TAG_enumeration_type => {
+            Shape::Scalar { size, signed: is_signed(entry) }
+        }
+        gimli::DW_TAG_pointer_type => Shape::Pointer(target),
+        gimli::DW_TAG_structure_type | gimli::DW_TAG_union_type => aggregate(dwarf, unit, cursor)?,
+        gimli::DW_TAG_array_type => {
+            let Some(element) = target else {
+                return Ok(Shape::Nothing);
+            };
+            Shape::Array { element, count: elements(cursor)? }
+        }
+        tag if is_alias(tag) => target.map_or(Shape::Nothing, Shape::Alias),
+        _ => Shape::Nothing,
+    })
+}
+
+fn is_alias(tag: DwTag) -> bool {
+    matches!(
+        tag,
+        gimli::DW_TAG_typedef
+            | gimli::DW_TAG_const_type
+            | gimli::DW_TAG_volatile_type
+            | gimli::DW_TAG_restrict_type
+            | gimli::DW_TAG_atomic_type
+    )
+}
+
+fn aggregate<'a>(dwarf: &Dwarf<'a>, unit: &Unit<'a>, mut cursor: Cursor<'_, 'a>) -> Result<Shape, TypeError> {
+    let Some(entry) = cursor.current() else {
+        return Ok(Shape::Nothing);
+    };
+    let name = text(dwarf, unit, entry, DW_AT_name);
+    if is_declaration(entry) {
+        return Ok(Shape::Declaration(name));
+    }
+    let mut found =
+        Aggregate { name, size: number(entry, DW_AT_byte_size).unwrap_or(0), members: Vec::new() };
+    each_child(&mut cursor, |child| {
+        if child.tag() == gimli::DW_TAG_member {
+            found.members.extend(member(dwarf, unit, child));
+        }
+    })?;
+    Ok(Shape::Aggregate(found))
+}
+
+/// The product of an array's dimensions, as BTF counts them.
+fn elements(mut cursor: Cursor<'_, '_>) -> Result<u64, TypeError> {
+    let mut count: Option<u64> = None;
+    each_child(&mut cursor, |child| {
+        if child.tag() == gimli::DW_TAG_subrange_type {
+            count = Some(count.unwrap_or(1).saturating_mul(element_count(child)));
+        }
+    })?;
+    Ok(count.unwrap_or(0))
+}
+
+/// Calls `visit` for each child of the entry the cursor is on.
+fn each_child<'a>(cursor: &mut Cursor<'_, 'a>, mut visit: impl FnMut(&Entry<'a>)) -> Result<(), TypeError> {
+    let Some(entry) = cursor.current().filter(|e| e.has_children()) else {
+        return Ok(());
+    };
+    let depth = entry.depth();
+    let mut next = cursor.next_dfs()?;
+    while let Some(child) = next.filter(|c| c.depth() == depth + 1) {
+        visit(child);
+        next = cursor.next_sibling()?;
+    }
+    Ok(())
+}

@@ -1,0 +1,149 @@
+//! Where the definitions are.
+//!
+//! In: DWARF. Out: for each name the offsets of its definitions, for each enumerator its value.
+//! A structure that thousands of units repeat is kept once; those of the same name but another
+//! size are kept as well.
+
+use gimli::{DW_AT_byte_size, DW_AT_const_value, DW_AT_name};
+use rustc_hash::FxHashMap;
+
+use super::super::source::TypeId;
+use super::entry::{Entry, bytes, is_declaration, number};
+use super::{Cursor, Dwarf, Unit, each_child, start};
+use crate::TypeError;
+
+/// What has one name.
+#[derive(Debug, Default)]
+struct Named {
+    /// Structures and unions: size, offset.
+    tags: Vec<(u64, TypeId)>,
+    typedef: Option<TypeId>,
+    declared: Option<TypeId>,
+}
+
+/// The definitions of an image.
+#[derive(Debug, Default)]
+pub struct Index {
+    /// Where each unit begins, ascending.
+    units: Vec<u64>,
+    named: FxHashMap<Box<[u8]>, Named>,
+    enumerators: FxHashMap<Box<[u8]>, i64>,
+}
+
+impl Index {
+    /// Reads the outermost entries of every unit.
+    pub fn build(dwarf: &Dwarf<'_>) -> Result<Self, TypeError> {
+        let mut index = Self::default();
+        let mut headers = dwarf.units();
+        while let Some(header) = headers.next()? {
+            let unit = dwarf.unit(header)?;
+            index.units.push(start(&unit));
+            let mut cursor = unit.entries();
+            cursor.next_dfs()?;
+            index.add_children(dwarf, &unit, &mut cursor)?;
+        }
+        Ok(index)
+    }
+
+    fn add_children<'a>(
+        &mut self,
+        dwarf: &Dwarf<'a>,
+        unit: &Unit<'a>,
+        cursor: &mut Cursor<'_, 'a>,
+    ) -> Result<(), TypeError> {
+        let mut next = cursor.next_dfs()?;
+        while let Some(entry) = next.filter(|e| e.depth() == 1) {
+            match entry.tag() {
+                gimli::DW_TAG_structure_type | gimli::DW_TAG_union_type => {
+                    self.add_tag(dwarf, unit, entry);
+                }
+                gimli::DW_TAG_typedef => self.add_typedef(dwarf, unit, entry),
+                gimli::DW_TAG_enumeration_type => {
+                    self.add_enumerators(dwarf, unit, &mut cursor.clone())?;
+                }
+                _ => {}
+            }
+            next = cursor.next_sibling()?;
+        }
+        Ok(())
+    }
+
+    fn named<'a>(&mut self, dwarf: &Dwarf<'a>, unit: &Unit<'a>, entry: &Entry<'a>) -> Option<&mut Named> {
+        let name = bytes(dwarf, unit, entry, DW_AT_name)?;
+        if !self.named.contains_key(name) {
+            self.named.insert(name.into(), Named::default());
+        }
+        self.named.get_mut(name)
+    }
+
+    fn add_tag<'a>(&mut self, dwarf: &Dwarf<'a>, unit: &Unit<'a>, entry: &Entry<'a>) {
+        let id = start(unit).saturating_add(entry.offset().0 as u64);
+        let Some(named) = self.named(dwarf, unit, entry) else {
+            return;
+        };
+        if is_declaration(entry) {
+            named.declared.get_or_insert(id);
+            return;
+        }
+        let size = number(entry, DW_AT_byte_size).unwrap_or(0);
+        if named.tags.iter().all(|(other, _)| *other != size) {
+            named.tags.push((size, id));
+        }
+    }
+
+    fn add_typedef<'a>(&mut self, dwarf: &Dwarf<'a>, unit: &Unit<'a>, entry: &Entry<'a>) {
+        let id = start(unit).saturating_add(entry.offset().0 as u64);
+        if let Some(named) = self.named(dwarf, unit, entry) {
+            named.typedef.get_or_insert(id);
+        }
+    }
+
+    fn add_enumerators<'a>(
+        &mut self,
+        dwarf: &Dwarf<'a>,
+        unit: &Unit<'a>,
+        cursor: &mut Cursor<'_, 'a>,
+    ) -> Result<(), TypeError> {
+        each_child(cursor, |child| {
+            let Some(name) = bytes(dwarf, unit, child, DW_AT_name) else {
+                return;
+            };
+            if self.enumerators.contains_key(name) {
+                return;
+            }
+            if let Some(value) = constant(child) {
+                self.enumerators.insert(name.into(), value);
+            }
+        })
+    }
+
+    /// The definitions of that name, or its declaration.
+    pub fn find(&self, name: &str) -> Vec<TypeId> {
+        let Some(named) = self.named.get(name.as_bytes()) else {
+            return Vec::new();
+        };
+        let tags = named.tags.iter().map(|(_, id)| *id);
+        let found: Vec<_> = tags.chain(named.typedef).collect();
+        if found.is_empty() { named.declared.into_iter().collect() } else { found }
+    }
+
+    /// The value of an enumerator.
+    pub fn enumerator(&self, name: &str) -> Option<i64> {
+        self.enumerators.get(name.as_bytes()).copied()
+    }
+
+    /// The start of the unit that holds an offset.
+    pub fn unit_of(&self, id: TypeId) -> Option<u64> {
+        let after = self.units.partition_point(|at| *at <= id);
+        self.units.get(after.checked_sub(1)?).copied()
+    }
+}
+
+/// An enumerator's value; its form says whether it is signed.
+fn constant(entry: &Entry<'_>) -> Option<i64> {
+    let value = entry.attr_value(DW_AT_const_value)?;
+    match value {
+        gimli::AttributeValue::Sdata(v) => Some(v),
+        other => other.udata_value().map(u64::cast_signed).or_else(|| other.sdata_value()),
+    }
+}

@@ -1,0 +1,20 @@
+//! What a back-end must answer, so that paths are resolved the same way over both.
+
+use crate::TypeError;
+
+/// A type's place: a BTF id, or an offset into `.debug_info`.
+pub type TypeId = u64;
+
+/// One source of types.
+pub trait Source {
+    /// The definitions of that name: structures and unions first, then typedefs. More than one
+    /// if unrelated parts of the kernel use the same name. Declarations only if there is
+    /// nothing else.
+    fn find(&self, name: &str) -> Result<Vec<TypeId>, TypeError>;
+
+    /// What the type is, one level deep.
+    fn describe(&self, id: TypeId) -> Result<super::shape::Shape, TypeError>;
+
+    /// The value of an enumerator.
+    fn enumerator(&self, name: &str) -> Option<i64>;
+}

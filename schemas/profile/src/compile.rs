@@ -1,0 +1,196 @@
+//! Matches the catalog against a kernel.
+//!
+//! In: the catalog, a vmlinux, a folder of modules. Out: a [`Profile`]. What a kernel has not is listed in
+//! it, with the reason; only files that cannot be read are errors.
+
+mod functions;
+mod reads;
+
+use crate::plan::Access;
+use crate::{Anchors, Context, MmioCode, ModuleAccess, Profile};
+use iotrace_kernel::{Kernel, KernelError, ModuleFile, SymbolKind, Types};
+use iotrace_schemas::catalog::{self, Catalog};
+use iotrace_schemas::definition::{Constant, Device, Register};
+use reads::access;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+use thiserror::Error;
+
+/// Where a kernel's files are.
+#[derive(Debug, Clone)]
+pub struct Sources {
+    /// The vmlinux.
+    pub vmlinux: PathBuf,
+    /// Folder with the modules (`*.ko`, at any depth).
+    pub modules: Option<PathBuf>,
+    /// Folder with the modules' detached debug files, of the same names.
+    pub debug: Option<PathBuf>,
+    /// Look up source lines in the DWARF, which takes seconds.
+    pub lines: bool,
+}
+
+/// Why a profile cannot be compiled.
+#[derive(Debug, Error)]
+pub enum CompileError {
+    /// A kernel file cannot be read.
+    #[error("{0}")]
+    Kernel(#[from] KernelError),
+    /// The modules' folder cannot be read.
+    #[error("cannot read the modules' folder {path}: {source}")]
+    Modules {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The image lacks what everything hangs on.
+    #[error("{path} has no {what}: is it a vmlinux of a Linux kernel for x86-64, with its symbols?")]
+    NotAKernel {
+        /// The image.
+        path: PathBuf,
+        /// What it lacks.
+        what: &'static str,
+    },
+}
+
+/// Compiles a profile.
+///
+/// # Errors
+/// [`CompileError`] if a file cannot be read or the vmlinux is none.
+pub fn compile(catalog: &Catalog, sources: &Sources) -> Result<Profile, CompileError> {
+    let kernel = Kernel::open(&sources.vmlinux)?;
+    let modules = open_modules(sources, &kernel)?;
+    let mut profile = Profile {
+        banner: kernel.banner().unwrap_or_default().to_owned(),
+        build_id: kernel.build_id().unwrap_or_default().to_owned(),
+        anchors: anchors(&sources.vmlinux, &kernel)?,
+        context: context(catalog, &kernel),
+        module: module_access(catalog, &kernel),
+        mmio: catalog.mmio.iter().map(|code| mmio(code, &kernel)).collect(),
+        constants: constants(catalog, &kernel),
+        devices: catalog.devices.iter().map(device).collect(),
+        symbols: code_symbols(&kernel),
+        ..Profile::default()
+    };
+    (profile.functions, profile.missing) = functions::find(catalog, &kernel, &modules, sources.lines)?;
+    Ok(profile)
+}
+
+/// Names of what is in the text, labels written in assembly among them.
+fn code_symbols(kernel: &Kernel) -> Vec<(u64, String)> {
+    let symbols = kernel.symbols().iter().filter(|s| s.kind != SymbolKind::Object);
+    let mut named: Vec<_> = symbols.map(|s| (s.addr, s.name.to_owned())).collect();
+    named.sort();
+    named
+}
+
+fn open_modules(sources: &Sources, kernel: &Kernel) -> Result<Vec<ModuleFile>, CompileError> {
+    let Some(folder) = &sources.modules else { return Ok(Vec::new()) };
+    let mut files = Vec::new();
+    collect(folder, &mut files).map_err(|source| CompileError::Modules { path: folder.clone(), source })?;
+    files.sort();
+    let open = |path: &PathBuf| {
+        let debug = sources.debug.as_ref().zip(path.file_name()).map(|(folder, name)| folder.join(name));
+        ModuleFile::open(path, debug.filter(|d| d.exists()).as_deref(), kernel)
+    };
+    Ok(files.iter().map(open).collect::<Result<_, _>>()?)
+}
+
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            collect(&path, files)?;
+        } else if path.extension().is_some_and(|e| e == "ko") {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+fn anchors(path: &Path, kernel: &Kernel) -> Result<Anchors, CompileError> {
+    let symbol = |name| kernel.symbols().by_name(name).next().map(|s| s.addr);
+    let lacking = |what| CompileError::NotAKernel { path: path.to_owned(), what };
+    Ok(Anchors {
+        banner: symbol("linux_banner").ok_or_else(|| lacking("symbol linux_banner"))?,
+        notes: symbol("__start_notes").zip(symbol("__stop_notes")),
+        text: symbol("_stext")
+            .or_else(|| symbol("_text"))
+            .zip(symbol("_etext"))
+            .ok_or_else(|| lacking("symbols _stext and _etext"))?,
+    })
+}
+
+fn context(catalog: &Catalog, kernel: &Kernel) -> Context {
+    let first = |paths: &[String]| paths.iter().find_map(|p| per_cpu(p, kernel));
+    let task = |field| field_of(catalog, "task", field, kernel.types());
+    Context {
+        current_task: first(&catalog.context.current_task),
+        preempt_count: first(&catalog.context.preempt_count),
+        pid: task("pid"),
+        tgid: task("tgid"),
+        comm: task("comm"),
+    }
+}
+
+/// `symbol` or `symbol:structure.field`: an offset in the per-CPU data.
+fn per_cpu(path: &str, kernel: &Kernel) -> Option<u64> {
+    let address = |name| kernel.symbols().by_name(name).next().map(|s| s.addr);
+    match path.split_once(':') {
+        None => address(path),
+        Some((symbol, field)) => {
+            let (structure, field) = field.split_once('.')?;
+            let offset = kernel.types().resolve(structure, field).ok()?.offset;
+            Some(address(symbol)? + u64::from(offset))
+        }
+    }
+}
+
+fn module_access(catalog: &Catalog, kernel: &Kernel) -> Option<ModuleAccess> {
+    let module = |field| field_of(catalog, "module", field, kernel.types());
+    Some(ModuleAccess {
+        name: module("name")?,
+        symtab: module("symtab")?,
+        num_symtab: module("num_symtab")?,
+        strtab: module("strtab")?,
+    })
+}
+
+fn field_of(catalog: &Catalog, object: &str, field: &str, types: &Types) -> Option<Access> {
+    let object = catalog.objects.get(object)?;
+    access(object, field, &[types]).ok()
+}
+
+fn mmio(code: &catalog::Mmio, kernel: &Kernel) -> MmioCode {
+    let found = code.functions.iter().flat_map(|name| kernel.symbols().variants(name));
+    MmioCode {
+        record: code.record,
+        ranges: found.map(|s| (s.addr, s.size)).collect(),
+        modules: code.modules.clone(),
+    }
+}
+
+fn constants(catalog: &Catalog, kernel: &Kernel) -> Vec<Constant> {
+    let value = |name: &String| {
+        let value = kernel.types().enumerator(name)?;
+        Some(Constant { name: name.clone(), value })
+    };
+    catalog.constants.iter().filter_map(value).collect()
+}
+
+fn device(device: &catalog::Device) -> Device {
+    let register = |r: &catalog::Register| Register {
+        name: r.name.clone(),
+        bar: r.bar,
+        offset: r.offset,
+        width: r.width,
+        doorbell: r.doorbell,
+        mask: r.mask,
+    };
+    Device {
+        name: device.name.clone(),
+        vendor: device.vendor,
+        device: device.device,
+        registers: device.registers.iter().map(register).collect(),
+    }
+}

@@ -1,0 +1,274 @@
+//! Finds the catalog's functions in the image and the modules, and plans what is read at each.
+
+use super::{CompileError, reads::access};
+use crate::plan::{Plan, Source, Word};
+use crate::{Action, Exit, Function, Missing, Place};
+use iotrace_kernel::{Kernel, Lines, ModuleFile, SymbolKind, Types};
+use iotrace_schemas::catalog::{self, Catalog, Object};
+use iotrace_schemas::definition::Success;
+
+/// One of the places where the catalog's names are looked for.
+struct Ground<'a> {
+    kernel: &'a Kernel,
+    lines: Option<Lines<'a>>,
+    modules: Vec<(&'a ModuleFile, Option<Lines<'a>>)>,
+}
+
+/// A function found.
+struct Found<'a> {
+    symbol: String,
+    place: Place,
+    size: u64,
+    types: Vec<&'a Types>,
+    line: (String, u32),
+}
+
+/// All functions of the catalog, and what could not be found.
+pub fn find(
+    catalog: &Catalog,
+    kernel: &Kernel,
+    modules: &[ModuleFile],
+    lines: bool,
+) -> Result<(Vec<Function>, Vec<Missing>), CompileError> {
+    let open = |m| -> Result<_, CompileError> {
+        let m: &ModuleFile = m;
+        Ok((m, if lines { m.lines()? } else { None }))
+    };
+    let ground = Ground {
+        kernel,
+        lines: if lines { kernel.lines()? } else { None },
+        modules: modules.iter().map(open).collect::<Result<_, _>>()?,
+    };
+    let (mut functions, mut missing) = (Vec::new(), Vec::new());
+    for function in &catalog.functions {
+        let mut places = ground.places(function);
+        if places.is_empty() {
+            missing.push(Missing {
+                function: function.name.clone(),
+                reason: "not in the image, nor in a module that was looked at".into(),
+                partial: false,
+            });
+            places.push(Found::elsewhere(function, kernel));
+        }
+        for found in places {
+            functions.push(plan(catalog, function, found, &mut missing));
+        }
+    }
+    clear_stages(catalog, &mut functions);
+    Ok((functions, missing))
+}
+
+impl<'a> Ground<'a> {
+    /// Where the function is, under the first of its names that this kernel has.
+    fn places(&self, function: &catalog::Function) -> Vec<Found<'a>> {
+        let named = |name| {
+            let mut found = self.in_image(name);
+            for (module, lines) in &self.modules {
+                found.extend(in_module(module, lines.as_ref(), name, self.kernel));
+            }
+            Some(found).filter(|f| !f.is_empty())
+        };
+        function.names().find_map(named).unwrap_or_default()
+    }
+
+    fn in_image(&self, name: &str) -> Vec<Found<'a>> {
+        let table = self.kernel.symbols();
+        let mut symbols: Vec<_> = table.variants(name).collect();
+        if symbols.is_empty() {
+            // Entries written in assembly are labels without a type.
+            symbols = table.by_name(name).filter(|s| s.kind == SymbolKind::Other).collect();
+        }
+        let found = symbols.into_iter().map(|s| Found {
+            symbol: s.name.to_owned(),
+            place: Place::Image(s.addr),
+            size: s.size,
+            types: vec![self.kernel.types()],
+            line: self.lines.as_ref().map_or_else(Default::default, |l| line(l.at(s.addr))),
+        });
+        found.collect()
+    }
+}
+
+impl<'a> Found<'a> {
+    fn elsewhere(function: &catalog::Function, kernel: &'a Kernel) -> Self {
+        Self {
+            symbol: function.name.clone(),
+            place: Place::Elsewhere,
+            size: 0,
+            types: vec![kernel.types()],
+            line: Default::default(),
+        }
+    }
+}
+
+fn in_module<'a>(
+    module: &'a ModuleFile,
+    lines: Option<&Lines<'a>>,
+    name: &str,
+    kernel: &'a Kernel,
+) -> Vec<Found<'a>> {
+    let symbols = module.symbols().filter(|s| s.kind == SymbolKind::Function && is_variant(s.name, name));
+    let found = symbols.map(|s| Found {
+        symbol: s.name.to_owned(),
+        place: Place::Module(module.name()),
+        size: s.size,
+        types: vec![module.types(), kernel.types()],
+        line: lines.map_or_else(Default::default, |l| line(l.in_section(s.section, s.offset))),
+    });
+    found.collect()
+}
+
+/// Whether `symbol` is the function `name`, or a whole clone of it that the compiler made.
+pub fn is_variant(symbol: &str, name: &str) -> bool {
+    let Some(suffix) = symbol.strip_prefix(name) else { return false };
+    let clone = |word: &str| matches!(word, "isra" | "constprop") || word.parse::<u32>().is_ok();
+    suffix.is_empty() || (suffix.starts_with('.') && suffix.split('.').skip(1).all(clone))
+}
+
+fn line<E>(found: Result<Option<iotrace_kernel::SourceLine>, E>) -> (String, u32) {
+    found.ok().flatten().map_or_else(Default::default, |l| (l.file, l.line))
+}
+
+fn plan(
+    catalog: &Catalog,
+    function: &catalog::Function,
+    found: Found<'_>,
+    missing: &mut Vec<Missing>,
+) -> Function {
+    let mut note = |reason: String| {
+        missing.push(Missing { function: function.name.clone(), reason, partial: true });
+    };
+    let entry = entry(catalog, function, &found.types, &mut note);
+    Function {
+        name: function.name.clone(),
+        symbols: std::iter::once(found.symbol.clone())
+            .chain(function.names().filter(|n| *n != found.symbol).map(str::to_owned))
+            .collect(),
+        place: found.place,
+        size: found.size,
+        layer: function.layer.clone(),
+        stage: function.stage.clone(),
+        action: action(&function.action),
+        file: found.line.0,
+        line: found.line.1,
+        entry,
+        exit: function.exit.then(|| Exit {
+            value: Some(function.ret.clone()).filter(|r| !r.is_empty()),
+            success: success(function, &found.types),
+        }),
+    }
+}
+
+fn entry(
+    catalog: &Catalog,
+    function: &catalog::Function,
+    types: &[&Types],
+    note: &mut impl FnMut(String),
+) -> Plan {
+    let mut plan = Plan { list: list(catalog, function, types, note), ..Plan::default() };
+    for (position, name, _) in function.arguments() {
+        let position = position as u8;
+        let element = plan.list.is_some_and(|(argument, _)| argument == position);
+        let source = if element { Source::Element } else { Source::Argument(position) };
+        plan.words.push(Word { name: name.into(), source, symbol: false });
+        let Some(object) = catalog.object_of(function, name) else { continue };
+        for field in fields(function, name, object) {
+            match access(object, field, types) {
+                Ok(access) => plan.words.push(Word {
+                    name: format!("{name}.{field}"),
+                    source: match element {
+                        true => Source::ThroughElement(access),
+                        false => Source::Through(position, access),
+                    },
+                    symbol: object.symbols.iter().any(|s| s == field),
+                }),
+                Err(reason) => note(format!("{name}.{field}: {reason}")),
+            }
+        }
+    }
+    plan
+}
+
+/// The fields of `object` that are read through the argument `name`.
+fn fields<'a>(function: &'a catalog::Function, name: &str, object: &'a Object) -> Vec<&'a str> {
+    let mut fields = Vec::new();
+    for read in &function.reads {
+        match read.split_once('.') {
+            Some((argument, "*")) if argument == name => {
+                fields.extend(object.fields.keys().map(String::as_str));
+            }
+            Some((argument, field)) if argument == name => fields.push(field),
+            _ => {}
+        }
+    }
+    fields
+}
+
+fn list(
+    catalog: &Catalog,
+    function: &catalog::Function,
+    types: &[&Types],
+    note: &mut impl FnMut(String),
+) -> Option<(u8, i64)> {
+    let (name, rest) = function.each.split_once(':')?;
+    let (_, link) = rest.split_once('.')?;
+    let (position, ..) = function.arguments().find(|(_, n, _)| *n == name)?;
+    let structure = catalog.object_of(function, name)?.structure.as_deref()?;
+    let offset = types.iter().find_map(|t| t.resolve(structure, link).ok()).map(|p| p.offset);
+    if offset.is_none() {
+        note(format!("the list {name} cannot be followed: {structure} has no {link}"));
+    }
+    Some((position as u8, offset?.into()))
+}
+
+fn success(function: &catalog::Function, types: &[&Types]) -> Option<Success> {
+    function.success.iter().find_map(|value| match value.parse::<i64>() {
+        _ if value == "nonzero" => Some(Success::NonZero),
+        Ok(number) => Some(Success::Equals(number.cast_unsigned())),
+        Err(_) => types
+            .iter()
+            .find_map(|t| t.enumerator(value))
+            .map(|number| Success::Equals(number.cast_unsigned())),
+    })
+}
+
+fn action(name: &str) -> Action {
+    match name {
+        "module-load" => Action::ModuleLoad,
+        "module-unload" => Action::ModuleUnload,
+        "task-rename" => Action::TaskRename,
+        "power-off" => Action::PowerOff,
+        "fault" => Action::Fault,
+        _ => Action::Record,
+    }
+}
+
+/// Takes the stage from functions in whose place another one tells it.
+fn clear_stages(catalog: &Catalog, functions: &mut [Function]) {
+    let is_there = |name: &String| {
+        let there = |f: &Function| f.name == *name && f.place != Place::Elsewhere;
+        functions.iter().any(there)
+    };
+    let cleared = |f: &&catalog::Function| f.unless.iter().any(is_there);
+    let names: Vec<_> = catalog.functions.iter().filter(cleared).map(|f| f.name.clone()).collect();
+    functions.iter_mut().filter(|f| names.contains(&f.name)).for_each(|f| f.stage.clear());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clones_of_a_function_are_the_function_and_pieces_are_not() {
+        for (symbol, expected) in [
+            ("f", true),
+            ("f.isra.0", true),
+            ("f.constprop.0.isra.1", true),
+            ("f.cold", false),
+            ("f.part.0", false),
+            ("ff", false),
+        ] {
+            assert_eq!(is_variant(symbol, "f"), expected, "{symbol}");
+        }
+    }
+}

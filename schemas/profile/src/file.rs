@@ -1,0 +1,118 @@
+//! A profile in a file.
+//!
+//! In: a [`Profile`]. Out: eight bytes of magic with the version, the xxh3 of what follows, then the
+//! profile in bincode's fixed-int layout, compressed with zstd; and back. A profile is a cache of what can
+//! be compiled again, so another version is refused, never converted.
+
+use crate::Profile;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use thiserror::Error;
+use xxhash_rust::xxh3::xxh3_64;
+
+const MAGIC: [u8; 8] = *b"iotprof\x01";
+const HEAD: usize = 16;
+/// Largest profile that is unpacked, in bytes; those of Debian's kernels take 4 MiB.
+const LIMIT: usize = 256 << 20;
+const LEVEL: i32 = 3;
+
+/// Why a profile cannot be read or written.
+#[derive(Debug, Error)]
+pub enum ProfileError {
+    /// The file system said no.
+    #[error("cannot {what} the kernel profile {path}: {source}")]
+    Io {
+        /// Read or write.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file is damaged or of another version.
+    #[error(
+        "{path} is not a kernel profile of this version ({reason}); compile it again with `iotrace-analyze kernel VMLINUX -o {path}`"
+    )]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+impl Profile {
+    /// Whether the file begins as a profile does.
+    #[must_use]
+    pub fn is_profile(path: &Path) -> bool {
+        let mut head = [0; 7];
+        let read = fs::File::open(path).and_then(|mut f| io::Read::read_exact(&mut f, &mut head));
+        read.is_ok() && MAGIC.starts_with(&head)
+    }
+
+    /// Writes the profile to a file, whole or not at all.
+    ///
+    /// # Errors
+    /// [`ProfileError::Io`].
+    pub fn write(&self, path: &Path) -> Result<(), ProfileError> {
+        let error = |source| ProfileError::Io { what: "write", path: path.to_owned(), source };
+        let layout = bincode::config::standard().with_fixed_int_encoding();
+        let plain = bincode::encode_to_vec(self, layout).map_err(|e| error(io::Error::other(e)))?;
+        let packed = zstd::bulk::compress(&plain, LEVEL).map_err(error)?;
+        let mut bytes = MAGIC.to_vec();
+        bytes.extend(xxh3_64(&packed).to_le_bytes());
+        bytes.extend(packed);
+        let partial = path.with_extension("partial");
+        fs::write(&partial, bytes).and_then(|()| fs::rename(&partial, path)).map_err(error)
+    }
+
+    /// Reads a profile.
+    ///
+    /// # Errors
+    /// [`ProfileError`].
+    pub fn read(path: &Path) -> Result<Self, ProfileError> {
+        let bytes = fs::read(path).map_err(|source| ProfileError::Io {
+            what: "read",
+            path: path.to_owned(),
+            source,
+        })?;
+        Self::decode(&bytes).map_err(|reason| ProfileError::Format { path: path.to_owned(), reason })
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, String> {
+        let (head, packed) = bytes.split_at_checked(HEAD).ok_or("it is too short")?;
+        if head[..8] != MAGIC {
+            return Err(format!("it begins with {:02x?}", &head[..8]));
+        }
+        if head[8..] != xxh3_64(packed).to_le_bytes() {
+            return Err("its checksum is wrong".into());
+        }
+        let plain = zstd::bulk::decompress(packed, LIMIT.min(packed.len().saturating_mul(1000)))
+            .map_err(|e| e.to_string())?;
+        let layout = bincode::config::standard().with_fixed_int_encoding().with_limit::<LIMIT>();
+        let (profile, _) = bincode::decode_from_slice(&plain, layout).map_err(|e| e.to_string())?;
+        Ok(profile)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_profile_survives_and_damage_is_noticed() {
+        let folder = std::env::temp_dir().join(format!("iotrace-profile-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("p.profile");
+        let profile = Profile { banner: "Linux version".into(), ..Profile::default() };
+        profile.write(&path).unwrap();
+        assert!(Profile::is_profile(&path));
+        assert_eq!(Profile::read(&path).unwrap(), profile);
+        let mut bytes = fs::read(&path).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        fs::write(&path, bytes).unwrap();
+        assert!(Profile::read(&path).unwrap_err().to_string().contains("checksum"));
+        fs::remove_dir_all(&folder).unwrap();
+    }
+}

@@ -1,0 +1,173 @@
+//! The kernel profile: the catalog matched against one kernel.
+//!
+//! In: a [`Catalog`](iotrace_schemas::catalog::Catalog), a vmlinux, the kernel's modules. Out: a
+//! [`Profile`]: where each function is, what to read there and how, what is missing. The plugin works
+//! from a profile and from nothing else.
+//!
+//! - [`plan`]: what is read when a function is entered or left.
+//! - `compile`: finds the functions and turns the catalog's paths into plans.
+//! - `file`: a profile kept in a file, since reading DWARF takes too long to do it for every replay.
+
+mod compile;
+mod file;
+pub mod plan;
+
+pub use compile::{CompileError, Sources, compile};
+pub use file::ProfileError;
+
+use bincode::{Decode, Encode};
+use iotrace_schemas::definition::{Constant, Device};
+use plan::{Access, Plan};
+
+/// The catalog matched against one kernel.
+#[derive(Debug, Clone, Default, PartialEq, Encode, Decode)]
+pub struct Profile {
+    /// Text of `linux_banner`.
+    pub banner: String,
+    /// GNU build-id, empty if the image has none.
+    pub build_id: Vec<u8>,
+    /// Addresses in the image that tell where the guest's kernel is.
+    pub anchors: Anchors,
+    /// How to find what is running.
+    pub context: Context,
+    /// Of `struct module`; none if its layout is not known.
+    pub module: Option<ModuleAccess>,
+    /// The functions of the catalog that this kernel or its modules may have.
+    pub functions: Vec<Function>,
+    /// Code that accesses device memory.
+    pub mmio: Vec<MmioCode>,
+    /// Values of enumerators.
+    pub constants: Vec<Constant>,
+    /// Devices whose registers are known.
+    pub devices: Vec<Device>,
+    /// What the catalog has and this kernel has not.
+    pub missing: Vec<Missing>,
+    /// Names of the image's functions and of labels in its code, by address.
+    pub symbols: Vec<(u64, String)>,
+}
+
+/// Addresses as linked, without KASLR's slide.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
+pub struct Anchors {
+    /// `linux_banner`.
+    pub banner: u64,
+    /// `__start_notes` and `__stop_notes`: where the build-id is.
+    pub notes: Option<(u64, u64)>,
+    /// `_stext` and `_etext`.
+    pub text: (u64, u64),
+}
+
+/// How to find what is running, from the base of the per-CPU data (GS).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
+pub struct Context {
+    /// Offset of the pointer to the current task.
+    pub current_task: Option<u64>,
+    /// Offset of the preemption count.
+    pub preempt_count: Option<u64>,
+    /// Offset of the kernel's pid (the thread) in a task.
+    pub pid: Option<Access>,
+    /// Offset of the thread group's id.
+    pub tgid: Option<Access>,
+    /// Address of the 16 bytes of the task's name.
+    pub comm: Option<Access>,
+}
+
+/// How to read a `struct module`.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct ModuleAccess {
+    /// Address of the name.
+    pub name: Access,
+    /// Its symbol table.
+    pub symtab: Access,
+    /// Entries of the symbol table.
+    pub num_symtab: Access,
+    /// Names of the symbols.
+    pub strtab: Access,
+}
+
+/// Where a function is.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub enum Place {
+    /// In the image, at this address as linked.
+    Image(u64),
+    /// In this module.
+    Module(String),
+    /// Not in the image, nor in a module that was looked at: perhaps in one that was not.
+    Elsewhere,
+}
+
+/// A function of the catalog, in this kernel.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Function {
+    /// The catalog's name.
+    pub name: String,
+    /// Names to look for, the kernel's own first.
+    pub symbols: Vec<String>,
+    /// Where it is.
+    pub place: Place,
+    /// Length in bytes; 0 if not known.
+    pub size: u64,
+    /// Layer.
+    pub layer: String,
+    /// Stage.
+    pub stage: String,
+    /// What the plugin does itself.
+    pub action: Action,
+    /// Source file, empty if not known.
+    pub file: String,
+    /// Source line, 0 if not known.
+    pub line: u32,
+    /// What is read at the entry.
+    pub entry: Plan,
+    /// The returns are probed too.
+    pub exit: Option<Exit>,
+}
+
+/// What is recorded when a function returns.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Exit {
+    /// Name of the returned value; none if it is of no interest.
+    pub value: Option<String>,
+    /// Which value means success.
+    pub success: Option<iotrace_schemas::definition::Success>,
+}
+
+/// What the plugin does itself when a function is entered.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Encode, Decode)]
+pub enum Action {
+    /// It records an event.
+    #[default]
+    Record,
+    /// A module is in place; its `struct module` is the first argument.
+    ModuleLoad,
+    /// A module goes away.
+    ModuleUnload,
+    /// A task's name or number is new.
+    TaskRename,
+    /// The guest stops.
+    PowerOff,
+    /// The instruction interrupted will be executed again.
+    Fault,
+}
+
+/// Code that accesses device memory.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct MmioCode {
+    /// Its accesses are recorded, not only used to set the clock.
+    pub record: bool,
+    /// Ranges of the image: first address, length.
+    pub ranges: Vec<(u64, u64)>,
+    /// Whole modules.
+    pub modules: Vec<String>,
+}
+
+/// A function of the catalog that this kernel has not, or a field that could not be found.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Missing {
+    /// The catalog's name of the function.
+    pub function: String,
+    /// What is missing and why.
+    pub reason: String,
+    /// The function itself is there; only something that was to be read is not.
+    pub partial: bool,
+}

@@ -1,0 +1,83 @@
+//! What is read when a probe is hit, worked out beforehand: no names, no look-ups, only offsets.
+
+use bincode::{Decode, Encode};
+
+/// How to get from an object's address to a value.
+///
+/// ```text
+/// for step in steps: address = *(u64 *)(address + step)
+/// Load:    the `width` bytes at address + offset, then `bits`
+/// Address: address + offset
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
+pub struct Access {
+    /// Offsets, each followed by loading a pointer.
+    pub steps: Vec<i64>,
+    /// Offset of the value.
+    pub offset: i64,
+    /// Bytes to load, 1 to 8; 0: the address itself is the value.
+    pub width: u8,
+    /// Of a bitfield: first bit and number of bits.
+    pub bits: Option<(u8, u8)>,
+    /// The number is signed and is extended to 64 bits.
+    pub signed: bool,
+}
+
+impl Access {
+    /// The value from what was loaded.
+    #[must_use]
+    pub fn decode(&self, raw: u64) -> u64 {
+        let (first, count) = self.bits.unwrap_or((0, self.width.saturating_mul(8)));
+        let count = u32::from(count.clamp(1, 64));
+        let top = raw.checked_shr(first.into()).unwrap_or(0) << (64 - count);
+        if self.signed { (top.cast_signed() >> (64 - count)).cast_unsigned() } else { top >> (64 - count) }
+    }
+}
+
+/// Where a word of an event comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub enum Source {
+    /// An argument, counted from 0 (rdi, rsi, rdx, rcx, r8, r9).
+    Argument(u8),
+    /// The element of the list at hand ([`Plan::list`]).
+    Element,
+    /// Read through an argument.
+    Through(u8, Access),
+    /// Read through the element at hand.
+    ThroughElement(Access),
+}
+
+/// A word of an event.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Word {
+    /// Name in the trace.
+    pub name: String,
+    /// Where it comes from.
+    pub source: Source,
+    /// The value is a function's address, to be named in the trace.
+    pub symbol: bool,
+}
+
+/// What is recorded at a function's entry.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
+pub struct Plan {
+    /// The words of the event.
+    pub words: Vec<Word>,
+    /// One event for each element of a list: the argument that is the `list_head`, and the offset of
+    /// the link in an element.
+    pub list: Option<(u8, i64)>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_cut_and_extended() {
+        let signed = Access { width: 2, signed: true, ..Access::default() };
+        assert_eq!(signed.decode(0xffff), u64::MAX);
+        let bit = Access { width: 4, bits: Some((3, 1)), ..Access::default() };
+        assert_eq!((bit.decode(0x8), bit.decode(0x7)), (1, 0));
+        assert_eq!(Access { width: 8, ..Access::default() }.decode(u64::MAX), u64::MAX);
+    }
+}

@@ -1,0 +1,383 @@
+//! The catalog: what is known of kernels and devices, as data.
+//!
+//! In: TOML text, ours (`catalog/*.toml`, compiled in) and the user's. Out: a checked [`Catalog`]. How
+//! entries are written is described at the top of `catalog/block.toml`; every mistake is an error that
+//! names the file and the entry.
+
+use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet};
+use thiserror::Error;
+
+/// The files compiled in: name and text.
+pub const BUILT_IN: &[(&str, &str)] = &[
+    ("kernel.toml", include_str!("../catalog/kernel.toml")),
+    ("vfs.toml", include_str!("../catalog/vfs.toml")),
+    ("block.toml", include_str!("../catalog/block.toml")),
+    ("scsi.toml", include_str!("../catalog/scsi.toml")),
+    ("sym53c8xx.toml", include_str!("../catalog/sym53c8xx.toml")),
+    ("fusion.toml", include_str!("../catalog/fusion.toml")),
+    ("megaraid_sas.toml", include_str!("../catalog/megaraid_sas.toml")),
+];
+
+/// The layers of the I/O path, from the system call to the hardware and back, in the order that views
+/// present them.
+pub const LAYERS: &[&str] = &[
+    "syscall",
+    "vfs",
+    "page-cache",
+    "filesystem",
+    "writeback",
+    "block",
+    "scsi",
+    "driver",
+    "irq",
+    "softirq",
+    "sched",
+    "kernel",
+];
+
+/// What is wrong with a catalog.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum CatalogError {
+    /// Not TOML, or not of the catalog's form.
+    #[error("catalog {file}: {reason}")]
+    Syntax {
+        /// The file.
+        file: String,
+        /// What the parser said, with the line.
+        reason: String,
+    },
+    /// An entry contradicts itself or the rest of the catalog.
+    #[error("catalog {file}: {entry}: {reason}")]
+    Entry {
+        /// The file.
+        file: String,
+        /// The entry.
+        entry: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// One catalog file.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct File {
+    object: Vec<Object>,
+    function: Vec<Function>,
+    device: Vec<Device>,
+    context: Option<Context>,
+    mmio: Vec<Mmio>,
+    constants: Vec<String>,
+}
+
+/// A checked catalog.
+#[derive(Debug, Clone, Default)]
+pub struct Catalog {
+    /// Kinds of kernel objects, by name.
+    pub objects: BTreeMap<String, Object>,
+    /// Functions, in the order of the files.
+    pub functions: Vec<Function>,
+    /// Devices whose registers are known.
+    pub devices: Vec<Device>,
+    /// How the current task is found.
+    pub context: Context,
+    /// Code that accesses device memory.
+    pub mmio: Vec<Mmio>,
+    /// Enumerators whose values a reader of the trace needs.
+    pub constants: Vec<String>,
+}
+
+/// A kind of kernel object and what can be read of it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Object {
+    /// Name, as functions refer to it.
+    pub name: String,
+    /// C structure; none for plain memory.
+    #[serde(rename = "struct")]
+    pub structure: Option<String>,
+    /// Field name to paths; the first path that this kernel has is taken.
+    pub fields: BTreeMap<String, Paths>,
+    /// Fields that hold the address of a function, to be named.
+    #[serde(default)]
+    pub symbols: Vec<String>,
+}
+
+/// One path, or several of which the first that exists is taken.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub enum Paths {
+    /// The same in all kernels.
+    One(String),
+    /// In order of preference.
+    Any(Vec<String>),
+}
+
+impl Paths {
+    /// The paths in order of preference.
+    #[must_use]
+    pub fn list(&self) -> &[String] {
+        match self {
+            Self::One(path) => std::slice::from_ref(path),
+            Self::Any(paths) => paths,
+        }
+    }
+}
+
+/// A function of the I/O path.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Function {
+    /// Name in the newest kernel known; what views print.
+    pub name: String,
+    /// Names it had in other kernels.
+    pub aliases: Vec<String>,
+    /// One of [`LAYERS`].
+    pub layer: String,
+    /// What it tells about an I/O, in the stitcher's words; empty if it is only part of the path.
+    pub stage: String,
+    /// Functions that, where they exist, tell the stage in this one's place.
+    pub unless: Vec<String>,
+    /// Arguments in order: `name`, `name:object`, or `-` for one of no interest.
+    pub args: Vec<String>,
+    /// Fields read at the entry: `argument.field`, or `argument.*`.
+    pub reads: Vec<String>,
+    /// Probe the returns as well.
+    pub exit: bool,
+    /// Name of the return value, recorded at the exit.
+    pub ret: String,
+    /// What a returned value means success: an enumerator, a number, or `nonzero`; the first that this
+    /// kernel has.
+    pub success: Vec<String>,
+    /// `argument:object.link`: the argument is a `list_head` of objects linked by that field; the probe
+    /// records one event for each, with the object in the argument's place.
+    pub each: String,
+    /// What the plugin does itself when the function is entered: `module-load`, `module-unload`,
+    /// `task-rename`, `power-off`, `fault`.
+    pub action: String,
+}
+
+impl Function {
+    /// The name and the aliases.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.name.as_str()).chain(self.aliases.iter().map(String::as_str))
+    }
+
+    /// Position, name and object of each argument of interest.
+    pub fn arguments(&self) -> impl Iterator<Item = (usize, &str, Option<&str>)> {
+        self.args.iter().enumerate().filter(|(_, a)| *a != "-").map(|(i, a)| match a.split_once(':') {
+            Some((name, object)) => (i, name, Some(object)),
+            None => (i, a.as_str(), None),
+        })
+    }
+}
+
+/// Where per-CPU data tells what is running. Paths are `symbol` or `symbol:structure.field`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Context {
+    /// The pointer to the current task.
+    pub current_task: Vec<String>,
+    /// The preemption count.
+    pub preempt_count: Vec<String>,
+}
+
+/// Code that accesses device memory.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mmio {
+    /// Functions, by name.
+    #[serde(default)]
+    pub functions: Vec<String>,
+    /// Whole modules, by name.
+    #[serde(default)]
+    pub modules: Vec<String>,
+    /// Record the accesses; otherwise they only set the clock right.
+    pub record: bool,
+}
+
+/// A device whose registers are known.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Device {
+    /// Name.
+    pub name: String,
+    /// PCI vendor.
+    pub vendor: u16,
+    /// PCI device.
+    pub device: u16,
+    /// Registers.
+    pub registers: Vec<Register>,
+}
+
+/// A register of a device.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Register {
+    /// Name in the manual.
+    pub name: String,
+    /// Base address register it is reached through.
+    pub bar: u8,
+    /// Offset in bytes.
+    pub offset: u64,
+    /// Width in bytes.
+    pub width: u8,
+    /// Writing it passes on a command.
+    #[serde(default)]
+    pub doorbell: bool,
+    /// Of a doorbell: bits of the value that must be set.
+    #[serde(default)]
+    pub mask: u64,
+}
+
+impl Catalog {
+    /// The catalog compiled in, and `more` files (name and text) on top of it. An entry of a later file
+    /// replaces the one of the same name.
+    ///
+    /// # Errors
+    /// [`CatalogError`] for the first mistake.
+    pub fn load(more: &[(String, String)]) -> Result<Self, CatalogError> {
+        let mut catalog = Self::default();
+        let ours = BUILT_IN.iter().map(|(name, text)| (*name, *text));
+        let theirs = more.iter().map(|(name, text)| (name.as_str(), text.as_str()));
+        for (name, text) in ours.chain(theirs) {
+            catalog.add(name, text)?;
+        }
+        catalog.check_references()?;
+        Ok(catalog)
+    }
+
+    fn add(&mut self, file: &str, text: &str) -> Result<(), CatalogError> {
+        let parsed: File = toml::from_str(text)
+            .map_err(|e| CatalogError::Syntax { file: file.into(), reason: e.to_string() })?;
+        self.objects.extend(parsed.object.into_iter().map(|o| (o.name.clone(), o)));
+        for function in parsed.function {
+            check_function(&function).map_err(|reason| CatalogError::Entry {
+                file: file.into(),
+                entry: format!("function {}", function.name),
+                reason,
+            })?;
+            self.functions.retain(|f| f.name != function.name);
+            self.functions.push(function);
+        }
+        for device in parsed.device {
+            self.devices.retain(|d| (d.vendor, d.device) != (device.vendor, device.device));
+            self.devices.push(device);
+        }
+        self.context = parsed.context.unwrap_or(std::mem::take(&mut self.context));
+        self.mmio.extend(parsed.mmio);
+        self.constants.extend(parsed.constants);
+        Ok(())
+    }
+
+    fn check_references(&self) -> Result<(), CatalogError> {
+        for function in &self.functions {
+            self.check_reads(function).map_err(|reason| CatalogError::Entry {
+                file: "(all)".into(),
+                entry: format!("function {}", function.name),
+                reason,
+            })?;
+        }
+        Ok(())
+    }
+
+    fn check_reads(&self, function: &Function) -> Result<(), String> {
+        for (_, name, object) in function.arguments() {
+            if let Some(object) = object.filter(|o| !self.objects.contains_key(*o)) {
+                return Err(format!("argument {name} is of the unknown object {object:?}"));
+            }
+        }
+        for read in &function.reads {
+            let (argument, field) =
+                read.split_once('.').ok_or_else(|| format!("{read:?} is not of the form argument.field"))?;
+            let object = self
+                .object_of(function, argument)
+                .ok_or_else(|| format!("{read:?}: {argument:?} is not an argument with an object"))?;
+            if field != "*" && !object.fields.contains_key(field) {
+                return Err(format!("object {} has no field {field:?}", object.name));
+            }
+        }
+        Ok(())
+    }
+
+    /// The object that an argument of a function points to, or that its list holds.
+    #[must_use]
+    pub fn object_of(&self, function: &Function, argument: &str) -> Option<&Object> {
+        let listed = function.each.split_once(':').filter(|(name, _)| *name == argument);
+        let object = match listed {
+            Some((_, rest)) => rest.split_once('.')?.0,
+            None => function.arguments().find(|(_, name, _)| *name == argument)?.2?,
+        };
+        self.objects.get(object)
+    }
+}
+
+/// What can be checked of a function without the rest of the catalog.
+fn check_function(function: &Function) -> Result<(), String> {
+    const ACTIONS: &[&str] = &["", "module-load", "module-unload", "task-rename", "power-off", "fault"];
+    if function.name.is_empty() {
+        return Err("it has no name".into());
+    }
+    if !LAYERS.contains(&function.layer.as_str()) {
+        return Err(format!("layer {:?} is none of {LAYERS:?}", function.layer));
+    }
+    if !ACTIONS.contains(&function.action.as_str()) {
+        return Err(format!("action {:?} is none of {ACTIONS:?}", function.action));
+    }
+    if function.args.len() > 6 {
+        return Err("only the six arguments in registers can be read".into());
+    }
+    let names: BTreeSet<_> = function.arguments().map(|(_, name, _)| name).collect();
+    if names.len() != function.arguments().count() {
+        return Err("two arguments have the same name".into());
+    }
+    let listed = function.each.split_once(':').map_or("", |(name, _)| name);
+    if !function.each.is_empty() && !names.contains(listed) {
+        return Err(format!("each = {:?} names no argument", function.each));
+    }
+    if !function.ret.is_empty() && !function.exit {
+        return Err("a return value needs exit = true".into());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(text: &str) -> Result<Catalog, CatalogError> {
+        Catalog::load(&[("mine.toml".into(), text.into())])
+    }
+
+    #[test]
+    fn the_built_in_catalog_is_sound() {
+        let catalog = Catalog::load(&[]).unwrap();
+        assert!(catalog.functions.iter().any(|f| f.stage == "bio.queue"));
+        assert!(!catalog.context.current_task.is_empty());
+    }
+
+    #[test]
+    fn a_users_entry_replaces_ours() {
+        let text = "[[function]]\nname = 'bio_endio'\nlayer = 'driver'\n";
+        let catalog = load(text).unwrap();
+        let found: Vec<_> = catalog.functions.iter().filter(|f| f.name == "bio_endio").collect();
+        assert_eq!((found.len(), found[0].layer.as_str()), (1, "driver"));
+    }
+
+    #[test]
+    fn mistakes_name_file_and_entry() {
+        for (text, expected) in [
+            ("[[function]]\nname = 'x'\nlayer = 'blok'\n", "mine.toml: function x: layer \"blok\""),
+            ("[[function]]\nnam = 'x'\n", "unknown field `nam`"),
+            ("[[function]]\nname = 'x'\nlayer = 'block'\nargs = ['a:beo']\n", "unknown object \"beo\""),
+            (
+                "[[function]]\nname = 'x'\nlayer = 'block'\nargs = ['bio:bio']\nreads = ['bio.z']\n",
+                "object bio has no field \"z\"",
+            ),
+        ] {
+            let message = load(text).unwrap_err().to_string();
+            assert!(message.contains(expected), "{message}");
+        }
+    }
+}

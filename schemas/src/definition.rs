@@ -1,0 +1,209 @@
+//! What makes a trace readable without anything else: who wrote it, of which kernel, and what each
+//! kind of event means. Definitions stand in the file before the first event that needs them.
+//!
+//! Each is stored as a tag, a length and the body in the encoding of `codec` (see FORMAT.md); a reader
+//! skips tags it does not know and ignores what a newer writer added at the end of a body.
+
+mod codec;
+
+use crate::event::KindId;
+use bincode::{Decode, Encode};
+
+pub use codec::{DefinitionError, Skipped, decode_all, encode};
+
+/// One piece of metadata.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Definition {
+    /// Who wrote the trace, of what. The first definition of every trace.
+    Trace(TraceInfo),
+    /// A built-in kind of event.
+    Kind(Kind),
+    /// A probe: a kind of event that stands for one place in the kernel.
+    Probe(Probe),
+    /// A kernel module seen in the guest.
+    Module(Module),
+    /// The name of an address that an event mentions (a handler, a callback).
+    Symbol(Symbol),
+    /// A device whose registers the catalog knows.
+    Device(Device),
+    /// Something that could not be done, or was lost.
+    Note(Note),
+    /// The value of an enumerator in this kernel.
+    Constant(Constant),
+}
+
+/// Who wrote the trace, of which kernel, with which settings.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
+pub struct TraceInfo {
+    /// Program and version that wrote it.
+    pub writer: String,
+    /// QEMU target, such as `x86_64`.
+    pub target: String,
+    /// TCG plugin API version of the QEMU that ran the guest.
+    pub plugin_api: u32,
+    /// vCPUs of the guest.
+    pub vcpus: u32,
+    /// log2 of virtual nanoseconds per instruction (`-icount shift=`); none without icount.
+    pub icount_shift: Option<u8>,
+    /// Text of the kernel's `linux_banner`.
+    pub banner: String,
+    /// The kernel's GNU build-id, empty when it has none.
+    pub build_id: Vec<u8>,
+    /// KASLR: what was added to the addresses of the kernel image, in bytes.
+    pub slide: u64,
+    /// `key: value` pairs that the user gave (`note=`): workload, controller, QEMU's version.
+    pub notes: Vec<(String, String)>,
+}
+
+/// A built-in kind of event, see [`crate::event::BUILTINS`].
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Kind {
+    /// Number.
+    pub id: KindId,
+    /// Name.
+    pub name: String,
+    /// Names of the words.
+    pub words: Vec<String>,
+}
+
+/// Where in a function a probe sits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Encode, Decode)]
+pub enum At {
+    /// The function's first instruction.
+    Entry,
+    /// A return instruction of the function.
+    Exit,
+}
+
+/// A probe.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Probe {
+    /// Number, from [`crate::event::FIRST_PROBE`] on.
+    pub id: KindId,
+    /// Entry or exit.
+    pub at: At,
+    /// The catalog's name of the function (its first name).
+    pub function: String,
+    /// The symbol in this kernel, with any compiler suffix.
+    pub symbol: String,
+    /// Module it belongs to; none for the kernel image.
+    pub module: Option<String>,
+    /// Address in the guest.
+    pub address: u64,
+    /// Layer of the I/O path, such as `block`.
+    pub layer: String,
+    /// What the function tells about an I/O, such as `bio.queue`; empty if nothing in particular.
+    pub stage: String,
+    /// Source file as in the kernel tree; empty if not known.
+    pub file: String,
+    /// Source line; 0 if not known.
+    pub line: u32,
+    /// Names of the words: an argument (`bio`), or a field read through it (`bio.sector`). A read through
+    /// a pointer that leads nowhere gives 0.
+    pub words: Vec<String>,
+    /// Of an exit: which value of its first word means success; none if it has no such meaning.
+    pub success: Option<Success>,
+}
+
+/// Which returned value means success.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub enum Success {
+    /// This one.
+    Equals(u64),
+    /// Any but zero.
+    NonZero,
+}
+
+impl Success {
+    /// Whether `value` means success.
+    #[must_use]
+    pub fn holds(self, value: u64) -> bool {
+        match self {
+            Self::Equals(expected) => value == expected,
+            Self::NonZero => value != 0,
+        }
+    }
+}
+
+/// A kernel module seen in the guest.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Module {
+    /// Number in this trace, from 0.
+    pub id: u32,
+    /// Name, with underscores.
+    pub name: String,
+    /// First and last address of its functions.
+    pub text: (u64, u64),
+    /// How many probes were placed in it.
+    pub probes: u32,
+}
+
+/// The name of an address.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Symbol {
+    /// Address in the guest.
+    pub address: u64,
+    /// Symbol.
+    pub name: String,
+}
+
+/// The value of an enumerator in this kernel, such as `REQ_OP_WRITE` or `__REQ_FUA`.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Constant {
+    /// Enumerator.
+    pub name: String,
+    /// Value.
+    pub value: i64,
+}
+
+/// A device that the catalog knows.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Device {
+    /// Name, such as `lsi53c895a`.
+    pub name: String,
+    /// PCI vendor.
+    pub vendor: u16,
+    /// PCI device.
+    pub device: u16,
+    /// Registers.
+    pub registers: Vec<Register>,
+}
+
+/// A register of a device.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Register {
+    /// Name in the device's manual.
+    pub name: String,
+    /// Base address register the offset counts from.
+    pub bar: u8,
+    /// Offset in bytes.
+    pub offset: u64,
+    /// Width in bytes.
+    pub width: u8,
+    /// Writing it passes a command to the device.
+    pub doorbell: bool,
+    /// Of a doorbell: the bits of the value that must be set for it to be one; 0 for any value.
+    pub mask: u64,
+}
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+pub enum Severity {
+    /// Nothing is wrong; the reader should know.
+    Info,
+    /// Something is missing from the trace.
+    Warning,
+    /// The trace does not hold what was asked for.
+    Error,
+}
+
+/// Something that could not be done, or was lost.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Note {
+    /// How bad it is.
+    pub severity: Severity,
+    /// What it is about, such as `wrong-kernel`.
+    pub topic: String,
+    /// One sentence.
+    pub text: String,
+}

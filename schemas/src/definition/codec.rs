@@ -1,0 +1,184 @@
+//! Definitions to bytes and back. The only module that knows bincode.
+//!
+//! In: definitions. Out: for each, `tag: u16, length: u32, body`, all little-endian. The body is
+//! bincode's fixed-int little-endian layout, which FORMAT.md spells out, so that another encoder can
+//! take its place without changing a byte.
+
+use super::{Constant, Definition, Device, Kind, Module, Note, Probe, Symbol, TraceInfo};
+use bincode::config::{Configuration, Fixint, Limit, LittleEndian};
+use thiserror::Error;
+
+/// Largest body that is decoded, in bytes: nothing in a file makes the reader allocate more.
+const MAX_BODY: usize = 1 << 20;
+const HEAD: usize = 6;
+
+const LAYOUT: Configuration<LittleEndian, Fixint, Limit<MAX_BODY>> =
+    bincode::config::standard().with_little_endian().with_fixed_int_encoding().with_limit::<MAX_BODY>();
+
+/// Why definitions could not be read or written.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum DefinitionError {
+    /// The bytes end in the middle of a definition.
+    #[error("a definition at offset {offset} needs {needed} bytes, {available} are left")]
+    Truncated {
+        /// Offset of the definition in the metadata.
+        offset: usize,
+        /// Bytes it needs from there.
+        needed: usize,
+        /// Bytes that are left.
+        available: usize,
+    },
+    /// A body is not what its tag says.
+    #[error("the definition at offset {offset} (tag {tag}) is malformed: {reason}")]
+    Malformed {
+        /// Offset of the definition in the metadata.
+        offset: usize,
+        /// Its tag.
+        tag: u16,
+        /// What the decoder said.
+        reason: String,
+    },
+    /// A definition is too large to be stored.
+    #[error("a definition of tag {tag} cannot be encoded: {reason}")]
+    Encode {
+        /// Its tag.
+        tag: u16,
+        /// What the encoder said.
+        reason: String,
+    },
+}
+
+/// Tags that were skipped because this version does not know them.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Skipped(pub Vec<u16>);
+
+/// Appends the encoding of `definition` to `out`.
+///
+/// # Errors
+/// [`DefinitionError::Encode`] if the body exceeds 1 MiB; `out` is then as it was.
+pub fn encode(definition: &Definition, out: &mut Vec<u8>) -> Result<(), DefinitionError> {
+    let tag = tag(definition);
+    let body = body(definition).map_err(|e| DefinitionError::Encode { tag, reason: e.to_string() })?;
+    if body.len() > MAX_BODY {
+        let reason = format!("{} bytes, at most {MAX_BODY} are allowed", body.len());
+        return Err(DefinitionError::Encode { tag, reason });
+    }
+    out.extend_from_slice(&tag.to_le_bytes());
+    out.extend_from_slice(&(body.len() as u32).to_le_bytes());
+    out.extend_from_slice(&body);
+    Ok(())
+}
+
+/// Decodes a run of definitions, skipping those of unknown tags.
+///
+/// # Errors
+/// [`DefinitionError::Truncated`] or [`DefinitionError::Malformed`], with the offset.
+pub fn decode_all(bytes: &[u8]) -> Result<(Vec<Definition>, Skipped), DefinitionError> {
+    let (mut definitions, mut skipped, mut offset) = (Vec::new(), Skipped::default(), 0);
+    while offset < bytes.len() {
+        let (tag, body) = split(bytes, offset)?;
+        match decode(tag, body) {
+            Ok(Some(definition)) => definitions.push(definition),
+            Ok(None) => skipped.0.push(tag),
+            Err(e) => return Err(DefinitionError::Malformed { offset, tag, reason: e.to_string() }),
+        }
+        offset += HEAD + body.len();
+    }
+    Ok((definitions, skipped))
+}
+
+fn split(bytes: &[u8], offset: usize) -> Result<(u16, &[u8]), DefinitionError> {
+    let rest = &bytes[offset..];
+    let truncated = |needed| DefinitionError::Truncated { offset, needed, available: rest.len() };
+    let (head, body) = rest.split_first_chunk::<HEAD>().ok_or(truncated(HEAD))?;
+    let tag = u16::from_le_bytes([head[0], head[1]]);
+    let length = u32::from_le_bytes([head[2], head[3], head[4], head[5]]) as usize;
+    let body = body.get(..length).ok_or(truncated(HEAD + length))?;
+    Ok((tag, body))
+}
+
+macro_rules! definitions {
+    ($($tag:literal => $variant:ident($type:ty)),+ $(,)?) => {
+        fn tag(definition: &Definition) -> u16 {
+            match definition { $(Definition::$variant(_) => $tag),+ }
+        }
+
+        fn body(definition: &Definition) -> Result<Vec<u8>, bincode::error::EncodeError> {
+            match definition { $(Definition::$variant(d) => bincode::encode_to_vec(d, LAYOUT)),+ }
+        }
+
+        fn decode(tag: u16, body: &[u8]) -> Result<Option<Definition>, bincode::error::DecodeError> {
+            Ok(match tag {
+                $($tag => Some(Definition::$variant(bincode::decode_from_slice::<$type, _>(body, LAYOUT)?.0)),)+
+                _ => None,
+            })
+        }
+    };
+}
+
+definitions! {
+    1 => Trace(TraceInfo),
+    2 => Kind(Kind),
+    3 => Probe(Probe),
+    4 => Module(Module),
+    5 => Symbol(Symbol),
+    6 => Device(Device),
+    7 => Note(Note),
+    8 => Constant(Constant),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Severity;
+    use super::*;
+    use proptest::prelude::*;
+
+    fn note() -> Definition {
+        Definition::Note(Note { severity: Severity::Warning, topic: "t".into(), text: "x".into() })
+    }
+
+    #[test]
+    fn layout_is_the_documented_one() {
+        let mut bytes = Vec::new();
+        encode(&note(), &mut bytes).unwrap();
+        let expected = [
+            7, 0, 22, 0, 0, 0, // tag, length
+            1, 0, 0, 0, // severity: second variant
+            1, 0, 0, 0, 0, 0, 0, 0, b't', // topic
+            1, 0, 0, 0, 0, 0, 0, 0, b'x', // text
+        ];
+        assert_eq!(bytes, expected);
+    }
+
+    #[test]
+    fn unknown_tags_are_skipped_and_told() {
+        let mut bytes = vec![0xff, 0x7f, 2, 0, 0, 0, 1, 2];
+        encode(&note(), &mut bytes).unwrap();
+        let (definitions, skipped) = decode_all(&bytes).unwrap();
+        assert_eq!((definitions, skipped), (vec![note()], Skipped(vec![0x7fff])));
+    }
+
+    #[test]
+    fn a_body_may_grow_at_its_end() {
+        let mut bytes = Vec::new();
+        encode(&note(), &mut bytes).unwrap();
+        bytes.extend([9, 9]);
+        bytes[2] += 2;
+        assert_eq!(decode_all(&bytes).unwrap().0, vec![note()]);
+    }
+
+    #[test]
+    fn a_cut_definition_is_an_error_with_numbers() {
+        let mut bytes = Vec::new();
+        encode(&note(), &mut bytes).unwrap();
+        let error = decode_all(&bytes[..20]).unwrap_err();
+        assert_eq!(error, DefinitionError::Truncated { offset: 0, needed: 28, available: 20 });
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_give_an_answer(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let _ = decode_all(&bytes);
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! The kinds of events in a trace.
+//!
+//! An event is a kind, a clock (guest instructions completed before it), a context (the kernel's
+//! `preempt_count` of that moment), a task (`task_struct` address) and a fixed number of 64-bit words.
+//! Kinds below [`FIRST_PROBE`] are the plugin's own and listed here; those from [`FIRST_PROBE`] on are
+//! probes, each described by a [`crate::definition::Probe`] in the trace.
+
+/// Number of an event's kind.
+pub type KindId = u16;
+
+/// First kind that stands for a probe.
+pub const FIRST_PROBE: KindId = 64;
+
+/// A built-in kind: its number, its name and the names of its words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Builtin {
+    /// Number in the trace.
+    pub id: KindId,
+    /// Name as views print it.
+    pub name: &'static str,
+    /// Names of the words, in order.
+    pub words: &'static [&'static str],
+}
+
+/// A task met for the first time, or under a new name. `comm0` and `comm1` are the 16 bytes of
+/// `task_struct.comm`, little-endian.
+pub const TASK: Builtin = Builtin { id: 1, name: "task", words: &["task", "pid", "tgid", "comm0", "comm1"] };
+/// A read from device memory: physical address, width in bytes, value, address of the instruction.
+pub const MMIO_READ: Builtin =
+    Builtin { id: 2, name: "mmio_read", words: &["address", "width", "value", "pc"] };
+/// A write to device memory, words as in [`MMIO_READ`].
+pub const MMIO_WRITE: Builtin =
+    Builtin { id: 3, name: "mmio_write", words: &["address", "width", "value", "pc"] };
+/// From this clock on, virtual nanoseconds are `(clock << shift) + bias` (`bias` is a two's complement
+/// number); `drift` is what the plugin's count was off QEMU's own before it was set right, in
+/// instructions, two's complement.
+pub const CLOCK: Builtin = Builtin { id: 4, name: "clock", words: &["bias", "drift"] };
+/// The vCPU halts (HLT): what virtual time jumps from here to the next event is idle time.
+pub const IDLE: Builtin = Builtin { id: 5, name: "idle", words: &[] };
+/// A mark set by the guest (CPUID with [`MARK_LEAF`] in EAX, the code in EBX, an argument in ECX).
+pub const MARK: Builtin = Builtin { id: 6, name: "mark", words: &["code", "argument"] };
+/// QEMU delivered an interrupt: address interrupted, address of the handler entered.
+pub const INTERRUPT: Builtin = Builtin { id: 7, name: "interrupt", words: &["from", "to"] };
+/// A kernel module is in place: its number among the trace's module definitions.
+pub const MODULE_LOAD: Builtin = Builtin { id: 8, name: "module_load", words: &["module"] };
+/// A kernel module goes away.
+pub const MODULE_UNLOAD: Builtin = Builtin { id: 9, name: "module_unload", words: &["module"] };
+/// The guest powers off or restarts; nothing comes after it.
+pub const POWER_OFF: Builtin = Builtin { id: 10, name: "power_off", words: &[] };
+
+/// All built-in kinds, by number.
+pub const BUILTINS: &[Builtin] =
+    &[TASK, MMIO_READ, MMIO_WRITE, CLOCK, IDLE, MARK, INTERRUPT, MODULE_LOAD, MODULE_UNLOAD, POWER_OFF];
+
+/// EAX of the CPUID instruction that sets a mark: "iotr". No processor has this leaf, so the
+/// instruction does nothing else.
+pub const MARK_LEAF: u32 = 0x696f_7472;
+/// Mark code: the workload begins.
+pub const MARK_BEGIN: u64 = 1;
+/// Mark code: the workload ends.
+pub const MARK_END: u64 = 2;
+
+/// Most words an event can carry beside clock, context and task.
+pub const MAX_WORDS: usize = 32;
+
+/// One event, as the reader gives it and the writer takes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Event<'a> {
+    /// Kind, built-in or probe.
+    pub kind: KindId,
+    /// vCPU it happened on.
+    pub vcpu: u16,
+    /// Guest instructions completed before it.
+    pub clock: u64,
+    /// `preempt_count` (include/linux/preempt.h): bits 0-7 preemption, 8-15 softirq, 16-19 hardirq,
+    /// 20-23 NMI.
+    pub context: u32,
+    /// Address of the current `task_struct`, 0 before there is one.
+    pub task: u64,
+    /// The kind's words.
+    pub words: &'a [u64],
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn builtin_numbers_are_distinct_and_below_the_probes() {
+        for (i, kind) in BUILTINS.iter().enumerate() {
+            assert!(kind.id < FIRST_PROBE && kind.words.len() <= MAX_WORDS);
+            assert!(BUILTINS[..i].iter().all(|k| k.id != kind.id && k.name != kind.name));
+        }
+    }
+}

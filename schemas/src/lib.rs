@@ -1,0 +1,11 @@
+//! What both sides of iotrace agree on.
+//!
+//! - [`catalog`]: the known I/O path functions and devices, as data (`catalog/*.toml`).
+//! - [`event`]: the kinds of events a trace holds, and the words of each.
+//! - [`definition`]: the metadata that makes a trace self-describing.
+//! - [`trace`]: the trace file, laid out in `FORMAT.md`.
+
+pub mod catalog;
+pub mod definition;
+pub mod event;
+pub mod trace;
