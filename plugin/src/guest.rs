@@ -39,7 +39,7 @@ pub fn find_kernel(profile: &Profile, cpu: &Cpu) -> Search {
             return check_build(profile, slide, cpu);
         }
     }
-    find_banner(cpu).map_or(Search::Nothing, Search::Other)
+    find_banner(cpu).map_or(Search::Nothing, |banner| Search::Other(version(&banner).to_owned()))
 }
 
 /// The banner fits; the build-id must fit too, where there is one.
@@ -51,8 +51,7 @@ fn check_build(profile: &Profile, slide: u64, cpu: &Cpu) -> Search {
     }
     match build_id(&notes) {
         Some(id) if !profile.build_id.is_empty() && id != profile.build_id => {
-            let text = profile.banner.trim_end();
-            Search::Other(format!("{text}, but with build-id {}", hex(id)))
+            Search::Other(format!("{} with build-id {}", version(&profile.banner), hex(id)))
         }
         _ => Search::Found(slide),
     }
@@ -161,6 +160,11 @@ fn read_pages(cpu: &Cpu, address: u64, length: usize) -> Vec<u8> {
         done += part;
     }
     bytes
+}
+
+/// The part of a banner that names the kernel: "Linux version 6.1.0-50-amd64".
+pub fn version(banner: &str) -> &str {
+    banner.split(" (").next().unwrap_or(banner).trim_end()
 }
 
 /// Bytes as hexadecimal digits.

@@ -144,10 +144,10 @@ impl Tracer {
     fn wrong_kernel(&self, other: &str) {
         self.stopped.store(true, Ordering::Relaxed);
         let text = format!(
-            "the guest's kernel is {other}; kernel={} is {} with build-id {}: nothing is traced; give the \
+            "the guest's kernel is {other}, but kernel={} is {} with build-id {}: nothing is traced; give the \
              vmlinux of the guest's kernel",
             self.args.kernel.display(),
-            self.profile.banner.trim_end(),
+            guest::version(&self.profile.banner),
             hex(&self.profile.build_id),
         );
         qemu::report(&text);

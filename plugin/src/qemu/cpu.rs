@@ -38,6 +38,7 @@ const NAMES: [&str; 10] = ["rax", "rbx", "rcx", "rdx", "rsi", "rdi", "r8", "r9",
 unsafe extern "C" {
     fn g_byte_array_new() -> *mut sys::GByteArray;
     fn g_byte_array_set_size(array: *mut sys::GByteArray, length: c_uint) -> *mut sys::GByteArray;
+    fn g_array_get_element_size(array: *mut sys::GArray) -> c_uint;
     fn g_array_free(array: *mut sys::GArray, free: c_uint) -> *mut std::ffi::c_char;
 }
 
@@ -141,14 +142,18 @@ impl Handles {
             buffer: unsafe { g_byte_array_new() },
         };
         // SAFETY: called in the vCPU's context, as the API wants; the array has `len` descriptors whose
-        // names are NUL-terminated and live as long as QEMU. The array itself is ours to free.
+        // names are NUL-terminated and live as long as QEMU. Later versions have more at the end of a
+        // descriptor than the bindings know, so glib is asked for their distance. The array itself is ours
+        // to free.
         unsafe {
             let array = sys::qemu_plugin_get_registers();
             if array.is_null() {
                 return handles;
             }
-            let first = (*array).data.cast::<sys::qemu_plugin_reg_descriptor>();
-            for descriptor in std::slice::from_raw_parts(first, (*array).len as usize) {
+            let distance = g_array_get_element_size(array) as usize;
+            for i in 0..(*array).len as usize {
+                let at = (*array).data.add(i * distance);
+                let descriptor = &*at.cast::<sys::qemu_plugin_reg_descriptor>();
                 let name = CStr::from_ptr(descriptor.name).to_bytes();
                 if let Some(at) = NAMES.iter().position(|n| n.as_bytes() == name) {
                     handles.registers[at] = descriptor.handle;
