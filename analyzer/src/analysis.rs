@@ -1,0 +1,82 @@
+//! Answers: what a view shows, as data. Knows the model and the reader, no terminal.
+//!
+//! - [`report`]: the bios of the workload and what was counted beside them.
+//! - [`summary`]: distributions per operation and stage.
+//! - [`timeline`]: all events of one bio.
+//! - [`events`]: the raw stream, described and filtered.
+//! - [`info`]: what is in the file.
+//! - [`witness`]: comparison with the guest's own tracepoints.
+
+pub mod describe;
+pub mod events;
+pub mod info;
+pub mod report;
+pub mod summary;
+pub mod timeline;
+pub mod witness;
+
+use crate::model::WorkloadMark;
+use crate::reader::Finished;
+use iotrace_schemas::definition::Severity;
+
+/// Reports bytes gone through.
+pub type Progress<'a> = &'a mut dyn FnMut(usize);
+
+/// What the reader of any view should be warned of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    /// `info`, `warning` or `error`.
+    pub severity: &'static str,
+    /// What it is about.
+    pub topic: String,
+    /// One sentence.
+    pub text: String,
+}
+
+impl Warning {
+    fn new(topic: &str, text: String) -> Self {
+        Self { severity: "warning", topic: topic.to_owned(), text }
+    }
+}
+
+/// The warnings that the file itself gives.
+#[must_use]
+pub fn warnings(finished: &Finished) -> Vec<Warning> {
+    let notes = finished.definitions.notes.iter().map(|note| Warning {
+        severity: match note.severity {
+            Severity::Info => "info",
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        },
+        topic: note.topic.clone(),
+        text: note.text.clone(),
+    });
+    let mut warnings: Vec<_> = notes.collect();
+    if let Some((offset, lost, reason)) = finished.cut() {
+        let text = format!("the file ends at offset {offset}, {lost} bytes are lost: {reason}");
+        warnings.push(Warning::new("cut", text));
+    }
+    let trace = &finished.definitions.trace;
+    if trace.vcpus > 1 && trace.icount_shift.is_none() {
+        let text = "each vCPU counts its own instructions: between vCPUs order and spans are approximate";
+        warnings.push(Warning::new("clocks", text.to_owned()));
+    }
+    for (count, topic, what) in [
+        (finished.unknown_chunks, "unknown-chunks", "chunks of unknown kinds were skipped"),
+        (finished.definitions.skipped, "unknown-definitions", "definitions of unknown kinds were skipped"),
+        (finished.out_of_order, "order", "events came before one with an earlier clock"),
+    ] {
+        if count > 0 {
+            warnings.push(Warning::new(topic, format!("{count} {what}")));
+        }
+    }
+    warnings
+}
+
+/// First begin and last end of the workload, in instructions.
+#[must_use]
+pub fn workload(marks: &[WorkloadMark]) -> Option<(u64, Option<u64>)> {
+    use iotrace_schemas::event::{MARK_BEGIN, MARK_END};
+    let begin = marks.iter().find(|mark| mark.code == MARK_BEGIN)?.clock;
+    Some((begin, marks.iter().rev().find(|mark| mark.code == MARK_END).map(|mark| mark.clock)))
+}

@@ -1,0 +1,149 @@
+//! An event in words: its function, place in the source, task, and what its words mean.
+
+use crate::context::{Level, Tasks};
+use crate::model::{Comm, Definitions, OpCodes, Task, major_minor};
+use crate::stitch::Signal;
+use crate::stitch::devices::Devices;
+use crate::stitch::probes::Probes;
+use iotrace_schemas::definition::{At, Definition};
+use iotrace_schemas::event::{self, Event, FIRST_PROBE};
+
+/// A word, by name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Word {
+    /// Name.
+    pub name: String,
+    /// As recorded.
+    pub value: u64,
+    /// As views print it.
+    pub text: String,
+}
+
+/// An event in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Described {
+    /// When, in instructions.
+    pub clock: u64,
+    /// vCPU.
+    pub vcpu: u16,
+    /// What the CPU was in.
+    pub level: Level,
+    /// The current task.
+    pub task: Task,
+    /// Name of the kind: a built-in's, or a function's.
+    pub name: String,
+    /// Entry or exit, of a probe.
+    pub at: Option<At>,
+    /// Stage in the catalog.
+    pub stage: String,
+    /// Layer of the I/O path.
+    pub layer: String,
+    /// Source file and line, if known.
+    pub source: Option<(String, u32)>,
+    /// Words.
+    pub words: Vec<Word>,
+}
+
+/// Knows what is needed to describe events.
+#[derive(Debug, Default)]
+pub struct Describer {
+    tasks: Tasks,
+    probes: Probes,
+    devices: Devices,
+    codes: OpCodes,
+}
+
+impl Describer {
+    /// Takes in a definition.
+    pub fn define(&mut self, definition: &Definition) {
+        match definition {
+            Definition::Probe(probe) => self.probes.define(probe),
+            Definition::Device(device) => self.devices.define(device),
+            Definition::Constant(constant) => self.codes.define(&constant.name, constant.value),
+            _ => {}
+        }
+    }
+
+    /// Must see every event, in order.
+    pub fn follow(&mut self, event: &Event<'_>) {
+        if event.kind < FIRST_PROBE {
+            self.tasks.event(event);
+        } else if let Some(words) = self.probes.words(event).filter(|w| w.signal() == Signal::PciEnable) {
+            self.devices.enabled(&words);
+        }
+    }
+
+    /// The task at an address.
+    #[must_use]
+    pub fn task(&self, address: u64) -> Task {
+        self.tasks.get(address)
+    }
+
+    /// An event in words.
+    #[must_use]
+    pub fn describe(&self, definitions: &Definitions, event: &Event<'_>) -> Described {
+        let probe = definitions.probes.get(&event.kind);
+        let source = probe.filter(|p| !p.file.is_empty()).map(|p| (p.file.clone(), p.line));
+        Described {
+            clock: event.clock,
+            vcpu: event.vcpu,
+            level: Level::of(event.context),
+            task: self.tasks.get(event.task),
+            name: probe.map_or_else(|| definitions.kind_name(event.kind), |p| p.function.clone()),
+            at: probe.map(|p| p.at),
+            stage: probe.map(|p| p.stage.clone()).unwrap_or_default(),
+            layer: probe.map(|p| p.layer.clone()).unwrap_or_default(),
+            source,
+            words: self.words(definitions, event),
+        }
+    }
+
+    fn words(&self, definitions: &Definitions, event: &Event<'_>) -> Vec<Word> {
+        let names = definitions.word_names(event.kind);
+        let mut words: Vec<_> = (event.words.iter().enumerate())
+            .map(|(at, value)| {
+                let name = names.get(at).map_or_else(|| format!("word{at}"), ToString::to_string);
+                let text = self.text(definitions, &name, *value);
+                Word { name, value: *value, text }
+            })
+            .collect();
+        self.add_register(event, &mut words);
+        if let (true, [_, _, _, comm0, comm1]) = (event.kind == event::TASK.id, event.words) {
+            words.truncate(3);
+            let text = Comm::from_words(*comm0, *comm1).to_string();
+            words.push(Word { name: "comm".into(), value: *comm0, text });
+        }
+        words
+    }
+
+    fn add_register(&self, event: &Event<'_>, words: &mut Vec<Word>) {
+        let mmio = [event::MMIO_READ.id, event::MMIO_WRITE.id].contains(&event.kind);
+        let found = words.first().filter(|_| mmio).and_then(|address| self.devices.find(address.value));
+        if let Some((device, bar, offset, register)) = found {
+            let at = format!("{device}:bar{bar}+{offset:#x}");
+            let text = register.map_or(at, |r| format!("{device}:{}", r.name));
+            words.insert(0, Word { name: "register".into(), value: offset, text });
+        }
+    }
+
+    fn text(&self, definitions: &Definitions, name: &str, value: u64) -> String {
+        let field = name.rsplit('.').next().unwrap_or(name);
+        match field {
+            "dev" => {
+                let (major, minor) = major_minor(value);
+                format!("{major}:{minor}")
+            }
+            "op" => self.codes.decode(value).rwbs(),
+            "end_io" | "handler" | "pc" | "from" | "to" => match definitions.symbols.get(&value) {
+                Some(symbol) => symbol.clone(),
+                None => format!("{value:#x}"),
+            },
+            "bias" | "drift" | "ret" | "tag" if field != "tag" => (value as i64).to_string(),
+            "tag" => (value as u32 as i32).to_string(),
+            "flags" | "result" | "address" | "value" => format!("{value:#x}"),
+            // Pointers, of the kernel's half of the address space.
+            _ if value >> 47 != 0 => format!("{value:#x}"),
+            _ => value.to_string(),
+        }
+    }
+}

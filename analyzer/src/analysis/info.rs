@@ -1,0 +1,91 @@
+//! What is in the file.
+
+use super::{Progress, Warning, warnings};
+use crate::context::TimeKeeper;
+use crate::model::{Definitions, TimeMap, WorkloadMark};
+use crate::reader::{Census, Flow, Visitor, census, read};
+use iotrace_schemas::definition::Definition;
+use iotrace_schemas::event::{Event, IDLE, KindId, MARK, MODULE_LOAD, MODULE_UNLOAD, POWER_OFF};
+use iotrace_schemas::trace::reader::{ReadError, TraceFile};
+
+/// What is in a file.
+#[derive(Debug, Clone, Default)]
+pub struct Info {
+    /// What the trace says about itself.
+    pub definitions: Definitions,
+    /// Sizes.
+    pub census: Census,
+    /// Events of each kind that occurs, by kind.
+    pub kinds: Vec<(KindId, u64)>,
+    /// Marks of the guest.
+    pub marks: Vec<WorkloadMark>,
+    /// Modules coming and going: clock, number, whether it came.
+    pub modules: Vec<(u64, u64, bool)>,
+    /// When the guest powered off, in instructions.
+    pub power_off: Option<u64>,
+    /// From clocks to virtual time.
+    pub time: TimeMap,
+    /// Times the instruction count was set right, and by how many instructions at most.
+    pub corrections: (u64, u64),
+    /// Times a vCPU halted.
+    pub halts: u64,
+    /// What the reader should know.
+    pub warnings: Vec<Warning>,
+    /// The file was cut: where and why.
+    pub cut: Option<String>,
+}
+
+/// Reads the whole file.
+///
+/// # Errors
+/// [`ReadError`].
+pub fn info(file: &TraceFile, progress: Progress<'_>) -> Result<Info, ReadError> {
+    let mut counter = Counter::default();
+    let finished = read(file, &mut counter, progress)?;
+    let warnings = warnings(&finished);
+    let counts = (0..).zip(counter.counts).filter(|(_, count)| *count > 0);
+    Ok(Info {
+        census: census(file),
+        kinds: counts.collect(),
+        time: counter.keeper.map().clone(),
+        corrections: (counter.keeper.corrections, counter.keeper.largest),
+        warnings,
+        cut: finished.cut().map(|(offset, _, reason)| format!("at offset {offset}: {reason}")),
+        definitions: finished.definitions,
+        ..counter.info
+    })
+}
+
+#[derive(Default)]
+struct Counter {
+    counts: Vec<u64>,
+    keeper: TimeKeeper,
+    info: Info,
+}
+
+impl Visitor for Counter {
+    fn define(&mut self, definition: &Definition) {
+        if let Definition::Trace(info) = definition {
+            self.keeper = TimeKeeper::new(info.icount_shift);
+        }
+    }
+
+    fn event(&mut self, _: &Definitions, event: &Event<'_>) -> Flow {
+        let kind = usize::from(event.kind);
+        if self.counts.len() <= kind {
+            self.counts.resize(kind + 1, 0);
+        }
+        self.counts[kind] += 1;
+        self.keeper.event(event);
+        let word = event.words.first().copied().unwrap_or(0);
+        match event.kind {
+            k if k == MARK.id => self.info.marks.push(WorkloadMark { clock: event.clock, code: word }),
+            k if k == MODULE_LOAD.id => self.info.modules.push((event.clock, word, true)),
+            k if k == MODULE_UNLOAD.id => self.info.modules.push((event.clock, word, false)),
+            k if k == POWER_OFF.id => self.info.power_off = Some(event.clock),
+            k if k == IDLE.id => self.info.halts += 1,
+            _ => {}
+        }
+        Flow::Continue
+    }
+}

@@ -1,0 +1,163 @@
+//! Comparison with the guest's own block tracepoints, which saw the same run.
+//!
+//! The guest's tracing begins a little before the mark of the workload and ends a little after it; it
+//! says of no event what its clock was. So for each tracepoint its list must be a stretch of ours that
+//! covers everything between the marks.
+
+mod parse;
+
+pub use parse::{ParseError, Saying, parse};
+
+use super::{Progress, workload};
+use crate::model::{BlockEvent, BlockKind, Definitions, WorkloadMark};
+use crate::reader::{Finished, Flow, Visitor, read};
+use crate::stitch::{Sink, Stitcher};
+use iotrace_schemas::definition::Definition;
+use iotrace_schemas::event::Event;
+use iotrace_schemas::trace::reader::{ReadError, TraceFile};
+
+/// Differences that are kept of each tracepoint.
+const SHOWN: usize = 5;
+
+/// A place where the two disagree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// What the guest's tracepoint said; none if it said nothing more.
+    pub witness: Option<Saying>,
+    /// What we say, and when in instructions.
+    pub ours: Option<(Saying, u64)>,
+}
+
+/// One tracepoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Compared {
+    /// The tracepoint.
+    pub kind: BlockKind,
+    /// How many the guest saw.
+    pub witness: usize,
+    /// How many of ours stand against them.
+    pub ours: usize,
+    /// How many are the same, counted from the first to the first difference.
+    pub equal: usize,
+    /// The first differences.
+    pub differences: Vec<Difference>,
+}
+
+/// The comparison.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Comparison {
+    /// Each tracepoint.
+    pub kinds: Vec<Compared>,
+    /// The trace has marks of a workload; otherwise its beginning and end were not checked.
+    pub marked: bool,
+    /// The file was cut.
+    pub cut: Option<String>,
+}
+
+impl Comparison {
+    /// Everything is the same.
+    #[must_use]
+    pub fn is_equal(&self) -> bool {
+        self.kinds.iter().all(|kind| kind.differences.is_empty())
+    }
+}
+
+/// Compares a trace with what the guest's tracepoints said.
+///
+/// # Errors
+/// [`ReadError`].
+pub fn compare(
+    file: &TraceFile,
+    witness: &[Saying],
+    progress: Progress<'_>,
+) -> Result<Comparison, ReadError> {
+    let mut listener = Listener::default();
+    let finished: Finished = read(file, &mut listener, progress)?;
+    let Listener { mut stitcher, mut heard } = listener;
+    stitcher.finish(&mut heard);
+    let window = workload(&heard.marks).map(|(begin, end)| (begin, end.unwrap_or(u64::MAX)));
+    let kinds = BlockKind::ALL.into_iter().map(|kind| {
+        let theirs: Vec<_> = witness.iter().filter(|saying| saying.kind == kind).cloned().collect();
+        let mut ours: Vec<_> = heard.events.iter().filter(|event| event.kind == kind).copied().collect();
+        // Some are known only after others that came later.
+        ours.sort_by_key(|event| event.clock);
+        compare_kind(kind, &theirs, &ours, window)
+    });
+    Ok(Comparison {
+        kinds: kinds.collect(),
+        marked: window.is_some(),
+        cut: finished.cut().map(|(offset, _, reason)| format!("at offset {offset}: {reason}")),
+    })
+}
+
+fn compare_kind(
+    kind: BlockKind,
+    theirs: &[Saying],
+    ours: &[BlockEvent],
+    window: Option<(u64, u64)>,
+) -> Compared {
+    let said: Vec<_> = ours.iter().map(Saying::of).collect();
+    let (begin, end) = match window {
+        Some((from, to)) => (
+            ours.partition_point(|event| event.clock < from),
+            ours.partition_point(|event| event.clock <= to),
+        ),
+        None => (said.len().saturating_sub(theirs.len()), 0),
+    };
+    let fits = |at: &usize| at + theirs.len() >= end && said[*at..].starts_with(theirs);
+    let found = (0..=begin).rev().find(fits);
+    let at = found.unwrap_or(begin);
+    let until = (at + theirs.len()).max(end).min(said.len());
+    let against = &said[at..until];
+    let equal = theirs.iter().zip(against).take_while(|(a, b)| a == b).count();
+    let differences =
+        if found.is_some() { Vec::new() } else { differences(theirs, against, &ours[at..until]) };
+    Compared { kind, witness: theirs.len(), ours: against.len(), equal, differences }
+}
+
+fn differences(theirs: &[Saying], against: &[Saying], ours: &[BlockEvent]) -> Vec<Difference> {
+    (0..theirs.len().max(against.len()))
+        .filter(|at| theirs.get(*at) != against.get(*at))
+        .map(|at| Difference {
+            witness: theirs.get(at).cloned(),
+            ours: against.get(at).cloned().zip(ours.get(at).map(|event| event.clock)),
+        })
+        .take(SHOWN)
+        .collect()
+}
+
+#[derive(Default)]
+struct Heard {
+    events: Vec<BlockEvent>,
+    marks: Vec<WorkloadMark>,
+}
+
+impl Sink for Heard {
+    fn block_event(&mut self, event: BlockEvent) {
+        self.events.push(event);
+    }
+
+    fn mark(&mut self, mark: WorkloadMark) {
+        self.marks.push(mark);
+    }
+}
+
+#[derive(Default)]
+struct Listener {
+    stitcher: Stitcher,
+    heard: Heard,
+}
+
+impl Visitor for Listener {
+    fn define(&mut self, definition: &Definition) {
+        self.stitcher.define(definition);
+    }
+
+    fn event(&mut self, _: &Definitions, event: &Event<'_>) -> Flow {
+        self.stitcher.event(event, &mut self.heard);
+        Flow::Continue
+    }
+}
+
+#[cfg(test)]
+mod tests;

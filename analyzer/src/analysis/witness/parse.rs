@@ -1,0 +1,123 @@
+//! The text that the kernel's tracing prints (include/trace/events/block.h).
+
+use crate::model::{BlockEvent, BlockKind, major_minor};
+use std::fmt;
+use thiserror::Error;
+
+/// What a tracepoint says, in the form in which both sides are compared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Saying {
+    /// The tracepoint.
+    pub kind: BlockKind,
+    /// Major and minor number of the device.
+    pub dev: (u64, u64),
+    /// Letters of operation and flags.
+    pub rwbs: String,
+    /// First sector. A request without one is 0 here, whichever way the kernel's version prints it.
+    pub sector: u64,
+    /// Sectors; of a split, the sector at which the rest begins.
+    pub sectors: u64,
+}
+
+impl fmt::Display for Saying {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { dev: (major, minor), rwbs, sector, sectors, kind } = self;
+        let sign = if *kind == BlockKind::Split { '/' } else { '+' };
+        write!(f, "{major},{minor} {rwbs} {sector} {sign} {sectors}")
+    }
+}
+
+impl Saying {
+    /// What we say.
+    #[must_use]
+    pub fn of(event: &BlockEvent) -> Self {
+        let sector = if event.sector == u64::MAX { 0 } else { event.sector };
+        let (dev, rwbs) = (major_minor(event.dev), event.op.rwbs());
+        Self { kind: event.kind, dev, rwbs, sector, sectors: event.sectors }
+    }
+}
+
+/// A line that is a block tracepoint's, but not of the form expected.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[error("line {line} is not of the form of {tracepoint}: {text:?}")]
+pub struct ParseError {
+    /// Number of the line, from 1.
+    pub line: usize,
+    /// The tracepoint.
+    pub tracepoint: &'static str,
+    /// What follows its name.
+    pub text: String,
+}
+
+/// Takes the block tracepoints out of a text of the kernel's tracing; other lines are passed over.
+///
+/// # Errors
+/// [`ParseError`] for the first line of a known tracepoint that is malformed.
+pub fn parse(text: &str) -> Result<Vec<Saying>, ParseError> {
+    let mut sayings = Vec::new();
+    for (line, content) in (1..).zip(text.lines()) {
+        if content.starts_with('#') {
+            continue;
+        }
+        let found = BlockKind::ALL.into_iter().find_map(|kind| {
+            let (_, rest) = content.split_once(&format!(": {}: ", kind.name()))?;
+            Some((kind, rest))
+        });
+        let Some((kind, rest)) = found else { continue };
+        let malformed = || ParseError { line, tracepoint: kind.name(), text: rest.to_owned() };
+        sayings.push(saying(kind, rest).ok_or_else(malformed)?);
+    }
+    Ok(sayings)
+}
+
+/// `8,0 WS 4096 () 1234 + 8 [comm]`, where bytes and `()` are only some tracepoints'. Since 6.8 an
+/// I/O priority (`none,0,0`) stands before the last bracket.
+fn saying(kind: BlockKind, text: &str) -> Option<Saying> {
+    let mut words = text.split_whitespace();
+    let (major, minor) = words.next()?.split_once(',')?;
+    let rwbs = words.next()?.to_owned();
+    let numbers: Vec<&str> = words.collect();
+    let sign = if kind == BlockKind::Split { "/" } else { "+" };
+    let at = numbers.iter().position(|word| *word == sign)?;
+    let sector = numbers.get(at.checked_sub(1)?)?.parse().ok()?;
+    let sectors = numbers.get(at + 1)?.parse().ok()?;
+    let sector = if sector == u64::MAX { 0 } else { sector };
+    let dev = (major.parse().ok()?, minor.parse().ok()?);
+    Some(Saying { kind, dev, rwbs, sector, sectors })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_forms_of_all_tracepoints_are_read() {
+        let text = "\
+# tracer: nop
+      loop-write-85      [000] .....     3.123456: block_bio_queue: 8,0 WS 1234 + 8 [loop-write]
+      loop-write-85      [000] d..1.     3.123457: block_rq_issue: 8,0 FWFSM 4096 () 1234 + 8 [a + b c]
+          <idle>-0       [000] d.h1.     3.2: block_rq_complete: 8,0 N () 18446744073709551615 + 0 [0]
+          <idle>-0       [000] d.h1.     3.2: block_rq_complete: 8,0 R () 16 + 0 none,0,0 [-5]
+      loop-write-85      [000] .....     3.3: block_split: 8,0 W 100 / 50 [fio]
+      loop-write-85      [000] .....     3.3: block_unplug: [fio] 1
+";
+        let all: Vec<_> = parse(text).unwrap().iter().map(|s| (s.kind, s.to_string())).collect();
+        let of = |kind, text: &str| (kind, text.to_owned());
+        assert_eq!(
+            all,
+            [
+                of(BlockKind::BioQueue, "8,0 WS 1234 + 8"),
+                of(BlockKind::RqIssue, "8,0 FWFSM 1234 + 8"),
+                of(BlockKind::RqComplete, "8,0 N 0 + 0"),
+                of(BlockKind::RqComplete, "8,0 R 16 + 0"),
+                of(BlockKind::Split, "8,0 W 100 / 50"),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_malformed_line_is_named() {
+        let error = parse("x\n a-1 [000] . 1.0: block_bio_queue: nonsense").unwrap_err();
+        assert_eq!((error.line, error.tracepoint), (2, "block_bio_queue"));
+    }
+}

@@ -1,0 +1,39 @@
+//! The command line.
+//!
+//! Exit codes: 0 for success, 1 for an error (or a difference, of `witness`), 2 for a wrong command line,
+//! 3 if the trace was cut and everything up to there was shown.
+
+mod args;
+mod run;
+
+use clap::Parser;
+use std::io;
+use std::process::ExitCode;
+
+/// The trace was cut.
+const CUT: u8 = 3;
+
+/// Reads the command line and does what it says.
+#[must_use]
+pub fn main() -> ExitCode {
+    match run::run(&args::Args::parse()) {
+        Ok(code) => code,
+        Err(error) if reader_left(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("iotrace-analyze: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whoever read our output has seen enough, as `head` does.
+fn reader_left(error: &anyhow::Error) -> bool {
+    let broken = |e: &io::Error| e.kind() == io::ErrorKind::BrokenPipe;
+    error.chain().any(|cause| {
+        cause.downcast_ref::<io::Error>().is_some_and(broken)
+            || cause.downcast_ref::<crate::analysis::events::EventsError>().is_some_and(|e| match e {
+                crate::analysis::events::EventsError::Write(e) => broken(e),
+                crate::analysis::events::EventsError::Read(_) => false,
+            })
+    })
+}

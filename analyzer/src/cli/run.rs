@@ -1,0 +1,171 @@
+//! Joins the parts: opens the trace, asks, prints.
+
+use super::CUT;
+use super::args::{Args, BioArgs, Command, Common, EventsArgs, Format, InfoArgs, ReportArgs, WitnessArgs};
+use crate::analysis::{events, info, report, timeline, witness};
+use crate::view;
+use crate::view::report::{Times, Unit};
+use crate::view::text::Style;
+use anyhow::{Context, Result, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+use iotrace_schemas::trace::reader::TraceFile;
+use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Bytes under which nobody sees a progress bar.
+const QUICK: usize = 8 << 20;
+
+/// Does what was asked.
+///
+/// # Errors
+/// What went wrong, with the file it went wrong with.
+pub fn run(args: &Args) -> Result<ExitCode> {
+    match &args.command {
+        Command::Report(args) => report(args),
+        Command::Bio(args) => bio(args),
+        Command::Events(args) => events(args),
+        Command::Info(args) => info(args),
+        Command::Witness(args) => witness(args),
+    }
+}
+
+fn open(path: &Path) -> Result<TraceFile> {
+    Ok(TraceFile::open(path)?)
+}
+
+fn stdout() -> BufWriter<StdoutLock<'static>> {
+    BufWriter::with_capacity(1 << 16, io::stdout().lock())
+}
+
+fn style() -> Style {
+    let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    Style { colour: wanted && io::stdout().is_terminal() }
+}
+
+/// A bar on the terminal, for files that take a while; hidden otherwise.
+fn bar(file: &TraceFile, common: &Common) -> ProgressBar {
+    let length = file.bytes().len();
+    if length < QUICK || !io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(length as u64).with_message(common.trace.display().to_string());
+    let template = "{msg} {wide_bar} {bytes}/{total_bytes} {eta}";
+    bar.with_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+/// The code for a trace that may have been cut, and a message if it was.
+fn ended(common: &Common, cut: Option<&str>) -> ExitCode {
+    let Some(cut) = cut else { return ExitCode::SUCCESS };
+    eprintln!("iotrace-analyze: {} was cut {cut}; everything before is shown", common.trace.display());
+    ExitCode::from(CUT)
+}
+
+fn reading(common: &Common) -> String {
+    format!("reading {}", common.trace.display())
+}
+
+fn report(args: &ReportArgs) -> Result<ExitCode> {
+    let file = open(&args.common.trace)?;
+    let bar = bar(&file, &args.common);
+    let report = report::report(&file, args.all, &mut |at| bar.set_position(at as u64))
+        .with_context(|| reading(&args.common))?;
+    bar.finish_and_clear();
+    let options = view::report::Options {
+        style: style(),
+        times: if args.delta { Times::Delta } else { Times::SinceQueued },
+        unit: if args.instructions { Unit::Instructions } else { Unit::Ns },
+        limit: args.limit,
+        summary: args.summary,
+    };
+    let mut out = stdout();
+    match args.common.format {
+        Format::Text => view::report::write_text(&mut out, &report, options)?,
+        Format::Json => view::report::write_json(&mut out, &report, options)?,
+    }
+    out.flush()?;
+    Ok(ended(&args.common, report.cut.as_deref()))
+}
+
+fn bio(args: &BioArgs) -> Result<ExitCode> {
+    let file = open(&args.common.trace)?;
+    let bar = bar(&file, &args.common);
+    let found = timeline::timeline(&file, args.id, &mut |at| bar.set_position(at as u64))
+        .with_context(|| reading(&args.common))?;
+    bar.finish_and_clear();
+    let Some(timeline) = found else {
+        bail!("{} has no bio #{}", args.common.trace.display(), args.id);
+    };
+    let mut out = stdout();
+    match args.common.format {
+        Format::Text => view::bio::write_text(&mut out, &timeline, style())?,
+        Format::Json => view::bio::write_json(&mut out, &timeline)?,
+    }
+    out.flush()?;
+    Ok(ended(&args.common, timeline.cut.as_deref()))
+}
+
+fn events(args: &EventsArgs) -> Result<ExitCode> {
+    let file = open(&args.common.trace)?;
+    let time = events::time_map(&file).with_context(|| reading(&args.common))?;
+    let (mut out, style, filter) = (stdout(), style(), args.filter());
+    // No bar: the events themselves are on the terminal.
+    let mut quiet = |_| {};
+    let finished = match args.common.format {
+        Format::Text => events::events(&file, &filter, &mut quiet, &mut |event| {
+            view::events::write_line(&mut out, event, &time, style)
+        })
+        .with_context(|| reading(&args.common))?,
+        Format::Json => {
+            let mut stream = view::events::JsonStream::default();
+            let finished =
+                events::events(&file, &filter, &mut quiet, &mut |event| stream.write(&mut out, event, &time))
+                    .with_context(|| reading(&args.common))?;
+            stream.finish(&mut out, cut(&finished).as_deref())?;
+            finished
+        }
+    };
+    out.flush()?;
+    Ok(ended(&args.common, cut(&finished).as_deref()))
+}
+
+fn cut(finished: &crate::reader::Finished) -> Option<String> {
+    finished.cut().map(|(offset, _, reason)| format!("at offset {offset}: {reason}"))
+}
+
+fn info(args: &InfoArgs) -> Result<ExitCode> {
+    let file = open(&args.common.trace)?;
+    let bar = bar(&file, &args.common);
+    let info =
+        info::info(&file, &mut |at| bar.set_position(at as u64)).with_context(|| reading(&args.common))?;
+    bar.finish_and_clear();
+    let mut out = stdout();
+    match args.common.format {
+        Format::Text => view::info::write_text(&mut out, &info, style())?,
+        Format::Json => view::info::write_json(&mut out, &info)?,
+    }
+    out.flush()?;
+    Ok(ended(&args.common, info.cut.as_deref()))
+}
+
+fn witness(args: &WitnessArgs) -> Result<ExitCode> {
+    let file = open(&args.common.trace)?;
+    let path = args.witness.display();
+    let text = std::fs::read(&args.witness).with_context(|| format!("reading {path}"))?;
+    let sayings =
+        witness::parse(&String::from_utf8_lossy(&text)).with_context(|| format!("reading {path}"))?;
+    let bar = bar(&file, &args.common);
+    let comparison = witness::compare(&file, &sayings, &mut |at| bar.set_position(at as u64))
+        .with_context(|| reading(&args.common))?;
+    bar.finish_and_clear();
+    let mut out = stdout();
+    match args.common.format {
+        Format::Text => view::witness::write_text(&mut out, &comparison, style())?,
+        Format::Json => view::witness::write_json(&mut out, &comparison)?,
+    }
+    out.flush()?;
+    if !comparison.is_equal() {
+        return Ok(ExitCode::FAILURE);
+    }
+    Ok(ended(&args.common, comparison.cut.as_deref()))
+}

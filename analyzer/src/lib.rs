@@ -1,0 +1,19 @@
+//! From a trace to what each block I/O went through.
+//!
+//! The way is one: [`reader`] (file to events with their definitions) → [`context`] (who runs, at which
+//! level, in which call, at what virtual time) → [`stitch`] (which bio, request, command, doorbell and
+//! interrupt belong together) → [`model`] (plain data) → [`analysis`] (reports, summaries, comparisons) →
+//! [`view`] (text and JSON). [`cli`] reads the command line and joins them.
+#![forbid(unsafe_code)]
+
+pub mod analysis;
+pub mod cli;
+pub mod context;
+pub mod model;
+pub mod reader;
+pub mod stitch;
+pub mod view;
+
+#[cfg(test)]
+#[path = "../tests/guest/mod.rs"]
+mod guest;

@@ -1,0 +1,36 @@
+//! What a trace holds, as plain data. Knows no file and no terminal.
+//!
+//! Times are clocks (guest instructions completed); [`TimeMap`] turns them into virtual nanoseconds.
+
+mod bio;
+mod block_event;
+mod definitions;
+mod op;
+mod request;
+mod stage;
+mod task;
+mod time;
+
+pub use bio::{Bio, BioId, Call, Join, Origin};
+pub use block_event::{BlockEvent, BlockKind};
+pub use definitions::Definitions;
+pub use op::{Op, OpCodes, OpName};
+pub use request::{Attempt, FlushRide, IrqRef, Member, Request, RequestId, RequestKind, Update};
+pub use stage::{Stage, StageMark};
+pub use task::{Comm, Task};
+pub use time::TimeMap;
+
+/// Major and minor number of a kernel-internal `dev_t`.
+#[must_use]
+pub fn major_minor(dev: u64) -> (u64, u64) {
+    (dev >> 20, dev & 0xf_ffff)
+}
+
+/// A mark that the guest set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WorkloadMark {
+    /// When, in instructions.
+    pub clock: u64,
+    /// [`iotrace_schemas::event::MARK_BEGIN`], [`iotrace_schemas::event::MARK_END`] or the guest's own.
+    pub code: u64,
+}

@@ -1,0 +1,111 @@
+//! A bio and what became of it.
+
+use super::{IrqRef, Op, RequestId, Stage, StageMark, Task};
+
+/// Number of a bio: from 1, in the order in which they were queued or split off.
+pub type BioId = u64;
+
+/// How a bio came to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// A submitter queued it.
+    Queued,
+    /// Cut off from the front of a larger one.
+    Split {
+        /// The larger one.
+        of: BioId,
+    },
+}
+
+/// How a bio came into a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Join {
+    /// The request was made for it.
+    Got,
+    /// Appended.
+    Back,
+    /// Put before.
+    Front,
+    /// Added to a discard.
+    Discard,
+    /// Its request was merged into this one.
+    WithRequest,
+}
+
+/// The outermost call that a task was in when it queued a bio.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Call {
+    /// `vfs.read`, `vfs.write` or `vfs.fsync`.
+    pub name: &'static str,
+    /// When it was entered, in instructions.
+    pub clock: u64,
+    /// Inode number of the file.
+    pub ino: u64,
+    /// `dev_t` of the file system.
+    pub dev: u64,
+    /// Bytes asked for; none for fsync.
+    pub count: Option<u64>,
+    /// Position in the file in bytes; none for fsync or without a position.
+    pub position: Option<u64>,
+}
+
+/// A bio.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bio {
+    /// Number.
+    pub id: BioId,
+    /// Address of the `struct bio`.
+    pub pointer: u64,
+    /// How it came to be.
+    pub origin: Origin,
+    /// `dev_t` it was queued for.
+    pub dev: u64,
+    /// First sector, of 512 bytes.
+    pub sector: u64,
+    /// Bytes.
+    pub bytes: u64,
+    /// Operation.
+    pub op: Op,
+    /// The task that queued it.
+    pub task: Task,
+    /// What that task was doing.
+    pub call: Option<Call>,
+    /// Queued between the marks of the workload.
+    pub in_workload: bool,
+    /// The last request it was in.
+    pub request: Option<RequestId>,
+    /// How it came into that request.
+    pub join: Option<Join>,
+    /// Other requests it waited for or was in: those merged away, and flushes.
+    pub other_requests: Vec<RequestId>,
+    /// Times its request went back to the queue.
+    pub requeues: u32,
+    /// Bios cut off from it.
+    pub splits: u32,
+    /// The interrupt that told of its completion.
+    pub interrupt: Option<IrqRef>,
+    /// `blk_status_t` at its end.
+    pub status: u64,
+    /// The stages it reached, by time; the first is [`Stage::Queued`].
+    pub stages: Vec<StageMark>,
+}
+
+impl Bio {
+    /// When it was queued, in instructions.
+    #[must_use]
+    pub fn queued(&self) -> u64 {
+        self.stages.first().map_or(0, |mark| mark.clock)
+    }
+
+    /// When it ended, in instructions; none if the trace ended first.
+    #[must_use]
+    pub fn ended(&self) -> Option<u64> {
+        self.at(Stage::Ended)
+    }
+
+    /// When it reached a stage.
+    #[must_use]
+    pub fn at(&self, stage: Stage) -> Option<u64> {
+        self.stages.iter().find(|mark| mark.stage == stage).map(|mark| mark.clock)
+    }
+}

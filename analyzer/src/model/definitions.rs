@@ -1,0 +1,85 @@
+//! What a trace says about itself.
+
+use iotrace_schemas::definition::{At, Definition, Device, Module, Note, Probe, TraceInfo};
+use iotrace_schemas::event::{BUILTINS, FIRST_PROBE, KindId};
+use rustc_hash::FxHashMap;
+use std::collections::BTreeMap;
+
+/// All definitions read so far.
+#[derive(Debug, Clone, Default)]
+pub struct Definitions {
+    /// Who wrote it, of what.
+    pub trace: TraceInfo,
+    /// Built-in kinds: name and names of the words, by number.
+    pub kinds: BTreeMap<KindId, (String, Vec<String>)>,
+    /// Probes by number.
+    pub probes: BTreeMap<KindId, Probe>,
+    /// Modules in the order of their loading.
+    pub modules: Vec<Module>,
+    /// Names of addresses.
+    pub symbols: FxHashMap<u64, String>,
+    /// Devices whose registers are known.
+    pub devices: Vec<Device>,
+    /// What could not be done.
+    pub notes: Vec<Note>,
+    /// Enumerators of the kernel.
+    pub constants: BTreeMap<String, i64>,
+    /// Definitions of unknown tags.
+    pub skipped: u64,
+}
+
+impl Definitions {
+    /// Takes in one more.
+    pub fn add(&mut self, definition: &Definition) {
+        match definition.clone() {
+            Definition::Trace(info) => self.trace = info,
+            Definition::Kind(kind) => {
+                self.kinds.insert(kind.id, (kind.name, kind.words));
+            }
+            Definition::Probe(probe) => {
+                self.probes.insert(probe.id, probe);
+            }
+            Definition::Module(module) => self.modules.push(module),
+            Definition::Symbol(symbol) => {
+                self.symbols.insert(symbol.address, symbol.name);
+            }
+            Definition::Device(device) => self.devices.push(device),
+            Definition::Note(note) => self.notes.push(note),
+            Definition::Constant(constant) => {
+                self.constants.insert(constant.name, constant.value);
+            }
+        }
+    }
+
+    /// What views call a kind of event: a built-in's name, or the function with `()` (entry) or `→` (exit).
+    #[must_use]
+    pub fn kind_name(&self, kind: KindId) -> String {
+        if let Some(probe) = self.probes.get(&kind) {
+            return match probe.at {
+                At::Entry => format!("{}()", probe.function),
+                At::Exit => format!("{} returns", probe.function),
+            };
+        }
+        let builtin = BUILTINS.iter().find(|b| b.id == kind).map(|b| b.name.to_owned());
+        let name = self.kinds.get(&kind).map(|(name, _)| name.clone()).or(builtin);
+        name.unwrap_or_else(|| format!("{}-{kind}", if kind < FIRST_PROBE { "kind" } else { "probe" }))
+    }
+
+    /// Names of a kind's words.
+    #[must_use]
+    pub fn word_names(&self, kind: KindId) -> Vec<&str> {
+        if let Some(probe) = self.probes.get(&kind) {
+            return probe.words.iter().map(String::as_str).collect();
+        }
+        if let Some((_, words)) = self.kinds.get(&kind) {
+            return words.iter().map(String::as_str).collect();
+        }
+        BUILTINS.iter().find(|b| b.id == kind).map(|b| b.words.to_vec()).unwrap_or_default()
+    }
+
+    /// The value of a note that the user gave.
+    #[must_use]
+    pub fn note(&self, key: &str) -> Option<&str> {
+        self.trace.notes.iter().find(|(k, _)| k == key).map(|(_, value)| value.as_str())
+    }
+}

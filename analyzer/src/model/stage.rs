@@ -1,0 +1,107 @@
+//! The stages a bio goes through, in the order in which it usually does.
+
+/// A stage. A bio's time is divided by the moments at which it reached each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stage {
+    /// Handed to the block layer (blktrace's Q), or cut off from a larger bio.
+    Queued,
+    /// Got a request of its own (G).
+    Got,
+    /// Merged into another bio's request (M).
+    Merged,
+    /// Its request is held back in the task's plug (P).
+    Plugged,
+    /// Its request is in the queue of the scheduler or the device (I).
+    Inserted,
+    /// The flush that must come before its data is done.
+    Preflushed,
+    /// Its request was issued to the driver (D).
+    Issued,
+    /// The host adapter's driver has its command.
+    Driver,
+    /// The driver told the controller.
+    Doorbell,
+    /// The interrupt in which the command was found done.
+    Interrupt,
+    /// The driver gave the command back.
+    Done,
+    /// The block layer completed its bytes (C).
+    Completed,
+    /// The flush that stands for FUA is done.
+    Postflushed,
+    /// `bio_endio`: the submitter knows.
+    Ended,
+}
+
+impl Stage {
+    /// All stages in their usual order.
+    pub const ALL: [Self; 14] = [
+        Self::Queued,
+        Self::Got,
+        Self::Merged,
+        Self::Plugged,
+        Self::Inserted,
+        Self::Preflushed,
+        Self::Issued,
+        Self::Driver,
+        Self::Doorbell,
+        Self::Interrupt,
+        Self::Done,
+        Self::Completed,
+        Self::Postflushed,
+        Self::Ended,
+    ];
+
+    /// Short name, blktrace's letter where it has one.
+    #[must_use]
+    pub fn short(self) -> &'static str {
+        match self {
+            Self::Queued => "Q",
+            Self::Got => "G",
+            Self::Merged => "M",
+            Self::Plugged => "P",
+            Self::Inserted => "I",
+            Self::Preflushed => "preflush",
+            Self::Issued => "D",
+            Self::Driver => "driver",
+            Self::Doorbell => "doorbell",
+            Self::Interrupt => "irq",
+            Self::Done => "done",
+            Self::Completed => "C",
+            Self::Postflushed => "postflush",
+            Self::Ended => "E",
+        }
+    }
+
+    /// Name as JSON has it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Got => "got",
+            Self::Merged => "merged",
+            Self::Plugged => "plugged",
+            Self::Inserted => "inserted",
+            Self::Preflushed => "preflushed",
+            Self::Issued => "issued",
+            Self::Driver => "driver",
+            Self::Doorbell => "doorbell",
+            Self::Interrupt => "interrupt",
+            Self::Done => "done",
+            Self::Completed => "completed",
+            Self::Postflushed => "postflushed",
+            Self::Ended => "ended",
+        }
+    }
+}
+
+/// A stage reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StageMark {
+    /// Which.
+    pub stage: Stage,
+    /// When, in instructions.
+    pub clock: u64,
+    /// How many bios went through it together, this one included; 1 if it was alone.
+    pub shared: u32,
+}

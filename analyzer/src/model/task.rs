@@ -1,0 +1,55 @@
+//! Tasks of the guest.
+
+use std::fmt;
+
+/// `task_struct.comm`: up to 16 bytes, ended by a zero.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Comm([u8; 16]);
+
+impl Comm {
+    /// From the two little-endian words of a task event.
+    #[must_use]
+    pub fn from_words(first: u64, second: u64) -> Self {
+        let mut bytes = [0; 16];
+        bytes[..8].copy_from_slice(&first.to_le_bytes());
+        bytes[8..].copy_from_slice(&second.to_le_bytes());
+        Self(bytes)
+    }
+
+    /// From text; what is over 16 bytes is left out.
+    #[must_use]
+    pub fn from_text(text: &str) -> Self {
+        let mut bytes = [0; 16];
+        bytes.iter_mut().zip(text.bytes()).for_each(|(to, from)| *to = from);
+        Self(bytes)
+    }
+
+    /// The two words of a task event.
+    #[must_use]
+    pub fn words(self) -> (u64, u64) {
+        let word = |at: usize| u64::from_le_bytes(std::array::from_fn(|i| self.0[at + i]));
+        (word(0), word(8))
+    }
+}
+
+impl fmt::Display for Comm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let length = self.0.iter().position(|b| *b == 0).unwrap_or(self.0.len());
+        let text = String::from_utf8_lossy(&self.0[..length]);
+        // A name is the guest's to choose: nothing in it may drive the terminal.
+        f.pad(&text.replace(|c: char| c.is_control(), "?"))
+    }
+}
+
+/// A task, under the name it had at the time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Task {
+    /// Address of its `task_struct`.
+    pub address: u64,
+    /// Thread id.
+    pub pid: u32,
+    /// Process id.
+    pub tgid: u32,
+    /// Name.
+    pub comm: Comm,
+}

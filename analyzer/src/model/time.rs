@@ -1,0 +1,73 @@
+//! From clocks to virtual time.
+
+/// Pieces of the guest's life with one relation each between clock and virtual time.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TimeMap {
+    shift: Option<u8>,
+    /// First clock and bias of each piece, by clock.
+    pieces: Vec<(u64, i64)>,
+}
+
+impl TimeMap {
+    /// A map without pieces. `shift` is log2 of nanoseconds per instruction; none: there is no virtual time.
+    #[must_use]
+    pub fn new(shift: Option<u8>) -> Self {
+        Self { shift, pieces: Vec::new() }
+    }
+
+    /// From `clock` on, nanoseconds are `(clock << shift) + bias`. A piece before the last one is put at
+    /// the last one's beginning, so that time stays in order.
+    pub fn begin(&mut self, clock: u64, bias: i64) {
+        let clock = self.pieces.last().map_or(clock, |(last, _)| clock.max(*last));
+        match self.pieces.last_mut() {
+            Some((_, last)) if *last == bias => {}
+            Some((begin, last)) if *begin == clock => *last = bias,
+            _ => self.pieces.push((clock, bias)),
+        }
+    }
+
+    /// Virtual nanoseconds at `clock`; none if the trace has no virtual time, or none yet.
+    #[must_use]
+    pub fn ns(&self, clock: u64) -> Option<u64> {
+        let shift = self.shift?;
+        let after = self.pieces.partition_point(|(begin, _)| *begin <= clock);
+        // Before the first piece its relation is the best there is.
+        let (_, bias) = self.pieces.get(after.saturating_sub(1))?;
+        let ns = (i128::from(clock) << shift.min(32)) + i128::from(*bias);
+        u64::try_from(ns).ok()
+    }
+
+    /// Virtual nanoseconds from one clock to another; 0 if it would be negative.
+    #[must_use]
+    pub fn between(&self, from: u64, to: u64) -> Option<u64> {
+        Some(self.ns(to)?.saturating_sub(self.ns(from)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_piece_has_its_bias() {
+        let mut map = TimeMap::new(Some(2));
+        map.begin(100, 10);
+        map.begin(200, 1000);
+        assert_eq!([0, 100, 199, 200].map(|c| map.ns(c)), [Some(10), Some(410), Some(806), Some(1800)]);
+        assert_eq!(map.between(199, 200), Some(994));
+    }
+
+    #[test]
+    fn without_icount_there_is_no_virtual_time() {
+        let mut map = TimeMap::new(None);
+        map.begin(0, 0);
+        assert_eq!(map.ns(5), None);
+    }
+
+    #[test]
+    fn a_time_below_zero_is_none() {
+        let mut map = TimeMap::new(Some(0));
+        map.begin(0, -100);
+        assert_eq!((map.ns(5), map.ns(105)), (None, Some(5)));
+    }
+}

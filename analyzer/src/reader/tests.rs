@@ -1,0 +1,62 @@
+use super::*;
+use iotrace_schemas::definition::TraceInfo;
+use iotrace_schemas::trace::columns::BlockBuilder;
+use iotrace_schemas::trace::writer::TraceWriter;
+
+#[derive(Default)]
+struct Clocks(Vec<(u16, u64)>, usize);
+
+impl Visitor for Clocks {
+    fn event(&mut self, _: &Definitions, event: &Event<'_>) -> Flow {
+        self.0.push((event.vcpu, event.clock));
+        if self.0.len() == self.1 { Flow::Stop } else { Flow::Continue }
+    }
+}
+
+/// A trace of blocks: vCPU and clocks.
+fn trace(vcpus: u32, blocks: &[(u16, &[u64])]) -> TraceFile {
+    let mut writer = TraceWriter::new(Vec::new()).unwrap();
+    writer.definitions(&[Definition::Trace(TraceInfo { vcpus, ..TraceInfo::default() })]).unwrap();
+    for (vcpu, clocks) in blocks {
+        let mut block = BlockBuilder::default();
+        for &clock in *clocks {
+            block.push(&Event { kind: 64, vcpu: *vcpu, clock, context: 0, task: 0, words: &[] });
+        }
+        writer.events_of(*vcpu, &mut block).unwrap();
+    }
+    TraceFile::from_bytes(writer.finish().unwrap()).unwrap()
+}
+
+fn given(file: &TraceFile, most: usize) -> (Vec<(u16, u64)>, Finished) {
+    let mut clocks = Clocks(Vec::new(), most);
+    let finished = read(file, &mut clocks, &mut |_| {}).unwrap();
+    (clocks.0, finished)
+}
+
+#[test]
+fn vcpus_are_merged_by_clock() {
+    let file = trace(2, &[(0, &[1, 5, 9]), (0, &[12]), (1, &[2, 6]), (1, &[7, 20])]);
+    let (clocks, finished) = given(&file, 0);
+    let only: Vec<_> = clocks.iter().map(|c| c.1).collect();
+    assert_eq!(only, [1, 2, 5, 6, 7, 9, 12, 20]);
+    assert_eq!((finished.out_of_order, finished.end), (0, Some(End::Complete)));
+}
+
+#[test]
+fn a_vcpu_that_never_speaks_holds_nothing_up() {
+    let blocks: Vec<(u16, &[u64])> = vec![(0, &[3]); 200];
+    assert_eq!(given(&trace(2, &blocks), 0).0.len(), 200);
+}
+
+#[test]
+fn who_has_seen_enough_gets_no_more() {
+    let (clocks, finished) = given(&trace(1, &[(0, &[1, 2, 3])]), 2);
+    assert_eq!((clocks.len(), finished.end), (2, None));
+}
+
+#[test]
+fn the_census_needs_no_payload() {
+    let counted = census(&trace(1, &[(0, &[1, 2, 3]), (0, &[4])]));
+    assert_eq!((counted.events, counted.event_chunks, counted.definition_chunks), (4, 2, 1));
+    assert_eq!((counted.first_clock, counted.last_clock), (Some(1), 4));
+}

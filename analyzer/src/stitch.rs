@@ -1,0 +1,299 @@
+//! Finds out which bio, request, command, doorbell and interrupt belong together.
+//!
+//! In: definitions and events, in the order of their clocks. Out: calls to a [`Sink`]. State machines
+//! without any I/O; memory follows what is in flight. An object lives from its queueing (or allocation)
+//! to its end (or release), since pointers are used again. What should not happen, but does, is counted
+//! in [`Counts`].
+
+mod bios;
+mod commands;
+mod counts;
+pub(crate) mod devices;
+mod ends;
+mod flush;
+mod interrupts;
+mod merges;
+pub(crate) mod probes;
+mod requests;
+mod stages;
+#[cfg(test)]
+mod tests;
+
+pub use counts::{Counts, Oddity};
+pub use probes::{Field, Signal};
+
+use crate::context::{Calls, Frame, Level, Place, Tasks};
+use crate::model::{Bio, BlockEvent, Call, Join, OpCodes, Request, WorkloadMark};
+use bios::LiveBio;
+use commands::Bells;
+use devices::Devices;
+use flush::Flushes;
+use interrupts::Interrupts;
+use iotrace_schemas::definition::{At, Definition};
+use iotrace_schemas::event::{Event, FIRST_PROBE, INTERRUPT, MARK, MARK_BEGIN, MARK_END, MMIO_WRITE, TASK};
+use merges::PendingInsert;
+use probes::{Probes, Words};
+use requests::Seen;
+use rustc_hash::{FxHashMap, FxHashSet};
+
+/// Takes what the stitcher finds.
+pub trait Sink {
+    /// A bio is over, or the trace is.
+    fn bio(&mut self, _bio: Bio) {}
+    /// A request was given back, or the trace is over.
+    fn request(&mut self, _request: &Request) {}
+    /// The kernel's tracepoint would have fired.
+    fn block_event(&mut self, _event: BlockEvent) {}
+    /// The guest set a mark.
+    fn mark(&mut self, _mark: WorkloadMark) {}
+}
+
+/// What the exit of an open call needs to know of its entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Open {
+    /// Nothing.
+    Plain,
+    /// `blk_mq_submit_bio` of a bio.
+    Enter { bio: u64 },
+    /// A request is being allocated; for the bio that the queue works on here, if there is one.
+    Get { bio: Option<u64> },
+    /// `bio_split`.
+    Split { bio: u64, seen: Seen, sectors: u64 },
+    /// A bio may be merged into a request.
+    Join { rq: u64, bio: u64, seen: Seen, join: Join },
+    /// A request may be merged into another.
+    Merge { rq: u64, next: u64, seen: Seen },
+    /// A request may be inserted.
+    Insert { rq: u64 },
+    /// The part of an insertion that looks for a request to merge with.
+    InsertMerge { rq: u64 },
+    /// A request is given to the SCSI layer.
+    Dispatch { rq: u64 },
+    /// A task asked for I/O.
+    Vfs(Call),
+    /// An interrupt.
+    Irq,
+    /// A driver's own interrupt handler.
+    IrqDriver,
+}
+
+/// The state of the stitching.
+#[derive(Debug, Default)]
+pub struct Stitcher {
+    probes: Probes,
+    codes: OpCodes,
+    tasks: Tasks,
+    symbols: FxHashMap<u64, String>,
+    calls: Calls<Open>,
+    bios: FxHashMap<u64, LiveBio>,
+    requests: FxHashMap<u64, Request>,
+    /// Request of each command, by the commands' addresses.
+    commands: FxHashMap<u64, u64>,
+    /// Bios of passthrough requests, which are mapped, not queued.
+    mapped: FxHashSet<u64>,
+    pending: Vec<PendingInsert>,
+    flushes: Flushes,
+    devices: Devices,
+    bells: Bells,
+    interrupts: Interrupts,
+    workload: bool,
+    counts: Counts,
+    last_bio: u64,
+    last_request: u64,
+    last_command: u64,
+}
+
+impl Stitcher {
+    /// Takes in a definition.
+    pub fn define(&mut self, definition: &Definition) {
+        match definition {
+            Definition::Probe(probe) => self.probes.define(probe),
+            Definition::Constant(constant) => self.codes.define(&constant.name, constant.value),
+            Definition::Device(device) => self.devices.define(device),
+            Definition::Symbol(symbol) => {
+                self.symbols.insert(symbol.address, symbol.name.clone());
+            }
+            _ => {}
+        }
+    }
+
+    /// Devices of the catalog that the guest enabled.
+    pub fn devices(&self) -> impl Iterator<Item = &iotrace_schemas::definition::Device> {
+        self.devices.present()
+    }
+
+    /// What was counted so far.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        let mut counts = self.counts.clone();
+        counts.add(Oddity::CallWithoutExit, self.calls.without_exit);
+        counts.add(Oddity::ExitWithoutCall, self.calls.without_entry);
+        counts
+    }
+
+    /// Takes in an event.
+    pub fn event(&mut self, event: &Event<'_>, out: &mut dyn Sink) {
+        if event.kind >= FIRST_PROBE {
+            return self.probe(event, out);
+        }
+        match event.kind {
+            k if k == TASK.id => self.tasks.event(event),
+            k if k == MMIO_WRITE.id => self.mmio_write(event),
+            k if k == INTERRUPT.id => self.interrupts.reported(event),
+            k if k == MARK.id => self.mark(event, out),
+            _ => {}
+        }
+    }
+
+    /// The trace is over: gives what is still in flight.
+    pub fn finish(&mut self, out: &mut dyn Sink) {
+        self.settle_inserts(out);
+        let mut bios: Vec<_> = self.bios.drain().map(|(_, live)| live).collect();
+        bios.sort_by_key(|live| live.bio.id);
+        for live in bios {
+            if live.bio.in_workload {
+                self.counts.add(Oddity::BioUnfinished, 1);
+            }
+            out.bio(live.into_unfinished(&self.requests));
+        }
+        let mut requests: Vec<_> = self.requests.drain().map(|(_, rq)| rq).collect();
+        requests.sort_by_key(|rq| rq.id);
+        requests.iter().for_each(|rq| out.request(rq));
+    }
+
+    fn mark(&mut self, event: &Event<'_>, out: &mut dyn Sink) {
+        let Some(&code) = event.words.first() else { return };
+        match code {
+            MARK_BEGIN => self.workload = true,
+            MARK_END => self.workload = false,
+            _ => {}
+        }
+        out.mark(WorkloadMark { clock: event.clock, code });
+    }
+
+    fn probe(&mut self, event: &Event<'_>, out: &mut dyn Sink) {
+        let Some(words) = self.probes.words(event) else {
+            self.counts.add(Oddity::UndefinedProbe, 1);
+            return;
+        };
+        match words.at() {
+            At::Entry => {
+                let open = self.entry(event, &words, out);
+                if words.has_exit() {
+                    let frame = Frame { function: words.function(), clock: event.clock, data: open };
+                    self.calls.enter(Place::of(event), frame);
+                }
+            }
+            At::Exit => {
+                if let Some(frame) = self.calls.leave(Place::of(event), words.function()) {
+                    self.exit(event, &words, frame, out);
+                }
+            }
+        }
+    }
+
+    fn entry(&mut self, event: &Event<'_>, words: &Words<'_>, out: &mut dyn Sink) -> Open {
+        match words.signal() {
+            Signal::BioQueue => self.bio_queue(event, words, out),
+            Signal::BioEnter => return self.bio_enter(words),
+            Signal::BioSplit => return self.bio_split(words),
+            Signal::BioChain => self.bio_chain(words),
+            Signal::BioEnd => self.bio_end(event, words, out),
+            Signal::RqInit => self.rq_init(event, words, out),
+            Signal::Merge(join) => return self.bio_merge(event, words, join, out),
+            Signal::RqMerge => return self.rq_merge(event, words, out),
+            Signal::RqPlug => self.rq_plug(event, words, out),
+            Signal::RqInsert => return self.rq_insert(event, words, out),
+            Signal::RqInsertMerge => {
+                return words.request().map_or(Open::Plain, |rq| Open::InsertMerge { rq });
+            }
+            Signal::RqRequeue => self.rq_requeue(event, words, out),
+            Signal::RqDispatch => return self.rq_dispatch(event, words, out),
+            Signal::RqIssue => self.rq_issue(event, words, out),
+            Signal::RqComplete => {
+                self.rq_step(event, words, |attempt, clock| attempt.completed = Some(clock))
+            }
+            Signal::RqSoftirq => self.rq_step(event, words, |attempt, clock| attempt.softirq = Some(clock)),
+            Signal::RqUpdate => self.rq_update(event, words, out),
+            Signal::RqEnd => self.rq_end(event, words),
+            Signal::RqFree => self.rq_free(event, words, out),
+            Signal::CmdPrepare => self.rq_step(event, words, |attempt, clock| attempt.prepared = Some(clock)),
+            Signal::CmdDispatch => self.cmd_dispatch(event, words),
+            Signal::CmdStart => self.cmd_start(event, words),
+            Signal::CmdDriverDone => {
+                self.rq_step(event, words, |attempt, clock| attempt.driver_done = Some(clock));
+            }
+            Signal::CmdDone => self.cmd_done(event, words),
+            Signal::CmdFinish => self.cmd_finish(event, words),
+            Signal::FlushInsert => self.flush_insert(event, words, out),
+            Signal::FlushStep => self.flush_step(event, words, out),
+            Signal::FlushEnd => self.flush_end(event, words, out),
+            Signal::IrqEntry => {
+                self.interrupts.entered(event, words.get(Field::Vector), &mut self.counts);
+                return Open::Irq;
+            }
+            Signal::IrqHandler => {
+                self.interrupts.handler(
+                    event,
+                    words.get(Field::Irq),
+                    words.get(Field::Handler),
+                    &mut self.counts,
+                );
+            }
+            Signal::IrqDriver => return Open::IrqDriver,
+            Signal::PciEnable => self.devices.enabled(words),
+            Signal::Vfs(name) => return Open::Vfs(vfs_call(event, words, name)),
+            Signal::RqGet => return Open::Get { bio: self.bio_entered(event) },
+            Signal::BioSubmit | Signal::Other => {}
+        }
+        Open::Plain
+    }
+
+    fn exit(&mut self, event: &Event<'_>, words: &Words<'_>, frame: Frame<Open>, out: &mut dyn Sink) {
+        let returned = event.words.first().copied();
+        match frame.data {
+            Open::Split { bio, seen, sectors } => {
+                self.bio_split_done(event, returned, (bio, seen, sectors), out);
+            }
+            Open::Join { rq, bio, seen, join } if words.succeeded(returned) => {
+                self.bio_merged(event.clock, (rq, bio), seen, join, out);
+            }
+            Open::Merge { rq, next, seen } if words.succeeded(returned) => {
+                self.rq_merged(event.clock, (rq, next), seen, out);
+            }
+            Open::Insert { rq } => self.rq_insert_done(rq, words.succeeded(returned), out),
+            Open::InsertMerge { rq } => self.rq_insert_done(rq, !words.succeeded(returned), out),
+            // `blk_status_t` has one byte, queuecommand an int: what is above is left over.
+            Open::Dispatch { rq } if returned.is_some_and(|status| status & 0xff != 0) => self.refused(rq),
+            Open::Irq => self.interrupts.left(event),
+            Open::IrqDriver => self.interrupts.driver_left(event, returned),
+            Open::Get { bio } => self.rq_get(event, returned, bio, out),
+            // The others end without a consequence for any object.
+            _ => {}
+        }
+    }
+
+    /// The innermost call of a task into the file system.
+    fn current_call(&self, event: &Event<'_>) -> Option<Call> {
+        if Level::of(event.context) != Level::Task {
+            return None;
+        }
+        let open = self.calls.open(Place::of(event));
+        open.iter().rev().find_map(|frame| match &frame.data {
+            Open::Vfs(call) if self.calls.returns(frame.function) => Some(*call),
+            _ => None,
+        })
+    }
+}
+
+fn vfs_call(event: &Event<'_>, words: &Words<'_>, name: &'static str) -> Call {
+    Call {
+        name,
+        clock: event.clock,
+        ino: words.get(Field::FileIno).unwrap_or(0),
+        dev: words.get(Field::FileDev).unwrap_or(0),
+        count: words.get(Field::Count),
+        // A null `pos` (a stream) reads as 0 as well; the count of such files never reaches a disk.
+        position: words.get(Field::Position),
+    }
+}

@@ -1,0 +1,119 @@
+//! Commands: passed to the driver, to the controller, and done.
+
+use super::probes::Words;
+use super::{Field, Oddity, Stitcher};
+use crate::context::Level;
+use iotrace_schemas::event::Event;
+use rustc_hash::FxHashMap;
+
+/// Where a driver runs: a level of a vCPU. It is not left for another of the same level between a
+/// command and its doorbell, since drivers hold a lock there.
+type Where = (u16, Level);
+
+/// Commands that wait for their doorbell.
+#[derive(Debug, Default)]
+pub struct Bells(FxHashMap<Where, Vec<u64>>);
+
+impl Bells {
+    /// A command that will not be passed on any more.
+    pub fn forget(&mut self, rq: u64) {
+        self.0.values_mut().for_each(|waiting| waiting.retain(|other| *other != rq));
+    }
+}
+
+fn place(event: &Event<'_>) -> Where {
+    (event.vcpu, Level::of(event.context))
+}
+
+impl Stitcher {
+    /// The request of the event's command or request, if it is known.
+    pub(super) fn request_of(&self, words: &Words<'_>) -> Option<u64> {
+        let by_command = || self.commands.get(&words.command()?).copied();
+        words.request().or_else(by_command).filter(|rq| self.requests.contains_key(rq))
+    }
+
+    pub(super) fn cmd_dispatch(&mut self, event: &Event<'_>, words: &Words<'_>) {
+        let Some(rq) = self.request_of(words) else {
+            // Seen of commands without a request: the error handler's own.
+            self.counts.add(Oddity::CommandUnknown, 1);
+            return;
+        };
+        let command = words.command().unwrap_or(0);
+        self.commands.insert(command, rq);
+        if let Some(attempt) = self.attempt(rq, |attempt| attempt.driver.is_some()) {
+            (attempt.driver, attempt.pointer) = (Some(event.clock), command);
+        }
+        if !self.probes.tells_start(words.function()) {
+            self.bells.0.entry(place(event)).or_default().push(rq);
+        }
+    }
+
+    pub(super) fn cmd_start(&mut self, event: &Event<'_>, words: &Words<'_>) {
+        // A control block without a command (a message, a bus reset) is nobody's request.
+        if words.command().is_none() {
+            return;
+        }
+        let Some(rq) = self.request_of(words) else {
+            self.counts.add(Oddity::CommandUnknown, 1);
+            return;
+        };
+        if let Some(attempt) = self.attempt(rq, |_| false) {
+            attempt.started = Some(event.clock);
+        }
+        self.bells.0.entry(place(event)).or_default().push(rq);
+    }
+
+    pub(super) fn mmio_write(&mut self, event: &Event<'_>) {
+        let &[address, _, value, ..] = event.words else { return };
+        if !self.devices.is_doorbell(address, value) {
+            return;
+        }
+        self.counts.doorbells += 1;
+        let rung = self.bells.0.remove(&place(event)).unwrap_or_default();
+        self.counts.idle_doorbells += u64::from(rung.is_empty());
+        for rq in rung {
+            let attempt = self.requests.get_mut(&rq).and_then(|request| request.attempts.last_mut());
+            if let Some(attempt) = attempt.filter(|a| a.doorbell.is_none()) {
+                attempt.doorbell = Some(event.clock);
+            }
+        }
+    }
+
+    pub(super) fn cmd_done(&mut self, event: &Event<'_>, words: &Words<'_>) {
+        let Some(rq) = self.request_of(words) else {
+            self.counts.add(Oddity::CommandUnknown, 1);
+            return;
+        };
+        self.bells.forget(rq);
+        let level = Level::of(event.context);
+        let current = self.interrupts.current(event);
+        let last = self.interrupts.of_driver(event);
+        let Some(attempt) = self.attempt(rq, |attempt| attempt.done.is_some()) else { return };
+        attempt.done = Some(event.clock);
+        // A driver may leave the rest of its handler to a tasklet or a thread (megaraid_sas does).
+        let told = attempt.doorbell.or(attempt.driver);
+        let deferred = last.filter(|irq| told.is_some_and(|told| irq.clock > told));
+        attempt.interrupt = if level == Level::Hardirq { current } else { deferred };
+        let silent = attempt.doorbell.is_none() && attempt.driver.is_some();
+        let lost = match (level == Level::Hardirq, attempt.interrupt) {
+            // No such target: the driver says so in the call that brought the command.
+            (false, None) if silent => Some(Oddity::AnsweredByDriver),
+            (false, None) => Some(Oddity::CompletionOutsideInterrupt),
+            (true, None) => Some(Oddity::InterruptUnknown),
+            (_, Some(_)) if silent => Some(Oddity::CommandWithoutDoorbell),
+            (_, Some(_)) => None,
+        };
+        lost.into_iter().for_each(|oddity| self.counts.add(oddity, 1));
+    }
+
+    pub(super) fn cmd_finish(&mut self, event: &Event<'_>, words: &Words<'_>) {
+        let result = words.get(Field::CmdResult).unwrap_or(0) & u64::from(u32::MAX);
+        let Some(rq) = self.request_of(words) else {
+            self.counts.add(Oddity::CommandUnknown, 1);
+            return;
+        };
+        if let Some(attempt) = self.attempt(rq, |_| false) {
+            (attempt.finished, attempt.result) = (Some(event.clock), result);
+        }
+    }
+}

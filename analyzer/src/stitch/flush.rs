@@ -1,0 +1,99 @@
+//! Flush sequences (block/blk-flush.c).
+//!
+//! A request with PREFLUSH or FUA goes through up to three steps: a flush before its data, the data, a
+//! flush after. The flushes are requests of their own, one at a time for each device, shared by all
+//! requests that were waiting when it began.
+
+use super::probes::{Field, Words};
+use super::{Oddity, Sink, Stitcher};
+use crate::model::{FlushRide, RequestKind};
+use iotrace_schemas::event::Event;
+use rustc_hash::FxHashMap;
+
+const PREFLUSH: u64 = 1;
+const POSTFLUSH: u64 = 4;
+/// All steps done (`REQ_FSEQ_DONE`).
+const DONE: u64 = 8;
+
+/// Requests that wait for a flush.
+#[derive(Debug, Default)]
+pub struct Flushes {
+    /// Addresses of the requests that wait for the next flush, by device.
+    waiting: FxHashMap<u64, Vec<u64>>,
+    /// The device whose sequence went on last: the one that a new flush request is for.
+    device: u64,
+}
+
+impl Stitcher {
+    pub(super) fn flush_insert(&mut self, event: &Event<'_>, words: &Words<'_>, out: &mut dyn Sink) {
+        match self.meet(event, words, out).and_then(|rq| self.requests.get_mut(&rq)) {
+            Some(request) => request.sequence = Some(0),
+            None => self.counts.add(Oddity::RequestUnknown, 1),
+        }
+    }
+
+    /// `step` of a request's sequence is done; the next one begins.
+    pub(super) fn flush_step(&mut self, event: &Event<'_>, words: &Words<'_>, out: &mut dyn Sink) {
+        let step = words.get(Field::Step).unwrap_or(0) & 0xff;
+        let rq = self.meet(event, words, out);
+        let Some(request) = rq.and_then(|rq| self.requests.get_mut(&rq)) else { return self.word_missing() };
+        let dev = words.get(Field::RqDev).unwrap_or(request.dev);
+        let done = request.sequence.unwrap_or(0) | step;
+        request.sequence = Some(done);
+        self.flushes.device = dev;
+        let next = (!done & (done + 1)).min(DONE);
+        if matches!(next, PREFLUSH | POSTFLUSH) {
+            let (after_data, from) = (next == POSTFLUSH, event.clock);
+            let ride = FlushRide { after_data, from, request: None, riders: 1, done: None, attempt: None };
+            request.flushes.push(ride);
+            self.flushes.waiting.entry(dev).or_default().push(request.pointer);
+        }
+    }
+
+    /// A request is made anew without having been got: the flush request of a device.
+    pub(super) fn rq_init(&mut self, event: &Event<'_>, words: &Words<'_>, out: &mut dyn Sink) {
+        let Some(pointer) = words.request() else { return self.word_missing() };
+        if self.requests.get(&pointer).is_some_and(|rq| rq.kind == RequestKind::Flush) {
+            // The device's one flush request is made anew: the end of the last one was not seen.
+            self.end_flush(event.clock, pointer, out);
+        }
+        let device = self.flushes.device;
+        let riders = self.flushes.waiting.remove(&device).unwrap_or_default();
+        if riders.is_empty() {
+            // Other users of blk_rq_init put requests on the stack (the error handler's reset).
+            self.counts.add(Oddity::FlushWithoutRider, 1);
+        }
+        self.new_request(event.clock, pointer, RequestKind::Flush, out);
+        let id = self.last_request;
+        for rider in &riders {
+            if let Some(ride) = self.requests.get_mut(rider).and_then(|rq| rq.flushes.last_mut()) {
+                (ride.request, ride.riders) = (Some(id), riders.len() as u32);
+            }
+        }
+        if let Some(request) = self.requests.get_mut(&pointer) {
+            (request.dev, request.riders) = (device, riders);
+        }
+    }
+
+    pub(super) fn flush_end(&mut self, event: &Event<'_>, words: &Words<'_>, out: &mut dyn Sink) {
+        match words.request().filter(|rq| self.requests.contains_key(rq)) {
+            Some(pointer) => self.end_flush(event.clock, pointer, out),
+            None => self.counts.add(Oddity::RequestUnknown, 1),
+        }
+    }
+
+    fn end_flush(&mut self, clock: u64, pointer: u64, out: &mut dyn Sink) {
+        let Some(mut flush) = self.requests.remove(&pointer) else { return };
+        let over = flush.ended.unwrap_or(clock);
+        let attempt = flush.attempts.iter().rev().find(|a| a.issued.is_some());
+        for rider in &flush.riders {
+            let request = self.requests.get_mut(rider);
+            let ride = request.and_then(|rq| rq.flushes.iter_mut().find(|r| r.request == Some(flush.id)));
+            if let Some(ride) = ride {
+                (ride.done, ride.attempt) = (Some(over), attempt.cloned());
+            }
+        }
+        (flush.ended, flush.freed) = (Some(over), Some(clock));
+        out.request(&flush);
+    }
+}

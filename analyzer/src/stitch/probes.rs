@@ -1,0 +1,256 @@
+//! What each probe's words mean, found by their names once, when the probe is defined.
+
+use super::Join;
+use iotrace_schemas::definition::{At, Probe, Success};
+use iotrace_schemas::event::{Event, FIRST_PROBE};
+use rustc_hash::FxHashMap;
+use std::rc::Rc;
+
+/// What a probe tells the stitcher: its stage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)] // named as the catalog's stages
+pub enum Signal {
+    BioSubmit,
+    BioQueue,
+    BioSplit,
+    BioChain,
+    BioEnter,
+    BioEnd,
+    RqGet,
+    RqInit,
+    Merge(Join),
+    RqMerge,
+    RqPlug,
+    RqInsert,
+    RqInsertMerge,
+    RqRequeue,
+    RqDispatch,
+    RqIssue,
+    RqComplete,
+    RqSoftirq,
+    RqUpdate,
+    RqEnd,
+    RqFree,
+    CmdPrepare,
+    CmdDispatch,
+    CmdStart,
+    CmdDriverDone,
+    CmdDone,
+    CmdFinish,
+    FlushInsert,
+    FlushStep,
+    FlushEnd,
+    IrqEntry,
+    IrqHandler,
+    IrqDriver,
+    PciEnable,
+    Vfs(&'static str),
+    /// Nothing.
+    Other,
+}
+
+impl Signal {
+    fn of(stage: &str) -> Self {
+        match stage {
+            "bio.submit" => Self::BioSubmit,
+            "bio.queue" => Self::BioQueue,
+            "bio.split" => Self::BioSplit,
+            "bio.chain" => Self::BioChain,
+            "bio.enter" => Self::BioEnter,
+            "bio.end" => Self::BioEnd,
+            "rq.get" => Self::RqGet,
+            "rq.init" => Self::RqInit,
+            "merge.back" => Self::Merge(Join::Back),
+            "merge.front" => Self::Merge(Join::Front),
+            "merge.discard" => Self::Merge(Join::Discard),
+            "rq.merge" => Self::RqMerge,
+            "rq.plug" => Self::RqPlug,
+            "rq.insert" => Self::RqInsert,
+            "rq.insert_merge" => Self::RqInsertMerge,
+            "rq.requeue" => Self::RqRequeue,
+            "rq.dispatch" => Self::RqDispatch,
+            "rq.issue" => Self::RqIssue,
+            "rq.complete" => Self::RqComplete,
+            "rq.softirq" => Self::RqSoftirq,
+            "rq.update" => Self::RqUpdate,
+            "rq.end" => Self::RqEnd,
+            "rq.free" => Self::RqFree,
+            "cmd.prepare" => Self::CmdPrepare,
+            "cmd.dispatch" => Self::CmdDispatch,
+            "cmd.start" => Self::CmdStart,
+            "cmd.driver_done" => Self::CmdDriverDone,
+            "cmd.done" => Self::CmdDone,
+            "cmd.finish" => Self::CmdFinish,
+            "flush.insert" => Self::FlushInsert,
+            "flush.step" => Self::FlushStep,
+            "flush.end" => Self::FlushEnd,
+            "irq.entry" => Self::IrqEntry,
+            "irq.handler" => Self::IrqHandler,
+            "irq.driver" => Self::IrqDriver,
+            "pci.enable" => Self::PciEnable,
+            "vfs.read" => Self::Vfs("vfs.read"),
+            "vfs.write" => Self::Vfs("vfs.write"),
+            "vfs.fsync" => Self::Vfs("vfs.fsync"),
+            _ => Self::Other,
+        }
+    }
+}
+
+macro_rules! fields {
+    ($($field:ident = $name:literal,)*) => {
+        /// A word that the stitcher looks for.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[allow(missing_docs)] // each is named by its word
+        pub enum Field { $($field,)* }
+
+        const NAMES: &[&str] = &[$($name,)*];
+    };
+}
+
+fields! {
+    Bio = "bio", BioDev = "bio.dev", BioSector = "bio.sector", BioSize = "bio.size", BioOp = "bio.op",
+    BioStatus = "bio.status", BioTraced = "bio.traced", BioChained = "bio.chained",
+    BioRemaining = "bio.remaining", BioEndIo = "bio.end_io", BioPrivate = "bio.private",
+    Parent = "parent", Sectors = "sectors",
+    Rq = "rq", RqDev = "rq.dev", RqSector = "rq.sector", RqSize = "rq.size", RqOp = "rq.op", RqBio = "rq.bio", RqBiotail = "rq.biotail",
+    DataRq = "data.rq", CmdRq = "cmd.rq", CcbRq = "ccb.rq",
+    Next = "next", NextSector = "next.sector", NextSize = "next.size", NextOp = "next.op",
+    Cmd = "cmd", CcbCmd = "ccb.cmd", CmdResult = "cmd.result",
+    Error = "error", Bytes = "bytes", Step = "step", Vector = "vector", Irq = "desc.irq", Handler = "desc.handler",
+    FileIno = "file.ino", FileDev = "file.dev", Count = "count", Position = "pos.value",
+    PciVendor = "pci.vendor", PciDevice = "pci.device",
+    Bar0 = "pci.bar0", Bar0End = "pci.bar0_end", Bar1 = "pci.bar1", Bar1End = "pci.bar1_end",
+    Bar2 = "pci.bar2", Bar2End = "pci.bar2_end", Bar3 = "pci.bar3", Bar3End = "pci.bar3_end",
+    Bar4 = "pci.bar4", Bar4End = "pci.bar4_end", Bar5 = "pci.bar5", Bar5End = "pci.bar5_end",
+}
+
+const NONE: u8 = u8::MAX;
+
+#[derive(Debug, Clone)]
+struct Known {
+    signal: Signal,
+    at: At,
+    function: u16,
+    success: Option<Success>,
+    index: [u8; NAMES.len()],
+}
+
+/// All probes defined so far.
+#[derive(Debug, Default)]
+pub struct Probes {
+    known: Vec<Option<Rc<Known>>>,
+    functions: FxHashMap<(String, Option<String>), u16>,
+    exits: Vec<bool>,
+    /// The modules whose driver tells when a command is put into the controller's queue.
+    starting: Vec<Option<String>>,
+    dispatching: FxHashMap<u16, Option<String>>,
+}
+
+impl Probes {
+    /// Takes in a probe.
+    pub fn define(&mut self, probe: &Probe) {
+        let Some(at) = probe.id.checked_sub(FIRST_PROBE).map(usize::from) else { return };
+        let function = self.function(probe);
+        let signal = Signal::of(&probe.stage);
+        if signal == Signal::CmdStart {
+            self.starting.push(probe.module.clone());
+        }
+        if signal == Signal::CmdDispatch {
+            self.dispatching.insert(function, probe.module.clone());
+        }
+        if probe.at == At::Exit {
+            self.exits[usize::from(function)] = true;
+        }
+        let known =
+            Known { signal, at: probe.at, function, success: probe.success, index: index(&probe.words) };
+        self.known.resize_with(self.known.len().max(at + 1), || None);
+        self.known[at] = Some(Rc::new(known));
+    }
+
+    fn function(&mut self, probe: &Probe) -> u16 {
+        let next = self.exits.len() as u16;
+        let key = (probe.symbol.clone(), probe.module.clone());
+        let number = *self.functions.entry(key).or_insert(next);
+        if number == next {
+            self.exits.push(false);
+        }
+        number
+    }
+
+    /// The words of an event of a probe; none if it was not defined.
+    pub fn words<'a>(&self, event: &Event<'a>) -> Option<Words<'a>> {
+        let at = usize::from(event.kind.checked_sub(FIRST_PROBE)?);
+        let known = self.known.get(at)?.as_ref()?;
+        let has_exit = self.exits.get(usize::from(known.function)).copied().unwrap_or(false);
+        Some(Words { known: Rc::clone(known), words: event.words, has_exit })
+    }
+
+    /// Whether the driver with this dispatch function tells when it starts a command.
+    pub fn tells_start(&self, function: u16) -> bool {
+        self.dispatching.get(&function).is_some_and(|module| self.starting.contains(module))
+    }
+}
+
+fn index(words: &[String]) -> [u8; NAMES.len()] {
+    let mut index = [NONE; NAMES.len()];
+    for (to, name) in index.iter_mut().zip(NAMES) {
+        *to = words.iter().position(|word| word == name).map_or(NONE, |at| at as u8);
+    }
+    index
+}
+
+/// The words of one event, by name.
+#[derive(Debug)]
+pub struct Words<'a> {
+    known: Rc<Known>,
+    words: &'a [u64],
+    has_exit: bool,
+}
+
+impl Words<'_> {
+    /// A word; none if the probe has none of that name.
+    pub fn get(&self, field: Field) -> Option<u64> {
+        self.words.get(usize::from(self.known.index[field as usize])).copied()
+    }
+
+    /// The request that the event is about, whichever argument leads to it.
+    pub fn request(&self) -> Option<u64> {
+        [Field::Rq, Field::CmdRq, Field::DataRq, Field::CcbRq]
+            .into_iter()
+            .find_map(|field| self.get(field))
+            .filter(|rq| *rq != 0)
+    }
+
+    /// The command that the event is about.
+    pub fn command(&self) -> Option<u64> {
+        self.get(Field::Cmd).or(self.get(Field::CcbCmd)).filter(|cmd| *cmd != 0)
+    }
+
+    /// What it tells.
+    pub fn signal(&self) -> Signal {
+        self.known.signal
+    }
+
+    /// Entry or exit.
+    pub fn at(&self) -> At {
+        self.known.at
+    }
+
+    /// Number of the function: the same for its entry and its exits.
+    pub fn function(&self) -> u16 {
+        self.known.function
+    }
+
+    /// Whether the function's exits are probed as well.
+    pub fn has_exit(&self) -> bool {
+        self.has_exit
+    }
+
+    /// Whether the returned value means success; an exit without such a meaning always does.
+    pub fn succeeded(&self, returned: Option<u64>) -> bool {
+        match (self.known.success, returned) {
+            (Some(success), Some(value)) => success.holds(value),
+            _ => true,
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! From what a request went through to the stages of the bios in it.
+
+use super::bios::Ride;
+use crate::model::{Attempt, Bio, FlushRide, IrqRef, Join, Request, Stage, StageMark, Update};
+
+/// The attempt that brought the request's bytes: its own last one, or that of the flush it waited for
+/// if it had nothing else to do.
+fn attempt(request: &Request) -> Option<(&Attempt, Option<&FlushRide>)> {
+    let own = request.attempts.iter().rev().find(|a| a.issued.is_some());
+    own.map(|a| (a, None)).or_else(|| {
+        let flush = request.flushes.iter().rev().find(|flush| flush.attempt.is_some())?;
+        Some((flush.attempt.as_ref()?, Some(flush)))
+    })
+}
+
+/// The interrupt that told of the request's completion.
+pub fn interrupt(request: &Request) -> Option<IrqRef> {
+    attempt(request)?.0.interrupt
+}
+
+/// The stages that a bio reached in a request, from the beginning of its ride to `until`, by time.
+pub fn ride_marks(request: &Request, ride: &Ride, until: u64) -> Vec<StageMark> {
+    let mut marks = vec![join_mark(ride)];
+    let mut add = |stage, clock: Option<u64>, shared: Option<u32>| {
+        if let Some(clock) = clock.filter(|c| (ride.from..=until).contains(c)) {
+            let shared = shared.unwrap_or_else(|| request.members_at(clock)).max(1);
+            marks.push(StageMark { stage, clock, shared });
+        }
+    };
+    add(Stage::Plugged, request.plugged, None);
+    add(Stage::Inserted, request.inserted.iter().copied().find(|c| *c >= ride.from), None);
+    let attempt = attempt(request);
+    for flush in request.flushes.iter().filter(|_| attempt.is_some_and(|(_, flush)| flush.is_none())) {
+        let stage = if flush.after_data { Stage::Postflushed } else { Stage::Preflushed };
+        add(stage, flush.done, Some(flush.riders));
+    }
+    if let Some((attempt, flush)) = attempt {
+        let shared = flush.map(|f| f.riders);
+        add(Stage::Issued, attempt.issued, shared);
+        add(Stage::Driver, attempt.driver, shared);
+        add(Stage::Doorbell, attempt.doorbell, shared);
+        add(Stage::Interrupt, attempt.interrupt.map(|irq| irq.clock), shared);
+        add(Stage::Done, attempt.done, shared);
+    }
+    add(Stage::Completed, completed(&request.updates, until), None);
+    marks
+}
+
+fn join_mark(ride: &Ride) -> StageMark {
+    let stage = if ride.join == Join::Got { Stage::Got } else { Stage::Merged };
+    StageMark { stage, clock: ride.from, shared: 1 }
+}
+
+/// The last completion of bytes before `until`; of a request without any, the last completion.
+fn completed(updates: &[Update], until: u64) -> Option<u64> {
+    let before = || updates.iter().rev().filter(|update| update.clock <= until);
+    before().find(|update| update.bytes > 0).or_else(|| before().next()).map(|update| update.clock)
+}
+
+/// Puts a bio's stages in the order of time, each once. Returns how many were reached before one that
+/// should have come first.
+pub fn finish(bio: &mut Bio) -> u64 {
+    bio.stages.sort_by_key(|mark| (mark.clock, mark.stage));
+    let mut seen = Vec::with_capacity(bio.stages.len());
+    // Of a stage reached in several requests (one merged into another) the first time counts.
+    bio.stages.retain(|mark| {
+        let new = !seen.contains(&mark.stage);
+        seen.push(mark.stage);
+        new
+    });
+    bio.other_requests.sort_unstable();
+    bio.other_requests.dedup();
+    if let Some(own) = bio.request {
+        bio.other_requests.retain(|other| *other != own);
+    }
+    disorder(&bio.stages)
+}
+
+/// The device's side of the way has one order; merging and inserting may come in any.
+fn disorder(stages: &[StageMark]) -> u64 {
+    let way = stages.iter().filter(|m| m.stage >= Stage::Issued && m.stage != Stage::Postflushed);
+    let order: Vec<_> = way.map(|mark| mark.stage).collect();
+    order.windows(2).filter(|pair| pair[0] > pair[1]).count() as u64
+}

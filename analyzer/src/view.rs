@@ -1,0 +1,14 @@
+//! One file per view: text and JSON from the same answer.
+//!
+//! A view writes to any [`std::io::Write`]; it knows no command line. JSON is described by the schemas in
+//! `schemas/json/`.
+
+pub mod bio;
+pub mod events;
+pub mod info;
+pub mod json;
+pub mod report;
+#[cfg(test)]
+mod tests;
+pub mod text;
+pub mod witness;

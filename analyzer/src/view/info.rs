@@ -1,0 +1,188 @@
+//! What is in the file.
+
+use super::json;
+use super::text::{self, Align, Style, Table};
+use crate::analysis::info::Info;
+use iotrace_schemas::definition::At;
+use serde_json::{Value, json as object};
+use std::io::{self, Write};
+
+/// As text.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_text(out: &mut dyn Write, info: &Info, style: Style) -> io::Result<()> {
+    trace(out, info, style)?;
+    contents(out, info, style)?;
+    life(out, info, style)?;
+    kinds(out, info, style)?;
+    text::warnings(out, style, &info.warnings)
+}
+
+fn trace(out: &mut dyn Write, info: &Info, style: Style) -> io::Result<()> {
+    let trace = &info.definitions.trace;
+    writeln!(out, "{}", style.heading("Trace"))?;
+    let mut line = |key: &str, value: &str| writeln!(out, "  {key:<12} {}", text::plain(value));
+    line("writer", &trace.writer)?;
+    line("kernel", &trace.banner)?;
+    line("build-id", &json::build_id(&info.definitions))?;
+    line("slide", &format!("{:#x}", trace.slide))?;
+    line("QEMU", &format!("{}, plugin API {}, {} vCPU", trace.target, trace.plugin_api, trace.vcpus))?;
+    line("icount", &trace.icount_shift.map_or("none".into(), |shift| format!("shift={shift}")))?;
+    trace.notes.iter().try_for_each(|(key, value)| line(key, value))
+}
+
+fn contents(out: &mut dyn Write, info: &Info, style: Style) -> io::Result<()> {
+    let (census, definitions) = (&info.census, &info.definitions);
+    writeln!(out, "\n{}", style.heading("File"))?;
+    writeln!(
+        out,
+        "  {} in {} blocks of events and {} of definitions",
+        text::bytes(census.file),
+        census.event_chunks,
+        census.definition_chunks
+    )?;
+    let per = |bytes: u64| bytes as f64 / census.events.max(1) as f64;
+    writeln!(
+        out,
+        "  {} events, {:.2} bytes each ({:.1} unpacked)",
+        text::grouped(census.events),
+        per(census.stored),
+        per(census.unpacked)
+    )?;
+    writeln!(
+        out,
+        "  defined: {} probes, {} modules, {} devices, {} symbols, {} constants",
+        definitions.probes.len(),
+        definitions.modules.len(),
+        definitions.devices.len(),
+        definitions.symbols.len(),
+        definitions.constants.len()
+    )?;
+    let end = info.cut.as_deref().map_or("complete".into(), |cut| style.alarm(&format!("cut {cut}")));
+    writeln!(out, "  {end}")
+}
+
+fn life(out: &mut dyn Write, info: &Info, style: Style) -> io::Result<()> {
+    let (first, last) = (info.census.first_clock.unwrap_or(0), info.census.last_clock);
+    writeln!(out, "\n{}", style.heading("The guest"))?;
+    writeln!(out, "  instructions {} to {}", text::grouped(first), text::grouped(last))?;
+    if let Some(ns) = info.time.between(first, last) {
+        writeln!(out, "  virtual time {}, halted {} times", text::duration(ns), text::grouped(info.halts))?;
+    }
+    let (times, most) = info.corrections;
+    if times > 0 {
+        writeln!(out, "  the clock was set right {times} times, by at most {most} instructions")?;
+    }
+    for mark in &info.marks {
+        let name = mark_name(mark.code);
+        writeln!(out, "  {:>13}  mark {name}", text::grouped(mark.clock))?;
+    }
+    for (clock, number, came) in &info.modules {
+        let module = info.definitions.modules.iter().find(|m| u64::from(m.id) == *number);
+        let name = module.map_or_else(|| format!("{number}"), |m| text::plain(&m.name));
+        let probes = module.map_or(0, |m| m.probes);
+        let what = if *came { "comes" } else { "goes" };
+        writeln!(out, "  {:>13}  module {name} {what} ({probes} probes)", text::grouped(*clock))?;
+    }
+    match info.power_off {
+        Some(clock) => writeln!(out, "  {:>13}  power off", text::grouped(clock)),
+        None => writeln!(out, "  the guest did not power off"),
+    }
+}
+
+fn mark_name(code: u64) -> String {
+    match code {
+        iotrace_schemas::event::MARK_BEGIN => "begin".into(),
+        iotrace_schemas::event::MARK_END => "end".into(),
+        code => code.to_string(),
+    }
+}
+
+fn kinds(out: &mut dyn Write, info: &Info, style: Style) -> io::Result<()> {
+    writeln!(out, "\n{}", style.heading("Events"))?;
+    let heads = [
+        ("count", Align::Right),
+        ("event", Align::Left),
+        ("stage", Align::Left),
+        ("layer", Align::Left),
+        ("where", Align::Left),
+    ];
+    let mut table = Table::new(heads);
+    for (kind, count) in &info.kinds {
+        let probe = info.definitions.probes.get(kind);
+        let place = probe.map_or(String::new(), |p| {
+            let source = if p.file.is_empty() { String::new() } else { format!(" {}:{}", p.file, p.line) };
+            format!("{}{source}", p.module.as_deref().unwrap_or("kernel"))
+        });
+        table.row([
+            text::grouped(*count),
+            text::plain(&info.definitions.kind_name(*kind)),
+            probe.map(|p| text::plain(&p.stage)).unwrap_or_default(),
+            probe.map(|p| text::plain(&p.layer)).unwrap_or_default(),
+            text::plain(&place),
+        ]);
+    }
+    table.write(out, style, "  ")
+}
+
+/// As JSON (`schemas/json/info.schema.json`).
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_json(out: &mut dyn Write, info: &Info) -> io::Result<()> {
+    let census = &info.census;
+    let marks: Vec<_> = info.marks.iter().map(|mark| {
+        object!({ "code": mark.code, "name": mark_name(mark.code), "clock": mark.clock, "ns": info.time.ns(mark.clock) })
+    }).collect();
+    let modules: Vec<_> = info.definitions.modules.iter().map(|module| {
+        let (first, last) = module.text;
+        object!({ "id": module.id, "name": module.name, "probes": module.probes, "text": [json::hex(first), json::hex(last)] })
+    }).collect();
+    json::write(
+        out,
+        &object!({
+            "trace": json::trace(&info.definitions),
+            "file": {
+                "bytes": census.file,
+                "event_blocks": census.event_chunks,
+                "definition_blocks": census.definition_chunks,
+                "events": census.events,
+                "stored_bytes": census.stored,
+                "unpacked_bytes": census.unpacked,
+                "first_clock": census.first_clock,
+                "last_clock": census.last_clock,
+            },
+            "complete": info.cut.is_none(),
+            "cut": info.cut,
+            "marks": marks,
+            "modules": modules,
+            "power_off": info.power_off,
+            "halts": info.halts,
+            "corrections": { "count": info.corrections.0, "largest": info.corrections.1 },
+            "kinds": info.kinds.iter().map(|(kind, count)| kind_json(info, *kind, *count)).collect::<Vec<_>>(),
+            "warnings": json::warnings(&info.warnings),
+        }),
+    )
+}
+
+fn kind_json(info: &Info, kind: u16, count: u64) -> Value {
+    let probe = info.definitions.probes.get(&kind);
+    let at = probe.map(|p| match p.at {
+        At::Entry => "entry",
+        At::Exit => "exit",
+    });
+    object!({
+        "kind": kind,
+        "count": count,
+        "name": probe.map_or_else(|| info.definitions.kind_name(kind), |p| p.function.clone()),
+        "at": at,
+        "symbol": probe.map(|p| &p.symbol),
+        "module": probe.and_then(|p| p.module.as_ref()),
+        "stage": probe.map_or("", |p| &p.stage),
+        "layer": probe.map_or("", |p| &p.layer),
+        "file": probe.map_or("", |p| &p.file),
+        "line": probe.map_or(0, |p| p.line),
+        "words": info.definitions.word_names(kind),
+    })
+}

@@ -1,0 +1,154 @@
+//! Pieces that several JSON views share.
+
+use crate::analysis::Warning;
+use crate::model::{Bio, Definitions, IrqRef, Join, Origin, Stage, TimeMap};
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::io::{self, Write};
+
+/// Writes a value and a line end.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, value)?;
+    writeln!(out)
+}
+
+/// An address.
+#[must_use]
+pub fn hex(address: u64) -> String {
+    format!("{address:#x}")
+}
+
+/// Who wrote the trace, of what.
+#[must_use]
+pub fn trace(definitions: &Definitions) -> Value {
+    let info = &definitions.trace;
+    let notes: serde_json::Map<_, _> = info.notes.iter().map(|(k, v)| (k.clone(), json!(v))).collect();
+    json!({
+        "writer": info.writer,
+        "target": info.target,
+        "plugin_api": info.plugin_api,
+        "vcpus": info.vcpus,
+        "icount_shift": info.icount_shift,
+        "kernel": info.banner,
+        "build_id": build_id(definitions),
+        "slide": hex(info.slide),
+        "notes": notes,
+        "known_devices": definitions.devices.iter().map(|d| &d.name).collect::<Vec<_>>(),
+        "modules": definitions.modules.iter().map(|m| &m.name).collect::<Vec<_>>(),
+    })
+}
+
+/// The kernel's build-id in hexadecimal digits.
+#[must_use]
+pub fn build_id(definitions: &Definitions) -> String {
+    definitions.trace.build_id.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Warnings.
+#[must_use]
+pub fn warnings(warnings: &[Warning]) -> Value {
+    let one = |w: &Warning| json!({ "severity": w.severity, "topic": w.topic, "text": w.text });
+    warnings.iter().map(one).collect()
+}
+
+/// A moment.
+#[must_use]
+pub fn moment(time: &TimeMap, clock: u64) -> Value {
+    json!({ "clock": clock, "ns": time.ns(clock) })
+}
+
+/// A span.
+#[must_use]
+pub fn span(time: &TimeMap, from: u64, to: u64) -> Value {
+    json!({ "instructions": to.saturating_sub(from), "ns": time.between(from, to) })
+}
+
+/// A bio with its stages.
+#[must_use]
+pub fn bio(bio: &Bio, time: &TimeMap, definitions: &Definitions) -> Value {
+    let split_of = match bio.origin {
+        Origin::Queued => None,
+        Origin::Split { of } => Some(of),
+    };
+    json!({
+        "id": bio.id,
+        "pointer": hex(bio.pointer),
+        "split_of": split_of,
+        "splits": bio.splits,
+        "device": super::text::device(bio.dev),
+        "op": bio.op.name.to_string(),
+        "rwbs": bio.op.rwbs(),
+        "sector": bio.sector,
+        "bytes": bio.bytes,
+        "task": { "comm": bio.task.comm.to_string(), "pid": bio.task.pid, "tgid": bio.task.tgid },
+        "call": bio.call.map(|call| json!({
+            "name": call.name,
+            "clock": call.clock,
+            "ino": call.ino,
+            "device": super::text::device(call.dev),
+            "count": call.count,
+            "position": call.position,
+        })),
+        "in_workload": bio.in_workload,
+        "request": bio.request,
+        "join": bio.join.map(join),
+        "other_requests": bio.other_requests,
+        "requeues": bio.requeues,
+        "interrupt": bio.interrupt.map(|irq| interrupt(&irq, time, definitions)),
+        "status": bio.status,
+        "complete": bio.ended().is_some(),
+        "total": bio.ended().map(|end| span(time, bio.queued(), end)),
+        "stages": stages(bio, time),
+    })
+}
+
+fn stages(bio: &Bio, time: &TimeMap) -> Value {
+    let mut before = bio.queued();
+    let stage = |mark: &crate::model::StageMark| {
+        let delta = span(time, before, mark.clock);
+        before = mark.clock;
+        json!({
+            "stage": mark.stage.name(),
+            "clock": mark.clock,
+            "ns": time.ns(mark.clock),
+            "since_queued": span(time, bio.queued(), mark.clock),
+            "delta": delta,
+            "shared": mark.shared,
+        })
+    };
+    bio.stages.iter().map(stage).collect()
+}
+
+/// How a bio came into its request.
+#[must_use]
+pub fn join(join: Join) -> &'static str {
+    match join {
+        Join::Got => "got",
+        Join::Back => "back-merge",
+        Join::Front => "front-merge",
+        Join::Discard => "discard-merge",
+        Join::WithRequest => "request-merge",
+    }
+}
+
+/// An interrupt.
+#[must_use]
+pub fn interrupt(irq: &IrqRef, time: &TimeMap, definitions: &Definitions) -> Value {
+    json!({
+        "id": irq.id,
+        "clock": irq.clock,
+        "ns": time.ns(irq.clock),
+        "vector": irq.vector,
+        "line": irq.line,
+        "handler": irq.handler.map(|h| definitions.symbols.get(&h).cloned().unwrap_or_else(|| hex(h))),
+    })
+}
+
+/// Name of a stage, or `total`.
+#[must_use]
+pub fn stage(stage: Option<Stage>) -> &'static str {
+    stage.map_or("total", Stage::name)
+}

@@ -1,0 +1,157 @@
+//! The report: what ran, the bios, the summary, what could not be attributed.
+
+mod bios;
+mod json;
+
+pub use json::write_json;
+
+use super::text::{self, Align, Style, Table};
+use crate::analysis::report::Report;
+use crate::analysis::summary::{OpSummary, Spread, StageSpread, summarize};
+use crate::analysis::workload;
+use crate::model::Stage;
+use std::io::{self, Write};
+
+/// Which time a cell shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Times {
+    /// Since the bio was queued.
+    SinceQueued,
+    /// Since the stage before.
+    Delta,
+}
+
+/// In which unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// Virtual time.
+    Ns,
+    /// Guest instructions.
+    Instructions,
+}
+
+/// How the text is to look.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// Colours.
+    pub style: Style,
+    /// Which times.
+    pub times: Times,
+    /// In which unit.
+    pub unit: Unit,
+    /// At most so many bios.
+    pub limit: Option<usize>,
+    /// No bios, only their summary.
+    pub summary: bool,
+}
+
+/// As text.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_text(out: &mut dyn Write, report: &Report, options: Options) -> io::Result<()> {
+    what_ran(out, report, options.style)?;
+    if !options.summary {
+        bios::write(out, report, options)?;
+    }
+    summary(out, report, options)?;
+    totals(out, report, options.style)?;
+    not_attributed(out, report, options.style)?;
+    text::warnings(out, options.style, &report.warnings)
+}
+
+fn what_ran(out: &mut dyn Write, report: &Report, style: Style) -> io::Result<()> {
+    let info = &report.definitions.trace;
+    writeln!(out, "{}", style.heading("What ran"))?;
+    let mut line = |key: &str, value: &str| match value {
+        "" => Ok(()),
+        value => writeln!(out, "  {key:<11} {}", text::plain(value)),
+    };
+    line("kernel", &info.banner)?;
+    let clock = info.icount_shift.map_or_else(
+        || "no virtual time (QEMU ran without icount)".to_owned(),
+        |shift| format!("1 instruction = {} ns", 1_u64 << shift.min(63)),
+    );
+    line("QEMU", &format!("{}, plugin API {}, {} vCPU, {clock}", info.target, info.plugin_api, info.vcpus))?;
+    for (key, value) in &info.notes {
+        line(key, value)?;
+    }
+    let names = |names: Vec<&str>| names.join(", ");
+    line("devices", &names(report.devices.iter().map(String::as_str).collect()))?;
+    line("modules", &names(report.definitions.modules.iter().map(|m| m.name.as_str()).collect()))?;
+    if info.slide != 0 {
+        line("KASLR", &format!("slide {:#x}", info.slide))?;
+    }
+    let Some((begin, end)) = workload(&report.marks) else { return Ok(()) };
+    let end = end.map_or("the end of the trace".into(), |end| {
+        let virtual_time = report.time.between(begin, end).map(text::duration);
+        let lasted = virtual_time.map_or(String::new(), |time| format!(", {time} of virtual time"));
+        format!("{}{lasted}", text::grouped(end))
+    });
+    line("marks", &format!("from instruction {} to {end}", text::grouped(begin)))
+}
+
+fn summary(out: &mut dyn Write, report: &Report, options: Options) -> io::Result<()> {
+    writeln!(out, "\n{}", options.style.heading("Summary"))?;
+    let right = ["count", "median", "p95", "p99", "max", "median", "p95", "p99", "max"];
+    let heads = [("op", Align::Left), ("to", Align::Left)];
+    let mut table = Table::new(heads.into_iter().chain(right.map(|head| (head, Align::Right))));
+    for op in summarize(&report.bios, &report.time) {
+        let more = |count, what| if count > 0 { format!(", {count} {what}") } else { String::new() };
+        let (split, merged) = (more(op.split_off, "split off"), more(op.merged, "merged"));
+        writeln!(out, "  {}: {} bios, {}{split}{merged}", op.rwbs, op.count, text::bytes(op.bytes))?;
+        op.stages.iter().for_each(|stage| table.row(summary_row(&op, stage)));
+    }
+    writeln!(out)?;
+    table.write(out, options.style, "  ")?;
+    let line = "  from the stage before to this one: µs of virtual time, then instructions";
+    writeln!(out, "{}", options.style.faint(line))
+}
+
+fn summary_row(op: &OpSummary, stage: &StageSpread) -> Vec<String> {
+    let name = stage.stage.map_or("Q to E", Stage::short).to_owned();
+    let mut row = vec![op.rwbs.clone(), name, stage.instructions.count.to_string()];
+    let values = |s: &Spread| [s.median, s.p95, s.p99, s.max];
+    match &stage.ns {
+        Some(ns) => row.extend(values(ns).map(text::micros)),
+        None => row.extend(["-"; 4].map(String::from)),
+    }
+    row.extend(values(&stage.instructions).map(text::grouped));
+    row
+}
+
+fn totals(out: &mut dyn Write, report: &Report, style: Style) -> io::Result<()> {
+    let (totals, counts) = (&report.totals, &report.counts);
+    writeln!(out, "\n{}", style.heading("In the whole trace"))?;
+    writeln!(
+        out,
+        "  {} events, {} bios; requests: {} data ({} merged into another, {} times requeued), {} flush, {} passthrough",
+        text::grouped(report.events),
+        totals.bios,
+        totals.data,
+        totals.merged,
+        totals.requeues,
+        totals.flush,
+        totals.passthrough
+    )?;
+    writeln!(
+        out,
+        "  {} interrupts, {} doorbells ({} of them without a new command)",
+        counts.interrupts, counts.doorbells, counts.idle_doorbells
+    )
+}
+
+fn not_attributed(out: &mut dyn Write, report: &Report, style: Style) -> io::Result<()> {
+    writeln!(out, "\n{}", style.heading("Not attributed"))?;
+    let (losses, rest): (Vec<_>, Vec<_>) = report.counts.all().partition(|(oddity, _)| oddity.is_loss());
+    if losses.is_empty() {
+        writeln!(out, "  nothing")?;
+    }
+    for (oddity, times) in losses {
+        writeln!(out, "  {times:>8} {}", style.alarm(oddity.text()))?;
+    }
+    for (oddity, times) in rest {
+        writeln!(out, "{}", style.faint(&format!("  {times:>8} {}", oddity.text())))?;
+    }
+    Ok(())
+}

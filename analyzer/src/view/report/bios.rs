@@ -1,0 +1,99 @@
+//! The table of bios.
+
+use super::{Options, Times, Unit};
+use crate::analysis::report::Report;
+use crate::model::{Bio, Join, Origin, Stage, StageMark};
+use crate::view::text::{self, Align, Table};
+use std::io::{self, Write};
+
+/// Writes the bios, a line each.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write(out: &mut dyn Write, report: &Report, options: Options) -> io::Result<()> {
+    let shown = options.limit.unwrap_or(usize::MAX).min(report.bios.len());
+    let scope = if report.all { "the whole trace" } else { "the workload" };
+    let title = format!("Bios of {scope}: {}", report.bios.len());
+    writeln!(out, "\n{}", options.style.heading(&title))?;
+    let list = &report.bios[..shown];
+    let used = |stage: &Stage| list.iter().any(|bio| bio.at(*stage).is_some());
+    let stages: Vec<_> = Stage::ALL.into_iter().skip(1).filter(used).collect();
+    let fixed = [
+        ("bio", Align::Right),
+        ("op", Align::Left),
+        ("dev", Align::Left),
+        ("sector", Align::Right),
+        ("bytes", Align::Right),
+        ("task", Align::Left),
+        ("rq", Align::Right),
+    ];
+    let heads = stages.iter().map(|stage| (stage.short(), Align::Right));
+    let mut table = Table::new(fixed.into_iter().chain(heads));
+    list.iter().for_each(|bio| table.row(bio_row(bio, &stages, report, options)));
+    table.write(out, options.style, "  ")?;
+    if shown < report.bios.len() {
+        writeln!(out, "  ({} more)", report.bios.len() - shown)?;
+    }
+    legend(out, report, options)
+}
+
+fn legend(out: &mut dyn Write, report: &Report, options: Options) -> io::Result<()> {
+    let unit = match unit(report, options) {
+        Unit::Ns => "µs of virtual time",
+        Unit::Instructions => "instructions",
+    };
+    let since = match options.times {
+        Times::SinceQueued => "since Q (queued)",
+        Times::Delta => "since the stage before",
+    };
+    let line = format!(
+        "  {unit} {since}; * shared with other bios; rq 5<, >5, 5+: merged at its end, its front, with its request"
+    );
+    writeln!(out, "{}", options.style.faint(&line))
+}
+
+fn unit(report: &Report, options: Options) -> Unit {
+    if report.definitions.trace.icount_shift.is_none() { Unit::Instructions } else { options.unit }
+}
+
+fn bio_row(bio: &Bio, stages: &[Stage], report: &Report, options: Options) -> Vec<String> {
+    let id = match bio.origin {
+        Origin::Queued => format!("#{}", bio.id),
+        Origin::Split { of } => format!("#{of}/#{}", bio.id),
+    };
+    let mut row = vec![
+        id,
+        bio.op.rwbs(),
+        text::device(bio.dev),
+        bio.sector.to_string(),
+        bio.bytes.to_string(),
+        format!("{}/{}", bio.task.comm, bio.task.pid),
+        request(bio),
+    ];
+    row.extend(stages.iter().map(|stage| cell(bio, *stage, report, options)));
+    row
+}
+
+fn request(bio: &Bio) -> String {
+    let Some(request) = bio.request else { return "-".into() };
+    match bio.join {
+        Some(Join::Back | Join::Discard) => format!("{request}<"),
+        Some(Join::Front) => format!(">{request}"),
+        Some(Join::WithRequest) => format!("{request}+"),
+        _ => request.to_string(),
+    }
+}
+
+fn cell(bio: &Bio, stage: Stage, report: &Report, options: Options) -> String {
+    let Some(at) = bio.stages.iter().position(|mark| mark.stage == stage) else { return "-".into() };
+    let StageMark { clock, shared, .. } = bio.stages[at];
+    let from = match options.times {
+        Times::SinceQueued => bio.queued(),
+        Times::Delta => bio.stages[at.saturating_sub(1)].clock,
+    };
+    let span = match unit(report, options) {
+        Unit::Ns => text::micros_span(&report.time, from, clock),
+        Unit::Instructions => text::grouped(clock - from),
+    };
+    if shared > 1 { format!("{span}*") } else { span }
+}

@@ -1,0 +1,121 @@
+//! Views as snapshots of traces built by hand.
+
+use super::report::{Options, Times, Unit};
+use super::text::Style;
+use crate::analysis::events::{Filter, events as give, time_map};
+use crate::analysis::{info, report, timeline, witness};
+use crate::guest::small;
+use crate::model::{BlockKind, Comm};
+use iotrace_schemas::trace::reader::TraceFile;
+
+fn file() -> TraceFile {
+    TraceFile::from_bytes(small().file()).unwrap()
+}
+
+fn text(write: impl FnOnce(&mut Vec<u8>) -> std::io::Result<()>) -> String {
+    let mut out = Vec::new();
+    write(&mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+const PLAIN: Options = Options {
+    style: Style { colour: false },
+    times: Times::SinceQueued,
+    unit: Unit::Ns,
+    limit: None,
+    summary: false,
+};
+
+#[test]
+fn report() {
+    let report = report::report(&file(), false, &mut |_| {}).unwrap();
+    insta::assert_snapshot!(text(|out| super::report::write_text(out, &report, PLAIN)));
+}
+
+#[test]
+fn report_of_everything_in_instructions() {
+    let report = report::report(&file(), true, &mut |_| {}).unwrap();
+    let options = Options { times: Times::Delta, unit: Unit::Instructions, limit: Some(2), ..PLAIN };
+    insta::assert_snapshot!(text(|out| super::report::write_text(out, &report, options)));
+}
+
+#[test]
+fn report_as_json() {
+    let report = report::report(&file(), false, &mut |_| {}).unwrap();
+    insta::assert_snapshot!(text(|out| super::report::write_json(out, &report, PLAIN)));
+}
+
+#[test]
+fn bio() {
+    let timeline = timeline::timeline(&file(), 3, &mut |_| {}).unwrap().unwrap();
+    insta::assert_snapshot!(text(|out| super::bio::write_text(out, &timeline, Style::default())));
+}
+
+#[test]
+fn a_bio_that_is_not_there() {
+    assert!(timeline::timeline(&file(), 99, &mut |_| {}).unwrap().is_none());
+}
+
+#[test]
+fn info() {
+    let info = info::info(&file(), &mut |_| {}).unwrap();
+    let text = text(|out| super::info::write_text(out, &info, Style::default()));
+    // The compressor's own size is nobody's promise.
+    let stable: Vec<_> =
+        text.lines().filter(|line| !line.contains("bytes each") && !line.contains("KiB")).collect();
+    insta::assert_snapshot!(stable.join("\n"));
+}
+
+#[test]
+fn events() {
+    let (file, filter) = (file(), Filter { clock: Some(1290..=1420), ..Filter::default() });
+    let time = time_map(&file).unwrap();
+    let lines = text(|out| {
+        give(&file, &filter, &mut |_| {}, &mut |event| {
+            super::events::write_line(out, event, &time, Style::default())
+        })
+        .map(drop)
+        .map_err(std::io::Error::other)
+    });
+    insta::assert_snapshot!(lines);
+}
+
+#[test]
+fn filters_choose() {
+    let count = |filter: Filter| {
+        let mut count = 0;
+        give(&file(), &filter, &mut |_| {}, &mut |_| {
+            count += 1;
+            Ok(())
+        })
+        .unwrap();
+        count
+    };
+    let some = |text: &str| Some(text.to_owned());
+    assert_eq!(count(Filter { stage: some("rq.issue"), ..Filter::default() }), 2);
+    assert_eq!(count(Filter { stage: some("cmd."), limit: Some(3), ..Filter::default() }), 3);
+    assert_eq!(count(Filter { kind: some("mark"), ..Filter::default() }), 2);
+    assert_eq!(count(Filter { function: some("bio_queue"), task: some("dd"), ..Filter::default() }), 4);
+    assert_eq!(count(Filter { function: some("bio_queue"), task: some("41"), ..Filter::default() }), 0);
+    assert_eq!(count(Filter { layer: some("scsi"), ..Filter::default() }), 0);
+}
+
+#[test]
+fn witness_that_differs() {
+    let said = "\
+ dd-42 [000] ..... 1.0: block_bio_queue: 8,0 WS 100 + 8 [dd]
+ dd-42 [000] ..... 1.1: block_bio_queue: 8,0 W 108 + 8 [dd]
+ dd-42 [000] ..... 1.2: block_bio_backmerge: 8,0 WS 108 + 8 [dd]
+";
+    let comparison = witness::compare(&file(), &witness::parse(said).unwrap(), &mut |_| {}).unwrap();
+    let equal: Vec<_> =
+        comparison.kinds.iter().filter(|k| k.differences.is_empty()).map(|k| k.kind).collect();
+    assert!(equal.contains(&BlockKind::BackMerge) && !equal.contains(&BlockKind::BioQueue));
+    insta::assert_snapshot!(text(|out| super::witness::write_text(out, &comparison, Style::default())));
+}
+
+#[test]
+fn a_guests_names_drive_no_terminal() {
+    assert_eq!(Comm::from_text("a\x1b[31mb").to_string(), "a?[31mb");
+    assert_eq!(super::text::plain("a\nb\x07"), "a?b?");
+}

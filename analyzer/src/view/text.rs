@@ -1,0 +1,215 @@
+//! Pieces of text views: tables, numbers, colours.
+
+use crate::analysis::Warning;
+use crate::model::{TimeMap, major_minor};
+use std::io::{self, Write};
+
+/// Colours, if the output is a terminal that wants them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Style {
+    /// Use colours.
+    pub colour: bool,
+}
+
+impl Style {
+    fn paint(self, code: &str, text: &str) -> String {
+        if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+
+    /// A heading.
+    #[must_use]
+    pub fn heading(self, text: &str) -> String {
+        self.paint("1", text)
+    }
+
+    /// Something of little weight.
+    #[must_use]
+    pub fn faint(self, text: &str) -> String {
+        self.paint("2", text)
+    }
+
+    /// Something that should be noticed.
+    #[must_use]
+    pub fn alarm(self, text: &str) -> String {
+        self.paint("33", text)
+    }
+}
+
+/// A table of columns as wide as they need to be.
+#[derive(Debug, Clone, Default)]
+pub struct Table {
+    heads: Vec<(String, Align)>,
+    rows: Vec<Vec<String>>,
+}
+
+/// On which side a column is straight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Align {
+    /// For text.
+    Left,
+    /// For numbers.
+    Right,
+}
+
+impl Table {
+    /// A table with these columns.
+    #[must_use]
+    pub fn new(heads: impl IntoIterator<Item = (impl Into<String>, Align)>) -> Self {
+        let heads = heads.into_iter().map(|(head, align)| (head.into(), align)).collect();
+        Self { heads, rows: Vec::new() }
+    }
+
+    /// Adds a row.
+    pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+        self.rows.push(cells.into_iter().collect());
+    }
+
+    /// Writes it, with `indent` before each line; nothing if it has no rows.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn write(&self, out: &mut dyn Write, style: Style, indent: &str) -> io::Result<()> {
+        if self.rows.is_empty() {
+            return Ok(());
+        }
+        let width = |at: usize| {
+            let cells = self.rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.chars().count());
+            cells.max().unwrap_or(0).max(self.heads[at].0.chars().count())
+        };
+        let widths: Vec<_> = (0..self.heads.len()).map(width).collect();
+        let heads: Vec<_> = self.heads.iter().map(|(head, _)| head.clone()).collect();
+        writeln!(out, "{indent}{}", style.heading(&self.line(&heads, &widths)))?;
+        self.rows.iter().try_for_each(|row| writeln!(out, "{indent}{}", self.line(row, &widths)))
+    }
+
+    fn line(&self, cells: &[String], widths: &[usize]) -> String {
+        let mut line = String::new();
+        for ((cell, width), (_, align)) in cells.iter().zip(widths).zip(&self.heads) {
+            if !line.is_empty() {
+                line.push_str("  ");
+            }
+            match align {
+                Align::Left => line.push_str(&format!("{cell:<width$}")),
+                Align::Right => line.push_str(&format!("{cell:>width$}")),
+            }
+        }
+        line.truncate(line.trim_end().len());
+        line
+    }
+}
+
+/// Virtual nanoseconds in a unit that fits.
+#[must_use]
+pub fn duration(ns: u64) -> String {
+    let scaled = |unit: f64, name| format!("{:.1} {name}", ns as f64 / unit);
+    match ns {
+        0..1_000 => format!("{ns} ns"),
+        1_000..1_000_000 => scaled(1e3, "µs"),
+        1_000_000..10_000_000_000 => scaled(1e6, "ms"),
+        _ => scaled(1e9, "s"),
+    }
+}
+
+/// A span in virtual time if there is any, in instructions otherwise (`i`).
+#[must_use]
+pub fn span(time: &TimeMap, from: u64, to: u64) -> String {
+    time.between(from, to).map_or_else(|| instructions(to.saturating_sub(from)), duration)
+}
+
+/// Virtual nanoseconds as microseconds, to be read in columns.
+#[must_use]
+pub fn micros(ns: u64) -> String {
+    format!("{}.{}", grouped((ns + 50) / 1000), (ns + 50) % 1000 / 100)
+}
+
+/// A span in microseconds of virtual time if there is any, in instructions otherwise (`i`).
+#[must_use]
+pub fn micros_span(time: &TimeMap, from: u64, to: u64) -> String {
+    time.between(from, to).map_or_else(|| instructions(to.saturating_sub(from)), micros)
+}
+
+/// A number of instructions.
+#[must_use]
+pub fn instructions(count: u64) -> String {
+    format!("{}i", grouped(count))
+}
+
+/// A number with its thousands apart.
+#[must_use]
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// Bytes in a unit that fits.
+#[must_use]
+pub fn bytes(count: u64) -> String {
+    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
+    if count < 1024 {
+        return format!("{count} B");
+    }
+    let (mut value, mut unit) = (count as f64 / 1024.0, 0);
+    while value >= 1024.0 && unit + 1 < UNITS.len() {
+        (value, unit) = (value / 1024.0, unit + 1);
+    }
+    format!("{value:.1} {}", UNITS[unit])
+}
+
+/// `major:minor` of a device.
+#[must_use]
+pub fn device(dev: u64) -> String {
+    let (major, minor) = major_minor(dev);
+    format!("{major}:{minor}")
+}
+
+/// Text of a trace, which may drive no terminal.
+#[must_use]
+pub fn plain(text: &str) -> String {
+    text.trim_end().replace(|c: char| c.is_control(), "?")
+}
+
+/// Writes warnings under a heading; nothing for none.
+///
+/// # Errors
+/// Those of `out`.
+pub fn warnings(out: &mut dyn Write, style: Style, warnings: &[Warning]) -> io::Result<()> {
+    if warnings.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n{}", style.heading("Notes"))?;
+    for Warning { severity, topic, text } in warnings {
+        let line = format!("{severity}: {}: {}", plain(topic), plain(text));
+        writeln!(out, "  {}", if *severity == "info" { line } else { style.alarm(&line) })?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_readable() {
+        assert_eq!([1, 1234, 1_234_567].map(grouped), ["1", "1,234", "1,234,567"]);
+        assert_eq!([0, 949, 950, 1_234_560].map(micros), ["0.0", "0.9", "1.0", "1,234.6"]);
+        assert_eq!([999, 1500, 2_000_000].map(duration), ["999 ns", "1.5 µs", "2.0 ms"]);
+        assert_eq!([512, 4096, 3 << 20].map(bytes), ["512 B", "4.0 KiB", "3.0 MiB"]);
+    }
+
+    #[test]
+    fn columns_are_straight_and_lines_have_no_tail() {
+        let mut table = Table::new([("name", Align::Left), ("n", Align::Right), ("x", Align::Left)]);
+        table.row(["µ".into(), "10".into(), String::new()]);
+        table.row(["long".into(), "1".into(), "y".into()]);
+        let mut out = Vec::new();
+        table.write(&mut out, Style::default(), "").unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), "name   n  x\nµ     10\nlong   1  y\n");
+    }
+}

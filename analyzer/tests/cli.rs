@@ -1,0 +1,183 @@
+//! The process boundary: exit codes, pipes, files, and JSON that fits its schema.
+
+mod guest;
+mod validate;
+
+use guest::small;
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use tempfile::TempDir;
+use validate::validate;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_iotrace-analyze");
+
+struct Place {
+    folder: TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) -> PathBuf {
+        let path = self.folder.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    fn trace(&self) -> PathBuf {
+        self.write("t.iot", &small().file())
+    }
+}
+
+fn run(args: &[&str], trace: &Path) -> Output {
+    let (command, rest) = args.split_first().unwrap();
+    Command::new(PROGRAM).arg(command).arg(trace).args(rest).output().unwrap()
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().expect("it was not killed")
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn every_view_succeeds_and_is_plain_in_a_pipe() {
+    let place = Place::new();
+    let trace = place.trace();
+    for args in [
+        &["report"][..],
+        &["report", "--all", "--delta"],
+        &["bio", "2"],
+        &["bio", "#4"],
+        &["events"],
+        &["info"],
+    ] {
+        let output = run(args, &trace);
+        assert_eq!(code(&output), 0, "{args:?}: {}", said(&output));
+        assert!(output.stderr.is_empty(), "{args:?}: {}", said(&output));
+        assert!(!output.stdout.is_empty() && !output.stdout.contains(&0x1b), "{args:?}");
+    }
+}
+
+#[test]
+fn what_is_wrong_is_named() {
+    let place = Place::new();
+    let missing = run(&["report"], Path::new("/nowhere/t.iot"));
+    assert_eq!(code(&missing), 1);
+    assert!(said(&missing).contains("/nowhere/t.iot"), "{}", said(&missing));
+    let text = run(&["info"], &place.write("text", b"this is no trace at all"));
+    assert_eq!(code(&text), 1);
+    assert!(said(&text).contains("not an iotrace trace"), "{}", said(&text));
+    let bio = run(&["bio", "99"], &place.trace());
+    assert_eq!(code(&bio), 1);
+    assert!(said(&bio).contains("no bio #99"), "{}", said(&bio));
+}
+
+#[test]
+fn a_wrong_command_line_is_two() {
+    let trace = Place::new().trace();
+    for args in [&["bio", "zero"][..], &["events", "--clock", "9..1"], &["report", "--format", "xml"]] {
+        assert_eq!(code(&run(args, &trace)), 2, "{args:?}");
+    }
+}
+
+#[test]
+fn a_cut_trace_is_shown_and_is_three() {
+    let place = Place::new();
+    let whole = small().file();
+    let trace = place.write("cut.iot", &whole[..whole.len() - 100]);
+    for args in [&["report"][..], &["info"], &["events"]] {
+        let output = run(args, &trace);
+        assert_eq!(code(&output), 3, "{args:?}");
+        assert!(said(&output).contains("was cut at offset"), "{args:?}: {}", said(&output));
+        assert!(!output.stdout.is_empty(), "{args:?}");
+    }
+}
+
+#[test]
+fn a_trace_cut_or_damaged_anywhere_is_answered() {
+    let place = Place::new();
+    let whole = small().file();
+    for at in (0..whole.len()).step_by(97) {
+        let cut = run(&["report"], &place.write("cut.iot", &whole[..at]));
+        assert!([1, 3].contains(&code(&cut)), "cut at {at}: {}", said(&cut));
+        let mut damaged = whole.clone();
+        damaged[at] ^= 0x55;
+        let output = run(&["report"], &place.write("damaged.iot", &damaged));
+        assert!([0, 1, 3].contains(&code(&output)), "damaged at {at}: {}", said(&output));
+    }
+}
+
+#[test]
+fn a_reader_that_leaves_is_no_error() {
+    let place = Place::new();
+    let mut guest = small();
+    for clock in 0..40_000 {
+        guest.raw(10_000 + clock, 6, &[9, clock]);
+    }
+    let trace = place.write("long.iot", &guest.file());
+    for format in ["text", "json"] {
+        let mut child = Command::new(PROGRAM)
+            .args(["events", "--format", format])
+            .arg(&trace)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!((code(&output), said(&output).as_str()), (0, ""), "{format}");
+    }
+}
+
+#[test]
+fn json_fits_its_schema() {
+    let place = Place::new();
+    let trace = place.trace();
+    let schemas = Path::new(env!("CARGO_MANIFEST_DIR")).join("../schemas/json");
+    for (schema, args) in [
+        ("report", &["report"][..]),
+        ("report", &["report", "--all"]),
+        ("report", &["report", "--summary"]),
+        ("bio", &["bio", "1"]),
+        ("bio", &["bio", "3"]),
+        ("bio", &["bio", "4"]),
+        ("events", &["events"]),
+        ("events", &["events", "--kind", "none-such"]),
+        ("info", &["info"]),
+    ] {
+        let output = run(&[args, &["--format", "json"]].concat(), &trace);
+        let value: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let text = fs::read(schemas.join(format!("{schema}.schema.json"))).unwrap();
+        let problems = validate(&serde_json::from_slice(&text).unwrap(), &value);
+        assert!(problems.is_empty(), "{args:?}: {problems:#?}");
+    }
+}
+
+#[test]
+fn the_witness_decides_the_exit_code() {
+    let place = Place::new();
+    let trace = place.trace();
+    let queued = " dd-42 [000] ..... 1.0: block_bio_queue: 8,0";
+    let rest = " dd-42 [000] ..... 1.0: block_getrq: 8,0 WS 100 + 8 [dd]
+ dd-42 [000] ..... 1.0: block_getrq: 8,0 R 500 + 1 [dd]
+ dd-42 [000] ..... 1.0: block_bio_backmerge: 8,0 WS 108 + 8 [dd]
+ dd-42 [000] ..... 1.0: block_rq_insert: 8,0 WS 8192 () 100 + 16 [dd]
+ dd-42 [000] ..... 1.0: block_rq_issue: 8,0 WS 8192 () 100 + 16 [dd]
+ dd-42 [000] ..... 1.0: block_rq_complete: 8,0 WS () 100 + 16 [0]
+";
+    let right =
+        format!("{queued} WS 100 + 8 [dd]\n{queued} WS 108 + 8 [dd]\n{queued} R 500 + 1 [dd]\n{rest}");
+    let same = run(&["witness", place.write("right.txt", right.as_bytes()).to_str().unwrap()], &trace);
+    assert_eq!(code(&same), 0, "{}", String::from_utf8_lossy(&same.stdout));
+    let wrong = right.replace("500 + 1", "501 + 1");
+    let different = run(&["witness", place.write("wrong.txt", wrong.as_bytes()).to_str().unwrap()], &trace);
+    assert_eq!(code(&different), 1);
+    assert!(String::from_utf8_lossy(&different.stdout).contains("501"));
+}

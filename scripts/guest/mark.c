@@ -1,0 +1,31 @@
+/* iotrace-mark begin|end|NUMBER: a mark that a tracer outside the guest can see.
+ *
+ * The mark is one CPUID instruction with EAX = "iotr" (0x696f7472) and EBX = the mark's number
+ * (1: the workload begins, 2: it ends); the guest itself does not change by it.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int main(int argc, char **argv)
+{
+	unsigned int eax = 0x696f7472, ebx, ecx = 0, edx = 0;
+	char *end = "";
+
+	if (argc != 2) {
+		fprintf(stderr, "usage: iotrace-mark begin|end|NUMBER\n");
+		return 2;
+	}
+	if (!strcmp(argv[1], "begin"))
+		ebx = 1;
+	else if (!strcmp(argv[1], "end"))
+		ebx = 2;
+	else
+		ebx = strtoul(argv[1], &end, 0);
+	if (*end) {
+		fprintf(stderr, "iotrace-mark: '%s' is not a number\n", argv[1]);
+		return 2;
+	}
+	asm volatile("cpuid" : "+a"(eax), "+b"(ebx), "+c"(ecx), "+d"(edx) : : "memory");
+	return 0;
+}

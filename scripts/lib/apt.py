@@ -1,0 +1,132 @@
+"""Packages of any Debian suite, from the archive this machine uses, without installing them.
+
+A private apt root holds a source list and package lists of its own, so the machine's sources stay
+as they are; apt itself verifies signatures (with Debian's keyring) and checksums.
+"""
+
+import os
+import re
+import subprocess
+import tarfile
+import time
+from pathlib import Path
+from typing import BinaryIO, Iterator, Sequence
+
+from .cache import cache_root, fingerprint, lock
+from .say import Problem, run, say
+
+KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+LISTS_LIVE_SECONDS = 24 * 3600
+
+
+def _machine_release() -> str:
+    """This machine's Debian release by code name."""
+    try:
+        lines = Path("/etc/os-release").read_text().splitlines()
+    except OSError:
+        lines = []
+    fields = dict(line.split("=", 1) for line in lines if "=" in line)
+    return fields.get("VERSION_CODENAME", "").strip('"')
+
+
+def archive_site() -> str:
+    """The address of the Debian archive in the machine's apt configuration."""
+    listing = run(
+        ["apt-get", "indextargets", "--format", "$(SITE) $(RELEASE) $(COMPONENT) $(ORIGIN)",
+         "Created-By: Packages"],
+        "asking apt for the archive's address", stdout=subprocess.PIPE, text=False,
+    ).stdout.decode()
+    release = _machine_release()
+    for line in listing.splitlines():
+        site, suite, component, origin = line.split(" ", 3)
+        if suite in (release, "stable") and component == "main" and origin in ("Debian", "", "$(ORIGIN)"):
+            return site
+    raise Problem(f"apt's configuration names no Debian archive for release '{release}': "
+                  "add one (see 'man sources.list'), run 'apt-get update', and try again")
+
+
+class PrivateApt:
+    """apt over the given suites, in a root of its own inside the cache."""
+
+    def __init__(self, suites: Sequence[str], components: str = "main") -> None:
+        if not KEYRING.exists():
+            raise Problem(f"{KEYRING} is missing: install the package debian-archive-keyring")
+        self.suites = list(suites)
+        site = archive_site()
+        sources = "".join(f"deb [signed-by={KEYRING}] {site} {suite} {components}\n" for suite in suites)
+        self.root = cache_root() / "apt" / f"{'+'.join(suites)}-{fingerprint(sources)}"
+        self.options: list[str] = []
+        for setting in (
+            f"Dir::Etc::SourceList={self.root}/sources.list", "Dir::Etc::SourceParts=/dev/null",
+            f"Dir::State::Lists={self.root}/lists", "Dir::State::Status=/dev/null",
+            "Dir::Cache::pkgcache=", "Dir::Cache::srcpkgcache=", "APT::Sandbox::User=root",
+            "Acquire::Languages=none", "Acquire::Retries=3", "APT::Architecture=amd64",
+        ):
+            self.options += ["-o", setting]
+        with lock(self.root.with_suffix(".lock")):
+            self._refresh(sources)
+
+    def _refresh(self, sources: str) -> None:
+        stamp = self.root / "updated"
+        if stamp.exists() and time.time() - stamp.stat().st_mtime < LISTS_LIVE_SECONDS:
+            return
+        (self.root / "lists" / "partial").mkdir(parents=True, exist_ok=True)
+        (self.root / "sources.list").write_text(sources)
+        say(f"reading the package lists of {', '.join(self.suites)}")
+        run(["apt-get", *self.options, "-q", "--error-on=any", "update"],
+            f"reading the package lists of {', '.join(self.suites)}", stdout=subprocess.DEVNULL)
+        stamp.touch()
+
+    def show(self, package: str) -> dict[str, str]:
+        """The fields of a package's newest version."""
+        command = ["apt-cache", *self.options, "show", "--no-all-versions", package]
+        text = run(command, f"looking up package {package} in {', '.join(self.suites)}",
+                   stdout=subprocess.PIPE).stdout.decode()
+        lines = (line for line in text.splitlines() if line[:1].strip() and ": " in line)
+        return dict(line.split(": ", 1) for line in lines)
+
+    def download(self, package: str, folder: Path) -> Path:
+        """Fetch a package into a folder; returns the .deb."""
+        fields = self.show(package)
+        size = int(fields.get("Size", "0")) // 1_000_000
+        say(f"fetching {package} {fields.get('Version', '')} ({size} MB)")
+        before = set(folder.glob("*.deb"))
+        run(["apt-get", *self.options, "-q", "download", package], f"fetching package {package}",
+            cwd=folder, stdout=subprocess.DEVNULL)
+        fetched = sorted(set(folder.glob("*.deb")) - before)
+        if len(fetched) != 1:
+            raise Problem(f"fetching package {package}: expected one new .deb in {folder}, found {len(fetched)}")
+        return fetched[0]
+
+    def closure(self, packages: Sequence[str], preferred: str) -> list[str]:
+        """The packages and all that they depend on, as NAME=VERSION, as apt would install them on an
+        empty system."""
+        command = ["apt-get", *self.options, "-q", "-s", "-t", preferred, "--no-install-recommends",
+                   "install", *packages]
+        doing = f"resolving what {', '.join(packages)} need"
+        text = run(command, doing, stdout=subprocess.PIPE).stdout.decode()
+        found = re.findall(r"^Inst (\S+) \((\S+)", text, re.MULTILINE)
+        return [f"{package}={version}" for package, version in found]
+
+    def download_all(self, packages: Sequence[str], folder: Path) -> None:
+        """Fetch packages, given by name or NAME=VERSION, into a folder."""
+        run(["apt-get", *self.options, "-q", "download", *packages], f"fetching {len(packages)} packages",
+            cwd=folder, stdout=subprocess.DEVNULL)
+
+
+def unpack(deb: Path, folder: Path) -> None:
+    """Unpack all of a package into a folder."""
+    run(["dpkg-deb", "-x", os.fspath(deb), os.fspath(folder)], f"unpacking {deb.name}")
+
+
+def deb_members(deb: Path) -> Iterator[tuple[tarfile.TarInfo, BinaryIO | None]]:
+    """The files of a .deb, one after the other, straight from its stream: nothing else is unpacked."""
+    with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", os.fspath(deb)], stdout=subprocess.PIPE) as unpacker:
+        assert unpacker.stdout is not None
+        with tarfile.open(fileobj=unpacker.stdout, mode="r|") as archive:
+            for member in archive:
+                yield member, archive.extractfile(member) if member.isfile() else None
+        while unpacker.stdout.read(1 << 20):
+            pass  # padding after the archive's end: dpkg-deb must not meet a closed pipe
+    if unpacker.returncode != 0:
+        raise Problem(f"unpacking {deb}: dpkg-deb failed with status {unpacker.returncode}")

@@ -1,0 +1,108 @@
+"""Kernels built from Debian's sources, with all the debug information there is and nothing in them
+that the guests do not need."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Sequence
+
+from . import modules
+from .apt import PrivateApt, deb_members
+from .cache import entry, fingerprint
+from .say import Problem, Ticker, run, say
+
+SCRIPTS = Path(__file__).resolve().parent.parent
+KERNELS = {  # name: suite, source package
+    "built-6.1": ("bookworm", "linux-source-6.1"),
+}
+RECIPE = "1"  # changes when the way of building does
+MAKE = ["make", "ARCH=x86_64", "KBUILD_BUILD_USER=iotrace", "KBUILD_BUILD_HOST=iotrace",
+        "KBUILD_BUILD_TIMESTAMP=2025-01-01", "KBUILD_BUILD_VERSION=1"]
+
+
+def kernel(name: str, patches: Sequence[Path]) -> Path:
+    """The folder of a built kernel; other patches make another folder."""
+    for patch in patches:
+        if not patch.is_file():
+            raise Problem(f"there is no patch file {patch}")
+    config = SCRIPTS / "kernels" / f"{name}.config"
+    key = fingerprint(RECIPE, *KERNELS[name], config.read_bytes(), *modules.wanted(),
+                      *(patch.read_bytes() for patch in patches))
+    return entry("kernels", f"{name}-{key}", lambda folder: _make(name, config, patches, folder))
+
+
+def _make(name: str, config: Path, patches: Sequence[Path], folder: Path) -> None:
+    run([os.fspath(SCRIPTS / "setup"), "--build-kernel"], "installing what building a kernel needs",
+        stdout=subprocess.DEVNULL)
+    source = folder / "source"
+    _sources(name, source)
+    for patch in patches:
+        say(f"applying {patch}")
+        with open(patch, "rb") as text:
+            run(["patch", "-p1", "--no-backup-if-mismatch"], f"applying {patch}", cwd=source, stdin=text,
+                stdout=subprocess.PIPE)
+    _configure(config, source)
+    _build(name, source)
+    _collect(source, folder)
+    shutil.rmtree(source)
+
+
+def _sources(name: str, source: Path) -> None:
+    suite, package = KERNELS[name]
+    deb = PrivateApt((suite,)).download(package, source.parent)
+    source.mkdir()
+    say(f"unpacking {package}")
+    for member, data in deb_members(deb):
+        if data is not None and member.name.endswith(f"{package}.tar.xz"):
+            with subprocess.Popen(["tar", "-xJ", "--strip-components=1"], cwd=source, stdin=subprocess.PIPE) as tar:
+                assert tar.stdin is not None
+                shutil.copyfileobj(data, tar.stdin, 1 << 20)
+            if tar.returncode != 0:
+                raise Problem(f"unpacking the sources in {deb.name}: tar failed with status {tar.returncode}")
+    deb.unlink()
+    if not (source / "Makefile").exists():
+        raise Problem(f"the package {package} has no kernel sources")
+
+
+def _configure(config: Path, source: Path) -> None:
+    """From nothing to what the configuration names; an option that did not come true is an error."""
+    run([*MAKE, f"KCONFIG_ALLCONFIG={config}", "allnoconfig"], "configuring the kernel", cwd=source,
+        stdout=subprocess.PIPE)
+    have = set((source / ".config").read_text().splitlines())
+    wanted = [line for line in config.read_text().splitlines() if line.startswith("CONFIG_")]
+    missing = [line for line in wanted if line not in have]
+    if missing:
+        raise Problem(f"configuring the kernel: {', '.join(missing)} of {config} did not come true")
+
+
+def _build(name: str, source: Path) -> None:
+    ticker = Ticker(f"building {name} (10 to 20 minutes on 2 cores)")
+    command = [*MAKE, f"-j{len(os.sched_getaffinity(0))}", f"KCFLAGS=-ffile-prefix-map={source}=/usr/src/linux",
+               "bzImage", "modules"]
+    recent: list[str] = []
+    with subprocess.Popen(command, cwd=source, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          errors="replace") as make:
+        assert make.stdout is not None
+        for count, line in enumerate(make.stdout, 1):
+            recent = [*recent[-40:], line.rstrip()]
+            ticker.tell(f"{count} steps, {' '.join(line.split())[:60]}")
+    if make.returncode != 0:
+        raise Problem("building the kernel failed:\n" + "\n".join(recent))
+    ticker.done("built")
+
+
+def _collect(source: Path, folder: Path) -> None:
+    """Take the results out of the source tree."""
+    shutil.copy2(source / "vmlinux", folder / "vmlinux")
+    shutil.copy2(source / "arch/x86/boot/bzImage", folder / "vmlinuz")
+    shutil.copy2(source / ".config", folder / "config")
+    shutil.copy2(source / "modules.builtin", folder / "modules.builtin")
+    shutil.copy2(source / "include/config/kernel.release", folder / "release")
+    (folder / "debug").mkdir()
+    (folder / "modules").mkdir()
+    for module in source.rglob("*.ko"):
+        shutil.copy2(module, folder / "debug" / module.name)
+        run(["strip", "--strip-debug", "-o", os.fspath(folder / "modules" / module.name), os.fspath(module)],
+            f"stripping {module.name}")
+    modules.keep_needed(folder)

@@ -1,0 +1,78 @@
+"""The cache folder outside the checkout: whole entries only, made by one process at a time."""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Callable, Iterator
+
+from .say import say
+
+
+def cache_root() -> Path:
+    """IOTRACE_CACHE, or iotrace in the user's cache folder."""
+    chosen = os.environ.get("IOTRACE_CACHE")
+    if chosen:
+        return Path(chosen).absolute()
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return Path(base) / "iotrace"
+
+
+def fingerprint(*parts: str | bytes) -> str:
+    """A short key that changes with any of its parts."""
+    digest = hashlib.sha256()
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        digest.update(len(data).to_bytes(8, "little") + data)
+    return digest.hexdigest()[:12]
+
+
+@contextlib.contextmanager
+def lock(path: Path) -> Iterator[None]:
+    """Hold a lock file; tell the user when another process has it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f"another run is making {path.with_suffix('')}: waiting for it")
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def entry(kind: str, name: str, make: Callable[[Path], None]) -> Path:
+    """The cache's folder `kind/name`; if it is not there, `make` fills a temporary folder beside
+    it, which gets its name only when it is whole."""
+    folder = cache_root() / kind / name
+    if folder.is_dir():
+        return folder
+    with lock(folder.with_name(f".{name}.lock")):
+        if folder.is_dir():
+            return folder
+        _clear_left_overs(folder.parent, name)
+        making = Path(tempfile.mkdtemp(prefix=f".{name}.making-", dir=folder.parent))
+        try:
+            making.chmod(0o755)
+            make(making)
+            making.rename(folder)
+        except BaseException:
+            shutil.rmtree(making, ignore_errors=True)
+            raise
+    return folder
+
+
+def _clear_left_overs(place: Path, name: str) -> None:
+    """Delete what killed runs left half-made: of this entry, whose lock is ours, and of those whose
+    lock nobody holds."""
+    for left_over in place.glob(".*.making-*"):
+        owner = left_over.name[1:].split(".making-")[0]
+        with open(place / f".{owner}.lock", "w") as handle:
+            try:
+                if owner != name:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            shutil.rmtree(left_over, ignore_errors=True)

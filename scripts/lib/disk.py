@@ -1,0 +1,35 @@
+"""Disk images: sparse files, made by the file systems' own tools without root."""
+
+import os
+from pathlib import Path
+
+from .say import Problem, run
+
+MEGABYTE = 1 << 20
+LEAST_MEGABYTES = {"xfs": 300, "ext4": 16, "raw": 1}
+UUID = "696f7472-6163-4500-8000-000000000001"  # the same in every image
+
+
+def blank(path: Path, megabytes: int) -> None:
+    """An image full of zeros that takes no room."""
+    with open(path, "wb") as file:
+        file.truncate(megabytes * MEGABYTE)
+
+
+def make(path: Path, file_system: str, megabytes: int) -> None:
+    """An image with an empty file system (or none: raw)."""
+    if megabytes < LEAST_MEGABYTES[file_system]:
+        raise Problem(f"a disk of {megabytes} MB is too small for {file_system}: "
+                      f"{LEAST_MEGABYTES[file_system]} MB is the least")
+    blank(path, megabytes)
+    image = os.fspath(path)
+    commands = {
+        "xfs": ["mkfs.xfs", "-q", "-f", "-m", f"uuid={UUID}", image],
+        # nothing left to initialise in the background while the workload runs
+        "ext4": ["mkfs.ext4", "-q", "-F", "-U", UUID, "-E",
+                 f"lazy_itable_init=0,lazy_journal_init=0,hash_seed={UUID}", image],
+    }
+    if file_system in commands:
+        path_with_sbin = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
+        run(commands[file_system], f"making a file system ({file_system}) in {path}",
+            env={**os.environ, "PATH": path_with_sbin})

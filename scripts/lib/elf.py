@@ -1,0 +1,57 @@
+"""The little that is needed of 64-bit ELF files: sections, and the build-id among the notes."""
+
+import struct
+from pathlib import Path
+
+from .say import Problem
+
+
+def sections(path: Path) -> dict[str, tuple[int, int]]:
+    """Each section's offset and size in the file, by name."""
+    with open(path, "rb") as file:
+        header = file.read(64)
+        if header[:5] != b"\x7fELF\x02":
+            raise Problem(f"{path} is not a 64-bit ELF file")
+        (table,) = struct.unpack_from("<Q", header, 40)
+        size, count, names_index = struct.unpack_from("<HHH", header, 58)
+        file.seek(table)
+        raw = file.read(size * count)
+        rows = [struct.unpack_from("<IIQQQQ", raw, index * size) for index in range(count)]
+        if not rows:
+            return {}
+        file.seek(rows[names_index][4])
+        names = file.read(rows[names_index][5])
+    return {
+        names[name:names.index(b"\0", name)].decode(): (offset, length)
+        for name, _kind, _flags, _address, offset, length in rows
+    }
+
+
+def section(path: Path, name: str) -> bytes:
+    """A section's bytes; empty if there is none."""
+    offset, size = sections(path).get(name, (0, 0))
+    with open(path, "rb") as file:
+        file.seek(offset)
+        return file.read(size)
+
+
+def build_id(path: Path) -> str:
+    """The GNU build-id in hexadecimal; empty if there is none."""
+    for name in (".notes", ".note.gnu.build-id"):
+        notes, at = section(path, name), 0
+        while at + 12 <= len(notes):
+            name_size, size, kind = struct.unpack_from("<III", notes, at)
+            start = at + 12 + (name_size + 3 & ~3)
+            if kind == 3 and notes[at + 12:at + 16] == b"GNU\0":
+                return notes[start:start + size].hex()
+            at = start + (size + 3 & ~3)
+    return ""
+
+
+def modinfo(path: Path, key: str) -> str:
+    """The first value of a key in a kernel module's .modinfo; empty if there is none."""
+    for item in section(path, ".modinfo").split(b"\0"):
+        name, _, value = item.partition(b"=")
+        if name.decode() == key:
+            return value.decode()
+    return ""

@@ -1,0 +1,124 @@
+"""Kernel folders in the cache: vmlinuz, vmlinux, modules/, debug/, config, release, modules.dep.
+
+A folder is taken from Debian's packages, unpacked and never installed. Another version is one more
+line in KERNELS.
+"""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Sequence
+
+from . import built, decompress, modules
+from .apt import PrivateApt, deb_members
+from .cache import entry, fingerprint
+from .say import Problem, say
+
+
+@dataclass(frozen=True)
+class DebianKernel:
+    """Where a kernel's packages come from."""
+
+    suites: tuple[str, ...]
+    meta: str = "linux-image-amd64"  # depends on the image of the suite's present version
+
+
+KERNELS = {
+    "debian-6.1": DebianKernel(("bookworm",)),
+}
+RECIPE = "1"  # changes when the contents of a kernel folder do
+
+
+def names() -> list[str]:
+    """The kernels known by name."""
+    return [*KERNELS, *built.KERNELS]
+
+
+def kernel(name: str, bare: bool = False, patches: Sequence[Path] = ()) -> Path:
+    """The folder of a kernel by name, made if it is not there; or the user's own folder."""
+    if "/" in name or Path(name).is_dir():
+        return own_folder(Path(name))
+    if name in built.KERNELS:
+        if bare:
+            raise Problem(f"{name} is built with its debug information: --bare is for Debian's images")
+        return built.kernel(name, patches)
+    if name not in KERNELS:
+        raise Problem(f"unknown kernel '{name}': known are {', '.join(names())}, or give the path of a folder of "
+                      "your own")
+    if patches:
+        raise Problem(f"{name} comes as Debian built it: only {', '.join(built.KERNELS)} takes --patch")
+    recipe = KERNELS[name]
+    key = fingerprint(RECIPE, *recipe.suites, recipe.meta, *modules.wanted())
+    full = f"{name}{'-bare' if bare else ''}-{key}"
+    return entry("kernels", full, lambda folder: _unpack(recipe, bare, folder))
+
+
+def own_folder(folder: Path) -> Path:
+    """A folder of the user's own, after a look at what is in it."""
+    missing = [name for name in ("vmlinuz", "vmlinux") if not (folder / name).is_file()]
+    missing += [] if (folder / "modules").is_dir() else ["modules/"]
+    if missing:
+        raise Problem(f"kernel folder {folder} lacks {', '.join(missing)}: it needs vmlinuz (the boot image), "
+                      "vmlinux (the ELF file it was made from) and modules/ (*.ko), and, if modules depend "
+                      "on each other, modules.dep")
+    return folder.resolve()
+
+
+def _unpack(recipe: DebianKernel, bare: bool, folder: Path) -> None:
+    apt = PrivateApt(recipe.suites)
+    depends = apt.show(recipe.meta)["Depends"].split(",")[0]
+    image = depends.split("(")[0].strip()
+    release = image.removeprefix("linux-image-")
+    deb = apt.download(image, folder)
+    say(f"unpacking {image}: boot image, configuration, modules")
+    wanted = _unpack_image(deb, release, folder)
+    deb.unlink()
+    if bare:
+        decompress.elf_from_bzimage(folder / "vmlinuz", folder / "vmlinux")
+        return
+    versions = {package: apt.show(package)["Version"] for package in (image, f"{image}-dbg")}
+    if len(set(versions.values())) != 1:
+        raise Problem(f"the archive has {versions}: image and debug symbols differ; try again later")
+    deb = apt.download(f"{image}-dbg", folder)
+    say("unpacking vmlinux and the debug information of the modules from the package's stream")
+    _unpack_debug(deb, release, wanted, folder)
+    deb.unlink()
+
+
+def _unpack_image(deb: Path, release: str, folder: Path) -> list[str]:
+    """Unpack boot image, configuration and the needed modules; returns the modules' names."""
+    (folder / "release").write_text(release + "\n")
+    (folder / "modules").mkdir()
+    top_files = {f"boot/vmlinuz-{release}": "vmlinuz", f"boot/config-{release}": "config"}
+    for member, data in deb_members(deb):
+        path = member.name.removeprefix("./").removeprefix("usr/")
+        if data is None:
+            continue
+        if path in top_files:
+            _write(data, folder / top_files[path])
+        elif path.startswith(f"lib/modules/{release}/modules."):
+            _write(data, folder / Path(path).name)
+        elif ".ko" in path:
+            _write(data, folder / "modules" / Path(path).name)
+    decompress.modules_in_place((folder / "modules").glob("*.ko.*"))
+    return modules.keep_needed(folder)
+
+
+def _unpack_debug(deb: Path, release: str, wanted: Sequence[str], folder: Path) -> None:
+    (folder / "debug").mkdir()
+    root = f"usr/lib/debug/lib/modules/{release}/"
+    for member, data in deb_members(deb):
+        path = member.name.removeprefix("./")
+        if data is None:
+            continue
+        if path == f"usr/lib/debug/boot/vmlinux-{release}":
+            _write(data, folder / "vmlinux")
+        elif path.startswith(root) and ".ko" in path and modules.of_file(path) in wanted:
+            _write(data, folder / "debug" / Path(path).name.removesuffix(".debug"))
+    if not (folder / "vmlinux").exists():
+        raise Problem(f"{deb.name} has no vmlinux-{release}")
+
+
+def _write(data, path: Path) -> None:
+    with open(path, "wb") as out:
+        shutil.copyfileobj(data, out, 1 << 20)

@@ -1,0 +1,106 @@
+"""Which kernel modules the guests need, and in which order they are loaded."""
+
+from pathlib import Path
+from typing import Iterable
+
+from . import elf
+from .say import Problem
+
+CONTROLLERS = {
+    "lsi53c895a": ["sym53c8xx"],
+    "lsi53c810": ["sym53c8xx"],
+    "mptsas1068": ["mptsas"],
+    "megasas": ["megaraid_sas"],
+    "virtio-blk-pci": ["virtio_pci", "virtio_blk"],
+}
+FILE_SYSTEMS = {"xfs": ["crc32c_generic", "xfs"], "ext4": ["crc32c_generic", "ext4"], "raw": []}
+SCHEDULERS = ["mq-deadline", "kyber-iosched", "bfq"]
+SCHEDULER_MODULES = {"kyber": "kyber-iosched"}  # the others are called as their modules
+OPTIONS = {"sym53c8xx": "settle=0"}  # by itself it waits 3 seconds for a bus that is ready at once
+OTHERS = ["mptspi", "nvme", "scsi_debug", "sg", "null_blk", "loop", "dm-mod", "virtio_scsi"]
+
+
+def wanted() -> list[str]:
+    """All the modules a kernel folder offers, without those that they depend on."""
+    groups = [*CONTROLLERS.values(), ["sd_mod"], *FILE_SYSTEMS.values(), SCHEDULERS, OTHERS]
+    return sorted({name for group in groups for name in group})
+
+
+def plain(name: str) -> str:
+    """A module's name as the kernel spells it."""
+    return name.replace("-", "_")
+
+
+def of_file(path: str) -> str:
+    """The name of the module in a file such as kernel/block/kyber-iosched.ko.xz."""
+    return plain(path.rsplit("/", 1)[-1].split(".ko")[0])
+
+
+class Dependencies:
+    """Which module needs which, and which are built into the kernel."""
+
+    def __init__(self, needs: dict[str, list[str]], builtin: set[str]) -> None:
+        self.needs = needs
+        self.builtin = builtin
+
+    @classmethod
+    def scan(cls, folder: Path, files: Iterable[Path]) -> "Dependencies":
+        """From what the module files themselves say."""
+        needs = {}
+        for file in files:
+            depends = elf.modinfo(file, "depends")
+            needs[of_file(file.name)] = [plain(name) for name in depends.split(",") if name]
+        return cls(needs, _builtin(folder))
+
+    @classmethod
+    def read(cls, folder: Path) -> "Dependencies":
+        """From a kernel folder: its modules.dep, or else its module files."""
+        table = folder / "modules.dep"
+        if not table.exists():
+            return cls.scan(folder, (folder / "modules").glob("*.ko"))
+        needs = {}
+        for line in table.read_text().splitlines():
+            path, _, rest = line.partition(":")
+            needs[of_file(path)] = [of_file(need) for need in rest.split()]
+        return cls(needs, _builtin(folder))
+
+    def order(self, names: Iterable[str], missing_ok: bool = False) -> list[str]:
+        """The modules with all that they need, each after its own needs; built-in ones left out."""
+        done: list[str] = []
+
+        def visit(name: str) -> None:
+            if name in done or name in self.builtin:
+                return
+            if name not in self.needs:
+                if missing_ok:
+                    return
+                raise Problem(f"this kernel has no module '{name}', neither as a file nor built in")
+            for need in self.needs[name]:
+                visit(need)
+            done.append(name)
+
+        for name in names:
+            visit(plain(name))
+        return done
+
+
+def _builtin(folder: Path) -> set[str]:
+    table = folder / "modules.builtin"
+    return {of_file(line) for line in table.read_text().split()} if table.exists() else set()
+
+
+def keep_needed(folder: Path) -> list[str]:
+    """Delete the module files no guest needs and write modules.dep for the others, which are
+    returned in loading order."""
+    files = {of_file(file.name): file for file in (folder / "modules").glob("*.ko")}
+    dependencies = Dependencies.scan(folder, files.values())
+    needed = dependencies.order(wanted(), missing_ok=True)
+    for name, file in files.items():
+        if name not in needed:
+            file.unlink()
+    lines = []
+    for name in needed:
+        needs = dependencies.order([name])[:-1]
+        lines.append(f"{files[name].name}:" + "".join(f" {files[need].name}" for need in needs))
+    (folder / "modules.dep").write_text("\n".join(lines) + "\n")
+    return needed

@@ -1,0 +1,184 @@
+"""QEMU's command lines, and a QEMU that runs under our eyes."""
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Sequence
+
+from .say import Problem, Ticker, say
+
+DEFAULT = "qemu-system-x86_64"
+MINIMUM = (10, 0)
+SHIFT = 2
+RR_LOG = "rr.log"
+CONSOLE = "console.txt"
+
+# What a controller's disks are attached with, and what the guest calls them.
+CONTROLLERS = {
+    "lsi53c895a": ("scsi-hd", "sd"),
+    "lsi53c810": ("scsi-hd", "sd"),
+    "mptsas1068": ("scsi-hd", "sd"),
+    "megasas": ("scsi-hd", "sd"),
+    "virtio-blk-pci": ("", "vd"),
+}
+
+
+def find(chosen: str | None) -> str:
+    """The QEMU to use, by its full path."""
+    path = shutil.which(chosen or os.environ.get("IOTRACE_QEMU") or DEFAULT)
+    if not path:
+        raise Problem(f"there is no QEMU '{chosen or DEFAULT}': run scripts/setup, or name one with --qemu")
+    return os.path.abspath(path)
+
+
+def version(qemu: str) -> str:
+    """What this QEMU calls itself, without Debian's part; too old a one is refused."""
+    said = subprocess.run([qemu, "--version"], capture_output=True, text=True)
+    found = re.search(r"version (\d+)\.(\d+)\.(\d+)", said.stdout)
+    if not found:
+        raise Problem(f"'{qemu} --version' does not answer as QEMU does: {said.stdout}{said.stderr}".strip())
+    if (int(found[1]), int(found[2])) < MINIMUM:
+        raise Problem(f"{qemu} is QEMU {found[1]}.{found[2]}.{found[3]}: 10.0 or newer is needed (scripts/setup "
+                      "installs it)")
+    return f"{found[1]}.{found[2]}.{found[3]}"
+
+
+def disk_names(controller: str, count: int) -> list[str]:
+    """The names of the first disks in the guest."""
+    return [CONTROLLERS[controller][1] + "abcd"[number] for number in range(count)]
+
+
+def disk_arguments(controller: str, images: Sequence[tuple[str, bool]]) -> list[str]:
+    """Arguments for the disks: images with whether what the guest writes is to be kept in them. Each
+    is behind blkreplay, which puts the completions into the log."""
+    device, _ = CONTROLLERS[controller]
+    arguments = ["-device", f"{controller},id=controller"] if device else []
+    for number, (image, keep) in enumerate(images):
+        snapshot = "off" if keep else "on"
+        arguments += ["-drive", f"file={image},format=raw,if=none,id=image{number},snapshot={snapshot}",
+                      "-drive", f"driver=blkreplay,if=none,id=disk{number},image=image{number}"]
+        if not device:
+            arguments += ["-device", f"{controller},drive=disk{number}"]
+        else:
+            name = f",wwn={0x5000c50000000001 + number:#x}" if controller == "mptsas1068" else ""
+            arguments += ["-device", f"{device},bus=controller.0,scsi-id={number},drive=disk{number}{name}"]
+    return arguments
+
+
+def machine_arguments(shift: int, mode: str, log: str, console: str, memory: int) -> list[str]:
+    """Arguments for the machine: one CPU, no network, a clock of its own."""
+    return [
+        "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-net", "none",
+        "-machine", "q35,hpet=off", "-cpu", "qemu64", "-smp", "1", "-m", str(memory),
+        "-rtc", "base=2025-01-01T00:00:00,clock=vm",
+        "-icount", f"shift={shift},rr={mode},rrfile={log}",
+        "-serial", f"file:{console}",
+    ]
+
+
+@dataclass
+class Ended:
+    """How a QEMU ended."""
+
+    status: int
+    said: str
+    seconds: float
+
+
+class Watched:
+    """A running QEMU: its progress is shown, a standstill is noticed.
+
+    Progress is QEMU getting on in its log, written while it records and read while it replays: a
+    guest's timer alone sees to an event every few milliseconds. A QEMU that does not get on is
+    given up: soon if it does not even use the CPU, later if it does.
+    """
+
+    POLL_SECONDS = 0.2
+    IDLE_SECONDS = 20.0
+    BUSY_SECONDS = 90.0
+
+    def __init__(self, command: Sequence[str], folder: Path, console: Path, what: str) -> None:
+        self.command, self.folder, self.console, self.what = list(command), folder, console, what
+        self.log = folder.resolve() / RR_LOG
+
+    def run(self) -> Ended:
+        """Run to the end, or to a standstill, which is a Problem."""
+        ticker = Ticker(self.what)
+        began = time.monotonic()
+        with tempfile.TemporaryFile("w+") as said:
+            process = subprocess.Popen(self.command, cwd=self.folder, stdin=subprocess.DEVNULL,
+                                       stdout=said, stderr=said)
+            try:
+                stuck = self._watch(process, ticker)
+            finally:
+                if process.poll() is None:
+                    process.kill()
+                    process.wait()
+            said.seek(0)
+            text = said.read().strip()
+        if stuck:
+            ticker.done("stands still")
+            raise Problem(f"{self.what} made no progress for {stuck:.0f} s ({self.state(None)}): killed. QEMU does "
+                          f"not replay all that it records with some controllers (mptsas1068): record again.\n"
+                          f"The last line of the console: '{last_line(self.console)}'" + (f"\n{text}" if text else ""))
+        ticker.done(self.state(None))
+        if text:
+            say(f"QEMU says: {text}")
+        return Ended(process.returncode, text, time.monotonic() - began)
+
+    def _watch(self, process: subprocess.Popen, ticker: Ticker) -> float:
+        """Wait for the end; returns for how long there was no progress if it is given up."""
+        at, used, moved, ran = -1, -1, time.monotonic(), time.monotonic()
+        while True:
+            try:
+                process.wait(self.POLL_SECONDS)
+                return 0.0
+            except subprocess.TimeoutExpired:
+                pass
+            now, position, busy = time.monotonic(), log_position(process.pid, self.log), cpu_tenths(process.pid)
+            ticker.tell(self.state(position))
+            if position != at:
+                at, moved = position, now
+            if busy != used:
+                used, ran = busy, now
+            if now - moved > (self.BUSY_SECONDS if now - ran < self.IDLE_SECONDS else self.IDLE_SECONDS):
+                return now - moved
+
+    def state(self, position: int | None) -> str:
+        """One line about a running guest, or (without a position) about one that ended."""
+        lines = self.console.read_bytes().count(b"\n") if self.console.exists() else 0
+        size = self.log.stat().st_size if self.log.exists() else 0
+        part = "" if position is None or position >= size else f" of which {100 * position // size}% replayed"
+        return f"{lines} console lines, log {size / 1e6:.1f} MB{part}"
+
+
+def log_position(pid: int, log: Path) -> int:
+    """How far a process is in a file that it has open; 0 if it has not opened it (yet)."""
+    try:
+        for link in Path(f"/proc/{pid}/fd").iterdir():
+            if os.readlink(link) == os.fspath(log):
+                info = Path(f"/proc/{pid}/fdinfo/{link.name}").read_text()
+                return int(info.split()[1])
+    except OSError:
+        pass  # it just ended
+    return 0
+
+
+def cpu_tenths(pid: int) -> int:
+    """The CPU time a process has used, in tenths of a second: less than that is idle polling."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    except OSError:
+        return 0
+    return (int(fields[11]) + int(fields[12])) * 10 // os.sysconf("SC_CLK_TCK")
+
+
+def last_line(console: Path) -> str:
+    """The last line of a console."""
+    lines = console.read_text(errors="replace").splitlines() if console.exists() else []
+    return lines[-1] if lines else ""

@@ -1,0 +1,92 @@
+"""Workloads: what `--workload NAME[:KEY=VALUE,...]` makes the guest do, as two shell scripts.
+
+`prepare` runs before the mark of the beginning, `run` between the marks. In both, $TARGET is the
+test file (or the disk itself, without a file system), and the folder is the mounted file system.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from .say import Problem
+
+JOBS = Path(__file__).resolve().parent.parent / "guest" / "jobs"
+
+
+@dataclass
+class Workload:
+    """What the guest is to do."""
+
+    run: str
+    prepare: str = ""
+    fio_job: Path | None = None
+
+
+DEFAULTS: dict[str, dict[str, str]] = {
+    "loop-write": {"count": "20", "interval": "0"},
+    "direct": {"block": "4096", "count": "16", "order": "seq"},
+    "buffered-read": {"block": "65536", "count": "16"},
+    "demo": {"count": "10", "direct": "8"},
+}
+
+# A file with data in it that the page cache does not hold.
+COLD_FILE = """dd if=/dev/zero of="$TARGET" bs={block} count={count} conv=notrunc 2>/dev/null || exit 1
+sync
+echo 3 >/proc/sys/vm/drop_caches
+"""
+DIRECT = """direct-io "$TARGET" write {order} {block} {count} || exit 1
+direct-io "$TARGET" read {order} {block} {count}
+"""
+SCRIPTS = {
+    "loop-write": ("", 'loop-write "$TARGET" {count} {interval}\n'),
+    "direct": ("", DIRECT),
+    "buffered-read": (COLD_FILE, 'dd if="$TARGET" of=/dev/null bs={block} count={count} 2>/dev/null\n'),
+    "demo": ("", """loop-write "$TARGET" {count} 0 || exit 1
+[ -b "$TARGET" ] || TARGET=/mnt/direct.bin
+direct-io "$TARGET" write seq 16384 {direct} || exit 1
+direct-io "$TARGET" read rand 4096 {direct}
+"""),
+}
+HELP = ("loop-write[:count=N,interval=SECONDS], direct[:block=BYTES,count=N,order=seq|rand], "
+        "buffered-read[:block=BYTES,count=N], demo[:count=N,direct=N], fio:JOB (a job file, or one of "
+        "scripts/guest/jobs by name), sh:COMMAND (in the mounted file system; $DISK is the disk)")
+
+
+def parse(text: str) -> Workload:
+    """The workload that a user names."""
+    name, _, rest = text.partition(":")
+    if name == "sh":
+        return Workload(run=rest + "\n")
+    if name == "fio":
+        return _fio(rest)
+    if name not in SCRIPTS:
+        raise Problem(f"unknown workload '{name}': known are {HELP}")
+    values = dict(DEFAULTS[name])
+    for pair in filter(None, rest.split(",")):
+        key, equals, value = pair.partition("=")
+        if key not in values or not equals:
+            raise Problem(f"workload {name}: '{pair}' is not one of {', '.join(values)} with a value, as in "
+                          f"{name}:{','.join(f'{k}={v}' for k, v in values.items())}")
+        _check(name, key, value)
+        values[key] = value
+    prepare, run = SCRIPTS[name]
+    return Workload(run=run.format(**values), prepare=prepare.format(**values))
+
+
+def _check(name: str, key: str, value: str) -> None:
+    if key == "order":
+        good = value in ("seq", "rand")
+    else:
+        good = value.replace(".", "", 1 if key == "interval" else 0).isdecimal()
+    if not good:
+        raise Problem(f"workload {name}: {key}={value} is not {'seq or rand' if key == 'order' else 'a number'}")
+
+
+def _fio(job: str) -> Workload:
+    path = Path(job)
+    if not path.is_file():
+        path = JOBS / f"{job}.fio"
+    if not path.is_file():
+        ours = ", ".join(sorted(file.stem for file in JOBS.glob("*.fio")))
+        raise Problem(f"no fio job file '{job}'; the project's own are {ours}")
+    run = 'fio --output-format=terse --eta=never --filename="$TARGET" --output=/dev/null /iotrace/job.fio\n'
+    return Workload(run=run, fio_job=path)

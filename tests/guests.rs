@@ -1,0 +1,184 @@
+//! Real guests, with the guest's own tracepoints as witness.
+
+use iotrace_schemas::trace::reader::{Chunk, TraceFile};
+use iotrace_schemas::{definition::Definition, event};
+use iotrace_tests::{analyze, checkout, recording, replay, run, said, script, succeed};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+
+/// The job file that exercises all ways of reading and writing.
+fn all_jobs() -> String {
+    format!("fio:{}", checkout().join("tests/jobs/all.fio").display())
+}
+
+/// Arguments of a recording with the guest's tracepoints on.
+fn witnessed<'a>(kernel: &'a str, file_system: &'a str, workload: &'a str) -> [&'a str; 6] {
+    [kernel, "--fs", file_system, "--workload", workload, "--witness"]
+}
+
+/// Every bio and request that the tracepoints saw is in the trace, and none besides.
+fn agrees(recording: &Path, trace: &Path) {
+    let witness = recording.join("witness.txt");
+    let table = succeed(analyze(&["witness"], trace).arg(&witness));
+    println!("{table}");
+}
+
+/// Both workloads on a kernel and a file system agree with their witness.
+fn workloads_agree(kernel: &str, file_system: &str) {
+    for (name, workload) in [("loop", "loop-write".to_owned()), ("fio", all_jobs())] {
+        let recorded = recording(&witnessed(kernel, file_system, &workload));
+        let trace = replay(&recorded, &format!("{kernel}-{file_system}-{name}"), &[]);
+        agrees(&recorded, &trace);
+    }
+}
+
+#[test]
+fn witness_agrees_on_debian_xfs() {
+    workloads_agree("debian-6.1", "xfs");
+}
+
+#[test]
+fn witness_agrees_on_debian_ext4() {
+    workloads_agree("debian-6.1", "ext4");
+}
+
+#[test]
+fn witness_agrees_on_built_xfs() {
+    workloads_agree("built-6.1", "xfs");
+}
+
+#[test]
+fn witness_agrees_on_built_ext4() {
+    workloads_agree("built-6.1", "ext4");
+}
+
+/// Without debug info, symbols come from kallsyms and types from BTF: the events are the same.
+#[test]
+fn a_bare_kernel_gives_the_same_events() {
+    let bare = succeed(script("kernel").args(["debian-6.1", "--bare"]));
+    for file_system in ["xfs", "ext4"] {
+        for (name, workload) in [("loop", "loop-write".to_owned()), ("fio", all_jobs())] {
+            let recorded = recording(&witnessed("debian-6.1", file_system, &workload));
+            let trace = replay(&recorded, &format!("bare-{file_system}-{name}"), &["--kernel", &bare]);
+            agrees(&recorded, &trace);
+        }
+    }
+}
+
+fn loop_write() -> PathBuf {
+    recording(&witnessed("debian-6.1", "xfs", "loop-write"))
+}
+
+/// Two replays give the same bytes; a replay with other probes gives the same clocks.
+#[test]
+fn replays_are_identical() {
+    let (first, second) = (replay(&loop_write(), "same-1", &[]), replay(&loop_write(), "same-2", &[]));
+    let bytes = [&first, &second].map(|path| std::fs::read(path).expect("the trace is there"));
+    assert!(bytes[0] == bytes[1], "{} and {} differ", first.display(), second.display());
+
+    let fewer = replay(&loop_write(), "fewer", &["--plugin-args", "capture=block"]);
+    let stages = [&first, &fewer].map(|trace| issued(trace));
+    assert!(!stages[0].is_empty());
+    assert_eq!(stages[0], stages[1]);
+}
+
+/// Clock and first word of every request issued.
+fn issued(trace: &Path) -> Vec<(u64, u64)> {
+    let mut kind = None;
+    let mut found = Vec::new();
+    for_each_chunk(trace, |chunk| match chunk {
+        Chunk::Definitions(definitions, _) => kind = definitions.iter().find_map(issue_kind).or(kind),
+        Chunk::Events(block) => {
+            let ours = block.events().filter(|e| Some(e.kind) == kind);
+            found.extend(ours.map(|e| (e.clock, e.words[0])));
+        }
+        Chunk::Unknown(_) => {}
+    });
+    found
+}
+
+fn issue_kind(definition: &Definition) -> Option<u16> {
+    match definition {
+        Definition::Probe(probe) if probe.stage == "rq.issue" => Some(probe.id),
+        _ => None,
+    }
+}
+
+fn for_each_chunk(trace: &Path, mut see: impl FnMut(Chunk)) {
+    let file = TraceFile::open(trace).expect("the trace is readable");
+    file.chunks().for_each(|chunk| see(chunk.expect("the chunk is sound")));
+}
+
+/// The clock agrees with QEMU's own count to one part per million over the whole boot.
+#[test]
+fn the_clock_is_qemus() {
+    let trace = replay(&loop_write(), "clock", &[]);
+    let (mut drift, mut last, mut comparisons) = (0, 0, 0_u64);
+    for_each_chunk(&trace, |chunk| {
+        let Chunk::Events(block) = chunk else { return };
+        for event in block.events() {
+            last = event.clock;
+            if event.kind == event::CLOCK.id {
+                comparisons += 1;
+                drift += event.words[1].cast_signed().unsigned_abs();
+            }
+        }
+    });
+    println!("{comparisons} comparisons, {drift} instructions of drift in {last}");
+    assert!(comparisons > 100 && last > 100_000_000);
+    assert!(drift * 1_000_000 <= last, "{drift} instructions of drift in {last}");
+}
+
+/// A vmlinux of another build is named, and nothing is traced with it.
+#[test]
+fn a_wrong_kernel_is_named() {
+    let other = succeed(script("kernel").arg("built-6.1"));
+    let trace = iotrace_tests::folder("traces").join("wrong.iot");
+    let mut command = script("replay");
+    command.arg(loop_write()).args(["--kernel", &other]).arg("-o").arg(&trace);
+    let output = run(command.arg("--plugin").arg(iotrace_tests::built("libiotrace.so")));
+    let text = said(&output);
+    assert!(!output.status.success(), "{text}");
+    assert!(text.contains("the guest's kernel is Linux version 6.1"), "{text}");
+}
+
+/// A recording that was changed is refused, and what was changed is named.
+#[test]
+fn a_changed_recording_is_refused() {
+    let copy = iotrace_tests::folder("recordings").join("changed");
+    succeed(std::process::Command::new("cp").args(["-rT", "--sparse=always"]).arg(loop_write()).arg(&copy));
+    std::fs::write(copy.join("initramfs.cpio"), b"something else").expect("the copy is writable");
+    let output = run(script("replay").arg(&copy).arg("--no-plugin"));
+    assert!(!output.status.success() && said(&output).contains("initramfs.cpio"), "{}", said(&output));
+}
+
+/// With KASLR off, and on the newest QEMU with its own report of interrupts: the same answers.
+#[test]
+fn without_kaslr_the_witness_agrees() {
+    let recorded = recording(&["debian-6.1", "--nokaslr", "--workload", "loop-write", "--witness"]);
+    let trace = replay(&recorded, "nokaslr", &[]);
+    agrees(&recorded, &trace);
+    let info: Value = serde_json::from_str(&succeed(&mut analyze(&["info", "--format", "json"], &trace)))
+        .expect("info prints JSON");
+    assert!(info.to_string().contains("\"slide\":0"), "{info}");
+}
+
+#[test]
+fn the_newest_qemu_agrees() {
+    let found = run(script("qemu").arg("11.1"));
+    if !found.status.success() {
+        eprintln!("SKIPPED: QEMU 11.1 cannot be had here: {}", said(&found));
+        return;
+    }
+    let qemu = String::from_utf8_lossy(&found.stdout).trim_end().to_owned();
+    let recorded = recording(&["debian-6.1", "--workload", "loop-write", "--witness", "--qemu", &qemu]);
+    let trace = replay(&recorded, "newest", &["--qemu", &qemu]);
+    agrees(&recorded, &trace);
+    let mut interrupts = 0_usize;
+    for_each_chunk(&trace, |chunk| {
+        if let Chunk::Events(block) = chunk {
+            interrupts += block.events().filter(|e| e.kind == event::INTERRUPT.id).count();
+        }
+    });
+    assert!(interrupts > 100, "{interrupts} interrupts");
+}

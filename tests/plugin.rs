@@ -1,0 +1,60 @@
+//! The plugin's own manners, with a QEMU that needs no guest: arguments, files that cannot be written.
+
+use iotrace_tests::{built, folder, run, said, script, succeed};
+use std::path::PathBuf;
+use std::process::Command;
+
+fn kernel() -> PathBuf {
+    succeed(script("kernel").args(["debian-6.1", "--bare"])).into()
+}
+
+/// QEMU with the plugin and these arguments, on the kernel without a disk: it panics for want of a root file
+/// system and restarts, which ends it.
+fn qemu(arguments: &str) -> Command {
+    let mut command = Command::new("qemu-system-x86_64");
+    command.args(["-nodefaults", "-display", "none", "-no-reboot", "-m", "256", "-icount", "shift=2"]);
+    command.arg("-kernel").arg(kernel().join("vmlinuz")).args(["-append", "panic=-1 noapictimer"]);
+    command.arg("-plugin").arg(format!("{},{arguments}", built("libiotrace.so").display()));
+    command
+}
+
+#[test]
+fn wrong_arguments_are_named() {
+    let vmlinux = kernel().join("vmlinux");
+    let vmlinux = vmlinux.display();
+    for (arguments, expected) in [
+        ("out=/tmp/x.iot".to_owned(), "\"kernel\" is missing"),
+        ("kernel=/nowhere,out=/tmp/x.iot".to_owned(), "kernel=/nowhere: there is no such file"),
+        ("kernel=/etc/passwd,out=/tmp/x.iot".to_owned(), "/etc/passwd"),
+        (format!("kernel={vmlinux}"), "\"out\" is missing"),
+        (format!("kernel={vmlinux},out=/nowhere/x.iot"), "cannot write the trace /nowhere/x.iot"),
+        (format!("kernel={vmlinux},out=/tmp/x.iot,capture=disk"), "\"disk\" is neither a layer"),
+        (format!("kernel={vmlinux},out=/tmp/x.iot,catalog=/etc/passwd"), "catalog /etc/passwd"),
+        (format!("kernel={vmlinux},out=/tmp/x.iot,depth=3"), "no argument \"depth\""),
+    ] {
+        let output = run(&mut qemu(&arguments));
+        let text = said(&output);
+        assert!(!output.status.success() && text.contains(expected), "{arguments}: {text}");
+    }
+}
+
+/// A trace that cannot be written stops the tracing, not the guest.
+#[test]
+fn a_full_disk_stops_the_tracing_and_not_the_guest() {
+    let vmlinux = kernel().join("vmlinux");
+    let output = run(&mut qemu(&format!("kernel={},out=/dev/full", vmlinux.display())));
+    let text = said(&output);
+    assert!(output.status.success(), "{text}");
+    assert!(text.contains("cannot write the trace /dev/full: No space left on device"), "{text}");
+}
+
+/// Live: a guest of the user's own, without a recording, ends in a complete trace.
+#[test]
+fn a_live_guest_is_traced() {
+    let trace = folder("traces").join("live.iot");
+    let vmlinux = kernel().join("vmlinux");
+    let output = run(&mut qemu(&format!("kernel={},out={}", vmlinux.display(), trace.display())));
+    assert!(output.status.success(), "{}", said(&output));
+    let info = succeed(&mut iotrace_tests::analyze(&["info"], &trace));
+    assert!(info.contains("Linux version 6.1"), "{info}");
+}

@@ -1,0 +1,103 @@
+//! What the whole-system tests share: running the project's own commands and keeping what they made.
+//!
+//! Recordings and traces go to `guests/` in the build folder; a recording that several tests need is made
+//! once a run.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::{Arc, Mutex, OnceLock};
+
+/// The checkout.
+#[must_use]
+pub fn checkout() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().expect("the checkout is there")
+}
+
+/// A file that `cargo build` made beside this test: the plugin, the analyzer.
+#[must_use]
+pub fn built(name: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("a test has a path");
+    let folder = test.parent().and_then(Path::parent).expect("tests are in <profile>/deps");
+    let file = folder.join(name);
+    assert!(file.exists(), "{} is missing: run cargo build --release first", file.display());
+    file
+}
+
+/// Folder for what a test makes.
+#[must_use]
+pub fn folder(name: &str) -> PathBuf {
+    let folder = built("libiotrace.so").parent().expect("a folder").join("guests").join(name);
+    std::fs::create_dir_all(&folder).expect("the build folder is writable");
+    folder
+}
+
+/// Runs a command and returns what it printed on standard output.
+///
+/// # Panics
+/// If it fails: with the command and everything it said.
+pub fn succeed(command: &mut Command) -> String {
+    let output = run(command);
+    assert!(output.status.success(), "{command:?} failed: {}\n{}", output.status, said(&output));
+    String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+}
+
+/// Runs a command.
+///
+/// # Panics
+/// If it cannot be started.
+pub fn run(command: &mut Command) -> Output {
+    command.output().unwrap_or_else(|e| panic!("{command:?} cannot be started: {e}"))
+}
+
+/// Everything a command printed.
+#[must_use]
+pub fn said(output: &Output) -> String {
+    let text = [&output.stdout[..], &output.stderr[..]].map(String::from_utf8_lossy);
+    text.join("\n")
+}
+
+/// One of the project's scripts.
+#[must_use]
+pub fn script(name: &str) -> Command {
+    Command::new(checkout().join("scripts").join(name))
+}
+
+/// The analyzer.
+#[must_use]
+pub fn analyze(arguments: &[&str], trace: &Path) -> Command {
+    let mut command = Command::new(built("iotrace-analyze"));
+    command.args(&arguments[..1]).arg(trace).args(&arguments[1..]);
+    command
+}
+
+/// A recording, made when it is first asked for. `arguments` are those of `scripts/record`.
+///
+/// # Panics
+/// If it cannot be made.
+#[must_use]
+pub fn recording(arguments: &[&str]) -> PathBuf {
+    type Made = Arc<OnceLock<PathBuf>>;
+    static MADE: OnceLock<Mutex<HashMap<String, Made>>> = OnceLock::new();
+    let name = arguments.join(" ").replace(|c: char| !c.is_ascii_alphanumeric() && c != '.', "_");
+    let slot = Arc::clone(MADE.get_or_init(Mutex::default).lock().expect("no panic").entry(name.clone()).or_default());
+    slot.get_or_init(|| {
+        let place = folder("recordings").join(&name);
+        succeed(script("record").args(arguments).arg("--force").arg("-o").arg(&place));
+        place
+    })
+    .clone()
+}
+
+/// Replays a recording into a trace of this name. `arguments` are those of `scripts/replay`.
+///
+/// # Panics
+/// If it cannot be replayed.
+#[must_use]
+pub fn replay(recording: &Path, name: &str, arguments: &[&str]) -> PathBuf {
+    let trace = folder("traces").join(format!("{name}.iot"));
+    let mut command = script("replay");
+    command.arg(recording).args(arguments).arg("--plugin").arg(built("libiotrace.so")).arg("-o").arg(&trace);
+    succeed(&mut command);
+    trace
+}
