@@ -46,6 +46,7 @@ fn a_full_disk_stops_the_tracing_and_not_the_guest() {
     let text = said(&output);
     assert!(output.status.success(), "{text}");
     assert!(text.contains("cannot write the trace /dev/full: No space left on device"), "{text}");
+    assert!(text.contains("the trace /dev/full is incomplete"), "{text}");
 }
 
 /// Live: a guest of the user's own, without a recording, ends in a complete trace.

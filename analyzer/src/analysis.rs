@@ -6,7 +6,9 @@
 //! - [`events`]: the raw stream, described and filtered.
 //! - [`info`]: what is in the file.
 //! - [`witness`]: comparison with the guest's own tracepoints.
+//! - [`coverage`]: what the catalog finds in a kernel.
 
+pub mod coverage;
 pub mod describe;
 pub mod events;
 pub mod info;

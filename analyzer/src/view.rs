@@ -7,6 +7,7 @@ pub mod bio;
 pub mod events;
 pub mod info;
 pub mod json;
+pub mod kernel;
 pub mod report;
 #[cfg(test)]
 mod tests;

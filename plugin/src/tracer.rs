@@ -12,7 +12,7 @@ use crate::writer::Writer;
 use iotrace_profile::{Action, Profile, Sources, compile};
 use iotrace_schemas::catalog::Catalog;
 use iotrace_schemas::definition::{Definition, Note, Severity, TraceInfo};
-use iotrace_schemas::event::{self, MARK_LEAF};
+use iotrace_schemas::event::{self, MARK_LEAF, MARK_OVER};
 use placement::Placement;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
@@ -94,7 +94,7 @@ fn load_profile(args: &Args) -> Result<Profile, String> {
         vmlinux: args.kernel.clone(),
         modules: args.modules.clone(),
         debug: args.debug.clone(),
-        lines: false,
+        lines: true,
     };
     compile(&catalog, &sources).map_err(|e| e.to_string())
 }
@@ -175,10 +175,13 @@ impl Tracer {
     }
 
     fn enter(&self, cpu: &Cpu, clock: u64, entry: &'static crate::site::Entry) {
+        self.record(cpu, |r| r.entry(cpu, clock, entry));
+        self.define_symbols(cpu, entry);
         match entry.action {
             Action::Record => {}
             Action::ModuleLoad => self.module_loaded(cpu, clock),
             Action::ModuleUnload => self.module_unloaded(cpu, clock),
+            // After the record of this entry, which still has the task under its old name.
             Action::TaskRename => {
                 let task = cpu.register(Register::Rdi);
                 self.record(cpu, |r| r.forget_task(task));
@@ -186,8 +189,6 @@ impl Tracer {
             Action::PowerOff => self.power_off(cpu, clock),
             Action::Fault => self.fault(cpu),
         }
-        self.record(cpu, |r| r.entry(cpu, clock, entry));
-        self.define_symbols(cpu, entry);
     }
 
     /// Names the functions whose addresses an event mentions for the first time.
@@ -238,6 +239,11 @@ impl Tracer {
 
     fn power_off(&self, cpu: &Cpu, clock: u64) {
         self.record(cpu, |r| r.builtin(cpu, clock, event::POWER_OFF, &[]));
+        self.end();
+    }
+
+    /// The trace ends here; the guest runs on.
+    fn end(&self) {
         self.stopped.store(true, Ordering::Relaxed);
         self.flush();
     }
@@ -256,11 +262,9 @@ impl Instrument for Tracer {
     }
 
     fn translate(&self, block: &Block, cpu: Option<&Cpu>) {
-        let stopped = self.stopped.load(Ordering::Relaxed);
-        if !stopped && !self.tracing.load(Ordering::Relaxed) && IMAGES.contains(&block.address()) {
-            if let Some(cpu) = cpu {
-                self.search(cpu);
-            }
+        let searching = !self.stopped.load(Ordering::Relaxed) && !self.tracing.load(Ordering::Relaxed);
+        if let Some(cpu) = cpu.filter(|_| searching && IMAGES.contains(&block.address())) {
+            self.search(cpu);
         }
         if let Ok(mut places) = self.places.lock() {
             places.instrument(block, &self.counter, &self.fixed);
@@ -279,6 +283,9 @@ impl Instrument for Tracer {
             Site::Cpuid if cpu.register(Register::Rax) as u32 == MARK_LEAF => {
                 let words = [Register::Rbx, Register::Rcx].map(|r| cpu.register(r) & 0xffff_ffff);
                 self.record(cpu, |r| r.builtin(cpu, clock, event::MARK, &words));
+                if words[0] == MARK_OVER {
+                    self.end();
+                }
             }
             Site::Cpuid | Site::Device { .. } => {}
         }
@@ -316,5 +323,9 @@ impl Instrument for Tracer {
             self.note(Severity::Warning, "no-power-off", "QEMU was ended before the guest powered off");
         }
         self.writer.finish();
+        if self.writer.failed() {
+            let path = self.args.out.display();
+            qemu::report(&format!("the trace {path} is incomplete: writing it failed, as told above"));
+        }
     }
 }

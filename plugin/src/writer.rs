@@ -106,7 +106,9 @@ impl Writer {
 fn create(path: &Path) -> std::io::Result<File> {
     let file = File::options().create(true).truncate(false).write(true).open(path)?;
     file.try_lock().map_err(|_| std::io::Error::other("another program is writing it"))?;
-    file.set_len(0)?;
+    if file.metadata()?.is_file() {
+        file.set_len(0)?;
+    }
     Ok(file)
 }
 

@@ -60,6 +60,10 @@ pub const MARK_BEGIN: u64 = 1;
 /// Mark code: the workload ends.
 pub const MARK_END: u64 = 2;
 
+/// Mark code: the trace ends here. QEMU's replay ends at the last event of its log, somewhere before the
+/// guest has powered off, so a recorded guest says itself where what replays reliably is over.
+pub const MARK_OVER: u64 = 3;
+
 /// Most words an event can carry beside clock, context and task.
 pub const MAX_WORDS: usize = 32;
 

@@ -1,7 +1,7 @@
-/* iotrace-mark begin|end|NUMBER: a mark that a tracer outside the guest can see.
+/* iotrace-mark begin|end|over|NUMBER: a mark that a tracer outside the guest can see.
  *
  * The mark is one CPUID instruction with EAX = "iotr" (0x696f7472) and EBX = the mark's number
- * (1: the workload begins, 2: it ends); the guest itself does not change by it.
+ * (1: the workload begins, 2: it ends, 3: the trace is over); the guest itself does not change by it.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,13 +13,15 @@ int main(int argc, char **argv)
 	char *end = "";
 
 	if (argc != 2) {
-		fprintf(stderr, "usage: iotrace-mark begin|end|NUMBER\n");
+		fprintf(stderr, "usage: iotrace-mark begin|end|over|NUMBER\n");
 		return 2;
 	}
 	if (!strcmp(argv[1], "begin"))
 		ebx = 1;
 	else if (!strcmp(argv[1], "end"))
 		ebx = 2;
+	else if (!strcmp(argv[1], "over"))
+		ebx = 3;
 	else
 		ebx = strtoul(argv[1], &end, 0);
 	if (*end) {

@@ -80,7 +80,9 @@ pub fn recording(arguments: &[&str]) -> PathBuf {
     type Made = Arc<OnceLock<PathBuf>>;
     static MADE: OnceLock<Mutex<HashMap<String, Made>>> = OnceLock::new();
     let name = arguments.join(" ").replace(|c: char| !c.is_ascii_alphanumeric() && c != '.', "_");
-    let slot = Arc::clone(MADE.get_or_init(Mutex::default).lock().expect("no panic").entry(name.clone()).or_default());
+    let slot = Arc::clone(
+        MADE.get_or_init(Mutex::default).lock().expect("no panic").entry(name.clone()).or_default(),
+    );
     slot.get_or_init(|| {
         let place = folder("recordings").join(&name);
         succeed(script("record").args(arguments).arg("--force").arg("-o").arg(&place));

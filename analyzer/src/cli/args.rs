@@ -30,6 +30,8 @@ pub enum Command {
     Info(InfoArgs),
     /// Compare with the guest's own block tracepoints
     Witness(WitnessArgs),
+    /// What the catalog finds in a kernel; compiles the kernel profile
+    Kernel(KernelArgs),
 }
 
 /// How to print.
@@ -148,6 +150,29 @@ pub struct WitnessArgs {
     /// The text of the guest's tracing
     #[arg(value_name = "WITNESS")]
     pub witness: PathBuf,
+}
+
+/// Of `kernel`.
+#[derive(Debug, Group)]
+pub struct KernelArgs {
+    /// The kernel's vmlinux
+    #[arg(value_name = "VMLINUX")]
+    pub vmlinux: PathBuf,
+    /// Folder with the kernel's modules
+    #[arg(long, value_name = "FOLDER")]
+    pub modules: Option<PathBuf>,
+    /// Folder with the modules' debug files
+    #[arg(long, value_name = "FOLDER")]
+    pub debug: Option<PathBuf>,
+    /// A catalog file of your own (may be repeated)
+    #[arg(long, value_name = "FILE")]
+    pub catalog: Vec<PathBuf>,
+    /// Write the compiled profile, for the plugin's kernel=
+    #[arg(short, long, value_name = "PROFILE")]
+    pub output: Option<PathBuf>,
+    /// How to print
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
 }
 
 fn bio_id(text: &str) -> Result<u64, String> {

@@ -1,13 +1,17 @@
 //! Joins the parts: opens the trace, asks, prints.
 
 use super::CUT;
-use super::args::{Args, BioArgs, Command, Common, EventsArgs, Format, InfoArgs, ReportArgs, WitnessArgs};
-use crate::analysis::{events, info, report, timeline, witness};
+use super::args::{
+    Args, BioArgs, Command, Common, EventsArgs, Format, InfoArgs, KernelArgs, ReportArgs, WitnessArgs,
+};
+use crate::analysis::{coverage, events, info, report, timeline, witness};
 use crate::view;
 use crate::view::report::{Times, Unit};
 use crate::view::text::Style;
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
+use iotrace_profile::Sources;
+use iotrace_schemas::catalog::Catalog;
 use iotrace_schemas::trace::reader::TraceFile;
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 use std::path::Path;
@@ -27,6 +31,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         Command::Events(args) => events(args),
         Command::Info(args) => info(args),
         Command::Witness(args) => witness(args),
+        Command::Kernel(args) => kernel(args),
     }
 }
 
@@ -168,4 +173,32 @@ fn witness(args: &WitnessArgs) -> Result<ExitCode> {
         return Ok(ExitCode::FAILURE);
     }
     Ok(ended(&args.common, comparison.cut.as_deref()))
+}
+
+fn kernel(args: &KernelArgs) -> Result<ExitCode> {
+    let read = |path: &std::path::PathBuf| {
+        let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+        Ok((path.display().to_string(), text))
+    };
+    let files = args.catalog.iter().map(read).collect::<Result<Vec<_>>>()?;
+    let catalog = Catalog::load(&files)?;
+    let sources = Sources {
+        vmlinux: args.vmlinux.clone(),
+        modules: args.modules.clone(),
+        debug: args.debug.clone(),
+        lines: true,
+    };
+    let profile = iotrace_profile::compile(&catalog, &sources)
+        .with_context(|| format!("matching the catalog against {}", args.vmlinux.display()))?;
+    if let Some(path) = &args.output {
+        profile.write(path)?;
+    }
+    let coverage = coverage::coverage(&profile);
+    let mut out = stdout();
+    match args.format {
+        Format::Text => view::kernel::write_text(&mut out, &coverage, style())?,
+        Format::Json => view::kernel::write_json(&mut out, &coverage)?,
+    }
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
 }

@@ -88,7 +88,8 @@ pub fn register7(id: Id, callbacks: &Callbacks7) -> bool {
     // (include/plugins/qemu-plugin.h); the callbacks have the signatures that version 7 calls them with
     // and live as long as the plugin.
     unsafe {
-        let [init, translate, exit] = [init, translate, exit].map(|f| std::mem::transmute::<_, WithData>(f));
+        let [init, translate, exit] =
+            [init, translate, exit].map(|f| std::mem::transmute::<*mut c_void, WithData>(f));
         let discontinuity = std::mem::transmute::<*mut c_void, Discontinuity>(discontinuity);
         init(id, callbacks.vcpu_init as *const c_void, none);
         translate(id, callbacks.translate as *const c_void, none);

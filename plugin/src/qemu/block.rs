@@ -24,9 +24,12 @@ impl Block {
 
     /// Its instructions in order.
     pub fn instructions(&self) -> impl Iterator<Item = Instruction> + '_ {
-        // SAFETY: the handle is valid during the callback, and the indices are below the count.
+        // SAFETY: the handle is valid during the callback.
         let count = unsafe { sys::qemu_plugin_tb_n_insns(self.0) };
-        (0..count).map(|i| Instruction(unsafe { sys::qemu_plugin_tb_get_insn(self.0, i) }))
+        (0..count).map(|i| {
+            // SAFETY: as above, and the index is below the count.
+            Instruction(unsafe { sys::qemu_plugin_tb_get_insn(self.0, i) })
+        })
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::abi::symbol;
 use qemu_plugin_sys as sys;
-use std::ffi::c_int;
+use std::ffi::{c_int, c_void};
 use std::sync::atomic::{AtomicI32, Ordering};
 
 /// A count per vCPU that translated code adds to.
@@ -65,10 +65,10 @@ impl Icount {
         // `int64_t icount_to_ns(int64_t)`, include/exec/icount.h and include/qemu/timer.h; the last one
         // only shifts its argument.
         unsafe {
-            let to_ns = std::mem::transmute::<_, unsafe extern "C" fn(i64) -> i64>(to_ns);
+            let to_ns = std::mem::transmute::<*mut c_void, unsafe extern "C" fn(i64) -> i64>(to_ns);
             Some(Self {
-                raw: std::mem::transmute::<_, unsafe extern "C" fn() -> i64>(raw),
-                clock: std::mem::transmute::<_, unsafe extern "C" fn(c_int) -> i64>(clock),
+                raw: std::mem::transmute::<*mut c_void, unsafe extern "C" fn() -> i64>(raw),
+                clock: std::mem::transmute::<*mut c_void, unsafe extern "C" fn(c_int) -> i64>(clock),
                 shift: to_ns(1).max(1).trailing_zeros() as u8,
             })
         }

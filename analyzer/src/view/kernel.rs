@@ -1,0 +1,102 @@
+//! What the catalog finds in a kernel.
+
+use super::json;
+use super::text::{Align, Style, Table};
+use crate::analysis::coverage::{Coverage, Entry, Found};
+use serde_json::{Value, json as object};
+use std::io::{self, Write};
+
+/// As text.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_text(out: &mut dyn Write, coverage: &Coverage, style: Style) -> io::Result<()> {
+    let found = coverage.functions.iter().filter(|f| f.found.is_some()).count();
+    writeln!(out, "{}", style.heading(&coverage.kernel))?;
+    writeln!(out, "{found} of {} functions of the catalog are in this kernel\n", coverage.functions.len())?;
+    let heads = ["function", "layer", "stage", "found"];
+    let mut table = Table::new(heads.map(|head| (head, Align::Left)));
+    for entry in &coverage.functions {
+        let cells = [&entry.function, &entry.layer, &entry.stage].map(String::clone);
+        table.row(cells.into_iter().chain([place(entry)]));
+    }
+    table.write(out, style, "")
+}
+
+fn place(entry: &Entry) -> String {
+    let Some(Found { symbol, module, source }) = &entry.found else {
+        return entry.reasons.join("; ");
+    };
+    let mut words = vec![module.clone().unwrap_or_else(|| "image".into())];
+    words.extend((*symbol != entry.function).then(|| format!("as {symbol}")));
+    words.extend(source.as_ref().map(|(file, line)| format!("{file}:{line}")));
+    words.extend(entry.reasons.iter().map(|reason| format!("(without {reason})")));
+    words.join(" ")
+}
+
+/// As JSON.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_json(out: &mut dyn Write, coverage: &Coverage) -> io::Result<()> {
+    let build_id: String = coverage.build_id.iter().map(|byte| format!("{byte:02x}")).collect();
+    let functions: Vec<_> = coverage.functions.iter().map(function).collect();
+    json::write(out, &object!({ "kernel": coverage.kernel, "build_id": build_id, "functions": functions }))
+}
+
+fn function(entry: &Entry) -> Value {
+    let found = entry.found.as_ref().map(|found| {
+        object!({
+            "symbol": found.symbol,
+            "module": found.module,
+            "file": found.source.as_ref().map(|(file, _)| file),
+            "line": found.source.as_ref().map(|(_, line)| line),
+        })
+    });
+    object!({
+        "function": entry.function,
+        "layer": entry.layer,
+        "stage": entry.stage,
+        "found": found,
+        "reasons": entry.reasons,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn found_renamed_and_missing_functions_are_told_apart() {
+        let entry = |function: &str, found, reasons: &[&str]| Entry {
+            function: function.into(),
+            layer: "block".into(),
+            stage: "bio.queue".into(),
+            found,
+            reasons: reasons.iter().map(|r| (*r).to_owned()).collect(),
+        };
+        let found = |symbol: &str, module: Option<&str>, source| {
+            Some(Found { symbol: symbol.into(), module: module.map(str::to_owned), source })
+        };
+        let coverage = Coverage {
+            kernel: "Linux version 6.1".into(),
+            build_id: vec![0xab],
+            functions: vec![
+                entry("submit_bio", found("submit_bio", None, Some(("block/blk-core.c".into(), 841))), &[]),
+                entry("sd_done", found("sd_done.isra.0", Some("sd_mod"), None), &["cmd.rq: no struct"]),
+                entry("do_IRQ", None, &["not in the image"]),
+            ],
+        };
+        let mut out = Vec::new();
+        write_text(&mut out, &coverage, Style::default()).unwrap();
+        insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r"
+        Linux version 6.1
+        2 of 3 functions of the catalog are in this kernel
+
+        function    layer  stage      found
+        submit_bio  block  bio.queue  image block/blk-core.c:841
+        sd_done     block  bio.queue  sd_mod as sd_done.isra.0 (without cmd.rq: no struct)
+        do_IRQ      block  bio.queue  not in the image
+        ");
+    }
+}
