@@ -21,6 +21,7 @@ struct Range<T> {
 pub struct Places {
     entries: FxHashMap<u64, &'static Site>,
     exits: BTreeMap<u64, Range<&'static Site>>,
+    returns: FxHashMap<u64, &'static Site>,
     devices: BTreeMap<u64, Range<bool>>,
     /// Where functions jump to in order to return, with return thunks.
     thunks: Vec<u64>,
@@ -39,6 +40,11 @@ impl Places {
         self.entries.insert(address, site);
     }
 
+    /// An address that a function returns to.
+    pub fn add_return(&mut self, address: u64, site: &'static Site) {
+        self.returns.insert(address, site);
+    }
+
     /// The returns of a function.
     pub fn add_exits(&mut self, start: u64, length: u64, site: &'static Site) {
         self.exits.insert(start, Range { end: start.saturating_add(length), what: site });
@@ -52,6 +58,7 @@ impl Places {
     /// Forgets everything in a range: its module is gone.
     pub fn remove(&mut self, start: u64, end: u64) {
         self.entries.retain(|address, _| !(start..end).contains(address));
+        self.returns.retain(|address, _| !(start..end).contains(address));
         self.exits.retain(|address, _| !(start..end).contains(address));
         self.devices.retain(|address, _| !(start..end).contains(address));
     }
@@ -74,7 +81,8 @@ impl Places {
 
     fn kernel_instruction(&mut self, instruction: &Instruction, code: &[u8]) {
         let address = instruction.address();
-        if let Some(site) = self.entries.get(&address) {
+        // A function has returned before the next one is entered.
+        for site in self.returns.get(&address).into_iter().chain(self.entries.get(&address)) {
             instruction.on_execution(site);
         }
         if is_return(code, address, &self.thunks)

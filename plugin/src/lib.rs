@@ -7,6 +7,7 @@
 //! - `site`: what can be attached to an instruction.
 //! - `guest`: finds the kernel and its modules in guest memory.
 //! - `instrument`: decides, when QEMU translates an instruction, what is attached to it.
+//! - `pending`: tells returns from jumps.
 //! - `record`: what happens when such an instruction executes: a fixed-size record in a buffer.
 //! - `writer`: the thread that encodes and compresses full buffers.
 //! - `tracer`: puts these together.
@@ -14,6 +15,7 @@
 mod args;
 mod guest;
 mod instrument;
+mod pending;
 mod qemu;
 mod record;
 mod site;

@@ -9,8 +9,10 @@ use iotrace_schemas::event::KindId;
 pub enum Site {
     /// A function's first instruction.
     Entry(Entry),
-    /// A return of a function.
+    /// A RET of a function.
     Exit(Exit),
+    /// An address behind a call of a function: its return, if it ended in a tail call.
+    Return(Exit),
     /// An instruction that may access a device, at this address.
     Device {
         /// Address of the instruction.
@@ -33,10 +35,12 @@ pub struct Entry {
     pub plan: Plan,
     /// What the plugin does itself.
     pub action: Action,
+    /// Number of the function's returns; none if they are not recorded.
+    pub exit: Option<KindId>,
 }
 
 /// A function's return.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Exit {
     /// Number in the trace.
     pub kind: KindId,

@@ -5,6 +5,7 @@ mod placement;
 use crate::args::Args;
 use crate::guest::{self, IMAGES, Search, hex};
 use crate::instrument::{Fixed, Places};
+use crate::pending::Pending;
 use crate::qemu::{self, Access, Block, Counter, Cpu, Guest, Icount, Instrument, PerVcpu, Register};
 use crate::record::Recorder;
 use crate::site::Site;
@@ -34,6 +35,7 @@ struct Tracer {
     places: Mutex<Places>,
     placement: Mutex<Placement>,
     fixed: Fixed,
+    pending: Pending,
     /// The kernel was found: events are recorded.
     tracing: AtomicBool,
     /// Nothing is recorded any more.
@@ -68,6 +70,7 @@ pub fn install(guest: Guest, args: &[String]) -> Result<Box<dyn Instrument>, Str
         places: Mutex::default(),
         placement: Mutex::default(),
         fixed: Fixed::new(),
+        pending: Pending::new(),
         tracing: AtomicBool::new(false),
         stopped: AtomicBool::new(false),
         tries: AtomicU8::new(0),
@@ -121,7 +124,7 @@ impl Tracer {
     fn search(&self, cpu: &Cpu) {
         let tries = self.tries.fetch_add(1, Ordering::Relaxed);
         match guest::find_kernel(&self.profile, cpu) {
-            Search::Found(slide) => self.begin(slide),
+            Search::Found(slide) => self.begin(slide, cpu),
             Search::Other(other) => self.wrong_kernel(&other),
             Search::Nothing if tries + 1 == TRIES => self.wrong_kernel("none that iotrace can find"),
             Search::Nothing => {}
@@ -129,11 +132,11 @@ impl Tracer {
     }
 
     /// The kernel is there: everything in its image is placed and defined.
-    fn begin(&self, slide: u64) {
+    fn begin(&self, slide: u64, cpu: &Cpu) {
         let icount = Icount::find();
         self.define_trace(slide, icount.map(|i| i.shift()));
         let (Ok(mut placement), Ok(mut places)) = (self.placement.lock(), self.places.lock()) else { return };
-        let definitions = placement.place_image(&self.profile, &self.args.capture, slide, &mut places);
+        let definitions = placement.place_image(&self.profile, &self.args.capture, slide, &mut places, cpu);
         self.writer.define(definitions);
         for vcpu in self.recorders.indices() {
             self.recorders.with(vcpu, |r| r.begin(self.profile.context.clone(), icount));
@@ -175,6 +178,9 @@ impl Tracer {
     }
 
     fn enter(&self, cpu: &Cpu, clock: u64, entry: &'static crate::site::Entry) {
+        if let Some(kind) = entry.exit {
+            self.pending.entered(cpu, kind);
+        }
         self.record(cpu, |r| r.entry(cpu, clock, entry));
         self.define_symbols(cpu, entry);
         match entry.action {
@@ -223,7 +229,7 @@ impl Tracer {
         };
         let (Ok(mut placement), Ok(mut places)) = (self.placement.lock(), self.places.lock()) else { return };
         let (number, definitions) =
-            placement.place_module(&self.profile, &self.args.capture, &module, &mut places);
+            placement.place_module(&self.profile, &self.args.capture, &module, &mut places, cpu);
         self.writer.define(definitions);
         self.record(cpu, |r| r.builtin(cpu, clock, event::MODULE_LOAD, &[number.into()]));
     }
@@ -278,7 +284,12 @@ impl Instrument for Tracer {
         let clock = self.clock(cpu);
         match site {
             Site::Entry(entry) => self.enter(cpu, clock, entry),
-            Site::Exit(exit) => self.record(cpu, |r| r.exit(cpu, clock, exit)),
+            Site::Exit(exit) if self.pending.returns(cpu, exit.kind) => {
+                self.record(cpu, |r| r.exit(cpu, clock, exit));
+            }
+            Site::Return(exit) if self.pending.returned(cpu, exit.kind) => {
+                self.record(cpu, |r| r.exit(cpu, clock, exit));
+            }
             Site::Halt => self.record(cpu, |r| r.builtin(cpu, clock, event::IDLE, &[])),
             Site::Cpuid if cpu.register(Register::Rax) as u32 == MARK_LEAF => {
                 let words = [Register::Rbx, Register::Rcx].map(|r| cpu.register(r) & 0xffff_ffff);
@@ -287,7 +298,7 @@ impl Instrument for Tracer {
                     self.end();
                 }
             }
-            Site::Cpuid | Site::Device { .. } => {}
+            Site::Exit(_) | Site::Return(_) | Site::Cpuid | Site::Device { .. } => {}
         }
     }
 

@@ -71,7 +71,7 @@ pub struct Kind {
 pub enum At {
     /// The function's first instruction.
     Entry,
-    /// A return instruction of the function.
+    /// Where it returns: at its RET, or behind the call of it if it ends in a tail call.
     Exit,
 }
 

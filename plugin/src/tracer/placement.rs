@@ -2,17 +2,20 @@
 //!
 //! In: the profile, where the kernel is, a module that was loaded. Out: sites in their places, and the
 //! definitions that tell a reader of the trace what they are.
+//!
+//! A function whose returns are wanted is left at its RET instructions. If it ends in a tail call instead, it
+//! is left where it returns to: at the addresses behind the direct calls to it.
 
 use crate::args::Capture;
-use crate::guest::LoadedModule;
+use crate::guest::{self, LoadedModule};
 use crate::instrument::Places;
 use crate::qemu::{ARGUMENTS, Cpu};
 use crate::site::{Entry, Exit, Site};
 use iotrace_profile::plan::{Plan, Source};
 use iotrace_profile::{Action, Function, Place, Profile};
-use iotrace_schemas::definition::{At, Definition, Kind, Module, Note, Probe, Severity, Symbol};
+use iotrace_schemas::definition::{At, Definition, Kind, Module, Note, Probe, Severity, Success, Symbol};
 use iotrace_schemas::event::{BUILTINS, FIRST_PROBE, KindId};
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 /// What has been placed.
 #[derive(Debug, Default)]
@@ -23,6 +26,8 @@ pub struct Placement {
     /// Functions by address, to name the addresses that events mention.
     symbols: Vec<(u64, String)>,
     named: FxHashSet<u64>,
+    /// Sites for the addresses that functions return to, by the function's address.
+    returning: FxHashMap<u64, &'static Site>,
 }
 
 impl Placement {
@@ -33,6 +38,7 @@ impl Placement {
         capture: &Capture,
         slide: u64,
         places: &mut Places,
+        cpu: &Cpu,
     ) -> Vec<Definition> {
         self.slide = slide;
         let moved = |(address, name): &(u64, String)| (address.wrapping_add(slide), name.clone());
@@ -46,21 +52,21 @@ impl Placement {
             }
         }
         let mut definitions = common_definitions(profile);
+        let mut found = Vec::new();
         for function in &profile.functions {
             if let Place::Image(address) = function.place {
                 let symbol = function.symbols.first().map_or("", String::as_str);
-                let address = address.wrapping_add(slide);
-                definitions.extend(self.place(
+                found.push(Found {
                     function,
                     symbol,
-                    None,
-                    address,
-                    function.size,
-                    capture,
-                    places,
-                ));
+                    address: address.wrapping_add(slide),
+                    length: function.size,
+                });
             }
         }
+        let (start, end) = profile.anchors.text;
+        let text = start.wrapping_add(slide)..end.wrapping_add(slide);
+        definitions.extend(self.place_all(&found, None, text, capture, places, cpu));
         definitions
     }
 
@@ -71,24 +77,17 @@ impl Placement {
         capture: &Capture,
         module: &LoadedModule,
         places: &mut Places,
+        cpu: &Cpu,
     ) -> (u32, Vec<Definition>) {
         let start = module.functions.iter().map(|f| f.1).min().unwrap_or(0);
         let end = module.functions.iter().map(|f| f.1.saturating_add(f.2)).max().unwrap_or(0);
         for code in profile.mmio.iter().filter(|c| c.modules.contains(&module.name)) {
             places.add_device_code(start, end, code.record);
         }
-        let mut definitions = Vec::new();
-        for function in profile.functions.iter().filter(|f| may_be_in(f, &module.name)) {
-            for symbol in &function.symbols {
-                let found = module.functions.iter().find(|(name, ..)| name == symbol);
-                if let Some((name, address, length)) = found {
-                    let module = Some(module.name.as_str());
-                    definitions
-                        .extend(self.place(function, name, module, *address, *length, capture, places));
-                    break;
-                }
-            }
-        }
+        let candidates = profile.functions.iter().filter(|f| may_be_in(f, &module.name));
+        let found: Vec<_> = candidates.filter_map(|function| find_in(function, module)).collect();
+        let name = Some(module.name.as_str());
+        let mut definitions = self.place_all(&found, name, start..end, capture, places, cpu);
         self.symbols.extend(module.functions.iter().map(|(name, address, _)| (*address, name.clone())));
         self.symbols.sort();
         let id = self.modules.len() as u32;
@@ -107,6 +106,7 @@ impl Placement {
         places.remove(start, end);
         self.symbols.retain(|(address, _)| !(start..end).contains(address));
         self.named.retain(|address| !(start..end).contains(address));
+        self.returning.retain(|address, _| !(start..end).contains(address));
         Some(module.id)
     }
 
@@ -116,7 +116,7 @@ impl Placement {
         for word in plan.words.iter().filter(|w| w.symbol) {
             let Source::Through(position, access) = &word.source else { continue };
             let Some(register) = ARGUMENTS.get(usize::from(*position)) else { continue };
-            let address = crate::guest::follow(access, cpu.register(*register), cpu).unwrap_or(0);
+            let address = guest::follow(access, cpu.register(*register), cpu).unwrap_or(0);
             if address != 0 && self.named.insert(address) {
                 definitions.extend(self.symbol(address));
             }
@@ -130,55 +130,59 @@ impl Placement {
         Some(Definition::Symbol(Symbol { address, name }))
     }
 
-    #[allow(clippy::too_many_arguments, reason = "what a probe is made of")]
+    /// Places functions, and the return addresses that are in `text`.
+    fn place_all(
+        &mut self,
+        found: &[Found<'_>],
+        module: Option<&str>,
+        text: std::ops::Range<u64>,
+        capture: &Capture,
+        places: &mut Places,
+        cpu: &Cpu,
+    ) -> Vec<Definition> {
+        let leaving = found.iter().filter(|f| f.function.exit.is_some()).map(|f| f.address);
+        let targets: FxHashSet<_> = leaving.chain(self.returning.keys().copied()).collect();
+        let mut definitions = Vec::new();
+        for function in found {
+            definitions.extend(self.place(function, module, capture, places));
+        }
+        for (address, target) in guest::calls(cpu, text, &targets) {
+            if let Some(site) = self.returning.get(&target) {
+                places.add_return(address, site);
+            }
+        }
+        definitions
+    }
+
     fn place(
         &mut self,
-        function: &Function,
-        symbol: &str,
+        found: &Found<'_>,
         module: Option<&str>,
-        address: u64,
-        length: u64,
         capture: &Capture,
         places: &mut Places,
     ) -> Vec<Definition> {
+        let Found { function, address, length, .. } = *found;
         let recorded = capture.layer(&function.layer) && function.action != Action::Fault;
         let kind = if recorded { self.number() } else { None };
         if kind.is_none() && function.action == Action::Record {
             return Vec::new();
         }
-        let entry = Entry { kind, plan: function.entry.clone(), action: function.action };
+        let leaving = function.exit.as_ref().filter(|_| recorded);
+        let left = leaving.and_then(|exit| Some((exit, self.number()?)));
+        let exit = left.map(|(_, kind)| kind);
+        let entry = Entry { kind, plan: function.entry.clone(), action: function.action, exit };
         places.add_entry(address, Site::Entry(entry).keep());
         let words = function.entry.words.iter().map(|w| w.name.clone()).collect();
-        let probe = |id, at, words, success| {
-            Definition::Probe(Probe {
-                id,
-                at,
-                function: function.name.clone(),
-                symbol: symbol.to_owned(),
-                module: module.map(str::to_owned),
-                address,
-                layer: function.layer.clone(),
-                stage: function.stage.clone(),
-                file: function.file.clone(),
-                line: function.line,
-                words,
-                success,
-            })
-        };
-        let mut definitions: Vec<_> = kind.map(|id| probe(id, At::Entry, words, None)).into_iter().collect();
-        if let Some((exit, kind)) =
-            function.exit.as_ref().filter(|_| recorded).zip(self.exit_number(function))
-        {
+        let entered = kind.map(|id| found.probe(module, id, At::Entry, words, None));
+        let mut definitions = Vec::from_iter(entered);
+        if let Some((exit, kind)) = left {
             let site = Exit { kind, value: exit.value.is_some() };
             places.add_exits(address, length, Site::Exit(site).keep());
+            self.returning.insert(address, Site::Return(site).keep());
             let words = exit.value.iter().cloned().collect();
-            definitions.push(probe(kind, At::Exit, words, exit.success));
+            definitions.push(found.probe(module, kind, At::Exit, words, exit.success));
         }
         definitions
-    }
-
-    fn exit_number(&mut self, function: &Function) -> Option<KindId> {
-        function.exit.as_ref().and_then(|_| self.number())
     }
 
     /// The next free kind; none when there are no more.
@@ -187,6 +191,49 @@ impl Placement {
         self.next = self.next.checked_add(1)?;
         Some(number)
     }
+}
+
+/// A function at the address it has in the guest.
+struct Found<'a> {
+    function: &'a Function,
+    symbol: &'a str,
+    address: u64,
+    /// Bytes.
+    length: u64,
+}
+
+impl Found<'_> {
+    fn probe(
+        &self,
+        module: Option<&str>,
+        id: KindId,
+        at: At,
+        words: Vec<String>,
+        success: Option<Success>,
+    ) -> Definition {
+        let Function { name, layer, stage, file, line, .. } = self.function;
+        Definition::Probe(Probe {
+            id,
+            at,
+            function: name.clone(),
+            symbol: self.symbol.to_owned(),
+            module: module.map(str::to_owned),
+            address: self.address,
+            layer: layer.clone(),
+            stage: stage.clone(),
+            file: file.clone(),
+            line: *line,
+            words,
+            success,
+        })
+    }
+}
+
+/// Where a function of the profile is in a module, under the first of its names.
+fn find_in<'a>(function: &'a Function, module: &'a LoadedModule) -> Option<Found<'a>> {
+    let named = |symbol: &String| module.functions.iter().find(|(name, ..)| name == symbol);
+    let (symbol, address, length) = function.symbols.iter().find_map(named)?;
+    Some(Found { function, symbol, address: *address, length: *length })
 }
 
 /// Whether a function of the profile is to be looked for in this module.
