@@ -1,9 +1,11 @@
 //! Real guests, with the guest's own tracepoints as witness.
 
+use iotrace_schemas::definition::{At, Definition};
+use iotrace_schemas::event;
 use iotrace_schemas::trace::reader::{Chunk, TraceFile};
-use iotrace_schemas::{definition::Definition, event};
 use iotrace_tests::{analyze, checkout, recording, replay, run, said, script, succeed};
 use serde_json::Value;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 /// The job file that exercises all ways of reading and writing.
@@ -110,6 +112,41 @@ fn stages_are_complete(trace: &Path) {
     assert_eq!(lost.count(), 0, "{}", report["not_attributed"]);
 }
 
+/// A file system or a driver of the user's own is a catalog file of the user's own.
+#[test]
+fn a_users_catalog_is_traced() {
+    let catalog = iotrace_tests::folder("catalogs").join("mine.toml");
+    let text = "[[object]]\nname = 'iocb'\nstruct = 'kiocb'\nfields = { pos = 'ki_pos' }\n\
+                [[function]]\nname = 'xfs_file_write_iter'\nlayer = 'filesystem'\nargs = ['iocb:iocb']\n\
+                reads = ['iocb.pos']\n";
+    std::fs::write(&catalog, text).expect("the build folder is writable");
+    let more = format!("catalog={}", catalog.display());
+    let trace = replay(&loop_write(), "mine", &["--plugin-args", &more]);
+    let printed = succeed(&mut analyze(&["events", "--function", "xfs_file_write_iter"], &trace));
+    // loop-write's lines of 59 bytes, one after the other
+    for line in 0..20 {
+        assert!(printed.contains(&format!("iocb.pos={} ", line * 59)), "line {line}: {printed}");
+    }
+}
+
+/// The catalog's coverage of a kernel, and the profile, which the plugin takes in the vmlinux's place.
+#[test]
+fn a_compiled_profile_gives_the_same_trace() {
+    let folder = PathBuf::from(succeed(script("kernel").arg("debian-6.1")));
+    let profile = iotrace_tests::folder("profiles").join("debian-6.1.profile");
+    let mut command = analyze(&["kernel"], &folder.join("vmlinux"));
+    command.arg("--modules").arg(folder.join("modules")).arg("--debug").arg(folder.join("debug"));
+    let printed = succeed(command.arg("-o").arg(&profile));
+    assert!(printed.contains("block/blk-core.c") && printed.contains("do_IRQ"), "{printed}");
+    let kernel = profile.to_str().expect("a plain path");
+    let [plain, compiled] = [
+        replay(&loop_write(), "from-vmlinux", &[]),
+        replay(&loop_write(), "from-profile", &["--kernel", kernel]),
+    ]
+    .map(|path| std::fs::read(path).expect("the trace is there"));
+    assert!(plain == compiled, "the traces differ");
+}
+
 /// A module that goes away and comes back, at another address, is probed where it is.
 #[test]
 fn modules_come_and_go() {
@@ -155,6 +192,40 @@ fn replays_are_identical() {
     let stages = [&first, &fewer].map(|trace| issued(trace));
     assert!(!stages[0].is_empty());
     assert_eq!(stages[0], stages[1]);
+    left_as_often_as_entered(&first);
+}
+
+/// Functions are left as often as they are entered, by RET or by a tail call.
+fn left_as_often_as_entered(trace: &Path) {
+    let mut probes = HashMap::new();
+    let mut hits = HashMap::<_, usize>::new();
+    for_each_chunk(trace, |chunk| match chunk {
+        Chunk::Definitions(definitions, _) => {
+            probes.extend(definitions.into_iter().filter_map(|d| match d {
+                Definition::Probe(probe) => Some((probe.id, (probe.function, probe.at))),
+                _ => None,
+            }))
+        }
+        Chunk::Events(block) => {
+            block
+                .events()
+                .filter_map(|e| probes.get(&e.kind))
+                .for_each(|p| *hits.entry(p.clone()).or_default() += 1);
+        }
+        Chunk::Unknown(_) => {}
+    });
+    for function in [
+        "vfs_write",
+        "vfs_fsync_range",
+        "blk_mq_submit_bio",
+        "__blk_mq_alloc_requests",
+        "scsi_queue_rq",
+        "__common_interrupt",
+    ] {
+        let count = |at| hits.get(&(function.to_owned(), at)).copied().unwrap_or(0);
+        let (entries, exits) = (count(At::Entry), count(At::Exit));
+        assert!(entries > 0 && entries == exits, "{function}: {entries} entries, {exits} exits");
+    }
 }
 
 /// Clock and first word of every request issued.
