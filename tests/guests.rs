@@ -320,11 +320,13 @@ fn the_newest_qemu_agrees() {
     let recorded = recording(&["debian-6.1", "--workload", "loop-write", "--witness", "--qemu", &qemu]);
     let trace = replay(&recorded, "newest", &["--qemu", &qemu]);
     agrees(&recorded, &trace);
-    let mut interrupts = 0_usize;
+    let (mut interrupts, mut writes) = (0_usize, 0_usize);
     for_each_chunk(&trace, |chunk| {
         if let Chunk::Events(block) = chunk {
             interrupts += block.events().filter(|e| e.kind == event::INTERRUPT.id).count();
+            let commands = block.events().filter(|e| e.kind == event::MMIO_WRITE.id && e.task != 0);
+            writes += commands.count();
         }
     });
-    assert!(interrupts > 100, "{interrupts} interrupts");
+    assert!(interrupts > 100 && writes > 100, "{interrupts} interrupts, {writes} writes by known tasks");
 }

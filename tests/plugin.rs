@@ -28,6 +28,7 @@ fn wrong_arguments_are_named() {
         ("kernel=/etc/passwd,out=/tmp/x.iot".to_owned(), "/etc/passwd"),
         (format!("kernel={vmlinux}"), "\"out\" is missing"),
         (format!("kernel={vmlinux},out=/nowhere/x.iot"), "cannot write the trace /nowhere/x.iot"),
+        (format!("kernel={vmlinux},out=/dev/full"), "/dev/full: No space left on device"),
         (format!("kernel={vmlinux},out=/tmp/x.iot,capture=disk"), "\"disk\" is neither a layer"),
         (format!("kernel={vmlinux},out=/tmp/x.iot,catalog=/etc/passwd"), "catalog /etc/passwd"),
         (format!("kernel={vmlinux},out=/tmp/x.iot,depth=3"), "no argument \"depth\""),
@@ -38,15 +39,25 @@ fn wrong_arguments_are_named() {
     }
 }
 
-/// A trace that cannot be written stops the tracing, not the guest.
+/// A trace that cannot be written any more stops the tracing, not the guest.
 #[test]
 fn a_full_disk_stops_the_tracing_and_not_the_guest() {
-    let vmlinux = kernel().join("vmlinux");
-    let output = run(&mut qemu(&format!("kernel={},out=/dev/full", vmlinux.display())));
+    let trace = folder("traces").join("limited.iot");
+    let limited = qemu(&format!("kernel={},out={}", kernel().join("vmlinux").display(), trace.display()));
+    // Files of at most 4 KiB: the writer's thread, which blocks signals, gets EFBIG.
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", "ulimit -f 8; exec \"$@\"", "sh"])
+        .arg(limited.get_program())
+        .args(limited.get_args());
+    let output = run(&mut command);
     let text = said(&output);
     assert!(output.status.success(), "{text}");
-    assert!(text.contains("cannot write the trace /dev/full: No space left on device"), "{text}");
-    assert!(text.contains("the trace /dev/full is incomplete"), "{text}");
+    let path = trace.display();
+    assert!(text.contains(&format!("cannot write the trace {path}: File too large")), "{text}");
+    assert!(text.contains(&format!("the trace {path} is incomplete")), "{text}");
+    let info = run(&mut iotrace_tests::analyze(&["info"], &trace));
+    assert_eq!(info.status.code(), Some(3), "{}", said(&info));
 }
 
 /// Live: a guest of the user's own, without a recording, ends in a complete trace.

@@ -4,7 +4,7 @@
 //! a module's name and symbols.
 
 use crate::qemu::Cpu;
-use iotrace_kernel::parse_symtab;
+use iotrace_kernel::{ElfSymbol, parse_symtab};
 use iotrace_profile::plan::Access;
 use iotrace_profile::{ModuleAccess, Profile};
 use rustc_hash::FxHashSet;
@@ -118,11 +118,23 @@ pub fn read_module(access: &ModuleAccess, address: u64, cpu: &Cpu) -> Option<Loa
     let symtab = read_pages(cpu, value(&access.symtab)?, count * SYMBOL);
     let last = symtab.chunks_exact(SYMBOL).map(|s| u32::from_le_bytes([s[0], s[1], s[2], s[3]])).max();
     let strtab = read_pages(cpu, value(&access.strtab)?, last.unwrap_or(0).min(NAMES) as usize + 512);
-    let functions = parse_symtab(&symtab, &strtab)
-        .filter(|s| s.is_function())
-        .map(|s| (s.name.to_owned(), s.value, s.size))
-        .collect();
+    let symbols = || parse_symtab(&symtab, &strtab).filter(|s| s.is_function() && is_sane(s));
+    // What is only needed to initialize the module has memory of its own, which is given back.
+    let init = symbols().find(|s| s.name == "init_module").map(|s| s.section);
+    let lasting = symbols().filter(|s| Some(s.section) != init);
+    let functions = lasting.map(|s| (s.name.to_owned(), s.value, s.size)).collect();
     Some(LoadedModule { name: module_name(access, address, cpu)?, functions })
+}
+
+/// Whether a symbol of a module can be what it says: the guest's memory may hold anything.
+fn is_sane(symbol: &ElfSymbol<'_>) -> bool {
+    // KSYM_NAME_LEN, include/linux/kallsyms.h; modules are within 2 GiB of the kernel.
+    const NAME: usize = 512;
+    const FUNCTION: u64 = 16 << 20;
+    symbol.name.len() <= NAME
+        && symbol.size <= FUNCTION
+        && symbol.value >= IMAGES.start
+        && symbol.value <= u64::MAX - FUNCTION
 }
 
 /// The name of the module whose `struct module` is at `address`.
@@ -169,9 +181,13 @@ fn read_pages(cpu: &Cpu, address: u64, length: usize) -> Vec<u8> {
 /// Looks at every byte that may be a call. What is no call and looks like one, once in billions of bytes, is
 /// an address that is never executed as an instruction, or one that no open call returns to.
 pub fn calls(cpu: &Cpu, text: std::ops::Range<u64>, targets: &FxHashSet<u64>) -> Vec<(u64, u64)> {
-    /// Bytes looked at in one go.
+    /// Bytes looked at in one go, and at most: no kernel and no module has more code.
     const PART: u64 = 1 << 16;
+    const TEXT: u64 = 128 << 20;
     let mut found = Vec::new();
+    if text.end.saturating_sub(text.start) > TEXT {
+        return found;
+    }
     let mut start = text.start;
     while start < text.end {
         // A call may begin in one part and end in the next.

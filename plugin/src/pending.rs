@@ -42,12 +42,12 @@ impl Pending {
     }
 
     fn add(&self, key: u64) {
-        let free = |slot: &&AtomicU64| {
-            let old = slot.load(Ordering::Relaxed);
-            // A call that never returned (its task is gone) is forgotten for one at the same place.
-            (old == 0 || old == key)
-                && slot.compare_exchange(old, key, Ordering::Relaxed, Ordering::Relaxed).is_ok()
-        };
+        // A call that never returned (its task is gone) stands for the one at the same place.
+        if self.place(key).any(|slot| slot.load(Ordering::Relaxed) == key) {
+            return;
+        }
+        let free =
+            |slot: &&AtomicU64| slot.compare_exchange(0, key, Ordering::Relaxed, Ordering::Relaxed).is_ok();
         if self.place(key).find(free).is_none() {
             // All taken, by calls that never returned: the newest counts.
             self.0[start(key)].store(key, Ordering::Relaxed);

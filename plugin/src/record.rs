@@ -12,6 +12,7 @@ use iotrace_profile::plan::{Source, Word};
 use iotrace_schemas::event::{self, Builtin, KindId, MAX_WORDS};
 use std::cell::Cell;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Most elements of a list that one hit records: what a guest's broken list can cost.
 const LIST: usize = 4096;
@@ -32,8 +33,11 @@ pub struct Recorder {
     writer: Arc<Writer>,
     buffer: Vec<u64>,
     context: Context,
-    /// Tasks already named, in the place that their address gives.
-    tasks: Box<[u64; TASKS]>,
+    tasks: Arc<KnownTasks>,
+    /// Clock of the last record: what is set right later does not go back behind it.
+    last: u64,
+    /// A full buffer was handed over.
+    full: bool,
     /// Virtual time as last told.
     bias: Option<u64>,
     icount: Option<Icount>,
@@ -41,13 +45,15 @@ pub struct Recorder {
 
 impl Recorder {
     /// A recorder for a vCPU.
-    pub fn new(vcpu: u32, writer: Arc<Writer>) -> Self {
+    pub fn new(vcpu: u32, writer: Arc<Writer>, tasks: Arc<KnownTasks>) -> Self {
         Self {
             vcpu: vcpu as u16,
             writer,
             buffer: Vec::with_capacity(BUFFER),
             context: Context::default(),
-            tasks: Box::new([0; TASKS]),
+            tasks,
+            last: 0,
+            full: false,
             bias: None,
             icount: None,
         }
@@ -119,11 +125,9 @@ impl Recorder {
         drift
     }
 
-    /// What was known of a task is stale.
-    pub fn forget_task(&mut self, task: u64) {
-        if let Some(known) = self.tasks.get_mut(slot(task)).filter(|known| **known == task) {
-            *known = 0;
-        }
+    /// Whether a full buffer was handed over since this was last asked.
+    pub fn was_full(&mut self) -> bool {
+        std::mem::take(&mut self.full)
     }
 
     /// Hands over what is in the buffer.
@@ -170,7 +174,7 @@ impl Recorder {
         let task = read(self.context.current_task, 8);
         let context = read(self.context.preempt_count, 4) as u32;
         let moment = Moment { clock, task, context };
-        if task != 0 && self.tasks[slot(task)] != task {
+        if task != 0 && self.tasks.is_new(task) {
             self.name_task(cpu, moment);
         }
         moment
@@ -178,7 +182,6 @@ impl Recorder {
 
     fn name_task(&mut self, cpu: &Cpu, moment: Moment) {
         let task = moment.task;
-        self.tasks[slot(task)] = task;
         let read = |access: &Option<iotrace_profile::plan::Access>| {
             access.as_ref().and_then(|a| follow(a, task, cpu)).unwrap_or(0)
         };
@@ -191,13 +194,34 @@ impl Recorder {
     fn push(&mut self, moment: Moment, kind: KindId, words: &[u64]) {
         if self.buffer.len() + HEADER + words.len() > BUFFER {
             self.flush();
+            self.full = true;
         }
-        self.buffer.extend_from_slice(&[
-            header(kind, words.len(), moment.context),
-            moment.clock,
-            moment.task,
-        ]);
+        self.last = moment.clock.max(self.last);
+        self.buffer.extend_from_slice(&[header(kind, words.len(), moment.context), self.last, moment.task]);
         self.buffer.extend_from_slice(words);
+    }
+}
+
+/// Tasks already named, in the place that their address gives; of all vCPUs, since tasks move between them.
+pub struct KnownTasks([AtomicU64; TASKS]);
+
+impl KnownTasks {
+    /// None.
+    pub fn new() -> Self {
+        Self([const { AtomicU64::new(0) }; TASKS])
+    }
+
+    /// What was known of a task is stale.
+    pub fn forget(&self, task: u64) {
+        let place = &self.0[slot(task)];
+        // Another task in its place stays.
+        let _ = place.compare_exchange(task, 0, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// Whether a task was not known, or was forgotten; it is known from now on.
+    fn is_new(&self, task: u64) -> bool {
+        let place = &self.0[slot(task)];
+        place.load(Ordering::Relaxed) != task && place.swap(task, Ordering::Relaxed) != task
     }
 }
 

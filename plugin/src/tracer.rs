@@ -7,7 +7,7 @@ use crate::guest::{self, IMAGES, Search, hex};
 use crate::instrument::{Fixed, Places};
 use crate::pending::Pending;
 use crate::qemu::{self, Access, Block, Counter, Cpu, Guest, Icount, Instrument, PerVcpu, Register};
-use crate::record::Recorder;
+use crate::record::{KnownTasks, Recorder};
 use crate::site::Site;
 use crate::writer::Writer;
 use iotrace_profile::{Action, Profile, Sources, compile};
@@ -32,6 +32,7 @@ struct Tracer {
     ahead: AtomicI64,
     writer: Arc<Writer>,
     recorders: PerVcpu<Recorder>,
+    tasks: Arc<KnownTasks>,
     places: Mutex<Places>,
     placement: Mutex<Placement>,
     fixed: Fixed,
@@ -58,7 +59,9 @@ pub fn install(guest: Guest, args: &[String]) -> Result<Box<dyn Instrument>, Str
     let args = Args::parse(args)?;
     let profile = load_profile(&args)?;
     let writer = Arc::new(Writer::start(&args.out)?);
-    let recorders = PerVcpu::new(guest.max_vcpus, |i| Recorder::new(i, Arc::clone(&writer)));
+    let tasks = Arc::new(KnownTasks::new());
+    let recorder = |i| Recorder::new(i, Arc::clone(&writer), Arc::clone(&tasks));
+    let recorders = PerVcpu::new(guest.max_vcpus, recorder);
     Ok(Box::new(Tracer {
         args,
         guest,
@@ -67,6 +70,7 @@ pub fn install(guest: Guest, args: &[String]) -> Result<Box<dyn Instrument>, Str
         ahead: AtomicI64::new(0),
         writer,
         recorders,
+        tasks,
         places: Mutex::default(),
         placement: Mutex::default(),
         fixed: Fixed::new(),
@@ -114,7 +118,14 @@ impl Tracer {
     }
 
     fn record(&self, cpu: &Cpu, code: impl FnOnce(&mut Recorder)) {
-        self.recorders.with(cpu.index(), code);
+        let full = self.recorders.with(cpu.index(), |recorder| {
+            code(recorder);
+            recorder.was_full()
+        });
+        if full == Some(true) {
+            // The blocks of all vCPUs stand near one another in the file: a reader merges them by clock.
+            self.flush();
+        }
         if self.writer.failed() {
             self.stopped.store(true, Ordering::Relaxed);
         }
@@ -189,8 +200,7 @@ impl Tracer {
             Action::ModuleUnload => self.module_unloaded(cpu, clock),
             // After the record of this entry, which still has the task under its old name.
             Action::TaskRename => {
-                let task = cpu.register(Register::Rdi);
-                self.record(cpu, |r| r.forget_task(task));
+                self.tasks.forget(cpu.register(Register::Rdi));
             }
             Action::PowerOff => self.power_off(cpu, clock),
             Action::Fault => self.fault(cpu),
@@ -273,7 +283,8 @@ impl Instrument for Tracer {
             self.search(cpu);
         }
         if let Ok(mut places) = self.places.lock() {
-            places.instrument(block, &self.counter, &self.fixed);
+            let exactly = !self.tracing.load(Ordering::Relaxed);
+            places.instrument(block, &self.counter, &self.fixed, exactly);
         }
     }
 
@@ -326,13 +337,17 @@ impl Instrument for Tracer {
         }
     }
 
-    fn exit(&self) {
-        if !self.tracing.load(Ordering::Relaxed) && !self.stopped.load(Ordering::Relaxed) {
+    fn exit(&self, broken: bool) {
+        if broken {
+            self.note(Severity::Error, "internal-error", "the tracing stopped in an internal error");
+            self.stopped.store(true, Ordering::Relaxed);
+        } else if !self.tracing.load(Ordering::Relaxed) && !self.stopped.load(Ordering::Relaxed) {
             self.wrong_kernel("none: the guest ended before it started one");
         } else if !self.stopped.swap(true, Ordering::Relaxed) {
-            self.flush();
             self.note(Severity::Warning, "no-power-off", "QEMU was ended before the guest powered off");
         }
+        // What another vCPU still recorded while the trace was being ended is not left behind.
+        self.flush();
         self.writer.finish();
         if self.writer.failed() {
             let path = self.args.out.display();

@@ -13,7 +13,7 @@ use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
@@ -53,7 +53,7 @@ impl Writer {
         let file = create(path).map_err(|e| failure(&e))?;
         let trace = TraceWriter::new(BufWriter::new(file)).map_err(|e| failure(&e))?;
         let (messages, inbox) = sync_channel(SPARE + 4);
-        let (give_back, spare) = sync_channel(SPARE);
+        let (give_back, spare) = channel();
         for _ in 0..SPARE {
             give_back.send(Vec::with_capacity(BUFFER)).map_err(|e| failure(&e))?;
         }
@@ -116,7 +116,7 @@ struct Worker {
     path: PathBuf,
     trace: Option<TraceWriter<BufWriter<File>>>,
     failed: Arc<AtomicBool>,
-    give_back: SyncSender<Vec<u64>>,
+    give_back: Sender<Vec<u64>>,
 }
 
 impl Worker {
@@ -141,8 +141,8 @@ impl Worker {
             self.attempt(|trace| trace.events_of(vcpu, block));
         }
         words.clear();
-        // Full only if the vCPU went without an answer; the buffer is then not missed.
-        let _ = self.give_back.try_send(words);
+        // Nobody takes it any more when QEMU ends.
+        let _ = self.give_back.send(words);
     }
 
     fn attempt(&mut self, write: impl FnOnce(&mut TraceWriter<BufWriter<File>>) -> Result<(), WriteError>) {

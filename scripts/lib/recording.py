@@ -153,6 +153,8 @@ def verify(folder: Path, chosen: str) -> None:
     """Replay plainly and compare the consoles."""
     with tempfile.TemporaryDirectory(prefix="iotrace-") as place:
         console = Path(place) / "console.txt"
-        replay(folder, manifest.read(folder), chosen, [], console)
+        ended = replay(folder, manifest.read(folder), chosen, [], console)
+        if ended.status != 0:
+            raise Problem(f"QEMU ended with status {ended.status} while replaying: {ended.said or 'it said nothing'}")
         same_console(folder, console)
     say("the replay's console is the recording's")

@@ -52,15 +52,16 @@ impl Instruction {
         (bytes, length.min(16))
     }
 
-    /// Counts it whenever it is executed, before any callback attached after this call.
-    pub fn count(&self, counter: &Counter) {
+    /// Adds `instructions` to the count whenever it is executed, before any callback attached after this
+    /// call.
+    pub fn count(&self, counter: &Counter, instructions: u64) {
         // SAFETY: the handle is valid during the callback; the scoreboard is never freed.
         unsafe {
             sys::qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu(
                 self.0,
                 sys::qemu_plugin_op::QEMU_PLUGIN_INLINE_ADD_U64,
                 clock::entry_of(counter),
-                1,
+                instructions,
             );
         }
     }
@@ -86,7 +87,7 @@ impl Instruction {
             sys::qemu_plugin_register_vcpu_mem_cb(
                 self.0,
                 Some(entry::accessed),
-                sys::qemu_plugin_cb_flags::QEMU_PLUGIN_CB_NO_REGS,
+                sys::qemu_plugin_cb_flags::QEMU_PLUGIN_CB_R_REGS,
                 sys::qemu_plugin_mem_rw::QEMU_PLUGIN_MEM_RW,
                 data(site),
             );

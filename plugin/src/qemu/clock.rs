@@ -49,13 +49,15 @@ pub struct Icount {
 }
 
 impl Icount {
-    /// Access to QEMU's count, if this QEMU exports it (Debian's do) and runs with `-icount`. To be asked
+    /// Access to QEMU's count, if this QEMU exports it (Debian's do) and runs with `-icount shift=N`. To be asked
     /// when the guest runs: QEMU settles it after it has loaded its plugins.
     pub fn find() -> Option<Self> {
         let mode = symbol(c"use_icount")?.cast::<AtomicI32>();
+        // `ICOUNT_PRECISE`. With `shift=auto` the nanoseconds of an instruction change as the guest runs.
+        const PRECISE: i32 = 1;
         // SAFETY: `ICountMode use_icount` is an enum of int's size (include/exec/icount.h), set before
-        // the guest runs; 0 stands for "disabled".
-        if unsafe { (*mode).load(Ordering::Relaxed) } == 0 {
+        // the guest runs.
+        if unsafe { (*mode).load(Ordering::Relaxed) } != PRECISE {
             return None;
         }
         let raw = symbol(c"icount_get_raw")?;

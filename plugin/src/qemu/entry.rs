@@ -52,8 +52,8 @@ pub trait Instrument: Sync + Send {
     fn accessed(&self, cpu: &Cpu, access: Access, site: &'static Site);
     /// An interrupt was delivered (API 7).
     fn interrupted(&self, cpu: &Cpu, from: u64, to: u64);
-    /// QEMU ends.
-    fn exit(&self);
+    /// QEMU ends. `broken`: the tracing stopped in a panic.
+    fn exit(&self, broken: bool);
 }
 
 static INSTRUMENT: OnceLock<Box<dyn Instrument>> = OnceLock::new();
@@ -156,11 +156,20 @@ unsafe extern "C" fn translate7(tb: *mut sys::qemu_plugin_tb, _data: *mut c_void
 }
 
 unsafe extern "C" fn exit4(_id: sys::qemu_plugin_id_t, _data: *mut c_void) {
-    guard(|i| i.exit());
+    finish();
 }
 
 unsafe extern "C" fn exit7(_data: *mut c_void) {
-    guard(|i| i.exit());
+    finish();
+}
+
+/// Ends the trace, also one that stopped because of a panic: what was recorded until then is sound.
+fn finish() {
+    let broken = BROKEN.load(Ordering::Relaxed);
+    let end = |instrument: &dyn Instrument| catch_unwind(AssertUnwindSafe(|| instrument.exit(broken)));
+    if INSTRUMENT.get().is_some_and(|instrument| end(&**instrument).is_err()) {
+        report("internal error (see above) while the trace was being ended; please report it");
+    }
 }
 
 unsafe extern "C" fn interrupt7(vcpu: c_uint, _kind: c_int, from: u64, to: u64, _data: *mut c_void) {

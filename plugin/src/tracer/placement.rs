@@ -21,6 +21,8 @@ use rustc_hash::{FxHashMap, FxHashSet};
 #[derive(Debug, Default)]
 pub struct Placement {
     next: u16,
+    /// There were more probes than numbers.
+    exhausted: bool,
     slide: u64,
     modules: Vec<Module>,
     /// Functions by address, to name the addresses that events mention.
@@ -146,6 +148,13 @@ impl Placement {
         for function in found {
             definitions.extend(self.place(function, module, capture, places));
         }
+        if std::mem::take(&mut self.exhausted) {
+            definitions.push(Definition::Note(Note {
+                severity: Severity::Warning,
+                topic: "probes".into(),
+                text: "there are more probes than a trace can number: later ones are missing".into(),
+            }));
+        }
         for (address, target) in guest::calls(cpu, text, &targets) {
             if let Some(site) = self.returning.get(&target) {
                 places.add_return(address, site);
@@ -187,9 +196,13 @@ impl Placement {
 
     /// The next free kind; none when there are no more.
     fn number(&mut self) -> Option<KindId> {
-        let number = FIRST_PROBE.checked_add(self.next)?;
-        self.next = self.next.checked_add(1)?;
-        Some(number)
+        // The highest number stands for the columns that all events have, see FORMAT.md.
+        let number = FIRST_PROBE.checked_add(self.next).filter(|number| *number < KindId::MAX);
+        match number {
+            Some(_) => self.next += 1,
+            None => self.exhausted = true,
+        }
+        number
     }
 }
 

@@ -73,14 +73,16 @@ pub enum ReadError {
         source: DefinitionError,
     },
     /// A chunk is missing or out of order.
-    #[error("chunk {found} at offset {offset} follows chunk {before}: the file was put together wrongly")]
+    #[error(
+        "chunk {found} stands at offset {offset} where chunk {expected} should: the file was put together wrongly"
+    )]
     Sequence {
         /// Offset in the file.
         offset: usize,
         /// Number it has.
         found: u64,
-        /// Number of the one before.
-        before: u64,
+        /// Number it should have.
+        expected: u64,
     },
 }
 
@@ -207,8 +209,12 @@ impl Chunks<'_> {
 
     fn decode(&mut self, head: ChunkHead, stored: &[u8]) -> Result<Option<Chunk>, ReadError> {
         let (offset, sequence) = (self.offset, head.sequence);
-        if let Some(before) = self.before.filter(|before| before.wrapping_add(1) != sequence) {
-            return Err(ReadError::Sequence { offset, found: sequence, before });
+        let expected = self.before.map_or(0, |before| before.wrapping_add(1));
+        if sequence != expected {
+            return Err(ReadError::Sequence { offset, found: sequence, expected });
+        }
+        if let ChunkKind::Unknown(code) = head.kind {
+            return Ok(Some(Chunk::Unknown(code)));
         }
         let unpacked;
         let payload = if head.compressed {
@@ -229,8 +235,7 @@ impl Chunks<'_> {
                     .map_err(|source| ReadError::Block { offset, sequence, source })?;
                 Some(Chunk::Events(block))
             }
-            ChunkKind::End => None,
-            ChunkKind::Unknown(code) => Some(Chunk::Unknown(code)),
+            ChunkKind::End | ChunkKind::Unknown(_) => None,
         })
     }
 }

@@ -45,6 +45,8 @@ impl<W: Write> TraceWriter<W> {
         out.write_all(&MAGIC)?;
         out.write_all(&VERSION.to_le_bytes())?;
         out.write_all(&0_u32.to_le_bytes())?;
+        // A writer that is killed at once leaves a trace without chunks, not an empty file.
+        out.flush()?;
         Ok(Self { out, sequence: 0, events: 0, last_clock: 0 })
     }
 
