@@ -4,9 +4,8 @@
 //! attached to its instructions. An instruction that is no such place carries only the count.
 
 use crate::guest::KERNEL_HALF;
-use crate::qemu::{Block, Counter};
+use crate::qemu::{Block, Counter, Instruction};
 use crate::site::Site;
-use iced_x86::{Decoder, DecoderOptions, FlowControl, Mnemonic, OpKind};
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 
@@ -65,77 +64,38 @@ impl Places {
         self.device_sites.retain(|address, _| !(start..end).contains(address));
     }
 
-    /// Attaches what belongs to the instructions of a block. `exactly`: counts each instruction by itself,
-    /// as is needed for code that is not of 64 bits.
-    ///
-    /// A block is left before its end only by an instruction that accesses memory and faults, or turns out
-    /// to access a device. So instructions are counted together up to the next that may, up to one with a
-    /// site, or up to the end: wherever the count is looked at, or the block is left, it is exact.
-    pub fn instrument(&mut self, block: &Block, counter: &Counter, fixed: &Fixed, exactly: bool) {
+    /// Attaches what belongs to the instructions of a block.
+    pub fn instrument(&mut self, block: &Block, counter: &Counter, fixed: &Fixed) {
         let kernel = block.address() >= KERNEL_HALF;
-        let mut instructions = block.instructions().peekable();
-        let mut uncounted = 0;
-        while let Some(instruction) = instructions.next() {
-            uncounted += 1;
-            let (address, (bytes, length)) = (instruction.address(), instruction.bytes());
-            let code = &bytes[..length];
-            let sites = match code {
-                [0x0f, 0xa2, ..] => vec![fixed.cpuid],
-                [0xf4, ..] if kernel => vec![fixed.halt],
-                _ if kernel => self.kernel_sites(address, code),
-                _ => Vec::new(),
-            };
-            let last = instructions.peek().is_none();
+        for instruction in block.instructions() {
             // The count comes first: a callback finds its own instruction counted.
-            if exactly || last || !sites.is_empty() || may_access_memory(code) {
-                instruction.count(counter, std::mem::take(&mut uncounted));
-            }
-            sites.into_iter().for_each(|site| instruction.on_execution(site));
-            if let Some(&record) = at(&self.devices, address).filter(|_| kernel) {
-                let make = || Site::Device { pc: address, record }.keep();
-                instruction.on_access(self.device_sites.entry(address).or_insert_with(make));
+            instruction.count(counter);
+            let (bytes, length) = instruction.bytes();
+            match &bytes[..length] {
+                [0x0f, 0xa2, ..] => instruction.on_execution(fixed.cpuid),
+                [0xf4, ..] if kernel => instruction.on_execution(fixed.halt),
+                code if kernel => self.kernel_instruction(&instruction, code),
+                _ => {}
             }
         }
     }
 
-    fn kernel_sites(&self, address: u64, code: &[u8]) -> Vec<&'static Site> {
-        let leaving = at(&self.exits, address).filter(|_| is_return(code, address, &self.thunks));
+    fn kernel_instruction(&mut self, instruction: &Instruction, code: &[u8]) {
+        let address = instruction.address();
         // A function has returned before the next one is entered.
-        let places = [self.returns.get(&address), self.entries.get(&address), leaving];
-        places.into_iter().flatten().copied().collect()
+        for site in self.returns.get(&address).into_iter().chain(self.entries.get(&address)) {
+            instruction.on_execution(site);
+        }
+        if is_return(code, address, &self.thunks)
+            && let Some(site) = at(&self.exits, address)
+        {
+            instruction.on_execution(site);
+        }
+        if let Some(&record) = at(&self.devices, address) {
+            let make = || Site::Device { pc: address, record }.keep();
+            instruction.on_access(self.device_sites.entry(address).or_insert_with(make));
+        }
     }
-}
-
-/// Whether an instruction may access memory, its stack included. True if in doubt.
-fn may_access_memory(code: &[u8]) -> bool {
-    let instruction = Decoder::new(64, code, DecoderOptions::NONE).decode();
-    let in_registers = |kind| {
-        use OpKind::*;
-        matches!(
-            kind,
-            Register
-                | NearBranch16
-                | NearBranch32
-                | NearBranch64
-                | Immediate8
-                | Immediate8_2nd
-                | Immediate16
-                | Immediate32
-                | Immediate64
-                | Immediate8to16
-                | Immediate8to32
-                | Immediate8to64
-                | Immediate32to64
-        )
-    };
-    let simple = !instruction.is_invalid()
-        && !instruction.is_stack_instruction()
-        && matches!(
-            instruction.flow_control(),
-            FlowControl::Next | FlowControl::ConditionalBranch | FlowControl::UnconditionalBranch
-        );
-    // LEA only computes the address.
-    !(simple && (instruction.mnemonic() == Mnemonic::Lea || instruction.op_kinds().all(in_registers)))
 }
 
 /// Sites that do not depend on the kernel.
@@ -182,25 +142,6 @@ mod tests {
         assert!(is_return(&[0xe9, 0xfb, 0x0f, 0, 0], 0x1000, &[0x2000]));
         assert!(!is_return(&[0xe9, 0xfb, 0x0f, 0, 0], 0x1000, &[0x3000]));
         assert!(!is_return(&[0x90], 0, &[]));
-    }
-
-    #[test]
-    fn instructions_that_stay_in_registers_are_known() {
-        for (code, expected) in [
-            (&[0x48, 0x89, 0xc3][..], false),   // mov %rax,%rbx
-            (&[0x48, 0x89, 0x03], true),        // mov %rax,(%rbx)
-            (&[0x48, 0x8d, 0x43, 0x08], false), // lea 8(%rbx),%rax
-            (&[0x74, 0x10], false),             // je
-            (&[0xe8, 0, 0, 0, 0], true),        // call
-            (&[0x53], true),                    // push %rbx
-            (&[0xc3], true),                    // ret
-            (&[0xf3, 0x48, 0xa5], true),        // rep movsq
-            (&[0x0f, 0x0b], true),              // ud2
-            (&[0xff, 0xff], true),              // invalid
-            (&[], true),
-        ] {
-            assert_eq!(may_access_memory(code), expected, "{code:02x?}");
-        }
     }
 
     #[test]

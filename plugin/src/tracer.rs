@@ -283,8 +283,7 @@ impl Instrument for Tracer {
             self.search(cpu);
         }
         if let Ok(mut places) = self.places.lock() {
-            let exactly = !self.tracing.load(Ordering::Relaxed);
-            places.instrument(block, &self.counter, &self.fixed, exactly);
+            places.instrument(block, &self.counter, &self.fixed);
         }
     }
 

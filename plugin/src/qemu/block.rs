@@ -52,16 +52,15 @@ impl Instruction {
         (bytes, length.min(16))
     }
 
-    /// Adds `instructions` to the count whenever it is executed, before any callback attached after this
-    /// call.
-    pub fn count(&self, counter: &Counter, instructions: u64) {
+    /// Counts it whenever it is executed, before any callback attached after this call.
+    pub fn count(&self, counter: &Counter) {
         // SAFETY: the handle is valid during the callback; the scoreboard is never freed.
         unsafe {
             sys::qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu(
                 self.0,
                 sys::qemu_plugin_op::QEMU_PLUGIN_INLINE_ADD_U64,
                 clock::entry_of(counter),
-                instructions,
+                1,
             );
         }
     }

@@ -17,7 +17,7 @@ mod entry;
 mod host;
 mod per_vcpu;
 
-pub use block::Block;
+pub use block::{Block, Instruction};
 pub use clock::{Counter, Icount};
 pub use cpu::{ARGUMENTS, Cpu, Register};
 pub use entry::{Access, Guest, Instrument};
