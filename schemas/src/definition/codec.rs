@@ -1,4 +1,4 @@
-//! Definitions to bytes and back. The only module that knows bincode.
+//! Definitions to bytes and back. The only module of the format that calls bincode.
 //!
 //! In: definitions. Out: for each, `tag: u16, length: u32, body`, all little-endian. The body is
 //! bincode's fixed-int little-endian layout, which FORMAT.md spells out, so that another encoder can
