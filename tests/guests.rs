@@ -70,7 +70,7 @@ fn a_bare_kernel_gives_the_same_events() {
     }
 }
 
-/// Splits, merges at both ends, merges of requests, a full queue, discards, under each scheduler.
+/// Splits, merges at both ends, merges of requests, deep queues, discards, under each scheduler.
 #[test]
 fn witness_agrees_under_each_scheduler() {
     let heavy = format!("fio:{}", checkout().join("tests/jobs/heavy.fio").display());
