@@ -16,8 +16,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Most elements of a list that one hit records: what a guest's broken list can cost.
 const LIST: usize = 4096;
-/// Tasks whose names are remembered.
-const TASKS: usize = 1024;
+/// Addresses that are remembered as named.
+const KNOWN: usize = 1024;
 
 /// What a record needs to know of the moment.
 #[derive(Debug, Clone, Copy, Default)]
@@ -33,7 +33,10 @@ pub struct Recorder {
     writer: Arc<Writer>,
     buffer: Vec<u64>,
     context: Context,
-    tasks: Arc<KnownTasks>,
+    tasks: Arc<Known>,
+    symbols: Arc<Known>,
+    /// A function's address that was just recorded and has no name yet.
+    unnamed: Option<u64>,
     /// Clock of the last record: what is set right later does not go back behind it.
     last: u64,
     /// A full buffer was handed over.
@@ -45,13 +48,15 @@ pub struct Recorder {
 
 impl Recorder {
     /// A recorder for a vCPU.
-    pub fn new(vcpu: u32, writer: Arc<Writer>, tasks: Arc<KnownTasks>) -> Self {
+    pub fn new(vcpu: u32, writer: Arc<Writer>, tasks: Arc<Known>, symbols: Arc<Known>) -> Self {
         Self {
             vcpu: vcpu as u16,
             writer,
             buffer: Vec::with_capacity(BUFFER),
             context: Context::default(),
             tasks,
+            symbols,
+            unnamed: None,
             last: 0,
             full: false,
             bias: None,
@@ -125,6 +130,11 @@ impl Recorder {
         drift
     }
 
+    /// A function's address that was recorded for the first time since this was last asked.
+    pub fn take_unnamed(&mut self) -> Option<u64> {
+        self.unnamed.take()
+    }
+
     /// Whether a full buffer was handed over since this was last asked.
     pub fn was_full(&mut self) -> bool {
         std::mem::take(&mut self.full)
@@ -157,6 +167,10 @@ impl Recorder {
                 }
                 Source::ThroughElement(access) => follow(access, element, cpu).unwrap_or(0),
             };
+            // A second one in the same record has its turn the next time.
+            if word.symbol && *value != 0 && self.unnamed.is_none() && self.symbols.is_new(*value) {
+                self.unnamed = Some(*value);
+            }
         }
         self.push(moment, kind, &words[..plan.len().min(MAX_WORDS)]);
     }
@@ -202,32 +216,38 @@ impl Recorder {
     }
 }
 
-/// Tasks already named, in the place that their address gives; of all vCPUs, since tasks move between them.
-pub struct KnownTasks([AtomicU64; TASKS]);
+/// Addresses already named, tasks or functions, in the place that the address gives; of all vCPUs.
+pub struct Known([AtomicU64; KNOWN]);
 
-impl KnownTasks {
+impl Known {
     /// None.
     pub fn new() -> Self {
-        Self([const { AtomicU64::new(0) }; TASKS])
+        Self([const { AtomicU64::new(0) }; KNOWN])
     }
 
-    /// What was known of a task is stale.
-    pub fn forget(&self, task: u64) {
-        let place = &self.0[slot(task)];
-        // Another task in its place stays.
-        let _ = place.compare_exchange(task, 0, Ordering::Relaxed, Ordering::Relaxed);
+    /// What was known of an address is stale.
+    pub fn forget(&self, address: u64) {
+        let place = &self.0[slot(address)];
+        // Another one in its place stays.
+        let _ = place.compare_exchange(address, 0, Ordering::Relaxed, Ordering::Relaxed);
     }
 
-    /// Whether a task was not known, or was forgotten; it is known from now on.
-    fn is_new(&self, task: u64) -> bool {
-        let place = &self.0[slot(task)];
-        place.load(Ordering::Relaxed) != task && place.swap(task, Ordering::Relaxed) != task
+    /// What was known of a range of addresses is stale.
+    pub fn forget_all(&self, start: u64, end: u64) {
+        let addresses = self.0.iter().map(|place| place.load(Ordering::Relaxed));
+        addresses.filter(|address| (start..end).contains(address)).for_each(|address| self.forget(address));
+    }
+
+    /// Whether an address was not known, or was forgotten; it is known from now on.
+    fn is_new(&self, address: u64) -> bool {
+        let place = &self.0[slot(address)];
+        place.load(Ordering::Relaxed) != address && place.swap(address, Ordering::Relaxed) != address
     }
 }
 
-fn slot(task: u64) -> usize {
-    // Tasks are aligned to 64 bytes and more (struct task_struct, ARCH_MIN_TASKALIGN).
-    ((task >> 6) ^ (task >> 16)) as usize % TASKS
+fn slot(address: u64) -> usize {
+    // Tasks are aligned to 64 bytes and more (struct task_struct, ARCH_MIN_TASKALIGN), functions to 16.
+    ((address >> 6) ^ (address >> 16)) as usize % KNOWN
 }
 
 /// The registers that hold arguments, each read when it is first asked for.

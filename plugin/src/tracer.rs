@@ -7,7 +7,7 @@ use crate::guest::{self, IMAGES, Search, hex};
 use crate::instrument::{Fixed, Places};
 use crate::pending::Pending;
 use crate::qemu::{self, Access, Block, Counter, Cpu, Guest, Icount, Instrument, PerVcpu, Register};
-use crate::record::{KnownTasks, Recorder};
+use crate::record::{Known, Recorder};
 use crate::site::Site;
 use crate::writer::Writer;
 use iotrace_profile::{Action, Profile, Sources, compile};
@@ -32,7 +32,8 @@ struct Tracer {
     ahead: AtomicI64,
     writer: Arc<Writer>,
     recorders: PerVcpu<Recorder>,
-    tasks: Arc<KnownTasks>,
+    tasks: Arc<Known>,
+    symbols: Arc<Known>,
     places: Mutex<Places>,
     placement: Mutex<Placement>,
     fixed: Fixed,
@@ -59,8 +60,8 @@ pub fn install(guest: Guest, args: &[String]) -> Result<Box<dyn Instrument>, Str
     let args = Args::parse(args)?;
     let profile = load_profile(&args)?;
     let writer = Arc::new(Writer::start(&args.out)?);
-    let tasks = Arc::new(KnownTasks::new());
-    let recorder = |i| Recorder::new(i, Arc::clone(&writer), Arc::clone(&tasks));
+    let (tasks, symbols) = (Arc::new(Known::new()), Arc::new(Known::new()));
+    let recorder = |i| Recorder::new(i, Arc::clone(&writer), Arc::clone(&tasks), Arc::clone(&symbols));
     let recorders = PerVcpu::new(guest.max_vcpus, recorder);
     Ok(Box::new(Tracer {
         args,
@@ -71,6 +72,7 @@ pub fn install(guest: Guest, args: &[String]) -> Result<Box<dyn Instrument>, Str
         writer,
         recorders,
         tasks,
+        symbols,
         places: Mutex::default(),
         placement: Mutex::default(),
         fixed: Fixed::new(),
@@ -192,8 +194,14 @@ impl Tracer {
         if let Some(kind) = entry.exit {
             self.pending.entered(cpu, kind);
         }
-        self.record(cpu, |r| r.entry(cpu, clock, entry));
-        self.define_symbols(cpu, entry);
+        let mut unnamed = None;
+        self.record(cpu, |r| {
+            r.entry(cpu, clock, entry);
+            unnamed = r.take_unnamed();
+        });
+        if let Some(address) = unnamed {
+            self.define_symbol(address);
+        }
         match entry.action {
             Action::Record => {}
             Action::ModuleLoad => self.module_loaded(cpu, clock),
@@ -207,15 +215,12 @@ impl Tracer {
         }
     }
 
-    /// Names the functions whose addresses an event mentions for the first time.
-    fn define_symbols(&self, cpu: &Cpu, entry: &'static crate::site::Entry) {
-        if entry.plan.words.iter().any(|w| w.symbol)
-            && let Ok(mut placement) = self.placement.lock()
+    /// Names a function whose address an event mentions for the first time.
+    fn define_symbol(&self, address: u64) {
+        if let Ok(mut placement) = self.placement.lock()
+            && let Some(definition) = placement.new_symbol(address)
         {
-            let definitions = placement.new_symbols(&entry.plan, cpu);
-            if !definitions.is_empty() {
-                self.writer.define(definitions);
-            }
+            self.writer.define(vec![definition]);
         }
     }
 
@@ -248,8 +253,9 @@ impl Tracer {
         let Some(access) = &self.profile.module else { return };
         let Some(name) = guest::module_name(access, cpu.register(Register::Rdi), cpu) else { return };
         let (Ok(mut placement), Ok(mut places)) = (self.placement.lock(), self.places.lock()) else { return };
-        if let Some(number) = placement.remove_module(&name, &mut places) {
-            self.record(cpu, |r| r.builtin(cpu, clock, event::MODULE_UNLOAD, &[number.into()]));
+        if let Some(module) = placement.remove_module(&name, &mut places) {
+            self.symbols.forget_all(module.text.0, module.text.1);
+            self.record(cpu, |r| r.builtin(cpu, clock, event::MODULE_UNLOAD, &[module.id.into()]));
         }
     }
 

@@ -9,9 +9,8 @@
 use crate::args::Capture;
 use crate::guest::{self, LoadedModule};
 use crate::instrument::Places;
-use crate::qemu::{ARGUMENTS, Cpu};
+use crate::qemu::Cpu;
 use crate::site::{Entry, Exit, Site};
-use iotrace_profile::plan::{Plan, Source};
 use iotrace_profile::{Action, Function, Place, Profile};
 use iotrace_schemas::definition::{At, Definition, Kind, Module, Note, Probe, Severity, Success, Symbol};
 use iotrace_schemas::event::{BUILTINS, FIRST_PROBE, KindId};
@@ -23,7 +22,6 @@ pub struct Placement {
     next: u16,
     /// There were more probes than numbers.
     exhausted: bool,
-    slide: u64,
     modules: Vec<Module>,
     /// Functions by address, to name the addresses that events mention.
     symbols: Vec<(u64, String)>,
@@ -42,7 +40,6 @@ impl Placement {
         places: &mut Places,
         cpu: &Cpu,
     ) -> Vec<Definition> {
-        self.slide = slide;
         let moved = |(address, name): &(u64, String)| (address.wrapping_add(slide), name.clone());
         self.symbols = profile.symbols.iter().map(moved).collect();
         let thunks = self.symbols.iter().filter(|(_, name)| name.ends_with("_return_thunk"));
@@ -102,31 +99,21 @@ impl Placement {
     }
 
     /// Forgets a module; none if it is not known.
-    pub fn remove_module(&mut self, name: &str, places: &mut Places) -> Option<u32> {
-        let module = self.modules.iter().rev().find(|m| m.name == name)?;
+    pub fn remove_module(&mut self, name: &str, places: &mut Places) -> Option<Module> {
+        let module = self.modules.iter().rev().find(|m| m.name == name)?.clone();
         let (start, end) = module.text;
         places.remove(start, end);
         self.symbols.retain(|(address, _)| !(start..end).contains(address));
         self.named.retain(|address| !(start..end).contains(address));
         self.returning.retain(|address, _| !(start..end).contains(address));
-        Some(module.id)
+        Some(module)
     }
 
-    /// Definitions of the function addresses that a plan is about to record and that have no name yet.
-    pub fn new_symbols(&mut self, plan: &Plan, cpu: &Cpu) -> Vec<Definition> {
-        let mut definitions = Vec::new();
-        for word in plan.words.iter().filter(|w| w.symbol) {
-            let Source::Through(position, access) = &word.source else { continue };
-            let Some(register) = ARGUMENTS.get(usize::from(*position)) else { continue };
-            let address = guest::follow(access, cpu.register(*register), cpu).unwrap_or(0);
-            if address != 0 && self.named.insert(address) {
-                definitions.extend(self.symbol(address));
-            }
+    /// The name of a function's address, if it was not defined before.
+    pub fn new_symbol(&mut self, address: u64) -> Option<Definition> {
+        if !self.named.insert(address) {
+            return None;
         }
-        definitions
-    }
-
-    fn symbol(&self, address: u64) -> Option<Definition> {
         let at = self.symbols.binary_search_by_key(&address, |(a, _)| *a).ok()?;
         let name = self.symbols[at].1.clone();
         Some(Definition::Symbol(Symbol { address, name }))
