@@ -4,18 +4,28 @@
 
 mod bio;
 mod block_event;
+mod call;
+mod cause;
 mod definitions;
+mod io;
+mod level;
 mod op;
 mod request;
 mod stage;
 mod task;
 mod time;
 
-pub use bio::{Bio, BioId, Call, Join, Origin};
+pub use bio::{Bio, BioId, FileCall, Join, Origin};
 pub use block_event::{BlockEvent, BlockKind};
+pub use call::{Call, CallEnd, CallId, Ending};
+pub use cause::{Cause, Handover, HandoverKind, Point, Switch, Wait};
 pub use definitions::Definitions;
+pub use io::{Carried, File, Io, IoId};
+pub use level::Level;
 pub use op::{Op, OpCodes, OpName};
-pub use request::{Attempt, FlushRide, IrqRef, Member, Request, RequestId, RequestKind, Update};
+pub use request::{
+    Attempt, CompletionWay, DispatchWay, FlushRide, IrqRef, Member, Request, RequestId, RequestKind, Update,
+};
 pub use stage::{Stage, StageMark};
 pub use task::{Comm, Task};
 pub use time::TimeMap;

@@ -6,35 +6,48 @@
 //! in [`Counts`].
 
 mod bios;
+mod calls;
+mod causes;
 mod commands;
 mod counts;
 pub(crate) mod devices;
 mod ends;
 mod flush;
 mod interrupts;
+mod ios;
 mod merges;
+mod pages;
 pub(crate) mod probes;
 mod requests;
 mod stages;
 #[cfg(test)]
 mod tests;
+mod ways;
 
 pub use counts::{Counts, Oddity};
 pub use probes::{Field, Signal};
 
-use crate::context::{Calls, Frame, Level, Place, Tasks};
-use crate::model::{Bio, BlockEvent, Call, Join, OpCodes, Request, WorkloadMark};
+use crate::context::{Calls, Left, Tasks};
+use crate::model::{
+    Bio, BlockEvent, Call, CallEnd, CallId, Cause, FileCall, Handover, Io, IoId, Join, Level, OpCodes,
+    Request, Switch, Wait, WorkloadMark,
+};
 use bios::LiveBio;
+use causes::Causes;
 use commands::Bells;
 use devices::Devices;
 use flush::Flushes;
 use interrupts::Interrupts;
-use iotrace_schemas::definition::{At, Definition};
-use iotrace_schemas::event::{Event, FIRST_PROBE, INTERRUPT, MARK, MARK_BEGIN, MARK_END, MMIO_WRITE, TASK};
+use ios::Ios;
+use iotrace_schemas::definition::Definition;
+use iotrace_schemas::event::{
+    Event, FIRST_PROBE, INTERRUPT, IRET, MARK, MARK_BEGIN, MARK_END, MMIO_READ, MMIO_WRITE, TASK,
+};
 use merges::PendingInsert;
 use probes::{Probes, Words};
 use requests::Seen;
 use rustc_hash::{FxHashMap, FxHashSet};
+use std::rc::Rc;
 
 /// Takes what the stitcher finds.
 pub trait Sink {
@@ -46,6 +59,21 @@ pub trait Sink {
     fn block_event(&mut self, _event: BlockEvent) {}
     /// The guest set a mark.
     fn mark(&mut self, _mark: WorkloadMark) {}
+    /// A call begins, with the event of its entry.
+    fn entered(&mut self, _call: &Call, _event: &Event<'_>) {}
+    /// Something happened in a call that has no extent of its own: an inlined function begins, a device is
+    /// accessed.
+    fn passed(&mut self, _within: Option<CallId>, _event: &Event<'_>) {}
+    /// A call ended.
+    fn left(&mut self, _end: &CallEnd) {}
+    /// Another task runs.
+    fn switched(&mut self, _switch: &Switch) {}
+    /// A context began that another one had asked for.
+    fn handover(&mut self, _handover: &Handover) {}
+    /// A task of an I/O waited, was woken, and runs again.
+    fn wait(&mut self, _wait: Wait) {}
+    /// An I/O is over and its bytes are written, or the trace is over.
+    fn io(&mut self, _io: Io) {}
 }
 
 /// What the exit of an open call needs to know of its entry.
@@ -70,7 +98,29 @@ enum Open {
     /// A request is given to the SCSI layer.
     Dispatch { rq: u64 },
     /// A task asked for I/O.
-    Vfs(Call),
+    Vfs(FileCall),
+    /// A system call.
+    Syscall { io: IoId, name: Rc<str> },
+    /// A work item: address of its function, who queued it.
+    Work { function: u64, by: Option<Rc<Cause>> },
+    /// A timer that ran out: address of its function, who started it.
+    Timer { function: u64, by: Option<Rc<Cause>> },
+    /// A wait of a task.
+    Wait(Rc<str>),
+    /// A task is being woken.
+    Wake { task: u64 },
+    /// Softirqs are being served.
+    Softirq,
+    /// The block softirq is being served.
+    SoftirqBlock,
+    /// A request is being completed.
+    Complete { rq: u64 },
+    /// A way to the hardware queue.
+    Way(Signal),
+    /// The entry of an interrupt, up to its IRET.
+    IrqFrame,
+    /// The entry of an exception, up to its IRET.
+    ExcFrame,
     /// An interrupt.
     Irq,
     /// A driver's own interrupt handler.
@@ -85,6 +135,10 @@ pub struct Stitcher {
     tasks: Tasks,
     symbols: FxHashMap<u64, String>,
     calls: Calls<Open>,
+    /// Calls that have just ended.
+    ended: Vec<Left<Open>>,
+    causes: Causes,
+    ios: Ios,
     bios: FxHashMap<u64, LiveBio>,
     requests: FxHashMap<u64, Request>,
     /// Request of each command, by the commands' addresses.
@@ -133,13 +187,20 @@ impl Stitcher {
 
     /// Takes in an event.
     pub fn event(&mut self, event: &Event<'_>, out: &mut dyn Sink) {
+        self.calls.advance(event);
         if event.kind >= FIRST_PROBE {
             return self.probe(event, out);
         }
         match event.kind {
-            k if k == TASK.id => self.tasks.event(event),
-            k if k == MMIO_WRITE.id => self.mmio_write(event),
+            k if k == TASK.id => self.task(event),
+            k if k == MMIO_WRITE.id || k == MMIO_READ.id => {
+                out.passed(self.innermost(event), event);
+                if k == MMIO_WRITE.id {
+                    self.mmio_write(event);
+                }
+            }
             k if k == INTERRUPT.id => self.interrupts.reported(event),
+            k if k == IRET.id => self.iret(event, out),
             k if k == MARK.id => self.mark(event, out),
             _ => {}
         }
@@ -159,6 +220,17 @@ impl Stitcher {
         let mut requests: Vec<_> = self.requests.drain().map(|(_, rq)| rq).collect();
         requests.sort_by_key(|rq| rq.id);
         requests.iter().for_each(|rq| out.request(rq));
+        self.finish_ios(out);
+    }
+
+    fn task(&mut self, event: &Event<'_>) {
+        if let [address, pid, ..] = *event.words {
+            let before = self.tasks.get(address).pid;
+            if before != 0 && u64::from(before) != pid {
+                self.calls.forget(address);
+            }
+        }
+        self.tasks.event(event);
     }
 
     fn mark(&mut self, event: &Event<'_>, out: &mut dyn Sink) {
@@ -169,27 +241,6 @@ impl Stitcher {
             _ => {}
         }
         out.mark(WorkloadMark { clock: event.clock, code });
-    }
-
-    fn probe(&mut self, event: &Event<'_>, out: &mut dyn Sink) {
-        let Some(words) = self.probes.words(event) else {
-            self.counts.add(Oddity::UndefinedProbe, 1);
-            return;
-        };
-        match words.at() {
-            At::Entry => {
-                let open = self.entry(event, &words, out);
-                if words.has_exit() {
-                    let frame = Frame { function: words.function(), clock: event.clock, data: open };
-                    self.calls.enter(Place::of(event), frame);
-                }
-            }
-            At::Exit => {
-                if let Some(frame) = self.calls.leave(Place::of(event), words.function()) {
-                    self.exit(event, &words, frame, out);
-                }
-            }
-        }
     }
 
     fn entry(&mut self, event: &Event<'_>, words: &Words<'_>, out: &mut dyn Sink) -> Open {
@@ -210,10 +261,8 @@ impl Stitcher {
             Signal::RqRequeue => self.rq_requeue(event, words, out),
             Signal::RqDispatch => return self.rq_dispatch(event, words, out),
             Signal::RqIssue => self.rq_issue(event, words, out),
-            Signal::RqComplete => {
-                self.rq_step(event, words, |attempt, clock| attempt.completed = Some(clock))
-            }
-            Signal::RqSoftirq => self.rq_step(event, words, |attempt, clock| attempt.softirq = Some(clock)),
+            Signal::RqComplete => return self.rq_complete(event, words),
+            Signal::RqSoftirq => self.rq_softirq(event, words),
             Signal::RqUpdate => self.rq_update(event, words, out),
             Signal::RqEnd => self.rq_end(event, words),
             Signal::RqFree => self.rq_free(event, words, out),
@@ -223,13 +272,16 @@ impl Stitcher {
             Signal::CmdDriverDone => {
                 self.rq_step(event, words, |attempt, clock| attempt.driver_done = Some(clock));
             }
-            Signal::CmdDone => self.cmd_done(event, words),
+            Signal::CmdDone => self.cmd_done(event, words, out),
             Signal::CmdFinish => self.cmd_finish(event, words),
             Signal::FlushInsert => self.flush_insert(event, words, out),
             Signal::FlushStep => self.flush_step(event, words, out),
             Signal::FlushEnd => self.flush_end(event, words, out),
             Signal::IrqEntry => {
-                self.interrupts.entered(event, words.get(Field::Vector), &mut self.counts);
+                let open = self.calls.all(event);
+                let frame = open.iter().rev().find(|f| f.boundary).filter(|f| f.data == Open::IrqFrame);
+                let call = frame.map_or_else(|| self.calls.next(), |frame| frame.number);
+                self.interrupts.entered(event, words.get(Field::Vector), Some(call), &mut self.counts);
                 return Open::Irq;
             }
             Signal::IrqHandler => {
@@ -242,58 +294,72 @@ impl Stitcher {
             }
             Signal::IrqDriver => return Open::IrqDriver,
             Signal::PciEnable => self.devices.enabled(words),
-            Signal::Vfs(name) => return Open::Vfs(vfs_call(event, words, name)),
+            Signal::Vfs(name) => return self.vfs(event, words, name),
+            Signal::Syscall => return self.syscall(event, words),
+            Signal::CacheWrite => self.cache_write(event, words),
+            Signal::TaskWake => return Open::Wake { task: words.get(Field::Task).unwrap_or(0) },
+            Signal::TaskNew => self.task_new(event, words),
+            Signal::TaskSwitch => self.task_switch(event, words, out),
+            Signal::TaskWait => return Open::Wait(words.stage()),
+            Signal::WorkQueue => self.work_queue(event, words),
+            Signal::WorkRun => return self.work_run(event, words, out),
+            Signal::TimerStart => self.timer_start(event, words),
+            Signal::TimerRun => return self.timer_run(event, words, out),
+            Signal::SoftirqRaise => self.softirq_raise(event, words),
+            Signal::SoftirqRun => return self.softirq_run(event, out),
+            Signal::SoftirqBlock => return Open::SoftirqBlock,
+            Signal::IrqFrame => return Open::IrqFrame,
+            Signal::ExcFrame => return Open::ExcFrame,
+            way @ (Signal::HwRun
+            | Signal::HwWork
+            | Signal::HwRequeue
+            | Signal::HwRestart
+            | Signal::IssueDirect
+            | Signal::PlugFlush) => return Open::Way(way),
             Signal::RqGet => return Open::Get { bio: self.bio_entered(event) },
             Signal::BioSubmit | Signal::Other => {}
         }
         Open::Plain
     }
 
-    fn exit(&mut self, event: &Event<'_>, words: &Words<'_>, frame: Frame<Open>, out: &mut dyn Sink) {
-        let returned = event.words.first().copied();
-        match frame.data {
+    /// A call has returned.
+    fn exit(&mut self, event: &Event<'_>, call: &CallEnd, (function, data): (u16, Open), out: &mut dyn Sink) {
+        let returned = call.returned;
+        let succeeded = self.probes.succeeded(function, returned);
+        match data {
             Open::Split { bio, seen, sectors } => {
                 self.bio_split_done(event, returned, (bio, seen, sectors), out);
             }
-            Open::Join { rq, bio, seen, join } if words.succeeded(returned) => {
+            Open::Join { rq, bio, seen, join } if succeeded => {
                 self.bio_merged(event.clock, (rq, bio), seen, join, out);
             }
-            Open::Merge { rq, next, seen } if words.succeeded(returned) => {
+            Open::Merge { rq, next, seen } if succeeded => {
                 self.rq_merged(event.clock, (rq, next), seen, out);
             }
-            Open::Insert { rq } => self.rq_insert_done(rq, words.succeeded(returned), out),
-            Open::InsertMerge { rq } => self.rq_insert_done(rq, !words.succeeded(returned), out),
+            Open::Insert { rq } => self.rq_insert_done(rq, succeeded, out),
+            Open::InsertMerge { rq } => self.rq_insert_done(rq, !succeeded, out),
             // `blk_status_t` has one byte, queuecommand an int: what is above is left over.
             Open::Dispatch { rq } if returned.is_some_and(|status| status & 0xff != 0) => self.refused(rq),
             Open::Irq => self.interrupts.left(event),
             Open::IrqDriver => self.interrupts.driver_left(event, returned),
             Open::Get { bio } => self.rq_get(event, returned, bio, out),
+            Open::Wake { task } if succeeded => self.woken(event, call.id, function, task),
+            Open::Softirq => self.causes.softirqs_served(event),
+            Open::Syscall { io, .. } => self.syscall_left(call, io, out),
             // The others end without a consequence for any object.
             _ => {}
         }
     }
 
     /// The innermost call of a task into the file system.
-    fn current_call(&self, event: &Event<'_>) -> Option<Call> {
+    fn current_call(&self, event: &Event<'_>) -> Option<FileCall> {
         if Level::of(event.context) != Level::Task {
             return None;
         }
-        let open = self.calls.open(Place::of(event));
+        let open = self.calls.open(event);
         open.iter().rev().find_map(|frame| match &frame.data {
-            Open::Vfs(call) if self.calls.returns(frame.function) => Some(*call),
+            Open::Vfs(call) => Some(*call),
             _ => None,
         })
-    }
-}
-
-fn vfs_call(event: &Event<'_>, words: &Words<'_>, name: &'static str) -> Call {
-    Call {
-        name,
-        clock: event.clock,
-        ino: words.get(Field::FileIno).unwrap_or(0),
-        dev: words.get(Field::FileDev).unwrap_or(0),
-        count: words.get(Field::Count),
-        // A null `pos` (a stream) reads as 0 as well; the count of such files never reaches a disk.
-        position: words.get(Field::Position),
     }
 }

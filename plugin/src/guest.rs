@@ -7,12 +7,9 @@ use crate::qemu::Cpu;
 use iotrace_kernel::{ElfSymbol, parse_symtab};
 use iotrace_profile::plan::Access;
 use iotrace_profile::{ModuleAccess, Profile};
-use rustc_hash::FxHashSet;
 
 /// Where kernel images are mapped: `__START_KERNEL_map`, 1 GiB (Documentation/arch/x86/x86_64/mm.rst).
 pub const IMAGES: std::ops::Range<u64> = 0xffff_ffff_8000_0000..0xffff_ffff_c000_0000;
-/// First address of the kernel's half.
-pub const KERNEL_HALF: u64 = 0xffff_8000_0000_0000;
 /// KASLR moves the image by multiples of this (CONFIG_PHYSICAL_ALIGN).
 const STEP: u64 = 0x20_0000;
 const PAGE: usize = 4096;
@@ -175,44 +172,6 @@ fn read_pages(cpu: &Cpu, address: u64, length: usize) -> Vec<u8> {
     bytes
 }
 
-/// Where direct calls return to: return addresses of the calls in `text` whose target is one of `targets`,
-/// with the target.
-///
-/// Looks at every byte that may be a call. What is no call and looks like one, once in billions of bytes, is
-/// an address that is never executed as an instruction, or one that no open call returns to.
-pub fn calls(cpu: &Cpu, text: std::ops::Range<u64>, targets: &FxHashSet<u64>) -> Vec<(u64, u64)> {
-    /// Bytes looked at in one go, and at most: no kernel and no module has more code.
-    const PART: u64 = 1 << 16;
-    const TEXT: u64 = 128 << 20;
-    let mut found = Vec::new();
-    if text.end.saturating_sub(text.start) > TEXT {
-        return found;
-    }
-    let mut start = text.start;
-    while start < text.end {
-        // A call may begin in one part and end in the next.
-        let length = (text.end - start).min(PART + CALL as u64 - 1);
-        calls_in(&read_pages(cpu, start, length as usize), start, targets, &mut found);
-        start = start.saturating_add(PART);
-    }
-    found
-}
-
-/// Bytes of `call rel32`.
-const CALL: usize = 5;
-
-fn calls_in(code: &[u8], start: u64, targets: &FxHashSet<u64>, found: &mut Vec<(u64, u64)>) {
-    for (at, window) in code.windows(CALL).enumerate() {
-        if let &[0xe8, a, b, c, d] = window {
-            let after = start.wrapping_add((at + CALL) as u64);
-            let target = after.wrapping_add_signed(i32::from_le_bytes([a, b, c, d]).into());
-            if targets.contains(&target) {
-                found.push((after, target));
-            }
-        }
-    }
-}
-
 /// The part of a banner that names the kernel: "Linux version 6.1.0-50-amd64".
 pub fn version(banner: &str) -> &str {
     banner.split(" (").next().unwrap_or(banner).trim_end()
@@ -226,17 +185,6 @@ pub fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn calls_are_found_by_their_target() {
-        let mut code = vec![0x90; 64];
-        code[8..13].copy_from_slice(&[0xe8, 0xf3, 0x0f, 0, 0]);
-        code[20..25].copy_from_slice(&[0xe8, 0, 0, 0, 0]);
-        let targets = FxHashSet::from_iter([0x2000]);
-        let mut found = Vec::new();
-        calls_in(&code, 0x1000, &targets, &mut found);
-        assert_eq!(found, [(0x100d, 0x2000)]);
-    }
 
     #[test]
     fn the_build_id_is_found_among_other_notes() {

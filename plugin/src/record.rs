@@ -4,27 +4,55 @@
 //! formats or waits, except when a buffer is full.
 
 use crate::guest::follow;
-use crate::qemu::{ARGUMENTS, Access, Cpu, Icount, Register};
+use crate::qemu::{Access, Cpu, Icount, Register};
 use crate::site::{Entry, Exit};
 use crate::writer::{BUFFER, HEADER, Writer, header};
 use iotrace_profile::Context;
-use iotrace_profile::plan::{Source, Word};
-use iotrace_schemas::event::{self, Builtin, KindId, MAX_WORDS};
+use iotrace_profile::plan::{Plan, Source, Value};
+use iotrace_schemas::event::{self, Builtin, KERNEL_HALF, KindId, MAX_WORDS};
 use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Most elements of a list that one hit records: what a guest's broken list can cost.
 const LIST: usize = 4096;
-/// Addresses that are remembered as named.
-const KNOWN: usize = 1024;
+/// Arguments that a probe may have.
+const ARGUMENTS: usize = 12;
 
 /// What a record needs to know of the moment.
 #[derive(Debug, Clone, Copy, Default)]
 struct Moment {
     clock: u64,
     task: u64,
+    stack: u64,
     context: u32,
+}
+
+/// An address that was recorded and is not defined in the trace yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Undefined {
+    /// Of a function.
+    Symbol(u64),
+    /// Behind a call.
+    Site(u64),
+}
+
+/// What is known of the addresses that were met, of all vCPUs.
+#[derive(Debug)]
+pub struct Met {
+    /// Tasks that were named.
+    pub tasks: Known<1024>,
+    /// Functions that were named.
+    pub symbols: Known<1024>,
+    /// Addresses behind calls that were told.
+    pub sites: Known<32768>,
+}
+
+impl Met {
+    /// Nothing.
+    pub fn new() -> Self {
+        Self { tasks: Known::new(), symbols: Known::new(), sites: Known::new() }
+    }
 }
 
 /// One vCPU's records.
@@ -33,10 +61,11 @@ pub struct Recorder {
     writer: Arc<Writer>,
     buffer: Vec<u64>,
     context: Context,
-    tasks: Arc<Known>,
-    symbols: Arc<Known>,
-    /// A function's address that was just recorded and has no name yet.
-    unnamed: Option<u64>,
+    met: Arc<Met>,
+    /// What was just recorded and has to be defined.
+    undefined: [Option<Undefined>; 2],
+    /// The task that ran last, for moments in which the kernel's per-CPU data is out of reach.
+    task: u64,
     /// Clock of the last record: what is set right later does not go back behind it.
     last: u64,
     /// A full buffer was handed over.
@@ -48,15 +77,15 @@ pub struct Recorder {
 
 impl Recorder {
     /// A recorder for a vCPU.
-    pub fn new(vcpu: u32, writer: Arc<Writer>, tasks: Arc<Known>, symbols: Arc<Known>) -> Self {
+    pub fn new(vcpu: u32, writer: Arc<Writer>, met: Arc<Met>) -> Self {
         Self {
             vcpu: vcpu as u16,
             writer,
             buffer: Vec::with_capacity(BUFFER),
             context: Context::default(),
-            tasks,
-            symbols,
-            unnamed: None,
+            met,
+            undefined: [None; 2],
+            task: 0,
             last: 0,
             full: false,
             bias: None,
@@ -72,10 +101,10 @@ impl Recorder {
     /// A function is entered.
     pub fn entry(&mut self, cpu: &Cpu, clock: u64, entry: &Entry) {
         let Some(kind) = entry.kind else { return };
-        let moment = self.moment(cpu, clock);
-        let arguments = Arguments::new(cpu);
+        let moment = self.moment(cpu, clock, cpu.register(Register::RSP));
+        let arguments = Arguments::new(cpu, &entry.plan);
         let Some((position, link)) = entry.plan.list else {
-            self.words(cpu, moment, kind, &entry.plan.words, &arguments, 0);
+            self.words(cpu, moment, kind, &entry.plan, &arguments, 0);
             return;
         };
         let head = arguments.get(position);
@@ -85,16 +114,16 @@ impl Recorder {
                 return;
             }
             let element = at.wrapping_add_signed(-link);
-            self.words(cpu, moment, kind, &entry.plan.words, &arguments, element);
+            self.words(cpu, moment, kind, &entry.plan, &arguments, element);
             at = cpu.number(at, 8).unwrap_or(head);
         }
     }
 
-    /// A function returns.
-    pub fn exit(&mut self, cpu: &Cpu, clock: u64, exit: &Exit) {
-        let moment = self.moment(cpu, clock);
+    /// A function returns whose return address lies (or lay) at `stack`.
+    pub fn exit(&mut self, cpu: &Cpu, clock: u64, stack: u64, exit: Exit) {
+        let moment = self.moment(cpu, clock, stack);
         match exit.value {
-            true => self.push(moment, exit.kind, &[cpu.register(Register::Rax)]),
+            true => self.push(moment, exit.kind, &[cpu.register(Register::RAX)]),
             false => self.push(moment, exit.kind, &[]),
         }
     }
@@ -109,7 +138,7 @@ impl Recorder {
     /// An event of the plugin's own, in the context of what runs.
     pub fn builtin(&mut self, cpu: &Cpu, clock: u64, kind: Builtin, words: &[u64]) {
         debug_assert_eq!(kind.words.len(), words.len());
-        let moment = self.moment(cpu, clock);
+        let moment = self.moment(cpu, clock, cpu.register(Register::RSP));
         self.push(moment, kind.id, words);
     }
 
@@ -130,9 +159,9 @@ impl Recorder {
         drift
     }
 
-    /// A function's address that was recorded for the first time since this was last asked.
-    pub fn take_unnamed(&mut self) -> Option<u64> {
-        self.unnamed.take()
+    /// What was recorded for the first time since this was last asked.
+    pub fn take_undefined(&mut self) -> [Option<Undefined>; 2] {
+        std::mem::take(&mut self.undefined)
     }
 
     /// Whether a full buffer was handed over since this was last asked.
@@ -153,14 +182,15 @@ impl Recorder {
         cpu: &Cpu,
         moment: Moment,
         kind: KindId,
-        plan: &[Word],
+        plan: &Plan,
         arguments: &Arguments,
         element: u64,
     ) {
         let mut words = [0; MAX_WORDS];
-        for (word, value) in plan.iter().zip(&mut words) {
+        for (word, value) in plan.words.iter().zip(&mut words) {
             *value = match &word.source {
                 Source::Argument(position) => arguments.get(*position),
+                Source::Caller => self.caller(cpu, moment.stack),
                 Source::Element => element,
                 Source::Through(position, access) => {
                     follow(access, arguments.get(*position), cpu).unwrap_or(0)
@@ -168,27 +198,37 @@ impl Recorder {
                 Source::ThroughElement(access) => follow(access, element, cpu).unwrap_or(0),
             };
             // A second one in the same record has its turn the next time.
-            if word.symbol && *value != 0 && self.unnamed.is_none() && self.symbols.is_new(*value) {
-                self.unnamed = Some(*value);
+            if word.symbol && *value != 0 && self.undefined[0].is_none() && self.met.symbols.is_new(*value) {
+                self.undefined[0] = Some(Undefined::Symbol(*value));
             }
         }
-        self.push(moment, kind, &words[..plan.len().min(MAX_WORDS)]);
+        self.push(moment, kind, &words[..plan.words.len().min(MAX_WORDS)]);
+    }
+
+    /// The return address of the function just entered; one that was not met before is to be defined.
+    fn caller(&mut self, cpu: &Cpu, stack: u64) -> u64 {
+        let address = cpu.number(stack, 8).unwrap_or(0);
+        if address != 0 && self.met.sites.is_new(address) {
+            self.undefined[1] = Some(Undefined::Site(address));
+        }
+        address
     }
 
     /// What runs now; a task that was not met before is named first.
-    fn moment(&mut self, cpu: &Cpu, clock: u64) -> Moment {
-        let base = cpu.register(Register::GsBase);
-        // In user mode, and before the kernel has set it up, GS is not the kernel's.
-        if base < crate::guest::KERNEL_HALF {
-            return Moment { clock, ..Moment::default() };
+    fn moment(&mut self, cpu: &Cpu, clock: u64, stack: u64) -> Moment {
+        let base = cpu.register(Register::GS_BASE);
+        // In user mode, between it and the kernel, and before the kernel has set it up, GS is not the kernel's.
+        if base < KERNEL_HALF {
+            return Moment { clock, task: self.task, stack, context: 0 };
         }
         let read = |offset: Option<u64>, width| {
             offset.and_then(|o| cpu.number(base.wrapping_add(o), width)).unwrap_or(0)
         };
         let task = read(self.context.current_task, 8);
         let context = read(self.context.preempt_count, 4) as u32;
-        let moment = Moment { clock, task, context };
-        if task != 0 && self.tasks.is_new(task) {
+        let moment = Moment { clock, task, stack, context };
+        self.task = task;
+        if task != 0 && self.met.tasks.is_new(task) {
             self.name_task(cpu, moment);
         }
         moment
@@ -211,23 +251,29 @@ impl Recorder {
             self.full = true;
         }
         self.last = moment.clock.max(self.last);
-        self.buffer.extend_from_slice(&[header(kind, words.len(), moment.context), self.last, moment.task]);
+        let first = header(kind, words.len(), moment.context);
+        self.buffer.extend_from_slice(&[first, self.last, moment.task, moment.stack]);
         self.buffer.extend_from_slice(words);
     }
 }
 
-/// Addresses already named, tasks or functions, in the place that the address gives; of all vCPUs.
-pub struct Known([AtomicU64; KNOWN]);
+/// Addresses that were met, in the place that the address gives.
+#[derive(Debug)]
+pub struct Known<const PLACES: usize>(Box<[AtomicU64]>);
 
-impl Known {
-    /// None.
-    pub fn new() -> Self {
-        Self([const { AtomicU64::new(0) }; KNOWN])
+impl<const PLACES: usize> Known<PLACES> {
+    fn new() -> Self {
+        Self((0..PLACES).map(|_| AtomicU64::new(0)).collect())
+    }
+
+    fn slot(address: u64) -> usize {
+        // Fibonacci hashing.
+        (address.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize % PLACES
     }
 
     /// What was known of an address is stale.
     pub fn forget(&self, address: u64) {
-        let place = &self.0[slot(address)];
+        let place = &self.0[Self::slot(address)];
         // Another one in its place stays.
         let _ = place.compare_exchange(address, 0, Ordering::Relaxed, Ordering::Relaxed);
     }
@@ -240,34 +286,43 @@ impl Known {
 
     /// Whether an address was not known, or was forgotten; it is known from now on.
     fn is_new(&self, address: u64) -> bool {
-        let place = &self.0[slot(address)];
+        let place = &self.0[Self::slot(address)];
         place.load(Ordering::Relaxed) != address && place.swap(address, Ordering::Relaxed) != address
     }
 }
 
-fn slot(address: u64) -> usize {
-    // Tasks are aligned to 64 bytes and more (struct task_struct, ARCH_MIN_TASKALIGN), functions to 16.
-    ((address >> 6) ^ (address >> 16)) as usize % KNOWN
-}
-
-/// The registers that hold arguments, each read when it is first asked for.
+/// The arguments of a call, each read when it is first asked for.
 struct Arguments<'a> {
     cpu: &'a Cpu,
-    values: [Cell<Option<u64>>; ARGUMENTS.len()],
+    plan: &'a [Value],
+    values: [Cell<Option<u64>>; ARGUMENTS],
 }
 
 impl<'a> Arguments<'a> {
-    fn new(cpu: &'a Cpu) -> Self {
-        Self { cpu, values: Default::default() }
+    fn new(cpu: &'a Cpu, plan: &'a Plan) -> Self {
+        Self { cpu, plan: &plan.arguments, values: Default::default() }
     }
 
     fn get(&self, position: u8) -> u64 {
         let at = usize::from(position);
-        let (Some(value), Some(register)) = (self.values.get(at), ARGUMENTS.get(at)) else { return 0 };
+        let (Some(value), Some(place)) = (self.values.get(at), self.plan.get(at)) else { return 0 };
         value.get().unwrap_or_else(|| {
-            let read = self.cpu.register(*register);
+            let read = self.read(place).unwrap_or(0);
             value.set(Some(read));
             read
         })
+    }
+
+    fn read(&self, place: &Value) -> Option<u64> {
+        let register = |number| Some(self.cpu.register(Register::dwarf(number)?));
+        match *place {
+            Value::Register(number) => register(number),
+            Value::Sum(number, offset) => Some(register(number)?.wrapping_add_signed(offset)),
+            Value::Memory { register: number, offset, width } => {
+                self.cpu.number(register(number)?.wrapping_add_signed(offset), width)
+            }
+            Value::Constant(value) => Some(value),
+            Value::Unknown => None,
+        }
     }
 }

@@ -7,12 +7,14 @@ use iotrace_schemas::event::KindId;
 /// What is attached to an instruction.
 #[derive(Debug)]
 pub enum Site {
-    /// A function's first instruction.
+    /// A function's first instruction, or that of an inlined instance.
     Entry(Entry),
-    /// A RET of a function.
-    Exit(Exit),
-    /// An address behind a call of a function: its return, if it ended in a tail call.
-    Return(Exit),
+    /// RET in the code of a probed function.
+    Return,
+    /// An address behind a call: where a function returns to that ended in a tail call.
+    Behind,
+    /// IRET of the kernel.
+    Iret,
     /// An instruction that may access a device, at this address.
     Device {
         /// Address of the instruction.
@@ -35,12 +37,12 @@ pub struct Entry {
     pub plan: Plan,
     /// What the plugin does itself.
     pub action: Action,
-    /// Number of the function's returns; none if they are not recorded.
-    pub exit: Option<KindId>,
+    /// The function's returns; none if they are not recorded.
+    pub exit: Option<Exit>,
 }
 
 /// A function's return.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Exit {
     /// Number in the trace.
     pub kind: KindId,

@@ -7,7 +7,7 @@ use crate::guest::{self, IMAGES, Search, hex};
 use crate::instrument::{Fixed, Places};
 use crate::pending::Pending;
 use crate::qemu::{self, Access, Block, Counter, Cpu, Guest, Icount, Instrument, PerVcpu, Register};
-use crate::record::{Known, Recorder};
+use crate::record::{Met, Recorder, Undefined};
 use crate::site::Site;
 use crate::writer::Writer;
 use iotrace_profile::{Action, Profile, Sources, compile};
@@ -32,8 +32,7 @@ struct Tracer {
     ahead: AtomicI64,
     writer: Arc<Writer>,
     recorders: PerVcpu<Recorder>,
-    tasks: Arc<Known>,
-    symbols: Arc<Known>,
+    met: Arc<Met>,
     places: Mutex<Places>,
     placement: Mutex<Placement>,
     fixed: Fixed,
@@ -60,8 +59,8 @@ pub fn install(guest: Guest, args: &[String]) -> Result<Box<dyn Instrument>, Str
     let args = Args::parse(args)?;
     let profile = load_profile(&args)?;
     let writer = Arc::new(Writer::start(&args.out)?);
-    let (tasks, symbols) = (Arc::new(Known::new()), Arc::new(Known::new()));
-    let recorder = |i| Recorder::new(i, Arc::clone(&writer), Arc::clone(&tasks), Arc::clone(&symbols));
+    let met = Arc::new(Met::new());
+    let recorder = |i| Recorder::new(i, Arc::clone(&writer), Arc::clone(&met));
     let recorders = PerVcpu::new(guest.max_vcpus, recorder);
     Ok(Box::new(Tracer {
         args,
@@ -71,8 +70,7 @@ pub fn install(guest: Guest, args: &[String]) -> Result<Box<dyn Instrument>, Str
         ahead: AtomicI64::new(0),
         writer,
         recorders,
-        tasks,
-        symbols,
+        met,
         places: Mutex::default(),
         placement: Mutex::default(),
         fixed: Fixed::new(),
@@ -137,7 +135,7 @@ impl Tracer {
     fn search(&self, cpu: &Cpu) {
         let tries = self.tries.fetch_add(1, Ordering::Relaxed);
         match guest::find_kernel(&self.profile, cpu) {
-            Search::Found(slide) => self.begin(slide, cpu),
+            Search::Found(slide) => self.begin(slide),
             Search::Other(other) => self.wrong_kernel(&other),
             Search::Nothing if tries + 1 == TRIES => self.wrong_kernel("none that iotrace can find"),
             Search::Nothing => {}
@@ -145,11 +143,11 @@ impl Tracer {
     }
 
     /// The kernel is there: everything in its image is placed and defined.
-    fn begin(&self, slide: u64, cpu: &Cpu) {
+    fn begin(&self, slide: u64) {
         let icount = Icount::find();
         self.define_trace(slide, icount.map(|i| i.shift()));
         let (Ok(mut placement), Ok(mut places)) = (self.placement.lock(), self.places.lock()) else { return };
-        let definitions = placement.place_image(&self.profile, &self.args.capture, slide, &mut places, cpu);
+        let definitions = placement.place_image(&self.profile, &self.args.capture, slide, &mut places);
         self.writer.define(definitions);
         for vcpu in self.recorders.indices() {
             self.recorders.with(vcpu, |r| r.begin(self.profile.context.clone(), icount));
@@ -191,36 +189,44 @@ impl Tracer {
     }
 
     fn enter(&self, cpu: &Cpu, clock: u64, entry: &'static crate::site::Entry) {
-        if let Some(kind) = entry.exit {
-            self.pending.entered(cpu, kind);
+        if let Some(exit) = entry.exit {
+            self.pending.enter(cpu.register(Register::RSP), exit);
         }
-        let mut unnamed = None;
+        let mut undefined = [None; 2];
         self.record(cpu, |r| {
             r.entry(cpu, clock, entry);
-            unnamed = r.take_unnamed();
+            undefined = r.take_undefined();
         });
-        if let Some(address) = unnamed {
-            self.define_symbol(address);
-        }
+        undefined.into_iter().flatten().for_each(|address| self.define_address(address));
         match entry.action {
             Action::Record => {}
             Action::ModuleLoad => self.module_loaded(cpu, clock),
             Action::ModuleUnload => self.module_unloaded(cpu, clock),
             // After the record of this entry, which still has the task under its old name.
             Action::TaskRename => {
-                self.tasks.forget(cpu.register(Register::Rdi));
+                self.met.tasks.forget(cpu.register(Register::RDI));
             }
             Action::PowerOff => self.power_off(cpu, clock),
             Action::Fault => self.fault(cpu),
         }
     }
 
-    /// Names a function whose address an event mentions for the first time.
-    fn define_symbol(&self, address: u64) {
-        if let Ok(mut placement) = self.placement.lock()
-            && let Some(definition) = placement.new_symbol(address)
-        {
+    /// Defines an address that an event mentions for the first time.
+    fn define_address(&self, address: Undefined) {
+        let Ok(mut placement) = self.placement.lock() else { return };
+        let definition = match address {
+            Undefined::Symbol(address) => placement.new_symbol(address),
+            Undefined::Site(address) => placement.new_site(&self.profile, address),
+        };
+        if let Some(definition) = definition {
             self.writer.define(vec![definition]);
+        }
+    }
+
+    /// An open call returns, if there is one whose return address lies at `stack`.
+    fn leave(&self, cpu: &Cpu, clock: u64, stack: u64) {
+        if let Some(exit) = self.pending.leave(stack) {
+            self.record(cpu, |r| r.exit(cpu, clock, stack, exit));
         }
     }
 
@@ -229,7 +235,7 @@ impl Tracer {
     fn fault(&self, cpu: &Cpu) {
         // X86_PF_INSTR, arch/x86/include/asm/trap_pf.h: the error code is on top of the stack.
         const FETCH: u64 = 1 << 4;
-        let error = cpu.number(cpu.register(Register::Rsp), 8).unwrap_or(0);
+        let error = cpu.number(cpu.register(Register::RSP), 8).unwrap_or(0);
         if error & FETCH == 0 {
             self.ahead.fetch_add(1, Ordering::Relaxed);
         }
@@ -237,24 +243,25 @@ impl Tracer {
 
     fn module_loaded(&self, cpu: &Cpu, clock: u64) {
         let Some(access) = &self.profile.module else { return };
-        let address = cpu.register(Register::Rdi);
+        let address = cpu.register(Register::RDI);
         let Some(module) = guest::read_module(access, address, cpu) else {
             self.note(Severity::Warning, "module", "a module was loaded whose symbols cannot be read");
             return;
         };
         let (Ok(mut placement), Ok(mut places)) = (self.placement.lock(), self.places.lock()) else { return };
         let (number, definitions) =
-            placement.place_module(&self.profile, &self.args.capture, &module, &mut places, cpu);
+            placement.place_module(&self.profile, &self.args.capture, &module, &mut places);
         self.writer.define(definitions);
         self.record(cpu, |r| r.builtin(cpu, clock, event::MODULE_LOAD, &[number.into()]));
     }
 
     fn module_unloaded(&self, cpu: &Cpu, clock: u64) {
         let Some(access) = &self.profile.module else { return };
-        let Some(name) = guest::module_name(access, cpu.register(Register::Rdi), cpu) else { return };
+        let Some(name) = guest::module_name(access, cpu.register(Register::RDI), cpu) else { return };
         let (Ok(mut placement), Ok(mut places)) = (self.placement.lock(), self.places.lock()) else { return };
         if let Some(module) = placement.remove_module(&name, &mut places) {
-            self.symbols.forget_all(module.text.0, module.text.1);
+            self.met.symbols.forget_all(module.text.0, module.text.1);
+            self.met.sites.forget_all(module.text.0, module.text.1);
             self.record(cpu, |r| r.builtin(cpu, clock, event::MODULE_UNLOAD, &[module.id.into()]));
         }
     }
@@ -289,7 +296,7 @@ impl Instrument for Tracer {
             self.search(cpu);
         }
         if let Ok(mut places) = self.places.lock() {
-            places.instrument(block, &self.counter, &self.fixed);
+            places.instrument(block, &self.counter, &self.fixed, cpu);
         }
     }
 
@@ -300,21 +307,22 @@ impl Instrument for Tracer {
         let clock = self.clock(cpu);
         match site {
             Site::Entry(entry) => self.enter(cpu, clock, entry),
-            Site::Exit(exit) if self.pending.returns(cpu, exit.kind) => {
-                self.record(cpu, |r| r.exit(cpu, clock, exit));
-            }
-            Site::Return(exit) if self.pending.returned(cpu, exit.kind) => {
-                self.record(cpu, |r| r.exit(cpu, clock, exit));
+            Site::Return => self.leave(cpu, clock, cpu.register(Register::RSP)),
+            // The return has taken its address from the stack.
+            Site::Behind => self.leave(cpu, clock, cpu.register(Register::RSP).wrapping_sub(8)),
+            Site::Iret => {
+                let to = cpu.number(cpu.register(Register::RSP), 8).unwrap_or(0);
+                self.record(cpu, |r| r.builtin(cpu, clock, event::IRET, &[to]));
             }
             Site::Halt => self.record(cpu, |r| r.builtin(cpu, clock, event::IDLE, &[])),
-            Site::Cpuid if cpu.register(Register::Rax) as u32 == MARK_LEAF => {
-                let words = [Register::Rbx, Register::Rcx].map(|r| cpu.register(r) & 0xffff_ffff);
+            Site::Cpuid if cpu.register(Register::RAX) as u32 == MARK_LEAF => {
+                let words = [Register::RBX, Register::RCX].map(|r| cpu.register(r) & 0xffff_ffff);
                 self.record(cpu, |r| r.builtin(cpu, clock, event::MARK, &words));
                 if words[0] == MARK_OVER {
                     self.end();
                 }
             }
-            Site::Exit(_) | Site::Return(_) | Site::Cpuid | Site::Device { .. } => {}
+            Site::Cpuid | Site::Device { .. } => {}
         }
     }
 

@@ -19,8 +19,8 @@ use std::thread::JoinHandle;
 
 /// Words in a buffer: 1 MiB.
 pub const BUFFER: usize = 128 * 1024;
-/// Words before an event's own: kind, length and context; clock; task.
-pub const HEADER: usize = 3;
+/// Words before an event's own: kind, length and context; clock; task; stack pointer.
+pub const HEADER: usize = 4;
 /// Buffers beside the one that each vCPU fills.
 const SPARE: usize = 4;
 
@@ -166,11 +166,11 @@ impl Worker {
 fn records(vcpu: u16, words: &[u64]) -> impl Iterator<Item = Event<'_>> {
     let mut rest = words;
     std::iter::from_fn(move || {
-        let (&[first, clock, task], after) = rest.split_first_chunk::<HEADER>()?;
+        let (&[first, clock, task, stack], after) = rest.split_first_chunk::<HEADER>()?;
         let length = (first >> 16 & 0xffff) as usize;
         let (words, after) = after.split_at_checked(length)?;
         rest = after;
-        Some(Event { kind: first as u16, vcpu, clock, context: (first >> 32) as u32, task, words })
+        Some(Event { kind: first as u16, vcpu, clock, context: (first >> 32) as u32, task, stack, words })
     })
 }
 
@@ -180,7 +180,7 @@ mod tests {
 
     #[test]
     fn a_buffer_gives_its_records_and_never_more() {
-        let words = [header(64, 2, 7), 100, 1, 10, 20, header(5, 0, 0), 101, 1, header(64, 2, 0), 102];
+        let words = [header(64, 2, 7), 100, 1, 8, 10, 20, header(5, 0, 0), 101, 1, 8, header(64, 2, 0), 102];
         let events: Vec<_> = records(3, &words).collect();
         assert_eq!(events.len(), 2);
         assert_eq!((events[0].kind, events[0].context, events[0].words), (64, 7, &[10, 20][..]));

@@ -30,6 +30,8 @@ pub enum Definition {
     Note(Note),
     /// The value of an enumerator in this kernel.
     Constant(Constant),
+    /// A place that a probed function is called from.
+    Site(Site),
 }
 
 /// Who wrote the trace, of which kernel, with which settings.
@@ -73,6 +75,8 @@ pub enum At {
     Entry,
     /// Where it returns: at its RET, or behind the call of it if it ends in a tail call.
     Exit,
+    /// The first instruction of an instance that the compiler inlined into another function.
+    Inlined,
 }
 
 /// A probe.
@@ -103,6 +107,8 @@ pub struct Probe {
     pub words: Vec<String>,
     /// Of an exit: which value of its first word means success; none if it has no such meaning.
     pub success: Option<Success>,
+    /// Of an inlined instance: the functions it is in, the innermost first, the one with the symbol last.
+    pub inside: Vec<String>,
 }
 
 /// Which returned value means success.
@@ -145,6 +151,29 @@ pub struct Symbol {
     pub address: u64,
     /// Symbol.
     pub name: String,
+}
+
+/// A place that a probed function is called from.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Site {
+    /// Address behind the call: what it pushed as return address.
+    pub address: u64,
+    /// Offset of that address in the function that has the symbol, in bytes.
+    pub offset: u64,
+    /// The functions that the call is in: the innermost inlined one first, the one with the symbol last.
+    /// Without debug info only that one, without a line.
+    pub frames: Vec<SiteFrame>,
+}
+
+/// A function that a call is in, and the line in it.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct SiteFrame {
+    /// Function.
+    pub function: String,
+    /// Source file as in the kernel tree; empty if not known.
+    pub file: String,
+    /// Line of the call, or of the call that was inlined; 0 if not known.
+    pub line: u32,
 }
 
 /// The value of an enumerator in this kernel, such as `REQ_OP_WRITE` or `__REQ_FUA`.

@@ -1,7 +1,8 @@
 //! The kinds of events in a trace.
 //!
 //! An event is a kind, a clock (guest instructions completed before it), a context (the kernel's
-//! `preempt_count` of that moment), a task (`task_struct` address) and a fixed number of 64-bit words.
+//! `preempt_count` of that moment), a task (`task_struct` address), a stack pointer and a fixed number of
+//! 64-bit words.
 //! Kinds below [`FIRST_PROBE`] are the plugin's own and listed here; those from [`FIRST_PROBE`] on are
 //! probes, each described by a [`crate::definition::Probe`] in the trace.
 
@@ -48,9 +49,15 @@ pub const MODULE_UNLOAD: Builtin = Builtin { id: 9, name: "module_unload", words
 /// The guest powers off or restarts; nothing comes after it.
 pub const POWER_OFF: Builtin = Builtin { id: 10, name: "power_off", words: &[] };
 
+/// The kernel is about to return from an interrupt or exception (IRET), to this address.
+pub const IRET: Builtin = Builtin { id: 11, name: "iret", words: &["to"] };
+
 /// All built-in kinds, by number.
 pub const BUILTINS: &[Builtin] =
-    &[TASK, MMIO_READ, MMIO_WRITE, CLOCK, IDLE, MARK, INTERRUPT, MODULE_LOAD, MODULE_UNLOAD, POWER_OFF];
+    &[TASK, MMIO_READ, MMIO_WRITE, CLOCK, IDLE, MARK, INTERRUPT, MODULE_LOAD, MODULE_UNLOAD, POWER_OFF, IRET];
+
+/// First address of the kernel's half of the address space.
+pub const KERNEL_HALF: u64 = 0xffff_8000_0000_0000;
 
 /// EAX of the CPUID instruction that sets a mark: "iotr". No processor has this leaf, so the
 /// instruction does nothing else.
@@ -81,6 +88,9 @@ pub struct Event<'a> {
     pub context: u32,
     /// Address of the current `task_struct`, 0 before there is one.
     pub task: u64,
+    /// Stack pointer. Of a probe: where the function's return address lies, at its entry and its exit
+    /// alike, so that the calls of a task can be told apart; 0 if not known.
+    pub stack: u64,
     /// The kind's words.
     pub words: &'a [u64],
 }

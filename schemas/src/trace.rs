@@ -13,6 +13,6 @@ pub mod writer;
 /// First eight bytes of a trace: a non-text byte, the name, line ends that a text transfer would break.
 pub const MAGIC: [u8; 8] = *b"\x89iotr\r\n\x1a";
 /// Version of the layout. A reader refuses another one.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// Bytes of the file header: magic, version, reserved.
 pub const FILE_HEADER: usize = 16;

@@ -1,7 +1,7 @@
 //! An event in words: its function, place in the source, task, and what its words mean.
 
-use crate::context::{Level, Tasks};
-use crate::model::{Comm, Definitions, OpCodes, Task, major_minor};
+use crate::context::Tasks;
+use crate::model::{Comm, Definitions, Level, OpCodes, Task, major_minor};
 use crate::stitch::Signal;
 use crate::stitch::devices::Devices;
 use crate::stitch::probes::Probes;

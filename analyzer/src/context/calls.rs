@@ -1,30 +1,74 @@
-//! Entries that wait for their exits.
+//! Open calls: which function was called from which, and what each cost.
 //!
-//! Calls nest within one [`Place`]. An exit may be missing (a tail call, a function left by a jump), and
-//! an exit may come without its entry (the trace began inside the call): both are counted.
+//! In: entries, exits, task switches, in the order of their clocks. Out: calls that ended, with how they did.
+//!
+//! All calls of a task stand on one stack, those of the interrupts that came while it ran on top of them. A
+//! call that begins a context of its own (an interrupt, a softirq, a work item) is a boundary: what it costs is
+//! not its caller's. Where a call's return address lies on the guest's stack tells the calls apart:
+//!
+//! ```text
+//! entry of f at stack S                 open: f
+//! entry of g at stack S, same caller    f has jumped to g (a tail call): open: f, g
+//! exit at stack S                       both have returned
+//! entry at stack > S of the same stack  whatever was open at S and below has returned unseen
+//! ```
 
-use super::Place;
-use rustc_hash::{FxHashMap, FxHashSet};
+use crate::model::{Ending, Level};
+use iotrace_schemas::event::{Event, KERNEL_HALF};
+use rustc_hash::FxHashMap;
 
-/// Calls that may be open in one place; more means that exits are missing.
-const DEEPEST: usize = 32;
+/// Calls that may be open in one task; more means that returns are missing.
+const DEEPEST: usize = 512;
+/// Kernel stacks are aligned to their size (THREAD_SIZE, arch/x86/include/asm/page_64_types.h).
+const STACK: u64 = 16 << 10;
 
 /// An open call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame<T> {
-    /// The function, by its entry's kind.
+    /// Number: from 1, in the order of the entries.
+    pub number: u64,
+    /// The function.
     pub function: u16,
     /// When it was entered, in instructions.
     pub clock: u64,
+    /// Where its return address lies; 0 if not known.
+    pub stack: u64,
+    /// The return address; 0 if not known.
+    pub caller: u64,
+    /// What the CPU was in.
+    pub level: Level,
+    /// It begins a context of its own.
+    pub boundary: bool,
+    /// Instructions executed in it so far, without those in the calls it made.
+    pub own: u64,
+    /// Instructions executed in the calls it made that have ended.
+    pub nested: u64,
     /// What its exit will need.
     pub data: T,
 }
 
-/// Open calls of all places.
+/// A call that ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Left<T> {
+    /// The call.
+    pub frame: Frame<T>,
+    /// How.
+    pub ending: Ending,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Vcpu {
+    /// Key of the task that runs.
+    task: u64,
+    clock: u64,
+}
+
+/// Open calls of all tasks.
 #[derive(Debug, Clone)]
 pub struct Calls<T> {
-    places: FxHashMap<Place, Vec<Frame<T>>>,
-    returning: FxHashSet<u16>,
+    tasks: FxHashMap<u64, Vec<Frame<T>>>,
+    vcpus: Vec<Vcpu>,
+    last: u64,
     /// Calls whose exit never came.
     pub without_exit: u64,
     /// Exits whose entry was not seen.
@@ -33,107 +77,332 @@ pub struct Calls<T> {
 
 impl<T> Default for Calls<T> {
     fn default() -> Self {
-        Self {
-            places: FxHashMap::default(),
-            returning: FxHashSet::default(),
-            without_exit: 0,
-            without_entry: 0,
-        }
+        Self { tasks: FxHashMap::default(), vcpus: Vec::new(), last: 0, without_exit: 0, without_entry: 0 }
     }
 }
 
+/// Before there is a current task every vCPU is its own.
+fn key(event: &Event<'_>) -> u64 {
+    if event.task == 0 { u64::from(event.vcpu) } else { event.task }
+}
+
+/// Whether two stack pointers are of one stack.
+fn same(a: u64, b: u64) -> bool {
+    a / STACK == b / STACK
+}
+
 impl<T> Calls<T> {
-    /// A call begins.
-    pub fn enter(&mut self, place: Place, frame: Frame<T>) {
-        let stack = self.places.entry(place).or_default();
-        if stack.len() == DEEPEST {
-            // Seen with functions that leave by a tail call: their frames stay at the bottom.
+    /// Time passes: what was executed since the last event belongs to the call that was innermost.
+    pub fn advance(&mut self, event: &Event<'_>) {
+        let at = usize::from(event.vcpu);
+        if self.vcpus.len() <= at {
+            self.vcpus.resize(at + 1, Vcpu::default());
+        }
+        let before = std::mem::replace(&mut self.vcpus[at], Vcpu { task: key(event), clock: event.clock });
+        if let Some(frame) = self.tasks.get_mut(&before.task).and_then(|stack| stack.last_mut()) {
+            frame.own += event.clock.saturating_sub(before.clock);
+        }
+    }
+
+    /// From here on, another task runs.
+    pub fn switch(&mut self, event: &Event<'_>, next: u64) {
+        if let Some(vcpu) = self.vcpus.get_mut(usize::from(event.vcpu)) {
+            vcpu.task = next;
+        }
+    }
+
+    /// Ends the calls that must be over for a function to be entered here.
+    pub fn settle(&mut self, event: &Event<'_>, function: u16, caller: u64, left: &mut Vec<Left<T>>) {
+        let Some(stack) = self.tasks.get_mut(&key(event)) else { return };
+        if event.stack == 0 {
+            if stack.len() >= DEEPEST {
+                stack.remove(0);
+                self.without_exit += 1;
+            }
+            return;
+        }
+        let over = |frame: &Frame<T>| {
+            let again = frame.stack == event.stack && (frame.caller != caller || frame.function == function);
+            same(frame.stack, event.stack) && (frame.stack < event.stack || again)
+        };
+        // A stack above the others' end is another one (an interrupt's): what is below it is still open.
+        while let Some(frame) = stack.pop_if(|frame| over(frame)) {
+            self.without_exit += 1;
+            close(stack, frame, Ending::Unseen, left);
+        }
+        if stack.len() >= DEEPEST {
             stack.remove(0);
             self.without_exit += 1;
         }
-        stack.push(frame);
     }
 
-    /// A call ends; the calls inside it that did not end are dropped.
-    pub fn leave(&mut self, place: Place, function: u16) -> Option<Frame<T>> {
-        self.returning.insert(function);
-        let found = self.places.get_mut(&place).and_then(|stack| {
-            let at = stack.iter().rposition(|frame| frame.function == function)?;
-            self.without_exit += (stack.len() - at - 1) as u64;
-            stack.truncate(at + 1);
-            let frame = stack.pop();
-            Some((frame, stack.is_empty()))
-        });
-        let Some((frame, empty)) = found else {
-            self.without_entry += 1;
-            return None;
+    /// A call begins; returns its number. [`Calls::settle`] comes before.
+    pub fn enter(
+        &mut self,
+        event: &Event<'_>,
+        function: u16,
+        caller: u64,
+        boundary: bool,
+        data: T,
+    ) -> &Frame<T> {
+        self.last += 1;
+        let frame = Frame {
+            number: self.last,
+            function,
+            clock: event.clock,
+            stack: event.stack,
+            caller,
+            level: Level::of(event.context),
+            boundary,
+            own: 0,
+            nested: 0,
+            data,
         };
-        if empty {
-            self.places.remove(&place);
+        let stack = self.tasks.entry(key(event)).or_default();
+        stack.push(frame);
+        &stack[stack.len() - 1]
+    }
+
+    /// Whether the innermost call is this entry, recorded once more for another element of its list.
+    #[must_use]
+    pub fn is_repeated(&self, event: &Event<'_>, function: u16) -> bool {
+        let last = self.tasks.get(&key(event)).and_then(|stack| stack.last());
+        last.is_some_and(|f| {
+            f.function == function && f.clock == event.clock && f.stack == event.stack && f.stack != 0
+        })
+    }
+
+    /// A function returns: ends its call, those that had jumped to it, and those inside that did not end.
+    pub fn leave(&mut self, event: &Event<'_>, function: u16, left: &mut Vec<Left<T>>) {
+        let stack = self.tasks.get_mut(&key(event));
+        let found = stack.and_then(|stack| {
+            let at = stack.iter().rposition(|frame| match (frame.stack, event.stack) {
+                (0, _) | (_, 0) => frame.function == function,
+                (ours, theirs) => ours == theirs,
+            })?;
+            Some((stack, at))
+        });
+        let Some((stack, mut at)) = found else {
+            self.without_entry += 1;
+            return;
+        };
+        while event.stack != 0 && at > 0 && stack[at - 1].stack == event.stack {
+            at -= 1;
         }
-        frame
+        let returned = stack.iter().rposition(|f| f.function == function).unwrap_or(at);
+        while stack.len() > at {
+            let place = stack.len() - 1;
+            let Some(frame) = stack.pop() else { break };
+            let ending = match frame.stack == event.stack || event.stack == 0 || frame.stack == 0 {
+                _ if place == returned => Ending::Returned,
+                true if place < returned => Ending::Jumped,
+                _ => Ending::Unseen,
+            };
+            self.without_exit += u64::from(ending == Ending::Unseen);
+            close(stack, frame, ending, left);
+        }
+        if stack.is_empty() {
+            self.tasks.remove(&key(event));
+        }
     }
 
-    /// Whether an exit of this function was ever seen. One that always leaves by a tail call has none:
-    /// nobody knows whether its open calls are.
+    /// An interrupt or exception returns: ends its call, entered at one of the `entries`. A return to user mode
+    /// ends all calls of the task.
+    pub fn leave_interrupt(
+        &mut self,
+        event: &Event<'_>,
+        is_entry: impl Fn(&Frame<T>) -> bool,
+        left: &mut Vec<Left<T>>,
+    ) {
+        let Some(stack) = self.tasks.get_mut(&key(event)) else { return };
+        let to_user = event.words.first().is_some_and(|to| *to < KERNEL_HALF);
+        // The processor has pushed five words, and with some exceptions an error code below them.
+        let fits =
+            |f: &Frame<T>| is_entry(f) && (f.stack == event.stack || f.stack.wrapping_add(8) == event.stack);
+        let begin = if to_user { stack.iter().position(&is_entry) } else { stack.iter().rposition(fits) };
+        let at = begin.unwrap_or(if to_user { 0 } else { stack.len() });
+        while stack.len() > at {
+            let Some(frame) = stack.pop() else { break };
+            let ending = if is_entry(&frame) { Ending::Returned } else { Ending::Unseen };
+            self.without_exit += u64::from(ending == Ending::Unseen);
+            close(stack, frame, ending, left);
+        }
+    }
+
+    /// The number of the call that begins next.
     #[must_use]
-    pub fn returns(&self, function: u16) -> bool {
-        self.returning.contains(&function)
+    pub fn next(&self) -> u64 {
+        self.last + 1
     }
 
-    /// The open calls of a place, the outermost first.
+    /// The innermost call of a task, wherever it is.
     #[must_use]
-    pub fn open(&self, place: Place) -> &[Frame<T>] {
-        self.places.get(&place).map_or(&[], Vec::as_slice)
+    pub fn innermost_of(&self, task: u64) -> Option<&Frame<T>> {
+        self.tasks.get(&task)?.last()
     }
 
-    /// The open calls of a place, to be changed.
-    pub fn open_mut(&mut self, place: Place) -> &mut [Frame<T>] {
-        self.places.get_mut(&place).map_or(&mut [], Vec::as_mut_slice)
+    /// All open calls of a task, the outermost first.
+    #[must_use]
+    pub fn of_task(&self, task: u64) -> &[Frame<T>] {
+        self.tasks.get(&task).map_or(&[], Vec::as_slice)
     }
+
+    /// A task's address belongs to another one now: what the old one left open will not end.
+    pub fn forget(&mut self, task: u64) {
+        self.tasks.remove(&task);
+    }
+
+    /// All open calls of a task, the outermost first.
+    #[must_use]
+    pub fn all(&self, event: &Event<'_>) -> &[Frame<T>] {
+        self.of_task(key(event))
+    }
+
+    /// The open calls of the context at hand, the outermost first.
+    #[must_use]
+    pub fn open(&self, event: &Event<'_>) -> &[Frame<T>] {
+        let all = self.all(event);
+        &all[begin(all, event)..]
+    }
+
+    /// The open calls of the context at hand, to be changed.
+    pub fn open_mut(&mut self, event: &Event<'_>) -> &mut [Frame<T>] {
+        let Some(all) = self.tasks.get_mut(&key(event)) else { return &mut [] };
+        let begin = begin(all, event);
+        &mut all[begin..]
+    }
+}
+
+/// Where the calls begin that are of the same context and level as an event.
+fn begin<T>(all: &[Frame<T>], event: &Event<'_>) -> usize {
+    let level = Level::of(event.context);
+    let mut at = all.len();
+    while at > 0 && all[at - 1].level == level {
+        at -= 1;
+        if all[at].boundary {
+            break;
+        }
+    }
+    at
+}
+
+fn close<T>(stack: &mut [Frame<T>], frame: Frame<T>, ending: Ending, left: &mut Vec<Left<T>>) {
+    if let Some(caller) = stack.last_mut().filter(|_| !frame.boundary) {
+        caller.nested += frame.own + frame.nested;
+    }
+    left.push(Left { frame, ending });
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const HERE: Place = Place::Task(7);
+    const S: u64 = 0xffff_c900_0001_0000;
 
-    fn calls(functions: &[u16]) -> Calls<()> {
-        let mut calls = Calls::default();
-        for &function in functions {
-            calls.enter(HERE, Frame { function, clock: 0, data: () });
-        }
-        calls
+    /// `f` enters `function` from `caller` at a stack pointer; returns which calls ended before.
+    fn enter(
+        calls: &mut Calls<()>,
+        clock: u64,
+        stack: u64,
+        function: u16,
+        caller: u64,
+    ) -> Vec<(u16, Ending)> {
+        let event = at(clock, stack, &[]);
+        let mut left = Vec::new();
+        calls.advance(&event);
+        calls.settle(&event, function, caller, &mut left);
+        calls.enter(&event, function, caller, false, ());
+        left.into_iter().map(|l| (l.frame.function, l.ending)).collect()
     }
 
+    fn leave(calls: &mut Calls<()>, clock: u64, stack: u64, function: u16) -> Vec<(u16, Ending, u64, u64)> {
+        let event = at(clock, stack, &[]);
+        let mut left = Vec::new();
+        calls.advance(&event);
+        calls.leave(&event, function, &mut left);
+        left.into_iter()
+            .map(|l| (l.frame.function, l.ending, l.frame.own, l.frame.own + l.frame.nested))
+            .collect()
+    }
+
+    fn at(clock: u64, stack: u64, words: &[u64]) -> Event<'_> {
+        Event { kind: 64, vcpu: 0, clock, context: 0, task: 7 << 32, stack, words }
+    }
+
+    // clock 0    10   30   60
+    // 1     (              )     own 10 + 30
+    // 2          (    )          own 20
     #[test]
-    fn an_exit_closes_the_innermost_call_of_its_function() {
-        let mut calls = calls(&[1, 2, 1]);
-        assert!(calls.leave(HERE, 1).is_some());
-        assert_eq!(calls.open(HERE).len(), 2);
+    fn each_call_has_its_own_cost_and_its_total() {
+        let mut calls = Calls::default();
+        enter(&mut calls, 0, S + 800, 1, 0xa);
+        enter(&mut calls, 10, S + 700, 2, 0xb);
+        assert_eq!(leave(&mut calls, 30, S + 700, 2), [(2, Ending::Returned, 20, 20)]);
+        assert_eq!(leave(&mut calls, 60, S + 800, 1), [(1, Ending::Returned, 40, 60)]);
         assert_eq!((calls.without_exit, calls.without_entry), (0, 0));
     }
 
     #[test]
-    fn a_missing_exit_is_counted_when_the_caller_returns() {
-        let mut calls = calls(&[1, 2]);
-        assert!(calls.leave(HERE, 1).is_some());
-        assert!(calls.open(HERE).is_empty());
-        assert_eq!(calls.without_exit, 1);
+    fn a_tail_call_returns_with_the_function_it_jumped_to() {
+        let mut calls = Calls::default();
+        enter(&mut calls, 0, S + 800, 1, 0xa);
+        assert_eq!(enter(&mut calls, 10, S + 800, 2, 0xa), []);
+        let left = leave(&mut calls, 30, S + 800, 2);
+        assert_eq!(left, [(2, Ending::Returned, 20, 20), (1, Ending::Jumped, 10, 30)]);
     }
 
     #[test]
-    fn an_exit_without_entry_is_counted() {
-        let mut calls = calls(&[1]);
-        assert!(calls.leave(HERE, 3).is_none());
-        assert_eq!((calls.open(HERE).len(), calls.without_entry), (1, 1));
+    fn a_return_that_nobody_saw_is_known_by_the_stack() {
+        let mut calls = Calls::default();
+        enter(&mut calls, 0, S + 800, 1, 0xa);
+        enter(&mut calls, 10, S + 600, 2, 0xb);
+        // Called from elsewhere at the same place, and then from further up.
+        assert_eq!(enter(&mut calls, 20, S + 600, 3, 0xc), [(2, Ending::Unseen)]);
+        assert_eq!(enter(&mut calls, 30, S + 700, 4, 0xd), [(3, Ending::Unseen)]);
+        assert_eq!(calls.without_exit, 2);
+        assert_eq!(leave(&mut calls, 40, S + 500, 9), []);
+        assert_eq!(calls.without_entry, 1);
     }
 
     #[test]
-    fn places_are_apart_and_bounded() {
-        let mut calls = calls(&[1; DEEPEST + 5]);
-        assert_eq!((calls.open(HERE).len(), calls.without_exit), (DEEPEST, 5));
-        assert!(calls.leave(Place::Task(8), 1).is_none());
+    fn an_interrupt_ends_with_its_iret_and_costs_its_caller_nothing() {
+        let mut calls = Calls::default();
+        enter(&mut calls, 0, S + 800, 1, 0xa);
+        let irq = at(10, S + 600, &[]);
+        calls.advance(&irq);
+        calls.enter(&irq, 2, 0, true, ());
+        // On a stack of its own.
+        enter(&mut calls, 12, 0xffff_c900_000f_0000, 3, 0xe);
+        let (iret, mut left) = (at(50, S + 608, &[u64::MAX]), Vec::new());
+        calls.advance(&iret);
+        calls.leave_interrupt(&iret, |f| f.function == 2, &mut left);
+        let left: Vec<_> = left.into_iter().map(|l| (l.frame.function, l.ending)).collect();
+        assert_eq!(left, [(3, Ending::Unseen), (2, Ending::Returned)]);
+        assert_eq!(leave(&mut calls, 60, S + 800, 1), [(1, Ending::Returned, 20, 20)]);
+    }
+
+    #[test]
+    fn without_stack_pointers_functions_are_matched_by_themselves() {
+        let mut calls = Calls::default();
+        for (clock, function) in [(0, 1), (1, 2), (2, 1)] {
+            enter(&mut calls, clock, 0, function, 0);
+        }
+        assert_eq!(leave(&mut calls, 3, 0, 1).len(), 1);
+        assert_eq!(calls.open(&at(4, 0, &[])).len(), 2);
+    }
+
+    #[test]
+    fn the_context_at_hand_begins_at_its_boundary_or_level() {
+        let mut calls = Calls::default();
+        enter(&mut calls, 0, S + 800, 1, 0xa);
+        let work = at(1, S + 700, &[]);
+        calls.enter(&work, 2, 0xb, true, ());
+        enter(&mut calls, 2, S + 600, 3, 0xc);
+        let open = |context| {
+            let event = Event { context, ..at(3, S + 500, &[]) };
+            calls.open(&event).iter().map(|f| f.function).collect::<Vec<_>>()
+        };
+        assert_eq!((open(0), open(0x1_0000)), (vec![2, 3], vec![]));
+        assert_eq!(calls.all(&at(3, 0, &[])).len(), 3);
     }
 }

@@ -55,7 +55,7 @@ mod tests {
         //         bias 0                    bias 1000
         let mut keeper = TimeKeeper::new(Some(0));
         let mut event = |kind, clock, words: &[u64]| {
-            keeper.event(&Event { kind, vcpu: 0, clock, context: 0, task: 0, words });
+            keeper.event(&Event { kind, vcpu: 0, clock, context: 0, task: 0, stack: 0, words });
         };
         event(CLOCK.id, 0, &[0, 0]);
         event(IDLE.id, 40, &[]);

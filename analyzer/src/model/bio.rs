@@ -1,6 +1,7 @@
 //! A bio and what became of it.
 
-use super::{IrqRef, Op, RequestId, Stage, StageMark, Task};
+use super::{Carried, Cause, IrqRef, Op, RequestId, Stage, StageMark, Task};
+use std::rc::Rc;
 
 /// Number of a bio: from 1, in the order in which they were queued or split off.
 pub type BioId = u64;
@@ -32,9 +33,9 @@ pub enum Join {
     WithRequest,
 }
 
-/// The outermost call that a task was in when it queued a bio.
+/// The call into the file system that a task was in when it queued a bio.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Call {
+pub struct FileCall {
     /// `vfs.read`, `vfs.write` or `vfs.fsync`.
     pub name: &'static str,
     /// When it was entered, in instructions.
@@ -69,7 +70,11 @@ pub struct Bio {
     /// The task that queued it.
     pub task: Task,
     /// What that task was doing.
-    pub call: Option<Call>,
+    pub call: Option<FileCall>,
+    /// What it goes back to.
+    pub cause: Option<Rc<Cause>>,
+    /// Of a write out of the page cache: the bytes in it by the I/Os that had written them.
+    pub carries: Vec<Carried>,
     /// Queued between the marks of the workload.
     pub in_workload: bool,
     /// The last request it was in.

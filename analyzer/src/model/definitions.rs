@@ -1,6 +1,6 @@
 //! What a trace says about itself.
 
-use iotrace_schemas::definition::{At, Definition, Device, Module, Note, Probe, TraceInfo};
+use iotrace_schemas::definition::{At, Definition, Device, Module, Note, Probe, Site, TraceInfo};
 use iotrace_schemas::event::{BUILTINS, FIRST_PROBE, KindId};
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
@@ -24,6 +24,8 @@ pub struct Definitions {
     pub notes: Vec<Note>,
     /// Enumerators of the kernel.
     pub constants: BTreeMap<String, i64>,
+    /// Places that functions are called from, by the address behind the call.
+    pub sites: FxHashMap<u64, Site>,
     /// Definitions of unknown tags.
     pub skipped: u64,
 }
@@ -45,6 +47,9 @@ impl Definitions {
             }
             Definition::Device(device) => self.devices.push(device),
             Definition::Note(note) => self.notes.push(note),
+            Definition::Site(site) => {
+                self.sites.insert(site.address, site);
+            }
             Definition::Constant(constant) => {
                 self.constants.insert(constant.name, constant.value);
             }
@@ -58,6 +63,7 @@ impl Definitions {
             return match probe.at {
                 At::Entry => format!("{}()", probe.function),
                 At::Exit => format!("{} returns", probe.function),
+                At::Inlined => format!("{} (inlined)", probe.function),
             };
         }
         let builtin = BUILTINS.iter().find(|b| b.id == kind).map(|b| b.name.to_owned());

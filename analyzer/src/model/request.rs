@@ -1,6 +1,6 @@
 //! A request, its attempts at the device, and what it carried.
 
-use super::{BioId, Join, Op};
+use super::{BioId, CallId, Join, Level, Op};
 
 /// Number of a request: from 1, in the order in which they were got.
 pub type RequestId = u64;
@@ -29,6 +29,40 @@ pub struct IrqRef {
     pub line: Option<u64>,
     /// Address of the handler.
     pub handler: Option<u64>,
+    /// The outermost call of it.
+    pub call: Option<CallId>,
+}
+
+/// By which way the queue gave a request to the SCSI layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DispatchWay {
+    /// Directly by the submitter, past the scheduler.
+    Direct,
+    /// Directly, when the submitter's plug was flushed.
+    PlugDirect,
+    /// Through the scheduler's queue, which was run when the submitter's plug was flushed.
+    PlugFlush,
+    /// Through the scheduler's queue, which the submitter ran.
+    Run,
+    /// By kblockd, which was asked to run the queue.
+    Kblockd,
+    /// By kblockd's requeue work.
+    Requeue,
+    /// When the completion of another request ran the queue again.
+    Restart,
+    /// None of these was seen.
+    Unknown,
+}
+
+/// How the block layer was told of a completion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CompletionWay {
+    /// In the call that the driver made.
+    InPlace,
+    /// In the block softirq, which that call raised.
+    Softirq,
+    /// Otherwise: on another CPU, or later.
+    Elsewhere,
 }
 
 /// One attempt to have the device do a request. Times are in instructions.
@@ -40,6 +74,10 @@ pub struct Attempt {
     pub pointer: u64,
     /// The queue gave it to the SCSI layer.
     pub dispatched: Option<u64>,
+    /// By which way.
+    pub way: Option<DispatchWay>,
+    /// The call of that.
+    pub dispatch_call: Option<CallId>,
     /// The command was made.
     pub prepared: Option<u64>,
     /// The request was started (D).
@@ -58,6 +96,10 @@ pub struct Attempt {
     pub done: Option<u64>,
     /// The block layer was told.
     pub completed: Option<u64>,
+    /// What the CPU was in then.
+    pub completed_at: Option<Level>,
+    /// Where the rest of the completion was done.
+    pub completion: Option<CompletionWay>,
     /// The rest of the completion began, in the softirq.
     pub softirq: Option<u64>,
     /// The SCSI layer was finished with it.

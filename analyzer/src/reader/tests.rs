@@ -20,7 +20,7 @@ fn trace(vcpus: u32, blocks: &[(u16, &[u64])]) -> TraceFile {
     for (vcpu, clocks) in blocks {
         let mut block = BlockBuilder::default();
         for &clock in *clocks {
-            block.push(&Event { kind: 64, vcpu: *vcpu, clock, context: 0, task: 0, words: &[] });
+            block.push(&Event { kind: 64, vcpu: *vcpu, clock, context: 0, task: 0, stack: 0, words: &[] });
         }
         writer.events_of(*vcpu, &mut block).unwrap();
     }

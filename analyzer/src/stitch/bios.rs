@@ -4,7 +4,6 @@ use super::probes::{Field, Words};
 use super::requests::Seen;
 use super::stages::{finish, ride_marks};
 use super::{Oddity, Open, Sink, Stitcher};
-use crate::context::Place;
 use crate::model::{Bio, BlockKind, Join, Origin, Request, RequestId, Stage, StageMark};
 use iotrace_schemas::event::Event;
 use rustc_hash::FxHashMap;
@@ -82,6 +81,7 @@ impl Stitcher {
         let seen = Seen::bio(words, &self.codes);
         let mut live = self.new_bio(event, pointer, Origin::Queued, &seen);
         live.traced = true;
+        self.attribute(event, words, &mut live.bio, out);
         self.bios.insert(pointer, live);
         self.refresh(pointer, words);
         if traced.is_none_or(|t| t == 0) {
@@ -101,6 +101,8 @@ impl Stitcher {
             op: seen.op,
             task: self.tasks.get(event.task),
             call: self.current_call(event),
+            cause: None,
+            carries: Vec::new(),
             in_workload: self.workload,
             request: None,
             join: None,
@@ -168,14 +170,14 @@ impl Stitcher {
         let Some(split) = returned.filter(|p| *p != 0 && *p < ERRORS) else { return };
         seen.bytes = sectors * SECTOR;
         let rest = seen.sector.wrapping_add(sectors);
-        let (origin, traced) = match self.bios.get_mut(&bio) {
+        let (origin, traced, cause) = match self.bios.get_mut(&bio) {
             Some(whole) => {
                 whole.bio.splits += 1;
                 whole.now = (rest, whole.now.1.saturating_sub(seen.bytes));
-                (Origin::Split { of: whole.bio.id }, whole.traced)
+                (Origin::Split { of: whole.bio.id }, whole.traced, whole.bio.cause.clone())
             }
             // A stacked device's own clone: never queued, but its parts are.
-            None => (Origin::Queued, false),
+            None => (Origin::Queued, false, None),
         };
         if self.bios.contains_key(&split) {
             self.counts.add(Oddity::BioQueuedTwice, 1);
@@ -183,6 +185,7 @@ impl Stitcher {
         }
         let mut live = self.new_bio(event, split, origin, &seen);
         live.traced = traced;
+        live.bio.cause = cause;
         self.bios.insert(split, live);
         // Only __bio_split_to_limits traces a split; it is called while the queue takes the bio.
         if self.entered(event, bio, split) {
@@ -194,7 +197,7 @@ impl Stitcher {
 
     /// From here on the queue works on `split` where it worked on `bio`; false if it did not.
     fn entered(&mut self, event: &Event<'_>, bio: u64, split: u64) -> bool {
-        let open = self.calls.open_mut(Place::of(event));
+        let open = self.calls.open_mut(event);
         let frame = open.iter_mut().rev().find(|frame| frame.data == Open::Enter { bio });
         match frame {
             Some(frame) => {

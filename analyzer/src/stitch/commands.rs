@@ -1,8 +1,8 @@
 //! Commands: passed to the driver, to the controller, and done.
 
 use super::probes::Words;
-use super::{Field, Oddity, Stitcher};
-use crate::context::Level;
+use super::{Field, Oddity, Sink, Stitcher};
+use crate::model::{Handover, HandoverKind, Level, Point};
 use iotrace_schemas::event::Event;
 use rustc_hash::FxHashMap;
 
@@ -12,12 +12,17 @@ type Where = (u16, Level);
 
 /// Commands that wait for their doorbell.
 #[derive(Debug, Default)]
-pub struct Bells(FxHashMap<Where, Vec<u64>>);
+pub struct Bells {
+    waiting: FxHashMap<Where, Vec<u64>>,
+    /// Where the doorbell of each request under way was rung.
+    rung: FxHashMap<u64, Point>,
+}
 
 impl Bells {
     /// A command that will not be passed on any more.
     pub fn forget(&mut self, rq: u64) {
-        self.0.values_mut().for_each(|waiting| waiting.retain(|other| *other != rq));
+        self.waiting.values_mut().for_each(|waiting| waiting.retain(|other| *other != rq));
+        self.rung.remove(&rq);
     }
 }
 
@@ -44,7 +49,7 @@ impl Stitcher {
             (attempt.driver, attempt.pointer) = (Some(event.clock), command);
         }
         if !self.probes.tells_start(words.function()) {
-            self.bells.0.entry(place(event)).or_default().push(rq);
+            self.bells.waiting.entry(place(event)).or_default().push(rq);
         }
     }
 
@@ -60,7 +65,7 @@ impl Stitcher {
         if let Some(attempt) = self.attempt(rq, |_| false) {
             attempt.started = Some(event.clock);
         }
-        self.bells.0.entry(place(event)).or_default().push(rq);
+        self.bells.waiting.entry(place(event)).or_default().push(rq);
     }
 
     pub(super) fn mmio_write(&mut self, event: &Event<'_>) {
@@ -69,21 +74,24 @@ impl Stitcher {
             return;
         }
         self.counts.doorbells += 1;
-        let rung = self.bells.0.remove(&place(event)).unwrap_or_default();
+        let rung = self.bells.waiting.remove(&place(event)).unwrap_or_default();
+        let here = self.here(event);
         self.counts.idle_doorbells += u64::from(rung.is_empty());
         for rq in rung {
             let attempt = self.requests.get_mut(&rq).and_then(|request| request.attempts.last_mut());
             if let Some(attempt) = attempt.filter(|a| a.doorbell.is_none()) {
                 attempt.doorbell = Some(event.clock);
+                self.bells.rung.insert(rq, here);
             }
         }
     }
 
-    pub(super) fn cmd_done(&mut self, event: &Event<'_>, words: &Words<'_>) {
+    pub(super) fn cmd_done(&mut self, event: &Event<'_>, words: &Words<'_>, out: &mut dyn Sink) {
         let Some(rq) = self.request_of(words) else {
             self.counts.add(Oddity::CommandUnknown, 1);
             return;
         };
+        let rung = self.bells.rung.remove(&rq);
         self.bells.forget(rq);
         let level = Level::of(event.context);
         let current = self.interrupts.current(event);
@@ -94,6 +102,8 @@ impl Stitcher {
         let told = attempt.doorbell.or(attempt.driver);
         let deferred = last.filter(|irq| told.is_some_and(|told| irq.clock > told));
         attempt.interrupt = if level == Level::Hardirq { current } else { deferred };
+        let command = attempt.command;
+        let told_by = attempt.interrupt.zip(rung);
         let silent = attempt.doorbell.is_none() && attempt.driver.is_some();
         let lost = match (level == Level::Hardirq, attempt.interrupt) {
             // No such target: the driver says so in the call that brought the command.
@@ -104,6 +114,10 @@ impl Stitcher {
             (_, Some(_)) => None,
         };
         lost.into_iter().for_each(|oddity| self.counts.add(oddity, 1));
+        if let Some((irq, from)) = told_by {
+            let to = Point { clock: irq.clock, call: irq.call, task: event.task, level: Level::Hardirq };
+            out.handover(&Handover { kind: HandoverKind::Interrupt { irq: irq.id, command }, from, to });
+        }
     }
 
     pub(super) fn cmd_finish(&mut self, event: &Event<'_>, words: &Words<'_>) {

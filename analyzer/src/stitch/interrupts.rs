@@ -5,8 +5,7 @@
 //! one, comes just before and gives the exact time.
 
 use super::counts::Counts;
-use crate::context::Level;
-use crate::model::IrqRef;
+use crate::model::{CallId, IrqRef, Level};
 use iotrace_schemas::event::Event;
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -40,13 +39,19 @@ impl Interrupts {
     }
 
     /// The kernel's entry function.
-    pub fn entered(&mut self, event: &Event<'_>, vector: Option<u64>, counts: &mut Counts) {
+    pub fn entered(
+        &mut self,
+        event: &Event<'_>,
+        vector: Option<u64>,
+        call: Option<CallId>,
+        counts: &mut Counts,
+    ) {
         self.last += 1;
         counts.interrupts += 1;
         let id = self.last;
         let vcpu = self.vcpu(event);
         let clock = vcpu.reported.take().unwrap_or(event.clock);
-        vcpu.current = Some(IrqRef { id, clock, vector, line: None, handler: None });
+        vcpu.current = Some(IrqRef { id, clock, vector, line: None, handler: None, call });
     }
 
     /// The handlers of a line are called.
@@ -59,11 +64,16 @@ impl Interrupts {
     ) {
         if self.vcpu(event).current.is_none_or(|irq| irq.line.is_some()) {
             // The entry function is not probed in this kernel: the handlers are the interrupt.
-            self.entered(event, None, counts);
+            self.entered(event, None, None, counts);
         }
         if let Some(irq) = &mut self.vcpu(event).current {
             (irq.line, irq.handler) = (line, handler);
         }
+    }
+
+    /// Number of the interrupt under way where an event happened, 0 if there is none.
+    pub fn number(&self, event: &Event<'_>) -> u64 {
+        self.vcpus.get(usize::from(event.vcpu)).and_then(|vcpu| vcpu.current).map_or(0, |irq| irq.id)
     }
 
     /// The entry function returned.

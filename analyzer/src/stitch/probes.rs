@@ -45,6 +45,27 @@ pub enum Signal {
     IrqDriver,
     PciEnable,
     Vfs(&'static str),
+    Syscall,
+    CacheWrite,
+    TaskWake,
+    TaskNew,
+    TaskSwitch,
+    TaskWait,
+    WorkQueue,
+    WorkRun,
+    TimerStart,
+    TimerRun,
+    SoftirqRaise,
+    SoftirqRun,
+    SoftirqBlock,
+    IrqFrame,
+    ExcFrame,
+    HwRun,
+    HwWork,
+    HwRequeue,
+    HwRestart,
+    IssueDirect,
+    PlugFlush,
     /// Nothing.
     Other,
 }
@@ -91,6 +112,27 @@ impl Signal {
             "vfs.read" => Self::Vfs("vfs.read"),
             "vfs.write" => Self::Vfs("vfs.write"),
             "vfs.fsync" => Self::Vfs("vfs.fsync"),
+            "cache.write" => Self::CacheWrite,
+            "task.wake" => Self::TaskWake,
+            "task.new" => Self::TaskNew,
+            "task.switch" => Self::TaskSwitch,
+            "work.queue" => Self::WorkQueue,
+            "work.run" => Self::WorkRun,
+            "timer.start" => Self::TimerStart,
+            "timer.run" => Self::TimerRun,
+            "softirq.raise" => Self::SoftirqRaise,
+            "softirq.run" => Self::SoftirqRun,
+            "softirq.block" => Self::SoftirqBlock,
+            "irq.frame" => Self::IrqFrame,
+            "exc.frame" => Self::ExcFrame,
+            "hw.run" | "sq.run" => Self::HwRun,
+            "hw.work" => Self::HwWork,
+            "hw.requeue" => Self::HwRequeue,
+            "hw.restart" => Self::HwRestart,
+            "issue.direct" => Self::IssueDirect,
+            "plug.flush" | "plug.finish" => Self::PlugFlush,
+            _ if stage.starts_with("sys.") => Self::Syscall,
+            _ if stage.starts_with("task.wait") => Self::TaskWait,
             _ => Self::Other,
         }
     }
@@ -118,6 +160,14 @@ fields! {
     Cmd = "cmd", CcbCmd = "ccb.cmd", CmdResult = "cmd.result",
     Error = "error", Bytes = "bytes", Step = "step", Vector = "vector", Irq = "desc.irq", Handler = "desc.handler",
     FileIno = "file.ino", FileDev = "file.dev", Count = "count", Position = "pos.value",
+    FileName0 = "file.name0", FileName1 = "file.name1", FileName2 = "file.name2", FileName3 = "file.name3",
+    Caller = "caller", Fd = "fd", RegsFd = "regs.fd", RegsCount = "regs.count", RegsPos = "regs.pos", Pos = "pos",
+    IocbPos = "iocb.pos", IocbIno = "iocb.ino", IocbDev = "iocb.dev", IterCount = "iter.count", Len = "len",
+    MappingIno = "mapping.ino", MappingDev = "mapping.dev",
+    BioMapping = "bio.page_mapping", BioIndex = "bio.page_index", BioOffset = "bio.page_offset",
+    BioPageIno = "bio.page_ino", BioPageDev = "bio.page_dev",
+    Task = "task", PrevTask = "prev", NextTask = "next", Work = "work", WorkFunc = "work.func",
+    Timer = "timer", TimerFunc = "timer.func", Nr = "nr",
     PciVendor = "pci.vendor", PciDevice = "pci.device",
     Bar0 = "pci.bar0", Bar0End = "pci.bar0_end", Bar1 = "pci.bar1", Bar1End = "pci.bar1_end",
     Bar2 = "pci.bar2", Bar2End = "pci.bar2_end", Bar3 = "pci.bar3", Bar3End = "pci.bar3_end",
@@ -129,18 +179,27 @@ const NONE: u8 = u8::MAX;
 #[derive(Debug, Clone)]
 struct Known {
     signal: Signal,
+    stage: Rc<str>,
     at: At,
     function: u16,
-    success: Option<Success>,
     index: [u8; NAMES.len()],
+}
+
+/// What is known of a function.
+#[derive(Debug)]
+struct About {
+    name: Rc<str>,
+    has_exit: bool,
+    success: Option<Success>,
 }
 
 /// All probes defined so far.
 #[derive(Debug, Default)]
 pub struct Probes {
     known: Vec<Option<Rc<Known>>>,
-    functions: FxHashMap<(String, Option<String>), u16>,
-    exits: Vec<bool>,
+    functions: FxHashMap<(String, String, Option<String>), u16>,
+    /// By the functions' numbers.
+    about: Vec<About>,
     /// The modules whose driver tells when a command is put into the controller's queue.
     starting: Vec<Option<String>>,
     dispatching: FxHashMap<u16, Option<String>>,
@@ -159,20 +218,26 @@ impl Probes {
             self.dispatching.insert(function, probe.module.clone());
         }
         if probe.at == At::Exit {
-            self.exits[usize::from(function)] = true;
+            let about = &mut self.about[usize::from(function)];
+            (about.has_exit, about.success) = (true, probe.success);
         }
-        let known =
-            Known { signal, at: probe.at, function, success: probe.success, index: index(&probe.words) };
+        let known = Known {
+            signal,
+            stage: probe.stage.as_str().into(),
+            at: probe.at,
+            function,
+            index: index(&probe.words),
+        };
         self.known.resize_with(self.known.len().max(at + 1), || None);
         self.known[at] = Some(Rc::new(known));
     }
 
     fn function(&mut self, probe: &Probe) -> u16 {
-        let next = self.exits.len() as u16;
-        let key = (probe.symbol.clone(), probe.module.clone());
+        let next = self.about.len() as u16;
+        let key = (probe.function.clone(), probe.symbol.clone(), probe.module.clone());
         let number = *self.functions.entry(key).or_insert(next);
         if number == next {
-            self.exits.push(false);
+            self.about.push(About { name: probe.function.as_str().into(), has_exit: false, success: None });
         }
         number
     }
@@ -181,8 +246,21 @@ impl Probes {
     pub fn words<'a>(&self, event: &Event<'a>) -> Option<Words<'a>> {
         let at = usize::from(event.kind.checked_sub(FIRST_PROBE)?);
         let known = self.known.get(at)?.as_ref()?;
-        let has_exit = self.exits.get(usize::from(known.function)).copied().unwrap_or(false);
+        let has_exit = self.about.get(usize::from(known.function)).is_some_and(|about| about.has_exit);
         Some(Words { known: Rc::clone(known), words: event.words, has_exit })
+    }
+
+    /// Name of a function.
+    pub fn name(&self, function: u16) -> Rc<str> {
+        self.about.get(usize::from(function)).map_or_else(|| Rc::from(""), |about| Rc::clone(&about.name))
+    }
+
+    /// Whether the value that a function returned means success; without such a meaning it always does.
+    pub fn succeeded(&self, function: u16, returned: Option<u64>) -> bool {
+        match (self.about.get(usize::from(function)).and_then(|about| about.success), returned) {
+            (Some(success), Some(value)) => success.holds(value),
+            _ => true,
+        }
     }
 
     /// Whether the driver with this dispatch function tells when it starts a command.
@@ -246,11 +324,13 @@ impl Words<'_> {
         self.has_exit
     }
 
-    /// Whether the returned value means success; an exit without such a meaning always does.
-    pub fn succeeded(&self, returned: Option<u64>) -> bool {
-        match (self.known.success, returned) {
-            (Some(success), Some(value)) => success.holds(value),
-            _ => true,
-        }
+    /// Its stage in the catalog.
+    pub fn stage(&self) -> Rc<str> {
+        Rc::clone(&self.known.stage)
+    }
+
+    /// The first of several words that the probe has.
+    pub fn any<const N: usize>(&self, fields: [Field; N]) -> Option<u64> {
+        fields.into_iter().find_map(|field| self.get(field))
     }
 }

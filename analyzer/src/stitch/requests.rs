@@ -3,7 +3,6 @@
 use super::bios::SECTOR;
 use super::probes::{Field, Words};
 use super::{Oddity, Open, Sink, Stitcher};
-use crate::context::Place;
 use crate::model::{Attempt, BlockEvent, BlockKind, Join, Op, OpCodes, OpName, Request, RequestKind, Update};
 use iotrace_schemas::event::Event;
 
@@ -108,7 +107,7 @@ impl Stitcher {
 
     /// The bio that the queue works on here and that has no request yet.
     pub(super) fn bio_entered(&self, event: &Event<'_>) -> Option<u64> {
-        let open = self.calls.open(Place::of(event));
+        let open = self.calls.open(event);
         open.iter().rev().find_map(|frame| match frame.data {
             // The function may leave by a tail call: one whose bio is served is over.
             Open::Enter { bio } => Some(bio).filter(|b| self.bios.get(b).is_some_and(|l| l.ride.is_none())),
@@ -155,7 +154,7 @@ impl Stitcher {
     /// When a request was asked for here (for this bio), if nobody has been given it yet: seen where the
     /// allocation leaves by a tail call, so that its exit does not tell the request.
     fn take_asked(&mut self, event: &Event<'_>, bio: Option<u64>) -> Option<u64> {
-        let open = self.calls.open_mut(Place::of(event));
+        let open = self.calls.open_mut(event);
         let frame = open.iter_mut().rev().find(|frame| frame.data == Open::Get { bio })?;
         frame.data = Open::Plain;
         Some(frame.clock)
@@ -193,8 +192,10 @@ impl Stitcher {
             self.word_missing();
             return Open::Plain;
         };
+        let (way, call) = (self.dispatch_way(event), self.calls.next());
         if let Some(attempt) = self.attempt(rq, |attempt| attempt.dispatched.is_some()) {
             attempt.dispatched = Some(event.clock);
+            (attempt.way, attempt.dispatch_call) = (Some(way), Some(call));
         }
         Open::Dispatch { rq }
     }
@@ -229,7 +230,7 @@ impl Stitcher {
     }
 
     /// A step of the request's current attempt that leaves nothing but its time.
-    pub(super) fn rq_step(&mut self, event: &Event<'_>, words: &Words<'_>, set: fn(&mut Attempt, u64)) {
+    pub(super) fn rq_step(&mut self, event: &Event<'_>, words: &Words<'_>, set: impl Fn(&mut Attempt, u64)) {
         let Some(rq) = self.request_of(words) else {
             self.counts.add(Oddity::CommandUnknown, 1);
             return;

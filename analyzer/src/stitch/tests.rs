@@ -298,7 +298,7 @@ fn flush(guest: &mut Guest, clock: u64) {
     guest.entry(clock + 14, "flush.end", &[("rq", 0xf000)]);
 }
 
-fn step(guest: &mut Guest, clock: u64, rq: u64, bio: u64, io: Io, step: u64) {
+fn step(guest: &mut Guest, clock: u64, rq: u64, bio: u64, io: Extent, step: u64) {
     guest.rq_with(clock, "flush.step", rq, bio, io, &[("step", step)]);
 }
 

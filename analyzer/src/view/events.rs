@@ -35,6 +35,7 @@ pub fn name(event: &Described) -> String {
     match event.at {
         Some(At::Entry) => format!("{}()", plain(&event.name)),
         Some(At::Exit) => format!("{} returns", plain(&event.name)),
+        Some(At::Inlined) => format!("{} (inlined)", plain(&event.name)),
         None => plain(&event.name),
     }
 }
@@ -54,10 +55,7 @@ pub fn source(event: &Described) -> String {
 /// An event as JSON.
 #[must_use]
 pub fn to_json(event: &Described, time: &TimeMap) -> Value {
-    let at = event.at.map(|at| match at {
-        At::Entry => "entry",
-        At::Exit => "exit",
-    });
+    let at = event.at.map(json::at);
     let words: Vec<_> = event
         .words
         .iter()

@@ -3,7 +3,6 @@
 use super::json;
 use super::text::{self, Align, Style, Table};
 use crate::analysis::info::Info;
-use iotrace_schemas::definition::At;
 use serde_json::{Value, json as object};
 use std::io::{self, Write};
 
@@ -168,10 +167,7 @@ pub fn write_json(out: &mut dyn Write, info: &Info) -> io::Result<()> {
 
 fn kind_json(info: &Info, kind: u16, count: u64) -> Value {
     let probe = info.definitions.probes.get(&kind);
-    let at = probe.map(|p| match p.at {
-        At::Entry => "entry",
-        At::Exit => "exit",
-    });
+    let at = probe.map(|p| json::at(p.at));
     object!({
         "kind": kind,
         "count": count,

@@ -2,6 +2,7 @@
 
 use crate::analysis::Warning;
 use crate::model::{Bio, Definitions, IrqRef, Join, Origin, Stage, TimeMap};
+use iotrace_schemas::definition::At;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::io::{self, Write};
@@ -19,6 +20,16 @@ pub fn write(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
 #[must_use]
 pub fn hex(address: u64) -> String {
     format!("{address:#x}")
+}
+
+/// Where in a function a probe sits.
+#[must_use]
+pub fn at(at: At) -> &'static str {
+    match at {
+        At::Entry => "entry",
+        At::Exit => "exit",
+        At::Inlined => "inlined",
+    }
 }
 
 /// Who wrote the trace, of what.

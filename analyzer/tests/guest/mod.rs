@@ -29,26 +29,28 @@ pub struct Owned {
     pub clock: u64,
     pub context: u32,
     pub task: u64,
+    pub stack: u64,
     pub words: Vec<u64>,
 }
 
 impl Owned {
     pub fn event(&self) -> Event<'_> {
-        let Self { kind, clock, context, task, words } = self;
-        Event { kind: *kind, vcpu: 0, clock: *clock, context: *context, task: *task, words }
+        let Self { kind, clock, context, task, stack, words } = self;
+        let (kind, clock, context, task, stack) = (*kind, *clock, *context, *task, *stack);
+        Event { kind, vcpu: 0, clock, context, task, stack, words }
     }
 }
 
 /// A bio or a request, as events see it.
 #[derive(Clone, Copy)]
-pub struct Io {
+pub struct Extent {
     pub sector: u64,
     pub bytes: u64,
     pub op: u64,
 }
 
-pub fn io(sector: u64, bytes: u64, op: u64) -> Io {
-    Io { sector, bytes, op }
+pub fn io(sector: u64, bytes: u64, op: u64) -> Extent {
+    Extent { sector, bytes, op }
 }
 
 #[derive(Clone)]
@@ -57,6 +59,8 @@ pub struct Guest {
     pub events: Vec<Owned>,
     pub context: u32,
     pub task: u64,
+    /// Stack pointer of the calls to come; 0 if it is of no interest.
+    pub stack: u64,
     kinds: BTreeMap<(String, bool, Vec<String>), u16>,
 }
 
@@ -89,6 +93,7 @@ impl Default for Guest {
             events: Vec::new(),
             context: 0,
             task: TASK,
+            stack: 0,
             kinds: BTreeMap::new(),
         };
         let comm = u64::from_le_bytes(*b"dd\0\0\0\0\0\0");
@@ -107,8 +112,8 @@ impl Default for Guest {
 
 impl Guest {
     pub fn raw(&mut self, clock: u64, kind: u16, words: &[u64]) {
-        let (context, task) = (self.context, self.task);
-        self.events.push(Owned { kind, clock, context, task, words: words.to_vec() });
+        let (context, task, stack) = (self.context, self.task, self.stack);
+        self.events.push(Owned { kind, clock, context, task, stack, words: words.to_vec() });
     }
 
     /// Does something at a level above tasks.
@@ -141,16 +146,16 @@ impl Guest {
         self.raw(clock, event::MARK.id, &[code, 0]);
     }
 
-    pub fn queue(&mut self, clock: u64, bio: u64, io: Io) {
+    pub fn queue(&mut self, clock: u64, bio: u64, io: Extent) {
         self.queue_as(clock, bio, io, &[("bio.traced", 0), ("bio.chained", 0), ("bio.remaining", 1)]);
     }
 
-    pub fn queue_as(&mut self, clock: u64, bio: u64, io: Io, more: &[(&str, u64)]) {
+    pub fn queue_as(&mut self, clock: u64, bio: u64, io: Extent, more: &[(&str, u64)]) {
         let words = [&bio_words("bio", bio, io)[..], more].concat();
         self.entry(clock, "bio.queue", &words);
     }
 
-    pub fn enter(&mut self, clock: u64, bio: u64, io: Io) {
+    pub fn enter(&mut self, clock: u64, bio: u64, io: Extent) {
         self.entry(clock, "bio.enter", &[("bio", bio), ("bio.sector", io.sector), ("bio.size", io.bytes)]);
     }
 
@@ -164,18 +169,18 @@ impl Guest {
     }
 
     /// Queues a bio and gets a request for it right away.
-    pub fn submit(&mut self, clock: u64, bio: u64, rq: u64, io: Io) {
+    pub fn submit(&mut self, clock: u64, bio: u64, rq: u64, io: Extent) {
         self.queue(clock, bio, io);
         self.enter(clock + 1, bio, io);
         self.get(clock + 10, rq);
         self.leave(clock + 11);
     }
 
-    pub fn rq(&mut self, clock: u64, stage: &str, rq: u64, bio: u64, io: Io) {
+    pub fn rq(&mut self, clock: u64, stage: &str, rq: u64, bio: u64, io: Extent) {
         self.rq_with(clock, stage, rq, bio, io, &[]);
     }
 
-    pub fn rq_with(&mut self, clock: u64, stage: &str, rq: u64, bio: u64, io: Io, more: &[(&str, u64)]) {
+    pub fn rq_with(&mut self, clock: u64, stage: &str, rq: u64, bio: u64, io: Extent, more: &[(&str, u64)]) {
         let words = [
             ("rq", rq),
             ("rq.dev", SDA),
@@ -192,8 +197,8 @@ impl Guest {
         &mut self,
         clock: u64,
         stage: &str,
-        (rq, at): (u64, Io),
-        (bio, io): (u64, Io),
+        (rq, at): (u64, Extent),
+        (bio, io): (u64, Extent),
         merged: bool,
     ) {
         let words = [
@@ -212,7 +217,7 @@ impl Guest {
     }
 
     /// Issue at `clock`, driver at +1, command into the queue at +2, doorbell at +3.
-    pub fn issue(&mut self, clock: u64, rq: u64, bio: u64, io: Io) {
+    pub fn issue(&mut self, clock: u64, rq: u64, bio: u64, io: Extent) {
         self.entry(clock, "rq.dispatch", &[("data", 1), ("data.rq", rq)]);
         self.rq(clock, "rq.issue", rq, bio, io);
         self.entry(clock + 1, "cmd.dispatch", &[("cmd", rq + 0x200), ("cmd.rq", rq)]);
@@ -237,7 +242,7 @@ impl Guest {
         self.exit(clock + 2 + done.len() as u64, "irq.entry", 0);
     }
 
-    pub fn update(&mut self, clock: u64, rq: u64, bio: u64, io: Io, bytes: u64) {
+    pub fn update(&mut self, clock: u64, rq: u64, bio: u64, io: Extent, bytes: u64) {
         self.rq_with(clock, "rq.update", rq, bio, io, &[("error", 0), ("bytes", bytes)]);
     }
 
@@ -251,7 +256,7 @@ impl Guest {
     }
 
     /// Completes a request of one bio: C at `clock`, E at +1, given back at +3.
-    pub fn complete(&mut self, clock: u64, rq: u64, bio: u64, io: Io) {
+    pub fn complete(&mut self, clock: u64, rq: u64, bio: u64, io: Extent) {
         self.update(clock, rq, bio, io, io.bytes);
         self.end(clock + 1, bio);
         self.entry(clock + 2, "rq.end", &[("rq", rq), ("error", 0)]);
@@ -280,7 +285,7 @@ impl Guest {
     }
 }
 
-fn bio_words(name: &str, bio: u64, io: Io) -> Vec<(&'static str, u64)> {
+fn bio_words(name: &str, bio: u64, io: Extent) -> Vec<(&'static str, u64)> {
     assert_eq!(name, "bio");
     vec![("bio", bio), ("bio.dev", SDA), ("bio.sector", io.sector), ("bio.size", io.bytes), ("bio.op", io.op)]
 }
@@ -305,6 +310,7 @@ fn probe(id: u16, stage: &str, at: At, words: Vec<String>) -> Probe {
         line: 100 + u32::from(id),
         words,
         success,
+        inside: Vec::new(),
     }
 }
 

@@ -4,36 +4,35 @@ use qemu_plugin_sys as sys;
 use std::cell::RefCell;
 use std::ffi::{CStr, c_uint};
 
-/// The registers that are read, by gdb's names.
+/// A register that is read: its place among [`NAMES`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Register {
+pub struct Register(u8);
+
+impl Register {
     /// Return value.
-    Rax,
+    pub const RAX: Self = Self(0);
     /// Used by CPUID.
-    Rbx,
-    /// Fourth argument.
-    Rcx,
-    /// Third argument.
-    Rdx,
-    /// Second argument.
-    Rsi,
-    /// First argument.
-    Rdi,
-    /// Fifth argument.
-    R8,
-    /// Sixth argument.
-    R9,
+    pub const RCX: Self = Self(2);
+    /// Used by CPUID.
+    pub const RBX: Self = Self(3);
+    /// First argument of a function.
+    pub const RDI: Self = Self(5);
     /// Stack pointer.
-    Rsp,
+    pub const RSP: Self = Self(7);
     /// Base of the per-CPU data while in the kernel.
-    GsBase,
+    pub const GS_BASE: Self = Self(16);
+
+    /// By its DWARF number, 0 to 15 (System V ABI for x86-64, figure 3.36).
+    pub fn dwarf(number: u8) -> Option<Self> {
+        (number < Self::GS_BASE.0).then_some(Self(number))
+    }
 }
 
-/// Arguments of a function in order (System V ABI for x86-64).
-pub const ARGUMENTS: [Register; 6] =
-    [Register::Rdi, Register::Rsi, Register::Rdx, Register::Rcx, Register::R8, Register::R9];
-
-const NAMES: [&str; 10] = ["rax", "rbx", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "rsp", "gs_base"];
+/// gdb's names of the registers, the general ones in the order of their DWARF numbers.
+const NAMES: [&str; 17] = [
+    "rax", "rdx", "rcx", "rbx", "rsi", "rdi", "rbp", "rsp", "r8", "r9", "r10", "r11", "r12", "r13", "r14",
+    "r15", "gs_base",
+];
 
 unsafe extern "C" {
     fn g_byte_array_new() -> *mut sys::GByteArray;
@@ -89,7 +88,7 @@ impl Cpu {
     pub fn register(&self, register: Register) -> u64 {
         HANDLES.with_borrow(|handles| {
             let Some(handles) = handles else { return 0 };
-            let handle = handles.registers[register as usize];
+            let handle = handles.registers[usize::from(register.0)];
             if handle.is_null() {
                 return 0;
             }

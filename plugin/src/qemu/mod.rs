@@ -19,7 +19,7 @@ mod per_vcpu;
 
 pub use block::{Block, Instruction};
 pub use clock::{Counter, Icount};
-pub use cpu::{ARGUMENTS, Cpu, Register};
+pub use cpu::{Cpu, Register};
 pub use entry::{Access, Guest, Instrument};
 pub use host::{block_signals, report};
 pub use per_vcpu::PerVcpu;

@@ -3,18 +3,17 @@
 //! In: the profile, where the kernel is, a module that was loaded. Out: sites in their places, and the
 //! definitions that tell a reader of the trace what they are.
 //!
-//! A function whose returns are wanted is left at its RET instructions. If it ends in a tail call instead, it
-//! is left where it returns to: at the addresses behind the direct calls to it.
 
 use crate::args::Capture;
-use crate::guest::{self, LoadedModule};
+use crate::guest::LoadedModule;
 use crate::instrument::Places;
-use crate::qemu::Cpu;
 use crate::site::{Entry, Exit, Site};
 use iotrace_profile::{Action, Function, Place, Profile};
-use iotrace_schemas::definition::{At, Definition, Kind, Module, Note, Probe, Severity, Success, Symbol};
+use iotrace_schemas::definition::{
+    At, Definition, Kind, Module, Note, Probe, Severity, Site as CallSite, SiteFrame, Success, Symbol,
+};
 use iotrace_schemas::event::{BUILTINS, FIRST_PROBE, KindId};
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashSet;
 
 /// What has been placed.
 #[derive(Debug, Default)]
@@ -26,8 +25,8 @@ pub struct Placement {
     /// Functions by address, to name the addresses that events mention.
     symbols: Vec<(u64, String)>,
     named: FxHashSet<u64>,
-    /// Sites for the addresses that functions return to, by the function's address.
-    returning: FxHashMap<u64, &'static Site>,
+    told: FxHashSet<u64>,
+    slide: u64,
 }
 
 impl Placement {
@@ -38,12 +37,23 @@ impl Placement {
         capture: &Capture,
         slide: u64,
         places: &mut Places,
-        cpu: &Cpu,
     ) -> Vec<Definition> {
         let moved = |(address, name): &(u64, String)| (address.wrapping_add(slide), name.clone());
-        self.symbols = profile.symbols.iter().map(moved).collect();
-        let thunks = self.symbols.iter().filter(|(_, name)| name.ends_with("_return_thunk"));
-        places.set_return_thunks(thunks.map(|(address, _)| *address).collect());
+        (self.slide, self.symbols) = (slide, profile.symbols.iter().map(moved).collect());
+        // arch/x86/lib/retpoline.S
+        let named = |fits: &dyn Fn(&str) -> bool| {
+            let symbols = self.symbols.iter().filter(|(_, name)| fits(name));
+            symbols.map(|(address, _)| *address).collect()
+        };
+        places.set_thunks(
+            named(&|name| name.ends_with("_return_thunk")),
+            named(&|name| name.starts_with("__x86_indirect_")),
+        );
+        // arch/x86/kernel/vmlinux.lds.S
+        let label = |wanted: &str| self.symbols.iter().find(|(_, name)| name == wanted).map(|(a, _)| *a);
+        if let (Some(start), Some(end)) = (label("__entry_text_start"), label("__entry_text_end")) {
+            places.set_entry_text(start..end);
+        }
         for code in profile.mmio.iter() {
             for (start, length) in &code.ranges {
                 let start = start.wrapping_add(slide);
@@ -63,9 +73,7 @@ impl Placement {
                 });
             }
         }
-        let (start, end) = profile.anchors.text;
-        let text = start.wrapping_add(slide)..end.wrapping_add(slide);
-        definitions.extend(self.place_all(&found, None, text, capture, places, cpu));
+        definitions.extend(self.place_all(&found, None, capture, places));
         definitions
     }
 
@@ -76,7 +84,6 @@ impl Placement {
         capture: &Capture,
         module: &LoadedModule,
         places: &mut Places,
-        cpu: &Cpu,
     ) -> (u32, Vec<Definition>) {
         let start = module.functions.iter().map(|f| f.1).min().unwrap_or(0);
         let end = module.functions.iter().map(|f| f.1.saturating_add(f.2)).max().unwrap_or(0);
@@ -86,7 +93,7 @@ impl Placement {
         let candidates = profile.functions.iter().filter(|f| may_be_in(f, &module.name));
         let found: Vec<_> = candidates.filter_map(|function| find_in(function, module)).collect();
         let name = Some(module.name.as_str());
-        let mut definitions = self.place_all(&found, name, start..end, capture, places, cpu);
+        let mut definitions = self.place_all(&found, name, capture, places);
         self.symbols.extend(module.functions.iter().map(|(name, address, _)| (*address, name.clone())));
         self.symbols.sort();
         let id = self.modules.len() as u32;
@@ -105,7 +112,7 @@ impl Placement {
         places.remove(start, end);
         self.symbols.retain(|(address, _)| !(start..end).contains(address));
         self.named.retain(|address| !(start..end).contains(address));
-        self.returning.retain(|address, _| !(start..end).contains(address));
+        self.told.retain(|address| !(start..end).contains(address));
         Some(module)
     }
 
@@ -119,18 +126,33 @@ impl Placement {
         Some(Definition::Symbol(Symbol { address, name }))
     }
 
-    /// Places functions, and the return addresses that are in `text`.
+    /// The functions that an address behind a call is in, if it was not defined before.
+    pub fn new_site(&mut self, profile: &Profile, address: u64) -> Option<Definition> {
+        if !self.told.insert(address) {
+            return None;
+        }
+        let after = self.symbols.partition_point(|(start, _)| *start <= address);
+        let (start, name) = self.symbols.get(after.checked_sub(1)?)?;
+        let offset = address - start;
+        let module = self.modules.iter().rev().find(|m| (m.text.0..=m.text.1).contains(&address));
+        let frames = match module {
+            Some(module) => profile.sites_of(&module.name, name, offset),
+            None => profile.site(address.wrapping_sub(self.slide)),
+        };
+        let frames = frames.map_or_else(
+            || vec![SiteFrame { function: name.clone(), file: String::new(), line: 0 }],
+            <[_]>::to_vec,
+        );
+        Some(Definition::Site(CallSite { address, offset, frames }))
+    }
+
     fn place_all(
         &mut self,
         found: &[Found<'_>],
         module: Option<&str>,
-        text: std::ops::Range<u64>,
         capture: &Capture,
         places: &mut Places,
-        cpu: &Cpu,
     ) -> Vec<Definition> {
-        let leaving = found.iter().filter(|f| f.function.exit.is_some()).map(|f| f.address);
-        let targets: FxHashSet<_> = leaving.chain(self.returning.keys().copied()).collect();
         let mut definitions = Vec::new();
         for function in found {
             definitions.extend(self.place(function, module, capture, places));
@@ -141,11 +163,6 @@ impl Placement {
                 topic: "probes".into(),
                 text: "there are more probes than a trace can number: later ones are missing".into(),
             }));
-        }
-        for (address, target) in guest::calls(cpu, text, &targets) {
-            if let Some(site) = self.returning.get(&target) {
-                places.add_return(address, site);
-            }
         }
         definitions
     }
@@ -158,23 +175,22 @@ impl Placement {
         places: &mut Places,
     ) -> Vec<Definition> {
         let Found { function, address, length, .. } = *found;
-        let recorded = capture.layer(&function.layer) && function.action != Action::Fault;
+        let recorded = capture.layer(&function.layer);
         let kind = if recorded { self.number() } else { None };
         if kind.is_none() && function.action == Action::Record {
             return Vec::new();
         }
         let leaving = function.exit.as_ref().filter(|_| recorded);
         let left = leaving.and_then(|exit| Some((exit, self.number()?)));
-        let exit = left.map(|(_, kind)| kind);
+        let exit = left.map(|(exit, kind)| Exit { kind, value: exit.value.is_some() });
         let entry = Entry { kind, plan: function.entry.clone(), action: function.action, exit };
         places.add_entry(address, Site::Entry(entry).keep());
         let words = function.entry.words.iter().map(|w| w.name.clone()).collect();
-        let entered = kind.map(|id| found.probe(module, id, At::Entry, words, None));
+        let at = if function.inside.is_empty() { At::Entry } else { At::Inlined };
+        let entered = kind.map(|id| found.probe(module, id, at, words, None));
         let mut definitions = Vec::from_iter(entered);
         if let Some((exit, kind)) = left {
-            let site = Exit { kind, value: exit.value.is_some() };
-            places.add_exits(address, length, Site::Exit(site).keep());
-            self.returning.insert(address, Site::Return(site).keep());
+            places.add_code(address, length);
             let words = exit.value.iter().cloned().collect();
             definitions.push(found.probe(module, kind, At::Exit, words, exit.success));
         }
@@ -225,6 +241,7 @@ impl Found<'_> {
             line: *line,
             words,
             success,
+            inside: self.function.inside.clone(),
         })
     }
 }
@@ -233,7 +250,7 @@ impl Found<'_> {
 fn find_in<'a>(function: &'a Function, module: &'a LoadedModule) -> Option<Found<'a>> {
     let named = |symbol: &String| module.functions.iter().find(|(name, ..)| name == symbol);
     let (symbol, address, length) = function.symbols.iter().find_map(named)?;
-    Some(Found { function, symbol, address: *address, length: *length })
+    Some(Found { function, symbol, address: address.wrapping_add(function.offset), length: *length })
 }
 
 /// Whether a function of the profile is to be looked for in this module.

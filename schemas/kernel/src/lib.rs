@@ -33,6 +33,7 @@
 //! ```
 
 mod bytes;
+mod calls;
 mod debug;
 mod elf;
 mod error;
@@ -48,6 +49,7 @@ mod types;
 mod testing;
 
 pub use bytes::Bytes;
+pub use calls::{Callee, LONGEST_CALL, RelocatedCall, call_before, calls_in};
 pub use elf::{Image, Section};
 pub use error::{KernelError, TypeError};
 pub use kernel::Kernel;

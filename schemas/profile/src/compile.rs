@@ -5,6 +5,7 @@
 
 mod functions;
 mod reads;
+mod sites;
 
 use crate::plan::Access;
 use crate::{Anchors, Context, MmioCode, ModuleAccess, Profile};
@@ -72,7 +73,9 @@ pub fn compile(catalog: &Catalog, sources: &Sources) -> Result<Profile, CompileE
         symbols: code_symbols(&kernel),
         ..Profile::default()
     };
-    (profile.functions, profile.missing) = functions::find(catalog, &kernel, &modules, sources.lines)?;
+    let ground = functions::Ground::new(&kernel, &modules, sources.lines)?;
+    (profile.functions, profile.missing) = functions::find(catalog, &ground);
+    sites::find(&ground, &mut profile);
     Ok(profile)
 }
 

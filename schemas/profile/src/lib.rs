@@ -16,8 +16,9 @@ pub use compile::{CompileError, Sources, compile};
 pub use file::ProfileError;
 
 use bincode::{Decode, Encode};
-use iotrace_schemas::definition::{Constant, Device};
+use iotrace_schemas::definition::{Constant, Device, SiteFrame};
 use plan::{Access, Plan};
+use std::collections::BTreeMap;
 
 /// The catalog matched against one kernel.
 #[derive(Debug, Clone, Default, PartialEq, Encode, Decode)]
@@ -44,6 +45,25 @@ pub struct Profile {
     pub missing: Vec<Missing>,
     /// Names of the image's functions and of labels in its code, by address.
     pub symbols: Vec<(u64, String)>,
+    /// Where in the source the calls of the image are, by the address behind the call.
+    pub sites: Vec<(u64, Vec<SiteFrame>)>,
+    /// The same of modules: by module, function and offset in it.
+    pub module_sites: BTreeMap<(String, String, u64), Vec<SiteFrame>>,
+}
+
+impl Profile {
+    /// The functions that a call of the image is in, by the address behind it.
+    #[must_use]
+    pub fn site(&self, address: u64) -> Option<&[SiteFrame]> {
+        let at = self.sites.binary_search_by_key(&address, |(a, _)| *a).ok()?;
+        Some(&self.sites[at].1)
+    }
+
+    /// The functions that a call of a module is in, by the symbol and the offset behind the call.
+    #[must_use]
+    pub fn sites_of(&self, module: &str, symbol: &str, offset: u64) -> Option<&[SiteFrame]> {
+        self.module_sites.get(&(module.to_owned(), symbol.to_owned(), offset)).map(Vec::as_slice)
+    }
 }
 
 /// Addresses as linked, without KASLR's slide.
@@ -105,8 +125,12 @@ pub struct Function {
     pub symbols: Vec<String>,
     /// Where it is.
     pub place: Place,
-    /// Length in bytes; 0 if not known.
+    /// Length in bytes; 0 if not known, and of an inlined instance.
     pub size: u64,
+    /// Of an inlined instance in a module: its offset in the function that has the symbol, in bytes.
+    pub offset: u64,
+    /// Of an inlined instance: the functions it is in, the innermost first, the one with the symbol last.
+    pub inside: Vec<String>,
     /// Layer.
     pub layer: String,
     /// Stage.

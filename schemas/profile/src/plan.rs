@@ -34,10 +34,36 @@ impl Access {
     }
 }
 
+/// Where an argument is when the probe is hit. Registers by their DWARF numbers (System V ABI for x86-64,
+/// figure 3.36).
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub enum Value {
+    /// In a register.
+    Register(u8),
+    /// A register and an offset, added.
+    Sum(u8, i64),
+    /// In memory, at a register and an offset.
+    Memory {
+        /// Register.
+        register: u8,
+        /// Offset in bytes.
+        offset: i64,
+        /// Bytes, 1 to 8.
+        width: u8,
+    },
+    /// The compiler knows it.
+    Constant(u64),
+    /// Nowhere any more.
+    Unknown,
+}
+
+/// The registers of a function's first six arguments: rdi, rsi, rdx, rcx, r8, r9.
+pub const ARGUMENTS: [u8; 6] = [5, 4, 1, 2, 8, 9];
+
 /// Where a word of an event comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub enum Source {
-    /// An argument, counted from 0 (rdi, rsi, rdx, rcx, r8, r9).
+    /// An argument, by its place in [`Plan::arguments`].
     Argument(u8),
     /// The element of the list at hand ([`Plan::list`]).
     Element,
@@ -45,6 +71,8 @@ pub enum Source {
     Through(u8, Access),
     /// Read through the element at hand.
     ThroughElement(Access),
+    /// The return address, on top of the stack.
+    Caller,
 }
 
 /// A word of an event.
@@ -61,6 +89,8 @@ pub struct Word {
 /// What is recorded at a function's entry.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
 pub struct Plan {
+    /// Where the arguments are.
+    pub arguments: Vec<Value>,
     /// The words of the event.
     pub words: Vec<Word>,
     /// One event for each element of a list: the argument that is the `list_head`, and the offset of

@@ -4,7 +4,7 @@
 //! bincode's fixed-int little-endian layout, which FORMAT.md spells out, so that another encoder can
 //! take its place without changing a byte.
 
-use super::{Constant, Definition, Device, Kind, Module, Note, Probe, Symbol, TraceInfo};
+use super::{Constant, Definition, Device, Kind, Module, Note, Probe, Site, Symbol, TraceInfo};
 use bincode::config::{Configuration, Fixint, Limit, LittleEndian};
 use thiserror::Error;
 
@@ -125,6 +125,7 @@ definitions! {
     6 => Device(Device),
     7 => Note(Note),
     8 => Constant(Constant),
+    9 => Site(Site),
 }
 
 #[cfg(test)]

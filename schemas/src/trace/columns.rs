@@ -1,7 +1,7 @@
 //! A block of events as columns, and back.
 //!
 //! In: events in the order of their clocks. Out: a directory of columns, then the columns: kind, clock
-//! (as the difference from the event before), context and task of all events, then, for each kind, each
+//! (as the difference from the event before), context, task and stack pointer of all events, then, for each kind, each
 //! of its words. Values of one meaning stand together, which is what makes them compress.
 
 use crate::event::{Event, KindId, MAX_WORDS};
@@ -17,6 +17,7 @@ const KIND: u16 = 0;
 const CLOCK: u16 = 1;
 const CONTEXT: u16 = 2;
 const TASK: u16 = 3;
+const STACK: u16 = 4;
 const DIRECTORY_ENTRY: usize = 8;
 
 /// Why a payload is not a block of events.
@@ -73,6 +74,7 @@ pub struct BlockBuilder {
     clocks: Vec<u8>,
     contexts: Vec<u8>,
     tasks: Vec<u8>,
+    stacks: Vec<u8>,
     words: BTreeMap<KindId, Vec<Vec<u8>>>,
     first_clock: u64,
     last_clock: u64,
@@ -92,6 +94,7 @@ impl BlockBuilder {
         self.kinds.extend(event.kind.to_le_bytes());
         self.contexts.extend(event.context.to_le_bytes());
         self.tasks.extend(event.task.to_le_bytes());
+        self.stacks.extend(event.stack.to_le_bytes());
         let columns = self.words.entry(event.kind).or_default();
         columns.resize_with(columns.len().max(event.words.len()), Vec::new);
         for (column, word) in columns.iter_mut().zip(event.words) {
@@ -120,6 +123,7 @@ impl BlockBuilder {
             (COMMON, CLOCK, block.clocks),
             (COMMON, CONTEXT, block.contexts),
             (COMMON, TASK, block.tasks),
+            (COMMON, STACK, block.stacks),
         ];
         for (kind, words) in block.words {
             columns.extend(words.into_iter().zip(0..).map(|(bytes, column)| (kind, column, bytes)));
@@ -141,6 +145,7 @@ struct Row {
     context: u32,
     clock: u64,
     task: u64,
+    stack: u64,
     words: (u32, u32),
 }
 
@@ -165,11 +170,13 @@ impl Block {
         let kinds = fixed::<2>(&columns, COMMON, KIND, count)?;
         let contexts = fixed::<4>(&columns, COMMON, CONTEXT, count)?;
         let tasks = fixed::<8>(&columns, COMMON, TASK, count)?;
+        let stacks = fixed::<8>(&columns, COMMON, STACK, count)?;
         let mut clocks = column(&columns, COMMON, CLOCK)?;
         let mut words = WordColumns::new(&columns, kinds)?;
         let mut block = Self { vcpu, rows: Vec::with_capacity(count), words: Vec::new() };
         let mut clock = first_clock;
-        for (index, ((kind, context), task)) in kinds.iter().zip(contexts).zip(tasks).enumerate() {
+        let rows = kinds.iter().zip(contexts).zip(tasks).zip(stacks);
+        for (index, (((kind, context), task), stack)) in rows.enumerate() {
             let delta = take_varint(&mut clocks).ok_or(ColumnError::Clock { index })?;
             clock = clock.checked_add(delta).ok_or(ColumnError::Clock { index })?;
             let kind = u16::from_le_bytes(*kind);
@@ -180,6 +187,7 @@ impl Block {
                 context: u32::from_le_bytes(*context),
                 clock,
                 task: u64::from_le_bytes(*task),
+                stack: u64::from_le_bytes(*stack),
                 words: (begin, block.words.len() as u32),
             });
         }
@@ -203,8 +211,8 @@ impl Block {
     pub fn get(&self, index: usize) -> Option<Event<'_>> {
         let row = self.rows.get(index)?;
         let words = self.words.get(row.words.0 as usize..row.words.1 as usize)?;
-        let Row { kind, clock, context, task, .. } = *row;
-        Some(Event { kind, vcpu: self.vcpu, clock, context, task, words })
+        let Row { kind, clock, context, task, stack, .. } = *row;
+        Some(Event { kind, vcpu: self.vcpu, clock, context, task, stack, words })
     }
 
     /// The events in order.
@@ -309,7 +317,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn event<'a>(kind: u16, clock: u64, words: &'a [u64]) -> Event<'a> {
-        Event { kind, vcpu: 1, clock, context: kind.into(), task: clock << 20, words }
+        Event { kind, vcpu: 1, clock, context: kind.into(), task: clock << 20, stack: clock << 3, words }
     }
 
     #[test]

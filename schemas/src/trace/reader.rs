@@ -285,7 +285,7 @@ mod tests {
         for clock in 0..blocks {
             let words = [clock; 3];
             let mut block = BlockBuilder::default();
-            block.push(&Event { kind: 64, vcpu: 0, clock, context: 0, task: 0, words: &words });
+            block.push(&Event { kind: 64, vcpu: 0, clock, context: 0, task: 0, stack: 0, words: &words });
             writer.events_of(0, &mut block).unwrap();
         }
         writer.finish().unwrap()

@@ -1,17 +1,17 @@
 //! Finds the catalog's functions in the image and the modules, and plans what is read at each.
 
 use super::{CompileError, reads::access};
-use crate::plan::{Plan, Source, Word};
+use crate::plan::{ARGUMENTS, Plan, Source, Value, Word};
 use crate::{Action, Exit, Function, Missing, Place};
 use iotrace_kernel::{Kernel, Lines, ModuleFile, SymbolKind, Types};
 use iotrace_schemas::catalog::{self, Catalog, Object};
 use iotrace_schemas::definition::Success;
 
 /// One of the places where the catalog's names are looked for.
-struct Ground<'a> {
-    kernel: &'a Kernel,
-    lines: Option<Lines<'a>>,
-    modules: Vec<(&'a ModuleFile, Option<Lines<'a>>)>,
+pub struct Ground<'a> {
+    pub kernel: &'a Kernel,
+    pub lines: Option<Lines<'a>>,
+    pub modules: Vec<(&'a ModuleFile, Option<Lines<'a>>)>,
 }
 
 /// A function found.
@@ -24,21 +24,7 @@ struct Found<'a> {
 }
 
 /// All functions of the catalog, and what could not be found.
-pub fn find(
-    catalog: &Catalog,
-    kernel: &Kernel,
-    modules: &[ModuleFile],
-    lines: bool,
-) -> Result<(Vec<Function>, Vec<Missing>), CompileError> {
-    let open = |m| -> Result<_, CompileError> {
-        let m: &ModuleFile = m;
-        Ok((m, if lines { m.lines()? } else { None }))
-    };
-    let ground = Ground {
-        kernel,
-        lines: if lines { kernel.lines()? } else { None },
-        modules: modules.iter().map(open).collect::<Result<_, _>>()?,
-    };
+pub fn find(catalog: &Catalog, ground: &Ground<'_>) -> (Vec<Function>, Vec<Missing>) {
     let (mut functions, mut missing) = (Vec::new(), Vec::new());
     for function in &catalog.functions {
         let mut places = ground.places(function);
@@ -48,17 +34,31 @@ pub fn find(
                 reason: "not in the image, nor in a module that was looked at".into(),
                 partial: false,
             });
-            places.push(Found::elsewhere(function, kernel));
+            places.push(Found::elsewhere(function, ground.kernel));
         }
         for found in places {
             functions.push(plan(catalog, function, found, &mut missing));
         }
     }
     clear_stages(catalog, &mut functions);
-    Ok((functions, missing))
+    (functions, missing)
 }
 
 impl<'a> Ground<'a> {
+    /// Prepares the line tables, if they are wanted.
+    ///
+    /// # Errors
+    /// Those of reading DWARF.
+    pub fn new(kernel: &'a Kernel, modules: &'a [ModuleFile], lines: bool) -> Result<Self, CompileError> {
+        let open =
+            |m: &'a ModuleFile| -> Result<_, CompileError> { Ok((m, if lines { m.lines()? } else { None })) };
+        Ok(Self {
+            kernel,
+            lines: if lines { kernel.lines()? } else { None },
+            modules: modules.iter().map(open).collect::<Result<_, _>>()?,
+        })
+    }
+
     /// Where the function is, under the first of its names that this kernel has.
     fn places(&self, function: &catalog::Function) -> Vec<Found<'a>> {
         let named = |name| {
@@ -146,6 +146,8 @@ fn plan(
             .collect(),
         place: found.place,
         size: found.size,
+        offset: 0,
+        inside: Vec::new(),
         layer: function.layer.clone(),
         stage: function.stage.clone(),
         action: action(&function.action),
@@ -165,7 +167,9 @@ fn entry(
     types: &[&Types],
     note: &mut impl FnMut(String),
 ) -> Plan {
-    let mut plan = Plan { list: list(catalog, function, types, note), ..Plan::default() };
+    let arguments = ARGUMENTS.map(Value::Register).to_vec();
+    let mut plan = Plan { arguments, list: list(catalog, function, types, note), ..Plan::default() };
+    plan.words.push(Word { name: "caller".into(), source: Source::Caller, symbol: false });
     for (position, name, _) in function.arguments() {
         let position = position as u8;
         let element = plan.list.is_some_and(|(argument, _)| argument == position);

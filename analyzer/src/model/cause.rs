@@ -1,0 +1,164 @@
+//! Why something happened: what a piece of work goes back to, and how one context hands over to another.
+
+use super::{CallId, IoId, Level, Task};
+use std::rc::Rc;
+
+/// What a piece of work goes back to, the nearest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cause {
+    /// A system call.
+    Syscall {
+        /// Its I/O.
+        io: IoId,
+        /// Its name, `write`.
+        name: Rc<str>,
+        /// Who called it.
+        task: Task,
+    },
+    /// A work item.
+    Work {
+        /// Address of its function.
+        function: u64,
+        /// The thread that ran it.
+        task: Task,
+        /// Who queued it.
+        by: Option<Rc<Cause>>,
+    },
+    /// A timer that ran out.
+    Timer {
+        /// Address of its function.
+        function: u64,
+        /// Who started it.
+        by: Option<Rc<Cause>>,
+    },
+    /// An interrupt.
+    Interrupt {
+        /// Its number; 0 if its entry was not seen.
+        irq: u64,
+    },
+    /// A softirq other than a timer's.
+    Softirq,
+    /// A thread of the kernel, or a user's outside of a system call that is traced.
+    Thread {
+        /// The thread.
+        task: Task,
+        /// Who woke it last.
+        by: Option<Rc<Cause>>,
+    },
+}
+
+impl Cause {
+    /// What it goes back to in turn.
+    #[must_use]
+    pub fn by(&self) -> Option<&Rc<Cause>> {
+        match self {
+            Self::Work { by, .. } | Self::Timer { by, .. } | Self::Thread { by, .. } => by.as_ref(),
+            Self::Syscall { .. } | Self::Interrupt { .. } | Self::Softirq => None,
+        }
+    }
+
+    /// It and what it goes back to, the nearest first.
+    pub fn chain(&self) -> impl Iterator<Item = &Self> {
+        std::iter::successors(Some(self), |cause| cause.by().map(Rc::as_ref))
+    }
+
+    /// The I/O it goes back to.
+    #[must_use]
+    pub fn io(&self) -> Option<IoId> {
+        self.chain().find_map(|cause| match cause {
+            Self::Syscall { io, .. } => Some(*io),
+            _ => None,
+        })
+    }
+}
+
+/// A moment in a context.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Point {
+    /// When, in instructions.
+    pub clock: u64,
+    /// The innermost call.
+    pub call: Option<CallId>,
+    /// Address of the task that ran or was interrupted.
+    pub task: u64,
+    /// What the CPU was in.
+    pub level: Level,
+}
+
+/// What is handed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HandoverKind {
+    /// A task that waited is woken, and runs.
+    Wake {
+        /// Address of the task.
+        task: u64,
+    },
+    /// A work item is queued, and run.
+    Work {
+        /// Address of its function.
+        function: u64,
+    },
+    /// A softirq is raised, and served.
+    Softirq {
+        /// Its number.
+        number: u64,
+    },
+    /// A timer is started, and runs out.
+    Timer {
+        /// Address of its function.
+        function: u64,
+    },
+    /// A doorbell is rung, and the interrupt tells of a command it passed on.
+    Interrupt {
+        /// Number of the interrupt.
+        irq: u64,
+        /// Number of the command.
+        command: u64,
+    },
+}
+
+/// One context hands over to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Handover {
+    /// What.
+    pub kind: HandoverKind,
+    /// Where it was asked for.
+    pub from: Point,
+    /// Where it began.
+    pub to: Point,
+}
+
+/// A task stops running.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Switch {
+    /// When, in instructions.
+    pub clock: u64,
+    /// Address of the task that stops.
+    pub from: u64,
+    /// Address of the task that runs from here on.
+    pub to: u64,
+    /// The innermost call of the one that stops.
+    pub call: Option<CallId>,
+}
+
+/// A task waited in a system call, and was woken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wait {
+    /// The task.
+    pub task: Task,
+    /// The I/O in whose system call it waited.
+    pub io: IoId,
+    /// Name of the function that it waited in: of the outermost one whose stage is a wait, else of the
+    /// innermost.
+    pub function: String,
+    /// What that is a wait for, as the catalog's stage says it (`page`, `completion`); empty if not known.
+    pub what: String,
+    /// When it stopped running, was woken, and ran again, in instructions.
+    pub clocks: (u64, u64, u64),
+    /// What woke it: the open calls of the waker, the outermost first.
+    pub waker: Vec<String>,
+    /// What the waker's CPU was in.
+    pub level: Level,
+    /// The task that ran there, or was interrupted.
+    pub waker_task: Task,
+}

@@ -1,0 +1,65 @@
+//! What the CPU is in, from the kernel's `preempt_count`.
+
+/// What the CPU is in (include/linux/preempt.h).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Level {
+    /// A task's own work.
+    Task,
+    /// A softirq is being served. Softirqs merely disabled do not count.
+    Softirq,
+    /// An interrupt handler.
+    Hardirq,
+    /// A non-maskable interrupt.
+    Nmi,
+}
+
+impl Level {
+    /// The level that a `preempt_count` tells.
+    #[must_use]
+    pub fn of(context: u32) -> Self {
+        const NMI: u32 = 0x00f0_0000;
+        const HARDIRQ: u32 = 0x000f_0000;
+        // Serving adds 0x100 once; disabling adds 0x200 each time (SOFTIRQ_DISABLE_OFFSET).
+        const SERVING: u32 = 0x0100;
+        if context & NMI != 0 {
+            Self::Nmi
+        } else if context & HARDIRQ != 0 {
+            Self::Hardirq
+        } else if context & SERVING != 0 {
+            Self::Softirq
+        } else {
+            Self::Task
+        }
+    }
+
+    /// Name, as views print it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Task => "task",
+            Self::Softirq => "softirq",
+            Self::Hardirq => "hardirq",
+            Self::Nmi => "nmi",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_are_those_of_preempt_h() {
+        for (count, level) in [
+            (0, Level::Task),
+            (0x8000_0003, Level::Task),
+            (0x0000_0200, Level::Task),
+            (0x0000_0100, Level::Softirq),
+            (0x0000_0301, Level::Softirq),
+            (0x0001_0100, Level::Hardirq),
+            (0x0011_0000, Level::Nmi),
+        ] {
+            assert_eq!(Level::of(count), level, "{count:#x}");
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Calls begin and end.
+
+use super::probes::{Field, Words};
+use super::{Oddity, Open, Sink, Stitcher};
+use crate::context::Frame;
+use crate::model::{Call, CallEnd, CallId, Ending, Level, Point};
+use iotrace_schemas::definition::At;
+use iotrace_schemas::event::Event;
+
+impl Stitcher {
+    pub(super) fn probe(&mut self, event: &Event<'_>, out: &mut dyn Sink) {
+        let Some(words) = self.probes.words(event) else {
+            self.counts.add(Oddity::UndefinedProbe, 1);
+            return;
+        };
+        match words.at() {
+            At::Entry => self.enter(event, &words, out),
+            At::Inlined => {
+                let _ = self.entry(event, &words, out);
+                out.passed(self.innermost(event), event);
+            }
+            At::Exit => {
+                self.calls.leave(event, words.function(), &mut self.ended);
+                self.ends(event, event.words.first().copied(), out);
+            }
+        }
+    }
+
+    fn enter(&mut self, event: &Event<'_>, words: &Words<'_>, out: &mut dyn Sink) {
+        let function = words.function();
+        let caller = words.get(Field::Caller).unwrap_or(0);
+        let repeated = words.has_exit() && self.calls.is_repeated(event, function);
+        if !repeated {
+            self.calls.settle(event, function, caller, &mut self.ended);
+            self.ends(event, None, out);
+        }
+        let open = self.entry(event, words, out);
+        let interrupt = matches!(open, Open::IrqFrame | Open::ExcFrame);
+        if repeated || !words.has_exit() && !interrupt {
+            out.passed(self.innermost(event), event);
+            return;
+        }
+        let boundary = matches!(open, Open::IrqFrame | Open::Softirq | Open::Work { .. })
+            || open == Open::Irq && !self.within_interrupt(event);
+        let parent = self.calls.all(event).last().map(|frame| frame.number);
+        let id = self.calls.enter(event, function, caller, boundary, open).number;
+        let all = self.calls.all(event);
+        let call = Call {
+            id,
+            parent,
+            depth: all.len() - 1,
+            depth_in_context: all.iter().rev().position(|f| f.boundary).unwrap_or(all.len() - 1),
+            kind: event.kind,
+            clock: event.clock,
+            task: event.task,
+            level: Level::of(event.context),
+            boundary,
+            caller,
+        };
+        out.entered(&call, event);
+    }
+
+    /// An interrupt or an exception returns.
+    pub(super) fn iret(&mut self, event: &Event<'_>, out: &mut dyn Sink) {
+        let is_entry = |frame: &Frame<Open>| matches!(frame.data, Open::IrqFrame | Open::ExcFrame);
+        self.calls.leave_interrupt(event, is_entry, &mut self.ended);
+        self.ends(event, None, out);
+    }
+
+    fn ends(&mut self, event: &Event<'_>, returned: Option<u64>, out: &mut dyn Sink) {
+        if self.ended.is_empty() {
+            return;
+        }
+        for left in std::mem::take(&mut self.ended) {
+            let Frame { number, function, own, nested, data, .. } = left.frame;
+            let seen = left.ending != Ending::Unseen;
+            let end = CallEnd {
+                id: number,
+                clock: event.clock,
+                own,
+                total: own + nested,
+                ending: left.ending,
+                returned: returned.filter(|_| seen),
+            };
+            if seen {
+                self.exit(event, &end, (function, data), out);
+            }
+            out.left(&end);
+        }
+    }
+
+    fn within_interrupt(&self, event: &Event<'_>) -> bool {
+        let all = self.calls.all(event);
+        all.iter().rev().find(|f| f.boundary).is_some_and(|f| f.data == Open::IrqFrame)
+    }
+
+    /// The innermost call at an event.
+    pub(super) fn innermost(&self, event: &Event<'_>) -> Option<CallId> {
+        self.calls.all(event).last().map(|frame| frame.number)
+    }
+
+    /// Here, in the innermost call.
+    pub(super) fn here(&self, event: &Event<'_>) -> Point {
+        Point {
+            clock: event.clock,
+            call: self.innermost(event),
+            task: event.task,
+            level: Level::of(event.context),
+        }
+    }
+
+    /// Here, in the call that begins with this event.
+    pub(super) fn here_in(&self, event: &Event<'_>, words: &Words<'_>) -> Point {
+        let here = self.here(event);
+        Point { call: if words.has_exit() { Some(self.calls.next()) } else { here.call }, ..here }
+    }
+}

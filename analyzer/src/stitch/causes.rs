@@ -1,0 +1,240 @@
+//! Why something runs: who woke a task, queued a work item, raised a softirq, started a timer.
+//!
+//! What was asked for waits here until it begins; then the two ends are given as a handover.
+
+use super::probes::{Field, Words};
+use super::{Open, Sink, Stitcher};
+use crate::model::{CallId, Cause, Handover, HandoverKind, IoId, Level, Point, Switch, Task, Wait};
+use iotrace_schemas::event::Event;
+use rustc_hash::FxHashMap;
+use std::rc::Rc;
+
+/// How far back a cause is kept.
+const FARTHEST: usize = 8;
+/// Softirqs there may be; the kernel has ten (include/linux/interrupt.h).
+const SOFTIRQS: usize = 16;
+
+/// Something asked for that has not begun.
+#[derive(Debug, Clone)]
+struct Asked {
+    from: Point,
+    by: Rc<Cause>,
+}
+
+/// A task that was woken.
+#[derive(Debug, Clone)]
+struct Woken {
+    from: Point,
+    by: Rc<Cause>,
+    waker: Vec<String>,
+    runs: bool,
+}
+
+/// A task that stopped running in a system call.
+#[derive(Debug, Clone)]
+struct Blocked {
+    clock: u64,
+    io: IoId,
+    function: Rc<str>,
+    what: String,
+}
+
+/// What was asked for and has not begun.
+#[derive(Debug, Default)]
+pub struct Causes {
+    works: FxHashMap<u64, Asked>,
+    timers: FxHashMap<u64, Asked>,
+    woken: FxHashMap<u64, Woken>,
+    blocked: FxHashMap<u64, Blocked>,
+    raised: Vec<[Option<Point>; SOFTIRQS]>,
+}
+
+impl Causes {
+    fn raised(&mut self, event: &Event<'_>) -> &mut [Option<Point>; SOFTIRQS] {
+        let vcpu = usize::from(event.vcpu);
+        if self.raised.len() <= vcpu {
+            self.raised.resize(vcpu + 1, [None; SOFTIRQS]);
+        }
+        &mut self.raised[vcpu]
+    }
+
+    /// What was raised while softirqs were being served was served as well.
+    pub fn softirqs_served(&mut self, event: &Event<'_>) {
+        *self.raised(event) = [None; SOFTIRQS];
+    }
+}
+
+impl Stitcher {
+    /// What the work at hand goes back to.
+    pub(super) fn cause(&self, event: &Event<'_>) -> Rc<Cause> {
+        let all = self.calls.all(event);
+        for frame in all.iter().rev() {
+            match &frame.data {
+                Open::Syscall { io, name } => {
+                    let task = self.tasks.get(event.task);
+                    return Rc::new(Cause::Syscall { io: *io, name: Rc::clone(name), task });
+                }
+                Open::Work { function, by } => {
+                    let task = self.tasks.get(event.task);
+                    return Rc::new(Cause::Work { function: *function, task, by: by.clone() });
+                }
+                Open::Timer { function, by } => {
+                    return Rc::new(Cause::Timer { function: *function, by: by.clone() });
+                }
+                Open::IrqFrame | Open::Irq => break,
+                Open::Softirq => return Rc::new(Cause::Softirq),
+                _ => {}
+            }
+        }
+        match Level::of(event.context) {
+            Level::Task if !self.within_irq(event) => {
+                let by = self.causes.woken.get(&event.task).map(|woken| Rc::clone(&woken.by));
+                Rc::new(Cause::Thread { task: self.tasks.get(event.task), by })
+            }
+            Level::Softirq => Rc::new(Cause::Softirq),
+            _ => Rc::new(Cause::Interrupt { irq: self.interrupts.number(event) }),
+        }
+    }
+
+    fn within_irq(&self, event: &Event<'_>) -> bool {
+        self.calls.all(event).iter().rev().any(|f| matches!(f.data, Open::IrqFrame | Open::Irq))
+    }
+
+    /// The same, to be kept: not for ever longer.
+    fn lasting_cause(&self, event: &Event<'_>) -> Rc<Cause> {
+        let cause = self.cause(event);
+        if cause.chain().count() < FARTHEST {
+            return cause;
+        }
+        Rc::new(match &*cause {
+            Cause::Work { function, task, .. } => Cause::Work { function: *function, task: *task, by: None },
+            Cause::Timer { function, .. } => Cause::Timer { function: *function, by: None },
+            Cause::Thread { task, .. } => Cause::Thread { task: *task, by: None },
+            other => other.clone(),
+        })
+    }
+
+    pub(super) fn work_queue(&mut self, event: &Event<'_>, words: &Words<'_>) {
+        let Some(work) = words.get(Field::Work).filter(|work| *work != 0) else { return };
+        let asked = Asked { from: self.here_in(event, words), by: self.lasting_cause(event) };
+        self.causes.works.insert(work, asked);
+    }
+
+    pub(super) fn work_run(&mut self, event: &Event<'_>, words: &Words<'_>, out: &mut dyn Sink) -> Open {
+        let function = words.get(Field::WorkFunc).unwrap_or(0);
+        let asked = words.get(Field::Work).and_then(|work| self.causes.works.remove(&work));
+        if let Some(asked) = &asked {
+            let to = self.here_in(event, words);
+            out.handover(&Handover { kind: HandoverKind::Work { function }, from: asked.from, to });
+        }
+        Open::Work { function, by: asked.map(|asked| asked.by) }
+    }
+
+    pub(super) fn timer_start(&mut self, event: &Event<'_>, words: &Words<'_>) {
+        let Some(timer) = words.get(Field::Timer).filter(|timer| *timer != 0) else { return };
+        let asked = Asked { from: self.here_in(event, words), by: self.lasting_cause(event) };
+        self.causes.timers.insert(timer, asked);
+    }
+
+    pub(super) fn timer_run(&mut self, event: &Event<'_>, words: &Words<'_>, out: &mut dyn Sink) -> Open {
+        let function = words.get(Field::TimerFunc).unwrap_or(0);
+        let asked = words.get(Field::Timer).and_then(|timer| self.causes.timers.remove(&timer));
+        if let Some(asked) = &asked {
+            let to = self.here_in(event, words);
+            out.handover(&Handover { kind: HandoverKind::Timer { function }, from: asked.from, to });
+        }
+        Open::Timer { function, by: asked.map(|asked| asked.by) }
+    }
+
+    pub(super) fn softirq_raise(&mut self, event: &Event<'_>, words: &Words<'_>) {
+        let from = self.here_in(event, words);
+        let number = words.get(Field::Nr).map_or(SOFTIRQS, |nr| (nr & u64::from(u32::MAX)) as usize);
+        if let Some(place @ None) = self.causes.raised(event).get_mut(number) {
+            *place = Some(from);
+        }
+    }
+
+    pub(super) fn softirq_run(&mut self, event: &Event<'_>, out: &mut dyn Sink) -> Open {
+        let to = Point { call: Some(self.calls.next()), ..self.here(event) };
+        let raised = std::mem::take(self.causes.raised(event));
+        for (number, from) in raised.iter().enumerate() {
+            if let Some(from) = *from {
+                out.handover(&Handover { kind: HandoverKind::Softirq { number: number as u64 }, from, to });
+            }
+        }
+        Open::Softirq
+    }
+
+    pub(super) fn task_new(&mut self, event: &Event<'_>, words: &Words<'_>) {
+        let Some(task) = words.get(Field::Task) else { return };
+        let woken = Woken {
+            from: self.here_in(event, words),
+            by: self.lasting_cause(event),
+            waker: vec!["wake_up_new_task".into()],
+            runs: false,
+        };
+        self.causes.woken.insert(task, woken);
+    }
+
+    /// `try_to_wake_up` made a task run.
+    pub(super) fn woken(&mut self, event: &Event<'_>, call: CallId, function: u16, task: u64) {
+        let open = self.calls.open(event).iter().map(|frame| frame.function).chain([function]);
+        let waker = open.map(|function| self.probes.name(function).to_string()).collect();
+        let from = Point { call: Some(call), ..self.here(event) };
+        let woken = Woken { from, by: self.lasting_cause(event), waker, runs: false };
+        self.causes.woken.insert(task, woken);
+    }
+
+    pub(super) fn task_switch(&mut self, event: &Event<'_>, words: &Words<'_>, out: &mut dyn Sink) {
+        let (Some(from), Some(to)) = (words.get(Field::PrevTask), words.get(Field::NextTask)) else { return };
+        out.switched(&Switch { clock: event.clock, from, to, call: self.innermost(event) });
+        self.calls.switch(event, to);
+        if let Some(blocked) = self.blocked(event, from) {
+            self.causes.blocked.insert(from, blocked);
+        }
+        let blocked = self.causes.blocked.remove(&to);
+        let Some(woken) = self.causes.woken.get_mut(&to).filter(|woken| !woken.runs) else { return };
+        // It stays, as the cause of what the task does now.
+        woken.runs = true;
+        let call = self.calls.innermost_of(to).map(|frame| frame.number);
+        let point = Point { clock: event.clock, call, task: to, level: Level::Task };
+        out.handover(&Handover { kind: HandoverKind::Wake { task: to }, from: woken.from, to: point });
+        if let Some(blocked) = blocked.filter(|blocked| blocked.clock <= woken.from.clock) {
+            out.wait(Wait {
+                task: self.tasks.get(to),
+                io: blocked.io,
+                function: blocked.function.to_string(),
+                what: blocked.what,
+                clocks: (blocked.clock, woken.from.clock, event.clock),
+                waker: woken.waker.clone(),
+                level: woken.from.level,
+                waker_task: self.tasks.get(woken.from.task),
+            });
+        }
+    }
+
+    /// What a task that stops running waits in, if that is a system call.
+    fn blocked(&self, event: &Event<'_>, task: u64) -> Option<Blocked> {
+        let all = self.calls.of_task(task);
+        let (at, io) = all.iter().enumerate().rev().find_map(|(at, frame)| match frame.data {
+            Open::Syscall { io, .. } => Some((at, io)),
+            _ => None,
+        })?;
+        let inner = &all[at..];
+        let waiting = inner.iter().find_map(|frame| match &frame.data {
+            Open::Wait(stage) => {
+                Some((frame.function, stage.trim_start_matches("task.wait").trim_start_matches('.')))
+            }
+            _ => None,
+        });
+        let (function, what) = waiting.unwrap_or((inner.last()?.function, ""));
+        let function = self.probes.name(function);
+        Some(Blocked { clock: event.clock, io, function, what: what.to_owned() })
+    }
+
+    /// The task at an address.
+    #[must_use]
+    pub fn task_at(&self, address: u64) -> Task {
+        self.tasks.get(address)
+    }
+}

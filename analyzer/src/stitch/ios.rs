@@ -1,0 +1,169 @@
+//! I/Os: system calls, the files they are about, the bytes they put into the page cache, and the bios that
+//! came of them.
+
+use super::pages::Dirty;
+use super::probes::{Field, Words};
+use super::{Open, Sink, Stitcher};
+use crate::model::{Bio, CallEnd, Carried, File, FileCall, Io, IoId, Level, OpName};
+use iotrace_schemas::event::Event;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+/// PAGE_SHIFT of x86-64.
+const PAGE: u32 = 12;
+/// Largest position in a file (`MAX_LFS_FILESIZE`): what is beyond was read through a stale pointer.
+const LARGEST: u64 = i64::MAX as u64;
+
+/// I/Os under way, or whose bytes are not written yet.
+#[derive(Debug, Default)]
+pub struct Ios {
+    live: BTreeMap<IoId, Io>,
+    dirty: Dirty,
+    last: IoId,
+}
+
+impl Stitcher {
+    pub(super) fn syscall(&mut self, event: &Event<'_>, words: &Words<'_>) -> Open {
+        self.ios.last += 1;
+        let stage = words.stage();
+        let name: Rc<str> = stage.trim_start_matches("sys.").into();
+        let io = Io {
+            id: self.ios.last,
+            syscall: Rc::clone(&name),
+            call: Some(self.calls.next()),
+            task: self.tasks.get(event.task),
+            fd: words.any([Field::RegsFd, Field::Fd]).map(|fd| fd & u64::from(u32::MAX)),
+            file: None,
+            position: words.any([Field::RegsPos, Field::Pos]).filter(|_| name.starts_with('p')),
+            count: words.any([Field::RegsCount, Field::Count]),
+            returned: None,
+            entered: event.clock,
+            left: None,
+            cost: 0,
+            bios: Vec::new(),
+            cached: 0,
+            carried: Vec::new(),
+            in_workload: self.workload,
+        };
+        let id = io.id;
+        self.ios.live.insert(id, io);
+        Open::Syscall { io: id, name }
+    }
+
+    /// The I/O whose system call is open here.
+    fn io_here(&mut self, event: &Event<'_>) -> Option<&mut Io> {
+        if Level::of(event.context) != Level::Task {
+            return None;
+        }
+        let io = self.calls.open(event).iter().rev().find_map(|frame| match frame.data {
+            Open::Syscall { io, .. } => Some(io),
+            _ => None,
+        })?;
+        self.ios.live.get_mut(&io)
+    }
+
+    pub(super) fn vfs(&mut self, event: &Event<'_>, words: &Words<'_>, name: &'static str) -> Open {
+        let call = FileCall {
+            name,
+            clock: event.clock,
+            ino: words.get(Field::FileIno).unwrap_or(0),
+            dev: words.get(Field::FileDev).unwrap_or(0),
+            count: words.get(Field::Count),
+            // A null `pos` (a stream) reads as 0 as well; the count of such files never reaches a disk.
+            position: words.get(Field::Position),
+        };
+        if let Some(io) = self.io_here(event) {
+            let file = File { ino: call.ino, dev: call.dev, name: file_name(words) };
+            io.file.get_or_insert(file);
+            io.position = io.position.or(call.position);
+            io.count = io.count.or(call.count);
+        }
+        Open::Vfs(call)
+    }
+
+    pub(super) fn cache_write(&mut self, event: &Event<'_>, words: &Words<'_>) {
+        let file = (
+            words.any([Field::IocbDev, Field::MappingDev]).unwrap_or(0),
+            words.any([Field::IocbIno, Field::MappingIno]).unwrap_or(0),
+        );
+        let (Some(from), Some(count)) = (
+            words.any([Field::IocbPos, Field::Pos]),
+            words.any([Field::IterCount, Field::Len]).map(|len| len & u64::from(u32::MAX)),
+        ) else {
+            return self.word_missing();
+        };
+        let Some(io) = self.io_here(event) else { return };
+        let to = from.saturating_add(count).min(LARGEST);
+        io.cached += to.saturating_sub(from);
+        // What an appending call writes, and where, is known only here.
+        io.position = io.position.filter(|_| &*io.syscall != "write").or(Some(from));
+        let id = io.id;
+        self.ios.dirty.write(file, from, to, id);
+    }
+
+    pub(super) fn syscall_left(&mut self, call: &CallEnd, io: IoId, out: &mut dyn Sink) {
+        let Some(live) = self.ios.live.get_mut(&io) else { return };
+        live.left = Some(call.clock);
+        live.cost = call.total;
+        live.returned = call.returned.map(|value| value.cast_signed());
+        self.give_io(io, out);
+    }
+
+    /// Notes for whom a bio was queued and whose bytes it carries.
+    pub(super) fn attribute(
+        &mut self,
+        event: &Event<'_>,
+        words: &Words<'_>,
+        bio: &mut Bio,
+        out: &mut dyn Sink,
+    ) {
+        let cause = self.cause(event);
+        if let Some(io) = cause.io().and_then(|io| self.ios.live.get_mut(&io)) {
+            io.bios.push(bio.id);
+        }
+        bio.cause = Some(cause);
+        let Some((file, from)) = file_range(words).filter(|_| bio.op.name == OpName::Write) else { return };
+        let taken = self.ios.dirty.take(file, from, from.saturating_add(bio.bytes));
+        for (io, from, to) in taken {
+            let carried = Carried { io, bio: bio.id, from, to };
+            bio.carries.push(carried);
+            if let Some(live) = self.ios.live.get_mut(&io) {
+                live.carried.push(carried);
+            }
+            self.give_io(io, out);
+        }
+    }
+
+    /// Gives an I/O that is over and has no bytes left in the page cache.
+    fn give_io(&mut self, io: IoId, out: &mut dyn Sink) {
+        let over = |live: &Io| live.left.is_some() && live.unwritten() == 0;
+        if self.ios.live.get(&io).is_some_and(over)
+            && let Some(live) = self.ios.live.remove(&io)
+        {
+            out.io(live);
+        }
+    }
+
+    pub(super) fn finish_ios(&mut self, out: &mut dyn Sink) {
+        std::mem::take(&mut self.ios.live).into_values().for_each(|io| out.io(io));
+    }
+}
+
+/// The file and the position in it of the first byte of a bio whose pages are a file's.
+fn file_range(words: &Words<'_>) -> Option<((u64, u64), u64)> {
+    /// `PAGE_MAPPING_FLAGS`, include/linux/page-flags.h: the mapping of an anonymous page is something else.
+    const FLAGS: u64 = 3;
+    let mapping = words.get(Field::BioMapping).filter(|mapping| *mapping != 0 && mapping & FLAGS == 0);
+    mapping?;
+    let file = (words.get(Field::BioPageDev)?, words.get(Field::BioPageIno)?);
+    let position = words.get(Field::BioIndex)?.checked_shl(PAGE)?;
+    let from = position.checked_add(words.get(Field::BioOffset)?)?;
+    (file.1 != 0 && from < LARGEST).then_some((file, from))
+}
+
+fn file_name(words: &Words<'_>) -> String {
+    let parts = [Field::FileName0, Field::FileName1, Field::FileName2, Field::FileName3];
+    let bytes = parts.into_iter().filter_map(|part| words.get(part)).flat_map(u64::to_le_bytes);
+    let bytes: Vec<_> = bytes.take_while(|byte| *byte != 0).collect();
+    String::from_utf8_lossy(&bytes).into_owned()
+}

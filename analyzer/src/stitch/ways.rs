@@ -1,0 +1,49 @@
+//! By which way a request was dispatched, and by which its completion came.
+
+use super::probes::{Signal, Words};
+use super::{Open, Stitcher};
+use crate::model::{CompletionWay, DispatchWay, Level};
+use iotrace_schemas::event::Event;
+
+impl Stitcher {
+    /// The way by which the request is given to the SCSI layer here: told by the calls that are open.
+    pub(super) fn dispatch_way(&self, event: &Event<'_>) -> DispatchWay {
+        let open = self.calls.open(event);
+        let has = |signal| open.iter().any(|frame| frame.data == Open::Way(signal));
+        match () {
+            () if has(Signal::HwRequeue) => DispatchWay::Requeue,
+            () if has(Signal::HwWork) => DispatchWay::Kblockd,
+            () if has(Signal::HwRestart) => DispatchWay::Restart,
+            () if has(Signal::PlugFlush) && has(Signal::IssueDirect) => DispatchWay::PlugDirect,
+            () if has(Signal::PlugFlush) => DispatchWay::PlugFlush,
+            () if has(Signal::IssueDirect) => DispatchWay::Direct,
+            () if has(Signal::HwRun) => DispatchWay::Run,
+            () => DispatchWay::Unknown,
+        }
+    }
+
+    pub(super) fn rq_complete(&mut self, event: &Event<'_>, words: &Words<'_>) -> Open {
+        let level = Level::of(event.context);
+        self.rq_step(event, words, |attempt, clock| {
+            attempt.completed = Some(clock);
+            attempt.completed_at = Some(level);
+        });
+        self.request_of(words).map_or(Open::Plain, |rq| Open::Complete { rq })
+    }
+
+    pub(super) fn rq_softirq(&mut self, event: &Event<'_>, words: &Words<'_>) {
+        let open = self.calls.open(event);
+        let rq = words.request();
+        let way = if open.iter().any(|f| f.data == Open::SoftirqBlock) {
+            CompletionWay::Softirq
+        } else if open.iter().any(|f| matches!(f.data, Open::Complete { rq: other } if Some(other) == rq)) {
+            CompletionWay::InPlace
+        } else {
+            CompletionWay::Elsewhere
+        };
+        self.rq_step(event, words, |attempt, clock| {
+            attempt.softirq = Some(clock);
+            attempt.completion = Some(way);
+        });
+    }
+}

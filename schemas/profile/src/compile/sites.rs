@@ -1,0 +1,132 @@
+//! Where in the source the calls are that lead to the catalog's functions.
+//!
+//! In: the functions found, the code of the image and of the modules, their line tables. Out: for each call of
+//! one of the functions, and each call through a pointer in one of them, the functions that the call is in,
+//! inlined ones first, with file and line.
+
+use super::functions::Ground;
+use crate::{Function, Place, Profile};
+use iotrace_kernel::{Callee, Kernel, Lines, ModuleFile, calls_in};
+use iotrace_schemas::definition::SiteFrame;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Fills in the profile's sites; without line tables there are none.
+pub fn find(ground: &Ground<'_>, profile: &mut Profile) {
+    if let Some(lines) = &ground.lines {
+        profile.sites = in_image(ground.kernel, lines, &profile.functions);
+    }
+    let names: BTreeSet<_> =
+        profile.functions.iter().flat_map(|f| f.symbols.first()).map(String::as_str).collect();
+    let mut sites = BTreeMap::new();
+    for (module, lines) in &ground.modules {
+        if let Some(lines) = lines {
+            in_module(module, lines, &names, &mut sites);
+        }
+    }
+    profile.module_sites = sites;
+}
+
+fn in_image(kernel: &Kernel, lines: &Lines<'_>, functions: &[Function]) -> Vec<(u64, Vec<SiteFrame>)> {
+    let placed = functions.iter().filter(|f| f.inside.is_empty()).filter_map(|f| match f.place {
+        Place::Image(address) => Some((address, f.size)),
+        _ => None,
+    });
+    let placed: BTreeMap<_, _> = placed.collect();
+    let thunks = thunks(kernel);
+    let within = |address: u64| placed.range(..=address).next_back().is_some_and(|(a, s)| address - a < *s);
+    let mut sites = Vec::new();
+    for section in kernel.image().sections().iter().filter(|s| s.executable && s.allocated) {
+        let Some(code) = kernel.image().section_data(&section.name) else { continue };
+        for (after, callee) in calls_in(code, section.address) {
+            let wanted = match callee {
+                Callee::Address(target) if thunks.contains_key(&target) => within(after),
+                Callee::Address(target) => placed.contains_key(&target),
+                Callee::Pointer => within(after),
+            };
+            if !wanted {
+                continue;
+            }
+            let Some(frames) = chain(lines, after) else { continue };
+            if let Callee::Address(target) = callee
+                && let Some(length) = thunks.get(&target)
+            {
+                sites.push((after - 5 + length, frames.clone()));
+            }
+            sites.push((after, frames));
+        }
+    }
+    sites.sort_by_key(|(address, _)| *address);
+    sites.dedup_by_key(|(address, _)| *address);
+    sites
+}
+
+/// What calls through a pointer go to, with the length of the call that the kernel puts in their place where
+/// it needs no mitigation (arch/x86/kernel/alternative.c, patch_retpoline).
+fn thunks(kernel: &Kernel) -> BTreeMap<u64, u64> {
+    let symbols = kernel.symbols().iter().filter(|s| s.name.starts_with(THUNK));
+    symbols.map(|s| (s.addr, call_length(s.name))).collect()
+}
+
+const THUNK: &str = "__x86_indirect_thunk_";
+
+/// `call *%r8` and up need a prefix.
+fn call_length(thunk: &str) -> u64 {
+    let register = thunk.trim_start_matches(THUNK);
+    if register[1..].starts_with(|c: char| c.is_ascii_digit()) { 3 } else { 2 }
+}
+
+fn chain(lines: &Lines<'_>, after: u64) -> Option<Vec<SiteFrame>> {
+    let frames = lines.frames(after.wrapping_sub(1)).ok()?;
+    let frame = |f: iotrace_kernel::Frame| {
+        let (file, line) = f.place.map_or_else(Default::default, |p| (p.file, p.line));
+        SiteFrame { function: f.function, file, line }
+    };
+    Some(frames.into_iter().map(frame).collect::<Vec<_>>()).filter(|f| !f.is_empty())
+}
+
+fn in_module(
+    module: &ModuleFile,
+    lines: &Lines<'_>,
+    names: &BTreeSet<&str>,
+    sites: &mut BTreeMap<(String, String, u64), Vec<SiteFrame>>,
+) {
+    let mut functions: Vec<_> =
+        module.symbols().filter(|s| s.kind == iotrace_kernel::SymbolKind::Function).collect();
+    functions.sort_by_key(|s| (s.section, s.offset));
+    let holder = |section: &str, offset: u64| {
+        let at = functions.partition_point(|s| (s.section, s.offset) <= (section, offset));
+        functions.get(at.checked_sub(1)?).filter(|s| s.section == section && offset - s.offset <= s.size)
+    };
+    let mut add = |section: &str, after: u64, patched: Option<u64>| {
+        let Some(function) = holder(section, after.wrapping_sub(1)) else { return };
+        let address = lines.module_address(section, after);
+        let Some(frames) = address.and_then(|a| chain(lines, a)) else { return };
+        let key = |after: u64| (module.name(), function.name.to_owned(), after - function.offset);
+        if let Some(length) = patched {
+            sites.insert(key(after - 5 + length), frames.clone());
+        }
+        sites.insert(key(after), frames);
+    };
+    let probed =
+        |section: &str, after: u64| holder(section, after - 1).is_some_and(|f| names.contains(f.name));
+    for call in module.relocated_calls() {
+        let thunk = call.symbol.starts_with(THUNK);
+        if names.contains(call.symbol) || thunk && probed(call.section, call.after) {
+            add(call.section, call.after, thunk.then(|| call_length(call.symbol)));
+        }
+    }
+    for section in module.image().sections().iter().filter(|s| s.executable && s.allocated) {
+        let Some(code) = module.image().section_data(&section.name) else { continue };
+        for (after, callee) in calls_in(code, 0) {
+            let wanted = match callee {
+                Callee::Address(target) => functions
+                    .binary_search_by_key(&(section.name.as_str(), target), |s| (s.section, s.offset))
+                    .is_ok_and(|at| names.contains(functions[at].name)),
+                Callee::Pointer => probed(&section.name, after),
+            };
+            if wanted {
+                add(&section.name, after, None);
+            }
+        }
+    }
+}
