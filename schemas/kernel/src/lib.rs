@@ -55,4 +55,4 @@ pub use lines::{Frame, Lines, SourceLine};
 pub use module::{ModuleFile, ModuleSymbol};
 pub use symbol::{Symbol, SymbolKind, SymbolTable};
 pub use symtab::{ElfSymbol, parse_symtab};
-pub use types::{FieldKind, FieldPath, Types};
+pub use types::{FieldKind, FieldPath, Parameter, Types};

@@ -17,7 +17,7 @@ use super::shape::{Aggregate, Shape};
 use super::source::{Source, TypeId};
 use crate::TypeError;
 use crate::debug::{DebugSections, Slice};
-use entry::{Entry, element_count, is_declaration, is_signed, member, number, reference, text};
+use entry::{Entry, element_count, is_declaration, is_signed, member, number, origin, reference, text};
 use index::Index;
 
 type Dwarf<'a> = gimli::Dwarf<Slice<'a>>;
@@ -42,6 +42,23 @@ impl DwarfTypes {
         index.as_ref().map_err(Clone::clone)
     }
 
+    /// Calls `visit` with a cursor on the entry at `id`.
+    fn visit<T>(
+        &self,
+        id: TypeId,
+        visit: impl for<'u, 'a> FnOnce(&'u Dwarf<'a>, &'u Unit<'a>, Cursor<'u, 'a>) -> Result<T, TypeError>,
+    ) -> Result<T, TypeError> {
+        let unit_at = self.index()?.unit_of(id).ok_or_else(|| self.outside(id))?;
+        let narrow = |offset| usize::try_from(offset).map_err(|_| self.outside(id));
+        let (unit_at, offset) = (narrow(unit_at)?, narrow(id - unit_at)?);
+        let dwarf = self.debug.dwarf();
+        let header = dwarf.unit_header(DebugInfoOffset(unit_at))?;
+        let unit = dwarf.unit(header)?;
+        let mut cursor = unit.entries_at_offset(UnitOffset(offset))?;
+        cursor.next_dfs()?;
+        visit(&dwarf, &unit, cursor)
+    }
+
     fn outside(&self, id: TypeId) -> TypeError {
         let limit = self.debug.dwarf().debug_info.reader().len() as u64;
         TypeError::Damaged { what: "an offset into .debug_info", at: id, limit }
@@ -54,15 +71,12 @@ impl Source for DwarfTypes {
     }
 
     fn describe(&self, id: TypeId) -> Result<Shape, TypeError> {
-        let unit_at = self.index()?.unit_of(id).ok_or_else(|| self.outside(id))?;
-        let narrow = |offset| usize::try_from(offset).map_err(|_| self.outside(id));
-        let (unit_at, offset) = (narrow(unit_at)?, narrow(id - unit_at)?);
-        let dwarf = self.debug.dwarf();
-        let header = dwarf.unit_header(DebugInfoOffset(unit_at))?;
-        let unit = dwarf.unit(header)?;
-        let mut cursor = unit.entries_at_offset(UnitOffset(offset))?;
-        cursor.next_dfs()?;
-        shape(&dwarf, &unit, cursor)
+        self.visit(id, shape)
+    }
+
+    fn parameters(&self, function: &str) -> Result<Option<Vec<(String, TypeId)>>, TypeError> {
+        let found = self.index()?.function(function);
+        found.map(|id| self.visit(id, parameters)).transpose()
     }
 
     fn enumerator(&self, name: &str) -> Option<i64> {
@@ -126,6 +140,25 @@ fn aggregate<'a>(dwarf: &Dwarf<'a>, unit: &Unit<'a>, mut cursor: Cursor<'_, 'a>)
         }
     })?;
     Ok(Shape::Aggregate(found))
+}
+
+/// The parameters of the function the cursor is on. Those of a definition that completes an
+/// earlier entry may say no more than which parameter they are.
+fn parameters<'a>(
+    dwarf: &Dwarf<'a>,
+    unit: &Unit<'a>,
+    mut cursor: Cursor<'_, 'a>,
+) -> Result<Vec<(String, TypeId)>, TypeError> {
+    let mut found = Vec::new();
+    each_child(&mut cursor, |child| {
+        if child.tag() == gimli::DW_TAG_formal_parameter {
+            let origin = origin(unit, child);
+            let described = origin.as_ref().unwrap_or(child);
+            let name = text(dwarf, unit, described, DW_AT_name);
+            found.extend(reference(unit, described, DW_AT_type).map(|id| (name, id)));
+        }
+    })?;
+    Ok(found)
 }
 
 /// The product of an array's dimensions, as BTF counts them.

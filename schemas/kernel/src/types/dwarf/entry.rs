@@ -2,8 +2,9 @@
 
 use gimli::{AttributeValue, DebuggingInformationEntry, DwAt, Operation};
 use gimli::{
-    DW_AT_bit_offset, DW_AT_bit_size, DW_AT_byte_size, DW_AT_count, DW_AT_data_bit_offset,
-    DW_AT_data_member_location, DW_AT_declaration, DW_AT_encoding, DW_AT_name, DW_AT_type, DW_AT_upper_bound,
+    DW_AT_abstract_origin, DW_AT_bit_offset, DW_AT_bit_size, DW_AT_byte_size, DW_AT_count,
+    DW_AT_data_bit_offset, DW_AT_data_member_location, DW_AT_declaration, DW_AT_encoding, DW_AT_name,
+    DW_AT_specification, DW_AT_type, DW_AT_upper_bound,
 };
 
 use super::super::shape::Member;
@@ -47,6 +48,16 @@ pub fn reference(unit: &Unit<'_>, entry: &Entry<'_>, at: DwAt) -> Option<TypeId>
     match entry.attr_value(at)? {
         AttributeValue::UnitRef(offset) => start(unit).checked_add(offset.0 as u64),
         AttributeValue::DebugInfoRef(offset) => Some(offset.0 as u64),
+        _ => None,
+    }
+}
+
+/// The entry of the same unit that this one completes: what it is an instance of, or where it
+/// was declared.
+pub fn origin<'a>(unit: &Unit<'a>, entry: &Entry<'a>) -> Option<Entry<'a>> {
+    let at = [DW_AT_abstract_origin, DW_AT_specification].into_iter().find_map(|at| entry.attr_value(at))?;
+    match at {
+        AttributeValue::UnitRef(offset) => unit.entry(offset).ok(),
         _ => None,
     }
 }

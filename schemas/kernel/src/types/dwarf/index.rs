@@ -8,7 +8,7 @@ use gimli::{DW_AT_byte_size, DW_AT_const_value, DW_AT_name};
 use rustc_hash::FxHashMap;
 
 use super::super::source::TypeId;
-use super::entry::{Entry, bytes, is_declaration, number};
+use super::entry::{Entry, bytes, is_declaration, number, origin};
 use super::{Cursor, Dwarf, Unit, each_child, start};
 use crate::TypeError;
 
@@ -19,6 +19,8 @@ struct Named {
     tags: Vec<(u64, TypeId)>,
     typedef: Option<TypeId>,
     declared: Option<TypeId>,
+    function: Option<TypeId>,
+    declared_function: Option<TypeId>,
 }
 
 /// The definitions of an image.
@@ -57,6 +59,7 @@ impl Index {
                 gimli::DW_TAG_structure_type | gimli::DW_TAG_union_type => {
                     self.add_tag(dwarf, unit, entry);
                 }
+                gimli::DW_TAG_subprogram => self.add_function(dwarf, unit, entry),
                 gimli::DW_TAG_typedef => self.add_typedef(dwarf, unit, entry),
                 gimli::DW_TAG_enumeration_type => {
                     self.add_enumerators(dwarf, unit, &mut cursor.clone())?;
@@ -88,6 +91,22 @@ impl Index {
         let size = number(entry, DW_AT_byte_size).unwrap_or(0);
         if named.tags.iter().all(|(other, _)| *other != size) {
             named.tags.push((size, id));
+        }
+    }
+
+    /// An instance of an abstract function has no name, and is not needed beside it. A
+    /// definition that completes a declaration has its name from there.
+    fn add_function<'a>(&mut self, dwarf: &Dwarf<'a>, unit: &Unit<'a>, entry: &Entry<'a>) {
+        let id = start(unit).saturating_add(entry.offset().0 as u64);
+        let declaration = match entry.has_attr(gimli::DW_AT_specification) {
+            true => origin(unit, entry),
+            false => None,
+        };
+        if let Some(named) = self.named(dwarf, unit, declaration.as_ref().unwrap_or(entry)) {
+            match is_declaration(entry) {
+                true => named.declared_function.get_or_insert(id),
+                false => named.function.get_or_insert(id),
+            };
         }
     }
 
@@ -125,6 +144,12 @@ impl Index {
         let tags = named.tags.iter().map(|(_, id)| *id);
         let found: Vec<_> = tags.chain(named.typedef).collect();
         if found.is_empty() { named.declared.into_iter().collect() } else { found }
+    }
+
+    /// The definition of a function, or its declaration.
+    pub fn function(&self, name: &str) -> Option<TypeId> {
+        let named = self.named.get(name.as_bytes())?;
+        named.function.or(named.declared_function)
     }
 
     /// The value of an enumerator.
