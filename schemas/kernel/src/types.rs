@@ -27,6 +27,7 @@ use btf::Btf;
 use dwarf::DwarfTypes;
 use source::Source;
 
+pub(crate) use dwarf::parameter;
 pub use prototype::Parameter;
 
 /// What is at the end of a path.

@@ -7,22 +7,22 @@
 
 mod entry;
 mod index;
+mod near;
 
 use std::sync::{Arc, OnceLock};
 
 use gimli::{DW_AT_byte_size, DW_AT_name, DW_AT_type};
-use gimli::{DebugInfoOffset, DwTag, EntriesCursor, Section as _, UnitOffset};
+use gimli::{DwTag, Section as _};
 
 use super::shape::{Aggregate, Shape};
 use super::source::{Source, TypeId};
 use crate::TypeError;
-use crate::debug::{DebugSections, Slice};
-use entry::{Entry, element_count, is_declaration, is_signed, member, number, origin, reference, text};
+use crate::debug::DebugSections;
+use crate::debug::entry::{Cursor, Dwarf, Unit, each_child, is_declaration, number, origin, reference, text};
+use entry::{element_count, is_signed, member};
 use index::Index;
 
-type Dwarf<'a> = gimli::Dwarf<Slice<'a>>;
-type Unit<'a> = gimli::Unit<Slice<'a>>;
-type Cursor<'u, 'a> = EntriesCursor<'u, Slice<'a>>;
+pub(crate) use near::parameter;
 
 /// The types that an image's DWARF describes.
 #[derive(Debug)]
@@ -48,13 +48,10 @@ impl DwarfTypes {
         id: TypeId,
         visit: impl for<'u, 'a> FnOnce(&'u Dwarf<'a>, &'u Unit<'a>, Cursor<'u, 'a>) -> Result<T, TypeError>,
     ) -> Result<T, TypeError> {
-        let unit_at = self.index()?.unit_of(id).ok_or_else(|| self.outside(id))?;
-        let narrow = |offset| usize::try_from(offset).map_err(|_| self.outside(id));
-        let (unit_at, offset) = (narrow(unit_at)?, narrow(id - unit_at)?);
         let dwarf = self.debug.dwarf();
-        let header = dwarf.unit_header(DebugInfoOffset(unit_at))?;
-        let unit = dwarf.unit(header)?;
-        let mut cursor = unit.entries_at_offset(UnitOffset(offset))?;
+        let found = self.index()?.units.open(&dwarf, id)?;
+        let (unit, offset) = found.ok_or_else(|| self.outside(id))?;
+        let mut cursor = unit.entries_at_offset(offset)?;
         cursor.next_dfs()?;
         visit(&dwarf, &unit, cursor)
     }
@@ -82,11 +79,6 @@ impl Source for DwarfTypes {
     fn enumerator(&self, name: &str) -> Option<i64> {
         self.index().ok()?.enumerator(name)
     }
-}
-
-/// Where a unit begins in `.debug_info`.
-fn start(unit: &Unit<'_>) -> u64 {
-    unit.header.debug_info_offset().map_or(u64::MAX, |at| at.0 as u64)
 }
 
 /// The type of the entry the cursor is on.
@@ -170,18 +162,4 @@ fn elements(mut cursor: Cursor<'_, '_>) -> Result<u64, TypeError> {
         }
     })?;
     Ok(count.unwrap_or(0))
-}
-
-/// Calls `visit` for each child of the entry the cursor is on.
-fn each_child<'a>(cursor: &mut Cursor<'_, 'a>, mut visit: impl FnMut(&Entry<'a>)) -> Result<(), TypeError> {
-    let Some(entry) = cursor.current().filter(|e| e.has_children()) else {
-        return Ok(());
-    };
-    let depth = entry.depth();
-    let mut next = cursor.next_dfs()?;
-    while let Some(child) = next.filter(|c| c.depth() == depth + 1) {
-        visit(child);
-        next = cursor.next_sibling()?;
-    }
-    Ok(())
 }

@@ -31,7 +31,8 @@ pub fn parameters(source: &impl Source, function: &str) -> Result<Option<Vec<Par
     described.map(|(name, id)| parameter(source, name, id)).collect::<Result<_, _>>().map(Some)
 }
 
-fn parameter(source: &impl Source, name: String, id: TypeId) -> Result<Parameter, TypeError> {
+/// The parameter of that name and type.
+pub fn parameter(source: &impl Source, name: String, id: TypeId) -> Result<Parameter, TypeError> {
     let target = match without_aliases(source, id)? {
         Shape::Pointer(target) => Some(target),
         _ => None,

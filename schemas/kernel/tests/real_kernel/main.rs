@@ -9,6 +9,8 @@
 //!
 //! `IOTRACE_TEST_KERNEL=... cargo test --release -- --ignored --nocapture`
 
+mod inlined;
+
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
