@@ -72,6 +72,31 @@ impl<'a> Lines<'a> {
         Ok(frames)
     }
 
+    /// The functions that a call is made in, by the address that it returns to: the innermost
+    /// inlined one first, with the line of the call; then each that the one before was inlined
+    /// into, with the line where that happened; the function that has the symbol last. Empty
+    /// if DWARF has no function there.
+    ///
+    /// Where a call is the last instruction of a function or of an inlined body, the address
+    /// it returns to already belongs to another: what is looked up is the byte before.
+    ///
+    /// A unit is read when an address in it is first asked for, and kept: any order is fast.
+    ///
+    /// # Errors
+    /// As [`Lines::at`].
+    pub fn chain(&self, return_address: u64) -> Result<Vec<Frame>, KernelError> {
+        return_address.checked_sub(1).map_or(Ok(Vec::new()), |address| self.frames(address))
+    }
+
+    /// The same in a section of a module.
+    ///
+    /// # Errors
+    /// As [`Lines::at`].
+    pub fn chain_in_section(&self, section: &str, return_offset: u64) -> Result<Vec<Frame>, KernelError> {
+        let call = return_offset.checked_sub(1).and_then(|offset| self.debug.address(section, offset));
+        call.map_or(Ok(Vec::new()), |address| self.frames(address))
+    }
+
     /// The address that stands for an offset into a section of a module, for [`Lines::frames`].
     #[must_use]
     pub fn module_address(&self, section: &str, offset: u64) -> Option<u64> {
@@ -89,3 +114,6 @@ impl<'a> Lines<'a> {
         self.debug.error(source)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,13 +1,12 @@
 //! Inlined functions of a real kernel, with binutils as witness.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use iotrace_kernel::{Address, Inlined, ModuleFile, Value};
 
+use super::witness::{addr2line, disassembled};
 use super::{folder, kernel, modules};
 
 /// Some that kernels of different ages inline.
@@ -30,32 +29,6 @@ fn wanted(name: &str) -> bool {
     WANTED.contains(&name)
 }
 
-/// What `addr2line -f -i` of binutils says of each address: the functions, innermost first.
-fn binutils(file: &Path, section: Option<&str>, addresses: &[u64]) -> Option<Vec<Vec<String>>> {
-    let mut command = Command::new("addr2line");
-    command.args(["-a", "-f", "-i", "-e"]).arg(file);
-    command.args(section.map(|s| format!("--section={s}")));
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().ok()?;
-    let mut input = child.stdin.take()?;
-    let lines: String = addresses.iter().map(|a| format!("{a:#x}\n")).collect();
-    let writer = std::thread::spawn(move || input.write_all(lines.as_bytes()));
-    let output = child.wait_with_output().ok()?;
-    writer.join().expect("no panic").ok()?;
-    let mut found: Vec<Vec<String>> = Vec::new();
-    let mut lines = String::from_utf8_lossy(&output.stdout).into_owned();
-    lines.push('\n');
-    let mut lines = lines.lines();
-    while let Some(line) = lines.next() {
-        if line.starts_with("0x") {
-            found.push(Vec::new());
-        } else if !line.is_empty() {
-            found.last_mut()?.push(line.to_string());
-            lines.next();
-        }
-    }
-    Some(found)
-}
-
 /// At its entry each is between the innermost function and the one with the symbol.
 fn compare(file: &Path, instances: &[Inlined]) {
     let mut by_section: BTreeMap<Option<&str>, Vec<&Inlined>> = BTreeMap::new();
@@ -65,11 +38,12 @@ fn compare(file: &Path, instances: &[Inlined]) {
     }
     for (section, instances) in by_section {
         let addresses: Vec<u64> = instances.iter().map(|i| i.entry.offset).collect();
-        let Some(chains) = binutils(file, section, &addresses) else {
+        let Some(chains) = addr2line(file, section, &addresses) else {
             return println!("no addr2line: nothing to compare");
         };
         assert_eq!(chains.len(), instances.len());
         for (instance, chain) in instances.iter().zip(chains) {
+            let chain: Vec<_> = chain.into_iter().map(|(function, _)| function).collect();
             let at =
                 format!("{} in {} at {:?}: {chain:?}", instance.function, instance.inside, instance.entry);
             let outermost = chain.last().expect(&at);
@@ -135,15 +109,10 @@ fn entries_are_instructions() {
             continue;
         };
         let end = function.addr + function.size;
-        let mut command = Command::new("objdump");
-        command.args(["-d", "--no-show-raw-insn"]);
-        command.args([format!("--start-address={:#x}", function.addr), format!("--stop-address={end:#x}")]);
-        let Ok(output) = command.arg(kernel.image().path()).output() else {
+        let Some(code) = disassembled(kernel.image().path(), function.addr, end) else {
             return println!("no objdump: nothing to compare");
         };
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let address = |line: &str| u64::from_str_radix(line.trim().split_once(':')?.0, 16).ok();
-        let instructions: Vec<u64> = text.lines().filter_map(address).collect();
+        let instructions: Vec<u64> = code.iter().map(|(at, _)| *at).collect();
         let inside = found.instances.iter().map(|i| i.entry.offset);
         let inside: Vec<_> = inside.filter(|at| (function.addr..end).contains(at)).collect();
         assert!(inside.iter().all(|at| instructions.contains(at)), "{name}");

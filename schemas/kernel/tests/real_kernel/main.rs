@@ -9,7 +9,9 @@
 //!
 //! `IOTRACE_TEST_KERNEL=... cargo test --release -- --ignored --nocapture`
 
+mod chains;
 mod inlined;
+mod witness;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
