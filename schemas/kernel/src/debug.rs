@@ -4,13 +4,16 @@
 //! module's file the sections still wait for their relocations; those are applied to copies,
 //! with each allocated section placed at an address of its own (see [`DebugSections::address`]).
 
+pub(crate) mod entry;
+pub(crate) mod units;
+
 use std::sync::{Arc, OnceLock};
 
 use gimli::{Dwarf, EndianSlice, LittleEndian, SectionId};
 use goblin::elf::section_header::SHT_RELA;
 
 use crate::bytes::{u16_at, u64_at};
-use crate::{Image, KernelError, Section};
+use crate::{Address, Image, KernelError, Section};
 
 /// What gimli reads from.
 pub(crate) type Slice<'a> = EndianSlice<'a, LittleEndian>;
@@ -81,9 +84,9 @@ impl DebugSections {
         self.image.section_bytes(".debug_info").is_some()
     }
 
-    /// The image it belongs to.
-    pub fn image(&self) -> &Image {
-        &self.image
+    /// What gimli could not read.
+    pub fn error(&self, source: gimli::Error) -> KernelError {
+        KernelError::Dwarf { path: self.image.path().to_path_buf(), source }
     }
 
     fn section(&self, name: &str) -> &[u8] {
@@ -110,6 +113,25 @@ impl DebugSections {
         let index = sections.iter().position(|s| s.allocated && s.name == section)?;
         let inside = offset < sections.get(index)?.size;
         inside.then(|| base(index).saturating_add(offset))
+    }
+
+    /// The call frame information.
+    pub fn frames(&self) -> Slice<'_> {
+        EndianSlice::new(self.section(".debug_frame"), LittleEndian)
+    }
+
+    /// The place of an instruction that DWARF has at `address`; `None` if no section with
+    /// instructions is there.
+    pub fn locate(&self, address: u64) -> Option<Address> {
+        let code = |s: &&Section| s.allocated && s.executable;
+        if !self.image.is_relocatable() {
+            let holds = |s: &Section| address.checked_sub(s.address).is_some_and(|at| at < s.size);
+            let inside = self.image.sections().iter().filter(code).any(holds);
+            return inside.then_some(Address { section: None, offset: address });
+        }
+        let (index, offset) = (usize::try_from(address >> 32).ok()?, address & 0xffff_ffff);
+        let section = self.image.sections().get(index).filter(code)?;
+        (offset < section.size).then(|| Address { section: Some(Arc::from(section.name.as_str())), offset })
     }
 }
 

@@ -11,7 +11,7 @@ use crate::debug::LazyDebug;
 use crate::kallsyms::{self, Found};
 use crate::symbol::{Symbol, SymbolKind, SymbolTable};
 use crate::symtab::{ElfSymbol, parse_symtab};
-use crate::{Image, KernelError, Lines, Types};
+use crate::{Image, InlinedFunctions, KernelError, Lines, Types, inlined};
 
 /// Constants of assembly files: not an address in the image.
 const SHN_ABS: u16 = 0xfff1;
@@ -98,6 +98,17 @@ impl Kernel {
     /// [`KernelError::Compressed`], [`KernelError::Dwarf`].
     pub fn lines(&self) -> Result<Option<Lines<'_>>, KernelError> {
         Lines::new(self.debug.get()?)
+    }
+
+    /// Where the functions that are `wanted`, by their name in the source, were inlined.
+    /// Nothing without DWARF. Reads all of it, which takes a second or two for a vmlinux.
+    ///
+    /// # Errors
+    /// [`KernelError::Compressed`], [`KernelError::Dwarf`].
+    pub fn inlined(&self, wanted: &dyn Fn(&str) -> bool) -> Result<InlinedFunctions, KernelError> {
+        let debug = self.debug.get()?;
+        let found = inlined::scan(debug, wanted).map_err(|source| debug.error(source))?;
+        Ok(InlinedFunctions::new(found, |name| self.symbols.variants(name).next().is_some()))
     }
 }
 

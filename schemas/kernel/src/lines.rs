@@ -6,23 +6,9 @@
 
 use addr2line::{Context, Location};
 
-use crate::KernelError;
 use crate::debug::{DebugSections, Slice};
-
-/// The directories at the top of a kernel tree that hold code.
-const TOP: [&str; 21] = [
-    "arch", "block", "certs", "crypto", "drivers", "fs", "include", "init", "io_uring", "ipc", "kernel",
-    "lib", "mm", "net", "rust", "samples", "scripts", "security", "sound", "usr", "virt",
-];
-
-/// A place in the source.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct SourceLine {
-    /// The path from the top of the kernel tree, `block/bio.c`.
-    pub file: String,
-    /// The line, from 1.
-    pub line: u32,
-}
+use crate::source_line::tree_path;
+use crate::{KernelError, SourceLine};
 
 /// A function that an address belongs to, inlined or not.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -45,7 +31,7 @@ impl<'a> Lines<'a> {
             return Ok(None);
         }
         let context = Context::from_dwarf(debug.dwarf());
-        let context = context.map_err(|source| dwarf_error(debug, source))?;
+        let context = context.map_err(|source| debug.error(source))?;
         Ok(Some(Self { debug, context }))
     }
 
@@ -86,6 +72,31 @@ impl<'a> Lines<'a> {
         Ok(frames)
     }
 
+    /// The functions that a call is made in, by the address that it returns to: the innermost
+    /// inlined one first, with the line of the call; then each that the one before was inlined
+    /// into, with the line where that happened; the function that has the symbol last. Empty
+    /// if DWARF has no function there.
+    ///
+    /// Where a call is the last instruction of a function or of an inlined body, the address
+    /// it returns to already belongs to another: what is looked up is the byte before.
+    ///
+    /// A unit is read when an address in it is first asked for, and kept: any order is fast.
+    ///
+    /// # Errors
+    /// As [`Lines::at`].
+    pub fn chain(&self, return_address: u64) -> Result<Vec<Frame>, KernelError> {
+        return_address.checked_sub(1).map_or(Ok(Vec::new()), |address| self.frames(address))
+    }
+
+    /// The same in a section of a module.
+    ///
+    /// # Errors
+    /// As [`Lines::at`].
+    pub fn chain_in_section(&self, section: &str, return_offset: u64) -> Result<Vec<Frame>, KernelError> {
+        let call = return_offset.checked_sub(1).and_then(|offset| self.debug.address(section, offset));
+        call.map_or(Ok(Vec::new()), |address| self.frames(address))
+    }
+
     /// The address that stands for an offset into a section of a module, for [`Lines::frames`].
     #[must_use]
     pub fn module_address(&self, section: &str, offset: u64) -> Option<u64> {
@@ -100,60 +111,9 @@ impl<'a> Lines<'a> {
     }
 
     fn error(&self, source: gimli::Error) -> KernelError {
-        dwarf_error(self.debug, source)
+        self.debug.error(source)
     }
-}
-
-fn dwarf_error(debug: &DebugSections, source: gimli::Error) -> KernelError {
-    KernelError::Dwarf { path: debug.image().path().to_path_buf(), source }
-}
-
-/// The path from the top of the kernel tree. The compiler may have been called anywhere, with
-/// paths relative to the build directory or absolute: what the path shares with the build
-/// directory goes, then what is left up to the first directory that a kernel tree has.
-fn tree_path(file: &str, build: &str) -> String {
-    let (file, build) = (normal(file), normal(build));
-    let shared = file.iter().zip(&build).take_while(|(a, b)| a == b).count();
-    let rest = file.get(shared..).unwrap_or_default();
-    let top = rest.iter().position(|dir| TOP.contains(dir)).unwrap_or(0);
-    rest.get(top..).unwrap_or_default().join("/")
-}
-
-/// The components of a path without `.` and `..`.
-fn normal(path: &str) -> Vec<&str> {
-    let mut parts: Vec<&str> = Vec::new();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." if parts.last().is_some_and(|p| *p != "..") => _ = parts.pop(),
-            _ => parts.push(part),
-        }
-    }
-    parts
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths_are_those_of_the_tree() {
-        let debian = "debian/build/build_amd64_none_amd64";
-        let rows = [
-            ("debian/build/build_amd64_none_amd64/block/bio.c", debian, "block/bio.c"),
-            ("debian/build/build_amd64_none_amd64/./include/linux/bio.h", debian, "include/linux/bio.h"),
-            (
-                "/b/linux-6.1/arch/x86/entry/entry_64.S",
-                "/b/linux-6.1/debian/build",
-                "arch/x86/entry/entry_64.S",
-            ),
-            ("/home/me/kernel/linux/fs/xfs/xfs_aops.c", "/home/me/kernel/linux", "fs/xfs/xfs_aops.c"),
-            ("/home/me/out/../linux/mm/filemap.c", "/home/me/out", "mm/filemap.c"),
-            ("odd.c", "", "odd.c"),
-            ("", "", ""),
-        ];
-        for (file, build, expected) in rows {
-            assert_eq!(tree_path(file, build), expected);
-        }
-    }
-}
+mod tests;

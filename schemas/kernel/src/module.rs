@@ -7,10 +7,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use rustc_hash::FxHashSet;
+
 use crate::debug::LazyDebug;
-use crate::symbol::SymbolKind;
+use crate::symbol::{SymbolKind, whole};
 use crate::symtab::parse_symtab;
-use crate::{Image, Kernel, KernelError, Lines, Types};
+use crate::{Image, InlinedFunctions, Kernel, KernelError, Lines, Types, inlined};
 
 /// A symbol of a module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,6 +123,19 @@ impl ModuleFile {
     /// [`KernelError::Compressed`], [`KernelError::Relocation`], [`KernelError::Dwarf`].
     pub fn lines(&self) -> Result<Option<Lines<'_>>, KernelError> {
         Lines::new(self.debug.get()?)
+    }
+
+    /// Where the functions that are `wanted`, by their name in the source, were inlined into
+    /// the module's: those of headers, and its own. Nothing without DWARF.
+    ///
+    /// # Errors
+    /// [`KernelError::Compressed`], [`KernelError::Relocation`], [`KernelError::Dwarf`].
+    pub fn inlined(&self, wanted: &dyn Fn(&str) -> bool) -> Result<InlinedFunctions, KernelError> {
+        let debug = self.debug.get()?;
+        let found = inlined::scan(debug, wanted).map_err(|source| debug.error(source))?;
+        let functions = self.symbols().filter(|s| s.kind == SymbolKind::Function);
+        let functions: FxHashSet<&str> = functions.filter_map(|s| whole(s.name)).collect();
+        Ok(InlinedFunctions::new(found, |name| functions.contains(name)))
     }
 }
 

@@ -57,6 +57,12 @@ fn is_whole(suffix: &str) -> bool {
     suffix.split('.').skip(1).all(is_clone)
 }
 
+/// The name in the source of a symbol that has the whole of a function.
+pub(crate) fn whole(name: &str) -> Option<&str> {
+    let stem = stem(name);
+    is_whole(name.get(stem.len()..)?).then_some(stem)
+}
+
 #[derive(Debug, Clone, Copy)]
 struct Entry {
     addr: u64,

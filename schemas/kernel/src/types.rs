@@ -15,6 +15,7 @@ mod btf;
 mod dwarf;
 mod layout;
 mod path;
+mod prototype;
 mod shape;
 mod source;
 
@@ -25,6 +26,9 @@ use crate::{Image, KernelError, TypeError};
 use btf::Btf;
 use dwarf::DwarfTypes;
 use source::Source;
+
+pub(crate) use dwarf::parameter;
+pub use prototype::Parameter;
 
 /// What is at the end of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -171,6 +175,20 @@ impl Types {
             Backend::Dwarf(s) => s.enumerator(name),
             Backend::None => None,
         }
+    }
+
+    /// The parameters of a function in the order of its source, or `None` if the types do not
+    /// describe it. Of several functions with one name, the first's; for a module, its own
+    /// before the kernel's.
+    #[must_use]
+    pub fn parameters(&self, function: &str) -> Option<Vec<Parameter>> {
+        let found = match &self.backend {
+            Backend::Btf(s) => prototype::parameters(s, function),
+            Backend::Dwarf(s) => prototype::parameters(&**s, function),
+            Backend::None => Ok(None),
+        };
+        // A damaged description is none.
+        found.ok().flatten()
     }
 
     /// Is there a definition (not only a declaration) of a structure or union of that name?

@@ -99,6 +99,15 @@ impl Btf {
         })
     }
 
+    /// The parameters of the prototype with that id.
+    fn prototype(&self, id: TypeId) -> Option<Vec<(String, TypeId)>> {
+        let head = self.head(id).filter(|head| head.kind == kind::FUNC_PROTO)?;
+        let rows = head.tail.chunks_exact(8).take(head.vlen);
+        // The `...` of a variadic function is a last parameter without a type.
+        let typed = rows.filter(|row| u32_at(row, 4) != Some(0));
+        typed.map(|row| Some((self.text(u32_at(row, 0)?), u64::from(u32_at(row, 4)?)))).collect()
+    }
+
     /// The value of the enumerator `name` in this enum.
     fn in_enum(&self, head: &Head<'_>, name: &[u8]) -> Option<i64> {
         let (width, wide) = match head.kind {
@@ -143,6 +152,15 @@ impl Source for Btf {
         let limit = self.sections.first().map_or(0, |s| s.first_id as usize + s.offsets.len());
         let shape = self.head(id).and_then(|head| self.shape(&head));
         shape.ok_or_else(|| damaged("a BTF type id", id, limit))
+    }
+
+    fn parameters(&self, function: &str) -> Result<Option<Vec<(String, TypeId)>>, TypeError> {
+        let name = function.as_bytes();
+        Ok(self.sections.iter().find_map(|section| {
+            let mut functions = section.functions(name, |offset| self.name(offset));
+            let head = functions.find(|head| self.name(head.name) == Some(name))?;
+            self.prototype(u64::from(head.value))
+        }))
     }
 
     fn enumerator(&self, name: &str) -> Option<i64> {

@@ -7,22 +7,22 @@
 
 mod entry;
 mod index;
+mod near;
 
 use std::sync::{Arc, OnceLock};
 
 use gimli::{DW_AT_byte_size, DW_AT_name, DW_AT_type};
-use gimli::{DebugInfoOffset, DwTag, EntriesCursor, Section as _, UnitOffset};
+use gimli::{DwTag, Section as _};
 
 use super::shape::{Aggregate, Shape};
 use super::source::{Source, TypeId};
 use crate::TypeError;
-use crate::debug::{DebugSections, Slice};
-use entry::{Entry, element_count, is_declaration, is_signed, member, number, reference, text};
+use crate::debug::DebugSections;
+use crate::debug::entry::{Cursor, Dwarf, Unit, each_child, is_declaration, number, origin, reference, text};
+use entry::{element_count, is_signed, member};
 use index::Index;
 
-type Dwarf<'a> = gimli::Dwarf<Slice<'a>>;
-type Unit<'a> = gimli::Unit<Slice<'a>>;
-type Cursor<'u, 'a> = EntriesCursor<'u, Slice<'a>>;
+pub(crate) use near::parameter;
 
 /// The types that an image's DWARF describes.
 #[derive(Debug)]
@@ -42,6 +42,20 @@ impl DwarfTypes {
         index.as_ref().map_err(Clone::clone)
     }
 
+    /// Calls `visit` with a cursor on the entry at `id`.
+    fn visit<T>(
+        &self,
+        id: TypeId,
+        visit: impl for<'u, 'a> FnOnce(&'u Dwarf<'a>, &'u Unit<'a>, Cursor<'u, 'a>) -> Result<T, TypeError>,
+    ) -> Result<T, TypeError> {
+        let dwarf = self.debug.dwarf();
+        let found = self.index()?.units.open(&dwarf, id)?;
+        let (unit, offset) = found.ok_or_else(|| self.outside(id))?;
+        let mut cursor = unit.entries_at_offset(offset)?;
+        cursor.next_dfs()?;
+        visit(&dwarf, &unit, cursor)
+    }
+
     fn outside(&self, id: TypeId) -> TypeError {
         let limit = self.debug.dwarf().debug_info.reader().len() as u64;
         TypeError::Damaged { what: "an offset into .debug_info", at: id, limit }
@@ -54,25 +68,17 @@ impl Source for DwarfTypes {
     }
 
     fn describe(&self, id: TypeId) -> Result<Shape, TypeError> {
-        let unit_at = self.index()?.unit_of(id).ok_or_else(|| self.outside(id))?;
-        let narrow = |offset| usize::try_from(offset).map_err(|_| self.outside(id));
-        let (unit_at, offset) = (narrow(unit_at)?, narrow(id - unit_at)?);
-        let dwarf = self.debug.dwarf();
-        let header = dwarf.unit_header(DebugInfoOffset(unit_at))?;
-        let unit = dwarf.unit(header)?;
-        let mut cursor = unit.entries_at_offset(UnitOffset(offset))?;
-        cursor.next_dfs()?;
-        shape(&dwarf, &unit, cursor)
+        self.visit(id, shape)
+    }
+
+    fn parameters(&self, function: &str) -> Result<Option<Vec<(String, TypeId)>>, TypeError> {
+        let found = self.index()?.function(function);
+        found.map(|id| self.visit(id, parameters)).transpose()
     }
 
     fn enumerator(&self, name: &str) -> Option<i64> {
         self.index().ok()?.enumerator(name)
     }
-}
-
-/// Where a unit begins in `.debug_info`.
-fn start(unit: &Unit<'_>) -> u64 {
-    unit.header.debug_info_offset().map_or(u64::MAX, |at| at.0 as u64)
 }
 
 /// The type of the entry the cursor is on.
@@ -128,6 +134,25 @@ fn aggregate<'a>(dwarf: &Dwarf<'a>, unit: &Unit<'a>, mut cursor: Cursor<'_, 'a>)
     Ok(Shape::Aggregate(found))
 }
 
+/// The parameters of the function the cursor is on. Those of a definition that completes an
+/// earlier entry may say no more than which parameter they are.
+fn parameters<'a>(
+    dwarf: &Dwarf<'a>,
+    unit: &Unit<'a>,
+    mut cursor: Cursor<'_, 'a>,
+) -> Result<Vec<(String, TypeId)>, TypeError> {
+    let mut found = Vec::new();
+    each_child(&mut cursor, |child| {
+        if child.tag() == gimli::DW_TAG_formal_parameter {
+            let origin = origin(unit, child);
+            let described = origin.as_ref().unwrap_or(child);
+            let name = text(dwarf, unit, described, DW_AT_name);
+            found.extend(reference(unit, described, DW_AT_type).map(|id| (name, id)));
+        }
+    })?;
+    Ok(found)
+}
+
 /// The product of an array's dimensions, as BTF counts them.
 fn elements(mut cursor: Cursor<'_, '_>) -> Result<u64, TypeError> {
     let mut count: Option<u64> = None;
@@ -137,18 +162,4 @@ fn elements(mut cursor: Cursor<'_, '_>) -> Result<u64, TypeError> {
         }
     })?;
     Ok(count.unwrap_or(0))
-}
-
-/// Calls `visit` for each child of the entry the cursor is on.
-fn each_child<'a>(cursor: &mut Cursor<'_, 'a>, mut visit: impl FnMut(&Entry<'a>)) -> Result<(), TypeError> {
-    let Some(entry) = cursor.current().filter(|e| e.has_children()) else {
-        return Ok(());
-    };
-    let depth = entry.depth();
-    let mut next = cursor.next_dfs()?;
-    while let Some(child) = next.filter(|c| c.depth() == depth + 1) {
-        visit(child);
-        next = cursor.next_sibling()?;
-    }
-    Ok(())
 }

@@ -15,6 +15,10 @@ pub trait Source {
     /// What the type is, one level deep.
     fn describe(&self, id: TypeId) -> Result<super::shape::Shape, TypeError>;
 
+    /// The parameters of a function, each with its name and its type; `None` if it is not
+    /// described.
+    fn parameters(&self, function: &str) -> Result<Option<Vec<(String, TypeId)>>, TypeError>;
+
     /// The value of an enumerator.
     fn enumerator(&self, name: &str) -> Option<i64>;
 }

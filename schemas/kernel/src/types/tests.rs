@@ -128,6 +128,62 @@ fn a_module_defines_what_the_kernel_declares() {
     }
 }
 
+fn parameter(name: &str, points_to: Option<&str>, width: u32) -> Parameter {
+    let pointer = points_to.is_some();
+    Parameter { name: name.to_string(), points_to: points_to.map(str::to_string), pointer, width }
+}
+
+#[test]
+fn functions_have_parameters() {
+    for types in both() {
+        assert_eq!(types.parameters("submit"), Some(vec![parameter("bio", Some("bio"), 8)]));
+        assert_eq!(types.parameters("chained"), Some(vec![parameter("flags", None, 4)]));
+        // A structure is not a function.
+        assert_eq!(types.parameters("bio"), None);
+    }
+    let [btf, dwarf] = both();
+    // BTF is about what has a symbol; DWARF knows what was inlined everywhere too.
+    assert_eq!((btf.parameters("twice"), dwarf.parameters("twice").map(|p| p.len())), (None, Some(1)));
+    let split = Types::split(&data("module.ko"), &btf).expect("sound").expect("there");
+    for types in [split, Types::of_dwarf(&data("module.ko")).expect("sound")] {
+        assert_eq!(types.parameters("probe"), Some(vec![parameter("host", Some("host"), 8)]));
+        assert_eq!(types.parameters("submit"), Some(vec![parameter("bio", Some("bio"), 8)]));
+    }
+}
+
+/// const struct s *, typedef of a pointer to a typedef of it, u8, void *, a structure itself.
+#[test]
+fn parameters_are_seen_through_typedefs() {
+    let strings = b"\0s\0u8\0p\0f\0ptr\0t\0";
+    let types: [&[u32]; 11] = [
+        &[1, 4 << 24, 24],                                         // 1: struct s, 24 bytes
+        &[0, 10 << 24, 1],                                         // 2: const 1
+        &[0, 2 << 24, 2],                                          // 3: * 2
+        &[3, 1 << 24, 1, 8],                                       // 4: u8
+        &[14, 8 << 24, 1],                                         // 5: typedef t = 1
+        &[0, 2 << 24, 5],                                          // 6: * 5
+        &[10, 8 << 24, 6],                                         // 7: typedef ptr = 6
+        &[0, 2 << 24, 0],                                          // 8: void *
+        &[0, 13 << 24 | 6, 0, 6, 3, 6, 7, 6, 4, 6, 8, 6, 5, 0, 0], // 9
+        &[8, 12 << 24, 9],                                         // 10: f, by string 8
+        &[0, 2 << 24, 99],                                         // 11: * what is not there
+    ];
+    let types: Vec<u8> = types.iter().flat_map(|t| t.iter().flat_map(|w| w.to_le_bytes())).collect();
+    let mut bytes = vec![0x9f, 0xeb, 1, 0];
+    for word in [24, 0, types.len(), types.len(), strings.len()] {
+        bytes.extend(u32::try_from(word).expect("small").to_le_bytes());
+    }
+    bytes.extend(&types);
+    bytes.extend(strings);
+    let btf = Btf::parse(bytes.into(), None).expect("sound");
+    let types = Types { backend: Backend::Btf(btf) };
+    let s = || parameter("p", Some("s"), 8);
+    let void = Parameter { pointer: true, ..parameter("p", None, 8) };
+    let expected = vec![s(), s(), parameter("p", None, 1), void, parameter("p", None, 24)];
+    assert_eq!(types.parameters("f"), Some(expected));
+    assert_eq!(types.parameters("g"), None);
+}
+
 #[test]
 fn without_types_every_answer_says_so() {
     let types = Types { backend: Backend::None };
@@ -159,6 +215,7 @@ fn ask(types: &Types) {
         let _ = types.resolve("bio", path);
     }
     let _ = (types.size_of("sector_t"), types.enumerator("GOING"));
+    let _ = (types.parameters("submit"), types.parameters("chained"));
 }
 
 proptest! {

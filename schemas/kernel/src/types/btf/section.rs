@@ -2,6 +2,11 @@
 //!
 //! In: its bytes, and for a module the kernel's section before it. Out: [`Head`]s by index.
 
+use std::hash::Hasher;
+use std::sync::OnceLock;
+
+use rustc_hash::FxHasher;
+
 use super::super::source::TypeId;
 use crate::bytes::{u16_at, u32_at};
 use crate::{Bytes, TypeError};
@@ -21,6 +26,8 @@ pub mod kind {
     pub const VOLATILE: u32 = 9;
     pub const CONST: u32 = 10;
     pub const RESTRICT: u32 = 11;
+    pub const FUNC: u32 = 12;
+    pub const FUNC_PROTO: u32 = 13;
     pub const FLOAT: u32 = 16;
     pub const TYPE_TAG: u32 = 18;
     pub const ENUM64: u32 = 19;
@@ -28,11 +35,11 @@ pub mod kind {
     /// Bytes of one type: its 12 byte head and what follows. `None`: not known.
     pub fn size(kind: u32, vlen: usize) -> Option<usize> {
         Some(match kind {
-            PTR | FWD | TYPEDEF | VOLATILE | CONST | RESTRICT | 12 | FLOAT | TYPE_TAG => 12,
+            PTR | FWD | TYPEDEF | VOLATILE | CONST | RESTRICT | FUNC | FLOAT | TYPE_TAG => 12,
             INT | 14 | 17 => 16,
             ARRAY => 24,
             STRUCT | UNION | 15 | ENUM64 => 12 + 12 * vlen,
-            ENUM | 13 => 12 + 8 * vlen,
+            ENUM | FUNC_PROTO => 12 + 8 * vlen,
             _ => return None,
         })
     }
@@ -49,6 +56,8 @@ pub struct Section {
     pub first_id: u64,
     /// Offset of the first string.
     pub first_string: u64,
+    /// Hash of a function's name, index into `offsets`; sorted. Made when first asked for.
+    functions: OnceLock<Vec<(u64, u32)>>,
 }
 
 /// The head of a type: `struct btf_type`.
@@ -103,11 +112,33 @@ impl Section {
         // Id 0 is void, and belongs to the kernel's.
         let first_id = base.map_or(1, |b| b.first_id + b.offsets.len() as u64);
         let first_string = base.map_or(0, |b| b.first_string + b.strings.len() as u64);
-        Ok(Self { types, strings, offsets, first_id, first_string })
+        Ok(Self { types, strings, offsets, first_id, first_string, functions: OnceLock::new() })
     }
 
     pub fn head(&self, index: usize) -> Option<Head<'_>> {
         Head::read(self.types.get(*self.offsets.get(index)? as usize..)?)
+    }
+
+    /// The functions whose name may be `name`: the hash is that of the name. `text` finds a
+    /// string, which may be in the kernel's section.
+    pub fn functions<'a>(
+        &'a self,
+        name: &[u8],
+        text: impl Fn(u32) -> Option<&'a [u8]>,
+    ) -> impl Iterator<Item = Head<'a>> {
+        let index = self.functions.get_or_init(|| self.index_functions(text));
+        let key = hash(name);
+        let first = index.partition_point(|(h, _)| *h < key);
+        let bucket = index.iter().skip(first).take_while(move |(h, _)| *h == key);
+        bucket.filter_map(|(_, i)| self.head(*i as usize))
+    }
+
+    fn index_functions<'a>(&self, text: impl Fn(u32) -> Option<&'a [u8]>) -> Vec<(u64, u32)> {
+        let heads = (0u32..).map_while(|i| Some((i, self.head(i as usize)?)));
+        let functions = heads.filter(|(_, head)| head.kind == kind::FUNC);
+        let mut index: Vec<_> = functions.filter_map(|(i, head)| Some((hash(text(head.name)?), i))).collect();
+        index.sort_unstable();
+        index
     }
 
     /// All types, in order, with their ids.
@@ -132,4 +163,10 @@ fn offsets(types: &[u8]) -> Result<Vec<u32>, TypeError> {
         offsets.push(start);
     }
     Ok(offsets)
+}
+
+fn hash(name: &[u8]) -> u64 {
+    let mut hasher = FxHasher::default();
+    hasher.write(name);
+    hasher.finish()
 }

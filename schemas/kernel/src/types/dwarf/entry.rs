@@ -1,54 +1,19 @@
-//! Attributes of one DWARF entry.
+//! Attributes of one DWARF entry that describes a type.
 
-use gimli::{AttributeValue, DebuggingInformationEntry, DwAt, Operation};
+use gimli::{AttributeValue, Operation};
 use gimli::{
     DW_AT_bit_offset, DW_AT_bit_size, DW_AT_byte_size, DW_AT_count, DW_AT_data_bit_offset,
-    DW_AT_data_member_location, DW_AT_declaration, DW_AT_encoding, DW_AT_name, DW_AT_type, DW_AT_upper_bound,
+    DW_AT_data_member_location, DW_AT_encoding, DW_AT_name, DW_AT_type, DW_AT_upper_bound,
 };
 
 use super::super::shape::Member;
-use super::super::source::TypeId;
-use super::{Dwarf, Unit, start};
-use crate::debug::Slice;
-
-/// An entry.
-pub type Entry<'a> = DebuggingInformationEntry<Slice<'a>>;
-
-/// A constant.
-pub fn number(entry: &Entry<'_>, at: DwAt) -> Option<u64> {
-    entry.attr_value(at)?.udata_value()
-}
-
-/// Is it only declared here?
-pub fn is_declaration(entry: &Entry<'_>) -> bool {
-    matches!(entry.attr_value(DW_AT_declaration), Some(AttributeValue::Flag(true)))
-}
+use crate::debug::entry::{Dwarf, Entry, Unit, number, reference, text};
 
 /// Is the number signed? The bits of a float count as unsigned, as in BTF.
 pub fn is_signed(entry: &Entry<'_>) -> bool {
     let encoding = entry.attr_value(DW_AT_encoding);
     let signed = [gimli::DW_ATE_signed, gimli::DW_ATE_signed_char];
     signed.into_iter().any(|ate| encoding == Some(AttributeValue::Encoding(ate)))
-}
-
-/// A string's bytes.
-pub fn bytes<'a>(dwarf: &Dwarf<'a>, unit: &Unit<'a>, entry: &Entry<'a>, at: DwAt) -> Option<&'a [u8]> {
-    let value = entry.attr_value(at)?;
-    dwarf.attr_string(unit, value).ok().map(|s| s.slice())
-}
-
-/// A string; empty if there is none.
-pub fn text<'a>(dwarf: &Dwarf<'a>, unit: &Unit<'a>, entry: &Entry<'a>, at: DwAt) -> String {
-    String::from_utf8_lossy(bytes(dwarf, unit, entry, at).unwrap_or_default()).into_owned()
-}
-
-/// The entry another one refers to.
-pub fn reference(unit: &Unit<'_>, entry: &Entry<'_>, at: DwAt) -> Option<TypeId> {
-    match entry.attr_value(at)? {
-        AttributeValue::UnitRef(offset) => start(unit).checked_add(offset.0 as u64),
-        AttributeValue::DebugInfoRef(offset) => Some(offset.0 as u64),
-        _ => None,
-    }
 }
 
 /// How many elements a subrange has; 0 for a flexible array.

@@ -8,9 +8,11 @@ use gimli::{DW_AT_byte_size, DW_AT_const_value, DW_AT_name};
 use rustc_hash::FxHashMap;
 
 use super::super::source::TypeId;
-use super::entry::{Entry, bytes, is_declaration, number};
-use super::{Cursor, Dwarf, Unit, each_child, start};
 use crate::TypeError;
+use crate::debug::entry::{
+    Cursor, Dwarf, Entry, Unit, bytes, each_child, is_declaration, number, origin, place, start,
+};
+use crate::debug::units::Units;
 
 /// What has one name.
 #[derive(Debug, Default)]
@@ -19,13 +21,14 @@ struct Named {
     tags: Vec<(u64, TypeId)>,
     typedef: Option<TypeId>,
     declared: Option<TypeId>,
+    function: Option<TypeId>,
+    declared_function: Option<TypeId>,
 }
 
 /// The definitions of an image.
 #[derive(Debug, Default)]
 pub struct Index {
-    /// Where each unit begins, ascending.
-    units: Vec<u64>,
+    pub units: Units,
     named: FxHashMap<Box<[u8]>, Named>,
     enumerators: FxHashMap<Box<[u8]>, i64>,
 }
@@ -57,6 +60,7 @@ impl Index {
                 gimli::DW_TAG_structure_type | gimli::DW_TAG_union_type => {
                     self.add_tag(dwarf, unit, entry);
                 }
+                gimli::DW_TAG_subprogram => self.add_function(dwarf, unit, entry),
                 gimli::DW_TAG_typedef => self.add_typedef(dwarf, unit, entry),
                 gimli::DW_TAG_enumeration_type => {
                     self.add_enumerators(dwarf, unit, &mut cursor.clone())?;
@@ -77,7 +81,7 @@ impl Index {
     }
 
     fn add_tag<'a>(&mut self, dwarf: &Dwarf<'a>, unit: &Unit<'a>, entry: &Entry<'a>) {
-        let id = start(unit).saturating_add(entry.offset().0 as u64);
+        let id = place(unit, entry);
         let Some(named) = self.named(dwarf, unit, entry) else {
             return;
         };
@@ -91,8 +95,24 @@ impl Index {
         }
     }
 
+    /// An instance of an abstract function has no name, and is not needed beside it. A
+    /// definition that completes a declaration has its name from there.
+    fn add_function<'a>(&mut self, dwarf: &Dwarf<'a>, unit: &Unit<'a>, entry: &Entry<'a>) {
+        let id = place(unit, entry);
+        let declaration = match entry.has_attr(gimli::DW_AT_specification) {
+            true => origin(unit, entry),
+            false => None,
+        };
+        if let Some(named) = self.named(dwarf, unit, declaration.as_ref().unwrap_or(entry)) {
+            match is_declaration(entry) {
+                true => named.declared_function.get_or_insert(id),
+                false => named.function.get_or_insert(id),
+            };
+        }
+    }
+
     fn add_typedef<'a>(&mut self, dwarf: &Dwarf<'a>, unit: &Unit<'a>, entry: &Entry<'a>) {
-        let id = start(unit).saturating_add(entry.offset().0 as u64);
+        let id = place(unit, entry);
         if let Some(named) = self.named(dwarf, unit, entry) {
             named.typedef.get_or_insert(id);
         }
@@ -104,7 +124,7 @@ impl Index {
         unit: &Unit<'a>,
         cursor: &mut Cursor<'_, 'a>,
     ) -> Result<(), TypeError> {
-        each_child(cursor, |child| {
+        let visited = each_child(cursor, |child| {
             let Some(name) = bytes(dwarf, unit, child, DW_AT_name) else {
                 return;
             };
@@ -114,7 +134,8 @@ impl Index {
             if let Some(value) = constant(child) {
                 self.enumerators.insert(name.into(), value);
             }
-        })
+        });
+        visited.map_err(TypeError::from)
     }
 
     /// The definitions of that name, or its declaration.
@@ -127,15 +148,15 @@ impl Index {
         if found.is_empty() { named.declared.into_iter().collect() } else { found }
     }
 
+    /// The definition of a function, or its declaration.
+    pub fn function(&self, name: &str) -> Option<TypeId> {
+        let named = self.named.get(name.as_bytes())?;
+        named.function.or(named.declared_function)
+    }
+
     /// The value of an enumerator.
     pub fn enumerator(&self, name: &str) -> Option<i64> {
         self.enumerators.get(name.as_bytes()).copied()
-    }
-
-    /// The start of the unit that holds an offset.
-    pub fn unit_of(&self, id: TypeId) -> Option<u64> {
-        let after = self.units.partition_point(|at| *at <= id);
-        self.units.get(after.checked_sub(1)?).copied()
     }
 }
 

@@ -9,6 +9,10 @@
 //!
 //! `IOTRACE_TEST_KERNEL=... cargo test --release -- --ignored --nocapture`
 
+mod chains;
+mod inlined;
+mod witness;
+
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -160,6 +164,34 @@ fn dwarf_agrees_with_btf() {
     for name in ["BIO_TRACE_COMPLETION", "BIO_CHAIN", "TASK_COMM_LEN", "MODULE_STATE_LIVE"] {
         assert_eq!(dwarf.enumerator(name), kernel.types().enumerator(name), "{name}");
     }
+}
+
+/// The functions of kernel.symbols() that both describe; of those that share a name, BTF and
+/// DWARF may have met another one first.
+#[test]
+#[ignore = "needs IOTRACE_TEST_KERNEL"]
+fn parameters_agree_in_btf_and_dwarf() {
+    let kernel = kernel();
+    let dwarf = Types::of_dwarf(kernel.image()).expect("sound");
+    if dwarf.origin() == "none" || kernel.types().origin() != "BTF" {
+        return println!("not both BTF and DWARF: nothing to compare");
+    }
+    let names: Vec<_> = kernel.symbols().functions().map(|s| s.name).step_by(50).collect();
+    let start = Instant::now();
+    let of_btf: Vec<_> = names.iter().map(|name| kernel.types().parameters(name)).collect();
+    println!("{} functions from BTF in {:?}", names.len(), start.elapsed());
+    let start = Instant::now();
+    let of_dwarf: Vec<_> = names.iter().map(|name| dwarf.parameters(name)).collect();
+    println!("and from DWARF in {:?}", start.elapsed());
+    // The stubs of system calls are defined more than once, under macros.
+    let unique = |name: &str| !name.contains("_sys_") && kernel.symbols().by_name(name).count() == 1;
+    let both = names.iter().zip(of_btf.iter().zip(&of_dwarf)).filter(|(name, _)| unique(name));
+    let both: Vec<_> = both.filter_map(|(n, (a, b))| Some((n, a.as_ref()?, b.as_ref()?))).collect();
+    let other: Vec<_> = both.iter().filter(|(_, a, b)| a != b).collect();
+    println!("{} described by both, {} not alike: {other:?}", both.len(), other.len());
+    assert!(both.len() > 100 && other.is_empty());
+    let submit = kernel.types().parameters("submit_bio").expect("there");
+    assert_eq!(submit.first().and_then(|p| p.points_to.as_deref()), Some("bio"));
 }
 
 /// The crate btf-rs as witness: every direct member of every named structure.

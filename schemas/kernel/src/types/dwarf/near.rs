@@ -1,0 +1,66 @@
+//! Types as one unit sees them: without an index of all the others.
+//!
+//! In: a unit, and in it an entry for a parameter. Out: the [`Parameter`].
+
+use gimli::{DW_AT_name, DW_AT_type};
+
+use super::super::prototype::{self, Parameter};
+use super::super::shape::Shape;
+use super::super::source::{Source, TypeId};
+use super::shape;
+use crate::TypeError;
+use crate::debug::entry::{Dwarf, Entry, Unit, reference, start, text};
+use crate::debug::units::Units;
+
+struct Near<'u, 'a> {
+    dwarf: &'u Dwarf<'a>,
+    units: &'u Units,
+    unit: &'u Unit<'a>,
+}
+
+/// The parameter that an entry of `unit` describes.
+pub(crate) fn parameter<'a>(
+    dwarf: &Dwarf<'a>,
+    units: &Units,
+    unit: &Unit<'a>,
+    entry: &Entry<'a>,
+) -> Result<Parameter, TypeError> {
+    let name = text(dwarf, unit, entry, DW_AT_name);
+    let Some(id) = reference(unit, entry, DW_AT_type) else {
+        return Ok(Parameter { name, points_to: None, pointer: false, width: 0 });
+    };
+    prototype::parameter(&Near { dwarf, units, unit }, name, id)
+}
+
+fn at<'a>(dwarf: &Dwarf<'a>, unit: &Unit<'a>, offset: gimli::UnitOffset) -> Result<Shape, TypeError> {
+    let mut cursor = unit.entries_at_offset(offset)?;
+    cursor.next_dfs()?;
+    shape(dwarf, unit, cursor)
+}
+
+impl Source for Near<'_, '_> {
+    /// A declaration is not looked up: its name is enough.
+    fn find(&self, _: &str) -> Result<Vec<TypeId>, TypeError> {
+        Ok(Vec::new())
+    }
+
+    fn describe(&self, id: TypeId) -> Result<Shape, TypeError> {
+        let within = id.checked_sub(start(self.unit)).and_then(|offset| usize::try_from(offset).ok());
+        let within = within.map(gimli::UnitOffset).filter(|offset| offset.is_in_bounds(&self.unit.header));
+        if let Some(offset) = within {
+            return at(self.dwarf, self.unit, offset);
+        }
+        match self.units.open(self.dwarf, id)? {
+            Some((unit, offset)) => at(self.dwarf, &unit, offset),
+            None => Ok(Shape::Nothing),
+        }
+    }
+
+    fn parameters(&self, _: &str) -> Result<Option<Vec<(String, TypeId)>>, TypeError> {
+        Ok(None)
+    }
+
+    fn enumerator(&self, _: &str) -> Option<i64> {
+        None
+    }
+}

@@ -1,0 +1,63 @@
+//! What a function takes, over any source of types.
+//!
+//! In: a source and a function's name. Out: its [`Parameter`]s, in the order of the source
+//! code (a clone that the compiler made may take fewer).
+
+use super::layout::{DEPTH, size};
+use super::shape::Shape;
+use super::source::{Source, TypeId};
+use crate::TypeError;
+
+/// A parameter of a function.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Parameter {
+    /// Its name; empty if only a declaration without names is known.
+    pub name: String,
+    /// The structure or union that it is a pointer to, if it is one; `const`, `volatile` and
+    /// typedefs do not count. `None` for a structure without a name.
+    pub points_to: Option<String>,
+    /// Is it a pointer, to whatever?
+    pub pointer: bool,
+    /// Its size in bytes; 0 if its type is not defined.
+    pub width: u32,
+}
+
+/// The parameters of a function, or `None` if the source does not describe it.
+pub fn parameters(source: &impl Source, function: &str) -> Result<Option<Vec<Parameter>>, TypeError> {
+    let Some(described) = source.parameters(function)? else {
+        return Ok(None);
+    };
+    let described = described.into_iter();
+    described.map(|(name, id)| parameter(source, name, id)).collect::<Result<_, _>>().map(Some)
+}
+
+/// The parameter of that name and type.
+pub fn parameter(source: &impl Source, name: String, id: TypeId) -> Result<Parameter, TypeError> {
+    let target = match without_aliases(source, id)? {
+        Shape::Pointer(target) => Some(target),
+        _ => None,
+    };
+    let points_to = match target.flatten().map(|to| without_aliases(source, to)).transpose()? {
+        Some(Shape::Aggregate(to)) => Some(to.name),
+        Some(Shape::Declaration(to)) => Some(to),
+        _ => None,
+    };
+    let width = match target {
+        Some(_) => 8,
+        None => size(source, id, DEPTH)?.and_then(|size| u32::try_from(size).ok()).unwrap_or(0),
+    };
+    let points_to = points_to.filter(|to| !to.is_empty());
+    Ok(Parameter { name, points_to, pointer: target.is_some(), width })
+}
+
+/// The type behind typedefs and qualifiers. Unlike [`super::layout::strip`] it leaves a
+/// declaration alone: its name is all that is asked for.
+fn without_aliases(source: &impl Source, mut id: TypeId) -> Result<Shape, TypeError> {
+    for _ in 0..DEPTH {
+        match source.describe(id)? {
+            Shape::Alias(next) => id = next,
+            shape => return Ok(shape),
+        }
+    }
+    Err(TypeError::Damaged { what: "a chain of types", at: id, limit: DEPTH as u64 })
+}
