@@ -8,8 +8,15 @@ use std::collections::BTreeMap;
 const TWO_MEANINGS: &[&str] = &["common_interrupt"];
 
 /// What never returns: to probe it tells nothing, and its frame would stay open for ever.
-const LOOPS: &[&str] =
-    &["worker_thread", "xfsaild", "kjournald2", "kswapd", "scsi_error_handler", "kthread", "ext4_lazyinit_thread"];
+const LOOPS: &[&str] = &[
+    "worker_thread",
+    "xfsaild",
+    "kjournald2",
+    "kswapd",
+    "scsi_error_handler",
+    "kthread",
+    "ext4_lazyinit_thread",
+];
 
 fn by_name(catalog: &Catalog) -> BTreeMap<&str, Vec<&Function>> {
     let mut found = BTreeMap::<_, Vec<_>>::new();
