@@ -11,8 +11,17 @@ use thiserror::Error;
 /// The files compiled in: name and text.
 pub const BUILT_IN: &[(&str, &str)] = &[
     ("kernel.toml", include_str!("../catalog/kernel.toml")),
+    ("irq.toml", include_str!("../catalog/irq.toml")),
+    ("sched.toml", include_str!("../catalog/sched.toml")),
+    ("syscall.toml", include_str!("../catalog/syscall.toml")),
     ("vfs.toml", include_str!("../catalog/vfs.toml")),
+    ("page_cache.toml", include_str!("../catalog/page_cache.toml")),
+    ("xfs.toml", include_str!("../catalog/xfs.toml")),
+    ("ext4.toml", include_str!("../catalog/ext4.toml")),
+    ("writeback.toml", include_str!("../catalog/writeback.toml")),
     ("block.toml", include_str!("../catalog/block.toml")),
+    ("single_queue.toml", include_str!("../catalog/single_queue.toml")),
+    ("scheduler.toml", include_str!("../catalog/scheduler.toml")),
     ("scsi.toml", include_str!("../catalog/scsi.toml")),
     ("sym53c8xx.toml", include_str!("../catalog/sym53c8xx.toml")),
     ("fusion.toml", include_str!("../catalog/fusion.toml")),
@@ -143,7 +152,8 @@ pub struct Function {
     pub args: Vec<String>,
     /// Fields read at the entry: `argument.field`, or `argument.*`.
     pub reads: Vec<String>,
-    /// Probe the returns as well.
+    /// Probe the returns as well: unless it never returns, or is a label in assembly.
+    #[serde(default = "yes")]
     pub exit: bool,
     /// Name of the return value, recorded at the exit.
     pub ret: String,
@@ -156,6 +166,10 @@ pub struct Function {
     /// What the plugin does itself when the function is entered: `module-load`, `module-unload`,
     /// `task-rename`, `power-off`, `fault`.
     pub action: String,
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl Function {
@@ -337,7 +351,7 @@ fn check_function(function: &Function) -> Result<(), String> {
         return Err(format!("each = {:?} names no argument", function.each));
     }
     if !function.ret.is_empty() && !function.exit {
-        return Err("a return value needs exit = true".into());
+        return Err("a return value needs the exits probed".into());
     }
     Ok(())
 }

@@ -1,0 +1,88 @@
+//! The catalog against the names that a kernel has on its I/O path.
+
+use iotrace_schemas::catalog::{Catalog, Function};
+use std::collections::BTreeMap;
+
+/// In one kernel the label that interrupts enter through, in a later one the function that it calls: each of
+/// the two entries finds another of its names first where this one is not meant.
+const TWO_MEANINGS: &[&str] = &["common_interrupt"];
+
+/// What never returns: to probe it tells nothing, and its frame would stay open for ever.
+const LOOPS: &[&str] = &[
+    "worker_thread",
+    "xfsaild",
+    "kjournald2",
+    "kswapd",
+    "scsi_error_handler",
+    "kthread",
+    "ext4_lazyinit_thread",
+];
+
+fn by_name(catalog: &Catalog) -> BTreeMap<&str, Vec<&Function>> {
+    let mut found = BTreeMap::<_, Vec<_>>::new();
+    for function in &catalog.functions {
+        for name in function.names() {
+            found.entry(name).or_default().push(function);
+        }
+    }
+    found
+}
+
+#[test]
+fn the_path_of_a_3_10_kernel_is_covered() {
+    let catalog = Catalog::load(&[]).unwrap();
+    let names = by_name(&catalog);
+    let mut wrong = Vec::new();
+    for line in include_str!("data/names-3.10.txt").lines() {
+        let mut words = line.split_whitespace();
+        let Some(name) = words.next().filter(|w| !w.starts_with('#')) else { continue };
+        let Some(entries) = names.get(name) else {
+            wrong.push(format!("{name} is not in the catalog"));
+            continue;
+        };
+        if let Some(stage) = words.next().filter(|stage| !entries.iter().any(|e| e.stage == *stage)) {
+            let stages: Vec<_> = entries.iter().map(|e| e.stage.as_str()).collect();
+            wrong.push(format!("{name} tells {stages:?}, not {stage}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn no_name_stands_for_two_things() {
+    let catalog = Catalog::load(&[]).unwrap();
+    for (name, entries) in by_name(&catalog) {
+        let entries: Vec<_> = entries.iter().map(|e| e.name.as_str()).collect();
+        assert!(entries.len() == 1 || TWO_MEANINGS.contains(&name), "{name} is in {entries:?}");
+    }
+}
+
+#[test]
+fn what_loops_for_ever_is_left_out() {
+    let catalog = Catalog::load(&[]).unwrap();
+    let names = by_name(&catalog);
+    for name in LOOPS {
+        assert!(!names.contains_key(name), "{name}");
+    }
+}
+
+#[test]
+fn where_another_tells_the_stage_it_is_an_entry() {
+    let catalog = Catalog::load(&[]).unwrap();
+    for function in &catalog.functions {
+        for other in &function.unless {
+            let there = catalog.functions.iter().any(|f| f.name == *other);
+            assert!(there, "{}: unless {other}: no entry has this name", function.name);
+        }
+    }
+}
+
+#[test]
+fn labels_and_what_never_returns_have_no_exit() {
+    let catalog = Catalog::load(&[]).unwrap();
+    for function in &catalog.functions {
+        let label = matches!(function.stage.as_str(), "irq.frame" | "exc.frame" | "task.switch");
+        let end = function.action == "power-off";
+        assert_eq!(function.exit, !label && !end, "{}", function.name);
+    }
+}
