@@ -4,7 +4,9 @@
 //! it, with the reason; only files that cannot be read are errors.
 
 mod functions;
+mod inlined;
 mod reads;
+mod signature;
 mod sites;
 
 use crate::plan::Access;
@@ -74,7 +76,7 @@ pub fn compile(catalog: &Catalog, sources: &Sources) -> Result<Profile, CompileE
         ..Profile::default()
     };
     let ground = functions::Ground::new(&kernel, &modules, sources.lines)?;
-    (profile.functions, profile.missing) = functions::find(catalog, &ground);
+    (profile.functions, profile.missing) = functions::find(catalog, &ground)?;
     sites::find(&ground, &mut profile);
     Ok(profile)
 }

@@ -1,7 +1,8 @@
 //! Finds the catalog's functions in the image and the modules, and plans what is read at each.
 
-use super::{CompileError, reads::access};
-use crate::plan::{ARGUMENTS, Plan, Source, Value, Word};
+use super::signature::Signature;
+use super::{CompileError, inlined, reads::access};
+use crate::plan::{Plan, Source, Word};
 use crate::{Action, Exit, Function, Missing, Place};
 use iotrace_kernel::{Kernel, Lines, ModuleFile, SymbolKind, Types};
 use iotrace_schemas::catalog::{self, Catalog, Object};
@@ -14,21 +15,31 @@ pub struct Ground<'a> {
     pub modules: Vec<(&'a ModuleFile, Option<Lines<'a>>)>,
 }
 
-/// A function found.
-struct Found<'a> {
-    symbol: String,
-    place: Place,
-    size: u64,
-    types: Vec<&'a Types>,
-    line: (String, u32),
+/// A function found, or an inlined instance of it.
+pub struct Found<'a> {
+    pub symbol: String,
+    pub place: Place,
+    pub size: u64,
+    /// Offset from the symbol, in bytes: 0 of a function.
+    pub offset: u64,
+    /// The functions that an instance is in.
+    pub inside: Vec<String>,
+    pub signature: Signature,
+    pub types: Vec<&'a Types>,
+    pub line: (String, u32),
 }
 
 /// All functions of the catalog, and what could not be found.
-pub fn find(catalog: &Catalog, ground: &Ground<'_>) -> (Vec<Function>, Vec<Missing>) {
+///
+/// # Errors
+/// Those of reading DWARF.
+pub fn find(catalog: &Catalog, ground: &Ground<'_>) -> Result<(Vec<Function>, Vec<Missing>), CompileError> {
+    let mut inlined = inlined::find(catalog, ground)?;
     let (mut functions, mut missing) = (Vec::new(), Vec::new());
     for function in &catalog.functions {
         let mut places = ground.places(function);
-        if places.is_empty() {
+        let instances = inlined.remove(&function.name).unwrap_or_default();
+        if places.is_empty() && instances.is_empty() {
             missing.push(Missing {
                 function: function.name.clone(),
                 reason: "not in the image, nor in a module that was looked at".into(),
@@ -36,12 +47,12 @@ pub fn find(catalog: &Catalog, ground: &Ground<'_>) -> (Vec<Function>, Vec<Missi
             });
             places.push(Found::elsewhere(function, ground.kernel));
         }
-        for found in places {
+        for found in places.into_iter().chain(instances) {
             functions.push(plan(catalog, function, found, &mut missing));
         }
     }
     clear_stages(catalog, &mut functions);
-    (functions, missing)
+    Ok((functions, missing))
 }
 
 impl<'a> Ground<'a> {
@@ -82,6 +93,9 @@ impl<'a> Ground<'a> {
             symbol: s.name.to_owned(),
             place: Place::Image(s.addr),
             size: s.size,
+            offset: 0,
+            inside: Vec::new(),
+            signature: Signature::of_function(s.name, &[self.kernel.types()]),
             types: vec![self.kernel.types()],
             line: self.lines.as_ref().map_or_else(Default::default, |l| line(l.at(s.addr))),
         });
@@ -95,6 +109,9 @@ impl<'a> Found<'a> {
             symbol: function.name.clone(),
             place: Place::Elsewhere,
             size: 0,
+            offset: 0,
+            inside: Vec::new(),
+            signature: Signature::of_function(&function.name, &[kernel.types()]),
             types: vec![kernel.types()],
             line: Default::default(),
         }
@@ -112,6 +129,9 @@ fn in_module<'a>(
         symbol: s.name.to_owned(),
         place: Place::Module(module.name()),
         size: s.size,
+        offset: 0,
+        inside: Vec::new(),
+        signature: Signature::of_function(s.name, &[module.types(), kernel.types()]),
         types: vec![module.types(), kernel.types()],
         line: lines.map_or_else(Default::default, |l| line(l.in_section(s.section, s.offset))),
     });
@@ -138,40 +158,57 @@ fn plan(
     let mut note = |reason: String| {
         missing.push(Missing { function: function.name.clone(), reason, partial: true });
     };
-    let entry = entry(catalog, function, &found.types, &mut note);
+    let entry = entry(catalog, function, &found, &mut note);
+    let is_inlined = !found.inside.is_empty();
     Function {
         name: function.name.clone(),
         symbols: std::iter::once(found.symbol.clone())
-            .chain(function.names().filter(|n| *n != found.symbol).map(str::to_owned))
+            .chain(function.names().filter(|n| !is_inlined && *n != found.symbol).map(str::to_owned))
             .collect(),
+        inside: found.inside,
         place: found.place,
         size: found.size,
-        offset: 0,
-        inside: Vec::new(),
+        offset: found.offset,
         layer: function.layer.clone(),
-        stage: function.stage.clone(),
+        stage: if is_inlined && told_by_its_return(function) {
+            String::new()
+        } else {
+            function.stage.clone()
+        },
         action: action(&function.action),
         file: found.line.0,
         line: found.line.1,
         entry,
-        exit: function.exit.then(|| Exit {
-            value: Some(function.ret.clone()).filter(|r| !r.is_empty()),
+        exit: (function.exit && !is_inlined).then(|| Exit {
+            // What a function that jumped to this one returns is this one's value too: all are recorded.
+            value: Some(if function.ret.is_empty() { "ret".into() } else { function.ret.clone() }),
             success: success(function, &found.types),
         }),
     }
 }
 
+/// Whether a stage is told by what the function returns: an inlined instance returns nothing.
+fn told_by_its_return(function: &catalog::Function) -> bool {
+    !function.success.is_empty() || ["rq.get", "bio.split"].contains(&function.stage.as_str())
+}
+
 fn entry(
     catalog: &Catalog,
     function: &catalog::Function,
-    types: &[&Types],
+    found: &Found<'_>,
     note: &mut impl FnMut(String),
 ) -> Plan {
-    let arguments = ARGUMENTS.map(Value::Register).to_vec();
-    let mut plan = Plan { arguments, list: list(catalog, function, types, note), ..Plan::default() };
-    plan.words.push(Word { name: "caller".into(), source: Source::Caller, symbol: false });
-    for (position, name, _) in function.arguments() {
-        let position = position as u8;
+    let (types, positions) = (&found.types[..], found.signature.positions(catalog, function));
+    let list = list(catalog, function, &positions, types, note);
+    let mut plan = Plan { arguments: found.signature.values.clone(), list, words: Vec::new() };
+    if found.inside.is_empty() {
+        plan.words.push(Word { name: "caller".into(), source: Source::Caller, symbol: false });
+    }
+    for ((_, name, _), position) in function.arguments().zip(&positions) {
+        let Some(position) = *position else {
+            note(format!("it has no argument {name}"));
+            continue;
+        };
         let element = plan.list.is_some_and(|(argument, _)| argument == position);
         let source = if element { Source::Element } else { Source::Argument(position) };
         plan.words.push(Word { name: name.into(), source, symbol: false });
@@ -211,18 +248,20 @@ fn fields<'a>(function: &'a catalog::Function, name: &str, object: &'a Object) -
 fn list(
     catalog: &Catalog,
     function: &catalog::Function,
+    positions: &[Option<u8>],
     types: &[&Types],
     note: &mut impl FnMut(String),
 ) -> Option<(u8, i64)> {
     let (name, rest) = function.each.split_once(':')?;
     let (_, link) = rest.split_once('.')?;
-    let (position, ..) = function.arguments().find(|(_, n, _)| *n == name)?;
+    let at = function.arguments().position(|(_, n, _)| n == name)?;
+    let position = (*positions.get(at)?)?;
     let structure = catalog.object_of(function, name)?.structure.as_deref()?;
     let offset = types.iter().find_map(|t| t.resolve(structure, link).ok()).map(|p| p.offset);
     if offset.is_none() {
         note(format!("the list {name} cannot be followed: {structure} has no {link}"));
     }
-    Some((position as u8, offset?.into()))
+    Some((position, offset?.into()))
 }
 
 fn success(function: &catalog::Function, types: &[&Types]) -> Option<Success> {

@@ -31,6 +31,9 @@ fn one(object: &Object, path: &str, types: &Types) -> Result<Access, String> {
         return plain(place).ok_or_else(|| format!("{path:?} is not of the form +OFFSET:WIDTH"));
     }
     let structure = object.structure.as_deref().ok_or_else(|| format!("{} has no struct", object.name))?;
+    if let Some((pointer, place)) = path.split_once('@') {
+        return behind(structure, pointer, place, types);
+    }
     let (path, bit) = path.split_once('#').map_or((path, None), |(path, bit)| (path, Some(bit)));
     let found = types.resolve(structure, path).map_err(|e| e.to_string())?;
     let access = from_path(&found)?;
@@ -42,6 +45,15 @@ fn one(object: &Object, path: &str, types: &Types) -> Result<Access, String> {
             Ok(Access { bits: Some((bit, 1)), signed: false, ..access })
         }
     }
+}
+
+/// `OFFSET:WIDTH` behind the pointer that a path leads to.
+fn behind(structure: &str, pointer: &str, place: &str, types: &Types) -> Result<Access, String> {
+    let found = types.resolve(structure, pointer).map_err(|e| e.to_string())?;
+    let mut steps: Vec<_> = found.steps.iter().map(|step| i64::from(*step)).collect();
+    steps.push(found.offset.into());
+    let plain = plain(place).ok_or_else(|| format!("{place:?} is not of the form OFFSET:WIDTH"))?;
+    Ok(Access { steps, ..plain })
 }
 
 /// `+sizeof(structure)` or `-sizeof(structure)`.

@@ -46,7 +46,7 @@ fn in_image(kernel: &Kernel, lines: &Lines<'_>, functions: &[Function]) -> Vec<(
             if !wanted {
                 continue;
             }
-            let Some(frames) = chain(lines, after) else { continue };
+            let Some(frames) = site(lines.chain(after)) else { continue };
             if let Callee::Address(target) = callee
                 && let Some(length) = thunks.get(&target)
             {
@@ -75,8 +75,9 @@ fn call_length(thunk: &str) -> u64 {
     if register[1..].starts_with(|c: char| c.is_ascii_digit()) { 3 } else { 2 }
 }
 
-fn chain(lines: &Lines<'_>, after: u64) -> Option<Vec<SiteFrame>> {
-    let frames = lines.frames(after.wrapping_sub(1)).ok()?;
+/// What is kept of a call's functions; none if DWARF has none.
+fn site<E>(chain: Result<Vec<iotrace_kernel::Frame>, E>) -> Option<Vec<SiteFrame>> {
+    let frames = chain.ok()?;
     let frame = |f: iotrace_kernel::Frame| {
         let (file, line) = f.place.map_or_else(Default::default, |p| (p.file, p.line));
         SiteFrame { function: f.function, file, line }
@@ -99,8 +100,7 @@ fn in_module(
     };
     let mut add = |section: &str, after: u64, patched: Option<u64>| {
         let Some(function) = holder(section, after.wrapping_sub(1)) else { return };
-        let address = lines.module_address(section, after);
-        let Some(frames) = address.and_then(|a| chain(lines, a)) else { return };
+        let Some(frames) = site(lines.chain_in_section(section, after)) else { return };
         let key = |after: u64| (module.name(), function.name.to_owned(), after - function.offset);
         if let Some(length) = patched {
             sites.insert(key(after - 5 + length), frames.clone());

@@ -1,0 +1,109 @@
+//! Instances of the catalog's functions that the compiler inlined into others.
+
+use super::CompileError;
+use super::functions::{Found, Ground};
+use super::signature::Signature;
+use crate::Place;
+use iotrace_kernel::{Inlined, Lines};
+use iotrace_schemas::catalog::Catalog;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The instances of each function, by the catalog's name; none without line tables.
+///
+/// # Errors
+/// Those of reading DWARF.
+pub fn find<'a>(
+    catalog: &Catalog,
+    ground: &Ground<'a>,
+) -> Result<BTreeMap<String, Vec<Found<'a>>>, CompileError> {
+    // A label in assembly is nothing that a compiler inlines.
+    let functions = catalog.functions.iter().filter(|f| f.exit);
+    let names: BTreeMap<_, _> =
+        functions.flat_map(|f| f.names().map(move |name| (name, f.name.as_str()))).collect();
+    let wanted = |name: &str| names.contains_key(name);
+    let mut found = BTreeMap::<String, Vec<_>>::new();
+    let mut add = |instance: Found<'a>, name: &str| {
+        if let Some(entry) = names.get(name) {
+            found.entry((*entry).to_owned()).or_default().push(instance);
+        }
+    };
+    if let Some(lines) = &ground.lines {
+        for instance in distinct(ground.kernel.inlined(&wanted)?.instances) {
+            if let Some(placed) = in_image(ground, lines, &instance) {
+                add(placed, &instance.function);
+            }
+        }
+    }
+    for (module, lines) in &ground.modules {
+        let Some(lines) = lines else { continue };
+        for instance in distinct(module.inlined(&wanted)?.instances) {
+            if let Some(placed) = in_module(ground, module, lines, &instance) {
+                add(placed, &instance.function);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// An instance that was taken apart and put into one function several times over begins at one address once.
+fn distinct(instances: Vec<Inlined>) -> Vec<Inlined> {
+    let mut seen = BTreeSet::new();
+    instances.into_iter().filter(|i| seen.insert((i.function.clone(), i.entry.clone()))).collect()
+}
+
+fn in_image<'a>(ground: &Ground<'a>, lines: &Lines<'a>, instance: &Inlined) -> Option<Found<'a>> {
+    let address = instance.entry.offset;
+    let symbol = ground.kernel.symbols().at(address)?;
+    Some(Found {
+        symbol: symbol.name.to_owned(),
+        place: Place::Image(address),
+        size: 0,
+        offset: address - symbol.addr,
+        inside: inside(lines, address, instance),
+        signature: Signature::of_inlined(instance),
+        types: vec![ground.kernel.types()],
+        line: line(instance),
+    })
+}
+
+fn in_module<'a>(
+    ground: &Ground<'a>,
+    module: &'a iotrace_kernel::ModuleFile,
+    lines: &Lines<'a>,
+    instance: &Inlined,
+) -> Option<Found<'a>> {
+    let section = instance.entry.section.as_deref()?;
+    let offset = instance.entry.offset;
+    let holds = |s: &iotrace_kernel::ModuleSymbol<'_>| {
+        s.kind == iotrace_kernel::SymbolKind::Function
+            && s.section == section
+            && (s.offset..s.offset + s.size).contains(&offset)
+    };
+    let symbol = module.symbols().find(holds)?;
+    Some(Found {
+        symbol: symbol.name.to_owned(),
+        place: Place::Module(module.name()),
+        size: 0,
+        offset: offset - symbol.offset,
+        inside: inside(lines, lines.module_address(section, offset)?, instance),
+        signature: Signature::of_inlined(instance),
+        types: vec![module.types(), ground.kernel.types()],
+        line: line(instance),
+    })
+}
+
+/// The functions around an instance, the innermost first.
+fn inside(lines: &Lines<'_>, address: u64, instance: &Inlined) -> Vec<String> {
+    let frames = lines.frames(address).unwrap_or_default();
+    let own = frames.iter().position(|frame| frame.function == instance.function);
+    let outer = own.map_or(&[][..], |own| &frames[own + 1..]);
+    let mut names: Vec<_> = outer.iter().map(|frame| frame.function.clone()).collect();
+    if names.is_empty() {
+        names.push(instance.inside.clone());
+    }
+    names
+}
+
+fn line(instance: &Inlined) -> (String, u32) {
+    instance.declared.as_ref().map_or_else(Default::default, |place| (place.file.clone(), place.line))
+}
