@@ -6,8 +6,9 @@
 //!
 //! What DWARF cannot promise: the entry is the instruction at which the compiler says the
 //! body begins. A body that begins with a loop may come by it once per round; one that was
-//! split and moved about may in parts run before it. The values hold before the instruction
-//! at the entry is executed.
+//! split and moved about may in parts run before it. One that was optimized away to nothing
+//! has no instruction, and is not listed. The values hold before the instruction at the entry
+//! is executed; the address of a variable is unknown, as it moves with the kernel.
 
 mod abstracts;
 mod frame;

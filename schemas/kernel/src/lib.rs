@@ -3,14 +3,17 @@
 //! In: an ELF file, either a `vmlinux` (with `.symtab`, or stripped as it comes out of a
 //! bzImage) or a module's `.ko`, optionally with its detached debug file. Out: symbols with
 //! their virtual addresses, the layout of structures as [`FieldPath`]s that a reader of guest
-//! memory can follow, and source lines. All offsets and sizes are in bytes unless a name says
+//! memory can follow, source lines, and where functions were [`Inlined`]. All offsets and sizes are in bytes unless a name says
 //! bits; all addresses are those the image was linked at (no KASLR applied).
 //!
 //! | question | answered from |
 //! |---|---|
 //! | where is a function? | `.symtab`, else the kallsyms tables in the image |
 //! | where in `struct bio` is a field? | BTF (split BTF for modules), else DWARF |
+//! | what are the parameters of a function? | BTF, else DWARF |
 //! | which source line is this? | DWARF |
+//! | in which functions is this call, inlined ones included? | DWARF |
+//! | where was a function inlined, and where are its arguments there? | DWARF |
 //!
 //! Nothing here panics on a damaged file: every read is checked against the bytes there are.
 //!

@@ -93,6 +93,20 @@ fn finds_them_in_a_module() {
     assert_eq!(far, Some((Some(".text.unlikely"), 2, 0x10)));
 }
 
+/// With link-time optimization it is.
+#[test]
+fn the_description_may_be_in_another_unit() {
+    let kernel = Kernel::open(&data("inlined_lto.elf")).expect("checked in");
+    let found = kernel.inlined(&any_of(&["account", "queue_add"])).expect("sound");
+    let rows: Vec<_> = found.instances.iter().map(|i| (i.function.as_str(), i.inside.as_str())).collect();
+    assert_eq!(rows, [("queue_add", "nested"), ("account", "nested"), ("account", "twice")]);
+    let values: Vec<_> =
+        found.instances[0].arguments.iter().map(|a| (a.points_to.as_deref(), a.value)).collect();
+    assert_eq!(values, [(Some("queue"), Register(Reg::Rbp)), (Some("bio"), Register(Reg::Rbx))]);
+    assert_eq!(found.instances[2].arguments[1].value, memory(Reg::Rbx, 24));
+    assert_eq!(found.only_inlined, ["account", "queue_add"]);
+}
+
 #[test]
 fn expressions_that_are_not_understood_are_unknown() {
     let encoding = gimli::Encoding { address_size: 8, format: gimli::Format::Dwarf32, version: 5 };
@@ -142,7 +156,7 @@ fn registers_have_dwarfs_numbers() {
 proptest! {
     #[test]
     fn damaged_dwarf_never_panics(
-        name in prop::sample::select(vec!["inlined.elf", "inlined.ko"]),
+        name in prop::sample::select(vec!["inlined.elf", "inlined.ko", "inlined_lto.elf"]),
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..12),
     ) {
         let mut bytes = std::fs::read(data(name)).expect("checked in");

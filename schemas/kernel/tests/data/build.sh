@@ -1,15 +1,21 @@
 #!/bin/sh
 # Makes the images again. kernel.elf and module.ko: DWARF 5 and BTF, the module's split from the
-# kernel's. inlined.ko and inlined.elf: DWARF 5 alone, the second is the first linked. Needs gcc
-# (12 was taken) and pahole (package dwarves). The tests know the line numbers of kernel.c, and of
-# inlined.* the addresses and registers that readelf and objdump show.
+# kernel's. inlined.ko and inlined.elf: DWARF 5 alone, the second is the first linked;
+# inlined_lto.elf: the same with link-time optimization, which puts instances and descriptions
+# into different units. Needs gcc (12 was taken) and pahole (package dwarves). The tests know the
+# line numbers of kernel.c, and of inlined.c what readelf and objdump show: lines, addresses,
+# registers.
 set -eu
 cd "$(dirname "$0")"
-flags='-g -O2 -c -ffile-prefix-map='"$PWD"'=. -fno-asynchronous-unwind-tables'
+common='-g -O2 -ffile-prefix-map='"$PWD"'=. -fno-asynchronous-unwind-tables'
+flags="$common -c"
 gcc $flags kernel.c -o kernel.o
 gcc $flags module.c -o module.o
 gcc $flags -fcf-protection=none -fno-pie inlined.c -o inlined.ko
 gcc -static -nostdlib -no-pie -Wl,-Ttext=0x401000,--build-id=none,-e,nested inlined.ko -o inlined.elf
+gcc $flags -flto -fcf-protection=none -fno-pie inlined.c -o lto.o
+gcc $common -flto -static -nostdlib -no-pie -Wl,-Ttext=0x401000,--build-id=none,-e,nested lto.o -o inlined_lto.elf
+rm lto.o
 pahole -J kernel.o
 objcopy -O binary --only-section=.BTF --set-section-flags .BTF=alloc kernel.o kernel.btf
 pahole -J --btf_base kernel.btf module.o

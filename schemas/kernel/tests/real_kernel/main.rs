@@ -9,6 +9,7 @@
 //!
 //! `IOTRACE_TEST_KERNEL=... cargo test --release -- --ignored --nocapture`
 
+mod catalog;
 mod chains;
 mod inlined;
 mod witness;
