@@ -5,7 +5,7 @@
 //! requests that were waiting when it began.
 
 use super::probes::{Field, Words};
-use super::{Oddity, Sink, Stitcher};
+use super::{Oddity, Open, Sink, Stitcher};
 use crate::model::{FlushRide, RequestKind};
 use iotrace_schemas::event::Event;
 use rustc_hash::FxHashMap;
@@ -53,6 +53,10 @@ impl Stitcher {
     /// A request is made anew without having been got: the flush request of a device.
     pub(super) fn rq_init(&mut self, event: &Event<'_>, words: &Words<'_>, out: &mut dyn Sink) {
         let Some(pointer) = words.request() else { return self.word_missing() };
+        // Until 4.20 every request that is got is made by the same function.
+        if self.calls.open(event).iter().any(|frame| matches!(frame.data, Open::Get { .. })) {
+            return;
+        }
         if self.requests.get(&pointer).is_some_and(|rq| rq.kind == RequestKind::Flush) {
             // The device's one flush request is made anew: the end of the last one was not seen.
             self.end_flush(event.clock, pointer, out);

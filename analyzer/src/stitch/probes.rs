@@ -158,7 +158,7 @@ fields! {
     DataRq = "data.rq", CmdRq = "cmd.rq", CcbRq = "ccb.rq",
     Next = "next", NextSector = "next.sector", NextSize = "next.size", NextOp = "next.op",
     Cmd = "cmd", CcbCmd = "ccb.cmd", CmdResult = "cmd.result",
-    Error = "error", Bytes = "bytes", Step = "step", Vector = "vector", Irq = "desc.irq", Handler = "desc.handler",
+    Error = "error", Bytes = "bytes", Step = "seq", Vector = "vector", Irq = "desc.irq", Handler = "desc.handler",
     FileIno = "file.ino", FileDev = "file.dev", Count = "count", Position = "pos.value",
     FileName0 = "file.name0", FileName1 = "file.name1", FileName2 = "file.name2", FileName3 = "file.name3",
     Caller = "caller", Fd = "fd", RegsFd = "regs.fd", RegsCount = "regs.count", RegsPos = "regs.pos", Pos = "pos",

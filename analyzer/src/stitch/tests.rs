@@ -299,7 +299,7 @@ fn flush(guest: &mut Guest, clock: u64) {
 }
 
 fn step(guest: &mut Guest, clock: u64, rq: u64, bio: u64, io: Extent, step: u64) {
-    guest.rq_with(clock, "flush.step", rq, bio, io, &[("step", step)]);
+    guest.rq_with(clock, "flush.step", rq, bio, io, &[("seq", step)]);
 }
 
 // #1 FUA write: G  preflush(30..44)  D 50 .. C 70  postflush(80..94)  E 96

@@ -39,6 +39,7 @@ pub fn find(catalog: &Catalog, ground: &Ground<'_>) -> Result<(Vec<Function>, Ve
     for function in &catalog.functions {
         let mut places = ground.places(function);
         let instances = inlined.remove(&function.name).unwrap_or_default();
+        let instances = under_one_name(function, &places, instances);
         if places.is_empty() && instances.is_empty() {
             missing.push(Missing {
                 function: function.name.clone(),
@@ -53,6 +54,20 @@ pub fn find(catalog: &Catalog, ground: &Ground<'_>) -> Result<(Vec<Function>, Ve
     }
     clear_stages(catalog, &mut functions);
     Ok((functions, missing))
+}
+
+/// The instances of the name that the function was found under, else of the first that has any: where a kernel
+/// has two of an entry's names, one is called by the other.
+fn under_one_name<'a>(
+    function: &catalog::Function,
+    places: &[Found<'_>],
+    instances: Vec<(String, Found<'a>)>,
+) -> Vec<Found<'a>> {
+    let is_found = |name: &&str| places.iter().any(|place| is_variant(&place.symbol, name));
+    let has_instances = |name: &&str| instances.iter().any(|(of, _)| of == name);
+    let name = function.names().find(is_found).or_else(|| function.names().find(has_instances));
+    let Some(name) = name.map(str::to_owned) else { return Vec::new() };
+    instances.into_iter().filter(|(of, _)| *of == name).map(|(_, instance)| instance).collect()
 }
 
 impl<'a> Ground<'a> {
@@ -95,7 +110,11 @@ impl<'a> Ground<'a> {
             size: s.size,
             offset: 0,
             inside: Vec::new(),
-            signature: Signature::of_function(s.name, &[self.kernel.types()]),
+            signature: match s.kind {
+                SymbolKind::Function => Signature::of_function(s.name, &[self.kernel.types()]),
+                // Nobody describes a label's arguments.
+                _ => Signature::by_position(),
+            },
             types: vec![self.kernel.types()],
             line: self.lines.as_ref().map_or_else(Default::default, |l| line(l.at(s.addr))),
         });

@@ -8,14 +8,15 @@ use iotrace_kernel::{Inlined, Lines};
 use iotrace_schemas::catalog::Catalog;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The instances of each function, by the catalog's name; none without line tables.
+/// The instances of each entry, by the catalog's name, each with the name it has in this kernel; none without
+/// line tables.
 ///
 /// # Errors
 /// Those of reading DWARF.
 pub fn find<'a>(
     catalog: &Catalog,
     ground: &Ground<'a>,
-) -> Result<BTreeMap<String, Vec<Found<'a>>>, CompileError> {
+) -> Result<BTreeMap<String, Vec<(String, Found<'a>)>>, CompileError> {
     // A label in assembly is nothing that a compiler inlines.
     let functions = catalog.functions.iter().filter(|f| f.exit);
     let names: BTreeMap<_, _> =
@@ -24,7 +25,7 @@ pub fn find<'a>(
     let mut found = BTreeMap::<String, Vec<_>>::new();
     let mut add = |instance: Found<'a>, name: &str| {
         if let Some(entry) = names.get(name) {
-            found.entry((*entry).to_owned()).or_default().push(instance);
+            found.entry((*entry).to_owned()).or_default().push((name.to_owned(), instance));
         }
     };
     if let Some(lines) = &ground.lines {
@@ -48,7 +49,10 @@ pub fn find<'a>(
 /// An instance that was taken apart and put into one function several times over begins at one address once.
 fn distinct(instances: Vec<Inlined>) -> Vec<Inlined> {
     let mut seen = BTreeSet::new();
-    instances.into_iter().filter(|i| seen.insert((i.function.clone(), i.entry.clone()))).collect()
+    // What a header defines is a helper that is everywhere, though older kernels may have it as a function.
+    let helper = |i: &Inlined| i.declared.as_ref().is_some_and(|place| place.file.ends_with(".h"));
+    let mut first = |i: &Inlined| seen.insert((i.function.clone(), i.entry.clone()));
+    instances.into_iter().filter(|i| !helper(i)).filter(|i| first(i)).collect()
 }
 
 fn in_image<'a>(ground: &Ground<'a>, lines: &Lines<'a>, instance: &Inlined) -> Option<Found<'a>> {

@@ -21,7 +21,12 @@ impl Signature {
         let name = symbol.split('.').next().unwrap_or(symbol);
         // A clone may have lost arguments: their positions are anybody's guess, the source's the best.
         let parameters = types.iter().find_map(|types| types.parameters(name));
-        Self { parameters, values: ARGUMENTS.map(Value::Register).to_vec() }
+        Self { parameters, ..Self::by_position() }
+    }
+
+    /// Of a function without a prototype.
+    pub fn by_position() -> Self {
+        Self { parameters: None, values: ARGUMENTS.map(Value::Register).to_vec() }
     }
 
     /// Of an inlined instance.
