@@ -8,6 +8,7 @@ pub mod events;
 pub mod info;
 pub mod json;
 pub mod kernel;
+pub mod path;
 pub mod report;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,8 @@
 //! What can be said on the command line.
 
 use crate::analysis::events::Filter;
+use crate::analysis::path::Shape;
+use crate::analysis::subject::Wanted;
 use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -24,6 +26,8 @@ pub enum Command {
     Report(ReportArgs),
     /// One bio, event by event
     Bio(BioArgs),
+    /// The whole way of an I/O or a bio, call by call, from the system call to the doorbell and back
+    Path(PathArgs),
     /// The raw stream of events
     Events(EventsArgs),
     /// What is in the file
@@ -84,8 +88,73 @@ pub struct BioArgs {
     #[command(flatten)]
     pub common: Common,
     /// Number of the bio, as the report has it
-    #[arg(value_name = "ID", value_parser = bio_id)]
+    #[arg(value_name = "ID", value_parser = number)]
     pub id: u64,
+}
+
+/// What `path` and `why` are asked about.
+#[derive(Debug, Group)]
+#[group(required = true, multiple = false)]
+pub struct SubjectArgs {
+    /// Number of an I/O, as the report has it
+    #[arg(long, value_name = "N", value_parser = number)]
+    pub io: Option<u64>,
+    /// Number of a bio, as the report has it
+    #[arg(long, value_name = "N", value_parser = number)]
+    pub bio: Option<u64>,
+    /// A system call of the workload: write is the first write, write:3 the third
+    #[arg(long, value_name = "NAME[:N]", value_parser = nth)]
+    pub call: Option<(String, usize)>,
+}
+
+impl SubjectArgs {
+    /// What was asked about.
+    #[must_use]
+    pub fn wanted(&self) -> Wanted {
+        match (self.io, self.bio, &self.call) {
+            (Some(io), ..) => Wanted::Io(io),
+            (_, Some(bio), _) => Wanted::Bio(bio),
+            (.., Some((name, at))) => Wanted::Syscall(name.clone(), *at),
+            // clap has refused that.
+            _ => Wanted::Io(0),
+        }
+    }
+}
+
+/// Of `path`.
+#[derive(Debug, Group)]
+pub struct PathArgs {
+    /// Trace and format.
+    #[command(flatten)]
+    pub common: Common,
+    /// What it is asked about.
+    #[command(flatten)]
+    pub subject: SubjectArgs,
+    /// At most so many levels of calls
+    #[arg(long, value_name = "N")]
+    pub depth: Option<usize>,
+    /// Only functions of this layer (may be repeated)
+    #[arg(long, value_name = "LAYER")]
+    pub layer: Vec<String>,
+    /// Nothing of what is inside this function (may be repeated)
+    #[arg(long, value_name = "FUNCTION")]
+    pub collapse: Vec<String>,
+    /// Repeated calls each by itself
+    #[arg(long)]
+    pub unfolded: bool,
+}
+
+impl PathArgs {
+    /// What is shown of the listing.
+    #[must_use]
+    pub fn shape(&self) -> Shape {
+        Shape {
+            depth: self.depth,
+            layers: self.layer.clone(),
+            collapse: self.collapse.clone(),
+            unfolded: self.unfolded,
+        }
+    }
 }
 
 /// Of `info`.
@@ -175,9 +244,15 @@ pub struct KernelArgs {
     pub format: Format,
 }
 
-fn bio_id(text: &str) -> Result<u64, String> {
+fn number(text: &str) -> Result<u64, String> {
     let digits = text.strip_prefix('#').unwrap_or(text);
-    digits.parse().ok().filter(|id| *id > 0).ok_or_else(|| "bios are numbered from 1".to_owned())
+    digits.parse().ok().filter(|id| *id > 0).ok_or_else(|| "they are numbered from 1".to_owned())
+}
+
+fn nth(text: &str) -> Result<(String, usize), String> {
+    let (name, at) = text.split_once(':').unwrap_or((text, "1"));
+    let at = at.parse().ok().filter(|at| *at > 0).ok_or("calls are counted from 1, as in write:3")?;
+    Ok((name.to_owned(), at))
 }
 
 fn clocks(text: &str) -> Result<RangeInclusive<u64>, String> {
@@ -205,7 +280,9 @@ mod tests {
         assert_eq!(clocks("10..1_000"), Ok(10..=1000));
         assert_eq!(clocks(".."), Ok(0..=u64::MAX));
         assert!(clocks("5").is_err() && clocks("9..3").is_err() && clocks("a..").is_err());
-        assert_eq!((bio_id("#12"), bio_id("12")), (Ok(12), Ok(12)));
-        assert!(bio_id("0").is_err());
+        assert_eq!((number("#12"), number("12")), (Ok(12), Ok(12)));
+        assert!(number("0").is_err());
+        assert_eq!(nth("write:3"), Ok(("write".into(), 3)));
+        assert!(nth("write:0").is_err());
     }
 }

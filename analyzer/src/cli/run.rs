@@ -2,9 +2,11 @@
 
 use super::CUT;
 use super::args::{
-    Args, BioArgs, Command, Common, EventsArgs, Format, InfoArgs, KernelArgs, ReportArgs, WitnessArgs,
+    Args, BioArgs, Command, Common, EventsArgs, Format, InfoArgs, KernelArgs, PathArgs, ReportArgs,
+    WitnessArgs,
 };
-use crate::analysis::{coverage, events, info, report, timeline, witness};
+use crate::analysis::subject::Wanted;
+use crate::analysis::{coverage, events, info, path, report, timeline, witness};
 use crate::view;
 use crate::view::report::{Times, Unit};
 use crate::view::text::Style;
@@ -28,6 +30,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     match &args.command {
         Command::Report(args) => report(args),
         Command::Bio(args) => bio(args),
+        Command::Path(args) => path(args),
         Command::Events(args) => events(args),
         Command::Info(args) => info(args),
         Command::Witness(args) => witness(args),
@@ -108,6 +111,32 @@ fn bio(args: &BioArgs) -> Result<ExitCode> {
     }
     out.flush()?;
     Ok(ended(&args.common, timeline.cut.as_deref()))
+}
+
+fn path(args: &PathArgs) -> Result<ExitCode> {
+    let file = open(&args.common.trace)?;
+    let bar = bar(&file, &args.common);
+    let wanted = args.subject.wanted();
+    let found = path::path(&file, &wanted, &mut |at| bar.set_position(at as u64))
+        .with_context(|| reading(&args.common))?;
+    bar.finish_and_clear();
+    let Some(path) = found else { bail!("{} has no {}", args.common.trace.display(), name(&wanted)) };
+    let mut out = stdout();
+    match args.common.format {
+        Format::Text => view::path::write_text(&mut out, &path, &args.shape(), style())?,
+        Format::Json => view::path::write_json(&mut out, &path, &args.shape())?,
+    }
+    out.flush()?;
+    Ok(ended(&args.common, path.subject.cut.as_deref()))
+}
+
+fn name(wanted: &Wanted) -> String {
+    match wanted {
+        Wanted::Io(id) => format!("I/O #{id}"),
+        Wanted::Bio(id) => format!("bio #{id}"),
+        Wanted::Syscall(name, 1) => format!("call of {name} in its workload"),
+        Wanted::Syscall(name, at) => format!("{at} calls of {name} in its workload"),
+    }
 }
 
 fn events(args: &EventsArgs) -> Result<ExitCode> {

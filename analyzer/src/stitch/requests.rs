@@ -192,10 +192,10 @@ impl Stitcher {
             self.word_missing();
             return Open::Plain;
         };
-        let (way, call) = (self.dispatch_way(event), self.calls.next());
+        let (way, number) = (self.dispatch_way(event), self.seen);
         if let Some(attempt) = self.attempt(rq, |attempt| attempt.dispatched.is_some()) {
             attempt.dispatched = Some(event.clock);
-            (attempt.way, attempt.dispatch_call) = (Some(way), Some(call));
+            (attempt.way, attempt.dispatch_event) = (Some(way), number);
         }
         Open::Dispatch { rq }
     }

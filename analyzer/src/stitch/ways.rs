@@ -41,9 +41,10 @@ impl Stitcher {
         } else {
             CompletionWay::Elsewhere
         };
+        let number = self.seen;
         self.rq_step(event, words, |attempt, clock| {
             attempt.softirq = Some(clock);
-            attempt.completion = Some(way);
+            (attempt.completion, attempt.completion_event) = (Some(way), number);
         });
     }
 }
