@@ -5,6 +5,7 @@
 
 pub mod bio;
 pub mod events;
+pub mod explain;
 pub mod info;
 pub mod json;
 pub mod kernel;
@@ -13,4 +14,5 @@ pub mod report;
 #[cfg(test)]
 mod tests;
 pub mod text;
+pub mod why;
 pub mod witness;

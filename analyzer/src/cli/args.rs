@@ -28,6 +28,10 @@ pub enum Command {
     Bio(BioArgs),
     /// The whole way of an I/O or a bio, call by call, from the system call to the doorbell and back
     Path(PathArgs),
+    /// What an I/O waited for, span by span, from its call to its return
+    Why(WhyArgs),
+    /// Who raises the block softirq, who wakes the waiting, who runs the queue: with counts and evidence
+    Explain(ExplainArgs),
     /// The raw stream of events
     Events(EventsArgs),
     /// What is in the file
@@ -155,6 +159,25 @@ impl PathArgs {
             unfolded: self.unfolded,
         }
     }
+}
+
+/// Of `why`.
+#[derive(Debug, Group)]
+pub struct WhyArgs {
+    /// Trace and format.
+    #[command(flatten)]
+    pub common: Common,
+    /// What it is asked about.
+    #[command(flatten)]
+    pub subject: SubjectArgs,
+}
+
+/// Of `explain`.
+#[derive(Debug, Group)]
+pub struct ExplainArgs {
+    /// Trace and format.
+    #[command(flatten)]
+    pub common: Common,
 }
 
 /// Of `info`.

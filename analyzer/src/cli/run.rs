@@ -2,11 +2,11 @@
 
 use super::CUT;
 use super::args::{
-    Args, BioArgs, Command, Common, EventsArgs, Format, InfoArgs, KernelArgs, PathArgs, ReportArgs,
-    WitnessArgs,
+    Args, BioArgs, Command, Common, EventsArgs, ExplainArgs, Format, InfoArgs, KernelArgs, PathArgs,
+    ReportArgs, WhyArgs, WitnessArgs,
 };
 use crate::analysis::subject::Wanted;
-use crate::analysis::{coverage, events, info, path, report, timeline, witness};
+use crate::analysis::{coverage, events, explain, info, path, report, timeline, why, witness};
 use crate::view;
 use crate::view::report::{Times, Unit};
 use crate::view::text::Style;
@@ -31,6 +31,8 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         Command::Report(args) => report(args),
         Command::Bio(args) => bio(args),
         Command::Path(args) => path(args),
+        Command::Why(args) => why(args),
+        Command::Explain(args) => explain(args),
         Command::Events(args) => events(args),
         Command::Info(args) => info(args),
         Command::Witness(args) => witness(args),
@@ -128,6 +130,37 @@ fn path(args: &PathArgs) -> Result<ExitCode> {
     }
     out.flush()?;
     Ok(ended(&args.common, path.subject.cut.as_deref()))
+}
+
+fn why(args: &WhyArgs) -> Result<ExitCode> {
+    let file = open(&args.common.trace)?;
+    let bar = bar(&file, &args.common);
+    let wanted = args.subject.wanted();
+    let why = why::why(&file, &wanted, &mut |at| bar.set_position(at as u64))
+        .with_context(|| format!("{}, {}", reading(&args.common), name(&wanted)))?;
+    bar.finish_and_clear();
+    let mut out = stdout();
+    match args.common.format {
+        Format::Text => view::why::write_text(&mut out, &why, style())?,
+        Format::Json => view::why::write_json(&mut out, &why)?,
+    }
+    out.flush()?;
+    Ok(ended(&args.common, why.subject.cut.as_deref()))
+}
+
+fn explain(args: &ExplainArgs) -> Result<ExitCode> {
+    let file = open(&args.common.trace)?;
+    let bar = bar(&file, &args.common);
+    let explanation = explain::explain(&file, &mut |at| bar.set_position(at as u64))
+        .with_context(|| reading(&args.common))?;
+    bar.finish_and_clear();
+    let mut out = stdout();
+    match args.common.format {
+        Format::Text => view::explain::write_text(&mut out, &explanation, style())?,
+        Format::Json => view::explain::write_json(&mut out, &explanation)?,
+    }
+    out.flush()?;
+    Ok(ended(&args.common, explanation.cut.as_deref()))
 }
 
 fn name(wanted: &Wanted) -> String {

@@ -76,6 +76,8 @@ pub struct Attempt {
     pub dispatched: Option<u64>,
     /// By which way.
     pub way: Option<DispatchWay>,
+    /// By which task, or in which interrupt level of the CPU.
+    pub dispatched_by: Option<String>,
     /// Number of the event that told so.
     pub dispatch_event: u64,
     /// The command was made.

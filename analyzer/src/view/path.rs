@@ -20,13 +20,9 @@ pub fn write_text(out: &mut dyn Write, path: &Path, wanted: &Shape, style: Style
     let line =
         "µs since its begin, instructions with and without those in calls made, call, source, called from";
     writeln!(out, "  {}", style.faint(line))?;
-    for segment in &path.segments {
-        let lines = shape(&segment.lines, wanted);
-        if lines.is_empty() {
-            continue;
-        }
-        writeln!(out, "\n{}", style.heading(&title(path, segment)))?;
-        for line in &lines {
+    for segment in shape(&path.segments, wanted) {
+        writeln!(out, "\n{}", style.heading(&title(path, &segment)))?;
+        for line in &segment.lines {
             write_line(out, path, line, style)?;
         }
     }
@@ -117,7 +113,9 @@ fn origin(path: &Path, handover: &Handover) -> String {
     match handover.kind {
         HandoverKind::Wake { .. } => format!("woken {ago} before, at {}", level(handover)),
         HandoverKind::Work { .. } => format!("queued {ago} before"),
-        HandoverKind::Softirq { number } => format!("softirq {} raised {ago} before", softirq(path, number)),
+        HandoverKind::Softirq { number } => {
+            format!("softirq {} raised {ago} before", path.definitions.softirq(number))
+        }
         HandoverKind::Timer { .. } => format!("timer started {ago} before"),
         HandoverKind::Interrupt { command, .. } => format!("doorbell of cmd{command} rung {ago} before"),
     }
@@ -141,7 +139,9 @@ fn target(path: &Path, handover: &Handover) -> String {
             let function = Describer::function(&path.definitions, function);
             format!("⇢ work item {} runs {later} later", plain(&function))
         }
-        HandoverKind::Softirq { number } => format!("⇢ softirq {} runs {later} later", softirq(path, number)),
+        HandoverKind::Softirq { number } => {
+            format!("⇢ softirq {} runs {later} later", path.definitions.softirq(number))
+        }
         HandoverKind::Timer { function } => {
             let function = Describer::function(&path.definitions, function);
             format!("⇢ timer {} runs out {later} later", plain(&function))
@@ -150,21 +150,6 @@ fn target(path: &Path, handover: &Handover) -> String {
             format!("⇢ cmd{command} goes to the device: interrupt {irq} comes {later} later")
         }
     }
-}
-
-/// Name of a softirq (include/linux/interrupt.h), as this kernel's enumerators have it.
-#[must_use]
-pub fn softirq(path: &Path, number: u64) -> String {
-    softirq_name(&path.definitions, number)
-}
-
-/// The same, from the definitions.
-#[must_use]
-pub fn softirq_name(definitions: &crate::model::Definitions, number: u64) -> String {
-    let named = definitions.constants.iter().find(|(name, value)| {
-        name.ends_with("_SOFTIRQ") && u64::try_from(**value).is_ok_and(|value| value == number)
-    });
-    named.map_or_else(|| number.to_string(), |(name, _)| name.trim_end_matches("_SOFTIRQ").to_owned())
 }
 
 fn write_line(out: &mut dyn Write, path: &Path, line: &Line, style: Style) -> io::Result<()> {
@@ -218,7 +203,8 @@ fn write_line(out: &mut dyn Write, path: &Path, line: &Line, style: Style) -> io
 /// # Errors
 /// Those of `out`.
 pub fn write_json(out: &mut dyn Write, path: &Path, wanted: &Shape) -> io::Result<()> {
-    let segments = path.segments.iter().filter_map(|segment| segment_json(path, segment, wanted));
+    let shaped = shape(&path.segments, wanted);
+    let segments = shaped.iter().map(|segment| segment_json(path, segment));
     json::write(
         out,
         &object!({
@@ -232,20 +218,18 @@ pub fn write_json(out: &mut dyn Write, path: &Path, wanted: &Shape) -> io::Resul
     )
 }
 
-fn segment_json(path: &Path, segment: &Segment, wanted: &Shape) -> Option<Value> {
-    let lines = shape(&segment.lines, wanted);
-    (!lines.is_empty()).then(|| {
-        object!({
-            "root": segment.root,
-            "function": segment.function,
-            "task": { "comm": segment.task.comm.to_string(), "pid": segment.task.pid, "tgid": segment.task.tgid },
-            "level": segment.level.name(),
-            "interrupt": segment.interrupt.map(|irq| irq.id),
-            "work": segment.work,
-            "resumed": segment.resumed,
-            "asked": path.asked(segment).map(|h| handover_json(path, h)),
-            "lines": lines.iter().map(|line| line_json(line)).collect::<Vec<_>>(),
-        })
+fn segment_json(path: &Path, segment: &Segment) -> Value {
+    let Segment { task, .. } = segment;
+    object!({
+        "root": segment.root,
+        "function": segment.function,
+        "task": { "comm": task.comm.to_string(), "pid": task.pid, "tgid": task.tgid },
+        "level": segment.level.name(),
+        "interrupt": segment.interrupt.map(|irq| irq.id),
+        "work": segment.work,
+        "resumed": segment.resumed,
+        "asked": path.asked(segment).map(|h| handover_json(path, h)),
+        "lines": segment.lines.iter().map(line_json).collect::<Vec<_>>(),
     })
 }
 
@@ -291,7 +275,9 @@ pub fn handover_json(path: &Path, handover: &Handover) -> Value {
         HandoverKind::Work { function } => {
             ("work", object!({ "function": Describer::function(&path.definitions, function) }))
         }
-        HandoverKind::Softirq { number } => ("softirq", object!({ "name": softirq(path, number) })),
+        HandoverKind::Softirq { number } => {
+            ("softirq", object!({ "name": path.definitions.softirq(number) }))
+        }
         HandoverKind::Timer { function } => {
             ("timer", object!({ "function": Describer::function(&path.definitions, function) }))
         }

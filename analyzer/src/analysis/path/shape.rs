@@ -1,6 +1,8 @@
 //! A listing at the height one wants.
 
-use super::Line;
+use super::{Line, Segment};
+use crate::model::CallId;
+use rustc_hash::FxHashMap;
 
 /// What is shown of a listing. By default everything, with repeated calls in one line.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -15,31 +17,56 @@ pub struct Shape {
     pub unfolded: bool,
 }
 
-/// The lines of a segment that are shown. Where something was handed over in a call that is not, the call
-/// around it that is says so.
+/// A call around the line at hand.
+#[derive(Debug, Clone, Copy)]
+struct Around {
+    depth: usize,
+    /// It is shown.
+    shown: bool,
+    /// Nothing inside it is shown.
+    closed: bool,
+    /// Its place among the shown lines of the segment at hand, if it is one of them.
+    at: Option<usize>,
+}
+
+/// The segments with the lines that are shown; those without any are left out. Where something was handed over
+/// in a call that is not shown, the call around it that is says so.
 #[must_use]
-pub fn shape(lines: &[Line], shape: &Shape) -> Vec<Line> {
+pub fn shape(segments: &[Segment], shape: &Shape) -> Vec<Segment> {
+    // A context that goes on does so inside the calls that are open since its last part.
+    let mut contexts = FxHashMap::<CallId, Vec<Around>>::default();
+    let mut shaped = Vec::new();
+    for segment in segments {
+        let around = contexts.entry(segment.root).or_default();
+        around.iter_mut().for_each(|call| call.at = None);
+        let shown = choose(&segment.lines, shape, around);
+        let lines = if shape.unfolded { shown } else { fold(&shown) };
+        if !lines.is_empty() {
+            shaped.push(Segment { lines, ..segment.clone() });
+        }
+    }
+    shaped
+}
+
+fn choose(lines: &[Line], shape: &Shape, around: &mut Vec<Around>) -> Vec<Line> {
     let mut shown: Vec<Line> = Vec::new();
-    // Depth, and place among the shown if it is, of the calls around the line at hand.
-    let mut around: Vec<(usize, Option<usize>, bool)> = Vec::new();
     for line in lines {
-        while around.pop_if(|(depth, ..)| *depth >= line.depth).is_some() {}
-        let above = around.iter().filter(|(_, at, _)| at.is_some()).count();
-        let closed = around.iter().any(|(_, _, closed)| *closed);
-        let fits = !closed
+        while around.pop_if(|call| call.depth >= line.depth).is_some() {}
+        let above = around.iter().filter(|call| call.shown).count();
+        let fits = !around.iter().any(|call| call.closed)
             && shape.depth.is_none_or(|depth| above < depth)
             && (shape.layers.is_empty() || shape.layers.contains(&line.layer));
         if fits {
             let depth = if shape.layers.is_empty() { line.depth } else { above };
             shown.push(Line { depth, ..line.clone() });
-        } else if let Some(at) = around.iter().rev().find_map(|(_, at, _)| *at) {
+        } else if let Some(at) = around.iter().rev().find_map(|call| call.at) {
             shown[at].handovers.extend(&line.handovers);
             shown[at].stops.extend(&line.stops);
         }
-        let collapsed = shape.collapse.contains(&line.name);
-        around.push((line.depth, fits.then(|| shown.len() - 1), collapsed));
+        let closed = shape.collapse.contains(&line.name);
+        around.push(Around { depth: line.depth, shown: fits, closed, at: fits.then(|| shown.len() - 1) });
     }
-    if shape.unfolded { shown } else { fold(&shown) }
+    shown
 }
 
 /// Puts calls that came in a row, with the same calls inside, into one line. Lines about an object stay.
@@ -152,6 +179,7 @@ mod tests {
         let names = |shaped: &[Line]| {
             shaped.iter().map(|l| (l.depth, l.name.clone(), l.stops.len())).collect::<Vec<_>>()
         };
+        let shape = |lines: &[Line], shape: &Shape| choose(lines, shape, &mut Vec::new());
         let depth = shape(&lines, &Shape { depth: Some(1), ..Shape::default() });
         assert_eq!(names(&depth), [(0, "f".into(), 1)]);
         let layer = shape(&lines, &Shape { layers: vec!["vfs".into()], ..Shape::default() });
