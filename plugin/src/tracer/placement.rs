@@ -49,6 +49,7 @@ impl Placement {
             named(&|name| name.ends_with("_return_thunk")),
             named(&|name| name.starts_with("__x86_indirect_")),
         );
+        places.set_jumpers(profile.jumpers.iter().map(|address| address.wrapping_add(slide)).collect());
         // arch/x86/kernel/vmlinux.lds.S
         let label = |wanted: &str| self.symbols.iter().find(|(_, name)| name == wanted).map(|(a, _)| *a);
         if let (Some(start), Some(end)) = (label("__entry_text_start"), label("__entry_text_end")) {
