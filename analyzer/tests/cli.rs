@@ -3,7 +3,7 @@
 mod guest;
 mod validate;
 
-use guest::small;
+use guest::{direct_write, small};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -77,12 +77,27 @@ fn what_is_wrong_is_named() {
     let bio = run(&["bio", "99"], &place.trace());
     assert_eq!(code(&bio), 1);
     assert!(said(&bio).contains("no bio #99"), "{}", said(&bio));
+    for (args, expected) in [
+        (&["path", "--io", "7"][..], "has no I/O #7"),
+        (&["why", "--call", "fsync:2"], "no such I/O"),
+        (&["why", "--bio", "1"], "no system call of the trace stands behind it"),
+    ] {
+        let output = run(args, &place.trace());
+        assert_eq!(code(&output), 1, "{args:?}");
+        assert!(said(&output).contains(expected), "{args:?}: {}", said(&output));
+    }
 }
 
 #[test]
 fn a_wrong_command_line_is_two() {
     let trace = Place::new().trace();
-    for args in [&["bio", "zero"][..], &["events", "--clock", "9..1"], &["report", "--format", "xml"]] {
+    for args in [
+        &["bio", "zero"][..],
+        &["events", "--clock", "9..1"],
+        &["report", "--format", "xml"],
+        &["path"],
+        &["path", "--io", "1", "--bio", "1"],
+    ] {
         assert_eq!(code(&run(args, &trace)), 2, "{args:?}");
     }
 }
@@ -140,6 +155,7 @@ fn a_reader_that_leaves_is_no_error() {
 fn json_fits_its_schema() {
     let place = Place::new();
     let trace = place.trace();
+    let way = place.write("way.iot", &direct_write().file());
     let schemas = Path::new(env!("CARGO_MANIFEST_DIR")).join("../schemas/json");
     for (schema, args) in [
         ("report", &["report"][..]),
@@ -151,8 +167,13 @@ fn json_fits_its_schema() {
         ("events", &["events"]),
         ("events", &["events", "--kind", "none-such"]),
         ("info", &["info"]),
+        ("path", &["path", "--io", "1"]),
+        ("path", &["path", "--bio", "1", "--depth", "2"]),
+        ("why", &["why", "--call", "pwrite"]),
+        ("explain", &["explain"]),
     ] {
-        let output = run(&[args, &["--format", "json"]].concat(), &trace);
+        let trace = if ["path", "why", "explain"].contains(&schema) { &way } else { &trace };
+        let output = run(&[args, &["--format", "json"]].concat(), trace);
         let value: Value = serde_json::from_slice(&output.stdout).unwrap();
         let text = fs::read(schemas.join(format!("{schema}.schema.json"))).unwrap();
         let problems = validate(&serde_json::from_slice(&text).unwrap(), &value);
