@@ -4,6 +4,7 @@
 //! `schemas/json/`.
 
 pub mod bio;
+pub mod cause;
 pub mod events;
 pub mod info;
 pub mod json;

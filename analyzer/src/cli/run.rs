@@ -73,7 +73,8 @@ fn reading(common: &Common) -> String {
 fn report(args: &ReportArgs) -> Result<ExitCode> {
     let file = open(&args.common.trace)?;
     let bar = bar(&file, &args.common);
-    let report = report::report(&file, args.all, &mut |at| bar.set_position(at as u64))
+    let conditions = args.conditions.conditions();
+    let report = report::report(&file, args.all, &conditions, &mut |at| bar.set_position(at as u64))
         .with_context(|| reading(&args.common))?;
     bar.finish_and_clear();
     let options = view::report::Options {
@@ -112,8 +113,9 @@ fn bio(args: &BioArgs) -> Result<ExitCode> {
 
 fn events(args: &EventsArgs) -> Result<ExitCode> {
     let file = open(&args.common.trace)?;
-    let time = events::time_map(&file).with_context(|| reading(&args.common))?;
-    let (mut out, style, filter) = (stdout(), style(), args.filter());
+    let events::Times { time, marks } = events::times(&file).with_context(|| reading(&args.common))?;
+    let conditions = args.conditions.conditions().settled(&time, &marks)?;
+    let (mut out, style, filter) = (stdout(), style(), args.filter(conditions));
     // No bar: the events themselves are on the terminal.
     let mut quiet = |_| {};
     let finished = match args.common.format {
