@@ -88,7 +88,7 @@ fn what_is_wrong_is_named() {
 fn a_wrong_command_line_is_two() {
     let trace = Place::new().trace();
     for (args, expected) in [
-        (&["bio", "zero"][..], "bios are numbered from 1"),
+        (&["bio", "zero"][..], "numbered from 1"),
         (&["events", "--clock", "9..1"], "9 is after 1"),
         (&["report", "--format", "xml"], "text"),
         (&["report", "--layer", "disk"], "the layers are syscall"),

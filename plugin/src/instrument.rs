@@ -27,6 +27,8 @@ pub struct Places {
     devices: BTreeMap<u64, Range<bool>>,
     /// Where functions jump to in order to return.
     return_thunks: FxHashSet<u64>,
+    /// Functions that end in a jump to a probed one.
+    jumpers: FxHashSet<u64>,
     /// What functions call in order to call through a pointer.
     call_thunks: FxHashSet<u64>,
     /// Where the kernel is entered and left: an IRET elsewhere only serializes the processor.
@@ -39,6 +41,11 @@ impl Places {
     /// Addresses a jump to which stands for a return, and a call of which for a call through a pointer.
     pub fn set_thunks(&mut self, returns: FxHashSet<u64>, calls: FxHashSet<u64>) {
         (self.return_thunks, self.call_thunks) = (returns, calls);
+    }
+
+    /// Functions behind whose calls a probed one may return.
+    pub fn set_jumpers(&mut self, jumpers: FxHashSet<u64>) {
+        self.jumpers = jumpers;
     }
 
     /// The code through which the kernel is entered and left.
@@ -119,7 +126,9 @@ impl Places {
         let probed = || at(&self.code, address.wrapping_sub(1)).is_some();
         match call_before(&before, address) {
             Some(Callee::Address(target)) => {
-                self.entries.contains_key(&target) || self.call_thunks.contains(&target) && probed()
+                self.entries.contains_key(&target)
+                    || self.jumpers.contains(&target)
+                    || self.call_thunks.contains(&target) && probed()
             }
             Some(Callee::Pointer) => probed(),
             None => false,

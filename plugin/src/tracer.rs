@@ -226,8 +226,10 @@ impl Tracer {
                     self.begun.store(true, Ordering::Relaxed);
                     return true;
                 }
-                self.act(cpu, self.clock(cpu), entry);
-                false
+                if !entry.lasting {
+                    self.act(cpu, self.clock(cpu), entry);
+                }
+                entry.lasting
             }
             // Marks: where the workload begins and ends.
             Site::Cpuid => true,

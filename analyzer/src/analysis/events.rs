@@ -94,6 +94,14 @@ pub fn times(file: &TraceFile) -> Result<Times, ReadError> {
     Ok(Times { time: keep.keeper.map().clone(), marks: keep.marks })
 }
 
+/// From clocks to virtual time, of the whole trace.
+///
+/// # Errors
+/// [`ReadError`].
+pub fn time_map(file: &TraceFile) -> Result<TimeMap, ReadError> {
+    Ok(times(file)?.time)
+}
+
 /// Gives each wanted event to `give`. Memory does not grow with the trace.
 ///
 /// # Errors

@@ -5,7 +5,7 @@
 
 use super::Progress;
 use super::describe::{Described, Describer};
-use super::events::times;
+use super::events::time_map;
 use crate::model::{Bio, BioId, Definitions, Request, RequestId, TimeMap};
 use crate::reader::{Flow, Visitor, read};
 use crate::stitch::{Sink, Stitcher};
@@ -48,7 +48,7 @@ pub fn timeline(file: &TraceFile, id: BioId, progress: Progress<'_>) -> Result<O
     let cut = finished.cut().map(|(offset, _, reason)| format!("at offset {offset}: {reason}"));
     let Some(bio) = found.bio.take() else { return Ok(None) };
     let requests: Vec<_> = found.wanted(&bio).cloned().collect();
-    let time = times(file)?.time;
+    let time = time_map(file)?;
     let mut picker = Picker::new(&bio, &requests);
     let finished = read(file, &mut picker, progress)?;
     let events = picker.events;

@@ -195,10 +195,10 @@ impl Stitcher {
             self.word_missing();
             return Open::Plain;
         };
-        let (way, call) = (self.dispatch_way(event), self.calls.next());
+        let (way, by, number) = (self.dispatch_way(event), self.runner(event), self.seen);
         if let Some(attempt) = self.attempt(rq, |attempt| attempt.dispatched.is_some()) {
             attempt.dispatched = Some(event.clock);
-            (attempt.way, attempt.dispatch_call) = (Some(way), Some(call));
+            (attempt.way, attempt.dispatched_by, attempt.dispatch_event) = (Some(way), Some(by), number);
         }
         Open::Dispatch { rq }
     }

@@ -50,6 +50,7 @@ impl Placement {
             named(&|name| name.ends_with("_return_thunk")),
             named(&|name| name.starts_with("__x86_indirect_")),
         );
+        places.set_jumpers(profile.jumpers.iter().map(|address| address.wrapping_add(slide)).collect());
         // arch/x86/kernel/vmlinux.lds.S
         let label = |wanted: &str| self.symbols.iter().find(|(_, name)| name == wanted).map(|(a, _)| *a);
         if let (Some(start), Some(end)) = (label("__entry_text_start"), label("__entry_text_end")) {
@@ -184,12 +185,13 @@ impl Placement {
         let leaving = function.exit.as_ref().filter(|_| recorded);
         let left = leaving.and_then(|exit| Some((exit, self.number()?)));
         // An exception is its task's own.
-        let always =
-            ["irq", "softirq"].contains(&function.layer.as_str()) && !function.stage.starts_with("exc.");
+        let lasting = function.stage == "pci.enable";
+        let always = lasting
+            || ["irq", "softirq"].contains(&function.layer.as_str()) && !function.stage.starts_with("exc.");
         let exit = left.map(|(exit, kind)| Exit { kind, value: exit.value.is_some(), always });
         let begins = capture.from.as_ref().filter(|_| kind.is_some()).and_then(|from| from.tests(function));
         let (plan, action, next) = (function.entry.clone(), function.action, next_task(function));
-        let entry = Entry { kind, plan, action, exit, begins, always, next };
+        let entry = Entry { kind, plan, action, exit, begins, always, lasting, next };
         places.add_entry(address, Site::Entry(entry).keep());
         let words = function.entry.words.iter().map(|w| w.name.clone()).collect();
         let at = if function.inside.is_empty() { At::Entry } else { At::Inlined };
