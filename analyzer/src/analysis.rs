@@ -10,8 +10,10 @@
 //! - [`events`]: the raw stream, described and filtered.
 //! - [`info`]: what is in the file.
 //! - [`witness`]: comparison with the guest's own tracepoints.
+//! - [`conditions`]: which I/Os, bios and events are wanted.
 //! - [`coverage`]: what the catalog finds in a kernel.
 
+pub mod conditions;
 pub mod coverage;
 pub mod describe;
 pub mod events;

@@ -4,6 +4,7 @@
 //! `schemas/json/`.
 
 pub mod bio;
+pub mod cause;
 pub mod events;
 pub mod explain;
 pub mod info;

@@ -79,6 +79,12 @@ impl Describer {
         self.tasks.get(address)
     }
 
+    /// The values that operations have in this kernel.
+    #[must_use]
+    pub fn codes(&self) -> &OpCodes {
+        &self.codes
+    }
+
     /// An event in words.
     #[must_use]
     pub fn describe(&self, definitions: &Definitions, event: &Event<'_>) -> Described {

@@ -4,6 +4,8 @@
 //! follows what belongs to it, not the length of the trace.
 
 use super::Progress;
+use super::conditions::Conditions;
+use super::report::{ReportError, report};
 use crate::model::{Bio, BioId, Definitions, Io, IoId, Request};
 use crate::reader::{Finished, Flow, Visitor, read};
 use crate::stitch::{Sink, Stitcher};
@@ -76,6 +78,20 @@ pub fn subject(
     subject.bios.sort_by_key(|bio| bio.id);
     subject.ios.sort_by_key(|io| io.id);
     Ok(Some(Subject { cut, ..subject }))
+}
+
+/// The first I/O of the workload that fulfils conditions, else the first bio; none if there is neither.
+///
+/// # Errors
+/// [`ReportError`].
+pub fn first(
+    file: &TraceFile,
+    conditions: &Conditions,
+    progress: Progress<'_>,
+) -> Result<Option<Wanted>, ReportError> {
+    let report = report(file, false, conditions, progress)?;
+    let io = report.ios.first().map(|io| Wanted::Io(io.id));
+    Ok(io.or(report.bios.first().map(|bio| Wanted::Bio(bio.id))))
 }
 
 /// Where and why a file was cut, for people.

@@ -3,9 +3,9 @@
 use super::CUT;
 use super::args::{
     Args, BioArgs, Command, Common, EventsArgs, ExplainArgs, Format, InfoArgs, KernelArgs, PathArgs,
-    ReportArgs, WhyArgs, WitnessArgs,
+    ReportArgs, SubjectArgs, WhyArgs, WitnessArgs,
 };
-use crate::analysis::subject::Wanted;
+use crate::analysis::subject::{self, Wanted};
 use crate::analysis::{coverage, events, explain, info, path, report, timeline, why, witness};
 use crate::view;
 use crate::view::report::{Times, Unit};
@@ -78,7 +78,8 @@ fn reading(common: &Common) -> String {
 fn report(args: &ReportArgs) -> Result<ExitCode> {
     let file = open(&args.common.trace)?;
     let bar = bar(&file, &args.common);
-    let report = report::report(&file, args.all, &mut |at| bar.set_position(at as u64))
+    let conditions = args.conditions.conditions(args.layer.as_ref());
+    let report = report::report(&file, args.all, &conditions, &mut |at| bar.set_position(at as u64))
         .with_context(|| reading(&args.common))?;
     bar.finish_and_clear();
     let options = view::report::Options {
@@ -118,7 +119,7 @@ fn bio(args: &BioArgs) -> Result<ExitCode> {
 fn path(args: &PathArgs) -> Result<ExitCode> {
     let file = open(&args.common.trace)?;
     let bar = bar(&file, &args.common);
-    let wanted = args.subject.wanted();
+    let wanted = wanted(&file, &args.subject).with_context(|| reading(&args.common))?;
     let found = path::path(&file, &wanted, &mut |at| bar.set_position(at as u64))
         .with_context(|| reading(&args.common))?;
     bar.finish_and_clear();
@@ -135,7 +136,7 @@ fn path(args: &PathArgs) -> Result<ExitCode> {
 fn why(args: &WhyArgs) -> Result<ExitCode> {
     let file = open(&args.common.trace)?;
     let bar = bar(&file, &args.common);
-    let wanted = args.subject.wanted();
+    let wanted = wanted(&file, &args.subject).with_context(|| reading(&args.common))?;
     let why = why::why(&file, &wanted, &mut |at| bar.set_position(at as u64))
         .with_context(|| format!("{}, {}", reading(&args.common), name(&wanted)))?;
     bar.finish_and_clear();
@@ -163,6 +164,20 @@ fn explain(args: &ExplainArgs) -> Result<ExitCode> {
     Ok(ended(&args.common, explanation.cut.as_deref()))
 }
 
+/// What is asked about, by number or by conditions.
+fn wanted(file: &TraceFile, args: &SubjectArgs) -> Result<Wanted> {
+    let conditions = args.conditions.conditions(None);
+    match (args.wanted(), conditions.is_empty()) {
+        (Some(wanted), true) => Ok(wanted),
+        (Some(_), false) => bail!("--io, --bio and --call name one alone: they do not go with conditions"),
+        (None, true) => bail!("say which: --io N, --bio N, --call NAME[:N], or conditions as --fd N"),
+        (None, false) => {
+            let first = subject::first(file, &conditions, &mut |_| {})?;
+            first.context("no I/O and no bio of the workload fulfils the conditions")
+        }
+    }
+}
+
 fn name(wanted: &Wanted) -> String {
     match wanted {
         Wanted::Io(id) => format!("I/O #{id}"),
@@ -174,8 +189,9 @@ fn name(wanted: &Wanted) -> String {
 
 fn events(args: &EventsArgs) -> Result<ExitCode> {
     let file = open(&args.common.trace)?;
-    let time = events::time_map(&file).with_context(|| reading(&args.common))?;
-    let (mut out, style, filter) = (stdout(), style(), args.filter());
+    let events::Times { time, marks } = events::times(&file).with_context(|| reading(&args.common))?;
+    let conditions = args.conditions.conditions(args.layer.as_ref()).settled(&time, &marks)?;
+    let (mut out, style, filter) = (stdout(), style(), args.filter(conditions));
     // No bar: the events themselves are on the terminal.
     let mut quiet = |_| {};
     let finished = match args.common.format {

@@ -72,7 +72,7 @@ pub struct Attempt {
     pub command: u64,
     /// Address of the `struct scsi_cmnd`, 0 if not seen.
     pub pointer: u64,
-    /// The queue gave it to the SCSI layer.
+    /// The queue gave it to the SCSI layer; none where that takes its requests itself (up to 4.20).
     pub dispatched: Option<u64>,
     /// By which way.
     pub way: Option<DispatchWay>,

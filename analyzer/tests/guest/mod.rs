@@ -1,7 +1,11 @@
 //! Builds traces by hand, for tests: what a guest would have done, call by call.
 //!
 //! Probes are defined as they are used, one for each stage, side and set of words.
-#![allow(dead_code, missing_docs)] // each test uses its part
+#![allow(dead_code, missing_docs, unused_imports)] // each test uses its part
+
+mod files;
+
+pub use files::*;
 
 mod way;
 

@@ -92,6 +92,8 @@ pub struct Context {
     pub tgid: Option<Access>,
     /// Address of the 16 bytes of the task's name.
     pub comm: Option<Access>,
+    /// A task's memory; null for a thread of the kernel.
+    pub mm: Option<Access>,
 }
 
 /// How to read a `struct module`.
