@@ -143,7 +143,7 @@ impl<'a> Resolver<'a> {
                 self.push(spans, during, doing, depth, self.place(point.call));
             }
             Context::Softirq => {
-                self.before_softirq(id, before, depth, spans);
+                self.before_softirq(id, point, before, depth, spans);
                 self.push(spans, during, Doing::Softirq, depth, self.place(point.call));
             }
             Context::Work => {
@@ -176,8 +176,13 @@ impl<'a> Resolver<'a> {
         self.push(spans, Range { from: rung, to: range.to }, doing, depth, place);
     }
 
-    fn before_softirq(&self, id: CallId, range: Range, depth: usize, spans: &mut Vec<Span>) {
-        let timer = self.asked(id, |kind| matches!(kind, HandoverKind::Timer { .. }));
+    fn before_softirq(&self, id: CallId, point: Point, range: Range, depth: usize, spans: &mut Vec<Span>) {
+        let served = self.seen.softirqs.get(&id).into_iter().flatten();
+        let served =
+            served.take_while(|(clock, _)| *clock <= point.clock).last().map(|(_, name)| name.as_str());
+        let timers = self.seen.handovers.iter().filter(|h| matches!(h.kind, HandoverKind::Timer { .. }));
+        let timer = timers.filter(|h| h.to.root == Some(id) && h.to.clock <= point.clock).next_back();
+        let timer = timer.filter(|_| served.is_none_or(|name| name == "TIMER"));
         if let Some((handover, HandoverKind::Timer { function: address })) = timer.map(|h| (h, h.kind)) {
             let started = handover.from.clock.clamp(range.from, range.to);
             self.cause(handover.from, Range { from: range.from, to: started }, depth + 1, spans);
@@ -185,7 +190,9 @@ impl<'a> Resolver<'a> {
             let place = self.place(handover.from.call);
             return self.push(spans, Range { from: started, to: range.to }, doing, depth, place);
         }
-        let raised = self.asked(id, |kind| matches!(kind, HandoverKind::Softirq { .. }));
+        let is_served = |number| served.is_none_or(|name| self.definitions.softirq(number) == name);
+        let raised =
+            self.asked(id, |kind| matches!(kind, HandoverKind::Softirq { number } if is_served(*number)));
         let Some((handover, HandoverKind::Softirq { number })) = raised.map(|h| (h, h.kind)) else {
             return self.push(spans, range, Doing::Softirq, depth, String::new());
         };
