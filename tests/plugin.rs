@@ -32,6 +32,16 @@ fn wrong_arguments_are_named() {
         (format!("kernel={vmlinux},out=/tmp/x.iot,capture=disk"), "\"disk\" is neither a layer"),
         (format!("kernel={vmlinux},out=/tmp/x.iot,catalog=/etc/passwd"), "catalog /etc/passwd"),
         (format!("kernel={vmlinux},out=/tmp/x.iot,depth=3"), "no argument \"depth\""),
+        (
+            format!("kernel={vmlinux},out=/tmp/x.iot,from=sys.wrte"),
+            "stages are sys.copy_file_range, sys.fallocate",
+        ),
+        (format!("kernel={vmlinux},out=/tmp/x.iot,from=sys.write:fdd=3"), "sys.write has no word \"fdd\""),
+        (
+            format!("kernel={vmlinux},out=/tmp/x.iot,from=sys.write,capture=block"),
+            "leaves its layer out, syscall",
+        ),
+        (format!("kernel={vmlinux},out=/tmp/x.iot,only=dd"), "must be task:NAME or task:PID"),
     ] {
         let output = run(&mut qemu(&arguments));
         let text = said(&output);

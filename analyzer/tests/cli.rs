@@ -86,7 +86,8 @@ fn what_is_wrong_is_named() {
 
 #[test]
 fn a_wrong_command_line_is_two() {
-    let trace = Place::new().trace();
+    let place = Place::new();
+    let trace = place.trace();
     for (args, expected) in [
         (&["bio", "zero"][..], "numbered from 1"),
         (&["events", "--clock", "9..1"], "9 is after 1"),
@@ -94,6 +95,8 @@ fn a_wrong_command_line_is_two() {
         (&["report", "--layer", "disk"], "the layers are syscall"),
         (&["events", "--time", "1..2"], "has no unit"),
         (&["report", "--op", "rw"], "an operation is read"),
+        (&["path"], "say which"),
+        (&["why", "--io", "1", "--fd", "3"], "do not go with conditions"),
     ] {
         let output = run(args, &trace);
         assert_eq!(code(&output), 2, "{args:?}");
@@ -118,6 +121,11 @@ fn conditions_choose_in_every_view() {
     let report = lines(&[&["report"][..], &window].concat());
     assert!(report.contains("I/Os of the workload that fulfil the conditions: 2"), "{report}");
     assert!(lines(&[&["events"][..], &window].concat()).lines().count() > 10);
+    assert!(lines(&["why", "--syscall", "write", "--op", "W"]).starts_with("I/O #1: write"));
+    assert!(lines(&["path", "--fd", "4"]).starts_with("I/O #4: write"));
+    let none = run(&["why", "--fd", "77"], &trace.1);
+    assert_eq!(code(&none), 1);
+    assert!(said(&none).contains("fulfils the conditions"), "{}", said(&none));
 }
 
 #[test]
