@@ -3,7 +3,7 @@
 mod guest;
 mod validate;
 
-use guest::{buffered, small};
+use guest::{buffered, direct_write, small};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -82,6 +82,15 @@ fn what_is_wrong_is_named() {
     let bio = run(&["bio", "99"], &place.trace());
     assert_eq!(code(&bio), 1);
     assert!(said(&bio).contains("no bio #99"), "{}", said(&bio));
+    for (args, expected) in [
+        (&["path", "--io", "7"][..], "has no I/O #7"),
+        (&["why", "--call", "fsync:2"], "no such I/O"),
+        (&["why", "--bio", "1"], "no system call of the trace stands behind it"),
+    ] {
+        let output = run(args, &place.trace());
+        assert_eq!(code(&output), 1, "{args:?}");
+        assert!(said(&output).contains(expected), "{args:?}: {}", said(&output));
+    }
 }
 
 #[test]
@@ -96,6 +105,7 @@ fn a_wrong_command_line_is_two() {
         (&["events", "--time", "1..2"], "has no unit"),
         (&["report", "--op", "rw"], "an operation is read"),
         (&["path"], "say which"),
+        (&["path", "--io", "1", "--bio", "1"], "cannot be used with"),
         (&["why", "--io", "1", "--fd", "3"], "do not go with conditions"),
     ] {
         let output = run(args, &trace);
@@ -181,6 +191,7 @@ fn a_reader_that_leaves_is_no_error() {
 fn json_fits_its_schema() {
     let place = Place::new();
     let (small, buffered) = (place.trace(), place.write("b.iot", &buffered().file()));
+    let way = place.write("way.iot", &direct_write().file());
     let schemas = Path::new(env!("CARGO_MANIFEST_DIR")).join("../schemas/json");
     for (schema, args) in [
         ("report", &["report"][..]),
@@ -192,10 +203,16 @@ fn json_fits_its_schema() {
         ("events", &["events"]),
         ("events", &["events", "--kind", "none-such"]),
         ("info", &["info"]),
+        ("path", &["path", "--io", "1"]),
+        ("path", &["path", "--bio", "1", "--depth", "2"]),
+        ("why", &["why", "--call", "pwrite"]),
+        ("explain", &["explain"]),
     ] {
-        for trace in [&small, &buffered] {
+        let own = if ["path", "why", "explain"].contains(&schema) { &way } else { &small };
+        for trace in [&small, &buffered, &way] {
             let output = run(&[args, &["--format", "json"]].concat(), trace);
-            if trace == &buffered && said(&output).contains("has no bio") {
+            // Not every trace has what is asked about.
+            if trace != own && code(&output) == 1 {
                 continue;
             }
             let value: Value = serde_json::from_slice(&output.stdout).unwrap();

@@ -22,6 +22,8 @@ use iotrace_schemas::trace::reader::{ReadError, TraceFile};
 
 pub use shape::{Shape, shape};
 
+use std::collections::BTreeMap;
+
 /// A call, or something that happened in one, as the listing shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
@@ -98,6 +100,8 @@ pub struct Path {
     pub segments: Vec<Segment>,
     /// How contexts handed over to one another, those in which the path has a part.
     pub handovers: Vec<Handover>,
+    /// Tasks that were woken, by the addresses of their `task_struct`.
+    pub tasks: BTreeMap<u64, Task>,
     /// From clocks to virtual time.
     pub time: TimeMap,
     /// What the trace says about itself.
@@ -114,7 +118,12 @@ pub fn path(file: &TraceFile, wanted: &Wanted, progress: Progress<'_>) -> Result
     let (collected, definitions, describer) = collect::collect(file, &subject, progress)?;
     let segments = lines::segments(&collected, &definitions, &describer, &subject);
     let handovers = collected.handovers;
-    let mut path = Path { subject, segments, handovers, time, definitions };
+    let woken = handovers.iter().filter_map(|handover| match handover.kind {
+        HandoverKind::Wake { task } => Some((task, describer.task(task))),
+        _ => None,
+    });
+    let tasks = woken.collect();
+    let mut path = Path { subject, segments, handovers, tasks, time, definitions };
     path.attach(&collected.switches);
     Ok(Some(path))
 }

@@ -134,7 +134,10 @@ fn level(handover: &Handover) -> &'static str {
 fn target(path: &Path, handover: &Handover) -> String {
     let later = text::span(&path.time, handover.from.clock, handover.to.clock);
     match handover.kind {
-        HandoverKind::Wake { .. } => format!("⇢ wakes the task, which runs {later} later"),
+        HandoverKind::Wake { task } => {
+            let task = path.tasks.get(&task).copied().unwrap_or_default();
+            format!("⇢ wakes {}/{}, which runs {later} later", task.comm, task.pid)
+        }
         HandoverKind::Work { function } => {
             let function = Describer::function(&path.definitions, function);
             format!("⇢ work item {} runs {later} later", plain(&function))

@@ -4,8 +4,10 @@ use super::report::{Options, Times, Unit};
 use super::text::Style;
 use crate::analysis::conditions::{Conditions, OpIs};
 use crate::analysis::events::{Filter, events as give, times};
-use crate::analysis::{info, report, timeline, witness};
-use crate::guest::{Guest, buffered, small};
+use crate::analysis::path::{Shape, path};
+use crate::analysis::subject::Wanted;
+use crate::analysis::{explain, info, report, timeline, why, witness};
+use crate::guest::{Guest, buffered, direct_write, small};
 use crate::model::{BlockKind, Comm};
 use iotrace_schemas::trace::reader::TraceFile;
 
@@ -92,6 +94,39 @@ fn bio() {
 #[test]
 fn a_bio_that_is_not_there() {
     assert!(timeline::timeline(&file(), 99, &mut |_| {}).unwrap().is_none());
+}
+
+fn way() -> TraceFile {
+    TraceFile::from_bytes(direct_write().file()).unwrap()
+}
+
+#[test]
+fn path_of_a_direct_write() {
+    let path = path(&way(), &Wanted::Syscall("pwrite".into(), 1), &mut |_| {}).unwrap().unwrap();
+    let text = text(|out| super::path::write_text(out, &path, &Shape::default(), Style::default()));
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn path_of_a_bio_in_two_layers() {
+    let path = path(&way(), &Wanted::Bio(1), &mut |_| {}).unwrap().unwrap();
+    let shape = Shape { depth: Some(2), ..Shape::default() };
+    let text = text(|out| super::path::write_text(out, &path, &shape, Style::default()));
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn why_of_a_direct_write() {
+    let why = why::why(&way(), &Wanted::Io(1), &mut |_| {}).unwrap();
+    let whole: u64 = why.spans.iter().map(|span| span.to - span.from).sum();
+    assert_eq!((whole, why.spans.windows(2).all(|pair| pair[0].to == pair[1].from)), (2050, true));
+    insta::assert_snapshot!(text(|out| super::why::write_text(out, &why, Style::default())));
+}
+
+#[test]
+fn explanation_of_a_direct_write() {
+    let explanation = explain::explain(&way(), &mut |_| {}).unwrap();
+    insta::assert_snapshot!(text(|out| super::explain::write_text(out, &explanation, Style::default())));
 }
 
 #[test]

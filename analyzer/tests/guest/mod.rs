@@ -7,6 +7,10 @@ mod files;
 
 pub use files::*;
 
+mod way;
+
+pub use way::direct_write;
+
 use iotrace_schemas::definition::{
     At, Constant, Definition, Device, Probe, Register, Success, Symbol, TraceInfo,
 };
