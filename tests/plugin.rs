@@ -80,3 +80,17 @@ fn a_live_guest_is_traced() {
     let info = succeed(&mut iotrace_tests::analyze(&["info"], &trace));
     assert!(info.contains("Linux version 6.1"), "{info}");
 }
+
+/// A beginning that never comes is told, in the trace too.
+#[test]
+fn a_beginning_that_never_comes_is_told() {
+    let trace = folder("traces").join("never.iot");
+    let vmlinux = kernel().join("vmlinux");
+    let arguments =
+        format!("kernel={},out={},from=sys.write:count=123456789", vmlinux.display(), trace.display());
+    let output = run(&mut qemu(&arguments));
+    let expected = "no event of the guest was from=sys.write:count=123456789: nothing was recorded";
+    assert!(said(&output).contains(expected), "{}", said(&output));
+    let info = succeed(&mut iotrace_tests::analyze(&["info"], &trace));
+    assert!(info.contains(expected) && !info.contains("__schedule()"), "{info}");
+}
