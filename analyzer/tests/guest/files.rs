@@ -19,7 +19,7 @@ impl Guest {
     }
 
     /// Another task runs.
-    pub fn switch_to(&mut self, clock: u64, to: u64) {
+    pub fn switch(&mut self, clock: u64, to: u64) {
         self.entry(clock, "task.switch", &[("prev", self.task), ("next", to)]);
         self.task = to;
     }
@@ -128,7 +128,7 @@ pub fn buffered() -> Guest {
     guest.end_write(230, 59);
     guest.write(300, 59, 59);
     guest.run_timer(400);
-    guest.switch_to(450, KWORKER);
+    guest.switch(450, KWORKER);
     guest.begin_work(460);
     guest.queue_page(500, 0xb1, page, 0);
     guest.enter(501, 0xb1, page);
@@ -136,7 +136,7 @@ pub fn buffered() -> Guest {
     guest.leave(511);
     guest.serve(520, 0xa000, 0xb1, page);
     guest.end_work(560);
-    guest.switch_to(570, TASK);
+    guest.switch(570, TASK);
     guest.write(600, 118, 59);
     guest.begin_write(700, 4, 8192, 4096);
     guest.submit(710, 0xb2, 0xa400, direct);

@@ -41,7 +41,7 @@ impl Guest {
     }
 
     /// Another task runs, on its own stack.
-    pub fn switch(&mut self, clock: u64, next: u64, stack: u64) {
+    pub fn switch_to(&mut self, clock: u64, next: u64, stack: u64) {
         let prev = self.task;
         self.deeper(30, |guest| guest.entry(clock, "task.switch", &[("prev", prev), ("next", next)]));
         (self.task, self.stack) = (next, stack);
@@ -68,13 +68,13 @@ pub fn direct_write() -> Guest {
     guest.mark(100, event::MARK_BEGIN);
     guest.stack = STACK;
     submit(&mut guest, write);
-    guest.switch(1400, IDLE, IDLE_STACK);
+    guest.switch_to(1400, IDLE, IDLE_STACK);
     guest.raw(1410, event::IDLE.id, &[]);
     interrupt(&mut guest, write);
     guest.raw(2400, event::CLOCK.id, &[4000, 0]);
-    guest.switch(2500, WORKER, WORKER_STACK);
+    guest.switch_to(2500, WORKER, WORKER_STACK);
     work(&mut guest);
-    guest.switch(2900, TASK, STACK);
+    guest.switch_to(2900, TASK, STACK);
     guest.back(2950, 6, "task.schedule", 0);
     guest.back(2960, 5, "task.wait.dio", 0);
     guest.back(3000, 1, "vfs.write", 4096);

@@ -27,12 +27,12 @@ fn work_that_a_system_call_queues_goes_back_to_it() {
     guest.begin_write(100, 3, 0, 59);
     guest.queue_work(110, 0xe0);
     guest.queue_work(111, 0xe0); // once more while it waits
-    guest.switch_to(120, KWORKER);
+    guest.switch(120, KWORKER);
     guest.begin_work_of(130, 0xe0);
     guest.queue(140, B, page);
     guest.end_work(150);
     guest.queue(160, C, page); // of the worker, but of no work
-    guest.switch_to(170, TASK);
+    guest.switch(170, TASK);
     guest.end_write(180, 59);
     let found = stitch(&guest);
     assert_eq!(found.chain(1), [("work", WB_WORKFN), ("syscall", 1)]);
@@ -51,7 +51,7 @@ fn a_wait_ends_with_the_completion_that_woke_the_task() {
     guest.submit(150, B, RQ, flush);
     guest.issue(160, RQ, B, flush);
     guest.entry(165, "task.wait.completion", &[("x", 1)]);
-    guest.switch_to(170, KWORKER);
+    guest.switch(170, KWORKER);
     guest.entry(200, "irq.entry", &[("vector", 38)]);
     guest.at(HARDIRQ, |guest| {
         guest.entry(203, "cmd.done", &[("cmd", RQ + 0x200), ("cmd.rq", RQ)]);
@@ -61,7 +61,7 @@ fn a_wait_ends_with_the_completion_that_woke_the_task() {
         guest.exit(213, "rq.complete", 0);
     });
     guest.exit(220, "irq.entry", 0);
-    guest.switch_to(230, TASK);
+    guest.switch(230, TASK);
     guest.exit(240, "task.wait.completion", 0);
     guest.exit(250, "sys.fsync", 0);
     let found = stitch(&guest);
@@ -78,11 +78,11 @@ fn a_wait_ends_with_the_completion_that_woke_the_task() {
 fn a_wake_up_without_success_is_none() {
     let mut guest = Guest::default();
     guest.entry(100, "sys.fsync", &[("regs.fd", 3)]);
-    guest.switch_to(170, KWORKER);
+    guest.switch(170, KWORKER);
     // Seen of wake-ups that race with one another.
     guest.entry(180, "task.wake", &[("task", TASK)]);
     guest.exit(181, "task.wake", 0);
-    guest.switch_to(230, TASK);
+    guest.switch(230, TASK);
     guest.exit(250, "sys.fsync", 0);
     let found = stitch(&guest);
     assert_eq!(found.waits.len(), 0);
@@ -97,7 +97,7 @@ fn chains_have_an_end() {
         let other = if guest.task == TASK { KWORKER } else { TASK };
         guest.entry(clock, "task.wake", &[("task", other)]);
         guest.exit(clock + 1, "task.wake", 1);
-        guest.switch_to(clock + 2, other);
+        guest.switch(clock + 2, other);
     }
     guest.queue(5000, B, io(8, 4096, WRITE));
     let chain = stitch(&guest).chain(1);
