@@ -11,8 +11,10 @@
 //! - [`info`]: what is in the file.
 //! - [`witness`]: comparison with the guest's own tracepoints.
 //! - [`conditions`]: which I/Os, bios and events are wanted.
+//! - [`attribution`]: how much of what happened is accounted for.
 //! - [`coverage`]: what the catalog finds in a kernel.
 
+pub mod attribution;
 pub mod conditions;
 pub mod coverage;
 pub mod describe;

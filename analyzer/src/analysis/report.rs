@@ -1,13 +1,14 @@
 //! The I/Os and bios of the workload, and what was counted beside them.
 
+use super::attribution::{Account, Attribution};
 use super::conditions::{Conditions, NoVirtualTime};
 use super::{Progress, Warning, warnings, workload};
 use crate::context::TimeKeeper;
-use crate::model::{Bio, BioId, Definitions, Io, Request, RequestKind, TimeMap, WorkloadMark};
+use crate::model::{Bio, BioId, Call, CallEnd, Definitions, Io, Request, RequestKind, TimeMap, WorkloadMark};
 use crate::reader::{Flow, Visitor, read};
 use crate::stitch::{Counts, Sink, Stitcher};
 use iotrace_schemas::definition::Definition;
-use iotrace_schemas::event::{Event, MARK_BEGIN};
+use iotrace_schemas::event::{Event, MARK, MARK_BEGIN, MARK_END};
 use iotrace_schemas::trace::reader::{ReadError, TraceFile};
 use rustc_hash::FxHashMap;
 
@@ -61,8 +62,10 @@ pub struct Report {
     pub bios: Vec<Bio>,
     /// Requests and bios of the whole trace.
     pub totals: Totals,
-    /// What could not be attributed.
+    /// What could not be attributed, of the whole trace.
     pub counts: Counts,
+    /// How much of the workload is accounted for.
+    pub attribution: Attribution,
     /// What the reader should know.
     pub warnings: Vec<Warning>,
     /// Events read.
@@ -97,6 +100,9 @@ pub fn report(
     let finished = read(file, &mut reporter, progress)?;
     let Reporter { mut stitcher, mut collected, keeper } = reporter;
     stitcher.finish(&mut collected);
+    if !collected.ended {
+        collected.account.end(&stitcher.counts());
+    }
     let mut warnings = warnings(&finished);
     let all = collected.choose(&mut warnings);
     collected.apply(&conditions.settled(keeper.map(), &collected.marks)?);
@@ -117,6 +123,7 @@ pub fn report(
         bios: collected.bios,
         totals: collected.totals,
         counts: stitcher.counts(),
+        attribution: collected.account.settle(&finished.definitions),
         warnings,
         events: finished.events,
         cut: finished.cut().map(|(offset, _, reason)| format!("at offset {offset}: {reason}")),
@@ -142,12 +149,34 @@ impl Visitor for Reporter {
     fn event(&mut self, _: &Definitions, event: &Event<'_>) -> Flow {
         self.keeper.event(event);
         self.stitcher.event(event, &mut self.collected);
+        self.account(event);
         Flow::Continue
+    }
+}
+
+impl Reporter {
+    fn account(&mut self, event: &Event<'_>) {
+        let code = event.words.first().filter(|_| event.kind == MARK.id);
+        match code.copied() {
+            Some(MARK_BEGIN) => {
+                self.collected.account.begin(&self.stitcher.counts());
+                self.collected.ended = false;
+            }
+            Some(MARK_END) => {
+                self.collected.account.end(&self.stitcher.counts());
+                self.collected.ended = true;
+            }
+            _ if !self.collected.ended => self.collected.account.event(),
+            _ => {}
+        }
     }
 }
 
 #[derive(Default)]
 struct Collected {
+    account: Account,
+    /// The workload is over.
+    ended: bool,
     all: bool,
     ios: Vec<Io>,
     bios: Vec<Bio>,
@@ -200,8 +229,21 @@ impl Collected {
 }
 
 impl Sink for Collected {
+    fn entered(&mut self, call: &Call, _: &Event<'_>) {
+        if !self.ended {
+            self.account.entered(call);
+        }
+    }
+
+    fn left(&mut self, end: &CallEnd) {
+        self.account.left(end);
+    }
+
     fn bio(&mut self, bio: Bio) {
         self.totals.bios += 1;
+        if bio.in_workload || !self.begun() {
+            self.account.bio(&bio);
+        }
         // Before the first mark nobody knows whether there will be one.
         if self.all || bio.in_workload || !self.begun() {
             self.bios.push(bio);

@@ -7,6 +7,7 @@ mod json;
 pub use json::write_json;
 
 use super::text::{self, Align, Style, Table};
+use crate::analysis::attribution::Attribution;
 use crate::analysis::report::Report;
 use crate::analysis::summary::{OpSummary, Spread, StageSpread, summarize};
 use crate::analysis::workload;
@@ -165,6 +166,24 @@ fn not_attributed(out: &mut dyn Write, report: &Report, style: Style) -> io::Res
     }
     for (oddity, times) in rest {
         writeln!(out, "{}", style.faint(&format!("  {times:>8} {}", oddity.text())))?;
+    }
+    let Attribution { events, calls, unseen, causes, .. } = &report.attribution;
+    let share = report.attribution.left_over() as f64 * 100.0 / (*events).max(1) as f64;
+    let where_ = if report.all { "trace" } else { "workload" };
+    writeln!(
+        out,
+        "  of {} events of the {where_}, {} calls among them, {} are not accounted for ({share:.2}%)",
+        text::grouped(*events),
+        text::grouped(*calls),
+        text::grouped(report.attribution.left_over())
+    )?;
+    for (function, times) in unseen {
+        let why = "jumped to a function that is not probed, and returned to one that is not";
+        writeln!(out, "{}", style.faint(&format!("  {times:>8} {}(): {why}", text::plain(function))))?;
+    }
+    let causes: Vec<_> = causes.iter().map(|(kind, count)| format!("{count} to a {kind}")).collect();
+    if !causes.is_empty() {
+        writeln!(out, "  bios go back to what they were queued for: {}", causes.join(", "))?;
     }
     Ok(())
 }
