@@ -3,7 +3,7 @@
 use iotrace_schemas::definition::{At, Definition};
 use iotrace_schemas::event;
 use iotrace_schemas::trace::reader::{Chunk, TraceFile};
-use iotrace_tests::{analyze, checkout, recording, replay, run, said, script, succeed};
+use iotrace_tests::{accounted_for, analyze, checkout, recording, replay, run, said, script, succeed};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -26,6 +26,7 @@ fn agrees(recording: &Path, trace: &Path) {
     let queued = table.lines().find(|line| line.starts_with("block_bio_queue")).expect("a line for bios");
     let count = queued.split_whitespace().nth(1).and_then(|n| n.parse::<u64>().ok());
     assert!(count > Some(5), "the witness saw next to nothing: {queued}");
+    accounted_for(trace);
 }
 
 /// Both workloads on a kernel and a file system agree with their witness.

@@ -103,3 +103,18 @@ pub fn replay(recording: &Path, name: &str, arguments: &[&str]) -> PathBuf {
     succeed(&mut command);
     trace
 }
+
+/// Every call of the workload is accounted for by its return or by a reason, every bio by what it goes back to;
+/// what is left over is at most one event in a hundred.
+///
+/// # Panics
+/// If it is more.
+pub fn accounted_for(trace: &Path) {
+    let printed = succeed(&mut analyze(&["report", "--summary", "--format", "json"], trace));
+    let report: serde_json::Value = serde_json::from_str(&printed).expect("the report is JSON");
+    let account = &report["attribution"];
+    let number = |name: &str| account[name].as_u64().unwrap_or_else(|| panic!("no {name} in {account}"));
+    println!("{}: {account}", trace.display());
+    assert!(number("events") > 100 && number("causeless_bios") == 0, "{account}");
+    assert!(number("left_over") * 100 <= number("events"), "{account}");
+}

@@ -197,7 +197,7 @@ impl<'a> Resolver<'a> {
             ours && h.to.root == Some(id) && h.to.clock <= point.clock
         };
         // Of a timer's function the timer tells more than the softirq, and comes after it.
-        let Some(handover) = self.seen.handovers.iter().filter(fits).next_back() else {
+        let Some(handover) = self.seen.handovers.iter().rfind(fits) else {
             return self.push(spans, range, Doing::Softirq, depth, self.place(point.call));
         };
         let asked = handover.from.clock.clamp(range.from, range.to);

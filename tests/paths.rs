@@ -1,0 +1,169 @@
+//! The ways of I/Os in real guests: listings, waits, explanations.
+
+use iotrace_tests::{accounted_for, analyze, folder, recording, replay, script, succeed};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Layers whose functions an I/O goes through in every recording alike. What the scheduler and interrupts add
+/// depends on the moment.
+const STEADY: [&str; 7] = ["syscall", "vfs", "page-cache", "filesystem", "block", "scsi", "driver"];
+
+fn demo() -> PathBuf {
+    recording(&["debian-6.1", "--workload", "demo"])
+}
+
+fn json(trace: &Path, arguments: &[&str]) -> Value {
+    let printed = succeed(analyze(arguments, trace).args(["--format", "json"]));
+    serde_json::from_str(&printed).expect("it is JSON")
+}
+
+fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
+    value[name].as_array().unwrap_or_else(|| panic!("no list {name} in {value}"))
+}
+
+/// The functions on the way of a system call by layer, indented by call.
+fn listing(trace: &Path, call: &str) -> String {
+    let path = json(trace, &["path", "--call", call]);
+    let mut text = format!("{call}\n");
+    for segment in list(&path, "segments") {
+        let work = segment["work"].as_str().map(|work| format!(": {work}")).unwrap_or_default();
+        let lines = list(segment, "lines")
+            .iter()
+            .filter(|line| line["kind"] != "event" && STEADY.iter().any(|layer| line["layer"] == *layer));
+        let lines: Vec<_> = lines.map(function).collect();
+        if !lines.is_empty() {
+            text += &format!("-- {}{work}\n{}\n", segment["level"].as_str().unwrap_or("?"), lines.join("\n"));
+        }
+    }
+    text
+}
+
+fn function(line: &Value) -> String {
+    let text = |name: &str| line[name].as_str().unwrap_or("?").to_owned();
+    let indent = "  ".repeat(line["depth"].as_u64().unwrap_or(0) as usize);
+    let inlined = if line["kind"] == "inlined" { " (inlined)" } else { "" };
+    format!("{:<10} {indent}{}{inlined}", text("layer"), text("name"))
+}
+
+/// The direct write, the read, the buffered write and its fsync.
+fn listings(trace: &Path) -> String {
+    ["pwrite:2", "pread:2", "write:3", "fsync:2"].map(|call| listing(trace, call)).join("\n")
+}
+
+#[test]
+fn the_listings_hold_with_debug_info() {
+    let trace = replay(&demo(), "listings", &[]);
+    insta::assert_snapshot!(listings(&trace));
+    lines_are_known(&trace);
+}
+
+#[test]
+fn the_listings_hold_without_debug_info() {
+    let bare = succeed(script("kernel").args(["debian-6.1", "--bare"]));
+    let trace = replay(&demo(), "listings-bare", &["--kernel", &bare]);
+    insta::assert_snapshot!(listings(&trace));
+}
+
+/// Each function of the image and of its modules has its file and line, and so has each call of it.
+fn lines_are_known(trace: &Path) {
+    let path = json(trace, &["path", "--call", "pwrite:2"]);
+    let lines = list(&path, "segments").iter().flat_map(|segment| list(segment, "lines"));
+    let (mut functions, mut sites, mut calls) = (0, 0, 0);
+    for line in lines.filter(|line| line["kind"] == "call") {
+        calls += 1;
+        functions += usize::from(!line["source"].is_null());
+        sites += usize::from(!line["site"].is_null());
+    }
+    // Entries written in assembly have callers without lines; so have calls in functions that are not probed.
+    assert!(calls > 100 && functions == calls && sites * 10 > calls * 8, "{calls} {functions} {sites}");
+}
+
+/// What a task waited for adds up to the whole, for every I/O, and is known.
+#[test]
+fn the_parts_of_each_wait_add_up() {
+    let trace = replay(&demo(), "why", &[]);
+    let report = json(&trace, &["report"]);
+    let ios = list(&report, "ios");
+    assert!(ios.len() >= 20, "{} I/Os", ios.len());
+    let mut devices = 0;
+    for io in ios {
+        let number = io["id"].to_string();
+        let why = json(&trace, &["why", "--io", &number]);
+        let spans = list(&why, "spans");
+        let sum: u64 = spans.iter().map(|span| span["instructions"].as_u64().expect("a number")).sum();
+        assert_eq!(Some(sum), why["instructions"].as_u64(), "I/O {number}");
+        assert!(spans.windows(2).all(|pair| pair[0]["to"] == pair[1]["from"]), "I/O {number}: {spans:?}");
+        assert!(spans.iter().all(|span| span["kind"] != "unknown"), "I/O {number}: {spans:?}");
+        devices += spans.iter().filter(|span| span["kind"] == "device").count();
+    }
+    assert!(devices >= 16, "{devices} times a device was waited for");
+    accounted_for(&trace);
+}
+
+/// Every byte that loop-write put into the page cache is found in a bio again, and the bio knows by whom.
+#[test]
+fn buffered_bytes_are_followed_to_the_disk() {
+    for file_system in ["xfs", "ext4"] {
+        let recorded =
+            recording(&["debian-6.1", "--fs", file_system, "--workload", "loop-write", "--witness"]);
+        let trace = replay(&recorded, &format!("buffered-{file_system}"), &[]);
+        let report = json(&trace, &["report"]);
+        let writes: Vec<_> = list(&report, "ios").iter().filter(|io| io["syscall"] == "write").collect();
+        assert_eq!(writes.len(), 20, "{file_system}");
+        for write in &writes {
+            assert_eq!((&write["unwritten"], &write["returned"]), (&0.into(), &59.into()), "{write}");
+        }
+        let carried = list(&report, "bios").iter().flat_map(|bio| list(bio, "carries"));
+        let carried = carried.filter(|c| writes.iter().any(|write| write["id"] == c["io"]));
+        let bytes: u64 = carried.map(|c| c["to"].as_u64().unwrap() - c["from"].as_u64().unwrap()).sum();
+        assert_eq!(bytes, 20 * 59, "{file_system}");
+    }
+}
+
+/// A guest whose queues belong to several CPUs completes in the block softirq; one with a single CPU does not.
+#[test]
+fn the_block_softirq_is_explained() {
+    let single = json(&replay(&demo(), "explain-single", &[]), &["explain"]);
+    let ways = |explanation: &Value| {
+        let completions = list(explanation, "completions").iter();
+        completions.map(|c| c["way"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!((ways(&single), list(&single, "raises").len()), (vec!["in-place".to_owned()], 0));
+    let recorded = recording(&["debian-6.1", "--workload", "demo", "--append", "possible_cpus=2"]);
+    let trace = replay(&recorded, "explain-several", &[]);
+    let several = json(&trace, &["explain"]);
+    assert_eq!(ways(&several), ["softirq"]);
+    let raises = list(&several, "raises");
+    assert_eq!(raises[0]["level"], "hardirq");
+    let calls = list(&raises[0], "calls");
+    for function in ["scsi_done", "blk_mq_complete_request_remote", "__raise_softirq_irqoff"] {
+        assert!(calls.iter().any(|call| call == function), "no {function} in {calls:?}");
+    }
+    let woken = list(&several, "waits").iter().any(|wait| wait["for"] == "dio" && wait["level"] == "softirq");
+    assert!(woken, "{}", several["waits"]);
+    let dispatched: u64 = list(&several, "dispatches").iter().map(|d| d["count"].as_u64().unwrap()).sum();
+    assert_eq!(dispatched as usize, list(&several, "requests").len());
+    assert!(list(&several, "requests").iter().all(|request| request["way"] != "unknown"), "{several}");
+}
+
+/// DWARF serves where there is no BTF, as in 3.10: the same trace.
+#[test]
+fn dwarf_serves_without_btf() {
+    let kernel = PathBuf::from(succeed(script("kernel").arg("built-6.1")));
+    let stripped = folder("kernels").join("without-btf");
+    let mut copy = Command::new("cp");
+    succeed(copy.args(["-rTL", "--remove-destination"]).arg(&kernel).arg(&stripped));
+    let files = std::fs::read_dir(stripped.join("modules")).expect("there are modules");
+    let files = files.map(|entry| entry.expect("it is readable").path());
+    for file in files.chain([stripped.join("vmlinux")]) {
+        let mut strip = Command::new("objcopy");
+        // The image has symbols of the section, so that it cannot be taken out: nobody finds it by that name.
+        succeed(strip.args(["--rename-section", ".BTF=.was_BTF"]).arg(file));
+    }
+    let recorded = recording(&["built-6.1", "--workload", "demo"]);
+    let stripped = stripped.to_str().expect("a plain path");
+    let traces = [replay(&recorded, "btf", &[]), replay(&recorded, "dwarf", &["--kernel", stripped])];
+    let [with, without] = traces.map(|trace| std::fs::read(trace).expect("the trace is there"));
+    assert!(with == without, "the traces differ: {} and {} bytes", with.len(), without.len());
+}
