@@ -41,14 +41,8 @@ impl Placement {
         let moved = |(address, name): &(u64, String)| (address.wrapping_add(slide), name.clone());
         (self.slide, self.symbols) = (slide, profile.symbols.iter().map(moved).collect());
         // arch/x86/lib/retpoline.S
-        let named = |fits: &dyn Fn(&str) -> bool| {
-            let symbols = self.symbols.iter().filter(|(_, name)| fits(name));
-            symbols.map(|(address, _)| *address).collect()
-        };
-        places.set_thunks(
-            named(&|name| name.ends_with("_return_thunk")),
-            named(&|name| name.starts_with("__x86_indirect_")),
-        );
+        let thunks = self.symbols.iter().filter(|(_, name)| name.ends_with("_return_thunk"));
+        places.set_return_thunks(thunks.map(|(address, _)| *address).collect());
         // arch/x86/kernel/vmlinux.lds.S
         let label = |wanted: &str| self.symbols.iter().find(|(_, name)| name == wanted).map(|(a, _)| *a);
         if let (Some(start), Some(end)) = (label("__entry_text_start"), label("__entry_text_end")) {
