@@ -5,7 +5,7 @@
 //! - [`timeline`]: all events of one bio.
 //! - [`events`]: the raw stream, described and filtered.
 //! - [`info`]: what is in the file.
-//! - [`witness`]: comparison with the guest's own tracepoints.
+//! - [`witness`]: comparison with the guest's own tracepoints and its function_graph.
 //! - [`coverage`]: what the catalog finds in a kernel.
 
 pub mod coverage;

@@ -136,11 +136,22 @@ fn a_reader_that_leaves_is_no_error() {
     }
 }
 
+/// What function_graph says of a run that was another one.
+const GRAPH: &str = "\
+# traced: bio_enter_function
+# tracer: function_graph
+# CPU  TASK/PID         DURATION                  FUNCTION CALLS
+ 0)     dd-42      |               |  bio_enter_function() {
+ 0)     dd-42      |   1.000 us    |    bio_enter_function();
+";
+
 #[test]
 fn json_fits_its_schema() {
     let place = Place::new();
     let trace = place.trace();
     let schemas = Path::new(env!("CARGO_MANIFEST_DIR")).join("../schemas/json");
+    let said = [("plain", ""), ("calls", GRAPH)].map(|(name, text)| place.write(name, text.as_bytes()));
+    let [plain, calls] = said.each_ref().map(|path| path.to_str().unwrap());
     for (schema, args) in [
         ("report", &["report"][..]),
         ("report", &["report", "--all"]),
@@ -151,6 +162,8 @@ fn json_fits_its_schema() {
         ("events", &["events"]),
         ("events", &["events", "--kind", "none-such"]),
         ("info", &["info"]),
+        ("witness", &["witness", plain]),
+        ("witness", &["witness", calls]),
     ] {
         let output = run(&[args, &["--format", "json"]].concat(), &trace);
         let value: Value = serde_json::from_slice(&output.stdout).unwrap();

@@ -182,8 +182,9 @@ fn beginning(theirs: &Side, ours: &Side, begin: u64) -> (usize, usize) {
         (a.way, b.way) == (Way::In, Way::In) && (x.function, x.task) == (y.function, y.task)
     };
     let skips = 0..SKIPPED.min(theirs.steps.len());
-    let all =
-        skips.flat_map(|skip| (0..last).filter(move |start| alike(skip, start)).map(move |s| (skip, s)));
+    // The first step behind the mark at the latest, and that only if nothing of the witness comes before it.
+    let starts = |skip| 0..ours.steps.len().min(last + usize::from(skip == 0));
+    let all = skips.flat_map(|skip| starts(skip).filter(move |at| alike(skip, at)).map(move |at| (skip, at)));
     // The longest; of several the one that leaves out least, and then the last.
     let best = all.max_by_key(|(skip, start)| (judge(*skip, *start), SKIPPED - skip, *start));
     best.unwrap_or((0, last))

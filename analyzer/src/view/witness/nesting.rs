@@ -34,7 +34,10 @@ pub(super) fn write(
     for (count, what) in [
         (nesting.left_out_before, "calls of the witness before the first that both have were left out"),
         (nesting.left_out_after, "calls of the witness after the workload were left out"),
-        (nesting.moved, "interrupts came while the guest's tracer was at work, and count as before its step"),
+        (
+            nesting.moved,
+            "interrupts came while the guest's tracer was at work for a step, and count as it has them",
+        ),
     ] {
         if count > 0 {
             writeln!(out, "  {} {what}", number(count))?;
@@ -42,14 +45,14 @@ pub(super) fn write(
     }
     let unseen = nesting.unseen_returns.keys().cloned().collect();
     for (names, why) in [
-        (&unseen, "have returns that only the witness saw"),
-        (&left_out.not_followed, "were left out, function_graph does not follow them"),
-        (&left_out.ambiguous, "were left out, several bear each of these names"),
-        (&left_out.without_returns, "were left out, their returns are not probed"),
-        (&left_out.not_probed, "were left out, they are not probed"),
+        (&unseen, "of which a return was seen by the witness only"),
+        (&left_out.not_followed, "left out, since function_graph does not follow them"),
+        (&left_out.ambiguous, "left out, since several bear each of these names"),
+        (&left_out.without_returns, "left out, since their returns are not probed"),
+        (&left_out.not_probed, "left out, since they are not probed"),
     ] {
         if !names.is_empty() {
-            writeln!(out, "  {} functions {why}: {}", names.len(), list(names))?;
+            writeln!(out, "  functions {why}: {}", list(names))?;
         }
     }
     nesting.difference.as_ref().map_or(Ok(()), |difference| write_difference(out, difference))
