@@ -127,6 +127,17 @@ impl<T> Calls<T> {
         }
     }
 
+    /// Where a function that is entered will return to in the end: for one with a trampoline's address there, that
+    /// is where the one returns that has jumped to it.
+    #[must_use]
+    pub fn caller(&self, event: &Event<'_>, caller: u64) -> u64 {
+        if !self.trampolines.contains(&caller) {
+            return caller;
+        }
+        let jumped = self.all(event).iter().rev().find(|frame| frame.stack == event.stack);
+        jumped.map_or(caller, |frame| frame.caller)
+    }
+
     /// Ends the calls that must be over for a function to be entered here.
     pub fn settle(&mut self, event: &Event<'_>, function: u16, caller: u64, left: &mut Vec<Left<T>>) {
         let Some(stack) = self.tasks.get_mut(&key(event)) else { return };
@@ -137,10 +148,8 @@ impl<T> Calls<T> {
             }
             return;
         }
-        let jumped = self.trampolines.contains(&caller);
         let over = |frame: &Frame<T>| {
-            let other = frame.caller != caller && !jumped;
-            let again = frame.stack == event.stack && (other || frame.function == function);
+            let again = frame.stack == event.stack && (frame.caller != caller || frame.function == function);
             same(frame.stack, event.stack) && (frame.stack < event.stack || again)
         };
         // A stack above the others' end is another one (an interrupt's): what is below it is still open.
@@ -328,6 +337,7 @@ mod tests {
         let event = at(clock, stack, &[]);
         let mut left = Vec::new();
         calls.advance(&event);
+        let caller = calls.caller(&event, caller);
         calls.settle(&event, function, caller, &mut left);
         calls.enter(&event, function, caller, false, ());
         left.into_iter().map(|l| (l.frame.function, l.ending)).collect()
