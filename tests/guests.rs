@@ -72,6 +72,7 @@ fn the_nesting_is_function_graphs() {
     let number = |what: &str| nesting[what].as_u64().expect("a number");
     assert!(number("calls") > 5000 && number("in_interrupts") > 1000 && number("deepest") > 20, "{nesting}");
     assert!(number("left_out_before") < 10 && number("left_out_after") < 100, "{nesting}");
+    assert!(nesting["unseen_returns"].as_object().expect("returns").is_empty(), "{nesting}");
     let functions = nesting["functions"].as_object().expect("calls of each function");
     for function in [
         "vfs_write",

@@ -3,18 +3,29 @@
 //! - [`report`]: the bios of the workload and what was counted beside them.
 //! - [`summary`]: distributions per operation and stage.
 //! - [`timeline`]: all events of one bio.
+//! - [`subject`]: an I/O or a bio, and what belongs to it.
+//! - [`path`]: the whole way of one, call by call.
+//! - [`why`]: what was being waited for, from call to return.
+//! - [`explain`]: who raises the block softirq, who wakes the waiting, who runs the queue.
 //! - [`events`]: the raw stream, described and filtered.
 //! - [`info`]: what is in the file.
 //! - [`witness`]: comparison with the guest's own tracepoints and its function_graph.
+//! - [`conditions`]: which I/Os, bios and events are wanted.
 //! - [`coverage`]: what the catalog finds in a kernel.
 
+pub mod conditions;
 pub mod coverage;
 pub mod describe;
 pub mod events;
+pub mod explain;
 pub mod info;
+pub mod objects;
+pub mod path;
 pub mod report;
+pub mod subject;
 pub mod summary;
 pub mod timeline;
+pub mod why;
 pub mod witness;
 
 use crate::model::WorkloadMark;

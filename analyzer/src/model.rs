@@ -18,7 +18,7 @@ mod time;
 pub use bio::{Bio, BioId, FileCall, Join, Origin};
 pub use block_event::{BlockEvent, BlockKind};
 pub use call::{Call, CallEnd, CallId, Ending};
-pub use cause::{Cause, Handover, HandoverKind, Point, Switch, Wait};
+pub use cause::{Cause, Handover, HandoverKind, Point, Raise, Switch, Wait};
 pub use definitions::Definitions;
 pub use io::{Carried, File, Io, IoId};
 pub use level::Level;

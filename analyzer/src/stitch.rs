@@ -29,8 +29,8 @@ pub use probes::{Field, Signal};
 
 use crate::context::{Calls, Left, Tasks};
 use crate::model::{
-    Bio, BlockEvent, Call, CallEnd, CallId, Cause, FileCall, Handover, Io, IoId, Join, Level, OpCodes,
-    Request, Switch, Wait, WorkloadMark,
+    Bio, BlockEvent, Call, CallEnd, CallId, Cause, FileCall, Handover, Io, IoId, IrqRef, Join, Level,
+    OpCodes, Raise, Request, Switch, Wait, WorkloadMark,
 };
 use bios::LiveBio;
 use causes::Causes;
@@ -75,6 +75,10 @@ pub trait Sink {
     fn switched(&mut self, _switch: &Switch) {}
     /// A context began that another one had asked for.
     fn handover(&mut self, _handover: &Handover) {}
+    /// A softirq that was not pending is raised.
+    fn raised(&mut self, _raise: Raise) {}
+    /// An interrupt was handled.
+    fn interrupted(&mut self, _irq: &IrqRef) {}
     /// A task of an I/O waited, was woken, and runs again.
     fn wait(&mut self, _wait: Wait) {}
     /// An I/O is over and its bytes are written, or the trace is over.
@@ -140,6 +144,8 @@ pub struct Stitcher {
     tasks: Tasks,
     symbols: FxHashMap<u64, String>,
     calls: Calls<Open>,
+    /// Events seen.
+    seen: u64,
     /// Calls that have just ended.
     ended: Vec<Left<Open>>,
     causes: Causes,
@@ -197,6 +203,7 @@ impl Stitcher {
 
     /// Takes in an event.
     pub fn event(&mut self, event: &Event<'_>, out: &mut dyn Sink) {
+        self.seen += 1;
         self.calls.advance(event);
         if event.kind >= FIRST_PROBE {
             return self.probe(event, out);
@@ -315,7 +322,7 @@ impl Stitcher {
             Signal::WorkRun => return self.work_run(event, words, out),
             Signal::TimerStart => self.timer_start(event, words),
             Signal::TimerRun => return self.timer_run(event, words, out),
-            Signal::SoftirqRaise => self.softirq_raise(event, words),
+            Signal::SoftirqRaise => self.softirq_raise(event, words, out),
             Signal::SoftirqRun => return self.softirq_run(event, out),
             Signal::SoftirqBlock => return Open::SoftirqBlock,
             Signal::IrqFrame => return Open::IrqFrame,
@@ -350,7 +357,11 @@ impl Stitcher {
             Open::InsertMerge { rq } => self.rq_insert_done(rq, !succeeded, out),
             // `blk_status_t` has one byte, queuecommand an int: what is above is left over.
             Open::Dispatch { rq } if returned.is_some_and(|status| status & 0xff != 0) => self.refused(rq),
-            Open::Irq => self.interrupts.left(event),
+            Open::Irq => {
+                if let Some(irq) = self.interrupts.left(event) {
+                    out.interrupted(&irq);
+                }
+            }
             Open::IrqDriver => self.interrupts.driver_left(event, returned),
             Open::Get { bio } => self.rq_get(event, returned, bio, out),
             Open::Wake { task } if succeeded => self.woken(event, call.id, function, task),

@@ -4,12 +4,16 @@
 //! `schemas/json/`.
 
 pub mod bio;
+pub mod cause;
 pub mod events;
+pub mod explain;
 pub mod info;
 pub mod json;
 pub mod kernel;
+pub mod path;
 pub mod report;
 #[cfg(test)]
 mod tests;
 pub mod text;
+pub mod why;
 pub mod witness;

@@ -3,11 +3,14 @@
 //! In: `name=value` strings from QEMU's command line. Out: [`Args`], or a message that says which argument
 //! is wrong and what it may be.
 
+use crate::choice::{Begin, Only};
+use iotrace_profile::Profile;
 use iotrace_schemas::catalog::LAYERS;
 use std::path::PathBuf;
 
 const USAGE: &str = "-plugin libiotrace.so,kernel=VMLINUX-OR-PROFILE,out=TRACE\
-    [,modules=FOLDER][,debug=FOLDER][,catalog=FILE][,capture=LAYER+LAYER+mmio+interrupts][,note=KEY:VALUE]";
+    [,modules=FOLDER][,debug=FOLDER][,catalog=FILE][,capture=LAYER+LAYER+mmio+interrupts][,from=STAGE-OR-FUNCTION:WORD=VALUE:...]\
+    [,only=task:NAME-OR-PID][,note=KEY:VALUE]";
 
 /// What the plugin was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +40,10 @@ pub struct Capture {
     pub mmio: bool,
     /// Interrupts as QEMU reports them.
     pub interrupts: bool,
+    /// The event with which the recording begins; none: the kernel's start.
+    pub from: Option<Begin>,
+    /// The user's task that is recorded; none: all of them.
+    pub only: Option<Only>,
 }
 
 impl Args {
@@ -47,7 +54,8 @@ impl Args {
     pub fn parse(args: &[String]) -> Result<Self, String> {
         let (mut kernel, mut out, mut modules, mut debug) = (None, None, None, None);
         let (mut catalogs, mut notes) = (Vec::new(), Vec::new());
-        let mut capture = Capture { layers: None, mmio: true, interrupts: true };
+        let (mut from, mut only) = (None, None);
+        let mut capture = Capture { layers: None, mmio: true, interrupts: true, from: None, only: None };
         for arg in args {
             let (name, value) = arg.split_once('=').unwrap_or((arg, ""));
             if value.is_empty() || value == "on" {
@@ -60,10 +68,19 @@ impl Args {
                 "catalog" => catalogs.push(file(name, value)?),
                 "out" => out = Some(PathBuf::from(value)),
                 "capture" => capture = Capture::parse(value)?,
+                "from" => {
+                    from = Some(Begin::parse(value)?);
+                    notes.push((name.to_owned(), value.to_owned()));
+                }
+                "only" => {
+                    only = Some(Only::parse(value)?);
+                    notes.push((name.to_owned(), value.to_owned()));
+                }
                 "note" => notes.push(note(value)?),
                 _ => return Err(format!("there is no argument {name:?}; usage: {USAGE}")),
             }
         }
+        (capture.from, capture.only) = (from, only);
         let missing = |name| format!("argument {name:?} is missing; usage: {USAGE}");
         Ok(Self {
             kernel: kernel.ok_or_else(|| missing("kernel"))?,
@@ -79,7 +96,8 @@ impl Args {
 
 impl Capture {
     fn parse(value: &str) -> Result<Self, String> {
-        let mut capture = Self { layers: Some(Vec::new()), mmio: false, interrupts: false };
+        let mut capture =
+            Self { layers: Some(Vec::new()), mmio: false, interrupts: false, from: None, only: None };
         for word in value.split('+') {
             match word {
                 "mmio" => capture.mmio = true,
@@ -96,6 +114,15 @@ impl Capture {
             }
         }
         Ok(capture)
+    }
+
+    /// Whether this kernel has what is asked for.
+    ///
+    /// # Errors
+    /// A message for the user.
+    pub fn check(&self, profile: &Profile) -> Result<(), String> {
+        self.from.as_ref().map_or(Ok(()), |from| from.check(profile, self))?;
+        self.only.as_ref().map_or(Ok(()), |only| only.check(&profile.context))
     }
 
     /// Whether functions of this layer are recorded.
@@ -138,10 +165,28 @@ mod tests {
             (&["kernel"], "\"kernel\" has no value"),
             (&["capture=blok"], "\"blok\" is neither a layer"),
             (&["note=abc"], "must be KEY:VALUE"),
+            (&["from=sys.write:fd"], "is not WORD=VALUE"),
+            (&["only=dd"], "must be task:NAME or task:PID"),
         ] {
             let message = parse(args).unwrap_err();
             assert!(message.contains(expected), "{message}");
         }
+    }
+
+    #[test]
+    fn a_beginning_and_a_task_are_kept_whatever_comes_first_and_told_in_the_trace() {
+        let args = parse(&[
+            "from=sys.write:fd=3",
+            "only=task:dd",
+            "kernel=/etc/hostname",
+            "capture=syscall",
+            "out=x",
+        ]);
+        let args = args.unwrap();
+        assert_eq!(args.capture.from.map(|from| from.to_string()).as_deref(), Some("sys.write:fd=3"));
+        assert!(args.capture.only.is_some());
+        let note = |key: &str, text: &str| (key.to_owned(), text.to_owned());
+        assert_eq!(args.notes, [note("from", "sys.write:fd=3"), note("only", "task:dd")]);
     }
 
     #[test]

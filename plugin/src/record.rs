@@ -3,6 +3,7 @@
 //! In: a site that was hit. Out: records, see `writer::header` for their layout. Nothing here allocates,
 //! formats or waits, except when a buffer is full.
 
+use crate::choice::{Only, Test};
 use crate::guest::follow;
 use crate::qemu::{Access, Cpu, Icount, Register};
 use crate::site::{Entry, Exit};
@@ -41,7 +42,9 @@ pub enum Undefined {
 #[derive(Debug)]
 pub struct Met {
     /// Tasks that were named.
-    pub tasks: Known<1024>,
+    tasks: Known<1024>,
+    /// Tasks of which it was decided whether they are recorded.
+    chosen: Chosen<1024>,
     /// Functions that were named.
     pub symbols: Known<1024>,
     /// Addresses behind calls that were told.
@@ -51,7 +54,13 @@ pub struct Met {
 impl Met {
     /// Nothing.
     pub fn new() -> Self {
-        Self { tasks: Known::new(), symbols: Known::new(), sites: Known::new() }
+        Self { tasks: Known::new(), chosen: Chosen::new(), symbols: Known::new(), sites: Known::new() }
+    }
+
+    /// A task has another name now, or is another one.
+    pub fn forget_task(&self, task: u64) {
+        self.tasks.forget(task);
+        self.chosen.forget(task);
     }
 }
 
@@ -61,6 +70,7 @@ pub struct Recorder {
     writer: Arc<Writer>,
     buffer: Vec<u64>,
     context: Context,
+    only: Option<Only>,
     met: Arc<Met>,
     /// What was just recorded and has to be defined.
     undefined: [Option<Undefined>; 2],
@@ -83,6 +93,7 @@ impl Recorder {
             writer,
             buffer: Vec::with_capacity(BUFFER),
             context: Context::default(),
+            only: None,
             met,
             undefined: [None; 2],
             task: 0,
@@ -94,8 +105,8 @@ impl Recorder {
     }
 
     /// The guest's kernel is known: from here on, tasks can be told.
-    pub fn begin(&mut self, context: Context, icount: Option<Icount>) {
-        (self.context, self.icount) = (context, icount);
+    pub fn begin(&mut self, context: Context, only: Option<Only>, icount: Option<Icount>) {
+        (self.context, self.only, self.icount) = (context, only, icount);
     }
 
     /// A function is entered.
@@ -103,25 +114,39 @@ impl Recorder {
         let Some(kind) = entry.kind else { return };
         let moment = self.moment(cpu, clock, cpu.register(Register::RSP));
         let arguments = Arguments::new(cpu, &entry.plan);
-        let Some((position, link)) = entry.plan.list else {
-            self.words(cpu, moment, kind, &entry.plan, &arguments, 0);
+        if !self.wants_entry(cpu, moment, entry, &arguments) {
             return;
-        };
-        let head = arguments.get(position);
-        let mut at = cpu.number(head, 8).unwrap_or(head);
-        for _ in 0..LIST {
-            if at == head {
-                return;
-            }
-            let element = at.wrapping_add_signed(-link);
-            self.words(cpu, moment, kind, &entry.plan, &arguments, element);
-            at = cpu.number(at, 8).unwrap_or(head);
         }
+        self.name(cpu, moment);
+        each_element(cpu, &entry.plan, &arguments, |element| {
+            self.words(cpu, moment, kind, &entry.plan, &arguments, element);
+            true
+        });
+    }
+
+    /// Whether a function is entered as the recording's beginning is.
+    pub fn begins(&mut self, cpu: &Cpu, entry: &Entry, tests: &[Test]) -> bool {
+        let moment = self.moment(cpu, 0, cpu.register(Register::RSP));
+        let arguments = Arguments::new(cpu, &entry.plan);
+        let mut found = false;
+        each_element(cpu, &entry.plan, &arguments, |element| {
+            found = tests.iter().all(|test| {
+                let word = entry.plan.words.get(usize::from(test.word));
+                let value = word.map(|word| value(cpu, &word.source, &arguments, element, moment.stack));
+                value.is_some_and(|value| value & test.mask == test.value)
+            });
+            !found
+        });
+        found && self.wants_entry(cpu, moment, entry, &arguments)
     }
 
     /// A function returns whose return address lies (or lay) at `stack`.
     pub fn exit(&mut self, cpu: &Cpu, clock: u64, stack: u64, exit: Exit) {
         let moment = self.moment(cpu, clock, stack);
+        if !exit.always && !self.wants(cpu, moment.context, moment.task) {
+            return;
+        }
+        self.name(cpu, moment);
         match exit.value {
             true => self.push(moment, exit.kind, &[cpu.register(Register::RAX)]),
             false => self.push(moment, exit.kind, &[]),
@@ -132,13 +157,18 @@ impl Recorder {
     pub fn device(&mut self, cpu: &Cpu, clock: u64, access: Access, pc: u64) {
         let kind = if access.write { event::MMIO_WRITE } else { event::MMIO_READ };
         let address = access.device.unwrap_or(0);
-        self.builtin(cpu, clock, kind, &[address, access.width.into(), access.value, pc]);
+        let moment = self.moment(cpu, clock, cpu.register(Register::RSP));
+        if self.wants(cpu, moment.context, moment.task) {
+            self.name(cpu, moment);
+            self.push(moment, kind.id, &[address, access.width.into(), access.value, pc]);
+        }
     }
 
-    /// An event of the plugin's own, in the context of what runs.
+    /// An event of the plugin's own, in the context of what runs; recorded whatever task that is.
     pub fn builtin(&mut self, cpu: &Cpu, clock: u64, kind: Builtin, words: &[u64]) {
         debug_assert_eq!(kind.words.len(), words.len());
         let moment = self.moment(cpu, clock, cpu.register(Register::RSP));
+        self.name(cpu, moment);
         self.push(moment, kind.id, words);
     }
 
@@ -187,16 +217,12 @@ impl Recorder {
         element: u64,
     ) {
         let mut words = [0; MAX_WORDS];
-        for (word, value) in plan.words.iter().zip(&mut words) {
-            *value = match &word.source {
-                Source::Argument(position) => arguments.get(*position),
-                Source::Caller => self.caller(cpu, moment.stack),
-                Source::Element => element,
-                Source::Through(position, access) => {
-                    follow(access, arguments.get(*position), cpu).unwrap_or(0)
-                }
-                Source::ThroughElement(access) => follow(access, element, cpu).unwrap_or(0),
-            };
+        for (word, place) in plan.words.iter().zip(&mut words) {
+            *place = value(cpu, &word.source, arguments, element, moment.stack);
+            let value = &*place;
+            if word.source == Source::Caller {
+                self.called_from(*value);
+            }
             // A second one in the same record has its turn the next time.
             if word.symbol && *value != 0 && self.undefined[0].is_none() && self.met.symbols.is_new(*value) {
                 self.undefined[0] = Some(Undefined::Symbol(*value));
@@ -205,16 +231,35 @@ impl Recorder {
         self.push(moment, kind, &words[..plan.words.len().min(MAX_WORDS)]);
     }
 
-    /// The return address of the function just entered; one that was not met before is to be defined.
-    fn caller(&mut self, cpu: &Cpu, stack: u64) -> u64 {
-        let address = cpu.number(stack, 8).unwrap_or(0);
+    /// A return address that was not met before is to be defined.
+    fn called_from(&mut self, address: u64) {
         if address != 0 && self.met.sites.is_new(address) {
             self.undefined[1] = Some(Undefined::Site(address));
         }
-        address
     }
 
-    /// What runs now; a task that was not met before is named first.
+    /// Whether what happens in a task is recorded.
+    fn wants(&self, cpu: &Cpu, context: u32, task: u64) -> bool {
+        // NMIs, interrupts, a softirq being served (include/linux/preempt.h).
+        const ABOVE_TASKS: u32 = 0x00ff_0100;
+        let Some(only) = &self.only else { return true };
+        if context & ABOVE_TASKS != 0 || task == 0 {
+            return true;
+        }
+        self.met.chosen.get(task).unwrap_or_else(|| {
+            let wanted = only.is(&self.context, task, cpu);
+            self.met.chosen.set(task, wanted);
+            wanted
+        })
+    }
+
+    fn wants_entry(&self, cpu: &Cpu, moment: Moment, entry: &Entry, arguments: &Arguments<'_>) -> bool {
+        entry.always
+            || self.wants(cpu, moment.context, moment.task)
+            || entry.next.is_some_and(|next| self.wants(cpu, 0, arguments.get(next)))
+    }
+
+    /// What runs now.
     fn moment(&mut self, cpu: &Cpu, clock: u64, stack: u64) -> Moment {
         let base = cpu.register(Register::GS_BASE);
         // In user mode, between it and the kernel, and before the kernel has set it up, GS is not the kernel's.
@@ -228,10 +273,15 @@ impl Recorder {
         let context = read(self.context.preempt_count, 4) as u32;
         let moment = Moment { clock, task, stack, context };
         self.task = task;
-        if task != 0 && self.met.tasks.is_new(task) {
+        moment
+    }
+
+    /// Names the task of a moment, if it was not met before.
+    fn name(&mut self, cpu: &Cpu, moment: Moment) {
+        // Where GS is not the kernel's, the task is the one that ran last.
+        if moment.task != 0 && self.met.tasks.is_new(moment.task) {
             self.name_task(cpu, moment);
         }
-        moment
     }
 
     fn name_task(&mut self, cpu: &Cpu, moment: Moment) {
@@ -254,6 +304,63 @@ impl Recorder {
         let first = header(kind, words.len(), moment.context);
         self.buffer.extend_from_slice(&[first, self.last, moment.task, moment.stack]);
         self.buffer.extend_from_slice(words);
+    }
+}
+
+/// The value of a word of an event.
+fn value(cpu: &Cpu, source: &Source, arguments: &Arguments<'_>, element: u64, stack: u64) -> u64 {
+    match source {
+        Source::Argument(position) => arguments.get(*position),
+        Source::Caller => cpu.number(stack, 8).unwrap_or(0),
+        Source::Element => element,
+        Source::Through(position, access) => follow(access, arguments.get(*position), cpu).unwrap_or(0),
+        Source::ThroughElement(access) => follow(access, element, cpu).unwrap_or(0),
+    }
+}
+
+/// Goes through the elements of a plan's list until there was enough; without a list there is one element.
+fn each_element(cpu: &Cpu, plan: &Plan, arguments: &Arguments<'_>, mut go_on: impl FnMut(u64) -> bool) {
+    let Some((position, link)) = plan.list else {
+        go_on(0);
+        return;
+    };
+    let head = arguments.get(position);
+    let mut at = cpu.number(head, 8).unwrap_or(head);
+    for _ in 0..LIST {
+        if at == head || !go_on(at.wrapping_add_signed(-link)) {
+            return;
+        }
+        at = cpu.number(at, 8).unwrap_or(head);
+    }
+}
+
+/// Decisions on addresses, in the place that the address gives. Addresses are even: the lowest bit is the
+/// decision.
+#[derive(Debug)]
+struct Chosen<const PLACES: usize>(Box<[AtomicU64]>);
+
+impl<const PLACES: usize> Chosen<PLACES> {
+    fn new() -> Self {
+        Self((0..PLACES).map(|_| AtomicU64::new(0)).collect())
+    }
+
+    fn place(&self, address: u64) -> &AtomicU64 {
+        &self.0[Known::<PLACES>::slot(address)]
+    }
+
+    fn get(&self, address: u64) -> Option<bool> {
+        let decided = self.place(address).load(Ordering::Relaxed);
+        (decided & !1 == address).then_some(decided & 1 != 0)
+    }
+
+    fn set(&self, address: u64, chosen: bool) {
+        self.place(address).store(address | u64::from(chosen), Ordering::Relaxed);
+    }
+
+    fn forget(&self, address: u64) {
+        if self.get(address).is_some() {
+            self.place(address).store(0, Ordering::Relaxed);
+        }
     }
 }
 

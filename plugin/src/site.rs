@@ -1,5 +1,6 @@
 //! What can be attached to an instruction. Made once, when a probe is placed; lives forever.
 
+use crate::choice::Test;
 use iotrace_profile::Action;
 use iotrace_profile::plan::Plan;
 use iotrace_schemas::event::KindId;
@@ -39,6 +40,14 @@ pub struct Entry {
     pub action: Action,
     /// The function's returns; none if they are not recorded.
     pub exit: Option<Exit>,
+    /// With this entry the recording begins, if all hold.
+    pub begins: Option<Box<[Test]>>,
+    /// It is recorded whatever task runs: it is part of an interrupt, or lasting.
+    pub always: bool,
+    /// It is recorded even before the beginning: what it tells lasts (where a device's registers are).
+    pub lasting: bool,
+    /// The argument that is the task which runs next.
+    pub next: Option<u8>,
 }
 
 /// A function's return.
@@ -48,6 +57,8 @@ pub struct Exit {
     pub kind: KindId,
     /// The returned value is recorded.
     pub value: bool,
+    /// It is recorded whatever task runs: it is part of an interrupt.
+    pub always: bool,
 }
 
 impl Site {

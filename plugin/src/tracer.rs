@@ -8,7 +8,7 @@ use crate::instrument::{Fixed, Places};
 use crate::pending::Pending;
 use crate::qemu::{self, Access, Block, Counter, Cpu, Guest, Icount, Instrument, PerVcpu, Register};
 use crate::record::{Met, Recorder, Undefined};
-use crate::site::Site;
+use crate::site::{Entry, Site};
 use crate::writer::Writer;
 use iotrace_profile::{Action, Profile, Sources, compile};
 use iotrace_schemas::catalog::Catalog;
@@ -39,6 +39,8 @@ struct Tracer {
     pending: Pending,
     /// The kernel was found: events are recorded.
     tracing: AtomicBool,
+    /// The event was met with which the recording begins: all events are recorded.
+    begun: AtomicBool,
     /// Nothing is recorded any more.
     stopped: AtomicBool,
     tries: AtomicU8,
@@ -58,10 +60,12 @@ pub fn install(guest: Guest, args: &[String]) -> Result<Box<dyn Instrument>, Str
     }
     let args = Args::parse(args)?;
     let profile = load_profile(&args)?;
+    args.capture.check(&profile)?;
     let writer = Arc::new(Writer::start(&args.out)?);
     let met = Arc::new(Met::new());
     let recorder = |i| Recorder::new(i, Arc::clone(&writer), Arc::clone(&met));
     let recorders = PerVcpu::new(guest.max_vcpus, recorder);
+    let begun = args.capture.from.is_none();
     Ok(Box::new(Tracer {
         args,
         guest,
@@ -76,6 +80,7 @@ pub fn install(guest: Guest, args: &[String]) -> Result<Box<dyn Instrument>, Str
         fixed: Fixed::new(),
         pending: Pending::new(),
         tracing: AtomicBool::new(false),
+        begun: AtomicBool::new(begun),
         stopped: AtomicBool::new(false),
         tries: AtomicU8::new(0),
     }))
@@ -107,6 +112,10 @@ fn load_profile(args: &Args) -> Result<Profile, String> {
 }
 
 impl Tracer {
+    fn never_begun(&self) -> bool {
+        self.tracing.load(Ordering::Relaxed) && !self.begun.load(Ordering::Relaxed)
+    }
+
     fn active(&self) -> bool {
         self.tracing.load(Ordering::Relaxed) && !self.stopped.load(Ordering::Relaxed)
     }
@@ -150,7 +159,8 @@ impl Tracer {
         let definitions = placement.place_image(&self.profile, &self.args.capture, slide, &mut places);
         self.writer.define(definitions);
         for vcpu in self.recorders.indices() {
-            self.recorders.with(vcpu, |r| r.begin(self.profile.context.clone(), icount));
+            let (context, only) = (self.profile.context.clone(), self.args.capture.only.clone());
+            self.recorders.with(vcpu, |r| r.begin(context, only, icount));
         }
         self.tracing.store(true, Ordering::Relaxed);
     }
@@ -188,7 +198,7 @@ impl Tracer {
         self.writer.define(vec![Definition::Note(Note { severity, topic: topic.into(), text: text.into() })]);
     }
 
-    fn enter(&self, cpu: &Cpu, clock: u64, entry: &'static crate::site::Entry) {
+    fn enter(&self, cpu: &Cpu, clock: u64, entry: &Entry) {
         if let Some(exit) = entry.exit {
             self.pending.enter(cpu.register(Register::RSP), exit);
         }
@@ -198,14 +208,43 @@ impl Tracer {
             undefined = r.take_undefined();
         });
         undefined.into_iter().flatten().for_each(|address| self.define_address(address));
+        self.act(cpu, clock, entry);
+    }
+
+    /// Whether an event is recorded: the beginning was met, or this is it. Before that only what has to be known
+    /// later is.
+    fn begins(&self, cpu: &Cpu, site: &'static Site) -> bool {
+        if self.begun.load(Ordering::Relaxed) {
+            return true;
+        }
+        match site {
+            Site::Entry(entry) => {
+                let fulfilled = entry.begins.as_ref().and_then(|tests| {
+                    self.recorders.with(cpu.index(), |recorder| recorder.begins(cpu, entry, tests))
+                });
+                if fulfilled == Some(true) {
+                    self.begun.store(true, Ordering::Relaxed);
+                    return true;
+                }
+                if !entry.lasting {
+                    self.act(cpu, self.clock(cpu), entry);
+                }
+                entry.lasting
+            }
+            // Marks: where the workload begins and ends.
+            Site::Cpuid => true,
+            _ => false,
+        }
+    }
+
+    /// What the plugin does itself when a function is entered.
+    fn act(&self, cpu: &Cpu, clock: u64, entry: &Entry) {
         match entry.action {
             Action::Record => {}
             Action::ModuleLoad => self.module_loaded(cpu, clock),
             Action::ModuleUnload => self.module_unloaded(cpu, clock),
             // After the record of this entry, which still has the task under its old name.
-            Action::TaskRename => {
-                self.met.tasks.forget(cpu.register(Register::RDI));
-            }
+            Action::TaskRename => self.met.forget_task(cpu.register(Register::RDI)),
             Action::PowerOff => self.power_off(cpu, clock),
             Action::Fault => self.fault(cpu),
         }
@@ -301,7 +340,7 @@ impl Instrument for Tracer {
     }
 
     fn executed(&self, cpu: &Cpu, site: &'static Site) {
-        if !self.active() {
+        if !self.active() || !self.begins(cpu, site) {
             return;
         }
         let clock = self.clock(cpu);
@@ -336,14 +375,14 @@ impl Instrument for Tracer {
             let drift = r.synchronize(clock);
             self.ahead.fetch_add(drift, Ordering::Relaxed);
             clock = clock.wrapping_sub(drift.cast_unsigned());
-            if record && self.args.capture.mmio {
+            if record && self.args.capture.mmio && self.begun.load(Ordering::Relaxed) {
                 r.device(cpu, clock, access, pc);
             }
         });
     }
 
     fn interrupted(&self, cpu: &Cpu, from: u64, to: u64) {
-        if self.active() && self.args.capture.interrupts {
+        if self.active() && self.args.capture.interrupts && self.begun.load(Ordering::Relaxed) {
             // Between instructions: the one before is counted, there is none in execution.
             let clock = self.clock(cpu).wrapping_add(1);
             self.record(cpu, |r| r.builtin(cpu, clock, event::INTERRUPT, &[from, to]));
@@ -358,6 +397,11 @@ impl Instrument for Tracer {
             self.wrong_kernel("none: the guest ended before it started one");
         } else if !self.stopped.swap(true, Ordering::Relaxed) {
             self.note(Severity::Warning, "no-power-off", "QEMU was ended before the guest powered off");
+        }
+        if let Some(from) = self.args.capture.from.as_ref().filter(|_| self.never_begun()) {
+            let text = format!("no event of the guest was from={from}: nothing was recorded");
+            qemu::report(&text);
+            self.note(Severity::Warning, "from", &text);
         }
         // What another vCPU still recorded while the trace was being ended is not left behind.
         self.flush();

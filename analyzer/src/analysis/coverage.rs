@@ -34,12 +34,48 @@ pub struct Entry {
 /// Where a function is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
-    /// Its name in this kernel, if it is not the catalog's.
+    /// The symbol it has in this kernel; of an inlined instance, that of the function around it.
     pub symbol: String,
+    /// Of an inlined instance: the functions it is in, the innermost first.
+    pub inside: Vec<String>,
     /// Module; none for the image.
     pub module: Option<String>,
     /// Source file and line; none without debug info.
     pub source: Option<(String, u32)>,
+}
+
+/// What became of the catalog's entries in a kernel.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Entries of the catalog.
+    pub entries: usize,
+    /// That are functions of their own, under the catalog's name.
+    pub found: usize,
+    /// That are functions of their own, under another name.
+    pub renamed: usize,
+    /// That exist only inlined into others.
+    pub inlined: usize,
+}
+
+impl Coverage {
+    /// Counts the entries by what became of them.
+    #[must_use]
+    pub fn tally(&self) -> Tally {
+        let mut entries = BTreeMap::<&str, Vec<&Found>>::new();
+        for entry in &self.functions {
+            entries.entry(&entry.function).or_default().extend(&entry.found);
+        }
+        let mut tally = Tally { entries: entries.len(), ..Tally::default() };
+        for (name, found) in entries {
+            let whole = found.iter().find(|found| found.inside.is_empty());
+            match whole {
+                Some(found) if found.symbol == name => tally.found += 1,
+                Some(_) => tally.renamed += 1,
+                None => tally.inlined += usize::from(!found.is_empty()),
+            }
+        }
+        tally
+    }
 }
 
 /// Goes through the profile.
@@ -71,6 +107,7 @@ fn found(function: &iotrace_profile::Function) -> Option<Found> {
     };
     Some(Found {
         symbol: function.symbols.first().cloned().unwrap_or_default(),
+        inside: function.inside.clone(),
         module,
         source: (function.line != 0).then(|| (function.file.clone(), function.line)),
     })

@@ -79,6 +79,12 @@ impl Describer {
         self.tasks.get(address)
     }
 
+    /// The values that operations have in this kernel.
+    #[must_use]
+    pub fn codes(&self) -> &OpCodes {
+        &self.codes
+    }
+
     /// An event in words.
     #[must_use]
     pub fn describe(&self, definitions: &Definitions, event: &Event<'_>) -> Described {
@@ -140,7 +146,8 @@ impl Describer {
             },
             "bias" | "drift" | "ret" | "tag" if field != "tag" => (value as i64).to_string(),
             "tag" => (value as u32 as i32).to_string(),
-            "flags" | "result" | "address" | "value" => format!("{value:#x}"),
+            "flags" | "result" | "address" => format!("{value:#x}"),
+            "value" if name == field => format!("{value:#x}"),
             // Pointers, of the kernel's half of the address space.
             _ if value >> 47 != 0 => format!("{value:#x}"),
             _ => value.to_string(),

@@ -1,61 +1,46 @@
 //! The raw stream, described and filtered.
 
 use super::Progress;
+use super::conditions::{Conditions, OfKind};
 use super::describe::{Described, Describer};
 use crate::context::TimeKeeper;
-use crate::model::{Definitions, TimeMap};
+use crate::model::{Definitions, TimeMap, WorkloadMark};
 use crate::reader::{Finished, Flow, Visitor, read};
 use iotrace_schemas::definition::Definition;
-use iotrace_schemas::event::Event;
+use iotrace_schemas::event::{Event, KindId, MARK};
 use iotrace_schemas::trace::reader::{ReadError, TraceFile};
+use rustc_hash::FxHashMap;
 use std::io;
-use std::ops::RangeInclusive;
 
 /// Which events are wanted. An empty filter wants all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// Name or number of the current task.
-    pub task: Option<String>,
+    /// Conditions on task, words and time; settled.
+    pub conditions: Conditions,
     /// Function, by any part of its name.
     pub function: Option<String>,
     /// Stage; with a dot at its end, all that begin so (`rq.`).
     pub stage: Option<String>,
-    /// Layer.
-    pub layer: Option<String>,
     /// Name of the kind.
     pub kind: Option<String>,
-    /// Clocks, in instructions.
-    pub clock: Option<RangeInclusive<u64>>,
     /// At most so many.
     pub limit: Option<u64>,
 }
 
 impl Filter {
-    /// Whether an event of this kind can be wanted at all; cheap, to be asked once per kind.
-    fn wants_kind(&self, definitions: &Definitions, event: &Event<'_>) -> bool {
-        let probe = definitions.probes.get(&event.kind);
+    /// What is asked of the events of a kind; none if none of them can be wanted.
+    fn of_kind(&self, definitions: &Definitions, kind: KindId) -> Option<OfKind> {
+        let probe = definitions.probes.get(&kind);
         let given = |wanted: &Option<String>, is: &dyn Fn(&str) -> bool| wanted.as_deref().is_none_or(is);
-        given(&self.function, &|name| {
+        let wanted = given(&self.function, &|name| {
             probe.is_some_and(|p| p.function.contains(name) || p.symbol.contains(name))
         }) && given(&self.stage, &|stage| {
             probe.is_some_and(|p| p.stage == stage || stage.ends_with('.') && p.stage.starts_with(stage))
-        }) && given(&self.layer, &|layer| probe.is_some_and(|p| p.layer == layer))
-            && given(&self.kind, &|kind| match probe {
-                Some(probe) => kind == "probe" || kind == probe.function,
-                None => definitions.kind_name(event.kind) == kind,
-            })
-    }
-
-    fn wants(&self, describer: &Describer, definitions: &Definitions, event: &Event<'_>) -> bool {
-        let in_time = self.clock.as_ref().is_none_or(|range| range.contains(&event.clock));
-        in_time && self.wants_kind(definitions, event) && self.wants_task(describer, event)
-    }
-
-    fn wants_task(&self, describer: &Describer, event: &Event<'_>) -> bool {
-        self.task.as_deref().is_none_or(|wanted| {
-            let task = describer.task(event.task);
-            task.comm.to_string() == wanted || wanted.parse() == Ok(task.pid)
-        })
+        }) && given(&self.kind, &|name| match probe {
+            Some(probe) => name == "probe" || name == probe.function,
+            None => definitions.kind_name(kind) == name,
+        });
+        self.conditions.of_kind(definitions, kind).filter(|_| wanted)
     }
 }
 
@@ -70,27 +55,51 @@ pub enum EventsError {
     Write(#[from] io::Error),
 }
 
+/// What has to be known of the whole trace before its first event can be judged.
+#[derive(Debug, Clone, Default)]
+pub struct Times {
+    /// From clocks to virtual time.
+    pub time: TimeMap,
+    /// Marks of the guest; none are looked for in a trace without virtual time.
+    pub marks: Vec<WorkloadMark>,
+}
+
+/// The times of the whole trace.
+///
+/// # Errors
+/// [`ReadError`].
+pub fn times(file: &TraceFile) -> Result<Times, ReadError> {
+    #[derive(Default)]
+    struct Keep {
+        keeper: TimeKeeper,
+        marks: Vec<WorkloadMark>,
+    }
+    impl Visitor for Keep {
+        fn define(&mut self, definition: &Definition) {
+            if let Definition::Trace(info) = definition {
+                self.keeper = TimeKeeper::new(info.icount_shift);
+            }
+        }
+        fn event(&mut self, definitions: &Definitions, event: &Event<'_>) -> Flow {
+            self.keeper.event(event);
+            if let (true, Some(&code)) = (event.kind == MARK.id, event.words.first()) {
+                self.marks.push(WorkloadMark { clock: event.clock, code });
+            }
+            let timeless = definitions.trace.icount_shift.is_none();
+            if timeless { Flow::Stop } else { Flow::Continue }
+        }
+    }
+    let mut keep = Keep::default();
+    read(file, &mut keep, &mut |_| {})?;
+    Ok(Times { time: keep.keeper.map().clone(), marks: keep.marks })
+}
+
 /// From clocks to virtual time, of the whole trace.
 ///
 /// # Errors
 /// [`ReadError`].
 pub fn time_map(file: &TraceFile) -> Result<TimeMap, ReadError> {
-    struct Keep(TimeKeeper);
-    impl Visitor for Keep {
-        fn define(&mut self, definition: &Definition) {
-            if let Definition::Trace(info) = definition {
-                self.0 = TimeKeeper::new(info.icount_shift);
-            }
-        }
-        fn event(&mut self, definitions: &Definitions, event: &Event<'_>) -> Flow {
-            self.0.event(event);
-            let timeless = definitions.trace.icount_shift.is_none();
-            if timeless { Flow::Stop } else { Flow::Continue }
-        }
-    }
-    let mut keep = Keep(TimeKeeper::default());
-    read(file, &mut keep, &mut |_| {})?;
-    Ok(keep.0.map().clone())
+    Ok(times(file)?.time)
 }
 
 /// Gives each wanted event to `give`. Memory does not grow with the trace.
@@ -103,7 +112,8 @@ pub fn events(
     progress: Progress<'_>,
     give: &mut dyn FnMut(&Described) -> io::Result<()>,
 ) -> Result<Finished, EventsError> {
-    let mut giver = Giver { filter, describer: Describer::default(), give, given: 0, failed: None };
+    let (describer, kinds) = (Describer::default(), FxHashMap::default());
+    let mut giver = Giver { filter, describer, kinds, give, given: 0, failed: None };
     let finished = read(file, &mut giver, progress)?;
     match giver.failed {
         Some(error) => Err(error.into()),
@@ -114,6 +124,7 @@ pub fn events(
 struct Giver<'a> {
     filter: &'a Filter,
     describer: Describer,
+    kinds: FxHashMap<KindId, Option<OfKind>>,
     give: &'a mut dyn FnMut(&Described) -> io::Result<()>,
     given: u64,
     failed: Option<io::Error>,
@@ -126,11 +137,15 @@ impl Visitor for Giver<'_> {
 
     fn event(&mut self, definitions: &Definitions, event: &Event<'_>) -> Flow {
         self.describer.follow(event);
-        let late = self.filter.clock.as_ref().is_some_and(|range| event.clock > *range.end());
+        let conditions = &self.filter.conditions;
+        let late = conditions.clock.as_ref().is_some_and(|range| event.clock > *range.end());
         if late || self.filter.limit == Some(self.given) {
             return Flow::Stop;
         }
-        if !self.filter.wants(&self.describer, definitions, event) {
+        let new = || self.filter.of_kind(definitions, event.kind);
+        let Some(of_kind) = self.kinds.entry(event.kind).or_insert_with(new) else { return Flow::Continue };
+        let task = self.describer.task(event.task);
+        if !conditions.event(of_kind, event, &task, self.describer.codes()) {
             return Flow::Continue;
         }
         self.given += 1;

@@ -1,13 +1,15 @@
-//! The bios of the workload, and what was counted beside them.
+//! The I/Os and bios of the workload, and what was counted beside them.
 
+use super::conditions::{Conditions, NoVirtualTime};
 use super::{Progress, Warning, warnings, workload};
 use crate::context::TimeKeeper;
-use crate::model::{Bio, Definitions, Request, RequestKind, TimeMap, WorkloadMark};
+use crate::model::{Bio, BioId, Definitions, Io, Request, RequestKind, TimeMap, WorkloadMark};
 use crate::reader::{Flow, Visitor, read};
 use crate::stitch::{Counts, Sink, Stitcher};
 use iotrace_schemas::definition::Definition;
 use iotrace_schemas::event::{Event, MARK_BEGIN};
 use iotrace_schemas::trace::reader::{ReadError, TraceFile};
+use rustc_hash::FxHashMap;
 
 /// Requests of the whole trace by kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -45,12 +47,16 @@ pub struct Report {
     pub definitions: Definitions,
     /// From clocks to virtual time.
     pub time: TimeMap,
-    /// Boot and shutdown are in it.
+    /// Boot and shutdown are in it, and I/Os that concern no disk.
     pub all: bool,
+    /// Only what fulfils conditions is in it.
+    pub chosen: bool,
     /// Names of the devices that the guest enabled and the catalog knows.
     pub devices: Vec<String>,
     /// Marks of the guest.
     pub marks: Vec<WorkloadMark>,
+    /// The I/Os, by number.
+    pub ios: Vec<Io>,
     /// The bios, by number.
     pub bios: Vec<Bio>,
     /// Requests and bios of the whole trace.
@@ -65,11 +71,27 @@ pub struct Report {
     pub cut: Option<String>,
 }
 
-/// Makes the report of a trace; with `all`, boot and shutdown are in it.
+/// Why there is no report.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// The trace cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// A condition cannot be answered.
+    #[error(transparent)]
+    Condition(#[from] NoVirtualTime),
+}
+
+/// Makes the report of what fulfils conditions in a trace; with `all`, boot and shutdown are in it.
 ///
 /// # Errors
-/// [`ReadError`].
-pub fn report(file: &TraceFile, all: bool, progress: Progress<'_>) -> Result<Report, ReadError> {
+/// [`ReportError`].
+pub fn report(
+    file: &TraceFile,
+    all: bool,
+    conditions: &Conditions,
+    progress: Progress<'_>,
+) -> Result<Report, ReportError> {
     let mut reporter =
         Reporter { collected: Collected { all, ..Collected::default() }, ..Reporter::default() };
     let finished = read(file, &mut reporter, progress)?;
@@ -77,6 +99,7 @@ pub fn report(file: &TraceFile, all: bool, progress: Progress<'_>) -> Result<Rep
     stitcher.finish(&mut collected);
     let mut warnings = warnings(&finished);
     let all = collected.choose(&mut warnings);
+    collected.apply(&conditions.settled(keeper.map(), &collected.marks)?);
     if keeper.largest > 0 {
         let text = format!(
             "the plugin's instruction count was set right {} times, by at most {} instructions",
@@ -84,12 +107,13 @@ pub fn report(file: &TraceFile, all: bool, progress: Progress<'_>) -> Result<Rep
         );
         warnings.push(Warning { severity: "info", topic: "drift".into(), text });
     }
-    collected.bios.sort_by_key(|bio| bio.id);
     Ok(Report {
         time: keeper.map().clone(),
         all,
+        chosen: !conditions.is_empty(),
         devices: stitcher.devices().map(|device| device.name.clone()).collect(),
         marks: collected.marks,
+        ios: collected.ios,
         bios: collected.bios,
         totals: collected.totals,
         counts: stitcher.counts(),
@@ -125,6 +149,7 @@ impl Visitor for Reporter {
 #[derive(Default)]
 struct Collected {
     all: bool,
+    ios: Vec<Io>,
     bios: Vec<Bio>,
     marks: Vec<WorkloadMark>,
     totals: Totals,
@@ -135,7 +160,7 @@ impl Collected {
         self.marks.iter().any(|mark| mark.code == MARK_BEGIN)
     }
 
-    /// Keeps the workload's bios; without marks, all. Returns whether all were kept.
+    /// Keeps what is of the workload; without marks, all. Returns whether all was kept.
     fn choose(&mut self, warnings: &mut Vec<Warning>) -> bool {
         if self.all {
             return true;
@@ -145,8 +170,32 @@ impl Collected {
             warnings.push(Warning::new("marks", text));
             return true;
         }
-        self.bios.retain(|bio| bio.in_workload);
+        self.keep_workload();
         false
+    }
+
+    fn keep_workload(&mut self) {
+        self.bios.retain(|bio| bio.in_workload);
+        self.ios.retain(|io| io.in_workload);
+    }
+
+    /// Keeps what fulfils the conditions, in order.
+    fn apply(&mut self, conditions: &Conditions) {
+        self.bios.sort_by_key(|bio| bio.id);
+        self.ios.sort_by_key(|io| io.id);
+        if conditions.is_empty() {
+            return;
+        }
+        let mut ios_of: FxHashMap<BioId, Vec<&Io>> = FxHashMap::default();
+        for io in &self.ios {
+            io.all_bios().into_iter().for_each(|bio| ios_of.entry(bio).or_default().push(io));
+        }
+        let wanted = |bio: &Bio| conditions.bio(bio, ios_of.get(&bio.id).into_iter().flatten().copied());
+        let bios = self.bios.iter().filter(|bio| wanted(bio)).cloned().collect();
+        let bio = |id: BioId| self.bios.binary_search_by_key(&id, |bio| bio.id).ok().map(|at| &self.bios[at]);
+        let wanted = |io: &Io| conditions.io(io, io.all_bios().into_iter().filter_map(bio));
+        self.ios = self.ios.iter().filter(|io| wanted(io)).cloned().collect();
+        self.bios = bios;
     }
 }
 
@@ -159,6 +208,12 @@ impl Sink for Collected {
         }
     }
 
+    fn io(&mut self, io: Io) {
+        if self.all || io.concerns_a_disk() && (io.in_workload || !self.begun()) {
+            self.ios.push(io);
+        }
+    }
+
     fn request(&mut self, request: &Request) {
         self.totals.add(request);
     }
@@ -166,7 +221,7 @@ impl Sink for Collected {
     fn mark(&mut self, mark: WorkloadMark) {
         self.marks.push(mark);
         if !self.all && mark.code == MARK_BEGIN {
-            self.bios.retain(|bio| bio.in_workload);
+            self.keep_workload();
         }
     }
 }

@@ -1,8 +1,10 @@
 //! What can be said on the command line.
 
+use crate::analysis::conditions::{Conditions, OpIs, Range, parse};
 use crate::analysis::events::Filter;
+use crate::analysis::path::Shape;
+use crate::analysis::subject::Wanted;
 use clap::{Args as Group, Parser, Subcommand, ValueEnum};
-use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 /// Shows what each block I/O of a traced Linux guest went through.
@@ -24,6 +26,12 @@ pub enum Command {
     Report(ReportArgs),
     /// One bio, event by event
     Bio(BioArgs),
+    /// The whole way of an I/O or a bio, call by call, from the system call to the doorbell and back
+    Path(PathArgs),
+    /// What an I/O waited for, span by span, from its call to its return
+    Why(WhyArgs),
+    /// Who raises the block softirq, who wakes the waiting, who runs the queue: with counts and evidence
+    Explain(ExplainArgs),
     /// The raw stream of events
     Events(EventsArgs),
     /// What is in the file
@@ -54,16 +62,69 @@ pub struct Common {
     pub format: Format,
 }
 
+/// Which I/Os, bios and events are wanted: the same words in every view. It comes last in a view's arguments,
+/// since its heading in the help is for all that follow.
+#[derive(Debug, Default, Group)]
+#[command(next_help_heading = "Conditions (all must hold)")]
+pub struct ConditionArgs {
+    /// What this task asked for or did (name or pid)
+    #[arg(long, value_name = "NAME|PID")]
+    pub task: Option<String>,
+    /// I/O on this file (last part of its name, or its inode number)
+    #[arg(long, value_name = "NAME|INODE")]
+    pub file: Option<String>,
+    /// I/O on this file descriptor
+    #[arg(long, value_name = "N")]
+    pub fd: Option<u64>,
+    /// Bytes asked for, or of a bio: 59, 4k, 1..4k
+    #[arg(long, value_name = "N|A..B", value_parser = parse::size)]
+    pub size: Option<Range>,
+    /// This system call: write, fsync
+    #[arg(long, value_name = "NAME", value_parser = parse::syscall)]
+    pub syscall: Option<String>,
+    /// This operation: read, write, flush, discard, or letters that it has (W, FWFS)
+    #[arg(long, value_name = "OP", value_parser = parse::op)]
+    pub op: Option<OpIs>,
+    /// Touching these sectors of 512 bytes
+    #[arg(long, value_name = "N|A..B", value_parser = parse::numbers)]
+    pub sector: Option<Range>,
+    /// Between these clocks, in instructions; either may be left out
+    #[arg(long, value_name = "A..B", value_parser = parse::clocks)]
+    pub clock: Option<Range>,
+    /// In this window of virtual time since the workload began: 1.2ms..3ms
+    #[arg(long, value_name = "A..B", value_parser = parse::time)]
+    pub time: Option<Range>,
+}
+
+impl ConditionArgs {
+    /// The conditions that were given, and one on a layer.
+    #[must_use]
+    pub fn conditions(&self, layer: Option<&String>) -> Conditions {
+        Conditions {
+            task: self.task.clone(),
+            file: self.file.clone(),
+            fd: self.fd,
+            size: self.size.clone(),
+            syscall: self.syscall.clone(),
+            op: self.op.clone(),
+            sector: self.sector.clone(),
+            layer: layer.cloned(),
+            clock: self.clock.clone(),
+            time: self.time.clone(),
+        }
+    }
+}
+
 /// Of `report`.
 #[derive(Debug, Group)]
 pub struct ReportArgs {
     /// Trace and format.
     #[command(flatten)]
     pub common: Common,
-    /// Boot and shutdown as well
+    /// Boot and shutdown as well, and I/Os that concern no disk
     #[arg(long)]
     pub all: bool,
-    /// Show at most so many bios
+    /// Show at most so many I/Os and bios
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
     /// Only the summary
@@ -75,6 +136,12 @@ pub struct ReportArgs {
     /// Times in guest instructions, not in virtual time
     #[arg(long)]
     pub instructions: bool,
+    /// This layer (block, scsi, driver): what reached it
+    #[arg(long, value_name = "LAYER", value_parser = parse::layer)]
+    pub layer: Option<String>,
+    /// What is wanted.
+    #[command(flatten)]
+    pub conditions: ConditionArgs,
 }
 
 /// Of `bio`.
@@ -84,8 +151,93 @@ pub struct BioArgs {
     #[command(flatten)]
     pub common: Common,
     /// Number of the bio, as the report has it
-    #[arg(value_name = "ID", value_parser = bio_id)]
+    #[arg(value_name = "ID", value_parser = number)]
     pub id: u64,
+}
+
+/// What `path` and `why` are asked about.
+#[derive(Debug, Group)]
+pub struct SubjectArgs {
+    /// Number of an I/O, as the report has it
+    #[arg(long, value_name = "N", value_parser = number, group = "number")]
+    pub io: Option<u64>,
+    /// Number of a bio, as the report has it
+    #[arg(long, value_name = "N", value_parser = number, group = "number")]
+    pub bio: Option<u64>,
+    /// A system call of the workload: write is the first write, write:3 the third
+    #[arg(long, value_name = "NAME[:N]", value_parser = nth, group = "number")]
+    pub call: Option<(String, usize)>,
+    /// Or the first I/O of the workload that fulfils these; if there is none, the first bio.
+    #[command(flatten)]
+    pub conditions: ConditionArgs,
+}
+
+impl SubjectArgs {
+    /// What was asked about; none if by conditions.
+    #[must_use]
+    pub fn wanted(&self) -> Option<Wanted> {
+        match (self.io, self.bio, &self.call) {
+            (Some(io), ..) => Some(Wanted::Io(io)),
+            (_, Some(bio), _) => Some(Wanted::Bio(bio)),
+            (.., Some((name, at))) => Some(Wanted::Syscall(name.clone(), *at)),
+            _ => None,
+        }
+    }
+}
+
+/// Of `path`.
+#[derive(Debug, Group)]
+pub struct PathArgs {
+    /// Trace and format.
+    #[command(flatten)]
+    pub common: Common,
+    /// At most so many levels of calls
+    #[arg(long, value_name = "N")]
+    pub depth: Option<usize>,
+    /// Only functions of this layer (may be repeated)
+    #[arg(long, value_name = "LAYER")]
+    pub layer: Vec<String>,
+    /// Nothing of what is inside this function (may be repeated)
+    #[arg(long, value_name = "FUNCTION")]
+    pub collapse: Vec<String>,
+    /// Repeated calls each by itself
+    #[arg(long)]
+    pub unfolded: bool,
+    /// What it is asked about.
+    #[command(flatten)]
+    pub subject: SubjectArgs,
+}
+
+impl PathArgs {
+    /// What is shown of the listing.
+    #[must_use]
+    pub fn shape(&self) -> Shape {
+        Shape {
+            depth: self.depth,
+            layers: self.layer.clone(),
+            collapse: self.collapse.clone(),
+            unfolded: self.unfolded,
+        }
+    }
+}
+
+/// Of `why`.
+#[derive(Debug, Group)]
+pub struct WhyArgs {
+    /// Trace and format.
+    #[command(flatten)]
+    pub common: Common,
+    /// What it is asked about.
+    #[command(flatten)]
+    pub subject: SubjectArgs,
+}
+
+/// Of `explain`.
+#[derive(Debug, Group)]
+pub struct ExplainArgs {
+    /// Trace and format.
+    #[command(flatten)]
+    pub common: Common,
 }
 
 /// Of `info`.
@@ -102,40 +254,35 @@ pub struct EventsArgs {
     /// Trace and format.
     #[command(flatten)]
     pub common: Common,
-    /// Only of this task (name or pid)
-    #[arg(long, value_name = "TASK")]
-    pub task: Option<String>,
     /// Only functions with this in their name
     #[arg(long, value_name = "NAME")]
     pub function: Option<String>,
     /// Only this stage (bio.queue), or all that begin so (rq.)
     #[arg(long, value_name = "STAGE")]
     pub stage: Option<String>,
-    /// Only this layer (block, scsi, driver)
-    #[arg(long, value_name = "LAYER")]
-    pub layer: Option<String>,
     /// Only this kind (mmio_write, clock, probe)
     #[arg(long, value_name = "KIND")]
     pub kind: Option<String>,
-    /// Only between these clocks; either may be left out
-    #[arg(long, value_name = "A..B", value_parser = clocks)]
-    pub clock: Option<RangeInclusive<u64>>,
     /// At most so many
     #[arg(long, value_name = "N")]
     pub limit: Option<u64>,
+    /// Only this layer (block, scsi, driver): what happens in it
+    #[arg(long, value_name = "LAYER", value_parser = parse::layer)]
+    pub layer: Option<String>,
+    /// What is wanted.
+    #[command(flatten)]
+    pub conditions: ConditionArgs,
 }
 
 impl EventsArgs {
-    /// The filter that was asked for.
+    /// The filter that was asked for, with conditions that are settled.
     #[must_use]
-    pub fn filter(&self) -> Filter {
+    pub fn filter(&self, conditions: Conditions) -> Filter {
         Filter {
-            task: self.task.clone(),
+            conditions,
             function: self.function.clone(),
             stage: self.stage.clone(),
-            layer: self.layer.clone(),
             kind: self.kind.clone(),
-            clock: self.clock.clone(),
             limit: self.limit,
         }
     }
@@ -175,19 +322,15 @@ pub struct KernelArgs {
     pub format: Format,
 }
 
-fn bio_id(text: &str) -> Result<u64, String> {
+fn number(text: &str) -> Result<u64, String> {
     let digits = text.strip_prefix('#').unwrap_or(text);
-    digits.parse().ok().filter(|id| *id > 0).ok_or_else(|| "bios are numbered from 1".to_owned())
+    digits.parse().ok().filter(|id| *id > 0).ok_or_else(|| "they are numbered from 1".to_owned())
 }
 
-fn clocks(text: &str) -> Result<RangeInclusive<u64>, String> {
-    let (from, to) = text.split_once("..").ok_or("a range of clocks is A..B")?;
-    let number = |text: &str, otherwise| match text.replace(['_', ','], "").as_str() {
-        "" => Ok(otherwise),
-        digits => digits.parse().map_err(|e| format!("{text:?}: {e}")),
-    };
-    let (from, to) = (number(from, 0)?, number(to.trim_start_matches('='), u64::MAX)?);
-    if from > to { Err(format!("{from} is after {to}")) } else { Ok(from..=to) }
+fn nth(text: &str) -> Result<(String, usize), String> {
+    let (name, at) = text.split_once(':').unwrap_or((text, "1"));
+    let at = at.parse().ok().filter(|at| *at > 0).ok_or("calls are counted from 1, as in write:3")?;
+    Ok((name.to_owned(), at))
 }
 
 #[cfg(test)]
@@ -201,11 +344,28 @@ mod tests {
     }
 
     #[test]
-    fn ranges_and_numbers_are_read() {
-        assert_eq!(clocks("10..1_000"), Ok(10..=1000));
-        assert_eq!(clocks(".."), Ok(0..=u64::MAX));
-        assert!(clocks("5").is_err() && clocks("9..3").is_err() && clocks("a..").is_err());
-        assert_eq!((bio_id("#12"), bio_id("12")), (Ok(12), Ok(12)));
-        assert!(bio_id("0").is_err());
+    fn numbers_are_read() {
+        assert_eq!((number("#12"), number("12")), (Ok(12), Ok(12)));
+        assert!(number("0").is_err());
+        assert_eq!(nth("write:3"), Ok(("write".into(), 3)));
+        assert!(nth("write:0").is_err());
+    }
+
+    #[test]
+    fn conditions_have_the_same_words_everywhere() {
+        for view in ["report", "path", "why", "events"] {
+            let line =
+                ["iotrace-analyze", view, "t.iot", "--fd", "3", "--size", "59", "--syscall", "sys_write"];
+            let conditions = match Args::parse_from(line).command {
+                Command::Report(args) => args.conditions.conditions(None),
+                Command::Path(args) => args.subject.conditions.conditions(None),
+                Command::Why(args) => args.subject.conditions.conditions(None),
+                Command::Events(args) => args.conditions.conditions(None),
+                _ => unreachable!(),
+            };
+            let syscall = Some("write".to_owned());
+            let expected = Conditions { fd: Some(3), size: Some(59..=59), syscall, ..Conditions::default() };
+            assert_eq!(conditions, expected, "{view}");
+        }
     }
 }

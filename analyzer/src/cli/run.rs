@@ -2,9 +2,11 @@
 
 use super::CUT;
 use super::args::{
-    Args, BioArgs, Command, Common, EventsArgs, Format, InfoArgs, KernelArgs, ReportArgs, WitnessArgs,
+    Args, BioArgs, Command, Common, EventsArgs, ExplainArgs, Format, InfoArgs, KernelArgs, PathArgs,
+    ReportArgs, SubjectArgs, WhyArgs, WitnessArgs,
 };
-use crate::analysis::{coverage, events, info, report, timeline, witness};
+use crate::analysis::subject::{self, Wanted};
+use crate::analysis::{coverage, events, explain, info, path, report, timeline, why, witness};
 use crate::view;
 use crate::view::report::{Times, Unit};
 use crate::view::text::Style;
@@ -28,6 +30,9 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     match &args.command {
         Command::Report(args) => report(args),
         Command::Bio(args) => bio(args),
+        Command::Path(args) => path(args),
+        Command::Why(args) => why(args),
+        Command::Explain(args) => explain(args),
         Command::Events(args) => events(args),
         Command::Info(args) => info(args),
         Command::Witness(args) => witness(args),
@@ -73,7 +78,8 @@ fn reading(common: &Common) -> String {
 fn report(args: &ReportArgs) -> Result<ExitCode> {
     let file = open(&args.common.trace)?;
     let bar = bar(&file, &args.common);
-    let report = report::report(&file, args.all, &mut |at| bar.set_position(at as u64))
+    let conditions = args.conditions.conditions(args.layer.as_ref());
+    let report = report::report(&file, args.all, &conditions, &mut |at| bar.set_position(at as u64))
         .with_context(|| reading(&args.common))?;
     bar.finish_and_clear();
     let options = view::report::Options {
@@ -110,10 +116,82 @@ fn bio(args: &BioArgs) -> Result<ExitCode> {
     Ok(ended(&args.common, timeline.cut.as_deref()))
 }
 
+fn path(args: &PathArgs) -> Result<ExitCode> {
+    let file = open(&args.common.trace)?;
+    let bar = bar(&file, &args.common);
+    let wanted = wanted(&file, &args.subject).with_context(|| reading(&args.common))?;
+    let found = path::path(&file, &wanted, &mut |at| bar.set_position(at as u64))
+        .with_context(|| reading(&args.common))?;
+    bar.finish_and_clear();
+    let Some(path) = found else { bail!("{} has no {}", args.common.trace.display(), name(&wanted)) };
+    let mut out = stdout();
+    match args.common.format {
+        Format::Text => view::path::write_text(&mut out, &path, &args.shape(), style())?,
+        Format::Json => view::path::write_json(&mut out, &path, &args.shape())?,
+    }
+    out.flush()?;
+    Ok(ended(&args.common, path.subject.cut.as_deref()))
+}
+
+fn why(args: &WhyArgs) -> Result<ExitCode> {
+    let file = open(&args.common.trace)?;
+    let bar = bar(&file, &args.common);
+    let wanted = wanted(&file, &args.subject).with_context(|| reading(&args.common))?;
+    let why = why::why(&file, &wanted, &mut |at| bar.set_position(at as u64))
+        .with_context(|| format!("{}, {}", reading(&args.common), name(&wanted)))?;
+    bar.finish_and_clear();
+    let mut out = stdout();
+    match args.common.format {
+        Format::Text => view::why::write_text(&mut out, &why, style())?,
+        Format::Json => view::why::write_json(&mut out, &why)?,
+    }
+    out.flush()?;
+    Ok(ended(&args.common, why.subject.cut.as_deref()))
+}
+
+fn explain(args: &ExplainArgs) -> Result<ExitCode> {
+    let file = open(&args.common.trace)?;
+    let bar = bar(&file, &args.common);
+    let explanation = explain::explain(&file, &mut |at| bar.set_position(at as u64))
+        .with_context(|| reading(&args.common))?;
+    bar.finish_and_clear();
+    let mut out = stdout();
+    match args.common.format {
+        Format::Text => view::explain::write_text(&mut out, &explanation, style())?,
+        Format::Json => view::explain::write_json(&mut out, &explanation)?,
+    }
+    out.flush()?;
+    Ok(ended(&args.common, explanation.cut.as_deref()))
+}
+
+/// What is asked about, by number or by conditions.
+fn wanted(file: &TraceFile, args: &SubjectArgs) -> Result<Wanted> {
+    let conditions = args.conditions.conditions(None);
+    match (args.wanted(), conditions.is_empty()) {
+        (Some(wanted), true) => Ok(wanted),
+        (Some(_), false) => bail!("--io, --bio and --call name one alone: they do not go with conditions"),
+        (None, true) => bail!("say which: --io N, --bio N, --call NAME[:N], or conditions as --fd N"),
+        (None, false) => {
+            let first = subject::first(file, &conditions, &mut |_| {})?;
+            first.context("no I/O and no bio of the workload fulfils the conditions")
+        }
+    }
+}
+
+fn name(wanted: &Wanted) -> String {
+    match wanted {
+        Wanted::Io(id) => format!("I/O #{id}"),
+        Wanted::Bio(id) => format!("bio #{id}"),
+        Wanted::Syscall(name, 1) => format!("call of {name} in its workload"),
+        Wanted::Syscall(name, at) => format!("{at} calls of {name} in its workload"),
+    }
+}
+
 fn events(args: &EventsArgs) -> Result<ExitCode> {
     let file = open(&args.common.trace)?;
-    let time = events::time_map(&file).with_context(|| reading(&args.common))?;
-    let (mut out, style, filter) = (stdout(), style(), args.filter());
+    let events::Times { time, marks } = events::times(&file).with_context(|| reading(&args.common))?;
+    let conditions = args.conditions.conditions(args.layer.as_ref()).settled(&time, &marks)?;
+    let (mut out, style, filter) = (stdout(), style(), args.filter(conditions));
     // No bar: the events themselves are on the terminal.
     let mut quiet = |_| {};
     let finished = match args.common.format {

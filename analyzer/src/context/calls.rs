@@ -262,12 +262,6 @@ impl<T> Calls<T> {
         self.last + 1
     }
 
-    /// The innermost call of a task, wherever it is.
-    #[must_use]
-    pub fn innermost_of(&self, task: u64) -> Option<&Frame<T>> {
-        self.tasks.get(&task)?.last()
-    }
-
     /// All open calls of a task, the outermost first.
     #[must_use]
     pub fn of_task(&self, task: u64) -> &[Frame<T>] {

@@ -77,8 +77,12 @@ impl Cause {
 pub struct Point {
     /// When, in instructions.
     pub clock: u64,
+    /// Number of the event, counted from 1 over the whole trace.
+    pub event: u64,
     /// The innermost call.
     pub call: Option<CallId>,
+    /// The outermost call of the context.
+    pub root: Option<CallId>,
     /// Address of the task that ran or was interrupted.
     pub task: u64,
     /// What the CPU was in.
@@ -128,6 +132,17 @@ pub struct Handover {
     pub to: Point,
 }
 
+/// A softirq is raised that was not pending.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Raise {
+    /// Its number.
+    pub number: u64,
+    /// Where.
+    pub at: Point,
+    /// The open calls there, the outermost first.
+    pub calls: Vec<String>,
+}
+
 /// A task stops running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Switch {
@@ -155,6 +170,8 @@ pub struct Wait {
     pub what: String,
     /// When it stopped running, was woken, and ran again, in instructions.
     pub clocks: (u64, u64, u64),
+    /// Number of the event that woke it.
+    pub event: u64,
     /// What woke it: the open calls of the waker, the outermost first.
     pub waker: Vec<String>,
     /// What the waker's CPU was in.

@@ -83,6 +83,16 @@ impl Definitions {
         BUILTINS.iter().find(|b| b.id == kind).map(|b| b.words.to_vec()).unwrap_or_default()
     }
 
+    /// Name of a softirq, as this kernel's enumerators have it (include/linux/interrupt.h); its number if they
+    /// are not known.
+    #[must_use]
+    pub fn softirq(&self, number: u64) -> String {
+        let named = self.constants.iter().find(|(name, value)| {
+            name.ends_with("_SOFTIRQ") && u64::try_from(**value).is_ok_and(|value| value == number)
+        });
+        named.map_or_else(|| number.to_string(), |(name, _)| name.trim_end_matches("_SOFTIRQ").to_owned())
+    }
+
     /// The value of a note that the user gave.
     #[must_use]
     pub fn note(&self, key: &str) -> Option<&str> {

@@ -74,6 +74,15 @@ impl Io {
         self.cached.saturating_sub(self.carried.iter().map(|c| c.to - c.from).sum())
     }
 
+    /// Bios that were queued for it or carried bytes of it, by number.
+    #[must_use]
+    pub fn all_bios(&self) -> Vec<BioId> {
+        let mut all: Vec<_> = self.bios.iter().copied().chain(self.carried.iter().map(|c| c.bio)).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
     /// It concerns a disk: its file is on one, it syncs, or bios were queued for it.
     #[must_use]
     pub fn concerns_a_disk(&self) -> bool {

@@ -72,12 +72,14 @@ pub struct Attempt {
     pub command: u64,
     /// Address of the `struct scsi_cmnd`, 0 if not seen.
     pub pointer: u64,
-    /// The queue gave it to the SCSI layer.
+    /// The queue gave it to the SCSI layer; none where that takes its requests itself (up to 4.20).
     pub dispatched: Option<u64>,
     /// By which way.
     pub way: Option<DispatchWay>,
-    /// The call of that.
-    pub dispatch_call: Option<CallId>,
+    /// By which task, or in which interrupt level of the CPU.
+    pub dispatched_by: Option<String>,
+    /// Number of the event that told so.
+    pub dispatch_event: u64,
     /// The command was made.
     pub prepared: Option<u64>,
     /// The request was started (D).
@@ -100,6 +102,8 @@ pub struct Attempt {
     pub completed_at: Option<Level>,
     /// Where the rest of the completion was done.
     pub completion: Option<CompletionWay>,
+    /// Number of the event that told so.
+    pub completion_event: u64,
     /// The rest of the completion began, in the softirq.
     pub softirq: Option<u64>,
     /// The SCSI layer was finished with it.

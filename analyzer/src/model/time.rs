@@ -37,6 +37,20 @@ impl TimeMap {
         u64::try_from(ns).ok()
     }
 
+    /// The first clock at which virtual time is not before `ns`; none if the trace has no virtual time.
+    #[must_use]
+    pub fn clock_at(&self, ns: u64) -> Option<u64> {
+        let unit = 1_i128 << self.shift?.min(32);
+        let ends = self.pieces.iter().skip(1).map(|(begin, _)| *begin).chain([u64::MAX]);
+        let pieces = self.pieces.iter().zip(ends).enumerate().map(|(at, ((begin, bias), end))| {
+            let begin = if at == 0 { 0 } else { *begin };
+            let clock = (i128::from(ns) - i128::from(*bias) + unit - 1).div_euclid(unit);
+            (u64::try_from(clock.max(0)).unwrap_or(u64::MAX).max(begin), end)
+        });
+        self.pieces.first()?;
+        Some(pieces.into_iter().find(|(clock, end)| clock < end).map_or(u64::MAX, |(clock, _)| clock))
+    }
+
     /// Virtual nanoseconds from one clock to another; 0 if it would be negative.
     #[must_use]
     pub fn between(&self, from: u64, to: u64) -> Option<u64> {
@@ -55,13 +69,15 @@ mod tests {
         map.begin(200, 1000);
         assert_eq!([0, 100, 199, 200].map(|c| map.ns(c)), [Some(10), Some(410), Some(806), Some(1800)]);
         assert_eq!(map.between(199, 200), Some(994));
+        let clocks = [0, 410, 411, 806, 807, 1800, 1801].map(|ns| map.clock_at(ns).unwrap());
+        assert_eq!(clocks, [0, 100, 101, 199, 200, 200, 201]);
     }
 
     #[test]
     fn without_icount_there_is_no_virtual_time() {
         let mut map = TimeMap::new(None);
         map.begin(0, 0);
-        assert_eq!(map.ns(5), None);
+        assert_eq!((map.ns(5), map.clock_at(5)), (None, None));
     }
 
     #[test]

@@ -101,9 +101,12 @@ impl Stitcher {
 
     /// Here, in the innermost call.
     pub(super) fn here(&self, event: &Event<'_>) -> Point {
+        let all = self.calls.all(event);
         Point {
             clock: event.clock,
-            call: self.innermost(event),
+            event: self.seen,
+            call: all.last().map(|frame| frame.number),
+            root: root(all).map(|frame| frame.number),
             task: event.task,
             level: Level::of(event.context),
         }
@@ -112,6 +115,18 @@ impl Stitcher {
     /// Here, in the call that begins with this event.
     pub(super) fn here_in(&self, event: &Event<'_>, words: &Words<'_>) -> Point {
         let here = self.here(event);
-        Point { call: if words.has_exit() { Some(self.calls.next()) } else { here.call }, ..here }
+        let next = words.has_exit().then(|| self.calls.next());
+        Point { call: next.or(here.call), root: here.root.or(next), ..here }
     }
+
+    /// The names of the open calls of the context at hand, the outermost first.
+    pub(super) fn names(&self, event: &Event<'_>) -> Vec<String> {
+        let open = self.calls.open(event).iter();
+        open.map(|frame| self.probes.name(frame.function).to_string()).collect()
+    }
+}
+
+/// The outermost call of the innermost context.
+fn root(all: &[Frame<Open>]) -> Option<&Frame<Open>> {
+    all.iter().rev().find(|frame| frame.boundary).or(all.first())
 }

@@ -4,7 +4,7 @@
 
 use super::probes::{Field, Words};
 use super::{Open, Sink, Stitcher};
-use crate::model::{CallId, Cause, Handover, HandoverKind, IoId, Level, Point, Switch, Task, Wait};
+use crate::model::{CallId, Cause, Handover, HandoverKind, IoId, Level, Point, Raise, Switch, Task, Wait};
 use iotrace_schemas::event::Event;
 use rustc_hash::FxHashMap;
 use std::rc::Rc;
@@ -124,7 +124,9 @@ impl Stitcher {
         let function = words.get(Field::WorkFunc).unwrap_or(0);
         let asked = words.get(Field::Work).and_then(|work| self.causes.works.remove(&work));
         if let Some(asked) = &asked {
+            // A work item is a context of its own.
             let to = self.here_in(event, words);
+            let to = Point { root: to.call, ..to };
             out.handover(&Handover { kind: HandoverKind::Work { function }, from: asked.from, to });
         }
         Open::Work { function, by: asked.map(|asked| asked.by) }
@@ -146,16 +148,20 @@ impl Stitcher {
         Open::Timer { function, by: asked.map(|asked| asked.by) }
     }
 
-    pub(super) fn softirq_raise(&mut self, event: &Event<'_>, words: &Words<'_>) {
+    pub(super) fn softirq_raise(&mut self, event: &Event<'_>, words: &Words<'_>, out: &mut dyn Sink) {
         let from = self.here_in(event, words);
         let number = words.get(Field::Nr).map_or(SOFTIRQS, |nr| (nr & u64::from(u32::MAX)) as usize);
         if let Some(place @ None) = self.causes.raised(event).get_mut(number) {
             *place = Some(from);
+            let own = self.probes.name(words.function()).to_string();
+            let calls = self.names(event).into_iter().chain([own]).collect();
+            out.raised(Raise { number: number as u64, at: from, calls });
         }
     }
 
     pub(super) fn softirq_run(&mut self, event: &Event<'_>, out: &mut dyn Sink) -> Open {
-        let to = Point { call: Some(self.calls.next()), ..self.here(event) };
+        let next = Some(self.calls.next());
+        let to = Point { call: next, root: next, ..self.here(event) };
         let raised = std::mem::take(self.causes.raised(event));
         for (number, from) in raised.iter().enumerate() {
             if let Some(from) = *from {
@@ -178,9 +184,9 @@ impl Stitcher {
 
     /// `try_to_wake_up` made a task run.
     pub(super) fn woken(&mut self, event: &Event<'_>, call: CallId, function: u16, task: u64) {
-        let open = self.calls.open(event).iter().map(|frame| frame.function).chain([function]);
-        let waker = open.map(|function| self.probes.name(function).to_string()).collect();
-        let from = Point { call: Some(call), ..self.here(event) };
+        let waker = self.names(event).into_iter().chain([self.probes.name(function).to_string()]).collect();
+        let here = self.here(event);
+        let from = Point { call: Some(call), root: here.root.or(Some(call)), ..here };
         let woken = Woken { from, by: self.lasting_cause(event), waker, runs: false };
         self.causes.woken.insert(task, woken);
     }
@@ -196,8 +202,15 @@ impl Stitcher {
         let Some(woken) = self.causes.woken.get_mut(&to).filter(|woken| !woken.runs) else { return };
         // It stays, as the cause of what the task does now.
         woken.runs = true;
-        let call = self.calls.innermost_of(to).map(|frame| frame.number);
-        let point = Point { clock: event.clock, call, task: to, level: Level::Task };
+        let all = self.calls.of_task(to);
+        let point = Point {
+            clock: event.clock,
+            event: self.seen,
+            call: all.last().map(|frame| frame.number),
+            root: all.first().map(|frame| frame.number),
+            task: to,
+            level: Level::Task,
+        };
         out.handover(&Handover { kind: HandoverKind::Wake { task: to }, from: woken.from, to: point });
         if let Some(blocked) = blocked.filter(|blocked| blocked.clock <= woken.from.clock) {
             out.wait(Wait {
@@ -206,6 +219,7 @@ impl Stitcher {
                 function: blocked.function.to_string(),
                 what: blocked.what,
                 clocks: (blocked.clock, woken.from.clock, event.clock),
+                event: woken.from.event,
                 waker: woken.waker.clone(),
                 level: woken.from.level,
                 waker_task: self.tasks.get(woken.from.task),

@@ -115,7 +115,9 @@ impl Stitcher {
         };
         lost.into_iter().for_each(|oddity| self.counts.add(oddity, 1));
         if let Some((irq, from)) = told_by {
-            let to = Point { clock: irq.clock, call: irq.call, task: event.task, level: Level::Hardirq };
+            let here = self.here(event);
+            let to =
+                Point { clock: irq.clock, call: irq.call, root: irq.call, level: Level::Hardirq, ..here };
             out.handover(&Handover { kind: HandoverKind::Interrupt { irq: irq.id, command }, from, to });
         }
     }

@@ -77,8 +77,8 @@ impl Interrupts {
     }
 
     /// The entry function returned.
-    pub fn left(&mut self, event: &Event<'_>) {
-        self.vcpu(event).current = None;
+    pub fn left(&mut self, event: &Event<'_>) -> Option<IrqRef> {
+        self.vcpu(event).current.take()
     }
 
     /// A driver's handler returned (`irqreturn_t`: 0 is another device's interrupt).

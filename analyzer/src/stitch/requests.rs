@@ -181,8 +181,11 @@ impl Stitcher {
         if let Some(seen) = Seen::rq(words, &self.codes) {
             out.block_event(seen.rq_event(BlockKind::RqIssue, event.clock));
         }
+        let way = self.dispatch_way(event);
         if let Some(attempt) = self.attempt(rq, |attempt| attempt.issued.is_some()) {
             attempt.issued = Some(event.clock);
+            // With one queue for each device the SCSI layer takes its requests itself: nobody gives them to it.
+            attempt.way.get_or_insert(way);
         }
     }
 
@@ -192,10 +195,10 @@ impl Stitcher {
             self.word_missing();
             return Open::Plain;
         };
-        let (way, call) = (self.dispatch_way(event), self.calls.next());
+        let (way, by, number) = (self.dispatch_way(event), self.runner(event), self.seen);
         if let Some(attempt) = self.attempt(rq, |attempt| attempt.dispatched.is_some()) {
             attempt.dispatched = Some(event.clock);
-            (attempt.way, attempt.dispatch_call) = (Some(way), Some(call));
+            (attempt.way, attempt.dispatched_by, attempt.dispatch_event) = (Some(way), Some(by), number);
         }
         Open::Dispatch { rq }
     }

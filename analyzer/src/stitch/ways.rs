@@ -22,6 +22,14 @@ impl Stitcher {
         }
     }
 
+    /// The task that runs here, or the level that interrupted it.
+    pub(super) fn runner(&self, event: &Event<'_>) -> String {
+        match Level::of(event.context) {
+            Level::Task => self.task_at(event.task).comm.to_string(),
+            level => level.name().to_owned(),
+        }
+    }
+
     pub(super) fn rq_complete(&mut self, event: &Event<'_>, words: &Words<'_>) -> Open {
         let level = Level::of(event.context);
         self.rq_step(event, words, |attempt, clock| {
@@ -41,9 +49,10 @@ impl Stitcher {
         } else {
             CompletionWay::Elsewhere
         };
+        let number = self.seen;
         self.rq_step(event, words, |attempt, clock| {
             attempt.softirq = Some(clock);
-            attempt.completion = Some(way);
+            (attempt.completion, attempt.completion_event) = (Some(way), number);
         });
     }
 }

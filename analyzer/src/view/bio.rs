@@ -1,10 +1,11 @@
 //! One bio: its stages, then everything that happened to it.
 
+use super::cause;
 use super::events::{name, source, to_json, words};
 use super::json;
 use super::text::{self, Align, Style, Table};
 use crate::analysis::timeline::Timeline;
-use crate::model::{Bio, Join, Origin, Request, RequestKind};
+use crate::model::{Bio, Carried, Join, Origin, Request, RequestKind};
 use serde_json::{Value, json as object};
 use std::io::{self, Write};
 
@@ -41,6 +42,12 @@ fn head(out: &mut dyn Write, timeline: &Timeline, style: Style) -> io::Result<()
             call.ino,
             text::device(call.dev)
         )?;
+    }
+    if let Some(cause) = &bio.cause {
+        writeln!(out, "  because    {}", cause::line(cause, &timeline.definitions))?;
+    }
+    for Carried { io, from, to, .. } in &bio.carries {
+        writeln!(out, "  carries    bytes {from} to {} of the file, written by I/O {io}", to - 1)?;
     }
     if let Origin::Split { of } = bio.origin {
         writeln!(out, "  split off  #{of}")?;

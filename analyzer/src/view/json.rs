@@ -1,7 +1,7 @@
 //! Pieces that several JSON views share.
 
 use crate::analysis::Warning;
-use crate::model::{Bio, Definitions, IrqRef, Join, Origin, Stage, TimeMap};
+use crate::model::{Bio, Carried, Definitions, Io, IrqRef, Join, Origin, Stage, Task, TimeMap};
 use iotrace_schemas::definition::At;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -77,6 +77,44 @@ pub fn span(time: &TimeMap, from: u64, to: u64) -> Value {
     json!({ "instructions": to.saturating_sub(from), "ns": time.between(from, to) })
 }
 
+/// A task.
+#[must_use]
+pub fn task(task: &Task) -> Value {
+    json!({ "comm": task.comm.to_string(), "pid": task.pid, "tgid": task.tgid })
+}
+
+/// An I/O.
+#[must_use]
+pub fn io(io: &Io, time: &TimeMap) -> Value {
+    json!({
+        "id": io.id,
+        "syscall": io.syscall.as_ref(),
+        "task": task(&io.task),
+        "fd": io.fd.map(|fd| fd as u32 as i32),
+        "file": io.file.as_ref().map(|file| json!({
+            "name": file.name,
+            "ino": file.ino,
+            "device": super::text::device(file.dev),
+        })),
+        "position": io.position,
+        "count": io.count,
+        "returned": io.returned,
+        "entered": moment(time, io.entered),
+        "left": io.left.map(|left| moment(time, left)),
+        "elapsed": io.left.map(|left| span(time, io.entered, left)),
+        "cost": io.cost,
+        "bios": io.bios,
+        "cached": io.cached,
+        "carried": carried(&io.carried),
+        "unwritten": io.unwritten(),
+        "in_workload": io.in_workload,
+    })
+}
+
+fn carried(carried: &[Carried]) -> Value {
+    carried.iter().map(|c| json!({ "io": c.io, "bio": c.bio, "from": c.from, "to": c.to })).collect()
+}
+
 /// A bio with its stages.
 #[must_use]
 pub fn bio(bio: &Bio, time: &TimeMap, definitions: &Definitions) -> Value {
@@ -94,7 +132,9 @@ pub fn bio(bio: &Bio, time: &TimeMap, definitions: &Definitions) -> Value {
         "rwbs": bio.op.rwbs(),
         "sector": bio.sector,
         "bytes": bio.bytes,
-        "task": { "comm": bio.task.comm.to_string(), "pid": bio.task.pid, "tgid": bio.task.tgid },
+        "task": task(&bio.task),
+        "cause": super::cause::to_json(bio.cause.as_deref(), definitions),
+        "carries": carried(&bio.carries),
         "call": bio.call.map(|call| json!({
             "name": call.name,
             "clock": call.clock,

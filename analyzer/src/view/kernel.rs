@@ -2,7 +2,7 @@
 
 use super::json;
 use super::text::{Align, Style, Table};
-use crate::analysis::coverage::{Coverage, Entry, Found};
+use crate::analysis::coverage::{Coverage, Entry, Found, Tally};
 use serde_json::{Value, json as object};
 use std::io::{self, Write};
 
@@ -11,9 +11,14 @@ use std::io::{self, Write};
 /// # Errors
 /// Those of `out`.
 pub fn write_text(out: &mut dyn Write, coverage: &Coverage, style: Style) -> io::Result<()> {
-    let found = coverage.functions.iter().filter(|f| f.found.is_some()).count();
+    let Tally { entries, found, renamed, inlined } = coverage.tally();
     writeln!(out, "{}", style.heading(&coverage.kernel))?;
-    writeln!(out, "{found} of {} functions of the catalog are in this kernel\n", coverage.functions.len())?;
+    writeln!(
+        out,
+        "of {entries} functions of the catalog {found} are in this kernel, {renamed} under another name, {inlined} \
+         only inlined into others, {} not at all\n",
+        entries - found - renamed - inlined
+    )?;
     let heads = ["function", "layer", "stage", "found"];
     let mut table = Table::new(heads.map(|head| (head, Align::Left)));
     for entry in &coverage.functions {
@@ -24,11 +29,15 @@ pub fn write_text(out: &mut dyn Write, coverage: &Coverage, style: Style) -> io:
 }
 
 fn place(entry: &Entry) -> String {
-    let Some(Found { symbol, module, source }) = &entry.found else {
+    let Some(Found { symbol, inside, module, source }) = &entry.found else {
         return entry.reasons.join("; ");
     };
     let mut words = vec![module.clone().unwrap_or_else(|| "image".into())];
-    words.extend((*symbol != entry.function).then(|| format!("as {symbol}")));
+    if inside.is_empty() {
+        words.extend((*symbol != entry.function).then(|| format!("as {symbol}")));
+    } else {
+        words.push(format!("inlined into {}", inside.join(", in ")));
+    }
     words.extend(source.as_ref().map(|(file, line)| format!("{file}:{line}")));
     words.extend(entry.reasons.iter().map(|reason| format!("(without {reason})")));
     words.join(" ")
@@ -48,6 +57,7 @@ fn function(entry: &Entry) -> Value {
     let found = entry.found.as_ref().map(|found| {
         object!({
             "symbol": found.symbol,
+            "inside": found.inside,
             "module": found.module,
             "file": found.source.as_ref().map(|(file, _)| file),
             "line": found.source.as_ref().map(|(_, line)| line),
@@ -76,14 +86,18 @@ mod tests {
             reasons: reasons.iter().map(|r| (*r).to_owned()).collect(),
         };
         let found = |symbol: &str, module: Option<&str>, source| {
-            Some(Found { symbol: symbol.into(), module: module.map(str::to_owned), source })
+            let module = module.map(str::to_owned);
+            Some(Found { symbol: symbol.into(), inside: Vec::new(), module, source })
         };
+        let mut inlined = found("f", None, Some(("block/bio.c".into(), 7)));
+        inlined.iter_mut().for_each(|found| found.inside = vec!["g".into(), "f".into()]);
         let coverage = Coverage {
             kernel: "Linux version 6.1".into(),
             build_id: vec![0xab],
             functions: vec![
                 entry("submit_bio", found("submit_bio", None, Some(("block/blk-core.c".into(), 841))), &[]),
                 entry("sd_done", found("sd_done.isra.0", Some("sd_mod"), None), &["cmd.rq: no struct"]),
+                entry("submit", inlined, &[]),
                 entry("do_IRQ", None, &["not in the image"]),
             ],
         };
@@ -91,11 +105,12 @@ mod tests {
         write_text(&mut out, &coverage, Style::default()).unwrap();
         insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r"
         Linux version 6.1
-        2 of 3 functions of the catalog are in this kernel
+        of 4 functions of the catalog 1 are in this kernel, 1 under another name, 1 only inlined into others, 1 not at all
 
         function    layer  stage      found
         submit_bio  block  bio.queue  image block/blk-core.c:841
         sd_done     block  bio.queue  sd_mod as sd_done.isra.0 (without cmd.rq: no struct)
+        submit      block  bio.queue  image inlined into g, in f block/bio.c:7
         do_IRQ      block  bio.queue  not in the image
         ");
     }

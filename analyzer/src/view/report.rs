@@ -1,6 +1,7 @@
-//! The report: what ran, the bios, the summary, what could not be attributed.
+//! The report: what ran, the I/Os, the bios, the summary, what could not be attributed.
 
 mod bios;
+mod ios;
 mod json;
 
 pub use json::write_json;
@@ -39,9 +40,9 @@ pub struct Options {
     pub times: Times,
     /// In which unit.
     pub unit: Unit,
-    /// At most so many bios.
+    /// At most so many I/Os and bios.
     pub limit: Option<usize>,
-    /// No bios, only their summary.
+    /// No I/Os and bios, only their summary.
     pub summary: bool,
 }
 
@@ -52,12 +53,24 @@ pub struct Options {
 pub fn write_text(out: &mut dyn Write, report: &Report, options: Options) -> io::Result<()> {
     what_ran(out, report, options.style)?;
     if !options.summary {
+        ios::write(out, report, options)?;
         bios::write(out, report, options)?;
     }
     summary(out, report, options)?;
     totals(out, report, options.style)?;
     not_attributed(out, report, options.style)?;
-    text::warnings(out, options.style, &report.warnings)
+    text::notes(out, options.style, &report.warnings)
+}
+
+/// The heading of a table.
+fn title(what: &str, count: usize, report: &Report) -> String {
+    let scope = if report.all { "the whole trace" } else { "the workload" };
+    let chosen = if report.chosen { " that fulfil the conditions" } else { "" };
+    format!("{what} of {scope}{chosen}: {count}")
+}
+
+fn unit(report: &Report, options: Options) -> Unit {
+    if report.definitions.trace.icount_shift.is_none() { Unit::Instructions } else { options.unit }
 }
 
 fn what_ran(out: &mut dyn Write, report: &Report, style: Style) -> io::Result<()> {

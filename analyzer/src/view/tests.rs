@@ -2,9 +2,12 @@
 
 use super::report::{Options, Times, Unit};
 use super::text::Style;
-use crate::analysis::events::{Filter, events as give, time_map};
-use crate::analysis::{info, report, timeline, witness};
-use crate::guest::small;
+use crate::analysis::conditions::{Conditions, OpIs};
+use crate::analysis::events::{Filter, events as give, times};
+use crate::analysis::path::{Shape, path};
+use crate::analysis::subject::Wanted;
+use crate::analysis::{explain, info, report, timeline, why, witness};
+use crate::guest::{Guest, buffered, direct_write, small};
 use crate::model::{BlockKind, Comm};
 use iotrace_schemas::trace::reader::TraceFile;
 
@@ -28,20 +31,57 @@ const PLAIN: Options = Options {
 
 #[test]
 fn report() {
-    let report = report::report(&file(), false, &mut |_| {}).unwrap();
+    let report = report::report(&file(), false, &Conditions::default(), &mut |_| {}).unwrap();
+    insta::assert_snapshot!(text(|out| super::report::write_text(out, &report, PLAIN)));
+}
+
+fn of(guest: &Guest, conditions: &Conditions) -> report::Report {
+    let file = TraceFile::from_bytes(guest.file()).unwrap();
+    report::report(&file, false, conditions, &mut |_| {}).unwrap()
+}
+
+#[test]
+fn report_of_system_calls() {
+    let report = of(&buffered(), &Conditions::default());
     insta::assert_snapshot!(text(|out| super::report::write_text(out, &report, PLAIN)));
 }
 
 #[test]
+fn report_of_what_fulfils_conditions() {
+    let conditions =
+        Conditions { fd: Some(3), size: Some(59..=59), op: Some(OpIs::Write), ..Conditions::default() };
+    let report = of(&buffered(), &conditions);
+    assert_eq!(report.ios.iter().map(|io| io.id).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(report.bios.iter().map(|bio| bio.id).collect::<Vec<_>>(), [1]);
+    let text = text(|out| super::report::write_text(out, &report, PLAIN));
+    assert!(text.contains("\nI/Os of the workload that fulfil the conditions: 2\n"), "{text}");
+}
+
+#[test]
+fn report_of_system_calls_as_json() {
+    let report = of(&buffered(), &Conditions::default());
+    let options = Options { limit: Some(1), ..PLAIN };
+    insta::assert_snapshot!(text(|out| super::report::write_json(out, &report, options)));
+}
+
+#[test]
+fn bio_with_its_cause() {
+    let file = TraceFile::from_bytes(buffered().file()).unwrap();
+    let timeline = timeline::timeline(&file, 1, &mut |_| {}).unwrap().unwrap();
+    let text = text(|out| super::bio::write_text(out, &timeline, Style::default()));
+    insta::assert_snapshot!(text.lines().take(8).collect::<Vec<_>>().join("\n"));
+}
+
+#[test]
 fn report_of_everything_in_instructions() {
-    let report = report::report(&file(), true, &mut |_| {}).unwrap();
+    let report = report::report(&file(), true, &Conditions::default(), &mut |_| {}).unwrap();
     let options = Options { times: Times::Delta, unit: Unit::Instructions, limit: Some(2), ..PLAIN };
     insta::assert_snapshot!(text(|out| super::report::write_text(out, &report, options)));
 }
 
 #[test]
 fn report_as_json() {
-    let report = report::report(&file(), false, &mut |_| {}).unwrap();
+    let report = report::report(&file(), false, &Conditions::default(), &mut |_| {}).unwrap();
     insta::assert_snapshot!(text(|out| super::report::write_json(out, &report, PLAIN)));
 }
 
@@ -56,6 +96,39 @@ fn a_bio_that_is_not_there() {
     assert!(timeline::timeline(&file(), 99, &mut |_| {}).unwrap().is_none());
 }
 
+fn way() -> TraceFile {
+    TraceFile::from_bytes(direct_write().file()).unwrap()
+}
+
+#[test]
+fn path_of_a_direct_write() {
+    let path = path(&way(), &Wanted::Syscall("pwrite".into(), 1), &mut |_| {}).unwrap().unwrap();
+    let text = text(|out| super::path::write_text(out, &path, &Shape::default(), Style::default()));
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn path_of_a_bio_in_two_layers() {
+    let path = path(&way(), &Wanted::Bio(1), &mut |_| {}).unwrap().unwrap();
+    let shape = Shape { depth: Some(2), ..Shape::default() };
+    let text = text(|out| super::path::write_text(out, &path, &shape, Style::default()));
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn why_of_a_direct_write() {
+    let why = why::why(&way(), &Wanted::Io(1), &mut |_| {}).unwrap();
+    let whole: u64 = why.spans.iter().map(|span| span.to - span.from).sum();
+    assert_eq!((whole, why.spans.windows(2).all(|pair| pair[0].to == pair[1].from)), (2050, true));
+    insta::assert_snapshot!(text(|out| super::why::write_text(out, &why, Style::default())));
+}
+
+#[test]
+fn explanation_of_a_direct_write() {
+    let explanation = explain::explain(&way(), &mut |_| {}).unwrap();
+    insta::assert_snapshot!(text(|out| super::explain::write_text(out, &explanation, Style::default())));
+}
+
 #[test]
 fn info() {
     let info = info::info(&file(), &mut |_| {}).unwrap();
@@ -68,8 +141,9 @@ fn info() {
 
 #[test]
 fn events() {
-    let (file, filter) = (file(), Filter { clock: Some(1290..=1420), ..Filter::default() });
-    let time = time_map(&file).unwrap();
+    let conditions = Conditions { clock: Some(1290..=1420), ..Conditions::default() };
+    let (file, filter) = (file(), Filter { conditions, ..Filter::default() });
+    let time = times(&file).unwrap().time;
     let lines = text(|out| {
         give(&file, &filter, &mut |_| {}, &mut |event| {
             super::events::write_line(out, event, &time, Style::default())
@@ -92,12 +166,19 @@ fn filters_choose() {
         count
     };
     let some = |text: &str| Some(text.to_owned());
+    let asked = |conditions| Filter { conditions, ..Filter::default() };
+    let none = Conditions::default;
     assert_eq!(count(Filter { stage: some("rq.issue"), ..Filter::default() }), 2);
     assert_eq!(count(Filter { stage: some("cmd."), limit: Some(3), ..Filter::default() }), 3);
     assert_eq!(count(Filter { kind: some("mark"), ..Filter::default() }), 2);
-    assert_eq!(count(Filter { function: some("bio_queue"), task: some("dd"), ..Filter::default() }), 4);
-    assert_eq!(count(Filter { function: some("bio_queue"), task: some("41"), ..Filter::default() }), 0);
-    assert_eq!(count(Filter { layer: some("scsi"), ..Filter::default() }), 0);
+    let queued = |task| {
+        let conditions = Conditions { task: some(task), ..none() };
+        count(Filter { function: some("bio_queue"), ..asked(conditions) })
+    };
+    assert_eq!((queued("dd"), queued("41")), (4, 0));
+    assert_eq!(count(asked(Conditions { layer: some("scsi"), ..none() })), 0);
+    assert_eq!(count(asked(Conditions { sector: Some(7..=7), op: Some(OpIs::Read), ..none() })), 3);
+    assert_eq!(count(asked(Conditions { sector: Some(108..=109), size: Some(4096..=4096), ..none() })), 3);
 }
 
 #[test]

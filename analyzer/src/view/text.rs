@@ -191,6 +191,28 @@ pub fn warnings(out: &mut dyn Write, style: Style, warnings: &[Warning]) -> io::
     Ok(())
 }
 
+/// The same with those of one topic summed up in a line, if they are many: their number and the first of them.
+///
+/// # Errors
+/// Those of `out`.
+pub fn notes(out: &mut dyn Write, style: Style, all: &[Warning]) -> io::Result<()> {
+    const SHOWN: usize = 3;
+    let same = |a: &Warning, b: &Warning| (a.severity, &a.topic) == (b.severity, &b.topic);
+    let mut summed: Vec<Warning> = Vec::new();
+    for warning in all {
+        let alike: Vec<_> = all.iter().filter(|other| same(other, warning)).collect();
+        if alike.len() <= SHOWN + 1 {
+            summed.push(warning.clone());
+        } else if !summed.iter().any(|other| same(other, warning)) {
+            let first: Vec<_> = alike.iter().take(SHOWN).map(|other| other.text.as_str()).collect();
+            let (first, more) = (first.join("; "), alike.len() - SHOWN);
+            let text = format!("{first}; and {more} more, which `iotrace-analyze info` lists");
+            summed.push(Warning { text, ..warning.clone() });
+        }
+    }
+    warnings(out, style, &summed)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -201,6 +223,21 @@ mod tests {
         assert_eq!([0, 949, 950, 1_234_560].map(micros), ["0.0", "0.9", "1.0", "1,234.6"]);
         assert_eq!([999, 1500, 2_000_000].map(duration), ["999 ns", "1.5 µs", "2.0 ms"]);
         assert_eq!([512, 4096, 3 << 20].map(bytes), ["512 B", "4.0 KiB", "3.0 MiB"]);
+    }
+
+    #[test]
+    fn notes_of_one_topic_are_summed_up() {
+        let note = |topic: &str, text: String| Warning { severity: "info", topic: topic.into(), text };
+        let mut all: Vec<_> = (1..=9).map(|n| note("missing", format!("f{n}"))).collect();
+        all.insert(4, note("drift", "a little".into()));
+        let mut out = Vec::new();
+        notes(&mut out, Style::default(), &all).unwrap();
+        let expected = "
+Notes
+  info: missing: f1; f2; f3; and 6 more, which `iotrace-analyze info` lists
+  info: drift: a little
+";
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 
     #[test]

@@ -1,7 +1,15 @@
 //! Builds traces by hand, for tests: what a guest would have done, call by call.
 //!
 //! Probes are defined as they are used, one for each stage, side and set of words.
-#![allow(dead_code, missing_docs)] // each test uses its part
+#![allow(dead_code, missing_docs, unused_imports)] // each test uses its part
+
+mod files;
+
+pub use files::*;
+
+mod way;
+
+pub use way::direct_write;
 
 use iotrace_schemas::definition::{
     At, Constant, Definition, Device, Probe, Register, Success, Symbol, TraceInfo,
@@ -292,7 +300,7 @@ fn bio_words(name: &str, bio: u64, io: Extent) -> Vec<(&'static str, u64)> {
 
 fn probe(id: u16, stage: &str, at: At, words: Vec<String>) -> Probe {
     let success = match (at, stage) {
-        (At::Exit, "rq.merge" | "rq.insert_merge") => Some(Success::NonZero),
+        (At::Exit, "rq.merge" | "rq.insert_merge" | "task.wake") => Some(Success::NonZero),
         (At::Exit, "merge.back" | "merge.front" | "merge.discard" | "rq.insert") => Some(Success::Equals(0)),
         _ => None,
     };

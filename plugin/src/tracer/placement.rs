@@ -8,6 +8,7 @@ use crate::args::Capture;
 use crate::guest::LoadedModule;
 use crate::instrument::Places;
 use crate::site::{Entry, Exit, Site};
+use iotrace_profile::plan::Source;
 use iotrace_profile::{Action, Function, Place, Profile};
 use iotrace_schemas::definition::{
     At, Definition, Kind, Module, Note, Probe, Severity, Site as CallSite, SiteFrame, Success, Symbol,
@@ -41,8 +42,15 @@ impl Placement {
         let moved = |(address, name): &(u64, String)| (address.wrapping_add(slide), name.clone());
         (self.slide, self.symbols) = (slide, profile.symbols.iter().map(moved).collect());
         // arch/x86/lib/retpoline.S
-        let thunks = self.symbols.iter().filter(|(_, name)| name.ends_with("_return_thunk"));
-        places.set_return_thunks(thunks.map(|(address, _)| *address).collect());
+        let named = |fits: &dyn Fn(&str) -> bool| {
+            let symbols = self.symbols.iter().filter(|(_, name)| fits(name));
+            symbols.map(|(address, _)| *address).collect()
+        };
+        places.set_thunks(
+            named(&|name| name.ends_with("_return_thunk")),
+            named(&|name| name.starts_with("__x86_indirect_")),
+        );
+        places.set_jumpers(profile.jumpers.iter().map(|address| address.wrapping_add(slide)).collect());
         // arch/x86/kernel/vmlinux.lds.S
         let label = |wanted: &str| self.symbols.iter().find(|(_, name)| name == wanted).map(|(a, _)| *a);
         if let (Some(start), Some(end)) = (label("__entry_text_start"), label("__entry_text_end")) {
@@ -176,8 +184,14 @@ impl Placement {
         }
         let leaving = function.exit.as_ref().filter(|_| recorded);
         let left = leaving.and_then(|exit| Some((exit, self.number()?)));
-        let exit = left.map(|(exit, kind)| Exit { kind, value: exit.value.is_some() });
-        let entry = Entry { kind, plan: function.entry.clone(), action: function.action, exit };
+        // An exception is its task's own.
+        let lasting = function.stage == "pci.enable";
+        let always = lasting
+            || ["irq", "softirq"].contains(&function.layer.as_str()) && !function.stage.starts_with("exc.");
+        let exit = left.map(|(exit, kind)| Exit { kind, value: exit.value.is_some(), always });
+        let begins = capture.from.as_ref().filter(|_| kind.is_some()).and_then(|from| from.tests(function));
+        let (plan, action, next) = (function.entry.clone(), function.action, next_task(function));
+        let entry = Entry { kind, plan, action, exit, begins, always, lasting, next };
         places.add_entry(address, Site::Entry(entry).keep());
         let words = function.entry.words.iter().map(|w| w.name.clone()).collect();
         let at = if function.inside.is_empty() { At::Entry } else { At::Inlined };
@@ -237,6 +251,16 @@ impl Found<'_> {
             success,
             inside: self.function.inside.clone(),
         })
+    }
+}
+
+/// The argument of a task switch that is the task which runs next.
+fn next_task(function: &Function) -> Option<u8> {
+    let switches = function.stage == "task.switch";
+    let next = function.entry.words.iter().find(|word| switches && word.name == "next")?;
+    match next.source {
+        Source::Argument(at) => Some(at),
+        _ => None,
     }
 }
 

@@ -50,6 +50,17 @@ pub fn calls_in(code: &[u8], start: u64) -> impl Iterator<Item = (u64, Callee)> 
     })
 }
 
+/// Where the jumps with a 32-bit distance in code that begins at `start` are, and where they go: `e9 rel32`
+/// (Intel SDM volume 2, JMP).
+pub fn jumps_in(code: &[u8], start: u64) -> impl Iterator<Item = (u64, u64)> + '_ {
+    code.windows(5).enumerate().filter_map(move |(at, window)| {
+        let &[0xe9, a, b, c, d] = window else { return None };
+        let from = start.wrapping_add(at as u64);
+        let distance = i32::from_le_bytes([a, b, c, d]);
+        Some((from, from.wrapping_add(5).wrapping_add_signed(distance.into())))
+    })
+}
+
 /// A call in a module whose target the loader fills in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RelocatedCall<'a> {
@@ -121,6 +132,13 @@ mod tests {
             assert_eq!(call_before(&before, 0), Some(Callee::Pointer), "{code:02x?}");
         }
         assert_eq!(call_before(&[0x90; LONGEST_CALL], 0), None);
+    }
+
+    #[test]
+    fn jumps_give_their_target() {
+        let mut code = vec![0x90; 32];
+        code[8..13].copy_from_slice(&[0xe9, 0xf3, 0x0f, 0, 0]);
+        assert_eq!(jumps_in(&code, 0x1000).collect::<Vec<_>>(), [(0x1008, 0x2000)]);
     }
 
     #[test]

@@ -135,6 +135,7 @@ fn context(catalog: &Catalog, kernel: &Kernel) -> Context {
         pid: task("pid"),
         tgid: task("tgid"),
         comm: task("comm"),
+        mm: task("mm"),
     }
 }
 

@@ -45,6 +45,8 @@ pub struct Profile {
     pub missing: Vec<Missing>,
     /// Names of the image's functions and of labels in its code, by address.
     pub symbols: Vec<(u64, String)>,
+    /// Functions of the image that end in a jump to one of those: that one returns behind the call of this one.
+    pub jumpers: Vec<u64>,
     /// Where in the source the calls of the image are, by the address behind the call.
     pub sites: Vec<(u64, Vec<SiteFrame>)>,
     /// The same of modules: by module, function and offset in it.
@@ -90,6 +92,8 @@ pub struct Context {
     pub tgid: Option<Access>,
     /// Address of the 16 bytes of the task's name.
     pub comm: Option<Access>,
+    /// A task's memory; null for a thread of the kernel.
+    pub mm: Option<Access>,
 }
 
 /// How to read a `struct module`.

@@ -1,6 +1,6 @@
 //! The table of bios.
 
-use super::{Options, Times, Unit};
+use super::{Options, Times, Unit, unit};
 use crate::analysis::report::Report;
 use crate::model::{Bio, Join, Origin, Stage, StageMark};
 use crate::view::text::{self, Align, Table};
@@ -12,8 +12,7 @@ use std::io::{self, Write};
 /// Those of `out`.
 pub fn write(out: &mut dyn Write, report: &Report, options: Options) -> io::Result<()> {
     let shown = options.limit.unwrap_or(usize::MAX).min(report.bios.len());
-    let scope = if report.all { "the whole trace" } else { "the workload" };
-    let title = format!("Bios of {scope}: {}", report.bios.len());
+    let title = super::title("Bios", report.bios.len(), report);
     writeln!(out, "\n{}", options.style.heading(&title))?;
     let list = &report.bios[..shown];
     let used = |stage: &Stage| list.iter().any(|bio| bio.at(*stage).is_some());
@@ -50,10 +49,6 @@ fn legend(out: &mut dyn Write, report: &Report, options: Options) -> io::Result<
         "  {unit} {since}; * shared with other bios; rq 5<, >5, 5+: merged at its end, its front, with its request"
     );
     writeln!(out, "{}", options.style.faint(&line))
-}
-
-fn unit(report: &Report, options: Options) -> Unit {
-    if report.definitions.trace.icount_shift.is_none() { Unit::Instructions } else { options.unit }
 }
 
 fn bio_row(bio: &Bio, stages: &[Stage], report: &Report, options: Options) -> Vec<String> {

@@ -14,6 +14,7 @@ use std::io::{self, Write};
 /// Those of `out`.
 pub fn write_json(out: &mut dyn Write, report: &Report, options: Options) -> io::Result<()> {
     let limit = if options.summary { 0 } else { options.limit.unwrap_or(usize::MAX) };
+    let ios: Vec<_> = report.ios.iter().take(limit).map(|io| json::io(io, &report.time)).collect();
     let bios = report.bios.iter().take(limit);
     let bios: Vec<_> = bios.map(|bio| json::bio(bio, &report.time, &report.definitions)).collect();
     let window = workload(&report.marks).map(|(begin, end)| {
@@ -33,6 +34,8 @@ pub fn write_json(out: &mut dyn Write, report: &Report, options: Options) -> io:
             "workload": window,
             "devices": report.devices,
             "all": report.all,
+            "io_count": report.ios.len(),
+            "ios": ios,
             "bio_count": report.bios.len(),
             "bios": bios,
             "summary": summarize(&report.bios, &report.time).iter().map(summary_json).collect::<Vec<_>>(),

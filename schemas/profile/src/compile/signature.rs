@@ -20,7 +20,9 @@ impl Signature {
     pub fn of_function(symbol: &str, types: &[&Types]) -> Self {
         let name = symbol.split('.').next().unwrap_or(symbol);
         // A clone may have lost arguments: their positions are anybody's guess, the source's the best.
-        let parameters = types.iter().find_map(|types| types.parameters(name));
+        // What is written in assembly is described too, as if it took nothing.
+        let described = |types: &&Types| types.parameters(name).filter(|p| !p.is_empty());
+        let parameters = types.iter().find_map(described);
         Self { parameters, ..Self::by_position() }
     }
 

@@ -6,12 +6,13 @@
 
 use super::functions::Ground;
 use crate::{Function, Place, Profile};
-use iotrace_kernel::{Callee, Kernel, Lines, ModuleFile, calls_in};
+use iotrace_kernel::{Callee, Kernel, Lines, ModuleFile, calls_in, jumps_in};
 use iotrace_schemas::definition::SiteFrame;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Fills in the profile's sites; without line tables there are none.
 pub fn find(ground: &Ground<'_>, profile: &mut Profile) {
+    profile.jumpers = jumpers(ground.kernel, &profile.functions);
     if let Some(lines) = &ground.lines {
         profile.sites = in_image(ground.kernel, lines, &profile.functions);
     }
@@ -24,6 +25,34 @@ pub fn find(ground: &Ground<'_>, profile: &mut Profile) {
         }
     }
     profile.module_sites = sites;
+}
+
+/// Functions of the image that may end in a jump to one of `targets`, or to another such function.
+fn jumpers(kernel: &Kernel, functions: &[Function]) -> Vec<u64> {
+    let placed = functions.iter().filter(|f| f.inside.is_empty()).filter_map(|f| match f.place {
+        Place::Image(address) => Some(address),
+        _ => None,
+    });
+    let targets: BTreeSet<_> = placed.collect();
+    let mut found = BTreeSet::new();
+    // A chain of more jumps than that has not been seen.
+    for _ in 0..3 {
+        let before = found.len();
+        for section in kernel.image().sections().iter().filter(|s| s.executable && s.allocated) {
+            let Some(code) = kernel.image().section_data(&section.name) else { continue };
+            for (from, to) in jumps_in(code, section.address) {
+                if !targets.contains(&to) && !found.contains(&to) {
+                    continue;
+                }
+                let holder = kernel.symbols().at(from).map(|symbol| symbol.addr);
+                found.extend(holder.filter(|holder| *holder != to && !targets.contains(holder)));
+            }
+        }
+        if found.len() == before {
+            break;
+        }
+    }
+    found.into_iter().collect()
 }
 
 fn in_image(kernel: &Kernel, lines: &Lines<'_>, functions: &[Function]) -> Vec<(u64, Vec<SiteFrame>)> {

@@ -1,0 +1,185 @@
+//! Conditions, as breakpoints have them: which I/Os, bios and events somebody wants to see.
+//!
+//! In: what was asked for (texts are read by [`parse`]). Out: yes or no for an I/O, a bio, an event. All
+//! conditions must hold. One that says nothing about a thing is decided by what belongs to it: an I/O lies in
+//! a range of sectors if one of its bios does, a bio is of a file descriptor if one of its I/Os is.
+
+mod event;
+pub mod parse;
+
+pub use event::OfKind;
+pub use parse::OpIs;
+
+use crate::analysis::workload;
+use crate::model::{Bio, Cause, Io, Stage, Task, TimeMap, WorkloadMark};
+use std::ops::RangeInclusive;
+
+/// Bytes of a sector.
+const SECTOR: u64 = 512;
+
+/// A range with both its ends.
+pub type Range = RangeInclusive<u64>;
+
+/// What is wanted; without any condition, everything.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Conditions {
+    /// Name or number of a task: the one that asked, or that did the work.
+    pub task: Option<String>,
+    /// Name (its last part) or inode number of a file.
+    pub file: Option<String>,
+    /// File descriptor.
+    pub fd: Option<u64>,
+    /// Bytes that an I/O asked for, or of a bio.
+    pub size: Option<Range>,
+    /// Name of the system call, as [`parse::syscall`] gives it.
+    pub syscall: Option<String>,
+    /// Operation.
+    pub op: Option<OpIs>,
+    /// Sectors of 512 bytes; touching them is enough.
+    pub sector: Option<Range>,
+    /// A layer that was reached. `sched` and `kernel` are told by events only.
+    pub layer: Option<String>,
+    /// Clocks, in instructions; being under way is enough.
+    pub clock: Option<Range>,
+    /// Virtual nanoseconds since the workload began: [`Conditions::settled`] makes clocks of them.
+    pub time: Option<Range>,
+}
+
+/// A window of virtual time was asked for, and the trace has none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the trace has no virtual time (QEMU ran without icount): give clocks in instructions instead")]
+pub struct NoVirtualTime;
+
+fn given<T>(wanted: &Option<T>, holds: impl FnOnce(&T) -> bool) -> bool {
+    wanted.as_ref().is_none_or(holds)
+}
+
+fn touch(range: &Range, from: u64, to: Option<u64>) -> bool {
+    !range.is_empty() && from <= *range.end() && to.is_none_or(|to| to >= *range.start())
+}
+
+impl Conditions {
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The same with a window of clocks in place of one of virtual time. That is counted from the first mark
+    /// of the workload's beginning, or from the guest's start if there is none.
+    ///
+    /// # Errors
+    /// [`NoVirtualTime`].
+    pub fn settled(&self, time: &TimeMap, marks: &[WorkloadMark]) -> Result<Self, NoVirtualTime> {
+        let Some(window) = &self.time else { return Ok(self.clone()) };
+        let zero = workload(marks).map_or(Some(0), |(begin, _)| time.ns(begin)).ok_or(NoVirtualTime)?;
+        let first = |ns: u64| time.clock_at(zero.saturating_add(ns)).ok_or(NoVirtualTime);
+        let (from, after) = (first(*window.start())?, first(window.end().saturating_add(1))?);
+        let clock = self.clock.clone().unwrap_or(0..=u64::MAX);
+        let clock = from.max(*clock.start())..=after.saturating_sub(1).min(*clock.end());
+        Ok(Self { clock: Some(clock), time: None, ..self.clone() })
+    }
+
+    /// Whether an I/O is wanted, given its bios.
+    pub fn io<'a>(&self, io: &Io, bios: impl IntoIterator<Item = &'a Bio>) -> bool {
+        let by_bios =
+            self.op.is_some() || self.sector.is_some() || !given(&self.layer, |l| io_reached(io, l));
+        self.hold(Some(io), None) && (!by_bios || bios.into_iter().any(|bio| self.hold_in_queue(bio)))
+    }
+
+    /// Whether a bio is wanted, given the I/Os that it was queued for or carries bytes of.
+    pub fn bio<'a>(&self, bio: &Bio, ios: impl IntoIterator<Item = &'a Io>) -> bool {
+        self.hold_in_queue(bio)
+            && (self.hold(None, Some(bio)) || ios.into_iter().any(|io| self.hold(Some(io), Some(bio))))
+    }
+
+    /// Conditions that either an I/O or a bio of it can fulfil.
+    fn hold(&self, io: Option<&Io>, bio: Option<&Bio>) -> bool {
+        let either = |of_io: &dyn Fn(&Io) -> bool, of_bio: &dyn Fn(&Bio) -> bool| {
+            io.is_some_and(of_io) || bio.is_some_and(of_bio)
+        };
+        given(&self.fd, |fd| io.is_some_and(|io| io.fd == Some(*fd)))
+            && given(&self.syscall, |name| {
+                either(&|io| *io.syscall == **name, &|bio| caused(bio, |cause| is_syscall(cause, name)))
+            })
+            && given(&self.task, |name| {
+                either(&|io| is_task(&io.task, name), &|bio| {
+                    is_task(&bio.task, name) || caused(bio, |cause| is_of_task(cause, name))
+                })
+            })
+            && given(&self.file, |file| {
+                let number = file.parse().ok();
+                either(
+                    &|io| io.file.as_ref().is_some_and(|f| f.name == *file || Some(f.ino) == number),
+                    &|bio| bio.call.is_some_and(|call| Some(call.ino) == number),
+                )
+            })
+            && given(&self.size, |range| {
+                either(&|io| io.count.is_some_and(|n| range.contains(&n)), &|bio| range.contains(&bio.bytes))
+            })
+            && given(&self.clock, |range| {
+                either(&|io| touch(range, io.entered, io.left), &|bio| {
+                    touch(range, bio.queued(), bio.ended())
+                })
+            })
+    }
+
+    /// Conditions that only a bio can fulfil.
+    fn hold_in_queue(&self, bio: &Bio) -> bool {
+        given(&self.op, |op| op.is(bio.op))
+            && given(&self.sector, |range| sectors_touch(range, bio.sector, bio.bytes))
+            && given(&self.layer, |layer| bio_reached(bio, layer))
+    }
+}
+
+/// What has no bytes (a flush) has no sectors.
+fn sectors_touch(range: &Range, sector: u64, bytes: u64) -> bool {
+    bytes > 0 && touch(range, sector, Some(sector.saturating_add((bytes - 1) / SECTOR)))
+}
+
+fn is_task(task: &Task, wanted: &str) -> bool {
+    task.comm.to_string() == wanted || wanted.parse() == Ok(task.pid)
+}
+
+fn caused(bio: &Bio, by: impl Fn(&Cause) -> bool) -> bool {
+    bio.cause.as_ref().is_some_and(|cause| cause.chain().any(by))
+}
+
+fn is_syscall(cause: &Cause, wanted: &str) -> bool {
+    matches!(cause, Cause::Syscall { name, .. } if **name == *wanted)
+}
+
+fn is_of_task(cause: &Cause, wanted: &str) -> bool {
+    match cause {
+        Cause::Syscall { task, .. } | Cause::Work { task, .. } | Cause::Thread { task, .. } => {
+            is_task(task, wanted)
+        }
+        Cause::Timer { .. } | Cause::Interrupt { .. } | Cause::Softirq => false,
+    }
+}
+
+/// Whether an I/O reached a layer, as far as it tells itself.
+fn io_reached(io: &Io, layer: &str) -> bool {
+    match layer {
+        "syscall" | "sched" | "kernel" => true,
+        "vfs" | "filesystem" => io.file.is_some(),
+        "page-cache" => io.cached > 0,
+        _ => false,
+    }
+}
+
+fn bio_reached(bio: &Bio, layer: &str) -> bool {
+    match layer {
+        "syscall" => bio.cause.as_ref().is_some_and(|cause| cause.io().is_some()),
+        "vfs" => bio.call.is_some(),
+        "page-cache" | "writeback" => !bio.carries.is_empty(),
+        "scsi" => bio.at(Stage::Issued).is_some(),
+        "driver" => bio.at(Stage::Driver).is_some(),
+        "irq" => bio.at(Stage::Interrupt).is_some(),
+        "softirq" => bio.at(Stage::Completed).is_some(),
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,219 @@
+//! Conditions as text: what a user may write, and what is said if it is something else.
+
+use super::Range;
+use crate::model::{Op, OpName};
+use iotrace_schemas::catalog::LAYERS;
+
+/// Letters of operations and flags, as `blk_fill_rwbs` has them.
+const LETTERS: &str = "RWDEFNASM";
+/// Units of virtual time, in nanoseconds; the longest names first.
+const UNITS: [(&str, u64); 5] =
+    [("ns", 1), ("us", 1_000), ("µs", 1_000), ("ms", 1_000_000), ("s", 1_000_000_000)];
+/// Units of bytes.
+const SIZES: [(&str, u64); 3] = [("k", 1 << 10), ("M", 1 << 20), ("G", 1 << 30)];
+
+/// Which operations are wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OpIs {
+    /// All that read.
+    Read,
+    /// All that write.
+    Write,
+    /// All that flush the device's cache, before or after anything else.
+    Flush,
+    /// All that give sectors up.
+    Discard,
+    /// All that have these letters among theirs.
+    Letters(String),
+}
+
+impl OpIs {
+    /// Whether an operation is one of them.
+    #[must_use]
+    pub fn is(&self, op: Op) -> bool {
+        match self {
+            Self::Read => op.name == OpName::Read,
+            Self::Write => op.name == OpName::Write,
+            Self::Flush => op.name == OpName::Flush || op.preflush,
+            Self::Discard => matches!(op.name, OpName::Discard | OpName::SecureErase),
+            Self::Letters(letters) => {
+                let has = op.rwbs();
+                letters.chars().all(|c| has.matches(c).count() >= letters.matches(c).count())
+            }
+        }
+    }
+}
+
+/// An operation: a word, or letters.
+///
+/// # Errors
+/// A message for the user.
+pub fn op(text: &str) -> Result<OpIs, String> {
+    match text {
+        "read" => Ok(OpIs::Read),
+        "write" => Ok(OpIs::Write),
+        "flush" => Ok(OpIs::Flush),
+        "discard" => Ok(OpIs::Discard),
+        letters if !letters.is_empty() && letters.chars().all(|c| LETTERS.contains(c)) => {
+            Ok(OpIs::Letters(letters.to_owned()))
+        }
+        _ => Err(format!(
+            "an operation is read, write, flush, discard, or letters of {LETTERS}, as the report has them"
+        )),
+    }
+}
+
+/// A system call: `write`, `sys_write` and `__x64_sys_write` are the same, and so are `pread` and `pread64`.
+///
+/// # Errors
+/// A message for the user.
+pub fn syscall(text: &str) -> Result<String, String> {
+    let name = text.trim_start_matches("__x64_").trim_start_matches("sys_").trim_start_matches("sys.");
+    let name = name.trim_end_matches("64");
+    let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c == '_' || c == '2');
+    if is_name { Ok(name.to_owned()) } else { Err("a system call is its name, as write or fsync".to_owned()) }
+}
+
+/// A layer.
+///
+/// # Errors
+/// A message for the user: which there are.
+pub fn layer(text: &str) -> Result<String, String> {
+    if LAYERS.contains(&text) {
+        return Ok(text.to_owned());
+    }
+    Err(format!("the layers are {}", LAYERS.join(", ")))
+}
+
+/// Bytes: `4096`, `4k`, or a range of such, `1..4k`; either end may be left out.
+///
+/// # Errors
+/// A message for the user.
+pub fn size(text: &str) -> Result<Range, String> {
+    range(text, |number| match SIZES.iter().find_map(|(unit, of)| Some((number.strip_suffix(unit)?, of))) {
+        Some((number, unit)) => {
+            whole(number)?.checked_mul(*unit).ok_or_else(|| format!("{number} is too large"))
+        }
+        None => whole(number),
+    })
+}
+
+/// Sectors or clocks: a number, or a range `A..B`; either end may be left out.
+///
+/// # Errors
+/// A message for the user.
+pub fn numbers(text: &str) -> Result<Range, String> {
+    range(text, whole)
+}
+
+/// Clocks, in instructions: a range `A..B`; either end may be left out.
+///
+/// # Errors
+/// A message for the user.
+pub fn clocks(text: &str) -> Result<Range, String> {
+    if !text.contains("..") {
+        return Err("a range of clocks is A..B, in instructions".to_owned());
+    }
+    numbers(text)
+}
+
+/// Virtual time since the workload began, in nanoseconds: a range `1.2ms..3ms`; either end may be left out.
+///
+/// # Errors
+/// A message for the user.
+pub fn time(text: &str) -> Result<Range, String> {
+    if !text.contains("..") {
+        return Err("a window of time is A..B, as 1.2ms..3ms".to_owned());
+    }
+    range(text, |moment| {
+        let (number, unit) = UNITS
+            .iter()
+            .find_map(|(name, unit)| Some((moment.strip_suffix(name)?, *unit)))
+            .ok_or_else(|| format!("{moment:?} has no unit: ns, us, ms or s"))?;
+        decimal(number, unit).ok_or_else(|| format!("{moment:?} is no time"))
+    })
+}
+
+/// A decimal number of units, exactly, as far as the units have parts.
+fn decimal(text: &str, unit: u64) -> Option<u64> {
+    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
+    if part.chars().any(|c| !c.is_ascii_digit()) || whole.is_empty() && part.is_empty() {
+        return None;
+    }
+    let whole: u64 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
+    let digits = part.bytes().scan(unit, |unit, digit| {
+        *unit /= 10;
+        Some(u64::from(digit - b'0') * *unit)
+    });
+    whole.checked_mul(unit)?.checked_add(digits.sum())
+}
+
+fn whole(text: &str) -> Result<u64, String> {
+    text.replace(['_', ','], "").parse().map_err(|_| format!("{text:?} is no number"))
+}
+
+fn range(text: &str, number: impl Fn(&str) -> Result<u64, String>) -> Result<Range, String> {
+    let Some((from, to)) = text.split_once("..") else {
+        let only = number(text)?;
+        return Ok(only..=only);
+    };
+    let end = |text: &str, otherwise| if text.is_empty() { Ok(otherwise) } else { number(text) };
+    let (first, last) = (end(from, 0)?, end(to.trim_start_matches('='), u64::MAX)?);
+    if first > last { Err(format!("{from} is after {to}")) } else { Ok(first..=last) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_read() {
+        assert_eq!(clocks("10..1_000"), Ok(10..=1000));
+        assert_eq!(clocks(".."), Ok(0..=u64::MAX));
+        assert_eq!((numbers("7"), size("4k"), size("1..=2M")), (Ok(7..=7), Ok(4096..=4096), Ok(1..=2 << 20)));
+        assert_eq!(time("1.2ms..3ms"), Ok(1_200_000..=3_000_000));
+        assert_eq!(time("..0.0000000019s"), Ok(0..=1));
+        assert_eq!(time("17µs..18us"), Ok(17_000..=18_000));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (result, expected) in [
+            (clocks("5").map(drop), "a range of clocks is A..B"),
+            (clocks("9..3").map(drop), "9 is after 3"),
+            (clocks("a..").map(drop), "\"a\" is no number"),
+            (time("1..2").map(drop), "\"1\" has no unit"),
+            (time("1ms").map(drop), "a window of time is A..B"),
+            (time("x1ms..").map(drop), "\"x1ms\" is no time"),
+            (time(".s..").map(drop), "is no time"),
+            (size("4q").map(drop), "\"4q\" is no number"),
+            (size("99999999999999G").map(drop), "too large"),
+            (op("rw").map(drop), "an operation is read"),
+            (layer("disk").map(drop), "the layers are syscall, vfs"),
+            (syscall("wr!te").map(drop), "a system call is its name"),
+        ] {
+            let message = result.unwrap_err();
+            assert!(message.contains(expected), "{message}");
+        }
+    }
+
+    #[test]
+    fn operations_are_words_or_letters() {
+        let flushed = Op { preflush: true, fua: true, sync: true, ..Op::plain(OpName::Write) };
+        for (text, is) in
+            [("write", true), ("flush", true), ("read", false), ("W", true), ("FWF", true), ("FFF", false)]
+        {
+            assert_eq!(op(text).unwrap().is(flushed), is, "{text}");
+        }
+        assert!(
+            !op("F").unwrap().is(Op::plain(OpName::Write)) && op("R").unwrap().is(Op::plain(OpName::Read))
+        );
+    }
+
+    #[test]
+    fn a_system_call_has_many_names() {
+        for text in ["pwrite64", "sys_pwrite64", "__x64_sys_pwrite64", "pwrite", "sys.pwrite"] {
+            assert_eq!(syscall(text).as_deref(), Ok("pwrite"));
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! Three questions about the block layer, answered with what happened in a trace.
+//!
+//! 1. How does the block softirq come to be raised, by whom, and when does the completion do without it?
+//! 2. How is the task woken that waits in a system call, and by whom?
+//! 3. Does a thread run the queue of requests, or by which way was each request dispatched?
+//!
+//! In: a trace. Out: an [`Explanation`]: what was counted, each with the number of the first event that shows
+//! it. Counted is what happened between the marks of the workload; without marks, everything.
+
+use super::{Progress, subject::cut};
+use crate::context::TimeKeeper;
+use crate::model::{
+    Attempt, CompletionWay, Definitions, DispatchWay, Level, Raise, Request, TimeMap, Wait, WorkloadMark,
+};
+use crate::reader::{Flow, Visitor, read};
+use crate::stitch::{Sink, Stitcher};
+use iotrace_schemas::definition::Definition;
+use iotrace_schemas::event::Event;
+use iotrace_schemas::trace::reader::{ReadError, TraceFile};
+use std::collections::BTreeMap;
+
+/// Something that happened so many times.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Times {
+    /// How often.
+    pub count: u64,
+    /// Number of the first event that shows it, counted from 1 over the whole trace.
+    pub first: u64,
+}
+
+impl Times {
+    fn add(&mut self, event: u64) {
+        if self.count == 0 {
+            self.first = event;
+        }
+        self.count += 1;
+    }
+}
+
+/// How a completion came to be: what the CPU was in when the driver told the block layer, and where the rest was
+/// done.
+pub type Completed = (Level, CompletionWay);
+
+/// A kind of wait.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Waited {
+    /// The function that the task waited in.
+    pub function: String,
+    /// What for, as the catalog says it.
+    pub what: String,
+    /// The open calls of the waker, the outermost first.
+    pub waker: Vec<String>,
+    /// What the waker's CPU was in.
+    pub level: Level,
+    /// Name of the waker's task, if it was a task.
+    pub by: Option<String>,
+}
+
+/// The answers.
+#[derive(Debug, Clone, Default)]
+pub struct Explanation {
+    /// How the block softirq was raised: the open calls, the outermost first, and what the CPU was in.
+    pub raises: BTreeMap<(Vec<String>, Level), Times>,
+    /// How completions came.
+    pub completions: BTreeMap<Completed, Times>,
+    /// How waiting tasks were woken; with the instructions from stopping to being woken, added up.
+    pub waits: BTreeMap<Waited, (Times, u64)>,
+    /// By which way requests were dispatched, and by which task, or at which level.
+    pub dispatches: BTreeMap<(DispatchWay, String), Times>,
+    /// Way of each request's attempt: request, command, way, number of the event.
+    pub requests: Vec<(u64, u64, DispatchWay, u64)>,
+    /// Only what happened between the marks of the workload is counted.
+    pub marked: bool,
+    /// From clocks to virtual time.
+    pub time: TimeMap,
+    /// What the trace says about itself.
+    pub definitions: Definitions,
+    /// The file was cut: where and why.
+    pub cut: Option<String>,
+}
+
+/// Answers the questions from a trace.
+///
+/// # Errors
+/// [`ReadError`].
+pub fn explain(file: &TraceFile, progress: Progress<'_>) -> Result<Explanation, ReadError> {
+    let mut reading = Reading::default();
+    let finished = read(file, &mut reading, progress)?;
+    let Reading { mut stitcher, mut seen, keeper } = reading;
+    stitcher.finish(&mut seen);
+    let mut explanation = seen.settle(&finished.definitions);
+    explanation.time = keeper.map().clone();
+    explanation.cut = cut(&finished);
+    explanation.definitions = finished.definitions;
+    Ok(explanation)
+}
+
+#[derive(Default)]
+struct Reading {
+    stitcher: Stitcher,
+    seen: Seen,
+    keeper: TimeKeeper,
+}
+
+impl Visitor for Reading {
+    fn define(&mut self, definition: &Definition) {
+        if let Definition::Trace(info) = definition {
+            self.keeper = TimeKeeper::new(info.icount_shift);
+        }
+        self.stitcher.define(definition);
+    }
+
+    fn event(&mut self, _: &Definitions, event: &Event<'_>) -> Flow {
+        self.keeper.event(event);
+        self.stitcher.event(event, &mut self.seen);
+        Flow::Continue
+    }
+}
+
+#[derive(Default)]
+struct Seen {
+    marks: Vec<WorkloadMark>,
+    /// Softirq, clock, and the rest.
+    raises: Vec<Raise>,
+    answer: Explanation,
+}
+
+impl Seen {
+    /// Whether a clock is in the workload, as far as it is known by now.
+    fn inside(&self, clock: u64) -> bool {
+        match super::workload(&self.marks) {
+            Some((begin, end)) => clock >= begin && end.is_none_or(|end| clock <= end),
+            None => true,
+        }
+    }
+
+    /// What was seen before the first mark does not count if there is one.
+    fn begin(&mut self) {
+        self.raises.clear();
+        self.answer = Explanation::default();
+    }
+
+    fn settle(mut self, definitions: &Definitions) -> Explanation {
+        // include/linux/interrupt.h
+        let block = definitions.constants.get("BLOCK_SOFTIRQ").copied().unwrap_or(4).cast_unsigned();
+        for raise in self.raises.iter().filter(|raise| raise.number == block) {
+            let key = (raise.calls.clone(), raise.at.level);
+            self.answer.raises.entry(key).or_default().add(raise.at.event);
+        }
+        self.answer.marked = super::workload(&self.marks).is_some();
+        self.answer
+    }
+
+    fn attempt(&mut self, request: &Request, attempt: &Attempt) {
+        if let (Some(way), Some(clock)) = (attempt.way, attempt.dispatched)
+            && self.inside(clock)
+        {
+            let by = attempt.dispatched_by.clone().unwrap_or_default();
+            self.answer.dispatches.entry((way, by)).or_default().add(attempt.dispatch_event);
+            self.answer.requests.push((request.id, attempt.command, way, attempt.dispatch_event));
+        }
+        if let (Some(level), Some(way), Some(clock)) =
+            (attempt.completed_at, attempt.completion, attempt.completed)
+            && self.inside(clock)
+        {
+            self.answer.completions.entry((level, way)).or_default().add(attempt.completion_event);
+        }
+    }
+}
+
+impl Sink for Seen {
+    fn mark(&mut self, mark: WorkloadMark) {
+        let before = super::workload(&self.marks).is_some();
+        self.marks.push(mark);
+        if !before && super::workload(&self.marks).is_some() {
+            self.begin();
+        }
+    }
+
+    fn raised(&mut self, raise: Raise) {
+        if self.inside(raise.at.clock) {
+            self.raises.push(raise);
+        }
+    }
+
+    fn request(&mut self, request: &Request) {
+        request.attempts.iter().for_each(|attempt| self.attempt(request, attempt));
+    }
+
+    fn wait(&mut self, wait: Wait) {
+        if !self.inside(wait.clocks.0) {
+            return;
+        }
+        let by = (wait.level == Level::Task).then(|| thread_family(&wait.waker_task.comm.to_string()));
+        let kind =
+            Waited { function: wait.function, what: wait.what, waker: wait.waker, level: wait.level, by };
+        let (times, waited) = self.answer.waits.entry(kind).or_default();
+        times.add(wait.event);
+        *waited += wait.clocks.1 - wait.clocks.0;
+    }
+}
+
+/// The name of a thread without the numbers that tell it from its like: `kworker` of `kworker/0:1H`.
+pub(super) fn thread_family(comm: &str) -> String {
+    comm.split(['/', ':']).next().unwrap_or(comm).to_owned()
+}

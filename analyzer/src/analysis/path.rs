@@ -1,0 +1,170 @@
+//! The whole way of an I/O or a bio: the calls that were made for it, in all contexts, in the order of time.
+//!
+//! In: a trace, what is asked about. Out: a [`Path`]: segments, each a run of calls in one context, with the
+//! hand-overs between them.
+//!
+//! A context (from the outermost call of a task, an interrupt, a softirq, a work item to its end) belongs to
+//! the path if one of its calls is about one of the objects. Of a system call that is asked about everything
+//! is shown, of other contexts the calls about the objects, those inside them, and those they were made in.
+
+mod collect;
+mod lines;
+mod shape;
+
+use super::Progress;
+use super::describe::Describer;
+use super::events::time_map;
+use super::subject::{Subject, Wanted, subject};
+use crate::model::{
+    CallId, Definitions, Ending, Handover, HandoverKind, IrqRef, Level, Switch, Task, TimeMap,
+};
+use iotrace_schemas::trace::reader::{ReadError, TraceFile};
+
+pub use shape::{Shape, shape};
+
+use std::collections::BTreeMap;
+
+/// A call, or something that happened in one, as the listing shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// Number of the call; none of what is no call.
+    pub call: Option<CallId>,
+    /// How deep in its context, inlined functions included.
+    pub depth: usize,
+    /// Name of the function, or of the event.
+    pub name: String,
+    /// It is an inlined instance, an access to a device, or the like: it has no extent.
+    pub instant: bool,
+    /// The compiler inlined it into the function around it.
+    pub inlined: bool,
+    /// Layer in the catalog; empty of what is no function.
+    pub layer: String,
+    /// Stage in the catalog.
+    pub stage: String,
+    /// Where the function is in the source; no file if not known.
+    pub source: (String, u32),
+    /// Where it was called from; no file if not known.
+    pub site: (String, u32),
+    /// Words worth showing: name and text.
+    pub words: Vec<(String, String)>,
+    /// When it began, in instructions.
+    pub clock: u64,
+    /// When it was over, in instructions.
+    pub end: Option<u64>,
+    /// Instructions in it and in what it called.
+    pub total: u64,
+    /// Instructions in it alone.
+    pub own: u64,
+    /// How it ended.
+    pub ending: Option<Ending>,
+    /// What it returned.
+    pub returned: Option<u64>,
+    /// It is about one of the objects.
+    pub marked: bool,
+    /// Times that it, and what is inside it, came in a row; the numbers are sums.
+    pub times: u64,
+    /// What it handed over, by its place in [`Path::handovers`].
+    pub handovers: Vec<usize>,
+    /// The task stopped running in it at the first clock and went on at the second, in instructions; 0 if it
+    /// was not seen to go on.
+    pub stops: Vec<(u64, u64)>,
+}
+
+/// Calls in one context, in the order in which they were entered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Segment {
+    /// The context's outermost call.
+    pub root: CallId,
+    /// Its function.
+    pub function: String,
+    /// The task that it is, or that was interrupted.
+    pub task: Task,
+    /// What the CPU is in.
+    pub level: Level,
+    /// The interrupt, if it is one.
+    pub interrupt: Option<IrqRef>,
+    /// The function of the work item, if it is one.
+    pub work: Option<String>,
+    /// The context goes on: its first part stands further up.
+    pub resumed: bool,
+    /// The calls.
+    pub lines: Vec<Line>,
+}
+
+/// The way of an I/O or a bio.
+#[derive(Debug, Clone)]
+pub struct Path {
+    /// What was asked about, and what belongs to it.
+    pub subject: Subject,
+    /// What was done for it.
+    pub segments: Vec<Segment>,
+    /// How contexts handed over to one another, those in which the path has a part.
+    pub handovers: Vec<Handover>,
+    /// Tasks that were woken, by the addresses of their `task_struct`.
+    pub tasks: BTreeMap<u64, Task>,
+    /// From clocks to virtual time.
+    pub time: TimeMap,
+    /// What the trace says about itself.
+    pub definitions: Definitions,
+}
+
+/// The way of what is asked about; none if the trace has it not.
+///
+/// # Errors
+/// [`ReadError`].
+pub fn path(file: &TraceFile, wanted: &Wanted, progress: Progress<'_>) -> Result<Option<Path>, ReadError> {
+    let Some(subject) = subject(file, wanted, progress)? else { return Ok(None) };
+    let time = time_map(file)?;
+    let (collected, definitions, describer) = collect::collect(file, &subject, progress)?;
+    let segments = lines::segments(&collected, &definitions, &describer, &subject);
+    let handovers = collected.handovers;
+    let woken = handovers.iter().filter_map(|handover| match handover.kind {
+        HandoverKind::Wake { task } => Some((task, describer.task(task))),
+        _ => None,
+    });
+    let tasks = woken.collect();
+    let mut path = Path { subject, segments, handovers, tasks, time, definitions };
+    path.attach(&collected.switches);
+    Ok(Some(path))
+}
+
+impl Path {
+    /// Puts hand-overs and stops at the lines in which they happened.
+    fn attach(&mut self, switches: &[Switch]) {
+        let handovers = &self.handovers;
+        for line in self.segments.iter_mut().flat_map(|segment| &mut segment.lines) {
+            let here = |handover: &Handover| match handover.kind {
+                // A doorbell is an access, not a call.
+                HandoverKind::Interrupt { .. } => line.instant && handover.from.clock == line.clock,
+                _ => line.call.is_some() && handover.from.call == line.call,
+            };
+            line.handovers = (0..handovers.len()).filter(|at| here(&handovers[*at])).collect();
+            let stops = switches.iter().filter(|s| s.call.is_some() && s.call == line.call);
+            line.stops = stops.map(|stop| (stop.clock, goes_on(switches, stop))).collect();
+        }
+    }
+
+    /// What the context was asked for by, last before it began.
+    #[must_use]
+    pub fn asked(&self, segment: &Segment) -> Option<&Handover> {
+        let begin = segment.lines.first()?.clock;
+        let fits = |handover: &&Handover| {
+            let wake = matches!(handover.kind, HandoverKind::Wake { .. });
+            handover.to.root == Some(segment.root)
+                && if wake { segment.resumed && handover.to.clock <= begin } else { !segment.resumed }
+        };
+        self.handovers.iter().rev().find(fits)
+    }
+}
+
+/// When the task runs again that a switch stopped; 0 if that was not seen.
+fn goes_on(switches: &[Switch], stop: &Switch) -> u64 {
+    switches.iter().find(|s| s.clock > stop.clock && s.to == stop.from).map_or(0, |s| s.clock)
+}
+
+impl Describer {
+    /// The name of a function's address, or the address.
+    pub(crate) fn function(definitions: &Definitions, address: u64) -> String {
+        definitions.symbols.get(&address).cloned().unwrap_or_else(|| format!("{address:#x}"))
+    }
+}

@@ -1,0 +1,281 @@
+//! Picks up the contexts that have a part in a subject's way.
+//!
+//! In: a trace, the subject. Out: their calls. A context's calls are kept while it is open, and longer only if
+//! one of them is about an object of the subject.
+
+use crate::analysis::Progress;
+use crate::analysis::describe::Describer;
+use crate::analysis::objects::Objects;
+use crate::analysis::subject::Subject;
+use crate::model::{Call, CallEnd, CallId, Definitions, Handover, IrqRef, Level, Switch};
+use crate::reader::{Flow, Visitor, read};
+use crate::stitch::{Sink, Stitcher};
+use iotrace_schemas::definition::Definition;
+use iotrace_schemas::event::{Event, FIRST_PROBE, KindId};
+use iotrace_schemas::trace::reader::{ReadError, TraceFile};
+use rustc_hash::{FxHashMap, FxHashSet};
+
+/// An event of a context: a call, or something in one.
+#[derive(Debug, Clone)]
+pub struct Node {
+    /// Its place among all events that were looked at.
+    pub order: u64,
+    /// Number of the call; none of what is no call.
+    pub call: Option<CallId>,
+    /// The call it is in, by its place among the context's nodes.
+    pub parent: Option<usize>,
+    /// Kind of the event.
+    pub kind: KindId,
+    /// When, in instructions.
+    pub clock: u64,
+    /// The return address.
+    pub caller: u64,
+    /// The event's words.
+    pub words: Vec<u64>,
+    /// How it ended.
+    pub end: Option<CallEnd>,
+    /// It is about an object of the subject.
+    pub marked: bool,
+}
+
+/// A context, from its outermost call to its end.
+#[derive(Debug, Clone)]
+pub struct Activity {
+    /// The outermost call.
+    pub root: CallId,
+    /// The task that it is, or that was interrupted.
+    pub task: u64,
+    /// What the CPU was in when it began.
+    pub level: Level,
+    /// The interrupt, if it is one.
+    pub interrupt: Option<IrqRef>,
+    /// All of it was asked for.
+    pub whole: bool,
+    /// Its events in order.
+    pub nodes: Vec<Node>,
+}
+
+/// What was picked up.
+#[derive(Debug, Default)]
+pub struct Collected {
+    /// Contexts, in the order in which they began.
+    pub activities: Vec<Activity>,
+    /// Hand-overs between contexts, at least one of which is among them.
+    pub handovers: Vec<Handover>,
+    /// Switches from and to the subject's tasks.
+    pub switches: Vec<Switch>,
+}
+
+/// Picks up what belongs to a subject.
+pub fn collect(
+    file: &TraceFile,
+    subject: &Subject,
+    progress: Progress<'_>,
+) -> Result<(Collected, Definitions, Describer), ReadError> {
+    let mut reading = Reading {
+        stitcher: Stitcher::default(),
+        describer: Describer::default(),
+        collector: Collector::new(subject),
+    };
+    let finished = read(file, &mut reading, progress)?;
+    Ok((reading.collector.finish(), finished.definitions, reading.describer))
+}
+
+struct Reading {
+    stitcher: Stitcher,
+    describer: Describer,
+    collector: Collector,
+}
+
+impl Visitor for Reading {
+    fn define(&mut self, definition: &Definition) {
+        self.stitcher.define(definition);
+        self.describer.define(definition);
+        if let Definition::Probe(probe) = definition
+            && probe.stage == "task.wake"
+        {
+            self.collector.wakes.insert(probe.id);
+        }
+    }
+
+    fn event(&mut self, _: &Definitions, event: &Event<'_>) -> Flow {
+        self.describer.follow(event);
+        self.stitcher.event(event, &mut self.collector);
+        if event.clock > self.collector.last && !self.collector.waits() { Flow::Stop } else { Flow::Continue }
+    }
+}
+
+struct Collector {
+    objects: Objects,
+    /// Tasks whose being woken matters, and when.
+    sleepers: Vec<(u64, u64, u64)>,
+    doorbells: FxHashSet<u64>,
+    /// Calls of which everything is wanted.
+    whole: FxHashSet<CallId>,
+    /// Kinds of events that wake a task.
+    wakes: FxHashSet<KindId>,
+    first: u64,
+    last: u64,
+    order: u64,
+    open: FxHashMap<CallId, Activity>,
+    /// Root and place of each open call.
+    places: FxHashMap<CallId, (CallId, usize)>,
+    kept: FxHashSet<CallId>,
+    collected: Collected,
+}
+
+impl Collector {
+    fn new(subject: &Subject) -> Self {
+        let (first, last) = subject.window();
+        let attempts = subject.requests.iter().flat_map(|request| &request.attempts);
+        let sleepers =
+            subject.ios.iter().map(|io| (io.task.address, io.entered, io.left.unwrap_or(u64::MAX)));
+        Self {
+            objects: Objects::new(&subject.bios, &subject.requests),
+            sleepers: sleepers.collect(),
+            doorbells: attempts.filter_map(|attempt| attempt.doorbell).collect(),
+            whole: subject.ios.iter().filter_map(|io| io.call).collect(),
+            wakes: FxHashSet::default(),
+            first,
+            last,
+            order: 0,
+            open: FxHashMap::default(),
+            places: FxHashMap::default(),
+            kept: FxHashSet::default(),
+            collected: Collected::default(),
+        }
+    }
+
+    /// A context that has a part in it is still open.
+    fn waits(&self) -> bool {
+        self.open.keys().any(|root| self.kept.contains(root))
+    }
+
+    fn is_about(&self, event: &Event<'_>) -> bool {
+        if event.clock < self.first {
+            return false;
+        }
+        if event.kind < FIRST_PROBE {
+            return self.doorbells.contains(&event.clock);
+        }
+        let wakes = self.wakes.contains(&event.kind);
+        event.words.iter().any(|word| {
+            self.objects.name(*word, event.clock).is_some() || wakes && self.sleeps(*word, event.clock)
+        })
+    }
+
+    fn sleeps(&self, task: u64, clock: u64) -> bool {
+        self.sleepers.iter().any(|(address, from, to)| *address == task && (*from..=*to).contains(&clock))
+    }
+
+    fn add(&mut self, root: CallId, mut node: Node) {
+        self.order += 1;
+        node.order = self.order;
+        let Some(activity) = self.open.get_mut(&root) else { return };
+        if node.marked || node.call.is_some_and(|call| self.whole.contains(&call)) {
+            self.kept.insert(root);
+        }
+        if let Some(call) = node.call {
+            activity.whole |= self.whole.contains(&call);
+            self.places.insert(call, (root, activity.nodes.len()));
+        }
+        activity.nodes.push(node);
+    }
+
+    fn close(&mut self, root: CallId) {
+        let Some(activity) = self.open.remove(&root) else { return };
+        activity.nodes.iter().filter_map(|node| node.call).for_each(|call| _ = self.places.remove(&call));
+        if self.kept.contains(&root) {
+            self.collected.activities.push(activity);
+        }
+    }
+
+    fn finish(mut self) -> Collected {
+        let open: Vec<_> = self.open.keys().copied().collect();
+        open.into_iter().for_each(|root| self.close(root));
+        let Self { kept, mut collected, .. } = self;
+        collected.activities.sort_by_key(|activity| activity.root);
+        let has = |root: Option<CallId>| root.is_some_and(|root| kept.contains(&root));
+        collected.handovers.retain(|handover| has(handover.from.root) || has(handover.to.root));
+        collected
+    }
+}
+
+impl Sink for Collector {
+    fn entered(&mut self, call: &Call, event: &Event<'_>) {
+        let parent = call.parent.filter(|_| call.depth_in_context > 0);
+        let place = parent.and_then(|parent| self.places.get(&parent).copied());
+        let root = place.map_or(call.id, |(root, _)| root);
+        if place.is_none() {
+            let activity = Activity {
+                root,
+                task: call.task,
+                level: call.level,
+                interrupt: None,
+                whole: false,
+                nodes: Vec::new(),
+            };
+            self.open.insert(root, activity);
+        }
+        let marked = self.is_about(event);
+        let node = Node {
+            order: 0,
+            call: Some(call.id),
+            parent: place.map(|(_, at)| at),
+            kind: event.kind,
+            clock: event.clock,
+            caller: call.caller,
+            words: event.words.to_vec(),
+            end: None,
+            marked,
+        };
+        self.add(root, node);
+    }
+
+    fn passed(&mut self, within: Option<CallId>, event: &Event<'_>) {
+        let Some((root, at)) = within.and_then(|within| self.places.get(&within).copied()) else { return };
+        let node = Node {
+            order: 0,
+            call: None,
+            parent: Some(at),
+            kind: event.kind,
+            clock: event.clock,
+            caller: 0,
+            words: event.words.to_vec(),
+            end: None,
+            marked: self.is_about(event),
+        };
+        self.add(root, node);
+    }
+
+    fn left(&mut self, end: &CallEnd) {
+        let Some((root, at)) = self.places.get(&end.id).copied() else { return };
+        if let Some(node) = self.open.get_mut(&root).and_then(|activity| activity.nodes.get_mut(at)) {
+            node.end = Some(*end);
+        }
+        if root == end.id {
+            self.close(root);
+        }
+    }
+
+    fn switched(&mut self, switch: &Switch) {
+        let inside = (self.first..=self.last).contains(&switch.clock);
+        let ours = |task: u64| self.sleepers.iter().any(|(address, ..)| *address == task);
+        if inside && (ours(switch.from) || ours(switch.to)) {
+            self.collected.switches.push(*switch);
+        }
+    }
+
+    fn handover(&mut self, handover: &Handover) {
+        let inside = handover.to.clock >= self.first && handover.from.clock <= self.last;
+        if inside {
+            self.collected.handovers.push(*handover);
+        }
+    }
+
+    fn interrupted(&mut self, irq: &IrqRef) {
+        if let Some(activity) = irq.call.and_then(|call| self.open.get_mut(&call)) {
+            activity.interrupt = Some(*irq);
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! From the events of contexts to the lines of a listing.
+
+use super::collect::{Activity, Collected, Node};
+use super::{Line, Segment};
+use crate::analysis::describe::{Describer, Word};
+use crate::analysis::objects::Objects;
+use crate::analysis::subject::Subject;
+use crate::model::{Definitions, Level};
+use iotrace_schemas::definition::At;
+use iotrace_schemas::event::Event;
+use rustc_hash::FxHashMap;
+use std::collections::BTreeSet;
+
+/// Most words that a line shows.
+const WORDS: usize = 10;
+
+/// The kept lines of all contexts in the order of time, one segment for each run in one context.
+pub fn segments(
+    collected: &Collected,
+    definitions: &Definitions,
+    describer: &Describer,
+    subject: &Subject,
+) -> Vec<Segment> {
+    let writer = Writer { definitions, describer, objects: Objects::new(&subject.bios, &subject.requests) };
+    let mut order: Vec<(u64, usize, usize, usize)> = Vec::new();
+    for (at, activity) in collected.activities.iter().enumerate() {
+        let (kept, depths) = (kept(activity), writer.depths(activity));
+        let nodes = activity.nodes.iter().enumerate().filter(|(i, _)| kept[*i]);
+        order.extend(nodes.map(|(i, node)| (node.order, at, i, depths[i])));
+    }
+    order.sort_unstable();
+    let mut segments: Vec<Segment> = Vec::new();
+    let mut begun = BTreeSet::new();
+    for (_, at, i, depth) in order {
+        let activity = &collected.activities[at];
+        let line = writer.line(&activity.nodes[i], depth);
+        match segments.last_mut().filter(|segment| segment.root == activity.root) {
+            Some(segment) => segment.lines.push(line),
+            None => {
+                let resumed = !begun.insert(activity.root);
+                segments.push(writer.segment(activity, resumed, line));
+            }
+        }
+    }
+    segments
+}
+
+/// Whether a word says what an object's name, the head of the listing or its place says already.
+fn is_told(word: &str) -> bool {
+    const OBJECTS: [&str; 5] = ["bio", "rq", "next", "cmd", "parent"];
+    let field = word.split_once('.');
+    word == "caller"
+        || field.is_some_and(|(object, name)| {
+            OBJECTS.contains(&object) && name != "rq" || name.starts_with("name")
+        })
+        || ["buf", "file.flags", "file.dev", "iocb.dev", "iocb.flags"]
+            .contains(&word.trim_start_matches("regs."))
+}
+
+/// The file's name, whose first 32 bytes are four words.
+fn file_name(words: &[Word]) -> Option<String> {
+    let parts = words.iter().filter(|word| word.name.starts_with("file.name"));
+    let bytes: Vec<_> =
+        parts.flat_map(|word| word.value.to_le_bytes()).take_while(|byte| *byte != 0).collect();
+    (!bytes.is_empty()).then(|| String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Which nodes are shown: those about an object, what is inside them, and what they are in.
+fn kept(activity: &Activity) -> Vec<bool> {
+    let mut full: Vec<bool> = Vec::with_capacity(activity.nodes.len());
+    for node in &activity.nodes {
+        full.push(activity.whole || node.marked || node.parent.is_some_and(|parent| full[parent]));
+    }
+    let mut kept = full.clone();
+    for (at, _) in full.iter().enumerate().filter(|(_, full)| **full) {
+        let mut parent = activity.nodes[at].parent;
+        while let Some(at) = parent.filter(|at| !kept[*at]) {
+            kept[at] = true;
+            parent = activity.nodes[at].parent;
+        }
+    }
+    kept
+}
+
+struct Writer<'a> {
+    definitions: &'a Definitions,
+    describer: &'a Describer,
+    objects: Objects,
+}
+
+impl Writer<'_> {
+    /// How deep each node is. What an inlined function calls is inside it: the place of the call says so.
+    fn depths(&self, activity: &Activity) -> Vec<usize> {
+        let mut depths: Vec<usize> = Vec::with_capacity(activity.nodes.len());
+        // For each call, the inlined functions that its last event was in, the outermost first.
+        let mut inlined = FxHashMap::<Option<usize>, Vec<&str>>::default();
+        for node in &activity.nodes {
+            let around = inlined.entry(node.parent).or_default();
+            let probe = self.definitions.probes.get(&node.kind);
+            let inner = probe.filter(|probe| probe.at == At::Inlined);
+            match (inner, self.definitions.sites.get(&node.caller)) {
+                (Some(probe), _) => around.retain(|name| probe.inside.iter().any(|outer| outer == name)),
+                (None, Some(site)) => around.retain(|name| site.frames.iter().any(|f| f.function == *name)),
+                (None, None) => {}
+            }
+            let above = node.parent.map_or(0, |parent| depths[parent] + 1);
+            depths.push(above + around.len());
+            if let Some(probe) = inner {
+                around.push(&probe.function);
+            }
+        }
+        depths
+    }
+
+    fn line(&self, node: &Node, depth: usize) -> Line {
+        let probe = self.definitions.probes.get(&node.kind);
+        let site = self.definitions.sites.get(&node.caller).and_then(|site| site.frames.first());
+        let inlined = probe.is_some_and(|probe| probe.at == At::Inlined);
+        Line {
+            call: node.call,
+            depth,
+            name: probe.map_or_else(|| self.definitions.kind_name(node.kind), |p| p.function.clone()),
+            instant: node.call.is_none(),
+            inlined,
+            layer: probe.map(|p| p.layer.clone()).unwrap_or_default(),
+            stage: probe.map(|p| p.stage.clone()).unwrap_or_default(),
+            source: probe.map(|p| (p.file.clone(), p.line)).unwrap_or_default(),
+            site: site.map(|frame| (frame.file.clone(), frame.line)).unwrap_or_default(),
+            words: self.words(node),
+            clock: node.clock,
+            end: node.end.map(|end| end.clock),
+            total: node.end.map_or(0, |end| end.total),
+            own: node.end.map_or(0, |end| end.own),
+            ending: node.end.map(|end| end.ending),
+            returned: node.end.and_then(|end| end.returned),
+            marked: node.marked,
+            times: 1,
+            handovers: Vec::new(),
+            stops: Vec::new(),
+        }
+    }
+
+    /// What tells something: objects, and numbers that are no addresses.
+    fn words(&self, node: &Node) -> Vec<(String, String)> {
+        let event = Event {
+            kind: node.kind,
+            vcpu: 0,
+            clock: node.clock,
+            context: 0,
+            task: 0,
+            stack: 0,
+            words: &node.words,
+        };
+        let described = self.describer.describe(self.definitions, &event);
+        let file = file_name(&described.words);
+        let shown = described.words.into_iter().filter(|word| !is_told(&word.name)).filter_map(|word| {
+            let object = self.objects.name(word.value, node.clock).map(str::to_owned);
+            let address = word.value >> 47 != 0 && word.text.starts_with("0x");
+            let text = object.or((!address).then_some(word.text))?;
+            Some((word.name.trim_start_matches("regs.").to_owned(), text))
+        });
+        file.map(|name| ("file".to_owned(), name)).into_iter().chain(shown).take(WORDS).collect()
+    }
+
+    fn segment(&self, activity: &Activity, resumed: bool, line: Line) -> Segment {
+        let root = activity.nodes.first();
+        let function = root.map(|node| self.line(node, 0).name).unwrap_or_default();
+        let words = root.map(|node| (self.definitions.word_names(node.kind), &node.words));
+        let work = words.and_then(|(names, words)| {
+            let at = names.iter().position(|name| *name == "work.func")?;
+            Some(Describer::function(self.definitions, *words.get(at)?))
+        });
+        let stage = root.and_then(|node| self.definitions.probes.get(&node.kind)).map_or("", |p| &p.stage);
+        // Their first calls are made before the kernel has counted them.
+        let level = match stage {
+            "irq.frame" | "irq.entry" => Level::Hardirq,
+            "softirq.run" => Level::Softirq,
+            _ => activity.level,
+        };
+        Segment {
+            root: activity.root,
+            function,
+            task: self.describer.task(activity.task),
+            level,
+            interrupt: activity.interrupt,
+            work,
+            resumed,
+            lines: vec![line],
+        }
+    }
+}

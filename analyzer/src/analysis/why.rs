@@ -1,0 +1,166 @@
+//! The critical path of an I/O: what was being waited for, at each moment between call and return.
+//!
+//! In: a trace, an I/O. Out: a [`Why`]: spans that follow one another without a gap from the entry of the system
+//! call to its return, so that they add up to the whole.
+//!
+//! While the task runs, it is the task. While it does not, it is what made whoever woke it come to that: an
+//! interrupt's handler, before it the device that was told by a doorbell, before that whoever rang it; a
+//! softirq, and whoever raised it; a work item, and whoever queued it; another task. An interrupt that comes
+//! while the task runs is its device's, not the task's.
+
+mod gather;
+mod resolve;
+
+use super::Progress;
+use super::describe::Describer;
+use super::events::time_map;
+use super::subject::{Subject, Wanted, subject};
+use crate::model::{Definitions, Level, Task, TimeMap};
+use iotrace_schemas::trace::reader::{ReadError, TraceFile};
+
+/// What is going on in a span.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Doing {
+    /// A task runs: in the I/O's own call, or one that is waited for.
+    Running {
+        /// The task.
+        task: String,
+        /// The work item, if it is one.
+        work: Option<String>,
+    },
+    /// A task could run, and another one does.
+    Runnable {
+        /// The task.
+        task: String,
+    },
+    /// A device works on a command.
+    Device {
+        /// Number of the command.
+        command: u64,
+        /// Its interrupt handler, to tell the device by.
+        handler: String,
+    },
+    /// An interrupt is handled that belongs to what is waited for.
+    Interrupt {
+        /// Its handler.
+        handler: String,
+    },
+    /// An interrupt is handled that came in between.
+    Interrupted {
+        /// Its handler, or its entry.
+        handler: String,
+    },
+    /// A softirq is raised and not served yet.
+    SoftirqPending {
+        /// Its name.
+        name: String,
+    },
+    /// Softirqs are served.
+    Softirq,
+    /// A work item is queued and not run yet.
+    WorkPending {
+        /// Its function.
+        function: String,
+    },
+    /// A timer runs.
+    Timer {
+        /// Its function.
+        function: String,
+    },
+    /// What a task waits for is not in the trace.
+    Unknown {
+        /// The task.
+        task: String,
+    },
+}
+
+/// A part of the time between call and return.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Span {
+    /// Its begin, in instructions.
+    pub from: u64,
+    /// Its end, in instructions.
+    pub to: u64,
+    /// What is going on.
+    pub doing: Doing,
+    /// How many hand-overs away from the task that asked.
+    pub depth: usize,
+    /// Where, in the words of the listing: the function that waits, wakes, rings.
+    pub place: String,
+}
+
+/// The critical path of an I/O.
+#[derive(Debug, Clone)]
+pub struct Why {
+    /// The I/O, and what belongs to it.
+    pub subject: Subject,
+    /// The spans, from call to return.
+    pub spans: Vec<Span>,
+    /// From clocks to virtual time.
+    pub time: TimeMap,
+    /// What the trace says about itself.
+    pub definitions: Definitions,
+}
+
+/// Why an I/O could not be explained.
+#[derive(Debug, thiserror::Error)]
+pub enum WhyError {
+    /// The trace cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// There is no such I/O.
+    #[error("the trace has no such I/O")]
+    NoSuch,
+    /// A bio is nobody's call.
+    #[error("no system call of the trace stands behind it: ask for the I/O of one with --io")]
+    NoCall,
+    /// The call is not over.
+    #[error("its system call had not returned when the trace ended")]
+    NotOver,
+}
+
+/// The critical path of what is asked about: of an I/O, or of the I/O that a bio was queued for.
+///
+/// # Errors
+/// [`WhyError`].
+pub fn why(file: &TraceFile, wanted: &Wanted, progress: Progress<'_>) -> Result<Why, WhyError> {
+    let subject = subject(file, wanted, progress)?.ok_or(WhyError::NoSuch)?;
+    let io = subject.ios.first().ok_or(WhyError::NoCall)?.clone();
+    let left = io.left.ok_or(WhyError::NotOver)?;
+    let time = time_map(file)?;
+    let (seen, definitions, describer) = gather::gather(file, io.entered, left, progress)?;
+    let resolver = resolve::Resolver::new(&seen, &definitions, &describer);
+    let spans = resolver.resolve(io.task.address, io.entered, left);
+    Ok(Why { subject, spans, time, definitions })
+}
+
+/// A task as spans name it.
+fn named(task: &Task) -> String {
+    format!("{}/{}", task.comm, task.pid)
+}
+
+/// What an outermost call begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Context {
+    Task,
+    Work,
+    Softirq,
+    Interrupt,
+}
+
+impl Context {
+    fn of(stage: &str, level: Level) -> Self {
+        match stage {
+            "irq.frame" | "irq.entry" => Self::Interrupt,
+            "softirq.run" => Self::Softirq,
+            "work.run" => Self::Work,
+            _ if level >= Level::Hardirq => Self::Interrupt,
+            _ => Self::Task,
+        }
+    }
+}
+
+/// A function by its address.
+fn function(definitions: &Definitions, address: u64) -> String {
+    Describer::function(definitions, address)
+}

@@ -1,0 +1,158 @@
+//! What happened while an I/O was under way: contexts, hand-overs, switches.
+
+use super::Context;
+use crate::analysis::Progress;
+use crate::analysis::describe::Describer;
+use crate::model::{Call, CallEnd, CallId, Definitions, Handover, IrqRef, Switch};
+use crate::reader::{Flow, Visitor, read};
+use crate::stitch::{Sink, Stitcher};
+use iotrace_schemas::definition::Definition;
+use iotrace_schemas::event::{Event, KindId};
+use iotrace_schemas::trace::reader::{ReadError, TraceFile};
+use rustc_hash::FxHashMap;
+use std::collections::BTreeMap;
+
+/// A context: the outermost call of a task, an interrupt, a softirq, a work item.
+#[derive(Debug, Clone)]
+pub struct Root {
+    /// What it is.
+    pub context: Context,
+    /// The task that it is, or that was interrupted.
+    pub task: u64,
+    /// When it began, in instructions.
+    pub from: u64,
+    /// When it was over; the end of what was looked at if it was not.
+    pub to: u64,
+    /// The interrupt.
+    pub irq: Option<IrqRef>,
+    /// Address of the work item's function.
+    pub work: Option<u64>,
+    /// Kind of its entry.
+    pub kind: KindId,
+}
+
+/// What happened.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// Contexts by their outermost calls.
+    pub roots: BTreeMap<CallId, Root>,
+    /// Hand-overs in the order in which they began.
+    pub handovers: Vec<Handover>,
+    /// Switches in order.
+    pub switches: Vec<Switch>,
+    /// Names of the functions in which switches and hand-overs happened, by their calls.
+    pub names: FxHashMap<CallId, KindId>,
+    /// The task that ran at the begin.
+    pub running: u64,
+}
+
+/// Gathers what happened from one clock to another. What began before and was still going on is in it too.
+pub fn gather(
+    file: &TraceFile,
+    from: u64,
+    to: u64,
+    progress: Progress<'_>,
+) -> Result<(Seen, Definitions, Describer), ReadError> {
+    let mut reading = Reading {
+        stitcher: Stitcher::default(),
+        describer: Describer::default(),
+        stages: FxHashMap::default(),
+        gatherer: Gatherer { from, to, ..Gatherer::default() },
+    };
+    let finished = read(file, &mut reading, progress)?;
+    let Gatherer { mut seen, open, .. } = reading.gatherer;
+    seen.roots.extend(open);
+    Ok((seen, finished.definitions, reading.describer))
+}
+
+struct Reading {
+    stitcher: Stitcher,
+    describer: Describer,
+    stages: FxHashMap<KindId, String>,
+    gatherer: Gatherer,
+}
+
+impl Visitor for Reading {
+    fn define(&mut self, definition: &Definition) {
+        self.stitcher.define(definition);
+        self.describer.define(definition);
+        if let Definition::Probe(probe) = definition {
+            self.stages.insert(probe.id, probe.stage.clone());
+            if probe.stage == "work.run"
+                && let Some(at) = probe.words.iter().position(|word| word == "work.func")
+            {
+                self.gatherer.work = Some((probe.id, at));
+            }
+        }
+    }
+
+    fn event(&mut self, _: &Definitions, event: &Event<'_>) -> Flow {
+        self.describer.follow(event);
+        self.gatherer.stage = self.stages.get(&event.kind).cloned().unwrap_or_default();
+        self.stitcher.event(event, &mut self.gatherer);
+        // The last hand-over of a call is told in the moment in which the task goes on.
+        if event.clock > self.gatherer.to { Flow::Stop } else { Flow::Continue }
+    }
+}
+
+#[derive(Default)]
+struct Gatherer {
+    from: u64,
+    to: u64,
+    /// Stage of the event at hand.
+    stage: String,
+    /// The event that tells a work item's function, and its word.
+    work: Option<(KindId, usize)>,
+    open: BTreeMap<CallId, Root>,
+    seen: Seen,
+}
+
+impl Sink for Gatherer {
+    fn entered(&mut self, call: &Call, event: &Event<'_>) {
+        if call.clock >= self.from {
+            self.seen.names.insert(call.id, call.kind);
+        }
+        if call.depth_in_context > 0 {
+            return;
+        }
+        let work = self.work.filter(|(kind, _)| *kind == event.kind);
+        let root = Root {
+            context: Context::of(&self.stage, call.level),
+            task: call.task,
+            from: call.clock,
+            to: u64::MAX,
+            irq: None,
+            work: work.and_then(|(_, at)| event.words.get(at).copied()),
+            kind: call.kind,
+        };
+        self.open.insert(call.id, root);
+    }
+
+    fn left(&mut self, end: &CallEnd) {
+        if let Some(root) = self.open.remove(&end.id)
+            && end.clock >= self.from
+        {
+            self.seen.roots.insert(end.id, Root { to: end.clock, ..root });
+        }
+    }
+
+    fn interrupted(&mut self, irq: &IrqRef) {
+        if let Some(root) = irq.call.and_then(|call| self.open.get_mut(&call)) {
+            root.irq = Some(*irq);
+        }
+    }
+
+    fn switched(&mut self, switch: &Switch) {
+        if switch.clock < self.from {
+            self.seen.running = switch.to;
+        } else {
+            self.seen.switches.push(*switch);
+        }
+    }
+
+    fn handover(&mut self, handover: &Handover) {
+        if handover.to.clock >= self.from {
+            self.seen.handovers.push(*handover);
+        }
+    }
+}

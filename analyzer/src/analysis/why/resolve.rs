@@ -1,0 +1,233 @@
+//! From what happened to what was being waited for.
+
+use super::gather::{Root, Seen};
+use super::{Context, Doing, Span, function, named};
+use crate::analysis::describe::Describer;
+use crate::model::{CallId, Definitions, Handover, HandoverKind, Point};
+
+/// Hand-overs that are followed back at most.
+const FARTHEST: usize = 24;
+
+/// Resolves waits.
+pub struct Resolver<'a> {
+    seen: &'a Seen,
+    definitions: &'a Definitions,
+    describer: &'a Describer,
+}
+
+/// The time that is to be explained.
+#[derive(Debug, Clone, Copy)]
+struct Range {
+    from: u64,
+    to: u64,
+}
+
+impl<'a> Resolver<'a> {
+    /// Of what was seen.
+    pub fn new(seen: &'a Seen, definitions: &'a Definitions, describer: &'a Describer) -> Self {
+        Self { seen, definitions, describer }
+    }
+
+    /// The spans from one clock to another of a task that runs at the first.
+    pub fn resolve(&self, task: u64, from: u64, to: u64) -> Vec<Span> {
+        let mut spans = Vec::new();
+        self.task(task, None, Range { from, to }, 0, &mut spans);
+        spans
+    }
+
+    fn push(&self, spans: &mut Vec<Span>, range: Range, doing: Doing, depth: usize, place: String) {
+        match spans.last_mut() {
+            _ if range.from >= range.to => {}
+            Some(last) if last.doing == doing && last.depth == depth && last.place == place => {
+                last.to = range.to
+            }
+            _ => spans.push(Span { from: range.from, to: range.to, doing, depth, place }),
+        }
+    }
+
+    /// What a task did in a range: it ran, or waited.
+    fn task(&self, task: u64, work: Option<String>, range: Range, depth: usize, spans: &mut Vec<Span>) {
+        let mut at = range.from;
+        let mut runs = self.runs_at(task, range.from);
+        for switch in self.seen.switches.iter().filter(|s| s.from == task || s.to == task) {
+            let clock = switch.clock.clamp(at, range.to);
+            let part = Range { from: at, to: clock };
+            match runs {
+                true => self.running(task, work.as_ref(), part, depth, spans),
+                false => self.stopped(task, part, depth, spans),
+            }
+            (at, runs) = (clock, switch.to == task);
+            if switch.clock >= range.to {
+                break;
+            }
+        }
+        let rest = Range { from: at, to: range.to };
+        match runs {
+            true => self.running(task, work.as_ref(), rest, depth, spans),
+            false => self.stopped(task, rest, depth, spans),
+        }
+    }
+
+    /// Whether a task runs at a clock: the last switch before says so.
+    fn runs_at(&self, task: u64, clock: u64) -> bool {
+        let before = self.seen.switches.iter().take_while(|s| s.clock <= clock).last();
+        before.map_or(self.seen.running, |switch| switch.to) == task || {
+            // Before the first switch that was seen nobody knows; its own next one tells.
+            let next =
+                self.seen.switches.iter().find(|s| s.clock > clock && (s.from == task || s.to == task));
+            before.is_none() && self.seen.running == 0 && next.is_none_or(|switch| switch.from == task)
+        }
+    }
+
+    /// The task runs, apart from interrupts that come in between.
+    fn running(&self, task: u64, work: Option<&String>, range: Range, depth: usize, spans: &mut Vec<Span>) {
+        let doing = || Doing::Running { task: named(&self.describer.task(task)), work: work.cloned() };
+        let mut at = range.from;
+        for root in self.seen.roots.values() {
+            let comes = root.context == Context::Interrupt && root.task == task;
+            if !comes || root.from < at || root.from >= range.to {
+                continue;
+            }
+            self.push(spans, Range { from: at, to: root.from }, doing(), depth, String::new());
+            let to = root.to.min(range.to);
+            let handler = self.handler(root);
+            let interrupted = Doing::Interrupted { handler };
+            self.push(spans, Range { from: root.from, to }, interrupted, depth, String::new());
+            at = to;
+        }
+        self.push(spans, Range { from: at, to: range.to }, doing(), depth, String::new());
+    }
+
+    /// The task does not run: until it is woken it waits, then for the CPU.
+    fn stopped(&self, task: u64, range: Range, depth: usize, spans: &mut Vec<Span>) {
+        if range.from >= range.to {
+            return;
+        }
+        let name = named(&self.describer.task(task));
+        let woken = |h: &&Handover| {
+            matches!(h.kind, HandoverKind::Wake { task: woken } if woken == task)
+                && (range.from..=range.to).contains(&h.from.clock)
+                && h.to.clock >= range.to
+        };
+        let Some(wake) = self.seen.handovers.iter().find(woken) else {
+            let runnable = self.seen.handovers.iter().any(|h| {
+                matches!(h.kind, HandoverKind::Wake { task: woken } if woken == task)
+                    && h.from.clock <= range.from
+                    && h.to.clock >= range.to
+            });
+            let on = self.runs_at(task, range.to) || runnable;
+            let doing = if on { Doing::Runnable { task: name } } else { Doing::Unknown { task: name } };
+            return self.push(spans, range, doing, depth, String::new());
+        };
+        let until = wake.from.clock.clamp(range.from, range.to);
+        self.cause(wake.from, Range { from: range.from, to: until }, depth + 1, spans);
+        let place = self.place(wake.from.call);
+        self.push(spans, Range { from: until, to: range.to }, Doing::Runnable { task: name }, depth, place);
+    }
+
+    /// What came to do something at a point: everything before that in the range.
+    fn cause(&self, point: Point, range: Range, depth: usize, spans: &mut Vec<Span>) {
+        if range.from >= range.to {
+            return;
+        }
+        let root = point.root.and_then(|root| Some((root, self.seen.roots.get(&root)?)));
+        let Some((id, root)) = root.filter(|_| depth < FARTHEST) else {
+            return self.task(point.task, None, range, depth, spans);
+        };
+        let begun = root.from.clamp(range.from, range.to);
+        let (before, during) = (Range { from: range.from, to: begun }, Range { from: begun, to: range.to });
+        match root.context {
+            Context::Interrupt => {
+                self.before_interrupt(id, root, before, depth, spans);
+                let doing = Doing::Interrupt { handler: self.handler(root) };
+                self.push(spans, during, doing, depth, self.place(point.call));
+            }
+            Context::Softirq => {
+                self.before_softirq(id, before, depth, spans);
+                self.push(spans, during, Doing::Softirq, depth, self.place(point.call));
+            }
+            Context::Work => {
+                let work = root.work.map_or_else(|| "?".to_owned(), |work| function(self.definitions, work));
+                self.before_work(id, root, &work, before, depth, spans);
+                self.task(root.task, Some(work), during, depth, spans);
+            }
+            Context::Task => self.task(root.task, None, range, depth, spans),
+        }
+    }
+
+    /// The hand-over that a context began with.
+    fn asked(&self, id: CallId, wanted: impl Fn(&HandoverKind) -> bool) -> Option<&Handover> {
+        self.seen.handovers.iter().find(|h| h.to.root == Some(id) && wanted(&h.kind))
+    }
+
+    fn before_interrupt(&self, id: CallId, root: &Root, range: Range, depth: usize, spans: &mut Vec<Span>) {
+        let doorbell = self.asked(id, |kind| matches!(kind, HandoverKind::Interrupt { .. }));
+        let Some((handover, command)) = doorbell.and_then(|h| match h.kind {
+            HandoverKind::Interrupt { command, .. } => Some((h, command)),
+            _ => None,
+        }) else {
+            let doing = Doing::Timer { function: self.handler(root) };
+            return self.push(spans, range, doing, depth, String::new());
+        };
+        let rung = handover.from.clock.clamp(range.from, range.to);
+        self.cause(handover.from, Range { from: range.from, to: rung }, depth + 1, spans);
+        let doing = Doing::Device { command, handler: self.handler(root) };
+        let place = self.place(handover.from.call);
+        self.push(spans, Range { from: rung, to: range.to }, doing, depth, place);
+    }
+
+    fn before_softirq(&self, id: CallId, range: Range, depth: usize, spans: &mut Vec<Span>) {
+        let timer = self.asked(id, |kind| matches!(kind, HandoverKind::Timer { .. }));
+        if let Some((handover, HandoverKind::Timer { function: address })) = timer.map(|h| (h, h.kind)) {
+            let started = handover.from.clock.clamp(range.from, range.to);
+            self.cause(handover.from, Range { from: range.from, to: started }, depth + 1, spans);
+            let doing = Doing::Timer { function: function(self.definitions, address) };
+            let place = self.place(handover.from.call);
+            return self.push(spans, Range { from: started, to: range.to }, doing, depth, place);
+        }
+        let raised = self.asked(id, |kind| matches!(kind, HandoverKind::Softirq { .. }));
+        let Some((handover, HandoverKind::Softirq { number })) = raised.map(|h| (h, h.kind)) else {
+            return self.push(spans, range, Doing::Softirq, depth, String::new());
+        };
+        let clock = handover.from.clock.clamp(range.from, range.to);
+        self.cause(handover.from, Range { from: range.from, to: clock }, depth + 1, spans);
+        let name = self.definitions.softirq(number);
+        let place = self.place(handover.from.call);
+        self.push(spans, Range { from: clock, to: range.to }, Doing::SoftirqPending { name }, depth, place);
+    }
+
+    fn before_work(
+        &self,
+        id: CallId,
+        root: &Root,
+        work: &str,
+        range: Range,
+        depth: usize,
+        spans: &mut Vec<Span>,
+    ) {
+        let queued = self.asked(id, |kind| matches!(kind, HandoverKind::Work { .. }));
+        let Some(handover) = queued else {
+            return self.task(root.task, None, range, depth, spans);
+        };
+        let clock = handover.from.clock.clamp(range.from, range.to);
+        self.cause(handover.from, Range { from: range.from, to: clock }, depth + 1, spans);
+        let doing = Doing::WorkPending { function: work.to_owned() };
+        let place = self.place(handover.from.call);
+        self.push(spans, Range { from: clock, to: range.to }, doing, depth, place);
+    }
+
+    fn handler(&self, root: &Root) -> String {
+        let handler = root.irq.and_then(|irq| irq.handler).filter(|handler| *handler != 0);
+        handler.map_or_else(|| self.name(root.kind), |handler| function(self.definitions, handler))
+    }
+
+    fn place(&self, call: Option<CallId>) -> String {
+        let kind = call.and_then(|call| self.seen.names.get(&call));
+        kind.map(|kind| self.name(*kind)).unwrap_or_default()
+    }
+
+    fn name(&self, kind: u16) -> String {
+        let probe = self.definitions.probes.get(&kind);
+        probe.map_or_else(|| self.definitions.kind_name(kind), |probe| probe.function.clone())
+    }
+}

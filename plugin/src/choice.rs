@@ -1,0 +1,294 @@
+//! What of a guest's life is recorded: from which event on, and of which task.
+//!
+//! In: `from=` and `only=` of the plugin's arguments, the kernel profile. Out: what is to be compared when a
+//! probe is hit, as offsets and numbers.
+
+use crate::args::Capture;
+use crate::guest::follow;
+use crate::qemu::Cpu;
+use iotrace_profile::plan::{Access, Source};
+use iotrace_profile::{Context, Function, Profile};
+use std::collections::BTreeSet;
+use std::fmt;
+
+/// Bytes of a task's name, without the zero at its end.
+const NAME: usize = 15;
+
+/// The event with which the recording begins: `sys.write:fd=3:count=59`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Begin {
+    /// A stage, or a function's name.
+    name: String,
+    /// Words and their values.
+    words: Vec<(String, u64)>,
+}
+
+/// What a word of an event must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Test {
+    /// Its place.
+    pub word: u8,
+    /// Bits that matter.
+    pub mask: u64,
+    /// Their value.
+    pub value: u64,
+}
+
+impl Begin {
+    /// Reads the argument.
+    ///
+    /// # Errors
+    /// A message for the user.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let mut parts = text.split(':');
+        let name = parts.next().unwrap_or_default().to_owned();
+        let word = |part: &str| {
+            let pair = part.split_once('=').filter(|(word, _)| !word.is_empty());
+            let (word, value) = pair.ok_or_else(|| {
+                format!("from={text}: {part:?} is not WORD=VALUE; it must be as in sys.write:fd=3:count=59")
+            })?;
+            let number = match value.strip_prefix("0x") {
+                Some(digits) => u64::from_str_radix(digits, 16).ok(),
+                None => value.parse().ok().or_else(|| value.parse().ok().map(i64::cast_unsigned)),
+            };
+            let number = number.ok_or_else(|| format!("from={text}: {value:?} is no number"))?;
+            Ok::<_, String>((word.to_owned(), number))
+        };
+        let words = parts.map(word).collect::<Result<_, _>>()?;
+        if name.is_empty() {
+            Err(format!("from={text}: it must begin with a stage or a function"))
+        } else {
+            Ok(Self { name, words })
+        }
+    }
+
+    fn is(&self, function: &Function) -> bool {
+        self.name == function.stage || self.name == function.name || function.symbols.contains(&self.name)
+    }
+
+    /// What must hold when a function is entered; none if it is another one, or has not all the words.
+    pub fn tests(&self, function: &Function) -> Option<Box<[Test]>> {
+        self.is(function)
+            .then(|| self.words.iter().map(|(word, value)| test(function, word, *value)).collect())?
+    }
+
+    /// Whether there is a function that can fulfil it.
+    ///
+    /// # Errors
+    /// A message for the user: what there is in its place.
+    pub fn check(&self, profile: &Profile, capture: &Capture) -> Result<(), String> {
+        let named: Vec<_> = profile.functions.iter().filter(|function| self.is(function)).collect();
+        if named.is_empty() {
+            return Err(format!("from={self}: {}", self.unknown(profile)));
+        }
+        let Some(fits) = named.iter().find(|function| self.tests(function).is_some()) else {
+            let of =
+                |f: &&Function| f.entry.words.iter().map(|w| w.name.clone()).collect::<Vec<_>>().join(", ");
+            let word = self.words.iter().find(|(word, _)| named.iter().all(|f| test(f, word, 0).is_none()));
+            let word = word.or(self.words.first()).map_or("", |(word, _)| word);
+            let there: BTreeSet<_> = named.iter().map(of).collect();
+            let there = Vec::from_iter(there).join(" or ");
+            return Err(format!("from={self}: {} has no word {word:?}; it has {there}", self.name));
+        };
+        if !named.iter().any(|f| capture.layer(&f.layer) && self.tests(f).is_some()) {
+            return Err(format!("from={self}: capture= leaves its layer out, {}", fits.layer));
+        }
+        Ok(())
+    }
+
+    fn unknown(&self, profile: &Profile) -> String {
+        if let Some(missing) = profile.missing.iter().find(|m| m.function == self.name && !m.partial) {
+            return format!("this kernel has not the function {}: {}", self.name, missing.reason);
+        }
+        let group = self.name.split_once('.').map(|(group, _)| format!("{group}."));
+        let stages = profile.functions.iter().map(|f| f.stage.as_str()).filter(|stage| !stage.is_empty());
+        let all: BTreeSet<_> = stages.collect();
+        let near: Vec<_> = all
+            .iter()
+            .copied()
+            .filter(|s| group.as_ref().is_some_and(|g| s.starts_with(g.as_str())))
+            .collect();
+        let shown = if near.is_empty() { all.into_iter().collect() } else { near };
+        format!(
+            "no function of this kernel that is traced has that name or stage; stages are {}",
+            shown.join(", ")
+        )
+    }
+}
+
+impl fmt::Display for Begin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.name)?;
+        self.words.iter().try_for_each(|(word, value)| write!(f, ":{word}={}", value.cast_signed()))
+    }
+}
+
+/// What a word must be: named in full, or by its last part.
+fn test(function: &Function, wanted: &str, value: u64) -> Option<Test> {
+    let words = &function.entry.words;
+    let last = |name: &str| name.rsplit('.').next() == Some(wanted);
+    let at =
+        words.iter().position(|w| w.name == wanted).or_else(|| words.iter().position(|w| last(&w.name)))?;
+    // An argument of 32 bits leaves what it likes in the upper half of its register.
+    let half = matches!(words[at].source, Source::Argument(_)) && u32::try_from(value).is_ok();
+    let mask = if half { u32::MAX.into() } else { u64::MAX };
+    Some(Test { word: u8::try_from(at).ok()?, mask, value })
+}
+
+/// The user's task that is recorded; besides it what happens in interrupts and in threads of the kernel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Only {
+    /// By the number of the thread or of its process.
+    Pid(u64),
+    /// By its name: the first two words of `task_struct.comm`, and which of their bits matter.
+    Name([u64; 2], [u64; 2]),
+}
+
+impl Only {
+    /// Reads the argument.
+    ///
+    /// # Errors
+    /// A message for the user.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let task = text.strip_prefix("task:").filter(|task| !task.is_empty());
+        let task = task.ok_or_else(|| format!("only={text}: it must be task:NAME or task:PID"))?;
+        if let Ok(pid) = task.parse() {
+            return Ok(Self::Pid(pid));
+        }
+        if task.len() > NAME {
+            return Err(format!("only={text}: the kernel keeps {NAME} bytes of a task's name, not more"));
+        }
+        let (mut name, mut mask) = ([0; NAME + 1], [0; NAME + 1]);
+        name[..task.len()].copy_from_slice(task.as_bytes());
+        // The zero at its end is part of it; what is behind that may be anything.
+        mask[..=task.len()].fill(u8::MAX);
+        let words = |bytes: [u8; NAME + 1]| {
+            [0, 8].map(|at| u64::from_le_bytes(std::array::from_fn(|i| bytes[at + i])))
+        };
+        Ok(Self::Name(words(name), words(mask)))
+    }
+
+    /// Whether the kernel's profile tells what is needed.
+    ///
+    /// # Errors
+    /// A message for the user.
+    pub fn check(&self, context: &Context) -> Result<(), String> {
+        let known = [&context.mm, &context.pid, &context.tgid, &context.comm].iter().all(|a| a.is_some());
+        if known && context.current_task.is_some() {
+            return Ok(());
+        }
+        Err("only=: the layout of task_struct is not known of this kernel: tasks cannot be told apart"
+            .to_owned())
+    }
+
+    /// Whether what a task does is recorded.
+    pub fn is(&self, context: &Context, task: u64, cpu: &Cpu) -> bool {
+        let read = |access: &Option<Access>| access.as_ref().and_then(|a| follow(a, task, cpu));
+        if read(&context.mm) == Some(0) {
+            return true;
+        }
+        match self {
+            Self::Pid(pid) => [&context.pid, &context.tgid].into_iter().any(|a| read(a) == Some(*pid)),
+            Self::Name(name, mask) => read(&context.comm).is_some_and(|comm| {
+                let word = |at: usize| cpu.number(comm.wrapping_add(at as u64 * 8), 8).unwrap_or(0);
+                [0, 1].into_iter().all(|at| word(at) & mask[at] == name[at])
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use iotrace_profile::plan::{Plan, Word};
+    use iotrace_profile::{Action, Missing, Place};
+
+    fn function(name: &str, stage: &str, words: &[(&str, Source)]) -> Function {
+        let word = |(name, source): &(&str, Source)| Word {
+            name: (*name).to_owned(),
+            source: source.clone(),
+            symbol: false,
+        };
+        Function {
+            name: name.to_owned(),
+            symbols: vec![format!("{name}.cold")],
+            place: Place::Image(0),
+            size: 0,
+            offset: 0,
+            inside: Vec::new(),
+            layer: "syscall".to_owned(),
+            stage: stage.to_owned(),
+            action: Action::Record,
+            file: String::new(),
+            line: 0,
+            entry: Plan { words: words.iter().map(word).collect(), ..Plan::default() },
+            exit: None,
+        }
+    }
+
+    fn write() -> Function {
+        let through = Source::Through(0, Access::default());
+        let words = [("caller", Source::Caller), ("regs.fd", through.clone()), ("regs.count", through)];
+        function("__x64_sys_write", "sys.write", &words)
+    }
+
+    fn profile() -> Profile {
+        let missing =
+            Missing { function: "sys_write".into(), reason: "not in the image".into(), partial: false };
+        let old = function("SyS_read", "sys.read", &[("fd", Source::Argument(0))]);
+        Profile { functions: vec![write(), old], missing: vec![missing], ..Profile::default() }
+    }
+
+    const ALL: Capture = Capture { layers: None, mmio: true, interrupts: true, from: None, only: None };
+
+    #[test]
+    fn a_beginning_is_a_stage_or_a_function_and_words_by_any_of_their_names() {
+        let begin = Begin::parse("sys.write:fd=3:regs.count=0x3b").unwrap();
+        assert_eq!(begin.to_string(), "sys.write:fd=3:regs.count=59");
+        let test = |word, mask, value| Test { word, mask, value };
+        let expected = [test(1, u64::MAX, 3), test(2, u64::MAX, 59)];
+        assert_eq!(begin.tests(&write()).as_deref(), Some(&expected[..]));
+        let by_name = Begin::parse("SyS_read:fd=3").unwrap();
+        let expected = [test(0, u32::MAX.into(), 3)];
+        assert_eq!(by_name.tests(&profile().functions[1]).as_deref(), Some(&expected[..]));
+        assert_eq!(by_name.tests(&write()), None);
+        assert_eq!(Begin::parse("__x64_sys_write").unwrap().tests(&write()).as_deref(), Some(&[][..]));
+        assert_eq!(Begin::parse("sys.write:fd=-1").unwrap().tests(&write()).unwrap()[0].value, u64::MAX);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_what_there_is() {
+        for (text, expected) in [
+            ("sys.write:fd", "\"fd\" is not WORD=VALUE"),
+            ("sys.write:fd=three", "\"three\" is no number"),
+            (":fd=3", "must begin with a stage or a function"),
+            ("sys.wrte", "stages are sys.read, sys.write"),
+            ("vfs.nothing", "stages are sys.read, sys.write"),
+            ("sys_write", "this kernel has not the function sys_write: not in the image"),
+            ("sys.write:fdd=3", "sys.write has no word \"fdd\"; it has caller, regs.fd, regs.count"),
+        ] {
+            let message = Begin::parse(text).and_then(|begin| begin.check(&profile(), &ALL)).unwrap_err();
+            assert!(message.contains(expected), "{message}");
+        }
+        let block = Capture { layers: Some(vec!["block".to_owned()]), ..ALL };
+        let message = Begin::parse("sys.write").unwrap().check(&profile(), &block).unwrap_err();
+        assert!(message.contains("capture= leaves its layer out, syscall"), "{message}");
+        assert_eq!(Begin::parse("sys.write:count=59").unwrap().check(&profile(), &ALL), Ok(()));
+    }
+
+    #[test]
+    fn a_task_is_a_number_or_a_name() {
+        assert_eq!(Only::parse("task:119"), Ok(Only::Pid(119)));
+        let name = [u64::from_le_bytes(*b"loop-wri"), u64::from_le_bytes(*b"te\0\0\0\0\0\0")];
+        assert_eq!(Only::parse("task:loop-write"), Ok(Only::Name(name, [u64::MAX, 0x00ff_ffff])));
+        for (text, expected) in [
+            ("loop-write", "must be task:NAME or task:PID"),
+            ("task:", "must be task:NAME or task:PID"),
+            ("task:a-name-of-16-bytes", "the kernel keeps 15 bytes"),
+        ] {
+            let message = Only::parse(text).unwrap_err();
+            assert!(message.contains(expected), "{message}");
+        }
+        assert!(Only::Pid(1).check(&Context::default()).unwrap_err().contains("task_struct"));
+    }
+}
