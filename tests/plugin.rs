@@ -32,6 +32,16 @@ fn wrong_arguments_are_named() {
         (format!("kernel={vmlinux},out=/tmp/x.iot,capture=disk"), "\"disk\" is neither a layer"),
         (format!("kernel={vmlinux},out=/tmp/x.iot,catalog=/etc/passwd"), "catalog /etc/passwd"),
         (format!("kernel={vmlinux},out=/tmp/x.iot,depth=3"), "no argument \"depth\""),
+        (
+            format!("kernel={vmlinux},out=/tmp/x.iot,from=sys.wrte"),
+            "stages are sys.copy_file_range, sys.fallocate",
+        ),
+        (format!("kernel={vmlinux},out=/tmp/x.iot,from=sys.write:fdd=3"), "sys.write has no word \"fdd\""),
+        (
+            format!("kernel={vmlinux},out=/tmp/x.iot,from=sys.write,capture=block"),
+            "leaves its layer out, syscall",
+        ),
+        (format!("kernel={vmlinux},out=/tmp/x.iot,only=dd"), "must be task:NAME or task:PID"),
     ] {
         let output = run(&mut qemu(&arguments));
         let text = said(&output);
@@ -69,4 +79,18 @@ fn a_live_guest_is_traced() {
     assert!(output.status.success(), "{}", said(&output));
     let info = succeed(&mut iotrace_tests::analyze(&["info"], &trace));
     assert!(info.contains("Linux version 6.1"), "{info}");
+}
+
+/// A beginning that never comes is told, in the trace too.
+#[test]
+fn a_beginning_that_never_comes_is_told() {
+    let trace = folder("traces").join("never.iot");
+    let vmlinux = kernel().join("vmlinux");
+    let arguments =
+        format!("kernel={},out={},from=sys.write:count=123456789", vmlinux.display(), trace.display());
+    let output = run(&mut qemu(&arguments));
+    let expected = "no event of the guest was from=sys.write:count=123456789: nothing was recorded";
+    assert!(said(&output).contains(expected), "{}", said(&output));
+    let info = succeed(&mut iotrace_tests::analyze(&["info"], &trace));
+    assert!(info.contains(expected) && !info.contains("__schedule()"), "{info}");
 }

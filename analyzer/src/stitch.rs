@@ -173,7 +173,10 @@ impl Stitcher {
     pub fn define(&mut self, definition: &Definition) {
         match definition {
             Definition::Probe(probe) => self.probes.define(probe),
-            Definition::Constant(constant) => self.codes.define(&constant.name, constant.value),
+            Definition::Constant(constant) => {
+                self.codes.define(&constant.name, constant.value);
+                self.causes.define(&constant.name, constant.value);
+            }
             Definition::Device(device) => self.devices.define(device),
             Definition::Site(site)
                 if site.frames.last().is_some_and(|f| TRAMPOLINES.contains(&f.function.as_str())) =>
@@ -324,7 +327,11 @@ impl Stitcher {
             Signal::TimerRun => return self.timer_run(event, words, out),
             Signal::SoftirqRaise => self.softirq_raise(event, words, out),
             Signal::SoftirqRun => return self.softirq_run(event, out),
-            Signal::SoftirqBlock => return Open::SoftirqBlock,
+            Signal::SoftirqBlock => {
+                self.softirq_served(event, words, out);
+                return Open::SoftirqBlock;
+            }
+            Signal::SoftirqAction => self.softirq_served(event, words, out),
             Signal::IrqFrame => return Open::IrqFrame,
             Signal::ExcFrame => return Open::ExcFrame,
             way @ (Signal::HwRun

@@ -95,15 +95,18 @@ fn what_is_wrong_is_named() {
 
 #[test]
 fn a_wrong_command_line_is_two() {
-    let trace = Place::new().trace();
+    let place = Place::new();
+    let trace = place.trace();
     for (args, expected) in [
         (&["bio", "zero"][..], "numbered from 1"),
-        (&["path", "--io", "1", "--bio", "1"], "cannot be used with"),
         (&["events", "--clock", "9..1"], "9 is after 1"),
         (&["report", "--format", "xml"], "text"),
         (&["report", "--layer", "disk"], "the layers are syscall"),
         (&["events", "--time", "1..2"], "has no unit"),
         (&["report", "--op", "rw"], "an operation is read"),
+        (&["path"], "say which"),
+        (&["path", "--io", "1", "--bio", "1"], "cannot be used with"),
+        (&["why", "--io", "1", "--fd", "3"], "do not go with conditions"),
     ] {
         let output = run(args, &trace);
         assert_eq!(code(&output), 2, "{args:?}");
@@ -128,6 +131,11 @@ fn conditions_choose_in_every_view() {
     let report = lines(&[&["report"][..], &window].concat());
     assert!(report.contains("I/Os of the workload that fulfil the conditions: 2"), "{report}");
     assert!(lines(&[&["events"][..], &window].concat()).lines().count() > 10);
+    assert!(lines(&["why", "--syscall", "write", "--op", "W"]).starts_with("I/O #1: write"));
+    assert!(lines(&["path", "--fd", "4"]).starts_with("I/O #4: write"));
+    let none = run(&["why", "--fd", "77"], &trace.1);
+    assert_eq!(code(&none), 1);
+    assert!(said(&none).contains("fulfils the conditions"), "{}", said(&none));
 }
 
 #[test]

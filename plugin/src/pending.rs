@@ -31,7 +31,8 @@ impl Pending {
     /// A function is entered whose return address lies at `stack`. It takes the place of one that has jumped
     /// to it, or never returned.
     pub fn enter(&self, stack: u64, exit: Exit) {
-        let flags = u64::from(exit.value) * VALUE | u64::from(exit.always) * ALWAYS;
+        let flag = |set: bool, flag| if set { flag } else { 0 };
+        let flags = flag(exit.value, VALUE) | flag(exit.always, ALWAYS);
         let call = stack & ADDRESS | flags | u64::from(exit.kind) << 48;
         if let Some((slot, _)) = self.find(stack) {
             slot.store(call, Ordering::Relaxed);

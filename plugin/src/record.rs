@@ -3,22 +3,21 @@
 //! In: a site that was hit. Out: records, see `writer::header` for their layout. Nothing here allocates,
 //! formats or waits, except when a buffer is full.
 
+mod met;
+mod values;
+
+pub use met::Met;
+
 use crate::choice::{Only, Test};
 use crate::guest::follow;
 use crate::qemu::{Access, Cpu, Icount, Register};
 use crate::site::{Entry, Exit};
 use crate::writer::{BUFFER, HEADER, Writer, header};
 use iotrace_profile::Context;
-use iotrace_profile::plan::{Plan, Source, Value};
+use iotrace_profile::plan::{Plan, Source};
 use iotrace_schemas::event::{self, Builtin, KERNEL_HALF, KindId, MAX_WORDS};
-use std::cell::Cell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-
-/// Most elements of a list that one hit records: what a guest's broken list can cost.
-const LIST: usize = 4096;
-/// Arguments that a probe may have.
-const ARGUMENTS: usize = 12;
+use values::{Arguments, each_element, value};
 
 /// What a record needs to know of the moment.
 #[derive(Debug, Clone, Copy, Default)]
@@ -36,32 +35,6 @@ pub enum Undefined {
     Symbol(u64),
     /// Behind a call.
     Site(u64),
-}
-
-/// What is known of the addresses that were met, of all vCPUs.
-#[derive(Debug)]
-pub struct Met {
-    /// Tasks that were named.
-    tasks: Known<1024>,
-    /// Tasks of which it was decided whether they are recorded.
-    chosen: Chosen<1024>,
-    /// Functions that were named.
-    pub symbols: Known<1024>,
-    /// Addresses behind calls that were told.
-    pub sites: Known<32768>,
-}
-
-impl Met {
-    /// Nothing.
-    pub fn new() -> Self {
-        Self { tasks: Known::new(), chosen: Chosen::new(), symbols: Known::new(), sites: Known::new() }
-    }
-
-    /// A task has another name now, or is another one.
-    pub fn forget_task(&self, task: u64) {
-        self.tasks.forget(task);
-        self.chosen.forget(task);
-    }
 }
 
 /// One vCPU's records.
@@ -304,132 +277,5 @@ impl Recorder {
         let first = header(kind, words.len(), moment.context);
         self.buffer.extend_from_slice(&[first, self.last, moment.task, moment.stack]);
         self.buffer.extend_from_slice(words);
-    }
-}
-
-/// The value of a word of an event.
-fn value(cpu: &Cpu, source: &Source, arguments: &Arguments<'_>, element: u64, stack: u64) -> u64 {
-    match source {
-        Source::Argument(position) => arguments.get(*position),
-        Source::Caller => cpu.number(stack, 8).unwrap_or(0),
-        Source::Element => element,
-        Source::Through(position, access) => follow(access, arguments.get(*position), cpu).unwrap_or(0),
-        Source::ThroughElement(access) => follow(access, element, cpu).unwrap_or(0),
-    }
-}
-
-/// Goes through the elements of a plan's list until there was enough; without a list there is one element.
-fn each_element(cpu: &Cpu, plan: &Plan, arguments: &Arguments<'_>, mut go_on: impl FnMut(u64) -> bool) {
-    let Some((position, link)) = plan.list else {
-        go_on(0);
-        return;
-    };
-    let head = arguments.get(position);
-    let mut at = cpu.number(head, 8).unwrap_or(head);
-    for _ in 0..LIST {
-        if at == head || !go_on(at.wrapping_add_signed(-link)) {
-            return;
-        }
-        at = cpu.number(at, 8).unwrap_or(head);
-    }
-}
-
-/// Decisions on addresses, in the place that the address gives. Addresses are even: the lowest bit is the
-/// decision.
-#[derive(Debug)]
-struct Chosen<const PLACES: usize>(Box<[AtomicU64]>);
-
-impl<const PLACES: usize> Chosen<PLACES> {
-    fn new() -> Self {
-        Self((0..PLACES).map(|_| AtomicU64::new(0)).collect())
-    }
-
-    fn place(&self, address: u64) -> &AtomicU64 {
-        &self.0[Known::<PLACES>::slot(address)]
-    }
-
-    fn get(&self, address: u64) -> Option<bool> {
-        let decided = self.place(address).load(Ordering::Relaxed);
-        (decided & !1 == address).then_some(decided & 1 != 0)
-    }
-
-    fn set(&self, address: u64, chosen: bool) {
-        self.place(address).store(address | u64::from(chosen), Ordering::Relaxed);
-    }
-
-    fn forget(&self, address: u64) {
-        if self.get(address).is_some() {
-            self.place(address).store(0, Ordering::Relaxed);
-        }
-    }
-}
-
-/// Addresses that were met, in the place that the address gives.
-#[derive(Debug)]
-pub struct Known<const PLACES: usize>(Box<[AtomicU64]>);
-
-impl<const PLACES: usize> Known<PLACES> {
-    fn new() -> Self {
-        Self((0..PLACES).map(|_| AtomicU64::new(0)).collect())
-    }
-
-    fn slot(address: u64) -> usize {
-        // Fibonacci hashing.
-        (address.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize % PLACES
-    }
-
-    /// What was known of an address is stale.
-    pub fn forget(&self, address: u64) {
-        let place = &self.0[Self::slot(address)];
-        // Another one in its place stays.
-        let _ = place.compare_exchange(address, 0, Ordering::Relaxed, Ordering::Relaxed);
-    }
-
-    /// What was known of a range of addresses is stale.
-    pub fn forget_all(&self, start: u64, end: u64) {
-        let addresses = self.0.iter().map(|place| place.load(Ordering::Relaxed));
-        addresses.filter(|address| (start..end).contains(address)).for_each(|address| self.forget(address));
-    }
-
-    /// Whether an address was not known, or was forgotten; it is known from now on.
-    fn is_new(&self, address: u64) -> bool {
-        let place = &self.0[Self::slot(address)];
-        place.load(Ordering::Relaxed) != address && place.swap(address, Ordering::Relaxed) != address
-    }
-}
-
-/// The arguments of a call, each read when it is first asked for.
-struct Arguments<'a> {
-    cpu: &'a Cpu,
-    plan: &'a [Value],
-    values: [Cell<Option<u64>>; ARGUMENTS],
-}
-
-impl<'a> Arguments<'a> {
-    fn new(cpu: &'a Cpu, plan: &'a Plan) -> Self {
-        Self { cpu, plan: &plan.arguments, values: Default::default() }
-    }
-
-    fn get(&self, position: u8) -> u64 {
-        let at = usize::from(position);
-        let (Some(value), Some(place)) = (self.values.get(at), self.plan.get(at)) else { return 0 };
-        value.get().unwrap_or_else(|| {
-            let read = self.read(place).unwrap_or(0);
-            value.set(Some(read));
-            read
-        })
-    }
-
-    fn read(&self, place: &Value) -> Option<u64> {
-        let register = |number| Some(self.cpu.register(Register::dwarf(number)?));
-        match *place {
-            Value::Register(number) => register(number),
-            Value::Sum(number, offset) => Some(register(number)?.wrapping_add_signed(offset)),
-            Value::Memory { register: number, offset, width } => {
-                self.cpu.number(register(number)?.wrapping_add_signed(offset), width)
-            }
-            Value::Constant(value) => Some(value),
-            Value::Unknown => None,
-        }
     }
 }

@@ -11,6 +11,7 @@ use crate::view;
 use crate::view::report::{Times, Unit};
 use crate::view::text::Style;
 use anyhow::{Context, Result, bail};
+use clap::error::ErrorKind;
 use indicatif::{ProgressBar, ProgressStyle};
 use iotrace_profile::Sources;
 use iotrace_schemas::catalog::Catalog;
@@ -169,8 +170,14 @@ fn wanted(file: &TraceFile, args: &SubjectArgs) -> Result<Wanted> {
     let conditions = args.conditions.conditions(None);
     match (args.wanted(), conditions.is_empty()) {
         (Some(wanted), true) => Ok(wanted),
-        (Some(_), false) => bail!("--io, --bio and --call name one alone: they do not go with conditions"),
-        (None, true) => bail!("say which: --io N, --bio N, --call NAME[:N], or conditions as --fd N"),
+        (Some(_), false) => {
+            let text = "--io, --bio and --call name one: they do not go with conditions\n";
+            clap::Error::raw(ErrorKind::ArgumentConflict, text).exit()
+        }
+        (None, true) => {
+            let text = "say which: --io N, --bio N, --call NAME[:N], or conditions, as --fd N\n";
+            clap::Error::raw(ErrorKind::MissingRequiredArgument, text).exit()
+        }
         (None, false) => {
             let first = subject::first(file, &conditions, &mut |_| {})?;
             first.context("no I/O and no bio of the workload fulfils the conditions")

@@ -47,9 +47,18 @@ pub struct Causes {
     woken: FxHashMap<u64, Woken>,
     blocked: FxHashMap<u64, Blocked>,
     raised: Vec<[Option<Point>; SOFTIRQS]>,
+    /// Numbers of the softirqs by their names, as stages have them.
+    softirqs: FxHashMap<String, usize>,
 }
 
 impl Causes {
+    /// Takes in an enumerator of the kernel.
+    pub fn define(&mut self, name: &str, value: i64) {
+        if let (Some(name), Ok(number)) = (name.strip_suffix("_SOFTIRQ"), usize::try_from(value)) {
+            self.softirqs.insert(name.to_lowercase(), number);
+        }
+    }
+
     fn raised(&mut self, event: &Event<'_>) -> &mut [Option<Point>; SOFTIRQS] {
         let vcpu = usize::from(event.vcpu);
         if self.raised.len() <= vcpu {
@@ -159,16 +168,35 @@ impl Stitcher {
         }
     }
 
+    /// Softirqs are being served. What each is raised for is told when its function begins; where their numbers
+    /// are not known, here.
     pub(super) fn softirq_run(&mut self, event: &Event<'_>, out: &mut dyn Sink) -> Open {
-        let next = Some(self.calls.next());
-        let to = Point { call: next, root: next, ..self.here(event) };
-        let raised = std::mem::take(self.causes.raised(event));
-        for (number, from) in raised.iter().enumerate() {
-            if let Some(from) = *from {
-                out.handover(&Handover { kind: HandoverKind::Softirq { number: number as u64 }, from, to });
+        if self.causes.softirqs.is_empty() {
+            let next = Some(self.calls.next());
+            let to = Point { call: next, root: next, ..self.here(event) };
+            let raised = std::mem::take(self.causes.raised(event));
+            for (number, from) in raised.iter().enumerate() {
+                if let Some(from) = *from {
+                    let kind = HandoverKind::Softirq { number: number as u64 };
+                    out.handover(&Handover { kind, from, to });
+                }
             }
         }
         Open::Softirq
+    }
+
+    /// The function of a softirq begins, which its stage names.
+    pub(super) fn softirq_served(&mut self, event: &Event<'_>, words: &Words<'_>, out: &mut dyn Sink) {
+        let stage = words.stage();
+        let number = stage.strip_prefix("softirq.").and_then(|name| self.causes.softirqs.get(name).copied());
+        let to = self.here_in(event, words);
+        let raised = number.and_then(|number| {
+            let place = self.causes.raised(event).get_mut(number)?;
+            Some((number, place.take()?))
+        });
+        if let Some((number, from)) = raised {
+            out.handover(&Handover { kind: HandoverKind::Softirq { number: number as u64 }, from, to });
+        }
     }
 
     pub(super) fn task_new(&mut self, event: &Event<'_>, words: &Words<'_>) {

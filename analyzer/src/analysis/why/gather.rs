@@ -40,6 +40,8 @@ pub struct Seen {
     pub handovers: Vec<Handover>,
     /// Switches in order.
     pub switches: Vec<Switch>,
+    /// When each softirq began to be served, by the context: clock, and its name in capitals.
+    pub softirqs: FxHashMap<CallId, Vec<(u64, String)>>,
     /// Names of the functions in which switches and hand-overs happened, by their calls.
     pub names: FxHashMap<CallId, KindId>,
     /// The task that ran at the begin.
@@ -111,6 +113,12 @@ impl Sink for Gatherer {
     fn entered(&mut self, call: &Call, event: &Event<'_>) {
         if call.clock >= self.from {
             self.seen.names.insert(call.id, call.kind);
+        }
+        if call.depth_in_context == 1
+            && let (Some(name), Some(root)) = (self.stage.strip_prefix("softirq."), call.parent)
+        {
+            // The catalog names the stage of a softirq's function after the softirq.
+            self.seen.softirqs.entry(root).or_default().push((call.clock, name.to_uppercase()));
         }
         if call.depth_in_context > 0 {
             return;

@@ -142,10 +142,7 @@ impl<'a> Resolver<'a> {
                 let doing = Doing::Interrupt { handler: self.handler(root) };
                 self.push(spans, during, doing, depth, self.place(point.call));
             }
-            Context::Softirq => {
-                self.before_softirq(id, before, depth, spans);
-                self.push(spans, during, Doing::Softirq, depth, self.place(point.call));
-            }
+            Context::Softirq => self.softirq(id, root, point, range, depth, spans),
             Context::Work => {
                 let work = root.work.map_or_else(|| "?".to_owned(), |work| function(self.definitions, work));
                 self.before_work(id, root, &work, before, depth, spans);
@@ -176,24 +173,49 @@ impl<'a> Resolver<'a> {
         self.push(spans, Range { from: rung, to: range.to }, doing, depth, place);
     }
 
-    fn before_softirq(&self, id: CallId, range: Range, depth: usize, spans: &mut Vec<Span>) {
-        let timer = self.asked(id, |kind| matches!(kind, HandoverKind::Timer { .. }));
-        if let Some((handover, HandoverKind::Timer { function: address })) = timer.map(|h| (h, h.kind)) {
-            let started = handover.from.clock.clamp(range.from, range.to);
-            self.cause(handover.from, Range { from: range.from, to: started }, depth + 1, spans);
-            let doing = Doing::Timer { function: function(self.definitions, address) };
-            let place = self.place(handover.from.call);
-            return self.push(spans, Range { from: started, to: range.to }, doing, depth, place);
-        }
-        let raised = self.asked(id, |kind| matches!(kind, HandoverKind::Softirq { .. }));
-        let Some((handover, HandoverKind::Softirq { number })) = raised.map(|h| (h, h.kind)) else {
-            return self.push(spans, range, Doing::Softirq, depth, String::new());
+    /// A softirq, and what it was raised for. Others may have been served before it in the same context, and
+    /// interrupts may have come meanwhile: it begins when its own function does.
+    fn softirq(
+        &self,
+        id: CallId,
+        root: &Root,
+        point: Point,
+        range: Range,
+        depth: usize,
+        spans: &mut Vec<Span>,
+    ) {
+        let served = self.seen.softirqs.get(&id).into_iter().flatten();
+        let served = served.take_while(|(clock, _)| *clock <= point.clock).last();
+        let begun = served.map_or(root.from, |(clock, _)| *clock);
+        let is_served = |name: &str| served.is_none_or(|(_, served)| served == name);
+        let fits = |h: &&Handover| {
+            let ours = match h.kind {
+                HandoverKind::Timer { .. } => is_served("TIMER"),
+                HandoverKind::Softirq { number } => is_served(&self.definitions.softirq(number)),
+                _ => false,
+            };
+            ours && h.to.root == Some(id) && h.to.clock <= point.clock
         };
-        let clock = handover.from.clock.clamp(range.from, range.to);
-        self.cause(handover.from, Range { from: range.from, to: clock }, depth + 1, spans);
-        let name = self.definitions.softirq(number);
+        // Of a timer's function the timer tells more than the softirq, and comes after it.
+        let Some(handover) = self.seen.handovers.iter().filter(fits).next_back() else {
+            return self.push(spans, range, Doing::Softirq, depth, self.place(point.call));
+        };
+        let asked = handover.from.clock.clamp(range.from, range.to);
+        let begun = begun.max(handover.to.clock).clamp(asked, range.to);
+        self.cause(handover.from, Range { from: range.from, to: asked }, depth + 1, spans);
+        let waiting = match handover.kind {
+            HandoverKind::Timer { function: address } => {
+                Doing::Timer { function: function(self.definitions, address) }
+            }
+            HandoverKind::Softirq { number } => {
+                Doing::SoftirqPending { name: self.definitions.softirq(number) }
+            }
+            _ => Doing::Softirq,
+        };
         let place = self.place(handover.from.call);
-        self.push(spans, Range { from: clock, to: range.to }, Doing::SoftirqPending { name }, depth, place);
+        self.push(spans, Range { from: asked, to: begun }, waiting, depth, place);
+        let place = self.place(point.call);
+        self.push(spans, Range { from: begun, to: range.to }, Doing::Softirq, depth, place);
     }
 
     fn before_work(

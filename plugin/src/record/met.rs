@@ -1,0 +1,116 @@
+//! What is remembered of addresses in the guest: which tasks and functions were named, which tasks are recorded.
+//!
+//! Tables of a fixed size without locks, shared by all vCPUs. An address that takes another one's place makes that
+//! one unknown, which costs a name told again.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What is known of the addresses that were met, of all vCPUs.
+#[derive(Debug)]
+pub struct Met {
+    /// Tasks that were named.
+    pub(super) tasks: Known<1024>,
+    /// Tasks of which it was decided whether they are recorded.
+    pub(super) chosen: Chosen<1024>,
+    /// Functions that were named.
+    pub symbols: Known<1024>,
+    /// Addresses behind calls that were told.
+    pub sites: Known<32768>,
+}
+
+impl Met {
+    /// Nothing.
+    pub fn new() -> Self {
+        Self { tasks: Known::new(), chosen: Chosen::new(), symbols: Known::new(), sites: Known::new() }
+    }
+
+    /// A task has another name now, or is another one.
+    pub fn forget_task(&self, task: u64) {
+        self.tasks.forget(task);
+        self.chosen.forget(task);
+    }
+}
+
+/// Decisions on addresses, in the place that the address gives. Addresses are even: the lowest bit is the
+/// decision.
+#[derive(Debug)]
+pub(super) struct Chosen<const PLACES: usize>(Box<[AtomicU64]>);
+
+impl<const PLACES: usize> Chosen<PLACES> {
+    fn new() -> Self {
+        Self((0..PLACES).map(|_| AtomicU64::new(0)).collect())
+    }
+
+    fn place(&self, address: u64) -> &AtomicU64 {
+        &self.0[Known::<PLACES>::slot(address)]
+    }
+
+    /// What was decided; none if nothing was, or if another address has taken the place.
+    pub(super) fn get(&self, address: u64) -> Option<bool> {
+        let decided = self.place(address).load(Ordering::Relaxed);
+        (decided & !1 == address).then_some(decided & 1 != 0)
+    }
+
+    /// Keeps a decision.
+    pub(super) fn set(&self, address: u64, chosen: bool) {
+        self.place(address).store(address | u64::from(chosen), Ordering::Relaxed);
+    }
+
+    fn forget(&self, address: u64) {
+        if self.get(address).is_some() {
+            self.place(address).store(0, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Addresses that were met, in the place that the address gives.
+#[derive(Debug)]
+pub struct Known<const PLACES: usize>(Box<[AtomicU64]>);
+
+impl<const PLACES: usize> Known<PLACES> {
+    fn new() -> Self {
+        Self((0..PLACES).map(|_| AtomicU64::new(0)).collect())
+    }
+
+    fn slot(address: u64) -> usize {
+        // Fibonacci hashing.
+        (address.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize % PLACES
+    }
+
+    /// What was known of an address is stale.
+    pub fn forget(&self, address: u64) {
+        let place = &self.0[Self::slot(address)];
+        // Another one in its place stays.
+        let _ = place.compare_exchange(address, 0, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// What was known of a range of addresses is stale.
+    pub fn forget_all(&self, start: u64, end: u64) {
+        let addresses = self.0.iter().map(|place| place.load(Ordering::Relaxed));
+        addresses.filter(|address| (start..end).contains(address)).for_each(|address| self.forget(address));
+    }
+
+    /// Whether an address was not known, or was forgotten; it is known from now on.
+    pub(super) fn is_new(&self, address: u64) -> bool {
+        let place = &self.0[Self::slot(address)];
+        place.load(Ordering::Relaxed) != address && place.swap(address, Ordering::Relaxed) != address
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_met_is_known_until_it_is_forgotten() {
+        let met = Met::new();
+        assert!(met.tasks.is_new(64) && !met.tasks.is_new(64));
+        assert_eq!(met.chosen.get(64), None);
+        met.chosen.set(64, true);
+        met.chosen.set(4096, false);
+        assert_eq!((met.chosen.get(64), met.chosen.get(4096)), (Some(true), Some(false)));
+        met.forget_task(64);
+        assert!(met.tasks.is_new(64));
+        assert_eq!((met.chosen.get(64), met.chosen.get(4096)), (None, Some(false)));
+    }
+}

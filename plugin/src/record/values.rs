@@ -1,0 +1,83 @@
+//! The words of a function's entry: its arguments, and what is read through them.
+//!
+//! In: a plan, the vCPU at the function's first instruction. Out: values; 0 for what cannot be read.
+
+use crate::guest::follow;
+use crate::qemu::{Cpu, Register};
+use iotrace_profile::plan::{Plan, Source, Value};
+use std::cell::Cell;
+
+/// Most elements of a list that one hit records: what a guest's broken list can cost.
+const LIST: usize = 4096;
+/// Arguments that a probe may have.
+const ARGUMENTS: usize = 12;
+
+/// The value of a word of an event.
+pub(super) fn value(cpu: &Cpu, source: &Source, arguments: &Arguments<'_>, element: u64, stack: u64) -> u64 {
+    match source {
+        Source::Argument(position) => arguments.get(*position),
+        Source::Caller => cpu.number(stack, 8).unwrap_or(0),
+        Source::Element => element,
+        Source::Through(position, access) => follow(access, arguments.get(*position), cpu).unwrap_or(0),
+        Source::ThroughElement(access) => follow(access, element, cpu).unwrap_or(0),
+    }
+}
+
+/// Goes through the elements of a plan's list until there was enough; without a list there is one element.
+pub(super) fn each_element(
+    cpu: &Cpu,
+    plan: &Plan,
+    arguments: &Arguments<'_>,
+    mut go_on: impl FnMut(u64) -> bool,
+) {
+    let Some((position, link)) = plan.list else {
+        go_on(0);
+        return;
+    };
+    let head = arguments.get(position);
+    let mut at = cpu.number(head, 8).unwrap_or(head);
+    for _ in 0..LIST {
+        if at == head || !go_on(at.wrapping_add_signed(-link)) {
+            return;
+        }
+        at = cpu.number(at, 8).unwrap_or(head);
+    }
+}
+
+/// The arguments of a call, each read when it is first asked for.
+pub(super) struct Arguments<'a> {
+    cpu: &'a Cpu,
+    plan: &'a [Value],
+    values: [Cell<Option<u64>>; ARGUMENTS],
+}
+
+impl<'a> Arguments<'a> {
+    /// Of a call that begins.
+    pub(super) fn new(cpu: &'a Cpu, plan: &'a Plan) -> Self {
+        Self { cpu, plan: &plan.arguments, values: Default::default() }
+    }
+
+    /// An argument by its place; 0 if it cannot be read.
+    pub(super) fn get(&self, position: u8) -> u64 {
+        let at = usize::from(position);
+        let (Some(value), Some(place)) = (self.values.get(at), self.plan.get(at)) else { return 0 };
+        value.get().unwrap_or_else(|| {
+            let read = self.read(place).unwrap_or(0);
+            value.set(Some(read));
+            read
+        })
+    }
+
+    fn read(&self, place: &Value) -> Option<u64> {
+        let register = |number| Some(self.cpu.register(Register::dwarf(number)?));
+        match *place {
+            Value::Register(number) => register(number),
+            Value::Sum(number, offset) => Some(register(number)?.wrapping_add_signed(offset)),
+            Value::Memory { register: number, offset, width } => {
+                self.cpu.number(register(number)?.wrapping_add_signed(offset), width)
+            }
+            Value::Constant(value) => Some(value),
+            Value::Unknown => None,
+        }
+    }
+}
