@@ -58,6 +58,48 @@ fn witness_agrees_on_built_ext4() {
     workloads_agree("built-6.1", "ext4");
 }
 
+/// What is called in what is what the guest's own function_graph says: in tasks, interrupts and softirqs.
+#[test]
+fn the_nesting_is_function_graphs() {
+    let workload = ["--workload", "demo:count=3,direct=2"];
+    let recorded =
+        recording(&[&["debian-6.1", "--witness", "--tracer", "function_graph"][..], &workload].concat());
+    let trace = replay(&recorded, "nesting", &[]);
+    agrees(&recorded, &trace);
+    let witness = recorded.join("witness.txt");
+    let printed = succeed(analyze(&["witness", "--format", "json"], &trace).arg(&witness));
+    let compared: Value = serde_json::from_str(&printed).expect("the comparison is JSON");
+    let nesting = &compared["nesting"];
+    let number = |what: &str| nesting[what].as_u64().expect("a number");
+    assert!(number("calls") > 5000 && number("in_interrupts") > 1000 && number("deepest") > 20, "{nesting}");
+    assert!(number("left_out_before") < 10 && number("left_out_after") < 100, "{nesting}");
+    assert!(nesting["unseen_returns"].as_object().expect("returns").is_empty(), "{nesting}");
+    let functions = nesting["functions"].as_object().expect("calls of each function");
+    for function in [
+        "vfs_write",
+        "blk_mq_submit_bio",
+        "scsi_queue_rq [scsi_mod]",
+        "sym_queue_scsiio [sym53c8xx]",
+        "sym53c8xx_intr [sym53c8xx]",
+        "scsi_complete [scsi_mod]",
+        "bio_endio",
+        "run_timer_softirq",
+        "rcu_core",
+        "try_to_wake_up",
+    ] {
+        assert!(functions.contains_key(function), "no {function} in {functions:?}");
+    }
+    let of_xfs = functions.keys().filter(|name| name.ends_with("[xfs]")).count();
+    assert!(of_xfs > 20, "{of_xfs} functions of XFS in {functions:?}");
+    // A call that one of them did not see is found.
+    let text = std::fs::read_to_string(&witness).expect("the witness is text");
+    let call = text.lines().find(|line| line.ends_with(" xfs_ilock [xfs]();")).expect("XFS locks an inode");
+    let fewer = iotrace_tests::folder("traces").join("fewer-calls.txt");
+    std::fs::write(&fewer, text.replacen(&format!("{call}\n"), "", 1)).expect("the build folder is writable");
+    let output = run(analyze(&["witness"], &trace).arg(&fewer));
+    assert!(!output.status.success() && said(&output).contains("xfs_ilock"), "{}", said(&output));
+}
+
 /// Without debug info, symbols come from kallsyms and types from BTF: the events are the same.
 #[test]
 fn a_bare_kernel_gives_the_same_events() {

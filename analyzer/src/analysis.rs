@@ -9,7 +9,7 @@
 //! - [`explain`]: who raises the block softirq, who wakes the waiting, who runs the queue.
 //! - [`events`]: the raw stream, described and filtered.
 //! - [`info`]: what is in the file.
-//! - [`witness`]: comparison with the guest's own tracepoints.
+//! - [`witness`]: comparison with the guest's own tracepoints and its function_graph.
 //! - [`conditions`]: which I/Os, bios and events are wanted.
 //! - [`attribution`]: how much of what happened is accounted for.
 //! - [`coverage`]: what the catalog finds in a kernel.

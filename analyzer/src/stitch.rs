@@ -49,6 +49,11 @@ use requests::Seen;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::rc::Rc;
 
+/// Where functions return to whose return address the kernel's own tracing has changed (function_graph, and
+/// kretprobes under their names in several kernels).
+const TRAMPOLINES: [&str; 4] =
+    ["return_to_handler", "arch_rethook_trampoline", "__kretprobe_trampoline", "kretprobe_trampoline"];
+
 /// Takes what the stitcher finds.
 pub trait Sink {
     /// A bio is over, or the trace is.
@@ -173,6 +178,11 @@ impl Stitcher {
                 self.causes.define(&constant.name, constant.value);
             }
             Definition::Device(device) => self.devices.define(device),
+            Definition::Site(site)
+                if site.frames.last().is_some_and(|f| TRAMPOLINES.contains(&f.function.as_str())) =>
+            {
+                self.calls.trampoline(site.address);
+            }
             Definition::Symbol(symbol) => {
                 self.symbols.insert(symbol.address, symbol.name.clone());
             }

@@ -1,6 +1,7 @@
 """The guest's initramfs: busybox, our programs, the modules in loading order, and what to do."""
 
 import shutil
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from .say import Problem, run, say
 from .workload import Workload
 
 SOURCES = Path(__file__).resolve().parent.parent / "guest"
+CATALOG = SOURCES.parent.parent / "schemas" / "catalog"
 PROGRAMS = {"iotrace-mark": "mark.c", "loop-write": "loop_write.c", "direct-io": "direct_io.c",
             "iotrace-tick": "tick.c"}
 COMPILER = ["gcc", "-std=gnu11", "-O2", "-Wall", "-Werror", "-static", "-s"]
@@ -71,6 +73,8 @@ def write_initramfs(path: Path, kernel: Path, plan: GuestPlan, workload: Workloa
     loads = [f"{name} {modules.OPTIONS.get(name, '')}".strip() for name in order]
     image.file("iotrace/load", "\n".join(loads) + "\n")
     image.file("iotrace/settings", settings(plan))
+    if plan.tracer:
+        image.file("iotrace/functions", "\n".join(catalog_functions()) + "\n")
     image.file("iotrace/prepare", workload.prepare)
     image.file("iotrace/workload", workload.run)
     if workload.fio_job:
@@ -80,6 +84,15 @@ def write_initramfs(path: Path, kernel: Path, plan: GuestPlan, workload: Workloa
         image.program(Path(fio), "bin/fio")
         image.file("iotrace/job.fio", workload.fio_job.read_bytes())
     image.write(path)
+
+
+def catalog_functions() -> list[str]:
+    """All names that the catalog's functions have in any kernel."""
+    names: set[str] = set()
+    for file in sorted(CATALOG.glob("*.toml")):
+        for function in tomllib.loads(file.read_text()).get("function", []):
+            names.update([function["name"], *function.get("aliases", [])])
+    return sorted(names)
 
 
 def loading_order(kernel: Path, plan: GuestPlan) -> dict[str, Path]:

@@ -2,22 +2,59 @@
 //!
 //! The guest's tracing begins a little before the mark of the workload and ends a little after it; it
 //! says of no event what its clock was. So for each tracepoint its list must be a stretch of ours that
-//! covers everything between the marks.
+//! covers everything between the marks. If function_graph ran beside them, the nesting of the calls is
+//! compared as well.
 
+mod calls;
+mod graph;
+mod nesting;
 mod parse;
 
-pub use parse::{ParseError, Saying, parse};
+pub use calls::LeftOut;
+pub use graph::GraphError;
+pub use nesting::{Difference as NestingDifference, Nesting, Shown};
+pub use parse::{ParseError, Saying};
 
 use super::{Progress, workload};
-use crate::model::{BlockEvent, BlockKind, Definitions, WorkloadMark};
+use crate::context::Tasks;
+use crate::model::{BlockEvent, BlockKind, Call, CallEnd, Definitions, WorkloadMark};
 use crate::reader::{Finished, Flow, Visitor, read};
 use crate::stitch::{Sink, Stitcher};
 use iotrace_schemas::definition::Definition;
 use iotrace_schemas::event::Event;
 use iotrace_schemas::trace::reader::{ReadError, TraceFile};
+use thiserror::Error;
 
 /// Differences that are kept of each tracepoint.
 const SHOWN: usize = 5;
+
+/// What the guest's own tracing said.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Witness {
+    /// Its block tracepoints.
+    pub sayings: Vec<Saying>,
+    /// Its calls, if function_graph followed them.
+    graph: Option<graph::Graph>,
+}
+
+/// The text of the guest's tracing cannot be taken for what it says.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum WitnessError {
+    /// A tracepoint.
+    #[error(transparent)]
+    Tracepoint(#[from] ParseError),
+    /// A call.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+}
+
+/// Reads a text of the kernel's tracing.
+///
+/// # Errors
+/// [`WitnessError`] for the first line that is malformed.
+pub fn parse(text: &str) -> Result<Witness, WitnessError> {
+    Ok(Witness { sayings: parse::parse(text)?, graph: graph::parse(text)? })
+}
 
 /// A place where the two disagree.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +85,8 @@ pub struct Compared {
 pub struct Comparison {
     /// Each tracepoint.
     pub kinds: Vec<Compared>,
+    /// The calls, if function_graph followed them, and the functions that were left out.
+    pub nesting: Option<(Nesting, LeftOut)>,
     /// The trace has marks of a workload; otherwise its beginning and end were not checked.
     pub marked: bool,
     /// The file was cut.
@@ -59,6 +98,7 @@ impl Comparison {
     #[must_use]
     pub fn is_equal(&self) -> bool {
         self.kinds.iter().all(|kind| kind.differences.is_empty())
+            && self.nesting.iter().all(|(nesting, _)| nesting.difference.is_none())
     }
 }
 
@@ -66,25 +106,27 @@ impl Comparison {
 ///
 /// # Errors
 /// [`ReadError`].
-pub fn compare(
-    file: &TraceFile,
-    witness: &[Saying],
-    progress: Progress<'_>,
-) -> Result<Comparison, ReadError> {
+pub fn compare(file: &TraceFile, witness: &Witness, progress: Progress<'_>) -> Result<Comparison, ReadError> {
     let mut listener = Listener::default();
+    listener.heard.calls = witness.graph.is_some().then(Default::default);
     let finished: Finished = read(file, &mut listener, progress)?;
     let Listener { mut stitcher, mut heard } = listener;
     stitcher.finish(&mut heard);
     let window = workload(&heard.marks).map(|(begin, end)| (begin, end.unwrap_or(u64::MAX)));
     let kinds = BlockKind::ALL.into_iter().map(|kind| {
-        let theirs: Vec<_> = witness.iter().filter(|saying| saying.kind == kind).cloned().collect();
+        let theirs: Vec<_> = witness.sayings.iter().filter(|saying| saying.kind == kind).cloned().collect();
         let mut ours: Vec<_> = heard.events.iter().filter(|event| event.kind == kind).copied().collect();
         // Some are known only after others that came later.
         ours.sort_by_key(|event| event.clock);
         compare_kind(kind, &theirs, &ours, window)
     });
+    let nesting = witness.graph.as_ref().zip(heard.calls.as_ref()).map(|(graph, all)| {
+        let (theirs, ours, common) = calls::sides(graph, all, &finished.definitions, window);
+        (nesting::compare(&theirs, &ours, &common.names, window), common.left_out)
+    });
     Ok(Comparison {
         kinds: kinds.collect(),
+        nesting,
         marked: window.is_some(),
         cut: finished.cut().map(|(offset, _, reason)| format!("at offset {offset}: {reason}")),
     })
@@ -130,6 +172,9 @@ fn differences(theirs: &[Saying], against: &[Saying], ours: &[BlockEvent]) -> Ve
 struct Heard {
     events: Vec<BlockEvent>,
     marks: Vec<WorkloadMark>,
+    tasks: Tasks,
+    /// Kept if they are compared.
+    calls: Option<calls::AllCalls>,
 }
 
 impl Sink for Heard {
@@ -139,6 +184,18 @@ impl Sink for Heard {
 
     fn mark(&mut self, mark: WorkloadMark) {
         self.marks.push(mark);
+    }
+
+    fn entered(&mut self, call: &Call, _: &Event<'_>) {
+        if let Some(calls) = &mut self.calls {
+            calls.entered(call, self.tasks.get(call.task).pid);
+        }
+    }
+
+    fn left(&mut self, end: &CallEnd) {
+        if let Some(calls) = &mut self.calls {
+            calls.left(end);
+        }
     }
 }
 
@@ -154,6 +211,7 @@ impl Visitor for Listener {
     }
 
     fn event(&mut self, _: &Definitions, event: &Event<'_>) -> Flow {
+        self.heard.tasks.event(event);
         self.stitcher.event(event, &mut self.heard);
         Flow::Continue
     }

@@ -40,7 +40,7 @@ pub enum Command {
     Events(EventsArgs),
     /// What is in the file
     Info(InfoArgs),
-    /// Compare with the guest's own block tracepoints
+    /// Compare with the guest's own block tracepoints, and with its function_graph
     Witness(WitnessArgs),
     /// What the catalog finds in a kernel; compiles the kernel profile
     Kernel(KernelArgs),

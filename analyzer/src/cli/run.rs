@@ -242,10 +242,9 @@ fn witness(args: &WitnessArgs) -> Result<ExitCode> {
     let file = open(&args.common.trace)?;
     let path = args.witness.display();
     let text = std::fs::read(&args.witness).with_context(|| format!("reading {path}"))?;
-    let sayings =
-        witness::parse(&String::from_utf8_lossy(&text)).with_context(|| format!("reading {path}"))?;
+    let said = witness::parse(&String::from_utf8_lossy(&text)).with_context(|| format!("reading {path}"))?;
     let bar = bar(&file, &args.common);
-    let comparison = witness::compare(&file, &sayings, &mut |at| bar.set_position(at as u64))
+    let comparison = witness::compare(&file, &said, &mut |at| bar.set_position(at as u64))
         .with_context(|| reading(&args.common))?;
     bar.finish_and_clear();
     let mut out = stdout();

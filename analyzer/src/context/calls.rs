@@ -12,10 +12,13 @@
 //! exit at stack S                       both have returned
 //! entry at stack > S of the same stack  whatever was open at S and below has returned unseen
 //! ```
+//!
+//! A guest that traces itself puts the address of a trampoline in the place of a return address: a function that
+//! is entered with it there has been jumped to.
 
 use crate::model::{Ending, Level};
 use iotrace_schemas::event::{Event, KERNEL_HALF};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 /// Calls that may be open in one task; more means that returns are missing.
 const DEEPEST: usize = 512;
@@ -68,6 +71,7 @@ struct Vcpu {
 pub struct Calls<T> {
     tasks: FxHashMap<u64, Vec<Frame<T>>>,
     vcpus: Vec<Vcpu>,
+    trampolines: FxHashSet<u64>,
     last: u64,
     /// Calls whose exit never came.
     pub without_exit: u64,
@@ -77,7 +81,14 @@ pub struct Calls<T> {
 
 impl<T> Default for Calls<T> {
     fn default() -> Self {
-        Self { tasks: FxHashMap::default(), vcpus: Vec::new(), last: 0, without_exit: 0, without_entry: 0 }
+        Self {
+            tasks: FxHashMap::default(),
+            vcpus: Vec::new(),
+            trampolines: FxHashSet::default(),
+            last: 0,
+            without_exit: 0,
+            without_entry: 0,
+        }
     }
 }
 
@@ -92,6 +103,11 @@ fn same(a: u64, b: u64) -> bool {
 }
 
 impl<T> Calls<T> {
+    /// The guest's own tracing puts this address in the place of return addresses.
+    pub fn trampoline(&mut self, address: u64) {
+        self.trampolines.insert(address);
+    }
+
     /// Time passes: what was executed since the last event belongs to the call that was innermost.
     pub fn advance(&mut self, event: &Event<'_>) {
         let at = usize::from(event.vcpu);
@@ -109,6 +125,17 @@ impl<T> Calls<T> {
         if let Some(vcpu) = self.vcpus.get_mut(usize::from(event.vcpu)) {
             vcpu.task = next;
         }
+    }
+
+    /// Where a function that is entered will return to in the end: for one with a trampoline's address there, that
+    /// is where the one returns that has jumped to it.
+    #[must_use]
+    pub fn caller(&self, event: &Event<'_>, caller: u64) -> u64 {
+        if !self.trampolines.contains(&caller) {
+            return caller;
+        }
+        let jumped = self.all(event).iter().rev().find(|frame| frame.stack == event.stack);
+        jumped.map_or(caller, |frame| frame.caller)
     }
 
     /// Ends the calls that must be over for a function to be entered here.
@@ -304,6 +331,7 @@ mod tests {
         let event = at(clock, stack, &[]);
         let mut left = Vec::new();
         calls.advance(&event);
+        let caller = calls.caller(&event, caller);
         calls.settle(&event, function, caller, &mut left);
         calls.enter(&event, function, caller, false, ());
         left.into_iter().map(|l| (l.frame.function, l.ending)).collect()
@@ -343,6 +371,20 @@ mod tests {
         assert_eq!(enter(&mut calls, 10, S + 800, 2, 0xa), []);
         let left = leave(&mut calls, 30, S + 800, 2);
         assert_eq!(left, [(2, Ending::Returned, 20, 20), (1, Ending::Jumped, 10, 30)]);
+    }
+
+    #[test]
+    fn a_tail_call_is_known_by_the_guests_own_trampoline() {
+        const TRAMPOLINE: u64 = 0xf00;
+        let mut calls = Calls::default();
+        calls.trampoline(TRAMPOLINE);
+        enter(&mut calls, 0, S + 800, 1, 0xa);
+        assert_eq!(enter(&mut calls, 10, S + 800, 2, TRAMPOLINE), []);
+        assert_eq!(enter(&mut calls, 20, S + 800, 3, TRAMPOLINE), []);
+        let left: Vec<_> =
+            leave(&mut calls, 30, S + 800, 3).into_iter().map(|left| (left.0, left.1)).collect();
+        assert_eq!(left, [(3, Ending::Returned), (2, Ending::Jumped), (1, Ending::Jumped)]);
+        assert_eq!(calls.without_exit, 0);
     }
 
     #[test]

@@ -28,7 +28,7 @@ impl Stitcher {
 
     fn enter(&mut self, event: &Event<'_>, words: &Words<'_>, out: &mut dyn Sink) {
         let function = words.function();
-        let caller = words.get(Field::Caller).unwrap_or(0);
+        let caller = self.calls.caller(event, words.get(Field::Caller).unwrap_or(0));
         let repeated = words.has_exit() && self.calls.is_repeated(event, function);
         if !repeated {
             self.calls.settle(event, function, caller, &mut self.ended);

@@ -195,6 +195,51 @@ fn witness_that_differs() {
     insta::assert_snapshot!(text(|out| super::witness::write_text(out, &comparison, Style::default())));
 }
 
+/// What function_graph would say of the workload.
+const GRAPH: &str = "\
+# traced: bio_enter_function
+# traced: rq_get_function
+# traced: merge_back_function
+# traced: rq_dispatch_function
+# traced: elsewhere
+# tracer: function_graph
+#
+# CPU  TASK/PID         DURATION                  FUNCTION CALLS
+# |     |    |           |   |                     |   |   |   |
+ 0)     dd-42      |               |  bio_enter_function() {
+ 0)     dd-42      |   1.000 us    |    rq_get_function();
+ 0)     dd-42      |               |    /* block_bio_queue: 8,0 WS 100 + 8 [dd] */
+ 0)     dd-42      |   2.000 us    |  } /* bio_enter_function */
+ 0)     dd-42      |               |  bio_enter_function() {
+ 0)     dd-42      |   1.000 us    |    merge_back_function();
+ 0)     dd-42      |   2.000 us    |  } /* bio_enter_function */
+ 0)     dd-42      |   1.000 us    |  rq_dispatch_function();
+ 0)     dd-42      |               |  bio_enter_function() {
+ 0)     dd-42      |   1.000 us    |    rq_get_function();
+ 0)     dd-42      |   2.000 us    |  } /* bio_enter_function */
+ 0)     dd-42      |   1.000 us    |  elsewhere();
+";
+
+fn nesting(text: &str) -> witness::Comparison {
+    let mut comparison = witness::compare(&file(), &witness::parse(text).unwrap(), &mut |_| {}).unwrap();
+    comparison.kinds.truncate(1);
+    comparison
+}
+
+#[test]
+fn witness_with_calls() {
+    let comparison = nesting(GRAPH);
+    insta::assert_snapshot!(text(|out| super::witness::write_text(out, &comparison, Style::default())));
+    insta::assert_snapshot!(text(|out| super::witness::write_json(out, &comparison)));
+}
+
+#[test]
+fn witness_with_calls_that_differ() {
+    let (before, last) = GRAPH.rsplit_once("rq_get_function();").unwrap();
+    let comparison = nesting(&format!("{before}merge_back_function();{last}"));
+    insta::assert_snapshot!(text(|out| super::witness::write_text(out, &comparison, Style::default())));
+}
+
 #[test]
 fn a_guests_names_drive_no_terminal() {
     assert_eq!(Comm::from_text("a\x1b[31mb").to_string(), "a?[31mb");

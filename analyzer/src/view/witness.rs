@@ -1,4 +1,6 @@
-//! The comparison with the guest's own tracepoints.
+//! The comparison with the guest's own tracepoints and its function_graph.
+
+mod nesting;
 
 use super::json;
 use super::text::{Align, Style, Table};
@@ -22,6 +24,9 @@ pub fn write_text(out: &mut dyn Write, comparison: &Comparison, style: Style) ->
     table.write(out, style, "")?;
     if !comparison.marked {
         writeln!(out, "the trace has no marks of a workload: what came before and after was not compared")?;
+    }
+    if let Some((nesting, left_out)) = &comparison.nesting {
+        nesting::write(out, nesting, left_out, style)?;
     }
     for kind in comparison.kinds.iter().filter(|kind| !kind.differences.is_empty()) {
         writeln!(out, "\n{}", style.heading(kind.kind.name()))?;
@@ -70,6 +75,8 @@ pub fn write_json(out: &mut dyn Write, comparison: &Comparison) -> io::Result<()
             "equal": comparison.is_equal(),
             "marked": comparison.marked,
             "kinds": kinds,
+            "nesting": comparison.nesting.as_ref().map(|(nesting, _)| nesting),
+            "left_out": comparison.nesting.as_ref().map(|(_, left_out)| left_out),
             "cut": comparison.cut,
         }),
     )

@@ -60,8 +60,9 @@ pub fn parse(text: &str) -> Result<Vec<Saying>, ParseError> {
             continue;
         }
         let found = BlockKind::ALL.into_iter().find_map(|kind| {
-            let (_, rest) = content.split_once(&format!(": {}: ", kind.name()))?;
-            Some((kind, rest))
+            // function_graph prints other tracepoints as comments.
+            let begins = [": ", "/* "].map(|before| format!("{before}{}: ", kind.name()));
+            begins.iter().find_map(|begin| Some((kind, content.split_once(begin)?.1)))
         });
         let Some((kind, rest)) = found else { continue };
         let malformed = || ParseError { line, tracepoint: kind.name(), text: rest.to_owned() };
@@ -100,6 +101,7 @@ mod tests {
           <idle>-0       [000] d.h1.     3.2: block_rq_complete: 8,0 R () 16 + 0 none,0,0 [-5]
       loop-write-85      [000] .....     3.3: block_split: 8,0 W 100 / 50 [fio]
       loop-write-85      [000] .....     3.3: block_unplug: [fio] 1
+ 0)   loop-wr-85     |               |        /* block_rq_insert: 8,0 RM 4096 () 32 + 8 [loop-write] */
 ";
         let all: Vec<_> = parse(text).unwrap().iter().map(|s| (s.kind, s.to_string())).collect();
         let of = |kind, text: &str| (kind, text.to_owned());
@@ -111,6 +113,7 @@ mod tests {
                 of(BlockKind::RqComplete, "8,0 N 0 + 0"),
                 of(BlockKind::RqComplete, "8,0 R 16 + 0"),
                 of(BlockKind::Split, "8,0 W 100 / 50"),
+                of(BlockKind::RqInsert, "8,0 RM 32 + 8"),
             ]
         );
     }
