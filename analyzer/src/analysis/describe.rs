@@ -5,7 +5,7 @@ use crate::model::{Comm, Definitions, Level, OpCodes, Task, major_minor};
 use crate::stitch::Signal;
 use crate::stitch::devices::Devices;
 use crate::stitch::probes::Probes;
-use iotrace_schemas::definition::{At, Definition};
+use iotrace_schemas::definition::{At, Definition, Site};
 use iotrace_schemas::event::{self, Event, FIRST_PROBE};
 
 /// A word, by name.
@@ -22,6 +22,8 @@ pub struct Word {
 /// An event in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Described {
+    /// Number, from 1 over the whole trace; 0 if nobody counted.
+    pub number: u64,
     /// When, in instructions.
     pub clock: u64,
     /// vCPU.
@@ -91,6 +93,7 @@ impl Describer {
         let probe = definitions.probes.get(&event.kind);
         let source = probe.filter(|p| !p.file.is_empty()).map(|p| (p.file.clone(), p.line));
         Described {
+            number: 0,
             clock: event.clock,
             vcpu: event.vcpu,
             level: Level::of(event.context),
@@ -140,6 +143,7 @@ impl Describer {
                 format!("{major}:{minor}")
             }
             "op" => self.codes.decode(value).rwbs(),
+            "caller" => definitions.sites.get(&value).map_or_else(|| format!("{value:#x}"), site),
             "end_io" | "handler" | "pc" | "from" | "to" => match definitions.symbols.get(&value) {
                 Some(symbol) => symbol.clone(),
                 None => format!("{value:#x}"),
@@ -152,5 +156,14 @@ impl Describer {
             _ if value >> 47 != 0 => format!("{value:#x}"),
             _ => value.to_string(),
         }
+    }
+}
+
+/// Where a call is: file and line, or function and offset.
+fn site(site: &Site) -> String {
+    let Some(frame) = site.frames.first() else { return format!("{:#x}", site.address) };
+    match frame.line {
+        0 => format!("{}+{:#x}", frame.function, site.offset),
+        line => format!("{}:{line}", frame.file),
     }
 }

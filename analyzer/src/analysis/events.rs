@@ -1,7 +1,7 @@
 //! The raw stream, described and filtered.
 
 use super::Progress;
-use super::conditions::{Conditions, OfKind};
+use super::conditions::{Conditions, OfKind, Range};
 use super::describe::{Described, Describer};
 use crate::context::TimeKeeper;
 use crate::model::{Definitions, TimeMap, WorkloadMark};
@@ -23,6 +23,8 @@ pub struct Filter {
     pub stage: Option<String>,
     /// Name of the kind.
     pub kind: Option<String>,
+    /// Numbers, counted from 1 over the whole trace.
+    pub number: Option<Range>,
     /// At most so many.
     pub limit: Option<u64>,
 }
@@ -113,7 +115,7 @@ pub fn events(
     give: &mut dyn FnMut(&Described) -> io::Result<()>,
 ) -> Result<Finished, EventsError> {
     let (describer, kinds) = (Describer::default(), FxHashMap::default());
-    let mut giver = Giver { filter, describer, kinds, give, given: 0, failed: None };
+    let mut giver = Giver { filter, describer, kinds, give, number: 0, given: 0, failed: None };
     let finished = read(file, &mut giver, progress)?;
     match giver.failed {
         Some(error) => Err(error.into()),
@@ -126,6 +128,7 @@ struct Giver<'a> {
     describer: Describer,
     kinds: FxHashMap<KindId, Option<OfKind>>,
     give: &'a mut dyn FnMut(&Described) -> io::Result<()>,
+    number: u64,
     given: u64,
     failed: Option<io::Error>,
 }
@@ -136,11 +139,17 @@ impl Visitor for Giver<'_> {
     }
 
     fn event(&mut self, definitions: &Definitions, event: &Event<'_>) -> Flow {
+        self.number += 1;
         self.describer.follow(event);
         let conditions = &self.filter.conditions;
         let late = conditions.clock.as_ref().is_some_and(|range| event.clock > *range.end());
-        if late || self.filter.limit == Some(self.given) {
+        let numbered = |range: &Range| (range.contains(&self.number), self.number > *range.end());
+        let (wanted, over) = self.filter.number.as_ref().map_or((true, false), numbered);
+        if late || over || self.filter.limit == Some(self.given) {
             return Flow::Stop;
+        }
+        if !wanted {
+            return Flow::Continue;
         }
         let new = || self.filter.of_kind(definitions, event.kind);
         let Some(of_kind) = self.kinds.entry(event.kind).or_insert_with(new) else { return Flow::Continue };
@@ -149,7 +158,9 @@ impl Visitor for Giver<'_> {
             return Flow::Continue;
         }
         self.given += 1;
-        self.failed = (self.give)(&self.describer.describe(definitions, event)).err();
+        self.failed =
+            (self.give)(&Described { number: self.number, ..self.describer.describe(definitions, event) })
+                .err();
         if self.failed.is_some() { Flow::Stop } else { Flow::Continue }
     }
 }

@@ -4,7 +4,7 @@ mod conditions;
 
 pub use conditions::ConditionArgs;
 
-use crate::analysis::conditions::{Conditions, parse};
+use crate::analysis::conditions::{Conditions, Range, parse};
 use crate::analysis::events::Filter;
 use crate::analysis::path::Shape;
 use crate::analysis::subject::Wanted;
@@ -214,6 +214,9 @@ pub struct EventsArgs {
     /// Only this kind (mmio_write, clock, probe)
     #[arg(long, value_name = "KIND")]
     pub kind: Option<String>,
+    /// Only events of these numbers, counted from 1 over the whole trace (explain tells them)
+    #[arg(long, value_name = "N|A..B", value_parser = parse::numbers)]
+    pub number: Option<Range>,
     /// At most so many
     #[arg(long, value_name = "N")]
     pub limit: Option<u64>,
@@ -234,6 +237,7 @@ impl EventsArgs {
             function: self.function.clone(),
             stage: self.stage.clone(),
             kind: self.kind.clone(),
+            number: self.number.clone(),
             limit: self.limit,
         }
     }

@@ -19,7 +19,8 @@ pub fn write_line(out: &mut dyn Write, event: &Described, time: &TimeMap, style:
     let task = format!("{}/{}", event.task.comm, event.task.pid);
     writeln!(
         out,
-        "{:>13} {ns:>15} {} {:<7} {task:<20} {}{}{}",
+        "{:>9} {:>13} {ns:>15} {} {:<7} {task:<20} {}{}{}",
+        event.number,
         event.clock,
         event.vcpu,
         event.level.name(),
@@ -62,6 +63,7 @@ pub fn to_json(event: &Described, time: &TimeMap) -> Value {
         .map(|word| object!({ "name": word.name, "value": json::hex(word.value), "text": word.text }))
         .collect();
     object!({
+        "number": (event.number > 0).then_some(event.number),
         "clock": event.clock,
         "ns": time.ns(event.clock),
         "vcpu": event.vcpu,
