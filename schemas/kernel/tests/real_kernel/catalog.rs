@@ -62,6 +62,7 @@ impl Catalog {
         if path.starts_with(['@', '+']) {
             return;
         }
+        let path = path.split_once('@').map_or(path, |(pointer, _)| pointer);
         let (path, bit) = path.split_once('#').map_or((path, None), |(path, bit)| (path, Some(bit)));
         self.enumerators.extend(bit.map(str::to_string));
         self.paths.insert((owner.to_string(), path.to_string()));
@@ -94,7 +95,11 @@ impl Catalog {
         }
         for name in &self.functions {
             // BTF describes no function that was inlined everywhere.
-            if let (Some(mut a), Some(b)) = (btf.parameters(name), dwarf.parameters(name)) {
+            if let (Some(mut a), Some(mut b)) = (btf.parameters(name), dwarf.parameters(name)) {
+                // The macros of system calls declare them under several names.
+                if name.starts_with("__x64_sys_") {
+                    [&mut a, &mut b].into_iter().flatten().for_each(|p| p.name.clear());
+                }
                 // What a module only calls has no names in its DWARF.
                 let nameless = !strict && b.iter().all(|p| p.name.is_empty());
                 a.iter_mut().filter(|_| nameless).for_each(|p| p.name.clear());
