@@ -110,8 +110,9 @@ impl Catalog {
                 }
             }
         }
-        // Static functions of one name in different files: which of them is the first is anybody's choice.
-        assert!(differing * 100 <= known[2], "{differing} functions differ");
+        // A module's function that was inlined everywhere is not in its BTF: one of the kernel's of that name
+        // answers in its place.
+        assert!(differing <= usize::from(!strict), "{differing} functions differ");
         known
     }
 }
