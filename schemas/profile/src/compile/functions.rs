@@ -220,7 +220,8 @@ fn entry(
     let (types, positions) = (&found.types[..], found.signature.positions(catalog, function));
     let list = list(catalog, function, &positions, types, note);
     let mut plan = Plan { arguments: found.signature.values.clone(), list, words: Vec::new() };
-    if found.inside.is_empty() {
+    // A label that the processor enters through has no return address.
+    if found.inside.is_empty() && function.exit {
         plan.words.push(Word { name: "caller".into(), source: Source::Caller, symbol: false });
     }
     for ((_, name, _), position) in function.arguments().zip(&positions) {
