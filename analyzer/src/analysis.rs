@@ -5,6 +5,7 @@
 //! - [`timeline`]: all events of one bio.
 //! - [`subject`]: an I/O or a bio, and what belongs to it.
 //! - [`path`]: the whole way of one, call by call.
+//! - [`diff`]: what another kernel does differently.
 //! - [`why`]: what was being waited for, from call to return.
 //! - [`explain`]: who raises the block softirq, who wakes the waiting, who runs the queue.
 //! - [`events`]: the raw stream, described and filtered.
@@ -18,6 +19,7 @@ pub mod attribution;
 pub mod conditions;
 pub mod coverage;
 pub mod describe;
+pub mod diff;
 pub mod events;
 pub mod explain;
 pub mod info;

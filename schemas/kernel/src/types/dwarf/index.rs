@@ -21,8 +21,6 @@ struct Named {
     tags: Vec<(u64, TypeId)>,
     typedef: Option<TypeId>,
     declared: Option<TypeId>,
-    /// A function that has code of its own: of several static ones of one name, that which has a symbol.
-    coded: Option<TypeId>,
     function: Option<TypeId>,
     declared_function: Option<TypeId>,
 }
@@ -97,19 +95,18 @@ impl Index {
         }
     }
 
-    /// An instance of an abstract function has no name; it tells that the function has code. A
+    /// An instance of an abstract function has no name, and is not needed beside it. A
     /// definition that completes a declaration has its name from there.
     fn add_function<'a>(&mut self, dwarf: &Dwarf<'a>, unit: &Unit<'a>, entry: &Entry<'a>) {
-        let coded = entry.has_attr(gimli::DW_AT_low_pc);
-        let completes = entry.has_attr(gimli::DW_AT_specification);
-        let instance = coded && entry.has_attr(gimli::DW_AT_abstract_origin);
-        let origin = if completes || instance { origin(unit, entry) } else { None };
-        let id = place(unit, origin.as_ref().filter(|_| instance).unwrap_or(entry));
-        if let Some(named) = self.named(dwarf, unit, origin.as_ref().unwrap_or(entry)) {
-            match (is_declaration(entry), coded) {
-                (true, _) => named.declared_function.get_or_insert(id),
-                (false, true) => named.coded.get_or_insert(id),
-                (false, false) => named.function.get_or_insert(id),
+        let id = place(unit, entry);
+        let declaration = match entry.has_attr(gimli::DW_AT_specification) {
+            true => origin(unit, entry),
+            false => None,
+        };
+        if let Some(named) = self.named(dwarf, unit, declaration.as_ref().unwrap_or(entry)) {
+            match is_declaration(entry) {
+                true => named.declared_function.get_or_insert(id),
+                false => named.function.get_or_insert(id),
             };
         }
     }
@@ -154,7 +151,7 @@ impl Index {
     /// The definition of a function, or its declaration.
     pub fn function(&self, name: &str) -> Option<TypeId> {
         let named = self.named.get(name.as_bytes())?;
-        named.coded.or(named.function).or(named.declared_function)
+        named.function.or(named.declared_function)
     }
 
     /// The value of an enumerator.
