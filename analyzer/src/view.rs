@@ -5,6 +5,7 @@
 
 pub mod bio;
 pub mod cause;
+pub mod diff;
 pub mod events;
 pub mod explain;
 pub mod info;

@@ -36,6 +36,8 @@ pub enum Command {
     Why(WhyArgs),
     /// Who raises the block softirq, who wakes the waiting, who runs the queue: with counts and evidence
     Explain(ExplainArgs),
+    /// What another kernel, in another trace of the same workload, does differently
+    Diff(DiffArgs),
     /// The raw stream of events
     Events(EventsArgs),
     /// What is in the file
@@ -181,6 +183,34 @@ pub struct WhyArgs {
     /// What it is asked about.
     #[command(flatten)]
     pub subject: SubjectArgs,
+}
+
+/// How to print a comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DiffFormat {
+    /// For people
+    Text,
+    /// For programs (see schemas/json)
+    Json,
+    /// For a report or a comment
+    Markdown,
+}
+
+/// Of `diff`.
+#[derive(Debug, Group)]
+pub struct DiffArgs {
+    /// The first trace
+    #[arg(value_name = "A")]
+    pub a: PathBuf,
+    /// The other one, of the same workload
+    #[arg(value_name = "B")]
+    pub b: PathBuf,
+    /// How to print
+    #[arg(long, value_enum, default_value_t = DiffFormat::Text)]
+    pub format: DiffFormat,
+    /// All rows, not only the largest differences
+    #[arg(long)]
+    pub all: bool,
 }
 
 /// Of `explain`.

@@ -2,11 +2,11 @@
 
 use super::CUT;
 use super::args::{
-    Args, BioArgs, Command, Common, EventsArgs, ExplainArgs, Format, InfoArgs, KernelArgs, PathArgs,
-    ReportArgs, SubjectArgs, WhyArgs, WitnessArgs,
+    Args, BioArgs, Command, Common, DiffArgs, DiffFormat, EventsArgs, ExplainArgs, Format, InfoArgs,
+    KernelArgs, PathArgs, ReportArgs, SubjectArgs, WhyArgs, WitnessArgs,
 };
 use crate::analysis::subject::{self, Wanted};
-use crate::analysis::{coverage, events, explain, info, path, report, timeline, why, witness};
+use crate::analysis::{coverage, diff, events, explain, info, path, report, timeline, why, witness};
 use crate::view;
 use crate::view::report::{Times, Unit};
 use crate::view::text::Style;
@@ -34,6 +34,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         Command::Path(args) => path(args),
         Command::Why(args) => why(args),
         Command::Explain(args) => explain(args),
+        Command::Diff(args) => diff(args),
         Command::Events(args) => events(args),
         Command::Info(args) => info(args),
         Command::Witness(args) => witness(args),
@@ -148,6 +149,26 @@ fn why(args: &WhyArgs) -> Result<ExitCode> {
     }
     out.flush()?;
     Ok(ended(&args.common, why.subject.cut.as_deref()))
+}
+
+fn diff(args: &DiffArgs) -> Result<ExitCode> {
+    let gather = |path: &Path| -> Result<diff::Run> {
+        let file = open(path)?;
+        diff::gather(&file, &mut |_| {}).with_context(|| format!("reading {}", path.display()))
+    };
+    let (a, b) = (gather(&args.a)?, gather(&args.b)?);
+    let names = [&args.a, &args.b].map(|path| path.display().to_string());
+    let diff = diff::compare(&a, &b, [&names[0], &names[1]]);
+    let mut out = stdout();
+    match args.format {
+        DiffFormat::Text => view::diff::write_text(&mut out, &diff, args.all, style())?,
+        DiffFormat::Json => view::diff::write_json(&mut out, &diff)?,
+        DiffFormat::Markdown => view::diff::write_markdown(&mut out, &diff, args.all)?,
+    }
+    out.flush()?;
+    let Some(cut) = &diff.cut else { return Ok(ExitCode::SUCCESS) };
+    eprintln!("iotrace-analyze: {cut}; everything before is compared");
+    Ok(ExitCode::from(CUT))
 }
 
 fn explain(args: &ExplainArgs) -> Result<ExitCode> {

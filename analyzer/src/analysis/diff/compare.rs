@@ -212,7 +212,7 @@ fn layers(functions: &[Function]) -> Vec<Layer> {
         Layer { name: (*name).to_owned(), own }
     };
     let some = |layer: &Layer| layer.own != Both::default();
-    LAYERS.iter().map(|name| layer(&name)).filter(some).collect()
+    LAYERS.iter().map(|name| layer(name)).filter(some).collect()
 }
 
 fn pairs(a: &Run, b: &Run, paired: &Paired<'_>) -> Vec<Pair> {
