@@ -2,15 +2,17 @@
 //!
 //! In: two [`Run`]s. Out: a [`Diff`], a plain result that views render. I/Os are paired by what the workload
 //! did; of the pairs the calls are compared place by place, and the costs function by function. Costs are guest
-//! instructions: for one pair of replays they are exact.
+//! instructions: of one pair of replays they are exact. Recordings differ even of the same kernel, by interrupts and memory
+//! layout: whether a function differs is told from several of each side, by a test.
 
 mod compare;
 mod gather;
 mod pair;
+mod rank;
 mod tree;
 
 pub use compare::compare;
-pub use gather::{Run, Work, gather};
+pub use gather::{Names, Run, Work, gather};
 pub use tree::{Node, Tree};
 
 use serde::Serialize;
@@ -142,8 +144,24 @@ pub struct Place {
     pub inside: usize,
 }
 
+/// What a function costs itself in an I/O that calls it, by recording: the median over the recording's I/Os.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Test {
+    /// Of each recording of A, in instructions.
+    pub a: Vec<i64>,
+    /// Of each recording of B.
+    pub b: Vec<i64>,
+    /// Median of B's less that of A's.
+    pub difference: i64,
+    /// Probability of values so far apart by chance: the exact rank-sum test. None with fewer than four
+    /// recordings of each side, which cannot tell.
+    pub p: Option<f64>,
+    /// It is more than chance.
+    pub differs: bool,
+}
+
 /// A function, wherever it is called.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Function {
     /// Name in the catalog.
     pub name: String,
@@ -155,6 +173,8 @@ pub struct Function {
     pub calls: Both,
     /// Instructions in it alone.
     pub own: Both,
+    /// Whether that means anything.
+    pub test: Test,
 }
 
 /// A layer.
@@ -193,12 +213,14 @@ pub struct Unpaired {
 }
 
 /// The comparison.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Diff {
     /// A.
     pub a: Side,
     /// B.
     pub b: Side,
+    /// Recordings of each side.
+    pub recordings: usize,
     /// There is no difference at all.
     pub equal: bool,
     /// What changed, by how much, where: for who reads nothing else.

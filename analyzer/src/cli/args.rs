@@ -199,10 +199,10 @@ pub enum DiffFormat {
 /// Of `diff`.
 #[derive(Debug, Group)]
 pub struct DiffArgs {
-    /// The first trace
+    /// The first trace, or a folder of traces (*.iot), each of another recording of the same workload
     #[arg(value_name = "A")]
     pub a: PathBuf,
-    /// The other one, of the same workload
+    /// The other one, or as many others in a folder
     #[arg(value_name = "B")]
     pub b: PathBuf,
     /// How to print

@@ -17,7 +17,7 @@ use iotrace_profile::Sources;
 use iotrace_schemas::catalog::Catalog;
 use iotrace_schemas::trace::reader::TraceFile;
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Bytes under which nobody sees a progress bar.
@@ -152,13 +152,23 @@ fn why(args: &WhyArgs) -> Result<ExitCode> {
 }
 
 fn diff(args: &DiffArgs) -> Result<ExitCode> {
-    let gather = |path: &Path| -> Result<diff::Run> {
+    let mut names = diff::Names::default();
+    let mut gather = |path: &Path| -> Result<diff::Run> {
         let file = open(path)?;
-        diff::gather(&file, &mut |_| {}).with_context(|| format!("reading {}", path.display()))
+        diff::gather(&file, &mut names, &mut |_| {}).with_context(|| format!("reading {}", path.display()))
     };
-    let (a, b) = (gather(&args.a)?, gather(&args.b)?);
-    let names = [&args.a, &args.b].map(|path| path.display().to_string());
-    let diff = diff::compare(&a, &b, [&names[0], &names[1]]);
+    let (a, b) = (traces(&args.a)?, traces(&args.b)?);
+    if a.len() != b.len() {
+        let [a_path, b_path] = [&args.a, &args.b].map(|path| path.display());
+        bail!(
+            "{a_path} has {} traces and {b_path} {}: each of one is compared with one of the other",
+            a.len(),
+            b.len()
+        );
+    }
+    let runs: Vec<_> = a.iter().zip(&b).map(|(a, b)| Ok((gather(a)?, gather(b)?))).collect::<Result<_>>()?;
+    let called = [&args.a, &args.b].map(|path| path.display().to_string());
+    let diff = diff::compare(&runs, &names, [&called[0], &called[1]]);
     let mut out = stdout();
     match args.format {
         DiffFormat::Text => view::diff::write_text(&mut out, &diff, args.all, style())?,
@@ -169,6 +179,23 @@ fn diff(args: &DiffArgs) -> Result<ExitCode> {
     let Some(cut) = &diff.cut else { return Ok(ExitCode::SUCCESS) };
     eprintln!("iotrace-analyze: {cut}; everything before is compared");
     Ok(ExitCode::from(CUT))
+}
+
+/// A trace, or the traces (`*.iot`) in a folder, by name.
+fn traces(path: &Path) -> Result<Vec<PathBuf>> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let reading = || format!("reading the folder {}", path.display());
+    let entries = std::fs::read_dir(path).with_context(reading)?;
+    let files = entries.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<_>>>();
+    let mut files = files.with_context(reading)?;
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "iot"));
+    files.sort();
+    if files.is_empty() {
+        bail!("the folder {} has no traces (*.iot)", path.display());
+    }
+    Ok(files)
 }
 
 fn explain(args: &ExplainArgs) -> Result<ExitCode> {

@@ -131,12 +131,18 @@ fn layers(diff: &Diff) -> Table {
 }
 
 fn functions(diff: &Diff, most: usize) -> Table {
-    let mut table = heads("function", &["A", "B", "B - A", "", "calls"], &["layer"]);
+    let right = ["A", "B", "B - A", "", "calls", "each I/O", "p"];
+    let mut table = heads("function", &right, &["", "layer"]);
     for function in diff.functions.iter().take(most) {
-        let Function { name, layer, symbols, calls, own } = function;
+        let Function { name, layer, symbols, calls, own, test } = function;
         let renamed = symbols.as_ref().map(|(a, b)| format!(" ({a} → {b})")).unwrap_or_default();
         let cells = [plain(name) + &plain(&renamed)].into_iter().chain(numbers(*own));
-        table.row(cells.chain([counts(*calls), plain(layer)]));
+        let (p, differs) = match test.p {
+            Some(p) => (format!("{p:.4}"), if test.differs { "differs" } else { "chance" }),
+            None => (String::new(), ""),
+        };
+        let statistics = [counts(*calls), signed(test.difference), p, differs.into(), plain(layer)];
+        table.row(cells.chain(statistics));
     }
     table
 }

@@ -1,38 +1,59 @@
 //! Compares paired I/Os: costs, functions, places in the tree of calls.
 
-use super::gather::{Run, Work};
+use super::gather::{Names, Run, Work};
 use super::pair::{Paired, pair, reason, what};
+use super::rank::{FEWEST, LEVEL, median, rank_sum_test};
 use super::tree::Tree;
-use super::{Both, Change, Class, Costs, Diff, Function, Layer, Pair, Place, Side, Unpaired};
+use super::{Both, Change, Class, Costs, Diff, Function, Layer, Pair, Place, Side, Test, Unpaired};
 use crate::model::{Bio, Definitions};
 use iotrace_schemas::catalog::LAYERS;
 use iotrace_schemas::definition::At;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Compares two runs, which are called by these names.
+/// Compares runs pair by pair, one or more on each side; the sides are called by these names.
 #[must_use]
-pub fn compare(a: &Run, b: &Run, names: [&str; 2]) -> Diff {
-    let paired = pair(a, b);
-    let mut diff = Diff { a: side(a, names[0]), b: side(b, names[1]), ..Diff::default() };
-    diff.classes = classes(a, b, &paired);
+pub fn compare(runs: &[(Run, Run)], names: &Names, called: [&str; 2]) -> Diff {
+    let paired: Vec<Paired<'_>> = runs.iter().map(|(a, b)| pair(a, b)).collect();
+    let comparison = Comparison { runs, names, paired: &paired };
+    let mut diff = Diff {
+        a: side(runs.iter().map(|(a, _)| a), called[0]),
+        b: side(runs.iter().map(|(_, b)| b), called[1]),
+        recordings: runs.len(),
+        ..Diff::default()
+    };
+    diff.classes = comparison.classes();
     diff.classes.iter().for_each(|class| diff.costs.add(&class.costs));
-    let functions = functions(a, b, &paired);
+    let functions = comparison.functions();
     diff.layers = layers(&functions);
     diff.functions = functions.into_iter().filter(|f| !f.calls.is_equal() || !f.own.is_equal()).collect();
-    diff.functions.sort_by_key(|f| (std::cmp::Reverse(f.own.difference().unsigned_abs()), f.name.clone()));
-    diff.pairs = pairs(a, b, &paired);
-    diff.unpaired = unpaired(a, b, &paired);
-    let place = |name: &str, cut: &Option<String>| cut.as_ref().map(|cut| format!("{name} {cut}"));
-    diff.cut = place(names[0], &a.cut).or_else(|| place(names[1], &b.cut));
+    diff.functions.sort_by_key(|f| {
+        (!f.test.differs, std::cmp::Reverse(f.own.difference().unsigned_abs()), f.name.clone())
+    });
+    diff.pairs = comparison.pairs();
+    diff.unpaired = comparison.unpaired();
+    diff.cut = runs
+        .iter()
+        .flat_map(|(a, b)| [(called[0], a), (called[1], b)])
+        .find_map(|(name, run)| run.cut.as_ref().map(|cut| format!("{name} was cut {cut}")));
     diff.equal = diff.pairs.is_empty() && diff.unpaired.is_empty() && diff.functions.is_empty();
-    diff.headline = headline(&diff, paired.pairs.len());
+    diff.headline = headline(&diff, paired.iter().map(|paired| paired.pairs.len()).sum());
     diff
 }
 
-fn side(run: &Run, name: &str) -> Side {
-    let banner = run.definitions.trace.banner.trim_end();
-    let kernel = banner.split(" (").next().unwrap_or(banner).to_owned();
-    Side { name: name.to_owned(), kernel, ios: run.works.len() }
+struct Comparison<'a> {
+    runs: &'a [(Run, Run)],
+    names: &'a Names,
+    paired: &'a [Paired<'a>],
+}
+
+fn side<'a>(runs: impl Iterator<Item = &'a Run>, name: &str) -> Side {
+    let mut side = Side { name: name.to_owned(), ..Side::default() };
+    for run in runs {
+        let banner = run.definitions.trace.banner.trim_end();
+        banner.split(" (").next().unwrap_or(banner).clone_into(&mut side.kernel);
+        side.ios += run.works.len();
+    }
+    side
 }
 
 fn costs(a: (&Run, &Work), b: (&Run, &Work)) -> Costs {
@@ -50,41 +71,22 @@ fn costs(a: (&Run, &Work), b: (&Run, &Work)) -> Costs {
     }
 }
 
-fn classes(a: &Run, b: &Run, paired: &Paired<'_>) -> Vec<Class> {
-    let mut sums = BTreeMap::<String, (Class, Tree, Tree)>::new();
-    for (x, y) in &paired.pairs {
-        let (class, ours, theirs) = sums.entry(x.io.syscall.to_string()).or_default();
-        class.pairs += 1;
-        class.costs.add(&costs((a, x), (b, y)));
-        ours.add(&x.tree);
-        theirs.add(&y.tree);
-    }
-    let class = |(syscall, (class, ours, theirs))| {
-        let places = places((&ours, &a.names), (&theirs, &b.names));
-        Class { syscall, places, ..class }
-    };
-    let mut classes: Vec<_> = sums.into_iter().map(class).collect();
-    let size = |class: &Class| class.costs.instructions.difference().unsigned_abs();
-    classes.sort_by_key(|class| (std::cmp::Reverse(size(class)), class.syscall.clone()));
-    classes
-}
-
 /// A tree by the paths of its nodes.
 type Paths<'a> = BTreeMap<Vec<&'a str>, super::Node>;
 
-fn paths<'a>((tree, names): (&Tree, &'a [String])) -> Paths<'a> {
+fn paths<'a>(tree: &Tree, names: &'a Names) -> Paths<'a> {
     let mut all: Vec<Vec<&str>> = Vec::with_capacity(tree.nodes.len());
     for node in &tree.nodes {
         let mut path = node.parent.map_or_else(Vec::new, |parent| all[parent].clone());
-        path.push(names.get(node.name as usize).map_or("", String::as_str));
+        path.push(names.name(node.name));
         all.push(path);
     }
     all.into_iter().zip(tree.nodes.iter().copied()).collect()
 }
 
 /// The places in which two trees differ, in the order of the tree; inside a new, gone or moved function nothing.
-fn places(a: (&Tree, &[String]), b: (&Tree, &[String])) -> Vec<Place> {
-    let (ours, theirs) = (paths(a), paths(b));
+fn places(a: &Tree, b: &Tree, names: &Names) -> Vec<Place> {
+    let (ours, theirs) = (paths(a, names), paths(b, names));
     let all: BTreeSet<_> = ours.keys().chain(theirs.keys()).collect();
     let mut found: Vec<Place> = Vec::new();
     for path in all {
@@ -171,34 +173,6 @@ fn renamed(mut places: Vec<Place>) -> Vec<Place> {
     places
 }
 
-fn functions(a: &Run, b: &Run, paired: &Paired<'_>) -> Vec<Function> {
-    let mut found = BTreeMap::<String, Function>::new();
-    let mut add = |work: &Work, names: &[String], is_a: bool| {
-        for node in &work.tree.nodes {
-            let name = names.get(node.name as usize).map_or("", String::as_str);
-            let function = found.entry(name.to_owned()).or_default();
-            let (calls, own) = match is_a {
-                true => (&mut function.calls.a, &mut function.own.a),
-                false => (&mut function.calls.b, &mut function.own.b),
-            };
-            *calls += node.calls;
-            *own += node.own;
-        }
-    };
-    for (x, y) in &paired.pairs {
-        add(x, &a.names, true);
-        add(y, &b.names, false);
-    }
-    let (ours, theirs) = (about(&a.definitions), about(&b.definitions));
-    for (name, function) in &mut found {
-        function.name.clone_from(name);
-        let (x, y) = (ours.get(name.as_str()), theirs.get(name.as_str()));
-        function.layer = x.or(y).map_or_else(String::new, |(layer, _)| (*layer).to_owned());
-        function.symbols = x.zip(y).filter(|(x, y)| x.1 != y.1).map(|(x, y)| (x.1.into(), y.1.into()));
-    }
-    found.into_values().collect()
-}
-
 /// Layer and symbol of each function.
 fn about(definitions: &Definitions) -> BTreeMap<&str, (&str, &str)> {
     let entries = definitions.probes.values().filter(|probe| probe.at == At::Entry);
@@ -212,32 +186,7 @@ fn layers(functions: &[Function]) -> Vec<Layer> {
         Layer { name: (*name).to_owned(), own }
     };
     let some = |layer: &Layer| layer.own != Both::default();
-    LAYERS.iter().map(|name| layer(name)).filter(some).collect()
-}
-
-fn pairs(a: &Run, b: &Run, paired: &Paired<'_>) -> Vec<Pair> {
-    let differ = |x: &Work, y: &Work| {
-        let (ours, theirs) = (paths((&x.tree, &a.names)), paths((&y.tree, &b.names)));
-        let counts = |paths: &Paths<'_>| paths.values().map(|n| (n.calls, n.own)).collect::<Vec<_>>();
-        ours.keys().ne(theirs.keys()) || counts(&ours) != counts(&theirs)
-    };
-    let mut pairs: Vec<_> = paired
-        .pairs
-        .iter()
-        .filter_map(|(x, y)| {
-            let (costs, bios) = (costs((a, x), (b, y)), bios(&x.bios, &y.bios));
-            (differ(x, y) || bios.is_some() || !costs.elapsed.is_equal()).then(|| Pair {
-                ios: Both { a: x.io.id, b: y.io.id },
-                what: what(&x.io),
-                costs,
-                bios,
-            })
-        })
-        .collect();
-    pairs.sort_by_key(|pair| {
-        (std::cmp::Reverse(pair.costs.instructions.difference().unsigned_abs()), pair.ios.a)
-    });
-    pairs
+    LAYERS.iter().map(layer).filter(some).collect()
 }
 
 /// How the bios of two I/Os differ: by operation and size, whatever their sectors.
@@ -265,16 +214,130 @@ fn bios(a: &[Bio], b: &[Bio]) -> Option<String> {
     Some(format!("{why}: {} in A, {} in B", list(&ours), list(&theirs)))
 }
 
-fn unpaired(a: &Run, b: &Run, paired: &Paired<'_>) -> Vec<Unpaired> {
-    let alone = |work: &&Work, of_a: bool, others: &[Work]| Unpaired {
-        of_a,
-        io: work.io.id,
-        what: what(&work.io),
-        reason: reason(&work.io, others),
-    };
-    let ours = paired.only_a.iter().map(|work| alone(work, true, &b.works));
-    let theirs = paired.only_b.iter().map(|work| alone(work, false, &a.works));
-    ours.chain(theirs).collect()
+impl Comparison<'_> {
+    /// All pairs, each with the runs they are of.
+    fn all(&self) -> impl Iterator<Item = ((&Run, &Work), (&Run, &Work))> {
+        let runs = self.runs.iter().zip(self.paired);
+        runs.flat_map(|((a, b), paired)| paired.pairs.iter().map(move |(x, y)| ((a, *x), (b, *y))))
+    }
+
+    fn classes(&self) -> Vec<Class> {
+        let mut sums = BTreeMap::<String, (Class, Tree, Tree)>::new();
+        for (a, b) in self.all() {
+            let (class, ours, theirs) = sums.entry(a.1.io.syscall.to_string()).or_default();
+            class.pairs += 1;
+            class.costs.add(&costs(a, b));
+            ours.add(&a.1.tree);
+            theirs.add(&b.1.tree);
+        }
+        let class = |(syscall, (class, ours, theirs))| {
+            let places = places(&ours, &theirs, self.names);
+            Class { syscall, places, ..class }
+        };
+        let mut classes: Vec<_> = sums.into_iter().map(class).collect();
+        let size = |class: &Class| class.costs.instructions.difference().unsigned_abs();
+        classes.sort_by_key(|class| (std::cmp::Reverse(size(class)), class.syscall.clone()));
+        classes
+    }
+
+    fn functions(&self) -> Vec<Function> {
+        let mut found = BTreeMap::<u32, (Function, Vec<i64>, Vec<i64>)>::new();
+        for (at, paired) in self.paired.iter().enumerate() {
+            let mut own = BTreeMap::<u32, [Vec<i64>; 2]>::new();
+            for (x, y) in &paired.pairs {
+                for (side, work) in [x, y].into_iter().enumerate() {
+                    for (name, (calls, cost)) in by_function(&work.tree) {
+                        let (function, ..) = found.entry(name).or_default();
+                        let (all_calls, all_cost) = match side {
+                            0 => (&mut function.calls.a, &mut function.own.a),
+                            _ => (&mut function.calls.b, &mut function.own.b),
+                        };
+                        *all_calls += calls;
+                        *all_cost += cost;
+                        own.entry(name).or_default()[side].push(cost.cast_signed());
+                    }
+                }
+            }
+            for (name, [mut ours, mut theirs]) in own {
+                let (_, a, b) = found.entry(name).or_default();
+                // In a recording without it, it cost nothing.
+                a.resize(at, 0);
+                b.resize(at, 0);
+                a.push(median(&mut ours));
+                b.push(median(&mut theirs));
+            }
+        }
+        let sides = self.runs.first().map(|(a, b)| (about(&a.definitions), about(&b.definitions)));
+        let (ours, theirs) = sides.unwrap_or_default();
+        let function = |(number, (function, mut a, mut b)): (u32, (Function, Vec<i64>, Vec<i64>))| {
+            let name = self.names.name(number);
+            let (x, y) = (ours.get(name), theirs.get(name));
+            a.resize(self.runs.len(), 0);
+            b.resize(self.runs.len(), 0);
+            Function {
+                name: name.to_owned(),
+                layer: x.or(y).map_or_else(String::new, |(layer, _)| (*layer).to_owned()),
+                symbols: x.zip(y).filter(|(x, y)| x.1 != y.1).map(|(x, y)| (x.1.into(), y.1.into())),
+                test: test(a, b),
+                ..function
+            }
+        };
+        found.into_iter().map(function).collect()
+    }
+
+    fn pairs(&self) -> Vec<Pair> {
+        let differ = |x: &Work, y: &Work| {
+            let (ours, theirs) = (paths(&x.tree, self.names), paths(&y.tree, self.names));
+            let counts = |paths: &Paths<'_>| paths.values().map(|n| (n.calls, n.own)).collect::<Vec<_>>();
+            ours.keys().ne(theirs.keys()) || counts(&ours) != counts(&theirs)
+        };
+        let pair = |(a, b): ((&Run, &Work), (&Run, &Work))| {
+            let (costs, bios) = (costs(a, b), bios(&a.1.bios, &b.1.bios));
+            (differ(a.1, b.1) || bios.is_some() || !costs.elapsed.is_equal()).then(|| Pair {
+                ios: Both { a: a.1.io.id, b: b.1.io.id },
+                what: what(&a.1.io),
+                costs,
+                bios,
+            })
+        };
+        let mut pairs: Vec<_> = self.all().filter_map(pair).collect();
+        pairs.sort_by_key(|pair| {
+            (std::cmp::Reverse(pair.costs.instructions.difference().unsigned_abs()), pair.ios.a)
+        });
+        pairs
+    }
+
+    fn unpaired(&self) -> Vec<Unpaired> {
+        let alone = |work: &Work, of_a: bool, others: &[Work]| Unpaired {
+            of_a,
+            io: work.io.id,
+            what: what(&work.io),
+            reason: reason(&work.io, others),
+        };
+        let runs = self.runs.iter().zip(self.paired);
+        let of_run = runs.flat_map(|((a, b), paired)| {
+            let ours = paired.only_a.iter().map(move |work| alone(work, true, &b.works));
+            ours.chain(paired.only_b.iter().map(move |work| alone(work, false, &a.works)))
+        });
+        of_run.collect()
+    }
+}
+
+/// Calls and own instructions of each function of a tree, wherever it is.
+fn by_function(tree: &Tree) -> BTreeMap<u32, (u64, u64)> {
+    let mut functions = BTreeMap::<u32, (u64, u64)>::new();
+    for node in &tree.nodes {
+        let (calls, own) = functions.entry(node.name).or_default();
+        *calls += node.calls;
+        *own += node.own;
+    }
+    functions
+}
+
+fn test(a: Vec<i64>, b: Vec<i64>) -> Test {
+    let difference = median(&mut b.clone()) - median(&mut a.clone());
+    let p = (a.len() >= FEWEST && b.len() >= FEWEST).then(|| rank_sum_test(&a, &b));
+    Test { difference, p, differs: p.is_some_and(|p| p < LEVEL) && difference != 0, a, b }
 }
 
 fn headline(diff: &Diff, pairs: usize) -> Vec<String> {
@@ -290,11 +353,20 @@ fn headline(diff: &Diff, pairs: usize) -> Vec<String> {
         costs.b,
         costs.difference()
     )];
-    let largest: Vec<_> = diff.functions.iter().take(3).collect();
-    let where_: Vec<_> = largest.iter().map(|f| format!("{} {:+}", f.name, f.own.difference())).collect();
-    lines.push(match where_.is_empty() {
-        true => "no function costs more or less".to_owned(),
-        false => format!("most of it in {}", where_.join(", ")),
+    let named = |f: &Function| match f.test.p {
+        Some(_) => format!("{} {:+} in each I/O that calls it", f.name, f.test.difference),
+        None => format!("{} {:+}", f.name, f.own.difference()),
+    };
+    let tested = diff.recordings >= FEWEST;
+    let differing = diff.functions.iter().filter(|f| !tested || f.test.differs);
+    let largest = differing.take(3).map(named).collect::<Vec<_>>().join(", ");
+    lines.push(match (tested, largest.is_empty()) {
+        (true, true) => format!("no function differs beyond chance (rank-sum test, p < {LEVEL})"),
+        (true, false) => format!("beyond chance (rank-sum test, p < {LEVEL}): {largest}"),
+        (false, true) => "no function costs more or less".to_owned(),
+        (false, false) => format!(
+            "most of it in {largest}; recordings of one kernel differ too: give {FEWEST} or more of each to tell"
+        ),
     });
     let count = |fits: &dyn Fn(&Change) -> bool| {
         let places = diff.classes.iter().flat_map(|class| &class.places).filter(|p| fits(&p.change));

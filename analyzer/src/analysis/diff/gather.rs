@@ -38,8 +38,6 @@ pub struct Work {
 pub struct Run {
     /// The I/Os of the workload that concern a disk, in order.
     pub works: Vec<Work>,
-    /// Names of the functions in the trees, by number.
-    pub names: Vec<String>,
     /// From clocks to virtual time.
     pub time: TimeMap,
     /// What the trace says about itself.
@@ -48,35 +46,63 @@ pub struct Run {
     pub cut: Option<String>,
 }
 
+/// Names of functions by number, the same for all traces that are compared.
+#[derive(Debug, Clone, Default)]
+pub struct Names {
+    numbers: FxHashMap<String, u32>,
+    names: Vec<String>,
+}
+
+impl Names {
+    /// The number of a name.
+    fn number(&mut self, name: &str) -> u32 {
+        let next = self.names.len() as u32;
+        let number = *self.numbers.entry(name.to_owned()).or_insert(next);
+        if number == next {
+            self.names.push(name.to_owned());
+        }
+        number
+    }
+
+    /// The name of a number.
+    #[must_use]
+    pub fn name(&self, number: u32) -> &str {
+        self.names.get(number as usize).map_or("", String::as_str)
+    }
+}
+
 /// Gathers the I/Os of a trace.
 ///
 /// # Errors
 /// [`ReadError`].
-pub fn gather(file: &TraceFile, progress: Progress<'_>) -> Result<Run, ReadError> {
-    let mut reading = Reading::default();
+pub fn gather(file: &TraceFile, names: &mut Names, progress: Progress<'_>) -> Result<Run, ReadError> {
+    let mut reading = Reading {
+        names,
+        stitcher: Stitcher::default(),
+        gatherer: Gatherer::default(),
+        keeper: TimeKeeper::default(),
+    };
     let finished = read(file, &mut reading, progress)?;
-    let Reading { mut stitcher, mut gatherer, keeper } = reading;
+    let Reading { mut stitcher, mut gatherer, keeper, .. } = reading;
     stitcher.finish(&mut gatherer);
     let cut = cut(&finished);
-    let (works, names) = gatherer.finish();
-    Ok(Run { works, names, time: keeper.map().clone(), definitions: finished.definitions, cut })
+    let works = gatherer.finish();
+    Ok(Run { works, time: keeper.map().clone(), definitions: finished.definitions, cut })
 }
 
-#[derive(Default)]
-struct Reading {
+struct Reading<'a> {
+    names: &'a mut Names,
     stitcher: Stitcher,
     gatherer: Gatherer,
     keeper: TimeKeeper,
 }
 
-impl Visitor for Reading {
+impl Visitor for Reading<'_> {
     fn define(&mut self, definition: &Definition) {
         match definition {
             Definition::Trace(info) => self.keeper = TimeKeeper::new(info.icount_shift),
             Definition::Probe(probe) => {
-                let name = self.gatherer.names.len() as u32;
-                let name = *self.gatherer.names.entry(probe.function.clone()).or_insert(name);
-                self.gatherer.functions.insert(probe.id, name);
+                self.gatherer.functions.insert(probe.id, self.names.number(&probe.function));
                 if probe.stage.starts_with("sys.") {
                     self.gatherer.syscalls.push(probe.id);
                 }
@@ -105,7 +131,6 @@ struct Context {
 #[derive(Default)]
 struct Gatherer {
     marks: Vec<WorkloadMark>,
-    names: FxHashMap<String, u32>,
     functions: FxHashMap<KindId, u32>,
     syscalls: Vec<KindId>,
     open: FxHashMap<CallId, Context>,
@@ -129,11 +154,9 @@ impl Gatherer {
         done.interrupts += context.interrupts;
     }
 
-    fn finish(mut self) -> (Vec<Work>, Vec<String>) {
+    fn finish(mut self) -> Vec<Work> {
         let open: Vec<_> = self.open.keys().copied().collect();
         open.into_iter().for_each(|root| self.close(root));
-        let mut names = vec![String::new(); self.names.len()];
-        self.names.iter().for_each(|(name, at)| names[*at as usize].clone_from(name));
         let marked = workload(&self.marks).is_some();
         let mut bios = BTreeMap::<u64, Bio>::new();
         bios.extend(self.bios.drain(..).map(|bio| (bio.id, bio)));
@@ -153,7 +176,7 @@ impl Gatherer {
                 io,
             }
         });
-        (works.collect(), names)
+        works.collect()
     }
 }
 
