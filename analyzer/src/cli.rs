@@ -1,7 +1,7 @@
 //! The command line.
 //!
 //! Exit codes: 0 for success, 1 for an error (or a difference, of `witness`), 2 for a wrong command line,
-//! 3 if the trace was cut and everything up to there was shown.
+//! 3 if the trace was cut and everything up to there was shown, 4 if a limit of `diff` was passed.
 
 mod args;
 mod run;
@@ -12,6 +12,8 @@ use std::process::ExitCode;
 
 /// The trace was cut.
 const CUT: u8 = 3;
+/// A limit of a comparison was passed.
+const PASSED: u8 = 4;
 
 /// Reads the command line and does what it says.
 #[must_use]

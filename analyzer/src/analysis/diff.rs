@@ -6,12 +6,14 @@
 //! layout: whether a function differs is told from several of each side, by a test.
 
 mod compare;
+mod gate;
 mod gather;
 mod pair;
 mod rank;
 mod tree;
 
 pub use compare::compare;
+pub use gate::{Limit, Passed};
 pub use gather::{Names, Run, Work, gather};
 pub use tree::{Node, Tree};
 

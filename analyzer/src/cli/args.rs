@@ -5,6 +5,7 @@ mod conditions;
 pub use conditions::ConditionArgs;
 
 use crate::analysis::conditions::{Conditions, Range, parse};
+use crate::analysis::diff::Limit;
 use crate::analysis::events::Filter;
 use crate::analysis::path::Shape;
 use crate::analysis::subject::Wanted;
@@ -15,7 +16,7 @@ use std::path::PathBuf;
 #[derive(Debug, Parser)]
 #[command(name = "iotrace-analyze", version)]
 #[command(
-    after_help = "Exit codes: 0 success, 1 error, 2 wrong command line, 3 the trace was cut (everything before is shown)."
+    after_help = "Exit codes: 0 success, 1 error, 2 wrong command line, 3 the trace was cut (everything before is shown), 4 a limit of diff was passed."
 )]
 pub struct Args {
     /// What to do.
@@ -211,6 +212,13 @@ pub struct DiffArgs {
     /// All rows, not only the largest differences
     #[arg(long)]
     pub all: bool,
+    /// End with code 4 if this limit is passed: fsync.instructions>+5%, total.call>1000, write.bios>0,
+    /// function:vfs_write.own>0 (may be repeated)
+    #[arg(long, value_name = "LIMIT", value_parser = Limit::parse)]
+    pub fail_on: Vec<Limit>,
+    /// A file with a limit on each line
+    #[arg(long, value_name = "FILE")]
+    pub budget: Option<PathBuf>,
 }
 
 /// Of `explain`.

@@ -1,10 +1,10 @@
 //! Joins the parts: opens the trace, asks, prints.
 
-use super::CUT;
 use super::args::{
     Args, BioArgs, Command, Common, DiffArgs, DiffFormat, EventsArgs, ExplainArgs, Format, InfoArgs,
     KernelArgs, PathArgs, ReportArgs, SubjectArgs, WhyArgs, WitnessArgs,
 };
+use super::{CUT, PASSED};
 use crate::analysis::subject::{self, Wanted};
 use crate::analysis::{coverage, diff, events, explain, info, path, report, timeline, why, witness};
 use crate::view;
@@ -152,6 +152,7 @@ fn why(args: &WhyArgs) -> Result<ExitCode> {
 }
 
 fn diff(args: &DiffArgs) -> Result<ExitCode> {
+    let limits = limits(args)?;
     let mut names = diff::Names::default();
     let mut gather = |path: &Path| -> Result<diff::Run> {
         let file = open(path)?;
@@ -176,9 +177,26 @@ fn diff(args: &DiffArgs) -> Result<ExitCode> {
         DiffFormat::Markdown => view::diff::write_markdown(&mut out, &diff, args.all)?,
     }
     out.flush()?;
-    let Some(cut) = &diff.cut else { return Ok(ExitCode::SUCCESS) };
-    eprintln!("iotrace-analyze: {cut}; everything before is compared");
-    Ok(ExitCode::from(CUT))
+    if let Some(cut) = &diff.cut {
+        eprintln!("iotrace-analyze: {cut}; everything before is compared");
+        return Ok(ExitCode::from(CUT));
+    }
+    let passed: Vec<_> = limits.iter().filter_map(|limit| limit.passed(&diff)).collect();
+    for diff::Passed { limit, found } in &passed {
+        eprintln!("iotrace-analyze: {limit}: {} in A, {} in B", found.a, found.b);
+    }
+    Ok(if passed.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(PASSED) })
+}
+
+/// The limits that were given, on the command line and in a budget.
+fn limits(args: &DiffArgs) -> Result<Vec<diff::Limit>> {
+    let mut limits = args.fail_on.clone();
+    if let Some(path) = &args.budget {
+        let reading = || format!("reading the budget {}", path.display());
+        let text = std::fs::read_to_string(path).with_context(reading)?;
+        limits.extend(diff::Limit::budget(&text).map_err(anyhow::Error::msg).with_context(reading)?);
+    }
+    Ok(limits)
 }
 
 /// A trace, or the traces (`*.iot`) in a folder, by name.
