@@ -3,7 +3,7 @@
 mod guest;
 mod validate;
 
-use guest::{buffered, direct_write, small};
+use guest::{buffered, changed_write, direct_write, small};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -204,8 +204,11 @@ fn json_fits_its_schema() {
     let schemas = Path::new(env!("CARGO_MANIFEST_DIR")).join("../schemas/json");
     let said = [("plain", ""), ("calls", GRAPH)].map(|(name, text)| place.write(name, text.as_bytes()));
     let [plain, calls] = said.each_ref().map(|path| path.to_str().unwrap());
+    let other = place.write("other.iot", &changed_write().file());
+    let other = other.to_str().unwrap();
     for (schema, args) in [
-        ("report", &["report"][..]),
+        ("diff", &["diff", other][..]),
+        ("report", &["report"]),
         ("report", &["report", "--all"]),
         ("report", &["report", "--summary"]),
         ("bio", &["bio", "1"]),
@@ -258,4 +261,26 @@ fn the_witness_decides_the_exit_code() {
     let different = run(&["witness", place.write("wrong.txt", wrong.as_bytes()).to_str().unwrap()], &trace);
     assert_eq!(code(&different), 1);
     assert!(String::from_utf8_lossy(&different.stdout).contains("501"));
+}
+
+#[test]
+fn a_limit_that_is_passed_decides_the_exit_code() {
+    let place = Place::new();
+    let a = place.write("a.iot", &direct_write().file());
+    let b = place.write("b.iot", &changed_write().file());
+    let budget = place.write("budget", b"# ours\npwrite.instructions > +1%\n");
+    let budget = budget.to_str().unwrap();
+    let diff = |more: &[&str]| run(&[&["diff", b.to_str().unwrap()], more].concat(), &a);
+    for (more, expected, said) in [
+        (&[][..], 0, ""),
+        (&["--fail-on", "total.instructions>29"], 4, "total.instructions>29"),
+        (&["--fail-on", "total.instructions>30"], 0, ""),
+        (&["--budget", budget], 4, "pwrite.instructions > +1%"),
+        (&["--fail-on", "total.speed>30"], 2, "none of instructions"),
+    ] {
+        let output = diff(more);
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(code(&output), expected, "{more:?}: {message}");
+        assert!(message.contains(said), "{more:?}: {message}");
+    }
 }

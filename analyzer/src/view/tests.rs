@@ -6,8 +6,8 @@ use crate::analysis::conditions::{Conditions, OpIs};
 use crate::analysis::events::{Filter, events as give, times};
 use crate::analysis::path::{Shape, path};
 use crate::analysis::subject::Wanted;
-use crate::analysis::{explain, info, report, timeline, why, witness};
-use crate::guest::{Guest, buffered, direct_write, small};
+use crate::analysis::{diff, explain, info, report, timeline, why, witness};
+use crate::guest::{Guest, buffered, changed_write, direct_write, small};
 use crate::model::{BlockKind, Comm};
 use iotrace_schemas::trace::reader::TraceFile;
 
@@ -127,6 +127,57 @@ fn why_of_a_direct_write() {
 fn explanation_of_a_direct_write() {
     let explanation = explain::explain(&way(), &mut |_| {}).unwrap();
     insta::assert_snapshot!(text(|out| super::explain::write_text(out, &explanation, Style::default())));
+}
+
+/// So many recordings of two guests, compared.
+fn compared(a: &Guest, b: &Guest, recordings: usize) -> diff::Diff {
+    let mut names = diff::Names::default();
+    let mut gather = |guest: &Guest| {
+        let file = TraceFile::from_bytes(guest.file()).unwrap();
+        diff::gather(&file, &mut names, &mut |_| {}).unwrap()
+    };
+    let runs: Vec<_> = (0..recordings).map(|_| (gather(a), gather(b))).collect();
+    diff::compare(&runs, &names, ["a.iot", "b.iot"])
+}
+
+#[test]
+fn diff_of_a_trace_with_itself() {
+    let diff = compared(&direct_write(), &direct_write(), 1);
+    assert_eq!(text(|out| super::diff::write_text(out, &diff, false, Style::default())), "no difference\n");
+}
+
+#[test]
+fn diff_of_one_recording_each() {
+    let diff = compared(&direct_write(), &changed_write(), 1);
+    assert_eq!(diff.costs.instructions.difference(), 30, "what the calls differ by");
+    insta::assert_snapshot!(text(|out| super::diff::write_text(out, &diff, false, Style::default())));
+}
+
+#[test]
+fn diff_of_four_recordings_each() {
+    let diff = compared(&direct_write(), &changed_write(), 4);
+    insta::assert_snapshot!(text(|out| super::diff::write_markdown(out, &diff, true)));
+}
+
+#[test]
+fn diff_the_other_way_round() {
+    let there = compared(&direct_write(), &changed_write(), 1);
+    let back = compared(&changed_write(), &direct_write(), 1);
+    assert_eq!(back.costs.instructions.difference(), -there.costs.instructions.difference());
+    let gone = back
+        .classes
+        .iter()
+        .flat_map(|class| &class.places)
+        .filter(|place| place.change == diff::Change::Gone);
+    assert_eq!(gone.map(|place| place.function.as_str()).collect::<Vec<_>>(), ["vfs_extra_function"]);
+}
+
+#[test]
+fn diff_of_different_workloads() {
+    let diff = compared(&direct_write(), &buffered(), 1);
+    assert!(diff.pairs.is_empty());
+    let alone = diff.unpaired.iter().map(|alone| (alone.of_a, alone.what.as_str(), alone.reason.as_str()));
+    insta::assert_debug_snapshot!(alone.collect::<Vec<_>>());
 }
 
 #[test]

@@ -9,7 +9,7 @@ pub use files::*;
 
 mod way;
 
-pub use way::direct_write;
+pub use way::{changed_write, direct_write};
 
 use iotrace_schemas::definition::{
     At, Constant, Definition, Device, Probe, Register, Success, Symbol, TraceInfo,

@@ -50,6 +50,16 @@ impl Guest {
 
 /// Where contexts are told by their labels, and a function's return by its stack.
 pub fn direct_write() -> Guest {
+    of_kernel(false)
+}
+
+/// The same on another kernel, on which `vfs.write` calls `vfs.extra` of 30 instructions, and runs the queue
+/// itself, after the plug was flushed.
+pub fn changed_write() -> Guest {
+    of_kernel(true)
+}
+
+fn of_kernel(changed: bool) -> Guest {
     let write = io(88, 4096, WRITE | SYNC);
     let mut guest = Guest::default();
     let comm = |name: &[u8; 8]| u64::from_le_bytes(*name);
@@ -67,7 +77,7 @@ pub fn direct_write() -> Guest {
     guest.raw(2, event::TASK.id, &[WORKER, 26, 26, comm(b"kworker\0"), 0]);
     guest.mark(100, event::MARK_BEGIN);
     guest.stack = STACK;
-    submit(&mut guest, write);
+    submit(&mut guest, write, changed);
     guest.switch_to(1400, IDLE, IDLE_STACK);
     guest.raw(1410, event::IDLE.id, &[]);
     interrupt(&mut guest, write);
@@ -84,20 +94,31 @@ pub fn direct_write() -> Guest {
 }
 
 /// The call down to the doorbell and the wait.
-fn submit(guest: &mut Guest, write: super::Extent) {
-    guest.call(1000, 0, "sys.pwrite", &[("regs.fd", 3), ("regs.count", 4096), ("regs.pos", 0)]);
+fn submit(guest: &mut Guest, write: super::Extent, changed: bool) {
+    let earlier = if changed { 30 } else { 0 };
+    guest.call(1000 - earlier, 0, "sys.pwrite", &[("regs.fd", 3), ("regs.count", 4096), ("regs.pos", 0)]);
     let name = u64::from_le_bytes(*b"test.bin");
     let file = [("file", 1), ("file.ino", 131), ("file.dev", SDA), ("file.name0", name), ("file.name1", 0)];
-    guest.call(1010, 1, "vfs.write", &[&file[..], &[("count", 4096), ("pos.value", 0)]].concat());
+    guest.call(1010 - earlier, 1, "vfs.write", &[&file[..], &[("count", 4096), ("pos.value", 0)]].concat());
+    if changed {
+        guest.call(1020, 2, "vfs.extra", &[]);
+        guest.back(1050, 2, "vfs.extra", 0);
+    }
     guest.deeper(3, |guest| guest.queue(1100, 0xb1, write));
     guest.deeper(3, |guest| guest.enter(1101, 0xb1, write));
     guest.deeper(4, |guest| guest.get(1110, 0xa000));
     guest.deeper(3, |guest| guest.leave(1111));
     guest.call(1150, 2, "plug.flush", &[]);
-    guest.call(1160, 3, "hw.run", &[]);
+    if changed {
+        guest.back(1155, 2, "plug.flush", 0);
+    }
+    let below = if changed { 2 } else { 3 };
+    guest.call(1160, below, "hw.run", &[]);
     guest.deeper(4, |guest| guest.issue(1200, 0xa000, 0xb1, write));
-    guest.back(1220, 3, "hw.run", 0);
-    guest.back(1230, 2, "plug.flush", 0);
+    guest.back(1220, below, "hw.run", 0);
+    if !changed {
+        guest.back(1230, 2, "plug.flush", 0);
+    }
     guest.call(1300, 5, "task.wait.dio", &[]);
     guest.call(1320, 6, "task.schedule", &[]);
 }
