@@ -213,7 +213,9 @@ impl Probes {
         let Some(at) = probe.id.checked_sub(FIRST_PROBE).map(usize::from) else { return };
         let function = self.function(probe);
         let signal = Signal::of(&probe.stage);
-        if signal == Signal::CmdStart {
+        // One whose command cannot be read in this kernel does not tell which is started.
+        let told = |word: &String| ["cmd", "cmd.rq", "ccb.cmd", "ccb.rq"].contains(&word.as_str());
+        if signal == Signal::CmdStart && probe.words.iter().any(told) {
             self.starting.push(probe.module.clone());
         }
         if signal == Signal::CmdDispatch {
