@@ -132,6 +132,7 @@ fn context(catalog: &Catalog, kernel: &Kernel) -> Context {
     Context {
         current_task: first(&catalog.context.current_task),
         preempt_count: first(&catalog.context.preempt_count),
+        counts_disabled: first(&catalog.context.counts_disabled).is_some(),
         pid: task("pid"),
         tgid: task("tgid"),
         comm: task("comm"),

@@ -86,6 +86,8 @@ pub struct Context {
     pub current_task: Option<u64>,
     /// Offset of the preemption count.
     pub preempt_count: Option<u64>,
+    /// It counts from its bit 16 on how often interrupts were disabled, and interrupts from bit 24 on.
+    pub counts_disabled: bool,
     /// Offset of the kernel's pid (the thread) in a task.
     pub pid: Option<Access>,
     /// Offset of the thread group's id.
@@ -94,6 +96,28 @@ pub struct Context {
     pub comm: Option<Access>,
     /// A task's memory; null for a thread of the kernel.
     pub mm: Option<Access>,
+}
+
+impl Context {
+    /// The same in a guest whose kernel was moved by `slide`. From 6.15 on per-CPU data is linked among the image's
+    /// other sections, and moved with them; before, it was linked at 0.
+    #[must_use]
+    pub fn moved(&self, slide: u64) -> Self {
+        /// `__START_KERNEL_map`, arch/x86/include/asm/page_64_types.h.
+        const IMAGE: u64 = 0xffff_ffff_8000_0000;
+        let moved = |offset: u64| if offset >= IMAGE { offset.wrapping_add(slide) } else { offset };
+        Self {
+            current_task: self.current_task.map(moved),
+            preempt_count: self.preempt_count.map(moved),
+            ..self.clone()
+        }
+    }
+
+    /// A preemption count with its parts where most kernels have them: interrupts from bit 16 on.
+    #[must_use]
+    pub fn usual(&self, count: u32) -> u32 {
+        if self.counts_disabled { count & 0xffff | count >> 8 & 0xff_0000 } else { count }
+    }
 }
 
 /// How to read a `struct module`.
