@@ -298,5 +298,23 @@ fn common_definitions(profile: &Profile) -> Vec<Definition> {
     definitions.extend(profile.constants.iter().cloned().map(Definition::Constant));
     definitions.extend(profile.devices.iter().cloned().map(Definition::Device));
     definitions.extend(missing);
+    definitions.extend(shortcomings(profile));
     definitions
+}
+
+/// What a reader may look for in vain, and why.
+fn shortcomings(profile: &Profile) -> impl Iterator<Item = Definition> {
+    let untold = (!profile.untold.is_empty()).then(|| {
+        let stages = profile.untold.join(", ");
+        ("untold-stages", format!("stages not told in this kernel: {stages}"))
+    });
+    let bare = (!profile.lines).then(|| {
+        let adds = "the kernel's debug info would add source files and lines, of functions and of their calls, and \
+                    the functions that were inlined into others";
+        ("no-debug-info", adds.to_owned())
+    });
+    let note = |(topic, text): (&str, String)| {
+        Definition::Note(Note { severity: Severity::Info, topic: topic.into(), text })
+    };
+    untold.into_iter().chain(bare).map(note)
 }

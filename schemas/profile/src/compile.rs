@@ -76,7 +76,9 @@ pub fn compile(catalog: &Catalog, sources: &Sources) -> Result<Profile, CompileE
         ..Profile::default()
     };
     let ground = functions::Ground::new(&kernel, &modules, sources.lines)?;
+    profile.lines = ground.lines.is_some();
     (profile.functions, profile.missing) = functions::find(catalog, &ground)?;
+    profile.untold = functions::untold(catalog, &profile.functions);
     sites::find(&ground, &mut profile);
     Ok(profile)
 }

@@ -43,6 +43,10 @@ pub struct Profile {
     pub devices: Vec<Device>,
     /// What the catalog has and this kernel has not.
     pub missing: Vec<Missing>,
+    /// Stages of the catalog that no function of this kernel tells, nor of its modules that were looked at.
+    pub untold: Vec<String>,
+    /// The image has debug information: source lines and inlined functions are known.
+    pub lines: bool,
     /// Names of the image's functions and of labels in its code, by address.
     pub symbols: Vec<(u64, String)>,
     /// Functions of the image that end in a jump to one of those: that one returns behind the call of this one.

@@ -316,9 +316,54 @@ fn clear_stages(catalog: &Catalog, functions: &mut [Function]) {
     functions.iter_mut().filter(|f| names.contains(&f.name)).for_each(|f| f.stage.clear());
 }
 
+/// The catalog's stages that none of the functions found tells, in the catalog's order.
+pub fn untold(catalog: &Catalog, functions: &[Function]) -> Vec<String> {
+    let told = |stage: &str| functions.iter().any(|f| f.stage == stage && f.place != Place::Elsewhere);
+    let mut untold = Vec::<String>::new();
+    for function in &catalog.functions {
+        let stage = &function.stage;
+        if !stage.is_empty() && !told(stage) && !untold.contains(stage) {
+            untold.push(stage.clone());
+        }
+    }
+    untold
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_stage_is_told_by_any_of_its_functions_that_is_there() {
+        let entry = |name: &str, stage: &str| catalog::Function {
+            name: name.into(),
+            stage: stage.into(),
+            ..catalog::Function::default()
+        };
+        let entries = vec![entry("old", "rq.issue"), entry("new", "rq.issue"), entry("gone", "sq.run")];
+        let catalog = Catalog { functions: entries, ..Catalog::default() };
+        let found = |name: &str, stage: &str, place| Function {
+            name: name.into(),
+            symbols: vec![name.into()],
+            place,
+            size: 0,
+            offset: 0,
+            inside: Vec::new(),
+            layer: "block".into(),
+            stage: stage.into(),
+            action: Action::Record,
+            file: String::new(),
+            line: 0,
+            entry: Plan::default(),
+            exit: None,
+        };
+        let functions = [
+            found("old", "rq.issue", Place::Elsewhere),
+            found("new", "rq.issue", Place::Image(1)),
+            found("gone", "sq.run", Place::Elsewhere),
+        ];
+        assert_eq!(untold(&catalog, &functions), ["sq.run"]);
+    }
 
     #[test]
     fn clones_of_a_function_are_the_function_and_pieces_are_not() {
