@@ -88,6 +88,10 @@ class PrivateApt:
         lines = (line for line in text.splitlines() if line[:1].strip() and ": " in line)
         return dict(line.split(": ", 1) for line in lines)
 
+    def depends(self, package: str) -> list[str]:
+        """The names of the packages that a package depends on."""
+        return [name.split("(")[0].strip() for name in self.show(package).get("Depends", "").split(",")]
+
     def download(self, package: str, folder: Path) -> Path:
         """Fetch a package into a folder; returns the .deb."""
         fields = self.show(package)

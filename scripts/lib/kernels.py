@@ -70,11 +70,11 @@ def own_folder(folder: Path) -> Path:
 
 def _unpack(recipe: DebianKernel, bare: bool, folder: Path) -> None:
     apt = newest(recipe.suites, recipe.meta, recipe.series)
-    image = next(name for name in _depends(apt, recipe.meta) if name.startswith("linux-image-"))
+    image = next(name for name in apt.depends(recipe.meta) if name.startswith("linux-image-"))
     release = image.removeprefix("linux-image-")
     # the files of newer images are in packages of their own
     parts = [f"linux-{part}-{release}" for part in ("base", "binary", "modules")]
-    packages = [image, *(name for name in _depends(apt, image) if name in parts)]
+    packages = [image, *(name for name in apt.depends(image) if name in parts)]
     say(f"unpacking {image}: boot image, configuration, modules")
     _unpack_image(apt, packages, release, folder)
     wanted = modules.keep_needed(folder)
@@ -88,11 +88,6 @@ def _unpack(recipe: DebianKernel, bare: bool, folder: Path) -> None:
     say("unpacking vmlinux and the debug information of the modules from the package's stream")
     _unpack_debug(deb, release, wanted, folder)
     deb.unlink()
-
-
-def _depends(apt: PrivateApt, package: str) -> list[str]:
-    """The names of the packages that a package depends on."""
-    return [name.split("(")[0].strip() for name in apt.show(package).get("Depends", "").split(",")]
 
 
 def _unpack_image(apt: PrivateApt, packages: Sequence[str], release: str, folder: Path) -> None:

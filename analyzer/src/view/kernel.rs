@@ -54,7 +54,10 @@ fn place(entry: &Entry) -> String {
 pub fn write_json(out: &mut dyn Write, coverage: &Coverage) -> io::Result<()> {
     let build_id: String = coverage.build_id.iter().map(|byte| format!("{byte:02x}")).collect();
     let functions: Vec<_> = coverage.functions.iter().map(function).collect();
-    json::write(out, &object!({ "kernel": coverage.kernel, "build_id": build_id, "untold": coverage.untold, "functions": functions }))
+    json::write(
+        out,
+        &object!({ "kernel": coverage.kernel, "build_id": build_id, "untold": coverage.untold, "functions": functions }),
+    )
 }
 
 fn function(entry: &Entry) -> Value {
