@@ -1,6 +1,7 @@
 //! Puts the parts together: what QEMU reports becomes places, records and definitions.
 
 mod placement;
+mod preface;
 
 use crate::args::Args;
 use crate::guest::{self, IMAGES, Search, hex};

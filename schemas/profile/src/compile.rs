@@ -8,6 +8,7 @@ mod inlined;
 mod reads;
 mod signature;
 mod sites;
+mod stages;
 
 use crate::plan::Access;
 use crate::{Anchors, Context, MmioCode, ModuleAccess, Profile};
@@ -78,7 +79,7 @@ pub fn compile(catalog: &Catalog, sources: &Sources) -> Result<Profile, CompileE
     let ground = functions::Ground::new(&kernel, &modules, sources.lines)?;
     profile.lines = ground.lines.is_some();
     (profile.functions, profile.missing) = functions::find(catalog, &ground)?;
-    profile.untold = functions::untold(catalog, &profile.functions);
+    profile.untold = stages::untold(catalog, &profile.functions);
     sites::find(&ground, &mut profile);
     Ok(profile)
 }

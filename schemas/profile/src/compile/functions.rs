@@ -1,7 +1,7 @@
 //! Finds the catalog's functions in the image and the modules, and plans what is read at each.
 
 use super::signature::Signature;
-use super::{CompileError, inlined, reads::access};
+use super::{CompileError, inlined, reads::access, stages};
 use crate::plan::{Plan, Source, Word};
 use crate::{Action, Exit, Function, Missing, Place};
 use iotrace_kernel::{Kernel, Lines, ModuleFile, SymbolKind, Types};
@@ -52,7 +52,7 @@ pub fn find(catalog: &Catalog, ground: &Ground<'_>) -> Result<(Vec<Function>, Ve
             functions.push(plan(catalog, function, found, &mut missing));
         }
     }
-    clear_stages(catalog, &mut functions);
+    stages::clear(catalog, &mut functions);
     Ok((functions, missing))
 }
 
@@ -305,65 +305,9 @@ fn action(name: &str) -> Action {
     }
 }
 
-/// Takes the stage from functions in whose place another one tells it.
-fn clear_stages(catalog: &Catalog, functions: &mut [Function]) {
-    let is_there = |name: &String| {
-        let there = |f: &Function| f.name == *name && f.place != Place::Elsewhere;
-        functions.iter().any(there)
-    };
-    let cleared = |f: &&catalog::Function| f.unless.iter().any(is_there);
-    let names: Vec<_> = catalog.functions.iter().filter(cleared).map(|f| f.name.clone()).collect();
-    functions.iter_mut().filter(|f| names.contains(&f.name)).for_each(|f| f.stage.clear());
-}
-
-/// The catalog's stages that none of the functions found tells, in the catalog's order.
-pub fn untold(catalog: &Catalog, functions: &[Function]) -> Vec<String> {
-    let told = |stage: &str| functions.iter().any(|f| f.stage == stage && f.place != Place::Elsewhere);
-    let mut untold = Vec::<String>::new();
-    for function in &catalog.functions {
-        let stage = &function.stage;
-        if !stage.is_empty() && !told(stage) && !untold.contains(stage) {
-            untold.push(stage.clone());
-        }
-    }
-    untold
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_stage_is_told_by_any_of_its_functions_that_is_there() {
-        let entry = |name: &str, stage: &str| catalog::Function {
-            name: name.into(),
-            stage: stage.into(),
-            ..catalog::Function::default()
-        };
-        let entries = vec![entry("old", "rq.issue"), entry("new", "rq.issue"), entry("gone", "sq.run")];
-        let catalog = Catalog { functions: entries, ..Catalog::default() };
-        let found = |name: &str, stage: &str, place| Function {
-            name: name.into(),
-            symbols: vec![name.into()],
-            place,
-            size: 0,
-            offset: 0,
-            inside: Vec::new(),
-            layer: "block".into(),
-            stage: stage.into(),
-            action: Action::Record,
-            file: String::new(),
-            line: 0,
-            entry: Plan::default(),
-            exit: None,
-        };
-        let functions = [
-            found("old", "rq.issue", Place::Elsewhere),
-            found("new", "rq.issue", Place::Image(1)),
-            found("gone", "sq.run", Place::Elsewhere),
-        ];
-        assert_eq!(untold(&catalog, &functions), ["sq.run"]);
-    }
 
     #[test]
     fn clones_of_a_function_are_the_function_and_pieces_are_not() {
