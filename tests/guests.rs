@@ -3,7 +3,9 @@
 use iotrace_schemas::definition::{At, Definition};
 use iotrace_schemas::event;
 use iotrace_schemas::trace::reader::{Chunk, TraceFile};
-use iotrace_tests::{accounted_for, analyze, checkout, recording, replay, run, said, script, succeed};
+use iotrace_tests::{
+    agrees, analyze, checkout, recording, replay, run, said, script, stages_are_complete, succeed,
+};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -15,17 +17,6 @@ fn all_jobs() -> String {
 /// Arguments of a recording with the guest's tracepoints on.
 fn witnessed<'a>(kernel: &'a str, file_system: &'a str, workload: &'a str) -> [&'a str; 6] {
     [kernel, "--fs", file_system, "--workload", workload, "--witness"]
-}
-
-/// Every bio and request that the tracepoints saw is in the trace, and none besides.
-fn agrees(recording: &Path, trace: &Path) {
-    let witness = recording.join("witness.txt");
-    let table = succeed(analyze(&["witness"], trace).arg(&witness));
-    println!("{}\n{table}", trace.display());
-    let queued = table.lines().find(|line| line.starts_with("block_bio_queue")).expect("a line for bios");
-    let count = queued.split_whitespace().nth(1).and_then(|n| n.parse::<u64>().ok());
-    assert!(count > Some(5), "the witness saw next to nothing: {queued}");
-    accounted_for(trace);
 }
 
 /// Both workloads on a kernel and a file system agree with their witness.
@@ -132,26 +123,6 @@ fn megasas_agrees() {
     let trace = replay(&recorded, "megasas", &[]);
     agrees(&recorded, &trace);
     stages_are_complete(&trace);
-}
-
-/// Every bio of the workload reached the driver, rang a doorbell, was answered by an interrupt and ended;
-/// its stages add up to its whole.
-fn stages_are_complete(trace: &Path) {
-    let printed = succeed(&mut analyze(&["report", "--format", "json"], trace));
-    let report: Value = serde_json::from_str(&printed).expect("the report is JSON");
-    let bios = report["bios"].as_array().expect("a list of bios");
-    assert!(!bios.is_empty());
-    for bio in bios {
-        let stages = bio["stages"].as_array().expect("a list of stages");
-        for wanted in ["driver", "doorbell", "interrupt", "completed", "ended"] {
-            assert!(stages.iter().any(|s| s["stage"] == wanted), "no {wanted} in {bio}");
-        }
-        let number = |stage: &Value, what: &str| stage[what]["instructions"].as_u64().expect("a number");
-        let sum: u64 = stages.iter().map(|stage| number(stage, "delta")).sum();
-        assert_eq!(Some(sum), stages.last().map(|last| number(last, "since_queued")), "{bio}");
-    }
-    let lost = report["not_attributed"].as_array().expect("a list").iter().filter(|r| r["loss"] != false);
-    assert_eq!(lost.count(), 0, "{}", report["not_attributed"]);
 }
 
 /// A file system or a driver of the user's own is a catalog file of the user's own.

@@ -281,7 +281,11 @@ impl Stitcher {
             Signal::RqRequeue => self.rq_requeue(event, words, out),
             Signal::RqDispatch => return self.rq_dispatch(event, words, out),
             Signal::RqIssue => self.rq_issue(event, words, out),
-            Signal::RqComplete => return self.rq_complete(event, words),
+            Signal::RqComplete => {
+                self.rq_answered(event, words, out);
+                return self.rq_complete(event, words);
+            }
+            Signal::RqAnswered => self.rq_answered(event, words, out),
             Signal::RqSoftirq => self.rq_softirq(event, words),
             Signal::RqUpdate => self.rq_update(event, words, out),
             Signal::RqEnd => self.rq_end(event, words),

@@ -243,7 +243,7 @@ impl Recorder {
             offset.and_then(|o| cpu.number(base.wrapping_add(o), width)).unwrap_or(0)
         };
         let task = read(self.context.current_task, 8);
-        let context = read(self.context.preempt_count, 4) as u32;
+        let context = self.context.usual(read(self.context.preempt_count, 4) as u32);
         let moment = Moment { clock, task, stack, context };
         self.task = task;
         moment

@@ -1,6 +1,7 @@
 //! Puts the parts together: what QEMU reports becomes places, records and definitions.
 
 mod placement;
+mod preface;
 
 use crate::args::Args;
 use crate::guest::{self, IMAGES, Search, hex};
@@ -159,7 +160,7 @@ impl Tracer {
         let definitions = placement.place_image(&self.profile, &self.args.capture, slide, &mut places);
         self.writer.define(definitions);
         for vcpu in self.recorders.indices() {
-            let (context, only) = (self.profile.context.clone(), self.args.capture.only.clone());
+            let (context, only) = (self.profile.context.moved(slide), self.args.capture.only.clone());
             self.recorders.with(vcpu, |r| r.begin(context, only, icount));
         }
         self.tracing.store(true, Ordering::Relaxed);

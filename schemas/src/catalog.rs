@@ -195,6 +195,9 @@ pub struct Context {
     pub current_task: Vec<String>,
     /// The preemption count.
     pub preempt_count: Vec<String>,
+    /// Symbols of kernels whose preemption count has, in its bits 16 to 23, how often interrupts were disabled:
+    /// interrupts and NMIs are counted 8 bits further up.
+    pub counts_disabled: Vec<String>,
 }
 
 /// Code that accesses device memory.

@@ -29,19 +29,22 @@ def _machine_release() -> str:
     return fields.get("VERSION_CODENAME", "").strip('"')
 
 
-def archive_site() -> str:
-    """The address of the Debian archive in the machine's apt configuration."""
+def archive_site(suite: str) -> str:
+    """The address of the Debian archive that has a suite, by the machine's apt configuration: the archive of the
+    machine's own release, or that of its security updates."""
     listing = run(
         ["apt-get", "indextargets", "--format", "$(SITE) $(RELEASE) $(COMPONENT) $(ORIGIN)",
          "Created-By: Packages"],
         "asking apt for the archive's address", stdout=subprocess.PIPE, text=False,
     ).stdout.decode()
+    kind = "-security" if suite.endswith("-security") else ""
     release = _machine_release()
     for line in listing.splitlines():
-        site, suite, component, origin = line.split(" ", 3)
-        if suite in (release, "stable") and component == "main" and origin in ("Debian", "", "$(ORIGIN)"):
+        site, has, component, origin = line.split(" ", 3)
+        ours = has in (f"{release}{kind}", f"stable{kind}")
+        if ours and component == "main" and origin in ("Debian", "", "$(ORIGIN)"):
             return site
-    raise Problem(f"apt's configuration names no Debian archive for release '{release}': "
+    raise Problem(f"apt's configuration names no Debian archive for release '{release}{kind}': "
                   "add one (see 'man sources.list'), run 'apt-get update', and try again")
 
 
@@ -52,8 +55,8 @@ class PrivateApt:
         if not KEYRING.exists():
             raise Problem(f"{KEYRING} is missing: install the package debian-archive-keyring")
         self.suites = list(suites)
-        site = archive_site()
-        sources = "".join(f"deb [signed-by={KEYRING}] {site} {suite} {components}\n" for suite in suites)
+        sources = "".join(f"deb [signed-by={KEYRING}] {archive_site(suite)} {suite} {components}\n"
+                          for suite in suites)
         self.root = cache_root() / "apt" / f"{'+'.join(suites)}-{fingerprint(sources)}"
         self.options: list[str] = []
         for setting in (
@@ -85,6 +88,10 @@ class PrivateApt:
         lines = (line for line in text.splitlines() if line[:1].strip() and ": " in line)
         return dict(line.split(": ", 1) for line in lines)
 
+    def depends(self, package: str) -> list[str]:
+        """The names of the packages that a package depends on."""
+        return [name.split("(")[0].strip() for name in self.show(package).get("Depends", "").split(",")]
+
     def download(self, package: str, folder: Path) -> Path:
         """Fetch a package into a folder; returns the .deb."""
         fields = self.show(package)
@@ -112,6 +119,28 @@ class PrivateApt:
         """Fetch packages, given by name or NAME=VERSION, into a folder."""
         run(["apt-get", *self.options, "-q", "download", *packages], f"fetching {len(packages)} packages",
             cwd=folder, stdout=subprocess.DEVNULL)
+
+
+def newest(suites: Sequence[str], package: str, prefix: str) -> PrivateApt:
+    """apt over that one of the suites which has the newest version of a package that begins with the prefix."""
+    best: PrivateApt | None = None
+    version, others = "", []
+    for suite in suites:
+        try:
+            apt = PrivateApt((suite,))
+            found = apt.show(package)["Version"]
+        except Problem as problem:
+            others.append(f"{suite}: {str(problem).splitlines()[0]}")
+            continue
+        if not found.startswith(prefix):
+            others.append(f"{suite}: it has {found}")
+        elif not best or subprocess.run(["dpkg", "--compare-versions", found, "gt", version]).returncode == 0:
+            best, version = apt, found
+    if not best:
+        raise Problem(f"no suite that this machine's archive has offers {package} {prefix}*: " + "; ".join(others))
+    for other in others:
+        say(f"passing over {other}")
+    return best
 
 
 def unpack(deb: Path, folder: Path) -> None:

@@ -2,19 +2,36 @@
 that the guests do not need."""
 
 import os
+import re
 import shutil
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Sequence
 
 from . import modules
-from .apt import PrivateApt, deb_members
+from .apt import deb_members, newest
 from .cache import entry, fingerprint
 from .say import Problem, Ticker, run, say
 
 SCRIPTS = Path(__file__).resolve().parent.parent
-KERNELS = {  # name: suite, source package
-    "built-6.1": ("bookworm", "linux-source-6.1"),
+BASE = "built-6.1"  # what the others' configurations are told against
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a kernel's sources come from."""
+
+    suites: tuple[str, ...]  # the newest of the series in any of them that can be had
+    series: str  # what its version begins with
+    package: str = "linux-source"  # it, or what it depends on, has the sources
+
+
+KERNELS = {
+    "built-5.10": Source(("bullseye", "bullseye-security"), "5.10."),
+    "built-6.1": Source(("bookworm",), "6.1.", "linux-source-6.1"),
+    "built-6.12": Source(("trixie", "bookworm-backports"), "6.12."),
+    "built-7.x": Source(("trixie-backports", "sid"), "7."),
 }
 RECIPE = "1"  # changes when the way of building does
 MAKE = ["make", "ARCH=x86_64", "KBUILD_BUILD_USER=iotrace", "KBUILD_BUILD_HOST=iotrace",
@@ -26,13 +43,25 @@ def kernel(name: str, patches: Sequence[Path]) -> Path:
     for patch in patches:
         if not patch.is_file():
             raise Problem(f"there is no patch file {patch}")
-    config = SCRIPTS / "kernels" / f"{name}.config"
-    key = fingerprint(RECIPE, *KERNELS[name], config.read_bytes(), *modules.wanted(),
+    config, recipe = configuration(name), KERNELS[name]
+    key = fingerprint(RECIPE, *recipe.suites, recipe.package, config, *modules.wanted(),
                       *(patch.read_bytes() for patch in patches))
     return entry("kernels", f"{name}-{key}", lambda folder: _make(name, config, patches, folder))
 
 
-def _make(name: str, config: Path, patches: Sequence[Path], folder: Path) -> None:
+def configuration(name: str) -> str:
+    """What a kernel is configured with: that of built-6.1, with the options that its own file names as they are
+    there."""
+    base = (SCRIPTS / "kernels" / f"{BASE}.config").read_text()
+    if name == BASE:
+        return base
+    own = (SCRIPTS / "kernels" / f"{name}.config").read_text()
+    named = set(re.findall(r"^(?:# )?(CONFIG_\w+)", own, re.MULTILINE))
+    kept = [line for line in base.splitlines() if line.split("=")[0] not in named]
+    return "\n".join([*kept, own])
+
+
+def _make(name: str, config: str, patches: Sequence[Path], folder: Path) -> None:
     run([os.fspath(SCRIPTS / "setup"), "--build-kernel"], "installing what building a kernel needs",
         stdout=subprocess.DEVNULL)
     source = folder / "source"
@@ -49,8 +78,11 @@ def _make(name: str, config: Path, patches: Sequence[Path], folder: Path) -> Non
 
 
 def _sources(name: str, source: Path) -> None:
-    suite, package = KERNELS[name]
-    deb = PrivateApt((suite,)).download(package, source.parent)
+    recipe = KERNELS[name]
+    apt = newest(recipe.suites, recipe.package, recipe.series)
+    needs = [need for need in apt.depends(recipe.package) if need.startswith("linux-source-")]
+    package = needs[0] if needs else recipe.package
+    deb = apt.download(package, source.parent)
     source.mkdir()
     say(f"unpacking {package}")
     for member, data in deb_members(deb):
@@ -65,15 +97,17 @@ def _sources(name: str, source: Path) -> None:
         raise Problem(f"the package {package} has no kernel sources")
 
 
-def _configure(config: Path, source: Path) -> None:
+def _configure(config: str, source: Path) -> None:
     """From nothing to what the configuration names; an option that did not come true is an error."""
-    run([*MAKE, f"KCONFIG_ALLCONFIG={config}", "allnoconfig"], "configuring the kernel", cwd=source,
+    file = source / "iotrace.config"
+    file.write_text(config)
+    run([*MAKE, f"KCONFIG_ALLCONFIG={file}", "allnoconfig"], "configuring the kernel", cwd=source,
         stdout=subprocess.PIPE)
     have = set((source / ".config").read_text().splitlines())
-    wanted = [line for line in config.read_text().splitlines() if line.startswith("CONFIG_")]
+    wanted = [line for line in config.splitlines() if line.startswith("CONFIG_")]
     missing = [line for line in wanted if line not in have]
     if missing:
-        raise Problem(f"configuring the kernel: {', '.join(missing)} of {config} did not come true")
+        raise Problem(f"configuring the kernel: {', '.join(missing)} did not come true")
 
 
 def _build(name: str, source: Path) -> None:

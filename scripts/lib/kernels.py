@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Sequence
 
 from . import built, decompress, modules
-from .apt import PrivateApt, deb_members
+from .apt import PrivateApt, deb_members, newest
 from .cache import entry, fingerprint
 from .say import Problem, say
 
@@ -19,12 +19,16 @@ from .say import Problem, say
 class DebianKernel:
     """Where a kernel's packages come from."""
 
-    suites: tuple[str, ...]
+    suites: tuple[str, ...]  # the newest of the series in any of them that can be had
+    series: str  # what its version begins with
     meta: str = "linux-image-amd64"  # depends on the image of the suite's present version
 
 
 KERNELS = {
-    "debian-6.1": DebianKernel(("bookworm",)),
+    "debian-5.10": DebianKernel(("bullseye", "bullseye-security"), "5.10."),
+    "debian-6.1": DebianKernel(("bookworm",), "6.1."),
+    "debian-6.12": DebianKernel(("trixie", "bookworm-backports"), "6.12."),
+    "debian-7.x": DebianKernel(("trixie-backports", "sid"), "7."),
 }
 RECIPE = "1"  # changes when the contents of a kernel folder do
 
@@ -65,14 +69,15 @@ def own_folder(folder: Path) -> Path:
 
 
 def _unpack(recipe: DebianKernel, bare: bool, folder: Path) -> None:
-    apt = PrivateApt(recipe.suites)
-    depends = apt.show(recipe.meta)["Depends"].split(",")[0]
-    image = depends.split("(")[0].strip()
+    apt = newest(recipe.suites, recipe.meta, recipe.series)
+    image = next(name for name in apt.depends(recipe.meta) if name.startswith("linux-image-"))
     release = image.removeprefix("linux-image-")
-    deb = apt.download(image, folder)
+    # the files of newer images are in packages of their own
+    parts = [f"linux-{part}-{release}" for part in ("base", "binary", "modules")]
+    packages = [image, *(name for name in apt.depends(image) if name in parts)]
     say(f"unpacking {image}: boot image, configuration, modules")
-    wanted = _unpack_image(deb, release, folder)
-    deb.unlink()
+    _unpack_image(apt, packages, release, folder)
+    wanted = modules.keep_needed(folder)
     if bare:
         decompress.elf_from_bzimage(folder / "vmlinuz", folder / "vmlinux")
         return
@@ -85,33 +90,38 @@ def _unpack(recipe: DebianKernel, bare: bool, folder: Path) -> None:
     deb.unlink()
 
 
-def _unpack_image(deb: Path, release: str, folder: Path) -> list[str]:
-    """Unpack boot image, configuration and the needed modules; returns the modules' names."""
+def _unpack_image(apt: PrivateApt, packages: Sequence[str], release: str, folder: Path) -> None:
+    """Fetch packages and unpack boot image, configuration and modules."""
     (folder / "release").write_text(release + "\n")
     (folder / "modules").mkdir()
-    top_files = {f"boot/vmlinuz-{release}": "vmlinuz", f"boot/config-{release}": "config"}
-    for member, data in deb_members(deb):
-        path = member.name.removeprefix("./").removeprefix("usr/")
-        if data is None:
-            continue
-        if path in top_files:
-            _write(data, folder / top_files[path])
-        elif path.startswith(f"lib/modules/{release}/modules."):
-            _write(data, folder / Path(path).name)
-        elif ".ko" in path:
-            _write(data, folder / "modules" / Path(path).name)
+    top_files = {f"boot/{name}-{release}": name for name in ("vmlinuz", "config")}
+    top_files |= {f"lib/modules/{release}/{name}": name for name in ("vmlinuz", "config")}
+    for package in packages:
+        deb = apt.download(package, folder)
+        for member, data in deb_members(deb):
+            path = member.name.removeprefix("./").removeprefix("usr/")
+            if data is None:
+                continue
+            if path in top_files:
+                _write(data, folder / top_files[path])
+            elif path.startswith(f"lib/modules/{release}/modules."):
+                _write(data, folder / Path(path).name)
+            elif ".ko" in path:
+                _write(data, folder / "modules" / Path(path).name)
+        deb.unlink()
+    if not (folder / "vmlinuz").exists():
+        raise Problem(f"{' and '.join(packages)} have no boot image of {release}")
     decompress.modules_in_place((folder / "modules").glob("*.ko.*"))
-    return modules.keep_needed(folder)
 
 
 def _unpack_debug(deb: Path, release: str, wanted: Sequence[str], folder: Path) -> None:
     (folder / "debug").mkdir()
-    root = f"usr/lib/debug/lib/modules/{release}/"
+    root = f"lib/modules/{release}/"
     for member, data in deb_members(deb):
-        path = member.name.removeprefix("./")
+        path = member.name.removeprefix("./usr/lib/debug/").removeprefix("usr/")
         if data is None:
             continue
-        if path == f"usr/lib/debug/boot/vmlinux-{release}":
+        if path in (f"boot/vmlinux-{release}", f"{root}vmlinux"):
             _write(data, folder / "vmlinux")
         elif path.startswith(root) and ".ko" in path and modules.of_file(path) in wanted:
             _write(data, folder / "debug" / Path(path).name.removesuffix(".debug"))

@@ -14,6 +14,7 @@ CONTROLLERS = {
     "virtio-blk-pci": ["virtio_pci", "virtio_blk"],
 }
 FILE_SYSTEMS = {"xfs": ["crc32c_generic", "xfs"], "ext4": ["crc32c_generic", "ext4"], "raw": []}
+OPTIONAL = ["crc32c_generic"]  # the newest kernels have it in their library
 SCHEDULERS = ["mq-deadline", "kyber-iosched", "bfq"]
 SCHEDULER_MODULES = {"kyber": "kyber-iosched"}  # the others are called as their modules
 OPTIONS = {"sym53c8xx": "settle=0"}  # by itself it waits 3 seconds for a bus that is ready at once
@@ -72,7 +73,7 @@ class Dependencies:
             if name in done or name in self.builtin:
                 return
             if name not in self.needs:
-                if missing_ok:
+                if missing_ok or name in OPTIONAL:
                     return
                 raise Problem(f"this kernel has no module '{name}', neither as a file nor built in")
             for need in self.needs[name]:

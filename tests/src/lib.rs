@@ -118,3 +118,41 @@ pub fn accounted_for(trace: &Path) {
     assert!(number("events") > 100 && number("causeless_bios") == 0, "{account}");
     assert!(number("left_over") * 100 <= number("events"), "{account}");
 }
+
+/// Every bio and request that the tracepoints saw is in the trace, and none besides.
+///
+/// # Panics
+/// If not.
+pub fn agrees(recording: &Path, trace: &Path) {
+    let witness = recording.join("witness.txt");
+    let table = succeed(analyze(&["witness"], trace).arg(&witness));
+    println!("{}\n{table}", trace.display());
+    let queued = table.lines().find(|line| line.starts_with("block_bio_queue")).expect("a line for bios");
+    let count = queued.split_whitespace().nth(1).and_then(|n| n.parse::<u64>().ok());
+    assert!(count > Some(5), "the witness saw next to nothing: {queued}");
+    accounted_for(trace);
+}
+
+/// Every bio of the workload reached the driver, rang a doorbell, was answered by an interrupt and ended;
+/// its stages add up to its whole.
+///
+/// # Panics
+/// If not.
+pub fn stages_are_complete(trace: &Path) {
+    let printed = succeed(&mut analyze(&["report", "--format", "json"], trace));
+    let report: serde_json::Value = serde_json::from_str(&printed).expect("the report is JSON");
+    let bios = report["bios"].as_array().expect("a list of bios");
+    assert!(!bios.is_empty());
+    for bio in bios {
+        let stages = bio["stages"].as_array().expect("a list of stages");
+        for wanted in ["driver", "doorbell", "interrupt", "completed", "ended"] {
+            assert!(stages.iter().any(|s| s["stage"] == wanted), "no {wanted} in {bio}");
+        }
+        let number =
+            |stage: &serde_json::Value, what: &str| stage[what]["instructions"].as_u64().expect("a number");
+        let sum: u64 = stages.iter().map(|stage| number(stage, "delta")).sum();
+        assert_eq!(Some(sum), stages.last().map(|last| number(last, "since_queued")), "{bio}");
+    }
+    let lost = report["not_attributed"].as_array().expect("a list").iter().filter(|r| r["loss"] != false);
+    assert_eq!(lost.count(), 0, "{}", report["not_attributed"]);
+}

@@ -14,6 +14,8 @@ pub struct Coverage {
     pub build_id: Vec<u8>,
     /// The catalog's functions, in its order.
     pub functions: Vec<Entry>,
+    /// Stages that no function of this kernel tells.
+    pub untold: Vec<String>,
 }
 
 /// A function of the catalog.
@@ -96,6 +98,7 @@ pub fn coverage(profile: &Profile) -> Coverage {
         kernel: profile.banner.trim_end().to_owned(),
         build_id: profile.build_id.clone(),
         functions: profile.functions.iter().map(entry).collect(),
+        untold: profile.untold.clone(),
     }
 }
 

@@ -215,7 +215,11 @@ impl Stitcher {
         let waker = self.names(event).into_iter().chain([self.probes.name(function).to_string()]).collect();
         let here = self.here(event);
         let from = Point { call: Some(call), root: here.root.or(Some(call)), ..here };
-        let woken = Woken { from, by: self.lasting_cause(event), waker, runs: false };
+        // One that waits in the middle of its work goes on with it: that its wait is over is no new cause.
+        let waits = self.calls.of_task(task).iter().any(|frame| matches!(frame.data, Open::Wait(_)));
+        let before = self.causes.woken.get(&task).filter(|_| waits).map(|woken| Rc::clone(&woken.by));
+        let by = before.unwrap_or_else(|| self.lasting_cause(event));
+        let woken = Woken { from, by, waker, runs: false };
         self.causes.woken.insert(task, woken);
     }
 

@@ -91,6 +91,20 @@ impl Stitcher {
             self.counts.add(Oddity::CommandUnknown, 1);
             return;
         };
+        self.answered(event, rq, out);
+    }
+
+    /// The block layer is told that a request is done. A driver with commands has told of the command before; of
+    /// one without, this is the answer.
+    pub(super) fn rq_answered(&mut self, event: &Event<'_>, words: &Words<'_>, out: &mut dyn Sink) {
+        let Some(rq) = self.request_of(words) else { return };
+        let attempt = self.requests.get(&rq).and_then(|request| request.attempts.last());
+        if attempt.is_some_and(|attempt| attempt.driver.is_some() && attempt.done.is_none()) {
+            self.answered(event, rq, out);
+        }
+    }
+
+    fn answered(&mut self, event: &Event<'_>, rq: u64, out: &mut dyn Sink) {
         let rung = self.bells.rung.remove(&rq);
         self.bells.forget(rq);
         let level = Level::of(event.context);

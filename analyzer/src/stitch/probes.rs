@@ -27,6 +27,7 @@ pub enum Signal {
     RqDispatch,
     RqIssue,
     RqComplete,
+    RqAnswered,
     RqSoftirq,
     RqUpdate,
     RqEnd,
@@ -93,6 +94,7 @@ impl Signal {
             "rq.dispatch" => Self::RqDispatch,
             "rq.issue" => Self::RqIssue,
             "rq.complete" => Self::RqComplete,
+            "rq.answered" => Self::RqAnswered,
             "rq.softirq" => Self::RqSoftirq,
             "rq.update" => Self::RqUpdate,
             "rq.end" => Self::RqEnd,
@@ -213,7 +215,9 @@ impl Probes {
         let Some(at) = probe.id.checked_sub(FIRST_PROBE).map(usize::from) else { return };
         let function = self.function(probe);
         let signal = Signal::of(&probe.stage);
-        if signal == Signal::CmdStart {
+        // One whose command cannot be read in this kernel does not tell which is started.
+        let told = |word: &String| ["cmd", "cmd.rq", "ccb.cmd", "ccb.rq"].contains(&word.as_str());
+        if signal == Signal::CmdStart && probe.words.iter().any(told) {
             self.starting.push(probe.module.clone());
         }
         if signal == Signal::CmdDispatch {

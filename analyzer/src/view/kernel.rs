@@ -25,7 +25,11 @@ pub fn write_text(out: &mut dyn Write, coverage: &Coverage, style: Style) -> io:
         let cells = [&entry.function, &entry.layer, &entry.stage].map(String::clone);
         table.row(cells.into_iter().chain([place(entry)]));
     }
-    table.write(out, style, "")
+    table.write(out, style, "")?;
+    if !coverage.untold.is_empty() {
+        writeln!(out, "\nstages not told in this kernel: {}", coverage.untold.join(", "))?;
+    }
+    Ok(())
 }
 
 fn place(entry: &Entry) -> String {
@@ -50,7 +54,10 @@ fn place(entry: &Entry) -> String {
 pub fn write_json(out: &mut dyn Write, coverage: &Coverage) -> io::Result<()> {
     let build_id: String = coverage.build_id.iter().map(|byte| format!("{byte:02x}")).collect();
     let functions: Vec<_> = coverage.functions.iter().map(function).collect();
-    json::write(out, &object!({ "kernel": coverage.kernel, "build_id": build_id, "functions": functions }))
+    json::write(
+        out,
+        &object!({ "kernel": coverage.kernel, "build_id": build_id, "untold": coverage.untold, "functions": functions }),
+    )
 }
 
 fn function(entry: &Entry) -> Value {
@@ -100,6 +107,7 @@ mod tests {
                 entry("submit", inlined, &[]),
                 entry("do_IRQ", None, &["not in the image"]),
             ],
+            untold: vec!["sq.run".into()],
         };
         let mut out = Vec::new();
         write_text(&mut out, &coverage, Style::default()).unwrap();
@@ -112,6 +120,8 @@ mod tests {
         sd_done     block  bio.queue  sd_mod as sd_done.isra.0 (without cmd.rq: no struct)
         submit      block  bio.queue  image inlined into g, in f block/bio.c:7
         do_IRQ      block  bio.queue  not in the image
+
+        stages not told in this kernel: sq.run
         ");
     }
 }

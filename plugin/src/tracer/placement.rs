@@ -4,6 +4,7 @@
 //! definitions that tell a reader of the trace what they are.
 //!
 
+use super::preface;
 use crate::args::Capture;
 use crate::guest::LoadedModule;
 use crate::instrument::Places;
@@ -11,9 +12,9 @@ use crate::site::{Entry, Exit, Site};
 use iotrace_profile::plan::Source;
 use iotrace_profile::{Action, Function, Place, Profile};
 use iotrace_schemas::definition::{
-    At, Definition, Kind, Module, Note, Probe, Severity, Site as CallSite, SiteFrame, Success, Symbol,
+    At, Definition, Module, Note, Probe, Severity, Site as CallSite, SiteFrame, Success, Symbol,
 };
-use iotrace_schemas::event::{BUILTINS, FIRST_PROBE, KindId};
+use iotrace_schemas::event::{FIRST_PROBE, KindId};
 use rustc_hash::FxHashSet;
 
 /// What has been placed.
@@ -62,7 +63,7 @@ impl Placement {
                 places.add_device_code(start, start.saturating_add(*length), code.record);
             }
         }
-        let mut definitions = common_definitions(profile);
+        let mut definitions = preface::definitions(profile);
         let mut found = Vec::new();
         for function in &profile.functions {
             if let Place::Image(address) = function.place {
@@ -278,25 +279,4 @@ fn may_be_in(function: &Function, module: &str) -> bool {
         Place::Module(name) => name == module,
         Place::Elsewhere => true,
     }
-}
-
-/// What a trace says of itself before its first event.
-fn common_definitions(profile: &Profile) -> Vec<Definition> {
-    let kind = |k: &iotrace_schemas::event::Builtin| {
-        let words = k.words.iter().map(|w| (*w).to_owned()).collect();
-        Definition::Kind(Kind { id: k.id, name: k.name.into(), words })
-    };
-    let missing = profile.missing.iter().map(|m| {
-        let topic = if m.partial { "partial-function" } else { "missing-function" };
-        Definition::Note(Note {
-            severity: Severity::Info,
-            topic: topic.into(),
-            text: format!("{}: {}", m.function, m.reason),
-        })
-    });
-    let mut definitions: Vec<_> = BUILTINS.iter().map(kind).collect();
-    definitions.extend(profile.constants.iter().cloned().map(Definition::Constant));
-    definitions.extend(profile.devices.iter().cloned().map(Definition::Device));
-    definitions.extend(missing);
-    definitions
 }

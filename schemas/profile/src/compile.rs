@@ -8,6 +8,7 @@ mod inlined;
 mod reads;
 mod signature;
 mod sites;
+mod stages;
 
 use crate::plan::Access;
 use crate::{Anchors, Context, MmioCode, ModuleAccess, Profile};
@@ -76,7 +77,9 @@ pub fn compile(catalog: &Catalog, sources: &Sources) -> Result<Profile, CompileE
         ..Profile::default()
     };
     let ground = functions::Ground::new(&kernel, &modules, sources.lines)?;
+    profile.lines = ground.lines.is_some();
     (profile.functions, profile.missing) = functions::find(catalog, &ground)?;
+    profile.untold = stages::untold(catalog, &profile.functions);
     sites::find(&ground, &mut profile);
     Ok(profile)
 }
@@ -132,6 +135,7 @@ fn context(catalog: &Catalog, kernel: &Kernel) -> Context {
     Context {
         current_task: first(&catalog.context.current_task),
         preempt_count: first(&catalog.context.preempt_count),
+        counts_disabled: first(&catalog.context.counts_disabled).is_some(),
         pid: task("pid"),
         tgid: task("tgid"),
         comm: task("comm"),

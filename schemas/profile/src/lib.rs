@@ -43,6 +43,10 @@ pub struct Profile {
     pub devices: Vec<Device>,
     /// What the catalog has and this kernel has not.
     pub missing: Vec<Missing>,
+    /// Stages of the catalog that no function of this kernel tells, nor of its modules that were looked at.
+    pub untold: Vec<String>,
+    /// The image has debug information: source lines and inlined functions are known.
+    pub lines: bool,
     /// Names of the image's functions and of labels in its code, by address.
     pub symbols: Vec<(u64, String)>,
     /// Functions of the image that end in a jump to one of those: that one returns behind the call of this one.
@@ -86,6 +90,8 @@ pub struct Context {
     pub current_task: Option<u64>,
     /// Offset of the preemption count.
     pub preempt_count: Option<u64>,
+    /// It counts from its bit 16 on how often interrupts were disabled, and interrupts from bit 24 on.
+    pub counts_disabled: bool,
     /// Offset of the kernel's pid (the thread) in a task.
     pub pid: Option<Access>,
     /// Offset of the thread group's id.
@@ -94,6 +100,28 @@ pub struct Context {
     pub comm: Option<Access>,
     /// A task's memory; null for a thread of the kernel.
     pub mm: Option<Access>,
+}
+
+impl Context {
+    /// The same in a guest whose kernel was moved by `slide`. From 6.15 on per-CPU data is linked among the image's
+    /// other sections, and moved with them; before, it was linked at 0.
+    #[must_use]
+    pub fn moved(&self, slide: u64) -> Self {
+        /// `__START_KERNEL_map`, arch/x86/include/asm/page_64_types.h.
+        const IMAGE: u64 = 0xffff_ffff_8000_0000;
+        let moved = |offset: u64| if offset >= IMAGE { offset.wrapping_add(slide) } else { offset };
+        Self {
+            current_task: self.current_task.map(moved),
+            preempt_count: self.preempt_count.map(moved),
+            ..self.clone()
+        }
+    }
+
+    /// A preemption count with its parts where most kernels have them: interrupts from bit 16 on.
+    #[must_use]
+    pub fn usual(&self, count: u32) -> u32 {
+        if self.counts_disabled { count & 0xffff | count >> 8 & 0xff_0000 } else { count }
+    }
 }
 
 /// How to read a `struct module`.

@@ -73,6 +73,32 @@ fn a_wait_ends_with_the_completion_that_woke_the_task() {
     assert_eq!((woken.kind, woken.to.clock), (HandoverKind::Wake { task: TASK }, 230));
 }
 
+// fsync wakes a thread: 110   the thread waits for a buffer: 130   an interrupt ends the wait: 140   Q: 160
+#[test]
+fn a_thread_that_waits_in_its_work_keeps_its_cause() {
+    let mut guest = Guest::default();
+    guest.name_task(2, KWORKER, 26, "jbd2/sda-8");
+    guest.entry(100, "sys.fsync", &[("regs.fd", 3)]);
+    guest.entry(110, "task.wake", &[("task", KWORKER)]);
+    guest.exit(112, "task.wake", 1);
+    guest.switch(120, KWORKER);
+    guest.entry(130, "task.wait.buffer", &[("x", 1)]);
+    guest.switch(135, TASK);
+    guest.entry(138, "irq.entry", &[("vector", 38)]);
+    guest.at(HARDIRQ, |guest| {
+        guest.entry(140, "task.wake", &[("task", KWORKER)]);
+        guest.exit(142, "task.wake", 1);
+    });
+    guest.exit(145, "irq.entry", 0);
+    guest.switch(150, KWORKER);
+    guest.exit(155, "task.wait.buffer", 0);
+    guest.queue(160, B, io(80, 4096, WRITE));
+    guest.switch(170, TASK);
+    guest.exit(180, "sys.fsync", 0);
+    let found = stitch(&guest);
+    assert_eq!(found.chain(1), [("thread", 26), ("syscall", 1)]);
+}
+
 // A wake-up that finds the task running wakes nobody.
 #[test]
 fn a_wake_up_without_success_is_none() {

@@ -48,3 +48,43 @@ fn a_completion_in_a_tasklet_belongs_to_its_drivers_interrupt() {
     found.assert_sound();
     assert_eq!((found.bio(1).at(Interrupt), found.bio(1).at(Done)), (Some(70), Some(90)));
 }
+
+// virtio-blk: ring 50   doorbell 53   irq 70, the block layer is told 72; no command has told before
+#[test]
+fn a_driver_without_commands_is_answered_by_what_the_block_layer_is_told() {
+    let write = io(8, 512, WRITE);
+    let mut guest = Guest::default();
+    guest.submit(10, B, RQ, write);
+    guest.rq(45, "rq.issue", RQ, B, write);
+    guest.entry(50, "cmd.dispatch", &[("cmd", RQ + 0x200), ("cmd.rq", RQ)]);
+    guest.bell(53);
+    guest.entry(70, "irq.entry", &[("vector", 38)]);
+    guest.at(HARDIRQ, |guest| {
+        guest.entry(72, "rq.complete", &[("rq", RQ)]);
+        guest.entry(73, "rq.answered", &[("rq", RQ)]);
+        guest.exit(74, "rq.complete", 0);
+    });
+    guest.exit(75, "irq.entry", 0);
+    guest.complete(80, RQ, B, write);
+    let found = stitch(&guest);
+    found.assert_sound();
+    let at = [Driver, Doorbell, Interrupt, Done].map(|stage| found.bio(1).at(stage));
+    assert_eq!(at, [50, 53, 70, 72].map(Some));
+}
+
+// The types of the driver's structures are not known (5.10 has no BTF of modules): 52 tells of no command.
+#[test]
+fn a_start_whose_command_cannot_be_read_leaves_the_doorbell_to_the_dispatch() {
+    let read = io(8, 512, 0);
+    let mut guest = Guest::default();
+    guest.submit(10, B, RQ, read);
+    guest.rq(45, "rq.issue", RQ, B, read);
+    guest.entry(50, "cmd.dispatch", &[("cmd", RQ + 0x200), ("cmd.rq", RQ)]);
+    guest.entry(52, "cmd.start", &[("ccb", 1)]);
+    guest.bell(53);
+    guest.interrupt(70, &[RQ]);
+    guest.complete(80, RQ, B, read);
+    let found = stitch(&guest);
+    found.assert_sound();
+    assert_eq!(found.bio(1).at(Doorbell), Some(53));
+}

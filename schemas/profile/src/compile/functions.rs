@@ -1,7 +1,7 @@
 //! Finds the catalog's functions in the image and the modules, and plans what is read at each.
 
 use super::signature::Signature;
-use super::{CompileError, inlined, reads::access};
+use super::{CompileError, inlined, reads::access, stages};
 use crate::plan::{Plan, Source, Word};
 use crate::{Action, Exit, Function, Missing, Place};
 use iotrace_kernel::{Kernel, Lines, ModuleFile, SymbolKind, Types};
@@ -52,7 +52,7 @@ pub fn find(catalog: &Catalog, ground: &Ground<'_>) -> Result<(Vec<Function>, Ve
             functions.push(plan(catalog, function, found, &mut missing));
         }
     }
-    clear_stages(catalog, &mut functions);
+    stages::clear(catalog, &mut functions);
     Ok((functions, missing))
 }
 
@@ -304,17 +304,6 @@ fn action(name: &str) -> Action {
         "fault" => Action::Fault,
         _ => Action::Record,
     }
-}
-
-/// Takes the stage from functions in whose place another one tells it.
-fn clear_stages(catalog: &Catalog, functions: &mut [Function]) {
-    let is_there = |name: &String| {
-        let there = |f: &Function| f.name == *name && f.place != Place::Elsewhere;
-        functions.iter().any(there)
-    };
-    let cleared = |f: &&catalog::Function| f.unless.iter().any(is_there);
-    let names: Vec<_> = catalog.functions.iter().filter(cleared).map(|f| f.name.clone()).collect();
-    functions.iter_mut().filter(|f| names.contains(&f.name)).for_each(|f| f.stage.clear());
 }
 
 #[cfg(test)]

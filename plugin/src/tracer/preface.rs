@@ -1,0 +1,47 @@
+//! What a trace says of itself before its first event.
+//!
+//! In: the profile. Out: definitions of what the plugin records itself, of constants and devices, and notes about
+//! what the catalog has and this kernel has not.
+
+use iotrace_profile::Profile;
+use iotrace_schemas::definition::{Definition, Kind, Note, Severity};
+use iotrace_schemas::event::BUILTINS;
+
+/// All that does not depend on where the kernel is.
+pub fn definitions(profile: &Profile) -> Vec<Definition> {
+    let kind = |k: &iotrace_schemas::event::Builtin| {
+        let words = k.words.iter().map(|w| (*w).to_owned()).collect();
+        Definition::Kind(Kind { id: k.id, name: k.name.into(), words })
+    };
+    let missing = profile.missing.iter().map(|m| {
+        let topic = if m.partial { "partial-function" } else { "missing-function" };
+        Definition::Note(Note {
+            severity: Severity::Info,
+            topic: topic.into(),
+            text: format!("{}: {}", m.function, m.reason),
+        })
+    });
+    let mut all: Vec<_> = BUILTINS.iter().map(kind).collect();
+    all.extend(profile.constants.iter().cloned().map(Definition::Constant));
+    all.extend(profile.devices.iter().cloned().map(Definition::Device));
+    all.extend(missing);
+    all.extend(shortcomings(profile));
+    all
+}
+
+/// What a reader may look for in vain, and why.
+fn shortcomings(profile: &Profile) -> impl Iterator<Item = Definition> {
+    let untold = (!profile.untold.is_empty()).then(|| {
+        let stages = profile.untold.join(", ");
+        ("untold-stages", format!("stages not told in this kernel: {stages}"))
+    });
+    let bare = (!profile.lines).then(|| {
+        let adds = "the kernel's debug info would add source files and lines, of functions and of their calls, and \
+                    the functions that were inlined into others";
+        ("no-debug-info", adds.to_owned())
+    });
+    let note = |(topic, text): (&str, String)| {
+        Definition::Note(Note { severity: Severity::Info, topic: topic.into(), text })
+    };
+    untold.into_iter().chain(bare).map(note)
+}

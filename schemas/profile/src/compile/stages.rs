@@ -1,0 +1,70 @@
+//! Which of the catalog's stages the functions of a kernel tell.
+//!
+//! In: the catalog, the functions found. Out: functions without the stages that others tell in their place; the
+//! stages that nobody tells.
+
+use crate::{Function, Place};
+use iotrace_schemas::catalog::{self, Catalog};
+
+/// Takes the stage from functions in whose place another one tells it.
+pub fn clear(catalog: &Catalog, functions: &mut [Function]) {
+    let is_there = |name: &String| {
+        let there = |f: &Function| f.name == *name && f.place != Place::Elsewhere;
+        functions.iter().any(there)
+    };
+    let cleared = |f: &&catalog::Function| f.unless.iter().any(is_there);
+    let names: Vec<_> = catalog.functions.iter().filter(cleared).map(|f| f.name.clone()).collect();
+    functions.iter_mut().filter(|f| names.contains(&f.name)).for_each(|f| f.stage.clear());
+}
+
+/// The catalog's stages that none of the functions found tells, in the catalog's order.
+pub fn untold(catalog: &Catalog, functions: &[Function]) -> Vec<String> {
+    let told = |stage: &str| functions.iter().any(|f| f.stage == stage && f.place != Place::Elsewhere);
+    let mut untold = Vec::<String>::new();
+    for function in &catalog.functions {
+        let stage = &function.stage;
+        if !stage.is_empty() && !told(stage) && !untold.contains(stage) {
+            untold.push(stage.clone());
+        }
+    }
+    untold
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Action;
+    use crate::plan::Plan;
+
+    #[test]
+    fn a_stage_is_told_by_any_of_its_functions_that_is_there() {
+        let entry = |name: &str, stage: &str| catalog::Function {
+            name: name.into(),
+            stage: stage.into(),
+            ..catalog::Function::default()
+        };
+        let entries = vec![entry("old", "rq.issue"), entry("new", "rq.issue"), entry("gone", "sq.run")];
+        let catalog = Catalog { functions: entries, ..Catalog::default() };
+        let found = |name: &str, stage: &str, place| Function {
+            name: name.into(),
+            symbols: vec![name.into()],
+            place,
+            size: 0,
+            offset: 0,
+            inside: Vec::new(),
+            layer: "block".into(),
+            stage: stage.into(),
+            action: Action::Record,
+            file: String::new(),
+            line: 0,
+            entry: Plan::default(),
+            exit: None,
+        };
+        let functions = [
+            found("old", "rq.issue", Place::Elsewhere),
+            found("new", "rq.issue", Place::Image(1)),
+            found("gone", "sq.run", Place::Elsewhere),
+        ];
+        assert_eq!(untold(&catalog, &functions), ["sq.run"]);
+    }
+}
