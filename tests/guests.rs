@@ -4,7 +4,8 @@ use iotrace_schemas::definition::{At, Definition};
 use iotrace_schemas::event;
 use iotrace_schemas::trace::reader::{Chunk, TraceFile};
 use iotrace_tests::{
-    agrees, analyze, checkout, recording, replay, run, said, script, stages_are_complete, succeed,
+    accounted_for, agrees, analyze, checkout, recording, replay, run, said, script, stages_are_complete,
+    succeed,
 };
 use serde_json::Value;
 use std::path::{Path, PathBuf};

@@ -6,6 +6,7 @@
 pub mod bio;
 pub mod cause;
 pub mod diff;
+pub mod diff_html;
 pub mod events;
 pub mod explain;
 pub mod info;

@@ -6,10 +6,12 @@
 //! layout: whether a function differs is told from several of each side, by a test.
 
 mod compare;
+mod flame;
 mod gate;
 mod gather;
 mod pair;
 mod rank;
+mod timeline;
 mod tree;
 
 pub use compare::compare;
@@ -103,6 +105,26 @@ pub struct Class {
     pub costs: Costs,
     /// Where the calls differ.
     pub places: Vec<Place>,
+    /// All calls of all pairs as one tree; parents stand before their children.
+    #[serde(skip)]
+    pub flame: Vec<FlameNode>,
+}
+
+/// A function in a place of the tree of calls of both sides.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct FlameNode {
+    /// The function around it, by its place in the list.
+    pub parent: Option<usize>,
+    /// The function.
+    pub function: String,
+    /// How it differs, other than in costs.
+    pub change: Option<Change>,
+    /// Times it was called there.
+    pub calls: Both,
+    /// Instructions in it alone.
+    pub own: Both,
+    /// Instructions in it and in what stands below it.
+    pub total: Both,
 }
 
 /// How a place in the tree of calls differs.
@@ -199,6 +221,38 @@ pub struct Pair {
     pub costs: Costs,
     /// How their bios differ, if they do.
     pub bios: Option<String>,
+    /// When their bios reached which stage.
+    #[serde(skip)]
+    pub timelines: Timelines,
+}
+
+/// The timelines of a pair of I/Os.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Timelines {
+    /// Of A.
+    pub a: Timeline,
+    /// Of B.
+    pub b: Timeline,
+}
+
+/// An I/O in time: instructions executed by the whole guest since the system call was entered.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Timeline {
+    /// When the call returned; none if it did not.
+    pub length: Option<u64>,
+    /// Its bios, by number.
+    pub bios: Vec<BioTimeline>,
+}
+
+/// A bio in time.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct BioTimeline {
+    /// Its number.
+    pub bio: u64,
+    /// What it was.
+    pub what: String,
+    /// The stages that it reached, by their short names, and when.
+    pub stages: Vec<(&'static str, i64)>,
 }
 
 /// An I/O that has no partner.

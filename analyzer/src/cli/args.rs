@@ -195,6 +195,8 @@ pub enum DiffFormat {
     Json,
     /// For a report or a comment
     Markdown,
+    /// For a browser: one file, with a flame graph of the differences and timelines
+    Html,
 }
 
 /// Of `diff`.

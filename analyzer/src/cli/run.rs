@@ -175,6 +175,7 @@ fn diff(args: &DiffArgs) -> Result<ExitCode> {
         DiffFormat::Text => view::diff::write_text(&mut out, &diff, args.all, style())?,
         DiffFormat::Json => view::diff::write_json(&mut out, &diff)?,
         DiffFormat::Markdown => view::diff::write_markdown(&mut out, &diff, args.all)?,
+        DiffFormat::Html => view::diff_html::write(&mut out, &diff, args.all)?,
     }
     out.flush()?;
     if let Some(cut) = &diff.cut {

@@ -6,7 +6,7 @@ use crate::analysis::diff::{Both, Change, Class, Diff, Function, Place};
 use std::io::{self, Write};
 
 /// Rows of a table that are shown unless all are asked for.
-const ROWS: usize = 20;
+pub(super) const ROWS: usize = 20;
 
 /// As text. `all`: every row, not only the largest differences.
 ///
@@ -73,7 +73,7 @@ pub fn write_json(out: &mut dyn Write, diff: &Diff) -> io::Result<()> {
 }
 
 /// The tables in the order in which a busy person reads them.
-fn tables(diff: &Diff, all: bool) -> Vec<(String, Table)> {
+pub(super) fn tables(diff: &Diff, all: bool) -> Vec<(String, Table)> {
     let most = if all { usize::MAX } else { ROWS };
     let title = |name: &str, rows: usize| match rows > most {
         true => format!("{name} (the first {most} of {rows}; --all shows all)"),
@@ -96,7 +96,7 @@ fn numbers(both: Both) -> [String; 4] {
     [grouped(both.a), grouped(both.b), signed(both.difference()), percent]
 }
 
-fn signed(number: i64) -> String {
+pub(super) fn signed(number: i64) -> String {
     let sign = if number < 0 { "-" } else { "+" };
     format!("{sign}{}", grouped(number.unsigned_abs()))
 }

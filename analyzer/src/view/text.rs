@@ -70,6 +70,18 @@ impl Table {
         self.rows.is_empty()
     }
 
+    /// The columns.
+    #[must_use]
+    pub fn heads(&self) -> &[(String, Align)] {
+        &self.heads
+    }
+
+    /// The rows.
+    #[must_use]
+    pub fn rows(&self) -> &[Vec<String>] {
+        &self.rows
+    }
+
     /// Writes it as a table of Markdown.
     ///
     /// # Errors

@@ -1,10 +1,14 @@
 //! Compares paired I/Os: costs, functions, places in the tree of calls.
 
+use super::flame::flame;
 use super::gather::{Names, Run, Work};
 use super::pair::{Paired, pair, reason, what};
 use super::rank::{FEWEST, LEVEL, median, rank_sum_test};
+use super::timeline::timeline;
 use super::tree::Tree;
-use super::{Both, Change, Class, Costs, Diff, Function, Layer, Pair, Place, Side, Test, Unpaired};
+use super::{
+    Both, Change, Class, Costs, Diff, Function, Layer, Pair, Place, Side, Test, Timelines, Unpaired,
+};
 use crate::model::{Bio, Definitions};
 use iotrace_schemas::catalog::LAYERS;
 use iotrace_schemas::definition::At;
@@ -232,7 +236,8 @@ impl Comparison<'_> {
         }
         let class = |(syscall, (class, ours, theirs))| {
             let places = places(&ours, &theirs, self.names);
-            Class { syscall, places, ..class }
+            let flame = flame(&ours, &theirs, self.names, &places);
+            Class { syscall, places, flame, ..class }
         };
         let mut classes: Vec<_> = sums.into_iter().map(class).collect();
         let size = |class: &Class| class.costs.instructions.difference().unsigned_abs();
@@ -298,6 +303,7 @@ impl Comparison<'_> {
                 what: what(&a.1.io),
                 costs,
                 bios,
+                timelines: Timelines { a: timeline(a.1), b: timeline(b.1) },
             })
         };
         let mut pairs: Vec<_> = self.all().filter_map(pair).collect();

@@ -55,7 +55,7 @@ pub struct Names {
 
 impl Names {
     /// The number of a name.
-    fn number(&mut self, name: &str) -> u32 {
+    pub(super) fn number(&mut self, name: &str) -> u32 {
         let next = self.names.len() as u32;
         let number = *self.numbers.entry(name.to_owned()).or_insert(next);
         if number == next {
