@@ -22,21 +22,45 @@ fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
     value[name].as_array().unwrap_or_else(|| panic!("no list {name} in {value}"))
 }
 
-/// The functions on the way of a system call by layer, indented by call.
+/// Functions that an I/O goes through or not by the moment, with what they call: the clock ticked since the last
+/// update of a time stamp, the interrupt came before the task looked whether more is to be done or had to sleep.
+const OF_THE_MOMENT: [&str; 4] = ["file_update_time", "xfs_vn_update_time", "dd_has_work", "blk_io_schedule"];
+
+/// The functions on the way of a system call by layer, indented by call: first those of the task, then those of each
+/// other context. When an interrupt comes depends on the moment too.
 fn listing(trace: &Path, call: &str) -> String {
     let path = json(trace, &["path", "--call", call]);
-    let mut text = format!("{call}\n");
+    let mut contexts: Vec<(String, Vec<String>)> = Vec::new();
     for segment in list(&path, "segments") {
         let work = segment["work"].as_str().map(|work| format!(": {work}")).unwrap_or_default();
-        let lines = list(segment, "lines")
-            .iter()
-            .filter(|line| line["kind"] != "event" && STEADY.iter().any(|layer| line["layer"] == *layer));
-        let lines: Vec<_> = lines.map(function).collect();
-        if !lines.is_empty() {
-            text += &format!("-- {}{work}\n{}\n", segment["level"].as_str().unwrap_or("?"), lines.join("\n"));
+        let context = format!("{}{work}", segment["level"].as_str().unwrap_or("?"));
+        let lines = steady(list(segment, "lines"));
+        match contexts.iter_mut().find(|(known, _)| *known == context) {
+            Some((_, known)) => known.extend(lines),
+            None => contexts.push((context, lines)),
         }
     }
-    text
+    let contexts = contexts.iter().filter(|(_, lines)| !lines.is_empty());
+    let contexts = contexts.map(|(context, lines)| format!("-- {context}\n{}\n", lines.join("\n")));
+    format!("{call}\n{}", contexts.collect::<String>())
+}
+
+/// The calls that are the same in every recording.
+fn steady(lines: &[Value]) -> Vec<String> {
+    let mut steady = Vec::new();
+    // Depth of the function of the moment in which a line lies.
+    let mut left_out = None;
+    for line in lines.iter().filter(|line| line["kind"] != "event") {
+        let depth = line["depth"].as_u64().expect("a depth");
+        if left_out.is_some_and(|above| depth > above) {
+            continue;
+        }
+        left_out = OF_THE_MOMENT.iter().any(|name| line["name"] == *name).then_some(depth);
+        if left_out.is_none() && STEADY.iter().any(|layer| line["layer"] == *layer) {
+            steady.push(function(line));
+        }
+    }
+    steady
 }
 
 fn function(line: &Value) -> String {
