@@ -8,8 +8,12 @@ use std::process::Command;
 /// Recordings of each kernel: the fewest from which the rank-sum test tells a difference.
 const RECORDINGS: usize = 4;
 
-/// What `patches/one-more-call.patch` adds to `vfs_write` itself: 100 instructions and a call.
-const ADDED: i64 = 101;
+/// What `patches/one-more-call.patch` adds to `vfs_write` itself: 100 instructions, the call, and the return from it,
+/// which is the first instruction of what follows the call.
+const ADDED: i64 = 102;
+
+/// What the function it adds costs: the place for ftrace's call at its entry, and 50 instructions.
+const NEW: i64 = 51;
 
 /// The folder with the traces of so many recordings of a kernel.
 fn traces(kernel: &str, name: &str) -> PathBuf {
@@ -18,7 +22,8 @@ fn traces(kernel: &str, name: &str) -> PathBuf {
     for number in 1..=RECORDINGS {
         let recorded = folder("recordings").join(format!("{name}-{number}"));
         succeed(script("record").args([kernel, "--workload", "loop-write", "--force", "-o"]).arg(&recorded));
-        replay(&recorded, &format!("{name}/{number}"), &["--plugin-args", &catalog]);
+        let trace = replay(&recorded, &format!("{name}/{number}"), &["--plugin-args", &catalog]);
+        assert_eq!(trace.parent(), Some(&*place));
     }
     place
 }
@@ -40,6 +45,7 @@ fn a_patch_is_found_to_the_instruction() {
     let functions = diff["functions"].as_array().expect("a list of functions");
     let of = |name: &str| functions.iter().find(|function| function["name"] == name).expect(name);
     assert_eq!(of("vfs_write")["test"]["difference"], ADDED);
+    assert_eq!(of("iotrace_extra")["test"]["difference"], NEW);
     assert_eq!(of("iotrace_extra")["calls"]["a"], 0);
     let differ = functions.iter().filter(|function| function["test"]["differs"] == true);
     let mut differ: Vec<_> = differ.map(|function| function["name"].as_str().expect("a name")).collect();

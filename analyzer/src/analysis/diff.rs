@@ -180,7 +180,8 @@ pub struct Test {
     /// Probability of values so far apart by chance: the exact rank-sum test. None with fewer than four
     /// recordings of each side, which cannot tell.
     pub p: Option<f64>,
-    /// It is more than chance.
+    /// It is more than chance: `p` is under 0.05, and as of hundreds of functions some are apart by chance, the
+    /// difference is larger than the spread of either side.
     pub differs: bool,
 }
 

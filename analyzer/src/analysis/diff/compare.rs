@@ -3,7 +3,7 @@
 use super::flame::flame;
 use super::gather::{Names, Run, Work};
 use super::pair::{Paired, pair, reason, what};
-use super::rank::{FEWEST, LEVEL, median, rank_sum_test};
+use super::rank::{FEWEST, LEVEL, median, rank_sum_test, spread};
 use super::timeline::timeline;
 use super::tree::Tree;
 use super::{
@@ -343,7 +343,8 @@ fn by_function(tree: &Tree) -> BTreeMap<u32, (u64, u64)> {
 fn test(a: Vec<i64>, b: Vec<i64>) -> Test {
     let difference = median(&mut b.clone()) - median(&mut a.clone());
     let p = (a.len() >= FEWEST && b.len() >= FEWEST).then(|| rank_sum_test(&a, &b));
-    Test { difference, p, differs: p.is_some_and(|p| p < LEVEL) && difference != 0, a, b }
+    let beyond = i128::from(difference).unsigned_abs() > u128::from(spread(&a).max(spread(&b)));
+    Test { difference, p, differs: p.is_some_and(|p| p < LEVEL) && beyond, a, b }
 }
 
 fn headline(diff: &Diff, pairs: usize) -> Vec<String> {

@@ -46,6 +46,12 @@ fn ways(ranks: &[usize], count: usize) -> Vec<f64> {
     ways.swap_remove(count)
 }
 
+/// How far apart the values are: the recordings of one kernel among themselves.
+#[must_use]
+pub fn spread(values: &[i64]) -> u64 {
+    values.iter().max().zip(values.iter().min()).map_or(0, |(most, least)| most.abs_diff(*least))
+}
+
 /// The middle value; of an even number the lower of the two.
 #[must_use]
 pub fn median(values: &mut [i64]) -> i64 {
@@ -68,6 +74,12 @@ mod tests {
         close(rank_sum_test(&[7, 7], &[7, 7]), 1.0);
         // Ties count half: of 1 1 2 | 2 3 3 the sums 7.5 and 13.5 have two ways each, of 20.
         close(rank_sum_test(&[1, 1, 2], &[2, 3, 3]), 4.0 / 20.0);
+    }
+
+    #[test]
+    fn the_spread_is_from_the_least_to_the_most() {
+        assert_eq!((spread(&[3, -4, 1]), spread(&[7]), spread(&[])), (7, 0, 0));
+        assert_eq!(spread(&[i64::MIN, i64::MAX]), u64::MAX);
     }
 
     #[test]
