@@ -1,7 +1,8 @@
 //! What another kernel does differently, told of a kernel of which it is known.
 
-use iotrace_tests::{built, checkout, folder, replay, script, succeed};
+use iotrace_tests::{built, checkout, folder, recording, replay, script, succeed};
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -52,4 +53,48 @@ fn a_patch_is_found_to_the_instruction() {
     differ.sort_unstable();
     assert_eq!(differ, ["iotrace_extra", "vfs_write"]);
     assert_eq!(compared(&a, &a, "text"), "no difference");
+}
+
+/// Functions of the catalog that a kernel has.
+fn functions(kernel: &str) -> BTreeSet<String> {
+    let place = PathBuf::from(succeed(script("kernel").arg(kernel)));
+    let mut command = Command::new(built("iotrace-analyze"));
+    command.arg("kernel").arg(place.join("vmlinux")).args(["--format", "json"]);
+    command.arg("--modules").arg(place.join("modules")).arg("--debug").arg(place.join("debug"));
+    let coverage: Value = serde_json::from_str(&succeed(&mut command)).expect("it is JSON");
+    let functions = coverage["functions"].as_array().expect("a list of functions").iter();
+    let found = functions.filter(|function| !function["found"].is_null());
+    found.map(|function| function["function"].as_str().expect("a name").to_owned()).collect()
+}
+
+/// Between two kernels of Debian: each I/O of the workload finds its partner, and the functions that came and went
+/// are known.
+fn partners_are_found(a: &str, b: &str) {
+    let [of_a, of_b] = [a, b].map(functions);
+    let lines = |sign: &str, these: &BTreeSet<String>, those: &BTreeSet<String>| {
+        these.difference(those).map(|name| format!("{sign} {name}\n")).collect::<String>()
+    };
+    insta::assert_snapshot!(format!("{a}-to-{b}"), lines("-", &of_a, &of_b) + &lines("+", &of_b, &of_a));
+    let traces = [a, b].map(|kernel| {
+        let recorded = recording(&[kernel, "--fs", "xfs", "--workload", "loop-write"]);
+        replay(&recorded, &format!("changes-{kernel}"), &[])
+    });
+    println!("{}", compared(&traces[0], &traces[1], "text"));
+    let diff: Value = serde_json::from_str(&compared(&traces[0], &traces[1], "json")).expect("it is JSON");
+    assert_eq!(diff["unpaired"], Value::Array(Vec::new()));
+    let classes = diff["classes"].as_array().expect("a list of system calls");
+    for (syscall, pairs) in [("write", 20), ("fsync", 4)] {
+        let class = classes.iter().find(|class| class["syscall"] == syscall).expect(syscall);
+        assert_eq!(class["pairs"], pairs, "{syscall}");
+    }
+}
+
+#[test]
+fn ios_of_6_1_find_their_partners_in_6_12() {
+    partners_are_found("debian-6.1", "debian-6.12");
+}
+
+#[test]
+fn ios_of_5_10_find_their_partners_in_7() {
+    partners_are_found("debian-5.10", "debian-7.x");
 }
