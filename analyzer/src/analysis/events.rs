@@ -78,9 +78,7 @@ pub fn times(file: &TraceFile) -> Result<Times, ReadError> {
     }
     impl Visitor for Keep {
         fn define(&mut self, definition: &Definition) {
-            if let Definition::Trace(info) = definition {
-                self.keeper = TimeKeeper::new(info.icount_shift);
-            }
+            self.keeper.define(definition);
         }
         fn event(&mut self, definitions: &Definitions, event: &Event<'_>) -> Flow {
             self.keeper.event(event);

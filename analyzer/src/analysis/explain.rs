@@ -104,9 +104,7 @@ struct Reading {
 
 impl Visitor for Reading {
     fn define(&mut self, definition: &Definition) {
-        if let Definition::Trace(info) = definition {
-            self.keeper = TimeKeeper::new(info.icount_shift);
-        }
+        self.keeper.define(definition);
         self.stitcher.define(definition);
     }
 

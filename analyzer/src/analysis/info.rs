@@ -65,9 +65,7 @@ struct Counter {
 
 impl Visitor for Counter {
     fn define(&mut self, definition: &Definition) {
-        if let Definition::Trace(info) = definition {
-            self.keeper = TimeKeeper::new(info.icount_shift);
-        }
+        self.keeper.define(definition);
     }
 
     fn event(&mut self, _: &Definitions, event: &Event<'_>) -> Flow {

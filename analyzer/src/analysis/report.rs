@@ -140,9 +140,7 @@ struct Reporter {
 
 impl Visitor for Reporter {
     fn define(&mut self, definition: &Definition) {
-        if let Definition::Trace(info) = definition {
-            self.keeper = TimeKeeper::new(info.icount_shift);
-        }
+        self.keeper.define(definition);
         self.stitcher.define(definition);
     }
 

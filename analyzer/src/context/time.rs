@@ -4,6 +4,7 @@
 //! halted last; events at or after that clock have the time after the jump.
 
 use crate::model::TimeMap;
+use iotrace_schemas::definition::Definition;
 use iotrace_schemas::event::{CLOCK, Event, IDLE};
 
 /// Follows clock and idle events.
@@ -19,9 +20,15 @@ pub struct TimeKeeper {
 
 impl TimeKeeper {
     /// `shift`: log2 of nanoseconds per instruction.
-    #[must_use]
-    pub fn new(shift: Option<u8>) -> Self {
+    fn new(shift: Option<u8>) -> Self {
         Self { map: TimeMap::new(shift), ..Self::default() }
+    }
+
+    /// Takes in a definition: that of the trace says how long an instruction takes.
+    pub fn define(&mut self, definition: &Definition) {
+        if let Definition::Trace(info) = definition {
+            *self = Self::new(info.icount_shift);
+        }
     }
 
     /// Takes in an event.

@@ -2,7 +2,7 @@
 
 use super::json;
 use super::text::{Align, Style, Table, grouped, plain};
-use crate::analysis::diff::{Both, Change, Class, Diff, Function, Place};
+use crate::analysis::diff::{Both, Change, Class, Diff, Function, Place, Side};
 use std::io::{self, Write};
 
 /// Rows of a table that are shown unless all are asked for.
@@ -19,14 +19,10 @@ pub fn write_text(out: &mut dyn Write, diff: &Diff, all: bool, style: Style) -> 
     for line in &diff.headline {
         writeln!(out, "{}", style.heading(&plain(line)))?;
     }
-    writeln!(
-        out,
-        "\n  A  {}  {}\n  B  {}  {}",
-        diff.a.name,
-        plain(&diff.a.kernel),
-        diff.b.name,
-        plain(&diff.b.kernel)
-    )?;
+    writeln!(out)?;
+    for (side, Side { name, kernel, .. }) in [("A", &diff.a), ("B", &diff.b)] {
+        writeln!(out, "  {side}  {name}  {}", plain(kernel))?;
+    }
     for (title, table) in tables(diff, all) {
         if !table.is_empty() {
             writeln!(out, "\n{}", style.heading(&title))?;
@@ -47,14 +43,11 @@ pub fn write_markdown(out: &mut dyn Write, diff: &Diff, all: bool) -> io::Result
     for line in &diff.headline {
         writeln!(out, "- **{}**", plain(line))?;
     }
-    writeln!(
-        out,
-        "\nA: `{}` {}  \nB: `{}` {}",
-        diff.a.name,
-        plain(&diff.a.kernel),
-        diff.b.name,
-        plain(&diff.b.kernel)
-    )?;
+    writeln!(out)?;
+    // Two blanks at the end of a line break it.
+    for (side, Side { name, kernel, .. }, end) in [("A", &diff.a, "  "), ("B", &diff.b, "")] {
+        writeln!(out, "{side}: `{name}` {}{end}", plain(kernel))?;
+    }
     for (title, table) in tables(diff, all) {
         if !table.is_empty() {
             writeln!(out, "\n## {title}\n")?;

@@ -76,9 +76,7 @@ fn costs(a: (&Run, &Work), b: (&Run, &Work)) -> Costs {
 }
 
 /// A tree by the paths of its nodes.
-type Paths<'a> = BTreeMap<Vec<&'a str>, super::Node>;
-
-fn paths<'a>(tree: &Tree, names: &'a Names) -> Paths<'a> {
+fn paths<'a>(tree: &Tree, names: &'a Names) -> BTreeMap<Vec<&'a str>, super::Node> {
     let mut all: Vec<Vec<&str>> = Vec::with_capacity(tree.nodes.len());
     for node in &tree.nodes {
         let mut path = node.parent.map_or_else(Vec::new, |parent| all[parent].clone());
@@ -211,9 +209,9 @@ fn bios(a: &[Bio], b: &[Bio]) -> Option<String> {
     let bytes = |kinds: &BTreeMap<(String, u64), usize>| -> u64 {
         kinds.iter().map(|((_, bytes), n)| bytes * *n as u64).sum()
     };
-    let why = match (bytes(&ours) == bytes(&theirs), ours.len() + theirs.len()) {
-        (true, _) => "the same bytes, split, merged or batched differently",
-        (false, _) => "other bytes",
+    let why = match bytes(&ours) == bytes(&theirs) {
+        true => "the same bytes, split, merged or batched differently",
+        false => "other bytes",
     };
     Some(format!("{why}: {} in A, {} in B", list(&ours), list(&theirs)))
 }
@@ -293,8 +291,8 @@ impl Comparison<'_> {
     fn pairs(&self) -> Vec<Pair> {
         let differ = |x: &Work, y: &Work| {
             let (ours, theirs) = (paths(&x.tree, self.names), paths(&y.tree, self.names));
-            let counts = |paths: &Paths<'_>| paths.values().map(|n| (n.calls, n.own)).collect::<Vec<_>>();
-            ours.keys().ne(theirs.keys()) || counts(&ours) != counts(&theirs)
+            let counts = |(path, node): (_, super::Node)| (path, node.calls, node.own);
+            ours.into_iter().map(counts).ne(theirs.into_iter().map(counts))
         };
         let pair = |(a, b): ((&Run, &Work), (&Run, &Work))| {
             let (costs, bios) = (costs(a, b), bios(&a.1.bios, &b.1.bios));

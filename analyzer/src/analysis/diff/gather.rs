@@ -99,16 +99,13 @@ struct Reading<'a> {
 
 impl Visitor for Reading<'_> {
     fn define(&mut self, definition: &Definition) {
-        match definition {
-            Definition::Trace(info) => self.keeper = TimeKeeper::new(info.icount_shift),
-            Definition::Probe(probe) => {
-                self.gatherer.functions.insert(probe.id, self.names.number(&probe.function));
-                if probe.stage.starts_with("sys.") {
-                    self.gatherer.syscalls.push(probe.id);
-                }
+        if let Definition::Probe(probe) = definition {
+            self.gatherer.functions.insert(probe.id, self.names.number(&probe.function));
+            if probe.stage.starts_with("sys.") {
+                self.gatherer.syscalls.push(probe.id);
             }
-            _ => {}
         }
+        self.keeper.define(definition);
         self.stitcher.define(definition);
     }
 
