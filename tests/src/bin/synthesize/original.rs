@@ -1,0 +1,154 @@
+//! The real trace: its definitions, and its events before, in and after the workload.
+
+use anyhow::{Result, ensure};
+use iotrace_analyzer::model::Definitions;
+use iotrace_analyzer::reader::{Flow, Visitor, read};
+use iotrace_schemas::definition::{Definition, Probe};
+use iotrace_schemas::event::{CLOCK, Event, KERNEL_HALF, MARK, MARK_BEGIN, MARK_END, TASK};
+use iotrace_schemas::trace::reader::TraceFile;
+use std::collections::{BTreeMap, HashSet};
+
+/// The kernel's image and its modules lie from here on (`__START_KERNEL_map`, x86-64): what is there stays.
+const IMAGE: u64 = 0xffff_ffff_8000_0000;
+/// Kernel stacks are aligned to their size (THREAD_SIZE), as are pages and what lies in them.
+pub const ALIGNMENT: u32 = 14;
+
+/// What another copy of the workload has in the place of a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// The same.
+    Same,
+    /// The address of another object.
+    Pointer,
+    /// Another sector.
+    Sector,
+    /// Another position in a file, in bytes.
+    Position,
+    /// Another position in a file, in pages.
+    Page,
+    /// The number of another task.
+    Pid,
+    /// What virtual time has jumped by until then.
+    Bias,
+}
+
+/// An event, and what its copies have other than it.
+#[derive(Debug, Clone)]
+pub struct Recorded {
+    pub kind: u16,
+    pub context: u32,
+    pub clock: u64,
+    pub task: (u64, Role),
+    pub stack: (u64, Role),
+    pub words: Vec<u64>,
+    pub roles: Vec<Role>,
+}
+
+impl Recorded {
+    /// As it was.
+    pub fn event(&self) -> Event<'_> {
+        let Self { kind, context, clock, words, .. } = self;
+        let (task, stack) = (self.task.0, self.stack.0);
+        Event { kind: *kind, vcpu: 0, clock: *clock, context: *context, task, stack, words }
+    }
+}
+
+/// A real trace.
+#[derive(Debug, Default)]
+pub struct Original {
+    pub definitions: Vec<Definition>,
+    /// Up to the mark with which the workload begins.
+    pub head: Vec<Recorded>,
+    /// The workload.
+    pub section: Vec<Recorded>,
+    /// From the mark with which it ends.
+    pub tail: Vec<Recorded>,
+    probes: BTreeMap<u16, Probe>,
+    /// Tasks and stacks from before the workload: they go through all copies.
+    lasting: HashSet<u64>,
+}
+
+impl Original {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// A trace that cannot be read, of several vCPUs, or without marks around a workload.
+    pub fn read(file: &TraceFile) -> Result<Self> {
+        let mut original = Self::default();
+        let finished = read(file, &mut original, &mut |_| {})?;
+        let vcpus = finished.definitions.trace.vcpus;
+        ensure!(vcpus <= 1, "the trace is of {vcpus} vCPUs; one of a single vCPU is needed");
+        ensure!(
+            !original.tail.is_empty(),
+            "the trace has no marks around a workload (iotrace-mark begin, end)"
+        );
+        Ok(original)
+    }
+
+    fn word(&self, kind: u16, at: usize, value: u64) -> Role {
+        match self.probes.get(&kind).and_then(|probe| probe.words.get(at)).map(String::as_str) {
+            Some("bio.sector" | "rq.sector" | "next.sector") if value != 0 && value != u64::MAX => {
+                Role::Sector
+            }
+            Some("regs.pos" | "pos" | "pos.value" | "iocb.pos") if value < KERNEL_HALF => Role::Position,
+            Some("bio.page_index") => Role::Page,
+            Some(_) => self.pointer(value),
+            None if kind == CLOCK.id && at == 0 => Role::Bias,
+            None if kind == TASK.id && at == 0 => self.pointer(value),
+            None => Role::Same,
+        }
+    }
+
+    /// Of an address in the kernel's memory; objects that last stay where they are.
+    fn pointer(&self, value: u64) -> Role {
+        let memory = (KERNEL_HALF..IMAGE).contains(&value);
+        let lasts = self.lasting.contains(&value) || self.lasting.contains(&(value >> ALIGNMENT));
+        if memory && !lasts { Role::Pointer } else { Role::Same }
+    }
+
+    fn recorded(&self, event: &Event<'_>) -> Recorded {
+        let words = event.words.to_vec();
+        let mut roles: Vec<_> =
+            words.iter().enumerate().map(|(at, value)| self.word(event.kind, at, *value)).collect();
+        if let (true, [Role::Pointer, pid, tgid, ..]) = (event.kind == TASK.id, &mut roles[..]) {
+            (*pid, *tgid) = (Role::Pid, Role::Pid);
+        }
+        Recorded {
+            kind: event.kind,
+            context: event.context,
+            clock: event.clock,
+            task: (event.task, self.pointer(event.task)),
+            stack: (event.stack, self.pointer(event.stack)),
+            words,
+            roles,
+        }
+    }
+}
+
+impl Visitor for Original {
+    fn define(&mut self, definition: &Definition) {
+        if let Definition::Probe(probe) = definition {
+            self.probes.insert(probe.id, probe.clone());
+        }
+        self.definitions.push(definition.clone());
+    }
+
+    fn event(&mut self, _: &Definitions, event: &Event<'_>) -> Flow {
+        let code = event.words.first().filter(|_| event.kind == MARK.id).copied();
+        let recorded = self.recorded(event);
+        let begun = self
+            .head
+            .last()
+            .is_some_and(|last| last.kind == MARK.id && last.words.first() == Some(&MARK_BEGIN));
+        if !self.tail.is_empty() || begun && code == Some(MARK_END) {
+            self.tail.push(recorded);
+        } else if begun {
+            self.section.push(recorded);
+        } else {
+            self.lasting.extend([event.task, event.stack >> ALIGNMENT]);
+            self.lasting.extend(event.words.first().filter(|_| event.kind == TASK.id));
+            self.head.push(recorded);
+        }
+        Flow::Continue
+    }
+}
