@@ -51,11 +51,11 @@ def archive_site(suite: str) -> str:
 class PrivateApt:
     """apt over the given suites, in a root of its own inside the cache."""
 
-    def __init__(self, suites: Sequence[str], components: str = "main") -> None:
+    def __init__(self, suites: Sequence[str], components: str = "main", kind: str = "deb") -> None:
         if not KEYRING.exists():
             raise Problem(f"{KEYRING} is missing: install the package debian-archive-keyring")
         self.suites = list(suites)
-        sources = "".join(f"deb [signed-by={KEYRING}] {archive_site(suite)} {suite} {components}\n"
+        sources = "".join(f"{kind} [signed-by={KEYRING}] {archive_site(suite)} {suite} {components}\n"
                           for suite in suites)
         self.root = cache_root() / "apt" / f"{'+'.join(suites)}-{fingerprint(sources)}"
         self.options: list[str] = []
@@ -104,6 +104,13 @@ class PrivateApt:
         if len(fetched) != 1:
             raise Problem(f"fetching package {package}: expected one new .deb in {folder}, found {len(fetched)}")
         return fetched[0]
+
+    def download_source(self, package: str, folder: Path) -> None:
+        """Fetch a source package's own archive, without Debian's changes, by NAME or NAME=VERSION (of kind
+        "deb-src")."""
+        say(f"fetching the sources of {package}")
+        run(["apt-get", *self.options, "-q", "source", "--download-only", "--tar-only", package],
+            f"fetching the sources of {package}", cwd=folder, stdout=subprocess.DEVNULL)
 
     def closure(self, packages: Sequence[str], preferred: str) -> list[str]:
         """The packages and all that they depend on, as NAME=VERSION, as apt would install them on an

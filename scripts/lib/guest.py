@@ -77,11 +77,12 @@ def write_initramfs(path: Path, kernel: Path, plan: GuestPlan, workload: Workloa
         image.file("iotrace/functions", "\n".join(catalog_functions()) + "\n")
     image.file("iotrace/prepare", workload.prepare)
     image.file("iotrace/workload", workload.run)
+    for name in workload.programs:
+        program = shutil.which(name)
+        if not program:
+            raise Problem(f"{name} is missing: run scripts/setup")
+        image.program(Path(program), f"bin/{name}")
     if workload.fio_job:
-        fio = shutil.which("fio")
-        if not fio:
-            raise Problem("fio is missing: run scripts/setup")
-        image.program(Path(fio), "bin/fio")
         image.file("iotrace/job.fio", workload.fio_job.read_bytes())
     image.write(path)
 

@@ -4,6 +4,7 @@
 test file (or the disk itself, without a file system), and the folder is the mounted file system.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ class Workload:
     run: str
     prepare: str = ""
     fio_job: Path | None = None
+    programs: tuple[str, ...] = ()  # of this machine, that the guest needs beside its own
 
 
 DEFAULTS: dict[str, dict[str, str]] = {
@@ -88,5 +90,7 @@ def _fio(job: str) -> Workload:
     if not path.is_file():
         ours = ", ".join(sorted(file.stem for file in JOBS.glob("*.fio")))
         raise Problem(f"no fio job file '{job}'; the project's own are {ours}")
-    run = 'fio --output-format=terse --eta=never --filename="$TARGET" --output=/dev/null /iotrace/job.fio\n'
-    return Workload(run=run, fio_job=path)
+    # a job that names its files itself keeps them; it needs a file system
+    file = "" if re.search(r"^filename\s*=", path.read_text(), re.MULTILINE) else '--filename="$TARGET" '
+    run = f"fio --output-format=terse --eta=never {file}--output=/dev/null /iotrace/job.fio\n"
+    return Workload(run=run, fio_job=path, programs=("fio",))
