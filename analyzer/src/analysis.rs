@@ -2,6 +2,7 @@
 //!
 //! - [`report`]: the bios of the workload and what was counted beside them.
 //! - [`summary`]: distributions per operation and stage.
+//! - [`spread`]: order statistics of values that come one after the other.
 //! - [`timeline`]: all events of one bio.
 //! - [`subject`]: an I/O or a bio, and what belongs to it.
 //! - [`path`]: the whole way of one, call by call.
@@ -26,6 +27,7 @@ pub mod info;
 pub mod objects;
 pub mod path;
 pub mod report;
+pub mod spread;
 pub mod subject;
 pub mod summary;
 pub mod timeline;

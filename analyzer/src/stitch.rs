@@ -85,7 +85,8 @@ pub trait Sink {
     fn io(&mut self, _io: Io) {}
 }
 
-/// What the exit of an open call needs to know of its entry.
+/// What the exit of an open call needs to know of its entry. Small, since every call has one: what is seldom and
+/// large is boxed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Open {
     /// Nothing.
@@ -95,11 +96,11 @@ enum Open {
     /// A request is being allocated; for the bio that the queue works on here, if there is one.
     Get { bio: Option<u64> },
     /// `bio_split`.
-    Split { bio: u64, seen: Seen, sectors: u64 },
+    Split { bio: u64, seen: Box<Seen>, sectors: u64 },
     /// A bio may be merged into a request.
-    Join { rq: u64, bio: u64, seen: Seen, join: Join },
+    Join { rq: u64, bio: u64, seen: Box<Seen>, join: Join },
     /// A request may be merged into another.
-    Merge { rq: u64, next: u64, seen: Seen },
+    Merge { rq: u64, next: u64, seen: Box<Seen> },
     /// A request may be inserted.
     Insert { rq: u64 },
     /// The part of an insertion that looks for a request to merge with.
@@ -107,7 +108,7 @@ enum Open {
     /// A request is given to the SCSI layer.
     Dispatch { rq: u64 },
     /// A task asked for I/O.
-    Vfs(FileCall),
+    Vfs(Box<FileCall>),
     /// A system call.
     Syscall { io: IoId, name: Rc<str> },
     /// A work item: address of its function, who queued it.
@@ -214,7 +215,7 @@ impl Stitcher {
         match event.kind {
             k if k == TASK.id => self.task(event),
             k if k == MMIO_WRITE.id || k == MMIO_READ.id => {
-                out.passed(self.innermost(event), event);
+                out.passed(self.innermost(), event);
                 if k == MMIO_WRITE.id {
                     self.mmio_write(event);
                 }
@@ -302,7 +303,7 @@ impl Stitcher {
             Signal::FlushStep => self.flush_step(event, words, out),
             Signal::FlushEnd => self.flush_end(event, words, out),
             Signal::IrqEntry => {
-                let open = self.calls.all(event);
+                let open = self.calls.all();
                 let frame = open.iter().rev().find(|f| f.boundary).filter(|f| f.data == Open::IrqFrame);
                 let call = frame.map_or_else(|| self.calls.next(), |frame| frame.number);
                 self.interrupts.entered(event, words.get(Field::Vector), Some(call), &mut self.counts);
@@ -352,17 +353,20 @@ impl Stitcher {
 
     /// A call has returned.
     fn exit(&mut self, event: &Event<'_>, call: &CallEnd, (function, data): (u16, Open), out: &mut dyn Sink) {
+        if let Open::Plain = data {
+            return;
+        }
         let returned = call.returned;
         let succeeded = self.probes.succeeded(function, returned);
         match data {
             Open::Split { bio, seen, sectors } => {
-                self.bio_split_done(event, returned, (bio, seen, sectors), out);
+                self.bio_split_done(event, returned, (bio, *seen, sectors), out);
             }
             Open::Join { rq, bio, seen, join } if succeeded => {
-                self.bio_merged(event.clock, (rq, bio), seen, join, out);
+                self.bio_merged(event.clock, (rq, bio), *seen, join, out);
             }
             Open::Merge { rq, next, seen } if succeeded => {
-                self.rq_merged(event.clock, (rq, next), seen, out);
+                self.rq_merged(event.clock, (rq, next), *seen, out);
             }
             Open::Insert { rq } => self.rq_insert_done(rq, succeeded, out),
             Open::InsertMerge { rq } => self.rq_insert_done(rq, !succeeded, out),
@@ -390,7 +394,7 @@ impl Stitcher {
         }
         let open = self.calls.open(event);
         open.iter().rev().find_map(|frame| match &frame.data {
-            Open::Vfs(call) => Some(*call),
+            Open::Vfs(call) => Some(**call),
             _ => None,
         })
     }

@@ -4,7 +4,6 @@
 use crate::model::{Bio, Call, CallEnd, CallId, Cause, Definitions, Ending};
 use crate::stitch::{Counts, Oddity};
 use iotrace_schemas::event::KindId;
-use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 
 /// What is accounted for between the marks of the workload; without marks, in the whole trace.
@@ -37,8 +36,8 @@ impl Attribution {
 #[derive(Debug, Default)]
 pub struct Account {
     attribution: Attribution,
-    /// Kind of each open call of the workload.
-    open: FxHashMap<CallId, KindId>,
+    /// The first and the last call of the workload.
+    calls: Option<(CallId, CallId)>,
     unseen: BTreeMap<KindId, u64>,
     /// Returns without a call when the workload began.
     orphans_before: u64,
@@ -63,14 +62,14 @@ impl Account {
     /// A call begins.
     pub fn entered(&mut self, call: &Call) {
         self.attribution.calls += 1;
-        self.open.insert(call.id, call.kind);
+        self.calls = Some((self.calls.map_or(call.id, |(first, _)| first), call.id));
     }
 
     /// A call is over; after the workload's end too, if it began in it.
     pub fn left(&mut self, end: &CallEnd) {
-        let kind = self.open.remove(&end.id);
-        if let Some(kind) = kind.filter(|_| end.ending == Ending::Unseen) {
-            *self.unseen.entry(kind).or_default() += 1;
+        let ours = self.calls.is_some_and(|(first, last)| (first..=last).contains(&end.id));
+        if ours && end.ending == Ending::Unseen {
+            *self.unseen.entry(end.kind).or_default() += 1;
         }
     }
 

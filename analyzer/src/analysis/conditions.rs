@@ -124,8 +124,8 @@ impl Conditions {
             })
     }
 
-    /// Conditions that only a bio can fulfil.
-    fn hold_in_queue(&self, bio: &Bio) -> bool {
+    /// Conditions that only a bio can fulfil: one that does not is of no interest, whatever belongs to it.
+    pub fn hold_in_queue(&self, bio: &Bio) -> bool {
         given(&self.op, |op| op.is(bio.op))
             && given(&self.sector, |range| sectors_touch(range, bio.sector, bio.bytes))
             && given(&self.layer, |layer| bio_reached(bio, layer))

@@ -18,6 +18,7 @@ use iotrace_schemas::definition::Definition;
 use iotrace_schemas::event::Event;
 use iotrace_schemas::trace::reader::{ReadError, TraceFile};
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 /// Something that happened so many times.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -41,6 +42,9 @@ impl Times {
 /// done.
 pub type Completed = (Level, CompletionWay);
 
+/// How a softirq was raised: the open calls, the outermost first, and what the CPU was in.
+pub type Raised = (Vec<Rc<str>>, Level);
+
 /// A kind of wait.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Waited {
@@ -49,7 +53,7 @@ pub struct Waited {
     /// What for, as the catalog says it.
     pub what: String,
     /// The open calls of the waker, the outermost first.
-    pub waker: Vec<String>,
+    pub waker: Vec<Rc<str>>,
     /// What the waker's CPU was in.
     pub level: Level,
     /// Name of the waker's task, if it was a task.
@@ -59,8 +63,8 @@ pub struct Waited {
 /// The answers.
 #[derive(Debug, Clone, Default)]
 pub struct Explanation {
-    /// How the block softirq was raised: the open calls, the outermost first, and what the CPU was in.
-    pub raises: BTreeMap<(Vec<String>, Level), Times>,
+    /// How the block softirq was raised.
+    pub raises: BTreeMap<Raised, Times>,
     /// How completions came.
     pub completions: BTreeMap<Completed, Times>,
     /// How waiting tasks were woken; with the instructions from stopping to being woken, added up.
@@ -118,8 +122,8 @@ impl Visitor for Reading {
 #[derive(Default)]
 struct Seen {
     marks: Vec<WorkloadMark>,
-    /// Softirq, clock, and the rest.
-    raises: Vec<Raise>,
+    /// How each softirq was raised, by its number.
+    raises: BTreeMap<(u64, Raised), Times>,
     answer: Explanation,
 }
 
@@ -141,10 +145,8 @@ impl Seen {
     fn settle(mut self, definitions: &Definitions) -> Explanation {
         // include/linux/interrupt.h
         let block = definitions.constants.get("BLOCK_SOFTIRQ").copied().unwrap_or(4).cast_unsigned();
-        for raise in self.raises.iter().filter(|raise| raise.number == block) {
-            let key = (raise.calls.clone(), raise.at.level);
-            self.answer.raises.entry(key).or_default().add(raise.at.event);
-        }
+        let raises = self.raises.into_iter().filter(|((number, _), _)| *number == block);
+        self.answer.raises = raises.map(|((_, raised), times)| (raised, times)).collect();
         self.answer.marked = super::workload(&self.marks).is_some();
         self.answer
     }
@@ -177,7 +179,8 @@ impl Sink for Seen {
 
     fn raised(&mut self, raise: Raise) {
         if self.inside(raise.at.clock) {
-            self.raises.push(raise);
+            let raised = (raise.calls, raise.at.level);
+            self.raises.entry((raise.number, raised)).or_default().add(raise.at.event);
         }
     }
 

@@ -1,16 +1,40 @@
 //! The I/Os and bios of the workload, and what was counted beside them.
+//!
+//! Memory follows the rows that are wanted, not the length of the trace; what fulfils conditions is known at its end,
+//! so that with some of them everything is kept that may.
 
-use super::attribution::{Account, Attribution};
+mod collect;
+
+use super::attribution::Attribution;
 use super::conditions::{Conditions, NoVirtualTime};
-use super::{Progress, Warning, warnings, workload};
+use super::spread::{DIGITS, DISTINCT};
+use super::summary::OpSummary;
+use super::{Progress, Warning, warnings};
 use crate::context::TimeKeeper;
-use crate::model::{Bio, BioId, Call, CallEnd, Definitions, Io, Request, RequestKind, TimeMap, WorkloadMark};
+use crate::model::{Bio, Definitions, Io, Request, RequestKind, TimeMap, WorkloadMark};
 use crate::reader::{Flow, Visitor, read};
-use crate::stitch::{Counts, Sink, Stitcher};
+use crate::stitch::{Counts, Stitcher};
+use collect::Collected;
 use iotrace_schemas::definition::Definition;
 use iotrace_schemas::event::{Event, MARK, MARK_BEGIN, MARK_END};
 use iotrace_schemas::trace::reader::{ReadError, TraceFile};
-use rustc_hash::FxHashMap;
+
+/// What is asked of the report.
+#[derive(Debug, Clone)]
+pub struct Question {
+    /// Boot and shutdown as well, and I/Os that concern no disk.
+    pub all: bool,
+    /// Only what fulfils these.
+    pub conditions: Conditions,
+    /// Show at most so many I/Os, and so many bios.
+    pub rows: usize,
+}
+
+impl Default for Question {
+    fn default() -> Self {
+        Self { all: false, conditions: Conditions::default(), rows: usize::MAX }
+    }
+}
 
 /// Requests of the whole trace by kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -56,10 +80,16 @@ pub struct Report {
     pub devices: Vec<String>,
     /// Marks of the guest.
     pub marks: Vec<WorkloadMark>,
-    /// The I/Os, by number.
+    /// The first I/Os, by number.
     pub ios: Vec<Io>,
-    /// The bios, by number.
+    /// How many I/Os there are.
+    pub io_count: u64,
+    /// The first bios, by number.
     pub bios: Vec<Bio>,
+    /// How many bios there are.
+    pub bio_count: u64,
+    /// Distributions of all of them, by operation.
+    pub summary: Vec<OpSummary>,
     /// Requests and bios of the whole trace.
     pub totals: Totals,
     /// What could not be attributed, of the whole trace.
@@ -85,18 +115,13 @@ pub enum ReportError {
     Condition(#[from] NoVirtualTime),
 }
 
-/// Makes the report of what fulfils conditions in a trace; with `all`, boot and shutdown are in it.
+/// Makes the report of a trace.
 ///
 /// # Errors
 /// [`ReportError`].
-pub fn report(
-    file: &TraceFile,
-    all: bool,
-    conditions: &Conditions,
-    progress: Progress<'_>,
-) -> Result<Report, ReportError> {
-    let mut reporter =
-        Reporter { collected: Collected { all, ..Collected::default() }, ..Reporter::default() };
+pub fn report(file: &TraceFile, question: &Question, progress: Progress<'_>) -> Result<Report, ReportError> {
+    let (stitcher, keeper) = (Stitcher::default(), TimeKeeper::default());
+    let mut reporter = Reporter { stitcher, keeper, collected: Collected::new(question) };
     let finished = read(file, &mut reporter, progress)?;
     let Reporter { mut stitcher, mut collected, keeper } = reporter;
     stitcher.finish(&mut collected);
@@ -104,23 +129,22 @@ pub fn report(
         collected.account.end(&stitcher.counts());
     }
     let mut warnings = warnings(&finished);
-    let all = collected.choose(&mut warnings);
-    collected.apply(&conditions.settled(keeper.map(), &collected.marks)?);
-    if keeper.largest > 0 {
-        let text = format!(
-            "the plugin's instruction count was set right {} times, by at most {} instructions",
-            keeper.corrections, keeper.largest
-        );
-        warnings.push(Warning { severity: "info", topic: "drift".into(), text });
+    let all = collected.settle_all(&keeper)?;
+    if all && !question.all {
+        let text = "the guest set no marks around a workload: everything is shown".to_owned();
+        warnings.push(Warning::new("marks", text));
     }
+    warnings.extend(drift(&keeper).into_iter().chain(rounded(&collected)));
     Ok(Report {
-        time: keeper.map().clone(),
         all,
-        chosen: !conditions.is_empty(),
+        chosen: !question.conditions.is_empty(),
         devices: stitcher.devices().map(|device| device.name.clone()).collect(),
         marks: collected.marks,
-        ios: collected.ios,
-        bios: collected.bios,
+        io_count: collected.ios.count(),
+        ios: collected.ios.into_rows(),
+        bio_count: collected.bios.count(),
+        bios: collected.bios.into_rows(),
+        summary: collected.summary.into_operations(),
         totals: collected.totals,
         counts: stitcher.counts(),
         attribution: collected.account.settle(&finished.definitions),
@@ -128,17 +152,29 @@ pub fn report(
         events: finished.events,
         cut: finished.cut().map(|(offset, _, reason)| format!("at offset {offset}: {reason}")),
         definitions: finished.definitions,
+        time: keeper.into_map(),
     })
 }
 
-#[derive(Default)]
-struct Reporter {
+fn drift(keeper: &TimeKeeper) -> Option<Warning> {
+    let (times, most) = (keeper.corrections, keeper.largest);
+    let text =
+        format!("the plugin's instruction count was set right {times} times, by at most {most} instructions");
+    (most > 0).then(|| Warning { severity: "info", topic: "drift".into(), text })
+}
+
+fn rounded(collected: &Collected<'_>) -> Option<Warning> {
+    let text = format!("percentiles of more than {DISTINCT} different values are told to {DIGITS} digits");
+    collected.summary.is_rounded().then(|| Warning { severity: "info", topic: "percentiles".into(), text })
+}
+
+struct Reporter<'a> {
     stitcher: Stitcher,
-    collected: Collected,
+    collected: Collected<'a>,
     keeper: TimeKeeper,
 }
 
-impl Visitor for Reporter {
+impl Visitor for Reporter<'_> {
     fn define(&mut self, definition: &Definition) {
         self.keeper.define(definition);
         self.stitcher.define(definition);
@@ -148,11 +184,12 @@ impl Visitor for Reporter {
         self.keeper.event(event);
         self.stitcher.event(event, &mut self.collected);
         self.account(event);
+        self.collected.settle(&self.keeper);
         Flow::Continue
     }
 }
 
-impl Reporter {
+impl Reporter<'_> {
     fn account(&mut self, event: &Event<'_>) {
         let code = event.words.first().filter(|_| event.kind == MARK.id);
         match code.copied() {
@@ -166,102 +203,6 @@ impl Reporter {
             }
             _ if !self.collected.ended => self.collected.account.event(),
             _ => {}
-        }
-    }
-}
-
-#[derive(Default)]
-struct Collected {
-    account: Account,
-    /// The workload is over.
-    ended: bool,
-    all: bool,
-    ios: Vec<Io>,
-    bios: Vec<Bio>,
-    marks: Vec<WorkloadMark>,
-    totals: Totals,
-}
-
-impl Collected {
-    fn begun(&self) -> bool {
-        self.marks.iter().any(|mark| mark.code == MARK_BEGIN)
-    }
-
-    /// Keeps what is of the workload; without marks, all. Returns whether all was kept.
-    fn choose(&mut self, warnings: &mut Vec<Warning>) -> bool {
-        if self.all {
-            return true;
-        }
-        if workload(&self.marks).is_none() {
-            let text = "the guest set no marks around a workload: everything is shown".to_owned();
-            warnings.push(Warning::new("marks", text));
-            return true;
-        }
-        self.keep_workload();
-        false
-    }
-
-    fn keep_workload(&mut self) {
-        self.bios.retain(|bio| bio.in_workload);
-        self.ios.retain(|io| io.in_workload);
-    }
-
-    /// Keeps what fulfils the conditions, in order.
-    fn apply(&mut self, conditions: &Conditions) {
-        self.bios.sort_by_key(|bio| bio.id);
-        self.ios.sort_by_key(|io| io.id);
-        if conditions.is_empty() {
-            return;
-        }
-        let mut ios_of: FxHashMap<BioId, Vec<&Io>> = FxHashMap::default();
-        for io in &self.ios {
-            io.all_bios().into_iter().for_each(|bio| ios_of.entry(bio).or_default().push(io));
-        }
-        let wanted = |bio: &Bio| conditions.bio(bio, ios_of.get(&bio.id).into_iter().flatten().copied());
-        let bios = self.bios.iter().filter(|bio| wanted(bio)).cloned().collect();
-        let bio = |id: BioId| self.bios.binary_search_by_key(&id, |bio| bio.id).ok().map(|at| &self.bios[at]);
-        let wanted = |io: &Io| conditions.io(io, io.all_bios().into_iter().filter_map(bio));
-        self.ios = self.ios.iter().filter(|io| wanted(io)).cloned().collect();
-        self.bios = bios;
-    }
-}
-
-impl Sink for Collected {
-    fn entered(&mut self, call: &Call, _: &Event<'_>) {
-        if !self.ended {
-            self.account.entered(call);
-        }
-    }
-
-    fn left(&mut self, end: &CallEnd) {
-        self.account.left(end);
-    }
-
-    fn bio(&mut self, bio: Bio) {
-        self.totals.bios += 1;
-        if bio.in_workload || !self.begun() {
-            self.account.bio(&bio);
-        }
-        // Before the first mark nobody knows whether there will be one.
-        if self.all || bio.in_workload || !self.begun() {
-            self.bios.push(bio);
-        }
-    }
-
-    fn io(&mut self, io: Io) {
-        if self.all || io.concerns_a_disk() && (io.in_workload || !self.begun()) {
-            self.ios.push(io);
-        }
-    }
-
-    fn request(&mut self, request: &Request) {
-        self.totals.add(request);
-    }
-
-    fn mark(&mut self, mark: WorkloadMark) {
-        self.marks.push(mark);
-        if !self.all && mark.code == MARK_BEGIN {
-            self.keep_workload();
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use super::Progress;
 use super::conditions::Conditions;
-use super::report::{ReportError, report};
+use super::report::{Question, ReportError, report};
 use crate::model::{Bio, BioId, Definitions, Io, IoId, Request};
 use crate::reader::{Finished, Flow, Visitor, read};
 use crate::stitch::{Sink, Stitcher};
@@ -89,7 +89,8 @@ pub fn first(
     conditions: &Conditions,
     progress: Progress<'_>,
 ) -> Result<Option<Wanted>, ReportError> {
-    let report = report(file, false, conditions, progress)?;
+    let question = Question { conditions: conditions.clone(), rows: 1, ..Question::default() };
+    let report = report(file, &question, progress)?;
     let io = report.ios.first().map(|io| Wanted::Io(io.id));
     Ok(io.or(report.bios.first().map(|bio| Wanted::Bio(bio.id))))
 }

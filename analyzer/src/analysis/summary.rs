@@ -1,33 +1,8 @@
 //! Distributions per operation: how many, how much, and the time to each stage from the one before.
 
+use super::spread::{Spread, Values};
 use crate::model::{Bio, Origin, Stage, TimeMap};
 use std::collections::BTreeMap;
-
-/// Order statistics by nearest rank, in the unit of what was counted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Spread {
-    /// How many values.
-    pub count: u64,
-    /// Median.
-    pub median: u64,
-    /// 95th percentile.
-    pub p95: u64,
-    /// 99th percentile.
-    pub p99: u64,
-    /// Largest.
-    pub max: u64,
-}
-
-impl Spread {
-    /// Of some values; none for none.
-    #[must_use]
-    pub fn of(mut values: Vec<u64>) -> Option<Self> {
-        values.sort_unstable();
-        let rank = |percent: usize| (values.len() * percent).div_ceil(100).max(1) - 1;
-        let at = |percent| values.get(rank(percent)).copied();
-        Some(Self { count: values.len() as u64, median: at(50)?, p95: at(95)?, p99: at(99)?, max: at(100)? })
-    }
-}
 
 /// The time to a stage from the one before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,9 +33,9 @@ pub struct OpSummary {
 }
 
 /// Instructions and nanoseconds of each stage; the whole way comes last.
-type Spans = BTreeMap<(bool, Option<Stage>), (Vec<u64>, Vec<u64>)>;
+type Spans = BTreeMap<(bool, Option<Stage>), (Values, Values)>;
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Gathered {
     count: u64,
     split_off: u64,
@@ -89,39 +64,40 @@ impl Gathered {
 
     fn span(&mut self, stage: Option<Stage>, (from, to): (u64, u64), time: &TimeMap) {
         let (instructions, ns) = self.stages.entry((stage.is_none(), stage)).or_default();
-        instructions.push(to - from);
-        ns.extend(time.between(from, to));
+        instructions.add(to - from);
+        time.between(from, to).into_iter().for_each(|span| ns.add(span));
     }
 
-    fn into_summary(mut self, rwbs: String) -> OpSummary {
-        let stages =
-            std::mem::take(&mut self.stages).into_iter().filter_map(|((_, stage), (instructions, ns))| {
-                Some(StageSpread { stage, instructions: Spread::of(instructions)?, ns: Spread::of(ns) })
-            });
+    fn into_summary(self, rwbs: String) -> OpSummary {
+        let stages = self.stages.into_iter().filter_map(|((_, stage), (instructions, ns))| {
+            Some(StageSpread { stage, instructions: instructions.spread()?, ns: ns.spread() })
+        });
+        let stages = stages.collect();
         let Self { count, split_off, bytes, merged, .. } = self;
-        OpSummary { rwbs, count, split_off, bytes, merged, stages: stages.collect() }
+        OpSummary { rwbs, count, split_off, bytes, merged, stages }
     }
 }
 
-/// Summaries by operation, in the order of their letters.
-#[must_use]
-pub fn summarize(bios: &[Bio], time: &TimeMap) -> Vec<OpSummary> {
-    let mut operations = BTreeMap::<String, Gathered>::new();
-    for bio in bios {
-        operations.entry(bio.op.rwbs()).or_default().add(bio, time);
+/// What is to be said of bios, gathered from one after the other.
+#[derive(Debug, Default)]
+pub struct Summary(BTreeMap<String, Gathered>);
+
+impl Summary {
+    /// Takes in a bio whose times are known.
+    pub fn add(&mut self, bio: &Bio, time: &TimeMap) {
+        self.0.entry(bio.op.rwbs()).or_default().add(bio, time);
     }
-    operations.into_iter().map(|(rwbs, gathered)| gathered.into_summary(rwbs)).collect()
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+    /// Whether percentiles are rounded.
+    #[must_use]
+    pub fn is_rounded(&self) -> bool {
+        let mut all = self.0.values().flat_map(|op| op.stages.values());
+        all.any(|(instructions, ns)| instructions.is_rounded() || ns.is_rounded())
+    }
 
-    #[test]
-    fn percentiles_are_by_nearest_rank() {
-        let spread = Spread::of((1..=200).rev().collect()).unwrap();
-        assert_eq!(spread, Spread { count: 200, median: 100, p95: 190, p99: 198, max: 200 });
-        assert_eq!(Spread::of(vec![7]).unwrap().median, 7);
-        assert_eq!(Spread::of(vec![]), None);
+    /// By operation, in the order of their letters.
+    #[must_use]
+    pub fn into_operations(self) -> Vec<OpSummary> {
+        self.0.into_iter().map(|(rwbs, gathered)| gathered.into_summary(rwbs)).collect()
     }
 }

@@ -8,9 +8,13 @@ use crate::analysis::conditions::{Conditions, Range, parse};
 use crate::analysis::diff::Limit;
 use crate::analysis::events::Filter;
 use crate::analysis::path::Shape;
+use crate::analysis::report::Question;
 use crate::analysis::subject::Wanted;
 use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
+
+/// Most rows of a table that people are shown unless they ask for more.
+const ROWS: usize = 10_000;
 
 /// Shows what each block I/O of a traced Linux guest went through.
 #[derive(Debug, Parser)]
@@ -78,7 +82,7 @@ pub struct ReportArgs {
     /// Boot and shutdown as well, and I/Os that concern no disk
     #[arg(long)]
     pub all: bool,
-    /// Show at most so many I/Os and bios
+    /// Show at most so many I/Os and bios; if not given, 10000 as text and all as JSON
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
     /// Only the summary
@@ -96,6 +100,22 @@ pub struct ReportArgs {
     /// What is wanted.
     #[command(flatten)]
     pub conditions: ConditionArgs,
+}
+
+impl ReportArgs {
+    /// What was asked.
+    #[must_use]
+    pub fn question(&self) -> Question {
+        let most = match self.common.format {
+            Format::Text => ROWS,
+            Format::Json => usize::MAX,
+        };
+        Question {
+            all: self.all,
+            conditions: self.conditions.conditions(self.layer.as_ref()),
+            rows: if self.summary { 0 } else { self.limit.unwrap_or(most) },
+        }
+    }
 }
 
 /// Of `bio`.

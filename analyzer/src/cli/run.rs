@@ -80,21 +80,19 @@ fn reading(common: &Common) -> String {
 fn report(args: &ReportArgs) -> Result<ExitCode> {
     let file = open(&args.common.trace)?;
     let bar = bar(&file, &args.common);
-    let conditions = args.conditions.conditions(args.layer.as_ref());
-    let report = report::report(&file, args.all, &conditions, &mut |at| bar.set_position(at as u64))
+    let report = report::report(&file, &args.question(), &mut |at| bar.set_position(at as u64))
         .with_context(|| reading(&args.common))?;
     bar.finish_and_clear();
     let options = view::report::Options {
         style: style(),
         times: if args.delta { Times::Delta } else { Times::SinceQueued },
         unit: if args.instructions { Unit::Instructions } else { Unit::Ns },
-        limit: args.limit,
         summary: args.summary,
     };
     let mut out = stdout();
     match args.common.format {
         Format::Text => view::report::write_text(&mut out, &report, options)?,
-        Format::Json => view::report::write_json(&mut out, &report, options)?,
+        Format::Json => view::report::write_json(&mut out, &report)?,
     }
     out.flush()?;
     Ok(ended(&args.common, report.cut.as_deref()))

@@ -17,7 +17,7 @@
 //! is entered with it there has been jumped to.
 
 use crate::model::{Ending, Level};
-use iotrace_schemas::event::{Event, KERNEL_HALF};
+use iotrace_schemas::event::{Event, KERNEL_HALF, KindId};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 /// Calls that may be open in one task; more means that returns are missing.
@@ -32,6 +32,8 @@ pub struct Frame<T> {
     pub number: u64,
     /// The function.
     pub function: u16,
+    /// Kind of its entry's event.
+    pub kind: KindId,
     /// When it was entered, in instructions.
     pub clock: u64,
     /// Where its return address lies; 0 if not known.
@@ -42,6 +44,8 @@ pub struct Frame<T> {
     pub level: Level,
     /// It begins a context of its own.
     pub boundary: bool,
+    /// How many calls of its context were open when it was entered.
+    pub depth: usize,
     /// Instructions executed in it so far, without those in the calls it made.
     pub own: u64,
     /// Instructions executed in the calls it made that have ended.
@@ -59,17 +63,25 @@ pub struct Left<T> {
     pub ending: Ending,
 }
 
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 struct Vcpu {
     /// Key of the task that runs.
     task: u64,
+    /// Where its calls are.
+    place: usize,
     clock: u64,
 }
 
 /// Open calls of all tasks.
 #[derive(Debug, Clone)]
 pub struct Calls<T> {
-    tasks: FxHashMap<u64, Vec<Frame<T>>>,
+    /// The calls of each task, in the order in which the tasks were met. Their addresses are used again, so there
+    /// are never more than the guest's memory holds.
+    stacks: Vec<Vec<Frame<T>>>,
+    /// Which of them are a task's.
+    places: FxHashMap<u64, usize>,
+    /// Which of them are those of the task that the event at hand happened in.
+    current: usize,
     vcpus: Vec<Vcpu>,
     trampolines: FxHashSet<u64>,
     last: u64,
@@ -82,7 +94,9 @@ pub struct Calls<T> {
 impl<T> Default for Calls<T> {
     fn default() -> Self {
         Self {
-            tasks: FxHashMap::default(),
+            stacks: vec![Vec::new()],
+            places: FxHashMap::default(),
+            current: 0,
             vcpus: Vec::new(),
             trampolines: FxHashSet::default(),
             last: 0,
@@ -108,22 +122,36 @@ impl<T> Calls<T> {
         self.trampolines.insert(address);
     }
 
-    /// Time passes: what was executed since the last event belongs to the call that was innermost.
+    /// Time passes: what was executed since the last event belongs to the call that was innermost. This event is
+    /// the one at hand from here on.
     pub fn advance(&mut self, event: &Event<'_>) {
-        let at = usize::from(event.vcpu);
-        if self.vcpus.len() <= at {
-            self.vcpus.resize(at + 1, Vcpu::default());
+        let (at, task) = (usize::from(event.vcpu), key(event));
+        while self.vcpus.len() <= at {
+            let place = self.place(task);
+            self.vcpus.push(Vcpu { task, place, clock: event.clock });
         }
-        let before = std::mem::replace(&mut self.vcpus[at], Vcpu { task: key(event), clock: event.clock });
-        if let Some(frame) = self.tasks.get_mut(&before.task).and_then(|stack| stack.last_mut()) {
+        let before = self.vcpus[at];
+        if let Some(frame) = self.stacks[before.place].last_mut() {
             frame.own += event.clock.saturating_sub(before.clock);
         }
+        self.current = if before.task == task { before.place } else { self.place(task) };
+        self.vcpus[at] = Vcpu { task, place: self.current, clock: event.clock };
+    }
+
+    fn place(&mut self, task: u64) -> usize {
+        let next = self.stacks.len();
+        let place = *self.places.entry(task).or_insert(next);
+        if place == next {
+            self.stacks.push(Vec::new());
+        }
+        place
     }
 
     /// From here on, another task runs.
     pub fn switch(&mut self, event: &Event<'_>, next: u64) {
+        let place = self.place(next);
         if let Some(vcpu) = self.vcpus.get_mut(usize::from(event.vcpu)) {
-            vcpu.task = next;
+            (vcpu.task, vcpu.place) = (next, place);
         }
     }
 
@@ -134,13 +162,13 @@ impl<T> Calls<T> {
         if !self.trampolines.contains(&caller) {
             return caller;
         }
-        let jumped = self.all(event).iter().rev().find(|frame| frame.stack == event.stack);
+        let jumped = self.all().iter().rev().find(|frame| frame.stack == event.stack);
         jumped.map_or(caller, |frame| frame.caller)
     }
 
     /// Ends the calls that must be over for a function to be entered here.
     pub fn settle(&mut self, event: &Event<'_>, function: u16, caller: u64, left: &mut Vec<Left<T>>) {
-        let Some(stack) = self.tasks.get_mut(&key(event)) else { return };
+        let stack = &mut self.stacks[self.current];
         if event.stack == 0 {
             if stack.len() >= DEEPEST {
                 stack.remove(0);
@@ -163,7 +191,7 @@ impl<T> Calls<T> {
         }
     }
 
-    /// A call begins; returns its number. [`Calls::settle`] comes before.
+    /// A call begins. [`Calls::settle`] comes before.
     pub fn enter(
         &mut self,
         event: &Event<'_>,
@@ -173,43 +201,41 @@ impl<T> Calls<T> {
         data: T,
     ) -> &Frame<T> {
         self.last += 1;
-        let frame = Frame {
+        let stack = &mut self.stacks[self.current];
+        let depth = stack.last().filter(|_| !boundary).map_or(0, |outer| outer.depth + 1);
+        stack.push(Frame {
             number: self.last,
             function,
+            kind: event.kind,
             clock: event.clock,
             stack: event.stack,
             caller,
             level: Level::of(event.context),
             boundary,
+            depth,
             own: 0,
             nested: 0,
             data,
-        };
-        let stack = self.tasks.entry(key(event)).or_default();
-        stack.push(frame);
+        });
         &stack[stack.len() - 1]
     }
 
     /// Whether the innermost call is this entry, recorded once more for another element of its list.
     #[must_use]
     pub fn is_repeated(&self, event: &Event<'_>, function: u16) -> bool {
-        let last = self.tasks.get(&key(event)).and_then(|stack| stack.last());
-        last.is_some_and(|f| {
+        self.all().last().is_some_and(|f| {
             f.function == function && f.clock == event.clock && f.stack == event.stack && f.stack != 0
         })
     }
 
     /// A function returns: ends its call, those that had jumped to it, and those inside that did not end.
     pub fn leave(&mut self, event: &Event<'_>, function: u16, left: &mut Vec<Left<T>>) {
-        let stack = self.tasks.get_mut(&key(event));
-        let found = stack.and_then(|stack| {
-            let at = stack.iter().rposition(|frame| match (frame.stack, event.stack) {
-                (0, _) | (_, 0) => frame.function == function,
-                (ours, theirs) => ours == theirs,
-            })?;
-            Some((stack, at))
+        let stack = &mut self.stacks[self.current];
+        let found = stack.iter().rposition(|frame| match (frame.stack, event.stack) {
+            (0, _) | (_, 0) => frame.function == function,
+            (ours, theirs) => ours == theirs,
         });
-        let Some((stack, mut at)) = found else {
+        let Some(mut at) = found else {
             self.without_entry += 1;
             return;
         };
@@ -228,9 +254,6 @@ impl<T> Calls<T> {
             self.without_exit += u64::from(ending == Ending::Unseen);
             close(stack, frame, ending, left);
         }
-        if stack.is_empty() {
-            self.tasks.remove(&key(event));
-        }
     }
 
     /// An interrupt or exception returns: ends its call, entered at one of the `entries`. A return to user mode
@@ -241,7 +264,7 @@ impl<T> Calls<T> {
         is_entry: impl Fn(&Frame<T>) -> bool,
         left: &mut Vec<Left<T>>,
     ) {
-        let Some(stack) = self.tasks.get_mut(&key(event)) else { return };
+        let stack = &mut self.stacks[self.current];
         let to_user = event.words.first().is_some_and(|to| *to < KERNEL_HALF);
         // The processor has pushed five words, and with some exceptions an error code below them.
         let fits =
@@ -265,30 +288,32 @@ impl<T> Calls<T> {
     /// All open calls of a task, the outermost first.
     #[must_use]
     pub fn of_task(&self, task: u64) -> &[Frame<T>] {
-        self.tasks.get(&task).map_or(&[], Vec::as_slice)
+        self.places.get(&task).map_or(&[], |place| &self.stacks[*place])
     }
 
     /// A task's address belongs to another one now: what the old one left open will not end.
     pub fn forget(&mut self, task: u64) {
-        self.tasks.remove(&task);
+        if let Some(place) = self.places.get(&task) {
+            self.stacks[*place].clear();
+        }
     }
 
-    /// All open calls of a task, the outermost first.
+    /// All open calls of the task at hand, the outermost first.
     #[must_use]
-    pub fn all(&self, event: &Event<'_>) -> &[Frame<T>] {
-        self.of_task(key(event))
+    pub fn all(&self) -> &[Frame<T>] {
+        &self.stacks[self.current]
     }
 
     /// The open calls of the context at hand, the outermost first.
     #[must_use]
     pub fn open(&self, event: &Event<'_>) -> &[Frame<T>] {
-        let all = self.all(event);
+        let all = self.all();
         &all[begin(all, event)..]
     }
 
     /// The open calls of the context at hand, to be changed.
     pub fn open_mut(&mut self, event: &Event<'_>) -> &mut [Frame<T>] {
-        let Some(all) = self.tasks.get_mut(&key(event)) else { return &mut [] };
+        let all = &mut self.stacks[self.current];
         let begin = begin(all, event);
         &mut all[begin..]
     }
@@ -439,6 +464,6 @@ mod tests {
             calls.open(&event).iter().map(|f| f.function).collect::<Vec<_>>()
         };
         assert_eq!((open(0), open(0x1_0000)), (vec![2, 3], vec![]));
-        assert_eq!(calls.all(&at(3, 0, &[])).len(), 3);
+        assert_eq!(calls.all().len(), 3);
     }
 }

@@ -44,10 +44,22 @@ impl TimeKeeper {
         }
     }
 
+    /// Clocks before this one have their virtual time for good.
+    #[must_use]
+    pub fn settled(&self) -> u64 {
+        self.halted.filter(|_| self.map.is_virtual()).unwrap_or(u64::MAX)
+    }
+
     /// The map so far.
     #[must_use]
     pub fn map(&self) -> &TimeMap {
         &self.map
+    }
+
+    /// The map.
+    #[must_use]
+    pub fn into_map(self) -> TimeMap {
+        self.map
     }
 }
 

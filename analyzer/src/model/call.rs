@@ -36,6 +36,8 @@ pub struct Call {
 pub struct CallEnd {
     /// Its number.
     pub id: CallId,
+    /// Kind of its entry's event.
+    pub kind: KindId,
     /// When it was over, in instructions: when it returned, or when it was seen to have.
     pub clock: u64,
     /// Instructions executed in it, without those in probed functions that it called.

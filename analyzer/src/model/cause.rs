@@ -140,7 +140,7 @@ pub struct Raise {
     /// Where.
     pub at: Point,
     /// The open calls there, the outermost first.
-    pub calls: Vec<String>,
+    pub calls: Vec<Rc<str>>,
 }
 
 /// A task stops running.
@@ -173,7 +173,7 @@ pub struct Wait {
     /// Number of the event that woke it.
     pub event: u64,
     /// What woke it: the open calls of the waker, the outermost first.
-    pub waker: Vec<String>,
+    pub waker: Vec<Rc<str>>,
     /// What the waker's CPU was in.
     pub level: Level,
     /// The task that ran there, or was interrupted.

@@ -15,6 +15,12 @@ impl TimeMap {
         Self { shift, pieces: Vec::new() }
     }
 
+    /// Whether there is virtual time.
+    #[must_use]
+    pub fn is_virtual(&self) -> bool {
+        self.shift.is_some()
+    }
+
     /// From `clock` on, nanoseconds are `(clock << shift) + bias`. A piece before the last one is put at
     /// the last one's beginning, so that time stays in order.
     pub fn begin(&mut self, clock: u64, bias: i64) {

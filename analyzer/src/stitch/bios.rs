@@ -157,7 +157,11 @@ impl Stitcher {
         let (Some(bio), Some(sectors)) = (words.get(Field::Bio), words.get(Field::Sectors)) else {
             return Open::Plain;
         };
-        Open::Split { bio, seen: Seen::bio(words, &self.codes), sectors: sectors & u64::from(u32::MAX) }
+        Open::Split {
+            bio,
+            seen: Box::new(Seen::bio(words, &self.codes)),
+            sectors: sectors & u64::from(u32::MAX),
+        }
     }
 
     pub(super) fn bio_split_done(

@@ -6,6 +6,7 @@ use crate::context::Frame;
 use crate::model::{Call, CallEnd, CallId, Ending, Level, Point};
 use iotrace_schemas::definition::At;
 use iotrace_schemas::event::Event;
+use std::rc::Rc;
 
 impl Stitcher {
     pub(super) fn probe(&mut self, event: &Event<'_>, out: &mut dyn Sink) {
@@ -17,7 +18,7 @@ impl Stitcher {
             At::Entry => self.enter(event, &words, out),
             At::Inlined => {
                 let _ = self.entry(event, &words, out);
-                out.passed(self.innermost(event), event);
+                out.passed(self.innermost(), event);
             }
             At::Exit => {
                 self.calls.leave(event, words.function(), &mut self.ended);
@@ -37,23 +38,25 @@ impl Stitcher {
         let open = self.entry(event, words, out);
         let interrupt = matches!(open, Open::IrqFrame | Open::ExcFrame);
         if repeated || !words.has_exit() && !interrupt {
-            out.passed(self.innermost(event), event);
+            out.passed(self.innermost(), event);
             return;
         }
-        let boundary = matches!(open, Open::IrqFrame | Open::Softirq | Open::Work { .. })
-            || open == Open::Irq && !self.within_interrupt(event);
-        let parent = self.calls.all(event).last().map(|frame| frame.number);
-        let id = self.calls.enter(event, function, caller, boundary, open).number;
-        let all = self.calls.all(event);
+        let boundary = match open {
+            Open::IrqFrame | Open::Softirq | Open::Work { .. } => true,
+            Open::Irq => !self.within_interrupt(),
+            _ => false,
+        };
+        let (depth, parent) = (self.calls.all().len(), self.innermost());
+        let frame = self.calls.enter(event, function, caller, boundary, open);
         let call = Call {
-            id,
+            id: frame.number,
             parent,
-            depth: all.len() - 1,
-            depth_in_context: all.iter().rev().position(|f| f.boundary).unwrap_or(all.len() - 1),
+            depth,
+            depth_in_context: frame.depth,
             kind: event.kind,
             clock: event.clock,
             task: event.task,
-            level: Level::of(event.context),
+            level: frame.level,
             boundary,
             caller,
         };
@@ -71,11 +74,13 @@ impl Stitcher {
         if self.ended.is_empty() {
             return;
         }
-        for left in std::mem::take(&mut self.ended) {
-            let Frame { number, function, own, nested, data, .. } = left.frame;
+        let mut ended = std::mem::take(&mut self.ended);
+        for left in ended.drain(..) {
+            let Frame { number, function, kind, own, nested, data, .. } = left.frame;
             let seen = left.ending != Ending::Unseen;
             let end = CallEnd {
                 id: number,
+                kind,
                 clock: event.clock,
                 own,
                 total: own + nested,
@@ -87,21 +92,22 @@ impl Stitcher {
             }
             out.left(&end);
         }
+        self.ended = ended;
     }
 
-    fn within_interrupt(&self, event: &Event<'_>) -> bool {
-        let all = self.calls.all(event);
+    fn within_interrupt(&self) -> bool {
+        let all = self.calls.all();
         all.iter().rev().find(|f| f.boundary).is_some_and(|f| f.data == Open::IrqFrame)
     }
 
-    /// The innermost call at an event.
-    pub(super) fn innermost(&self, event: &Event<'_>) -> Option<CallId> {
-        self.calls.all(event).last().map(|frame| frame.number)
+    /// The innermost call.
+    pub(super) fn innermost(&self) -> Option<CallId> {
+        self.calls.all().last().map(|frame| frame.number)
     }
 
     /// Here, in the innermost call.
     pub(super) fn here(&self, event: &Event<'_>) -> Point {
-        let all = self.calls.all(event);
+        let all = self.calls.all();
         Point {
             clock: event.clock,
             event: self.seen,
@@ -119,10 +125,10 @@ impl Stitcher {
         Point { call: next.or(here.call), root: here.root.or(next), ..here }
     }
 
-    /// The names of the open calls of the context at hand, the outermost first.
-    pub(super) fn names(&self, event: &Event<'_>) -> Vec<String> {
-        let open = self.calls.open(event).iter();
-        open.map(|frame| self.probes.name(frame.function).to_string()).collect()
+    /// The names of the open calls of the context at hand and of one in them, the outermost first.
+    pub(super) fn names(&self, event: &Event<'_>, innermost: u16) -> Vec<Rc<str>> {
+        let open = self.calls.open(event).iter().map(|frame| frame.function);
+        open.chain([innermost]).map(|function| self.probes.name(function)).collect()
     }
 }
 

@@ -26,7 +26,7 @@ struct Asked {
 struct Woken {
     from: Point,
     by: Rc<Cause>,
-    waker: Vec<String>,
+    waker: Vec<Rc<str>>,
     runs: bool,
 }
 
@@ -36,7 +36,8 @@ struct Blocked {
     clock: u64,
     io: IoId,
     function: Rc<str>,
-    what: String,
+    /// Stage of that function.
+    stage: Rc<str>,
 }
 
 /// What was asked for and has not begun.
@@ -76,7 +77,7 @@ impl Causes {
 impl Stitcher {
     /// What the work at hand goes back to.
     pub(super) fn cause(&self, event: &Event<'_>) -> Rc<Cause> {
-        let all = self.calls.all(event);
+        let all = self.calls.all();
         for frame in all.iter().rev() {
             match &frame.data {
                 Open::Syscall { io, name } => {
@@ -96,7 +97,7 @@ impl Stitcher {
             }
         }
         match Level::of(event.context) {
-            Level::Task if !self.within_irq(event) => {
+            Level::Task if !self.within_irq() => {
                 let by = self.causes.woken.get(&event.task).map(|woken| Rc::clone(&woken.by));
                 Rc::new(Cause::Thread { task: self.tasks.get(event.task), by })
             }
@@ -105,8 +106,8 @@ impl Stitcher {
         }
     }
 
-    fn within_irq(&self, event: &Event<'_>) -> bool {
-        self.calls.all(event).iter().rev().any(|f| matches!(f.data, Open::IrqFrame | Open::Irq))
+    fn within_irq(&self) -> bool {
+        self.calls.all().iter().rev().any(|f| matches!(f.data, Open::IrqFrame | Open::Irq))
     }
 
     /// The same, to be kept: not for ever longer.
@@ -162,8 +163,7 @@ impl Stitcher {
         let number = words.get(Field::Nr).map_or(SOFTIRQS, |nr| (nr & u64::from(u32::MAX)) as usize);
         if let Some(place @ None) = self.causes.raised(event).get_mut(number) {
             *place = Some(from);
-            let own = self.probes.name(words.function()).to_string();
-            let calls = self.names(event).into_iter().chain([own]).collect();
+            let calls = self.names(event, words.function());
             out.raised(Raise { number: number as u64, at: from, calls });
         }
     }
@@ -212,7 +212,7 @@ impl Stitcher {
 
     /// `try_to_wake_up` made a task run.
     pub(super) fn woken(&mut self, event: &Event<'_>, call: CallId, function: u16, task: u64) {
-        let waker = self.names(event).into_iter().chain([self.probes.name(function).to_string()]).collect();
+        let waker = self.names(event, function);
         let here = self.here(event);
         let from = Point { call: Some(call), root: here.root.or(Some(call)), ..here };
         // One that waits in the middle of its work goes on with it: that its wait is over is no new cause.
@@ -225,7 +225,7 @@ impl Stitcher {
 
     pub(super) fn task_switch(&mut self, event: &Event<'_>, words: &Words<'_>, out: &mut dyn Sink) {
         let (Some(from), Some(to)) = (words.get(Field::PrevTask), words.get(Field::NextTask)) else { return };
-        out.switched(&Switch { clock: event.clock, from, to, call: self.innermost(event) });
+        out.switched(&Switch { clock: event.clock, from, to, call: self.innermost() });
         self.calls.switch(event, to);
         if let Some(blocked) = self.blocked(event, from) {
             self.causes.blocked.insert(from, blocked);
@@ -249,7 +249,7 @@ impl Stitcher {
                 task: self.tasks.get(to),
                 io: blocked.io,
                 function: blocked.function.to_string(),
-                what: blocked.what,
+                what: blocked.stage.trim_start_matches("task.wait").trim_start_matches('.').to_owned(),
                 clocks: (blocked.clock, woken.from.clock, event.clock),
                 event: woken.from.event,
                 waker: woken.waker.clone(),
@@ -268,14 +268,11 @@ impl Stitcher {
         })?;
         let inner = &all[at..];
         let waiting = inner.iter().find_map(|frame| match &frame.data {
-            Open::Wait(stage) => {
-                Some((frame.function, stage.trim_start_matches("task.wait").trim_start_matches('.')))
-            }
+            Open::Wait(stage) => Some((frame.function, Rc::clone(stage))),
             _ => None,
         });
-        let (function, what) = waiting.unwrap_or((inner.last()?.function, ""));
-        let function = self.probes.name(function);
-        Some(Blocked { clock: event.clock, io, function, what: what.to_owned() })
+        let (function, stage) = waiting.unwrap_or((inner.last()?.function, "".into()));
+        Some(Blocked { clock: event.clock, io, function: self.probes.name(function), stage })
     }
 
     /// The task at an address.

@@ -78,7 +78,7 @@ impl Stitcher {
             io.position = io.position.or(call.position);
             io.count = io.count.or(call.count);
         }
-        Open::Vfs(call)
+        Open::Vfs(Box::new(call))
     }
 
     pub(super) fn cache_write(&mut self, event: &Event<'_>, words: &Words<'_>) {

@@ -32,7 +32,7 @@ impl Stitcher {
         if !words.has_exit() {
             self.bio_merged(event.clock, (rq, bio), seen, join, out);
         }
-        Open::Join { rq, bio, seen, join }
+        Open::Join { rq, bio, seen: Box::new(seen), join }
     }
 
     pub(super) fn bio_merged(
@@ -61,7 +61,7 @@ impl Stitcher {
             self.word_missing();
             return Open::Plain;
         };
-        Open::Merge { rq, next, seen: Seen::next(words, &self.codes) }
+        Open::Merge { rq, next, seen: Box::new(Seen::next(words, &self.codes)) }
     }
 
     pub(super) fn rq_merged(&mut self, clock: u64, (rq, next): (u64, u64), seen: Seen, out: &mut dyn Sink) {

@@ -6,6 +6,7 @@ use crate::analysis::explain::{Explanation, Times, Waited};
 use crate::model::{CompletionWay, DispatchWay, Level};
 use serde_json::json as object;
 use std::io::{self, Write};
+use std::rc::Rc;
 
 /// Calls of a chain that are shown: the innermost.
 const CHAIN: usize = 7;
@@ -150,7 +151,7 @@ fn line(out: &mut dyn Write, times: &Times, text: &str, style: Style) -> io::Res
 }
 
 /// The innermost calls of a chain.
-fn chain(calls: &[String]) -> String {
+fn chain(calls: &[Rc<str>]) -> String {
     let hidden = calls.len().saturating_sub(CHAIN);
     let shown: Vec<_> = calls[hidden..].iter().map(|call| plain(call)).collect();
     format!("{}{}", if hidden > 0 { "… → " } else { "" }, shown.join(" → "))

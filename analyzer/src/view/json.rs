@@ -3,7 +3,7 @@
 use crate::analysis::Warning;
 use crate::model::{Bio, Carried, Definitions, Io, IrqRef, Join, Origin, Stage, Task, TimeMap};
 use iotrace_schemas::definition::At;
-use serde::Serialize;
+use serde::ser::{Serialize, Serializer};
 use serde_json::{Value, json};
 use std::io::{self, Write};
 
@@ -14,6 +14,15 @@ use std::io::{self, Write};
 pub fn write(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
     serde_json::to_writer_pretty(&mut *out, value)?;
     writeln!(out)
+}
+
+/// A list whose elements are made as they are written.
+pub struct Each<'a, T, F>(pub &'a [T], pub F);
+
+impl<T, F: Fn(&T) -> Value> Serialize for Each<'_, T, F> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(&self.1))
+    }
 }
 
 /// An address.

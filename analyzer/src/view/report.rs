@@ -9,7 +9,8 @@ pub use json::write_json;
 use super::text::{self, Align, Style, Table};
 use crate::analysis::attribution::Attribution;
 use crate::analysis::report::Report;
-use crate::analysis::summary::{OpSummary, Spread, StageSpread, summarize};
+use crate::analysis::spread::Spread;
+use crate::analysis::summary::{OpSummary, StageSpread};
 use crate::analysis::workload;
 use crate::model::Stage;
 use std::io::{self, Write};
@@ -41,8 +42,6 @@ pub struct Options {
     pub times: Times,
     /// In which unit.
     pub unit: Unit,
-    /// At most so many I/Os and bios.
-    pub limit: Option<usize>,
     /// No I/Os and bios, only their summary.
     pub summary: bool,
 }
@@ -64,10 +63,18 @@ pub fn write_text(out: &mut dyn Write, report: &Report, options: Options) -> io:
 }
 
 /// The heading of a table.
-fn title(what: &str, count: usize, report: &Report) -> String {
+fn title(what: &str, count: u64, report: &Report) -> String {
     let scope = if report.all { "the whole trace" } else { "the workload" };
     let chosen = if report.chosen { " that fulfil the conditions" } else { "" };
     format!("{what} of {scope}{chosen}: {count}")
+}
+
+/// What is said below a table that has only the first rows.
+fn more(out: &mut dyn Write, count: u64, shown: usize) -> io::Result<()> {
+    match count - shown as u64 {
+        0 => Ok(()),
+        more => writeln!(out, "  ({more} more)"),
+    }
 }
 
 fn unit(report: &Report, options: Options) -> Unit {
@@ -110,11 +117,11 @@ fn summary(out: &mut dyn Write, report: &Report, options: Options) -> io::Result
     let right = ["count", "median", "p95", "p99", "max", "median", "p95", "p99", "max"];
     let heads = [("op", Align::Left), ("to", Align::Left)];
     let mut table = Table::new(heads.into_iter().chain(right.map(|head| (head, Align::Right))));
-    for op in summarize(&report.bios, &report.time) {
+    for op in &report.summary {
         let more = |count, what| if count > 0 { format!(", {count} {what}") } else { String::new() };
         let (split, merged) = (more(op.split_off, "split off"), more(op.merged, "merged"));
         writeln!(out, "  {}: {} bios, {}{split}{merged}", op.rwbs, op.count, text::bytes(op.bytes))?;
-        op.stages.iter().for_each(|stage| table.row(summary_row(&op, stage)));
+        op.stages.iter().for_each(|stage| table.row(summary_row(op, stage)));
     }
     writeln!(out)?;
     table.write(out, options.style, "  ")?;

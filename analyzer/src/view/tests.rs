@@ -5,6 +5,7 @@ use super::text::Style;
 use crate::analysis::conditions::{Conditions, OpIs};
 use crate::analysis::events::{Filter, events as give, times};
 use crate::analysis::path::{Shape, path};
+use crate::analysis::report::Question;
 use crate::analysis::subject::Wanted;
 use crate::analysis::{diff, explain, info, report, timeline, why, witness};
 use crate::guest::{Guest, buffered, changed_write, direct_write, small};
@@ -21,28 +22,23 @@ fn text(write: impl FnOnce(&mut Vec<u8>) -> std::io::Result<()>) -> String {
     String::from_utf8(out).unwrap()
 }
 
-const PLAIN: Options = Options {
-    style: Style { colour: false },
-    times: Times::SinceQueued,
-    unit: Unit::Ns,
-    limit: None,
-    summary: false,
-};
+const PLAIN: Options =
+    Options { style: Style { colour: false }, times: Times::SinceQueued, unit: Unit::Ns, summary: false };
 
 #[test]
 fn report() {
-    let report = report::report(&file(), false, &Conditions::default(), &mut |_| {}).unwrap();
+    let report = of(&small(), &Question::default());
     insta::assert_snapshot!(text(|out| super::report::write_text(out, &report, PLAIN)));
 }
 
-fn of(guest: &Guest, conditions: &Conditions) -> report::Report {
+fn of(guest: &Guest, question: &Question) -> report::Report {
     let file = TraceFile::from_bytes(guest.file()).unwrap();
-    report::report(&file, false, conditions, &mut |_| {}).unwrap()
+    report::report(&file, question, &mut |_| {}).unwrap()
 }
 
 #[test]
 fn report_of_system_calls() {
-    let report = of(&buffered(), &Conditions::default());
+    let report = of(&buffered(), &Question::default());
     insta::assert_snapshot!(text(|out| super::report::write_text(out, &report, PLAIN)));
 }
 
@@ -50,7 +46,7 @@ fn report_of_system_calls() {
 fn report_of_what_fulfils_conditions() {
     let conditions =
         Conditions { fd: Some(3), size: Some(59..=59), op: Some(OpIs::Write), ..Conditions::default() };
-    let report = of(&buffered(), &conditions);
+    let report = of(&buffered(), &Question { conditions, ..Question::default() });
     assert_eq!(report.ios.iter().map(|io| io.id).collect::<Vec<_>>(), [1, 2]);
     assert_eq!(report.bios.iter().map(|bio| bio.id).collect::<Vec<_>>(), [1]);
     let text = text(|out| super::report::write_text(out, &report, PLAIN));
@@ -59,9 +55,8 @@ fn report_of_what_fulfils_conditions() {
 
 #[test]
 fn report_of_system_calls_as_json() {
-    let report = of(&buffered(), &Conditions::default());
-    let options = Options { limit: Some(1), ..PLAIN };
-    insta::assert_snapshot!(text(|out| super::report::write_json(out, &report, options)));
+    let report = of(&buffered(), &Question { rows: 1, ..Question::default() });
+    insta::assert_snapshot!(text(|out| super::report::write_json(out, &report)));
 }
 
 #[test]
@@ -74,15 +69,15 @@ fn bio_with_its_cause() {
 
 #[test]
 fn report_of_everything_in_instructions() {
-    let report = report::report(&file(), true, &Conditions::default(), &mut |_| {}).unwrap();
-    let options = Options { times: Times::Delta, unit: Unit::Instructions, limit: Some(2), ..PLAIN };
+    let report = of(&small(), &Question { all: true, rows: 2, ..Question::default() });
+    let options = Options { times: Times::Delta, unit: Unit::Instructions, ..PLAIN };
     insta::assert_snapshot!(text(|out| super::report::write_text(out, &report, options)));
 }
 
 #[test]
 fn report_as_json() {
-    let report = report::report(&file(), false, &Conditions::default(), &mut |_| {}).unwrap();
-    insta::assert_snapshot!(text(|out| super::report::write_json(out, &report, PLAIN)));
+    let report = of(&small(), &Question::default());
+    insta::assert_snapshot!(text(|out| super::report::write_json(out, &report)));
 }
 
 #[test]

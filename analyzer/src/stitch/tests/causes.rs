@@ -67,7 +67,7 @@ fn a_wait_ends_with_the_completion_that_woke_the_task() {
     let found = stitch(&guest);
     let [wait] = &found.waits[..] else { panic!("{:?}", found.waits) };
     assert_eq!((wait.io, wait.what.as_str(), wait.clocks), (1, "completion", (170, 212, 230)));
-    assert_eq!(wait.waker, ["rq_complete_function", "task_wake_function"]);
+    assert_eq!(wait.waker, ["rq_complete_function", "task_wake_function"].map(Rc::from));
     assert_eq!((wait.task.pid, wait.level, wait.waker_task.pid), (42, Level::Hardirq, 26));
     let woken = found.handovers.iter().find(|h| matches!(h.kind, HandoverKind::Wake { .. })).unwrap();
     assert_eq!((woken.kind, woken.to.clock), (HandoverKind::Wake { task: TASK }, 230));

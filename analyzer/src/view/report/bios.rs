@@ -11,10 +11,9 @@ use std::io::{self, Write};
 /// # Errors
 /// Those of `out`.
 pub fn write(out: &mut dyn Write, report: &Report, options: Options) -> io::Result<()> {
-    let shown = options.limit.unwrap_or(usize::MAX).min(report.bios.len());
-    let title = super::title("Bios", report.bios.len(), report);
+    let title = super::title("Bios", report.bio_count, report);
     writeln!(out, "\n{}", options.style.heading(&title))?;
-    let list = &report.bios[..shown];
+    let list = &report.bios;
     let used = |stage: &Stage| list.iter().any(|bio| bio.at(*stage).is_some());
     let stages: Vec<_> = Stage::ALL.into_iter().skip(1).filter(used).collect();
     let fixed = [
@@ -30,9 +29,7 @@ pub fn write(out: &mut dyn Write, report: &Report, options: Options) -> io::Resu
     let mut table = Table::new(fixed.into_iter().chain(heads));
     list.iter().for_each(|bio| table.row(bio_row(bio, &stages, report, options)));
     table.write(out, options.style, "  ")?;
-    if shown < report.bios.len() {
-        writeln!(out, "  ({} more)", report.bios.len() - shown)?;
-    }
+    super::more(out, report.bio_count, list.len())?;
     legend(out, report, options)
 }
 

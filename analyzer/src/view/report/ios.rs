@@ -15,13 +15,12 @@ const NAMED: usize = 3;
 /// # Errors
 /// Those of `out`.
 pub fn write(out: &mut dyn Write, report: &Report, options: Options) -> io::Result<()> {
-    if report.ios.is_empty() {
+    if report.io_count == 0 {
         return Ok(());
     }
-    let shown = options.limit.unwrap_or(usize::MAX).min(report.ios.len());
-    let title = super::title("I/Os", report.ios.len(), report);
+    let title = super::title("I/Os", report.io_count, report);
     writeln!(out, "\n{}", options.style.heading(&title))?;
-    let list = &report.ios[..shown];
+    let list = &report.ios;
     let unwritten = list.iter().any(|io| io.unwritten() > 0);
     let elapsed = unit(report, options) == Unit::Ns;
     let columns = [
@@ -44,9 +43,7 @@ pub fn write(out: &mut dyn Write, report: &Report, options: Options) -> io::Resu
         table.row(cells.filter(|(_, column)| column.2).map(|(cell, _)| cell));
     }
     table.write(out, options.style, "  ")?;
-    if shown < report.ios.len() {
-        writeln!(out, "  ({} more)", report.ios.len() - shown)?;
-    }
+    super::more(out, report.io_count, list.len())?;
     writeln!(out, "{}", options.style.faint(&legend(elapsed, unwritten)))
 }
 

@@ -1,10 +1,12 @@
-//! The report for programs.
+//! The report for programs. Its lists are written element by element: they may be long.
 
-use super::Options;
 use crate::analysis::report::Report;
-use crate::analysis::summary::{OpSummary, Spread, summarize};
+use crate::analysis::spread::Spread;
+use crate::analysis::summary::OpSummary;
 use crate::analysis::workload;
-use crate::view::json;
+use crate::model::{Bio, Io};
+use crate::view::json::{self, Each};
+use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Value, json as object};
 use std::io::{self, Write};
 
@@ -12,62 +14,84 @@ use std::io::{self, Write};
 ///
 /// # Errors
 /// Those of `out`.
-pub fn write_json(out: &mut dyn Write, report: &Report, options: Options) -> io::Result<()> {
-    let limit = if options.summary { 0 } else { options.limit.unwrap_or(usize::MAX) };
-    let ios: Vec<_> = report.ios.iter().take(limit).map(|io| json::io(io, &report.time)).collect();
-    let bios = report.bios.iter().take(limit);
-    let bios: Vec<_> = bios.map(|bio| json::bio(bio, &report.time, &report.definitions)).collect();
-    let window = workload(&report.marks).map(|(begin, end)| {
+pub fn write_json(out: &mut dyn Write, report: &Report) -> io::Result<()> {
+    json::write(out, &Json { report })
+}
+
+struct Json<'a> {
+    report: &'a Report,
+}
+
+impl Serialize for Json<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { report } = self;
+        let ios = Each(&report.ios, |io: &Io| json::io(io, &report.time));
+        let bios = Each(&report.bios, |bio: &Bio| json::bio(bio, &report.time, &report.definitions));
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("all", &report.all)?;
+        map.serialize_entry("attribution", &attribution(report))?;
+        map.serialize_entry("bio_count", &report.bio_count)?;
+        map.serialize_entry("bios", &bios)?;
+        map.serialize_entry("cut", &report.cut)?;
+        map.serialize_entry("devices", &report.devices)?;
+        map.serialize_entry("io_count", &report.io_count)?;
+        map.serialize_entry("ios", &ios)?;
+        map.serialize_entry("not_attributed", &not_attributed(report))?;
+        map.serialize_entry("summary", &Each(&report.summary, summary))?;
+        map.serialize_entry("totals", &totals(report))?;
+        map.serialize_entry("trace", &json::trace(&report.definitions))?;
+        map.serialize_entry("warnings", &json::warnings(&report.warnings))?;
+        map.serialize_entry("workload", &window(report))?;
+        map.end()
+    }
+}
+
+fn window(report: &Report) -> Option<Value> {
+    workload(&report.marks).map(|(begin, end)| {
         object!({
             "begin": json::moment(&report.time, begin),
             "end": end.map(|end| json::moment(&report.time, end)),
         })
-    });
-    let counted: Vec<_> = report.counts.all().map(|(oddity, count)| {
-        object!({ "reason": oddity.name(), "text": oddity.text(), "count": count, "loss": oddity.is_loss() })
-    }).collect();
-    let totals = &report.totals;
-    json::write(
-        out,
-        &object!({
-            "trace": json::trace(&report.definitions),
-            "workload": window,
-            "devices": report.devices,
-            "all": report.all,
-            "io_count": report.ios.len(),
-            "ios": ios,
-            "bio_count": report.bios.len(),
-            "bios": bios,
-            "summary": summarize(&report.bios, &report.time).iter().map(summary_json).collect::<Vec<_>>(),
-            "totals": {
-                "events": report.events,
-                "bios": totals.bios,
-                "data_requests": totals.data,
-                "flush_requests": totals.flush,
-                "passthrough_requests": totals.passthrough,
-                "merged_requests": totals.merged,
-                "requeues": totals.requeues,
-                "interrupts": report.counts.interrupts,
-                "doorbells": report.counts.doorbells,
-                "idle_doorbells": report.counts.idle_doorbells,
-            },
-            "not_attributed": counted,
-            "attribution": {
-                "events": report.attribution.events,
-                "calls": report.attribution.calls,
-                "left_over": report.attribution.left_over(),
-                "unseen_returns": report.attribution.unseen,
-                "orphan_returns": report.attribution.orphans,
-                "causes": report.attribution.causes,
-                "causeless_bios": report.attribution.causeless,
-            },
-            "warnings": json::warnings(&report.warnings),
-            "cut": report.cut,
-        }),
-    )
+    })
 }
 
-fn summary_json(op: &OpSummary) -> Value {
+fn attribution(report: &Report) -> Value {
+    let account = &report.attribution;
+    object!({
+        "events": account.events,
+        "calls": account.calls,
+        "left_over": account.left_over(),
+        "unseen_returns": account.unseen,
+        "orphan_returns": account.orphans,
+        "causes": account.causes,
+        "causeless_bios": account.causeless,
+    })
+}
+
+fn totals(report: &Report) -> Value {
+    let (totals, counts) = (&report.totals, &report.counts);
+    object!({
+        "events": report.events,
+        "bios": totals.bios,
+        "data_requests": totals.data,
+        "flush_requests": totals.flush,
+        "passthrough_requests": totals.passthrough,
+        "merged_requests": totals.merged,
+        "requeues": totals.requeues,
+        "interrupts": counts.interrupts,
+        "doorbells": counts.doorbells,
+        "idle_doorbells": counts.idle_doorbells,
+    })
+}
+
+fn not_attributed(report: &Report) -> Value {
+    let counted = report.counts.all().map(|(oddity, count)| {
+        object!({ "reason": oddity.name(), "text": oddity.text(), "count": count, "loss": oddity.is_loss() })
+    });
+    counted.collect()
+}
+
+fn summary(op: &OpSummary) -> Value {
     let stages: Vec<_> = op
         .stages
         .iter()

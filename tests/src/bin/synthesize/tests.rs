@@ -1,7 +1,6 @@
 use super::*;
 use crate::guest::{Guest, direct_write};
-use iotrace_analyzer::analysis::conditions::Conditions;
-use iotrace_analyzer::analysis::report::{Report, report};
+use iotrace_analyzer::analysis::report::{Question, Report, report};
 use std::collections::BTreeSet;
 
 const COPIES: u64 = 50;
@@ -22,7 +21,7 @@ fn long(guest: &Guest, copies: u64) -> Vec<u8> {
 }
 
 fn told(file: &TraceFile) -> Report {
-    report(file, false, &Conditions::default(), &mut |_| {}).unwrap()
+    report(file, &Question::default(), &mut |_| {}).unwrap()
 }
 
 #[test]

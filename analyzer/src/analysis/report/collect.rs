@@ -1,0 +1,207 @@
+//! Collects what the report shows, while a trace is read.
+//!
+//! A bio that is over waits until its times are known for good, then it is counted and forgotten, but for the first
+//! rows.
+
+use super::{Question, Totals};
+use crate::analysis::attribution::Account;
+use crate::analysis::conditions::{Conditions, NoVirtualTime};
+use crate::analysis::summary::Summary;
+use crate::analysis::workload;
+use crate::context::TimeKeeper;
+use crate::model::{Bio, BioId, Call, CallEnd, Io, Request, WorkloadMark};
+use crate::stitch::Sink;
+use iotrace_schemas::event::{Event, MARK_BEGIN};
+use rustc_hash::FxHashMap;
+use std::collections::{BTreeMap, VecDeque};
+
+/// The first of what comes in any order, by number.
+#[derive(Debug)]
+pub struct First<T> {
+    most: usize,
+    rows: BTreeMap<u64, T>,
+    count: u64,
+}
+
+impl<T> First<T> {
+    fn new(most: usize) -> Self {
+        Self { most, rows: BTreeMap::new(), count: 0 }
+    }
+
+    fn add(&mut self, number: u64, row: T) {
+        self.count += 1;
+        self.rows.insert(number, row);
+        if self.rows.len() > self.most {
+            self.rows.pop_last();
+        }
+    }
+
+    fn clear(&mut self) {
+        *self = Self::new(self.most);
+    }
+
+    /// How many came.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// The first of them.
+    pub fn into_rows(self) -> Vec<T> {
+        self.rows.into_values().collect()
+    }
+}
+
+/// What was collected so far.
+#[derive(Debug)]
+pub struct Collected<'a> {
+    question: &'a Question,
+    /// How much is accounted for.
+    pub account: Account,
+    /// The workload is over.
+    pub ended: bool,
+    /// I/Os.
+    pub ios: First<Io>,
+    /// Bios.
+    pub bios: First<Bio>,
+    /// Distributions.
+    pub summary: Summary,
+    /// Marks of the guest.
+    pub marks: Vec<WorkloadMark>,
+    /// Requests and bios of the whole trace.
+    pub totals: Totals,
+    /// Bios whose times are not known for good.
+    unsettled: VecDeque<Bio>,
+    /// What may fulfil the conditions.
+    candidates: (Vec<Io>, Vec<Bio>),
+}
+
+impl<'a> Collected<'a> {
+    /// Nothing yet.
+    pub fn new(question: &'a Question) -> Self {
+        Self {
+            question,
+            account: Account::default(),
+            ended: false,
+            ios: First::new(question.rows),
+            bios: First::new(question.rows),
+            summary: Summary::default(),
+            marks: Vec::new(),
+            totals: Totals::default(),
+            unsettled: VecDeque::new(),
+            candidates: (Vec::new(), Vec::new()),
+        }
+    }
+
+    fn begun(&self) -> bool {
+        self.marks.iter().any(|mark| mark.code == MARK_BEGIN)
+    }
+
+    /// Takes in the bios whose times are known by now.
+    pub fn settle(&mut self, keeper: &TimeKeeper) {
+        let known = |bio: &Bio| bio.stages.last().is_none_or(|last| last.clock < keeper.settled());
+        while self.unsettled.front().is_some_and(known)
+            && let Some(bio) = self.unsettled.pop_front()
+        {
+            self.take(bio, keeper);
+        }
+    }
+
+    fn take(&mut self, bio: Bio, keeper: &TimeKeeper) {
+        if self.question.conditions.is_empty() {
+            self.summary.add(&bio, keeper.map());
+            self.bios.add(bio.id, bio);
+        } else if self.question.conditions.hold_in_queue(&bio) {
+            self.candidates.1.push(bio);
+        }
+    }
+
+    /// The trace is over: takes in all that is left. Returns whether it is of the whole trace.
+    ///
+    /// # Errors
+    /// [`NoVirtualTime`].
+    pub fn settle_all(&mut self, keeper: &TimeKeeper) -> Result<bool, NoVirtualTime> {
+        for bio in std::mem::take(&mut self.unsettled) {
+            self.take(bio, keeper);
+        }
+        self.choose(&self.question.conditions.settled(keeper.map(), &self.marks)?, keeper);
+        Ok(self.question.all || workload(&self.marks).is_none())
+    }
+
+    /// Takes in what fulfils the conditions.
+    fn choose(&mut self, conditions: &Conditions, keeper: &TimeKeeper) {
+        let (mut ios, mut bios) = std::mem::take(&mut self.candidates);
+        bios.sort_by_key(|bio| bio.id);
+        let mut ios_of: FxHashMap<BioId, Vec<&Io>> = FxHashMap::default();
+        for io in &ios {
+            io.all_bios().into_iter().for_each(|bio| ios_of.entry(bio).or_default().push(io));
+        }
+        for bio in &bios {
+            if conditions.bio(bio, ios_of.get(&bio.id).into_iter().flatten().copied()) {
+                self.summary.add(bio, keeper.map());
+                self.bios.add(bio.id, bio.clone());
+            }
+        }
+        let bio = |id: BioId| bios.binary_search_by_key(&id, |bio| bio.id).ok().map(|at| &bios[at]);
+        ios.retain(|io| conditions.io(io, io.all_bios().into_iter().filter_map(bio)));
+        ios.into_iter().for_each(|io| self.ios.add(io.id, io));
+    }
+}
+
+impl Sink for Collected<'_> {
+    fn entered(&mut self, call: &Call, _: &Event<'_>) {
+        if !self.ended {
+            self.account.entered(call);
+        }
+    }
+
+    fn left(&mut self, end: &CallEnd) {
+        self.account.left(end);
+    }
+
+    fn bio(&mut self, bio: Bio) {
+        self.totals.bios += 1;
+        // Before the first mark nobody knows whether there will be one.
+        let of_workload = bio.in_workload || !self.begun();
+        if of_workload {
+            self.account.bio(&bio);
+        }
+        if self.question.all || of_workload {
+            self.unsettled.push_back(bio);
+        }
+    }
+
+    fn io(&mut self, io: Io) {
+        let all = self.question.all;
+        if !all && !(io.concerns_a_disk() && (io.in_workload || !self.begun())) {
+            return;
+        }
+        if self.question.conditions.is_empty() {
+            self.ios.add(io.id, io);
+        } else {
+            self.candidates.0.push(io);
+        }
+    }
+
+    fn request(&mut self, request: &Request) {
+        self.totals.add(request);
+    }
+
+    fn mark(&mut self, mark: WorkloadMark) {
+        let first = mark.code == MARK_BEGIN && !self.begun();
+        self.marks.push(mark);
+        if first && !self.question.all {
+            self.forget();
+        }
+    }
+}
+
+impl Collected<'_> {
+    /// The workload begins: what was before does not belong to it.
+    fn forget(&mut self) {
+        self.ios.clear();
+        self.bios.clear();
+        self.summary = Summary::default();
+        self.unsettled.clear();
+        self.candidates = (Vec::new(), Vec::new());
+    }
+}
