@@ -2,8 +2,7 @@
 
 use iotrace_schemas::definition::{At, Definition, Probe};
 use iotrace_schemas::event::{self, Event};
-use iotrace_schemas::trace::reader::{Chunk, TraceFile};
-use iotrace_tests::{analyze, recording, replay, succeed};
+use iotrace_tests::{Held, analyze, for_each, recording, replay, succeed};
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
@@ -17,29 +16,19 @@ fn loop_write() -> PathBuf {
 
 /// Sees every event of a probe, with what is known of the probe, and of the task: its number and name.
 fn for_each_event(trace: &Path, mut see: impl FnMut(&Event<'_>, &Probe, &(u64, String))) {
-    let file = TraceFile::open(trace).expect("the trace is readable");
     let (mut probes, mut tasks, nobody) = (HashMap::new(), HashMap::new(), (0, String::new()));
-    for chunk in file.chunks() {
-        match chunk.expect("the chunk is sound") {
-            Chunk::Definitions(definitions, _) => {
-                probes.extend(definitions.into_iter().filter_map(|d| match d {
-                    Definition::Probe(probe) => Some((probe.id, probe)),
-                    _ => None,
-                }))
+    for_each(trace, &mut |held| match held {
+        Held::Definition(Definition::Probe(probe)) => _ = probes.insert(probe.id, probe.clone()),
+        Held::Definition(_) => {}
+        Held::Event(event) => {
+            if event.kind == event::TASK.id {
+                tasks.insert(event.words[0], (event.words[1], name(&event.words[3..])));
             }
-            Chunk::Events(block) => {
-                for event in block.events() {
-                    if event.kind == event::TASK.id {
-                        tasks.insert(event.words[0], (event.words[1], name(&event.words[3..])));
-                    }
-                    if let Some(probe) = probes.get(&event.kind) {
-                        see(&event, probe, tasks.get(&event.task).unwrap_or(&nobody));
-                    }
-                }
+            if let Some(probe) = probes.get(&event.kind) {
+                see(event, probe, tasks.get(&event.task).unwrap_or(&nobody));
             }
-            Chunk::Unknown(_) => {}
         }
-    }
+    });
 }
 
 fn name(words: &[u64]) -> String {

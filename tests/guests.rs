@@ -2,10 +2,9 @@
 
 use iotrace_schemas::definition::{At, Definition};
 use iotrace_schemas::event;
-use iotrace_schemas::trace::reader::{Chunk, TraceFile};
 use iotrace_tests::{
-    accounted_for, agrees, analyze, checkout, recording, replay, run, said, script, stages_are_complete,
-    succeed,
+    Held, accounted_for, agrees, analyze, checkout, for_each, recording, replay, run, said, script,
+    stages_are_complete, succeed,
 };
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -171,15 +170,13 @@ fn modules_come_and_go() {
     let recorded = recording(&["built-6.1", "--fs", "raw", "--workload", workload]);
     let trace = replay(&recorded, "modules", &[]);
     let (mut placed, mut hits, mut comings) = (Vec::new(), 0, Vec::new());
-    for_each_chunk(&trace, |chunk| match chunk {
-        Chunk::Definitions(definitions, _) => placed.extend(definitions.iter().filter_map(sd_done)),
-        Chunk::Events(block) => {
-            let last = placed.last().map(|(id, _)| *id);
-            hits += block.events().filter(|e| Some(e.kind) == last).count();
+    for_each(&trace, &mut |held| match held {
+        Held::Definition(definition) => placed.extend(sd_done(definition)),
+        Held::Event(event) => {
+            hits += usize::from(placed.last().is_some_and(|(id, _)| *id == event.kind));
             let modules = [event::MODULE_LOAD.id, event::MODULE_UNLOAD.id];
-            comings.extend(block.events().filter(|e| modules.contains(&e.kind)).map(|e| e.kind));
+            comings.extend(Some(event.kind).filter(|kind| modules.contains(kind)));
         }
-        Chunk::Unknown(_) => {}
     });
     assert_eq!(placed.len(), 2, "sd_done was placed twice: {placed:?}");
     assert!(comings.contains(&event::MODULE_UNLOAD.id), "{comings:?}");
@@ -217,13 +214,10 @@ fn replays_are_identical() {
 fn issued(trace: &Path) -> Vec<(u64, u64)> {
     let mut kind = None;
     let mut found = Vec::new();
-    for_each_chunk(trace, |chunk| match chunk {
-        Chunk::Definitions(definitions, _) => kind = definitions.iter().find_map(issue_kind).or(kind),
-        Chunk::Events(block) => {
-            let ours = block.events().filter(|e| Some(e.kind) == kind);
-            found.extend(ours.map(|e| (e.clock, e.words[0])));
-        }
-        Chunk::Unknown(_) => {}
+    for_each(trace, &mut |held| match held {
+        Held::Definition(definition) => kind = issue_kind(definition).or(kind),
+        Held::Event(event) if Some(event.kind) == kind => found.push((event.clock, event.words[0])),
+        Held::Event(_) => {}
     });
     found
 }
@@ -235,24 +229,17 @@ fn issue_kind(definition: &Definition) -> Option<u16> {
     }
 }
 
-fn for_each_chunk(trace: &Path, mut see: impl FnMut(Chunk)) {
-    let file = TraceFile::open(trace).expect("the trace is readable");
-    file.chunks().for_each(|chunk| see(chunk.expect("the chunk is sound")));
-}
-
 /// The clock agrees with QEMU's own count to one part per million over the whole boot.
 #[test]
 fn the_clock_is_qemus() {
     let trace = replay(&loop_write(), "clock", &[]);
     let (mut drift, mut last, mut comparisons) = (0, 0, 0_u64);
-    for_each_chunk(&trace, |chunk| {
-        let Chunk::Events(block) = chunk else { return };
-        for event in block.events() {
-            last = event.clock;
-            if event.kind == event::CLOCK.id {
-                comparisons += 1;
-                drift += event.words[1].cast_signed().unsigned_abs();
-            }
+    for_each(&trace, &mut |held| {
+        let Held::Event(event) = held else { return };
+        last = event.clock;
+        if event.kind == event::CLOCK.id {
+            comparisons += 1;
+            drift += event.words[1].cast_signed().unsigned_abs();
         }
     });
     println!("{comparisons} comparisons, {drift} instructions of drift in {last}");
@@ -306,11 +293,10 @@ fn the_newest_qemu_agrees() {
     let trace = replay(&recorded, "newest", &["--qemu", &qemu]);
     agrees(&recorded, &trace);
     let (mut interrupts, mut writes) = (0_usize, 0_usize);
-    for_each_chunk(&trace, |chunk| {
-        if let Chunk::Events(block) = chunk {
-            interrupts += block.events().filter(|e| e.kind == event::INTERRUPT.id).count();
-            let commands = block.events().filter(|e| e.kind == event::MMIO_WRITE.id && e.task != 0);
-            writes += commands.count();
+    for_each(&trace, &mut |held| {
+        if let Held::Event(event) = held {
+            interrupts += usize::from(event.kind == event::INTERRUPT.id);
+            writes += usize::from(event.kind == event::MMIO_WRITE.id && event.task != 0);
         }
     });
     assert!(interrupts > 100 && writes > 100, "{interrupts} interrupts, {writes} writes by known tasks");

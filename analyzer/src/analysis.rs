@@ -11,6 +11,7 @@
 //! - [`explain`]: who raises the block softirq, who wakes the waiting, who runs the queue.
 //! - [`events`]: the raw stream, described and filtered.
 //! - [`info`]: what is in the file.
+//! - [`verify`]: whether the file is what its writer wrote.
 //! - [`witness`]: comparison with the guest's own tracepoints and its function_graph.
 //! - [`conditions`]: which I/Os, bios and events are wanted.
 //! - [`attribution`]: how much of what happened is accounted for.
@@ -31,6 +32,7 @@ pub mod spread;
 pub mod subject;
 pub mod summary;
 pub mod timeline;
+pub mod verify;
 pub mod why;
 pub mod witness;
 
@@ -75,6 +77,9 @@ pub fn warnings(finished: &Finished) -> Vec<Warning> {
         let text = format!("the file ends at offset {offset}, {lost} bytes are lost: {reason}");
         warnings.push(Warning::new("cut", text));
     }
+    for damage in &finished.damage {
+        warnings.push(Warning::new("damage", damage.to_string()));
+    }
     let trace = &finished.definitions.trace;
     if trace.vcpus > 1 && trace.icount_shift.is_none() {
         let text = "each vCPU counts its own instructions: between vCPUs order and spans are approximate";
@@ -83,6 +88,8 @@ pub fn warnings(finished: &Finished) -> Vec<Warning> {
     for (count, topic, what) in [
         (finished.unknown_chunks, "unknown-chunks", "chunks of unknown kinds were skipped"),
         (finished.definitions.skipped, "unknown-definitions", "definitions of unknown kinds were skipped"),
+        (finished.unknown_columns, "unknown-columns", "columns of unknown numbers were skipped"),
+        (finished.more_damage, "damage", "further places of the file cannot be read"),
         (finished.out_of_order, "order", "events came before one with an earlier clock"),
     ] {
         if count > 0 {

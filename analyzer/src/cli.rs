@@ -1,16 +1,18 @@
 //! The command line.
 //!
 //! Exit codes: 0 for success, 1 for an error (or a difference, of `witness`), 2 for a wrong command line,
-//! 3 if the trace was cut and everything up to there was shown, 4 if a limit of `diff` was passed.
+//! 3 if the trace was cut or is damaged and everything else was shown, 4 if a limit of `diff` was passed.
 
 mod args;
+mod files;
+mod opened;
 mod run;
 
 use clap::Parser;
 use std::io;
 use std::process::ExitCode;
 
-/// The trace was cut.
+/// The trace was cut, or is damaged.
 const CUT: u8 = 3;
 /// A limit of a comparison was passed.
 const PASSED: u8 = 4;

@@ -3,7 +3,7 @@
 //! The way is one: [`reader`] (file to events with their definitions) → [`context`] (who runs, at which
 //! level, in which call, at what virtual time) → [`stitch`] (which bio, request, command, doorbell and
 //! interrupt belong together) → [`model`] (plain data) → [`analysis`] (reports, summaries, comparisons) →
-//! [`view`] (text and JSON). [`cli`] reads the command line and joins them.
+//! [`view`] (text and JSON). [`rewrite`] goes from the reader back to a file. [`cli`] reads the command line and joins them.
 #![forbid(unsafe_code)]
 
 pub mod analysis;
@@ -11,6 +11,7 @@ pub mod cli;
 pub mod context;
 pub mod model;
 pub mod reader;
+pub mod rewrite;
 pub mod stitch;
 pub mod view;
 

@@ -1,18 +1,32 @@
 //! From a file to events in the order of their clocks, with the definitions they need.
 //!
-//! In: a mapped trace. Out: calls to a [`Visitor`], definitions before the events that need them. Memory
-//! follows the blocks under way, not the length of the file.
+//! In: a mapped trace. Out: calls to a [`Visitor`], definitions before the events that need them. Blocks are
+//! decoded by threads ahead of the visitor, and only those that it needs. Memory follows the blocks under way, not
+//! the length of the file.
 
+mod ahead;
 mod census;
 mod merge;
+mod needs;
+mod trace;
 
+pub use ahead::{Decoded, Met, decode};
 pub use census::{Census, census};
+pub use needs::Needs;
+pub use trace::{Trace, WasRead};
 
 use crate::model::Definitions;
 use iotrace_schemas::definition::Definition;
-use iotrace_schemas::event::Event;
-use iotrace_schemas::trace::reader::{Chunk, End, ReadError, TraceFile};
+use iotrace_schemas::event::{Event, KindId};
+use iotrace_schemas::trace::FILE_HEADER;
+use iotrace_schemas::trace::chunk::{ChunkError, ChunkKind, HEAD, RawChunk};
+use iotrace_schemas::trace::columns::{Block, Columns};
+use iotrace_schemas::trace::index::Index;
+use iotrace_schemas::trace::reader::{Content, ReadError};
+use iotrace_schemas::trace::walk::{Damage, Ledger, Step};
 use merge::Merger;
+use needs::{Plan, is_read_in_order};
+use rustc_hash::FxHashSet;
 
 /// Whether to go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,15 +39,47 @@ pub enum Flow {
 
 /// Takes what a trace holds.
 pub trait Visitor {
+    /// What is needed; asked once, before anything is read.
+    fn needs(&self) -> Needs {
+        Needs::ALL
+    }
+
+    /// The kinds that are needed, given all definitions; none for all. Asked if the needs are by kind.
+    fn kinds(&self, _definitions: &Definitions) -> Option<FxHashSet<KindId>> {
+        None
+    }
+
     /// A definition; it is among the definitions of the events that follow.
     fn define(&mut self, _definition: &Definition) {}
+
+    /// A landmark that comes before the first event that is needed.
+    fn landmark(&mut self, _definitions: &Definitions, _event: &Event<'_>) {}
+
+    /// So many events were left out here: they are not needed, or lost.
+    fn skipped(&mut self, _events: u64) {}
 
     /// An event.
     fn event(&mut self, definitions: &Definitions, event: &Event<'_>) -> Flow;
 }
 
+/// How a trace ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// With its end chunk: complete.
+    Complete,
+    /// In the middle: everything before `offset` was read.
+    Cut {
+        /// Offset of the first byte that belongs to no whole chunk.
+        offset: usize,
+        /// Bytes from there to the end of the file.
+        lost: usize,
+        /// What is wrong there.
+        reason: String,
+    },
+}
+
 /// What is known after the reading.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Finished {
     /// All definitions.
     pub definitions: Definitions,
@@ -43,8 +89,14 @@ pub struct Finished {
     pub events: u64,
     /// Chunks of kinds that this version does not know.
     pub unknown_chunks: u64,
+    /// Columns of events that this version does not know, over all blocks.
+    pub unknown_columns: u64,
     /// Events whose clock was before that of the event given before them.
     pub out_of_order: u64,
+    /// What could not be read, in the order of the file; not the end of one that was cut.
+    pub damage: Vec<Damage>,
+    /// Further places of damage.
+    pub more_damage: u64,
 }
 
 impl Finished {
@@ -56,75 +108,281 @@ impl Finished {
             _ => None,
         }
     }
+
+    /// What is missing of the file, for people: where it was cut or is damaged, and why.
+    #[must_use]
+    pub fn lost(&self) -> Option<String> {
+        let cut = self.cut().map(|(offset, _, reason)| format!("was cut at offset {offset}: {reason}"));
+        let damage = self.damage.first().map(|first| {
+            let Damage { offset, bytes, reason, .. } = first;
+            let more = match self.damage.len() as u64 - 1 + self.more_damage {
+                0 => String::new(),
+                more => format!(", and in {more} more places"),
+            };
+            format!("is damaged at offset {offset}, {bytes} bytes: {reason}{more}")
+        });
+        let both: Vec<_> = damage.into_iter().chain(cut).collect();
+        (!both.is_empty()).then(|| both.join("; it "))
+    }
 }
 
-/// Reads a trace from its beginning. `progress` is told the bytes gone through.
+/// Reads what the visitor needs of a trace. `progress` is told the bytes gone through.
 ///
 /// # Errors
-/// [`ReadError`]: a block that is not what its checksum says it is. A file that was cut is no error.
+/// [`ReadError`]. A file that was cut or is damaged is no error.
 pub fn read(
-    file: &TraceFile,
+    trace: &Trace,
     visitor: &mut dyn Visitor,
     progress: &mut dyn FnMut(usize),
 ) -> Result<Finished, ReadError> {
-    let mut reading = Reading {
-        visitor,
-        done: Finished {
-            definitions: Definitions::default(),
-            end: None,
-            events: 0,
-            unknown_chunks: 0,
-            out_of_order: 0,
-        },
-        last_clock: 0,
-    };
-    let mut merger = Merger::default();
-    let mut chunks = file.chunks();
-    while let Some(chunk) = chunks.next() {
-        progress(chunks.offset());
-        let flow = match chunk? {
-            Chunk::Definitions(definitions, skipped) => {
-                reading.done.definitions.skipped += skipped.0.len() as u64;
-                reading.define(&definitions, &mut merger);
-                Flow::Continue
-            }
-            Chunk::Events(block) => merger.add(block, &mut |event| reading.event(event)),
-            Chunk::Unknown(_) => {
-                reading.done.unknown_chunks += 1;
-                Flow::Continue
-            }
-        };
-        if flow == Flow::Stop {
-            return Ok(reading.done);
-        }
+    let needs = visitor.needs();
+    let mut reading = Reading::new(trace, visitor, progress);
+    match trace.index().filter(|_| !needs.everything()) {
+        Some(index) => reading.planned(index, &needs)?,
+        None => reading.in_order(&needs)?,
     }
-    let flow = merger.finish(&mut |event| reading.event(event));
-    reading.done.end = chunks.end().cloned().filter(|_| flow == Flow::Continue);
-    Ok(reading.done)
+    Ok(reading.finish())
 }
 
 struct Reading<'a> {
+    trace: &'a Trace,
     visitor: &'a mut dyn Visitor,
+    progress: &'a mut dyn FnMut(usize),
     done: Finished,
+    ledger: Ledger,
+    merger: Merger,
     last_clock: u64,
+    /// Number of the next event, from 0; of several vCPUs, in the order in which they are given.
+    number: u64,
+    /// Memory up to here was given back.
+    released: usize,
 }
 
-impl Reading<'_> {
-    fn define(&mut self, definitions: &[Definition], merger: &mut Merger) {
+impl<'a> Reading<'a> {
+    fn new(trace: &'a Trace, visitor: &'a mut dyn Visitor, progress: &'a mut dyn FnMut(usize)) -> Self {
+        let mut ledger = Ledger::default();
+        if !trace.header_is_sound() {
+            ledger.bad(0, FILE_HEADER, "the file's header was changed".into());
+        }
+        let (done, merger) = (Finished::default(), Merger::default());
+        Self { trace, visitor, progress, done, ledger, merger, last_clock: 0, number: 0, released: 0 }
+    }
+
+    /// Everything, from the beginning.
+    fn in_order(&mut self, needs: &Needs) -> Result<(), ReadError> {
+        let trace = self.trace;
+        let mut ended = false;
+        let mut last = None;
+        let flow =
+            ahead::decode(trace, &mut trace.walk(), &is_read_in_order, needs.columns, &mut |met, back| {
+                (self.progress)(met.offset());
+                match met {
+                    Met::Bad(at, bytes, reason) => {
+                        // If nothing comes behind it, the file was cut there.
+                        last = Some(End::Cut { offset: at, lost: bytes, reason: reason.to_string() });
+                        if ended || at + bytes < trace.bytes().len() {
+                            self.ledger.bad(at, bytes, reason.to_string());
+                            last = None;
+                        }
+                        Flow::Continue
+                    }
+                    Met::Chunk(at, chunk, decoded) => {
+                        ended |= chunk.head.kind == ChunkKind::End;
+                        self.chunk_in_order(at, &chunk, decoded, back)
+                    }
+                }
+            })?;
+        let flow = if flow == Flow::Continue { self.give_rest() } else { flow };
+        let length = trace.bytes().len();
+        let silent = || {
+            let reason = ChunkError::Cut { needed: HEAD, available: 0 };
+            End::Cut { offset: length, lost: 0, reason: reason.to_string() }
+        };
+        let end = if ended { End::Complete } else { last.unwrap_or_else(silent) };
+        self.done.end = Some(end).filter(|_| flow == Flow::Continue);
+        Ok(())
+    }
+
+    fn chunk_in_order(
+        &mut self,
+        at: usize,
+        chunk: &RawChunk<'_>,
+        decoded: Option<Decoded>,
+        back: &mut Option<Box<Block>>,
+    ) -> Flow {
+        if let Some(Err(error)) = &decoded {
+            self.ledger.bad(at, chunk.head.length(), error.to_string());
+            return Flow::Continue;
+        }
+        let events = if chunk.head.kind == ChunkKind::Events { chunk.head.count } else { 0 };
+        if !self.ledger.chunk(at, &chunk.head, events.into()) {
+            return Flow::Continue;
+        }
+        match decoded {
+            Some(Ok(content)) => self.content(at, chunk, content, back),
+            _ => Flow::Continue,
+        }
+    }
+
+    /// What is needed, by the index.
+    fn planned(&mut self, index: Index<'a>, needs: &Needs) -> Result<(), ReadError> {
+        self.done.end = Some(End::Complete);
+        let mut plan = Plan { trace: self.trace, index, numbered: true };
+        if needs.landmarks {
+            return self.follow(&mut plan.landmarks(), needs.columns);
+        }
+        let all = self.all_definitions(&plan)?;
+        plan.numbered = all.trace.vcpus <= 1;
+        let Some(first) = plan.first(needs) else {
+            return self.follow(&mut plan.definitions(), needs.columns);
+        };
+        let kinds = self.visitor.kinds(&all).filter(|_| needs.by_kind);
+        let from = *needs.clocks.start();
+        let clock = first.first_clock.max(from);
+        self.before(&mut plan.before(&first, clock), clock)?;
+        self.pass_over(plan.events_before(&first, from));
+        self.follow(&mut plan.from(&first, needs, kinds.as_ref()), needs.columns)
+    }
+
+    /// All definitions of the trace, for a plan.
+    fn all_definitions(&mut self, plan: &Plan<'a>) -> Result<Definitions, ReadError> {
+        let mut all = Definitions::default();
+        ahead::decode(self.trace, &mut plan.definitions(), &|_| true, Columns::ALL, &mut |met, _| {
+            if let Met::Chunk(_, _, Some(Ok(Content::Definitions(definitions, _)))) = met {
+                definitions.iter().for_each(|definition| all.add(definition));
+            }
+            Flow::Continue
+        })?;
+        Ok(all)
+    }
+
+    /// Definitions and landmarks before the first event that is given.
+    fn before(&mut self, steps: &mut dyn Iterator<Item = Step<'a>>, until: u64) -> Result<(), ReadError> {
+        ahead::decode(self.trace, steps, &|_| true, Columns::ALL, &mut |met, back| {
+            match self.planned_content(met) {
+                Some((at, chunk, Content::Events(block))) => {
+                    self.count(at, &chunk, true);
+                    for event in block.events().filter(|event| event.clock <= until) {
+                        self.visitor.landmark(&self.done.definitions, &event);
+                    }
+                    *back = Some(block);
+                }
+                Some((at, chunk, content)) => _ = self.content(at, &chunk, content, back),
+                None => {}
+            }
+            Flow::Continue
+        })?;
+        Ok(())
+    }
+
+    fn follow(
+        &mut self,
+        steps: &mut dyn Iterator<Item = Step<'a>>,
+        columns: Columns,
+    ) -> Result<(), ReadError> {
+        let flow = ahead::decode(self.trace, steps, &|_| true, columns, &mut |met, back| {
+            (self.progress)(met.offset());
+            match self.planned_content(met) {
+                Some((at, chunk, content)) => self.content(at, &chunk, content, back),
+                None => Flow::Continue,
+            }
+        })?;
+        let flow = if flow == Flow::Continue { self.give_rest() } else { flow };
+        self.done.end = self.done.end.take().filter(|_| flow == Flow::Continue);
+        Ok(())
+    }
+
+    /// What is in a chunk that the index told of; damage if it is not that.
+    fn planned_content<'m>(&mut self, met: Met<'m>) -> Option<(usize, RawChunk<'m>, Content)> {
+        match met {
+            Met::Chunk(at, chunk, Some(Ok(content))) => return Some((at, chunk, content)),
+            Met::Chunk(at, chunk, Some(Err(error))) => {
+                self.ledger.bad(at, chunk.head.length(), error.to_string());
+            }
+            Met::Bad(at, bytes, reason) => self.ledger.bad(at, bytes, reason.to_string()),
+            Met::Chunk(_, _, None) => {}
+        }
+        None
+    }
+
+    fn content(
+        &mut self,
+        at: usize,
+        chunk: &RawChunk<'_>,
+        content: Content,
+        back: &mut Option<Box<Block>>,
+    ) -> Flow {
+        self.count(at, chunk, matches!(content, Content::Events(_)));
+        match content {
+            Content::Definitions(definitions, skipped) => {
+                self.done.definitions.skipped += skipped.0.len() as u64;
+                self.define(&definitions);
+                Flow::Continue
+            }
+            Content::Events(block) => {
+                self.done.unknown_columns += u64::from(block.unknown_columns());
+                if self.done.definitions.trace.vcpus <= 1 && chunk.head.kind == ChunkKind::Events {
+                    self.pass_over(chunk.head.number.saturating_sub(self.number));
+                }
+                self.give(block, back)
+            }
+            Content::Unknown => {
+                self.done.unknown_chunks += 1;
+                Flow::Continue
+            }
+            Content::Index | Content::End => Flow::Continue,
+        }
+    }
+
+    fn pass_over(&mut self, events: u64) {
+        if events > 0 {
+            self.number += events;
+            self.visitor.skipped(events);
+        }
+    }
+
+    fn count(&mut self, at: usize, chunk: &RawChunk<'_>, unpacked: bool) {
+        let (bytes, blocks) = (chunk.head.length() as u64, u64::from(unpacked));
+        self.trace.count(WasRead { bytes, blocks, events: 0 });
+        self.trace.release_up_to(&mut self.released, at);
+    }
+
+    fn define(&mut self, definitions: &[Definition]) {
         for definition in definitions {
             if let Definition::Trace(info) = definition {
-                merger.expect(info.vcpus);
+                self.merger.expect(info.vcpus);
             }
             self.done.definitions.add(definition);
             self.visitor.define(definition);
         }
     }
 
+    fn give(&mut self, block: Box<Block>, back: &mut Option<Box<Block>>) -> Flow {
+        let mut merger = std::mem::take(&mut self.merger);
+        let flow = merger.add(block, back, &mut |event| self.event(event));
+        self.merger = merger;
+        flow
+    }
+
+    /// Gives what waits for another vCPU.
+    fn give_rest(&mut self) -> Flow {
+        let mut merger = std::mem::take(&mut self.merger);
+        merger.finish(&mut |event| self.event(event))
+    }
+
     fn event(&mut self, event: &Event<'_>) -> Flow {
         self.done.events += 1;
+        self.number += 1;
         self.done.out_of_order += u64::from(event.clock < self.last_clock);
         self.last_clock = event.clock;
         self.visitor.event(&self.done.definitions, event)
+    }
+
+    fn finish(mut self) -> Finished {
+        self.trace.count(WasRead { events: self.done.events, ..WasRead::default() });
+        self.done.damage = self.ledger.damage().to_vec();
+        self.done.more_damage = self.ledger.more();
+        self.done
     }
 }
 

@@ -17,5 +17,6 @@ pub mod report;
 #[cfg(test)]
 mod tests;
 pub mod text;
+pub mod verify;
 pub mod why;
 pub mod witness;

@@ -217,6 +217,7 @@ fn json_fits_its_schema() {
         ("events", &["events"]),
         ("events", &["events", "--kind", "none-such"]),
         ("info", &["info"]),
+        ("verify", &["verify"]),
         ("witness", &["witness", plain]),
         ("witness", &["witness", calls]),
         ("path", &["path", "--io", "1"]),

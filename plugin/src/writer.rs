@@ -7,8 +7,7 @@
 use crate::qemu::{block_signals, report};
 use iotrace_schemas::definition::Definition;
 use iotrace_schemas::event::Event;
-use iotrace_schemas::trace::columns::BlockBuilder;
-use iotrace_schemas::trace::writer::{TraceWriter, WriteError};
+use iotrace_schemas::trace::writer::{TraceWriter, WriteError, create};
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
@@ -102,16 +101,6 @@ impl Writer {
     }
 }
 
-/// Creates the file, locked against a second writer.
-fn create(path: &Path) -> std::io::Result<File> {
-    let file = File::options().create(true).truncate(false).write(true).open(path)?;
-    file.try_lock().map_err(|_| std::io::Error::other("another program is writing it"))?;
-    if file.metadata()?.is_file() {
-        file.set_len(0)?;
-    }
-    Ok(file)
-}
-
 struct Worker {
     path: PathBuf,
     trace: Option<TraceWriter<BufWriter<File>>>,
@@ -122,11 +111,10 @@ struct Worker {
 impl Worker {
     fn run(mut self, inbox: &Receiver<Message>) {
         block_signals();
-        let mut block = BlockBuilder::default();
         while let Ok(message) = inbox.recv() {
             match message {
                 Message::Definitions(definitions) => self.attempt(|trace| trace.definitions(&definitions)),
-                Message::Buffer { vcpu, words } => self.buffer(vcpu, words, &mut block),
+                Message::Buffer { vcpu, words } => self.buffer(vcpu, words),
                 Message::Finish => break,
             }
         }
@@ -135,11 +123,8 @@ impl Worker {
         }
     }
 
-    fn buffer(&mut self, vcpu: u16, mut words: Vec<u64>, block: &mut BlockBuilder) {
-        if self.trace.is_some() {
-            records(vcpu, &words).for_each(|event| block.push(&event));
-            self.attempt(|trace| trace.events_of(vcpu, block));
-        }
+    fn buffer(&mut self, vcpu: u16, mut words: Vec<u64>) {
+        self.attempt(|trace| records(vcpu, &words).try_for_each(|event| trace.event(&event)));
         words.clear();
         // Nobody takes it any more when QEMU ends.
         let _ = self.give_back.send(words);

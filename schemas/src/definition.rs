@@ -111,6 +111,15 @@ pub struct Probe {
     pub inside: Vec<String>,
 }
 
+impl Probe {
+    /// Whether its events are landmarks, see [`crate::event::is_landmark`]: where a device's registers are is told
+    /// when it is enabled.
+    #[must_use]
+    pub fn is_landmark(&self) -> bool {
+        self.stage == "pci.enable"
+    }
+}
+
 /// Which returned value means success.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 pub enum Success {

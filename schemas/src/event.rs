@@ -56,6 +56,14 @@ pub const IRET: Builtin = Builtin { id: 11, name: "iret", words: &["to"] };
 pub const BUILTINS: &[Builtin] =
     &[TASK, MMIO_READ, MMIO_WRITE, CLOCK, IDLE, MARK, INTERRUPT, MODULE_LOAD, MODULE_UNLOAD, POWER_OFF, IRET];
 
+/// Whether events of a built-in kind are landmarks: what happens later cannot be described without them, so they
+/// stand in the file a second time, for a reader who does not begin at the beginning. Of the probes,
+/// [`crate::definition::Probe::is_landmark`] tells.
+#[must_use]
+pub fn is_landmark(kind: KindId) -> bool {
+    [TASK, CLOCK, IDLE, MARK, MODULE_LOAD, MODULE_UNLOAD, POWER_OFF].iter().any(|builtin| builtin.id == kind)
+}
+
 /// First address of the kernel's half of the address space.
 pub const KERNEL_HALF: u64 = 0xffff_8000_0000_0000;
 

@@ -3,6 +3,10 @@
 //! Recordings and traces go to `guests/` in the build folder; a recording that several tests need is made
 //! once a run.
 
+use iotrace_analyzer::model::Definitions;
+use iotrace_analyzer::reader::{Flow, Trace, Visitor, read};
+use iotrace_schemas::definition::Definition;
+use iotrace_schemas::event::Event;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -69,6 +73,36 @@ pub fn analyze(arguments: &[&str], trace: &Path) -> Command {
     let mut command = Command::new(built("iotrace-analyze"));
     command.args(&arguments[..1]).arg(trace).args(&arguments[1..]);
     command
+}
+
+/// What a trace holds.
+#[derive(Debug)]
+pub enum Held<'a> {
+    /// A definition.
+    Definition(&'a Definition),
+    /// An event.
+    Event(&'a Event<'a>),
+}
+
+/// Sees everything that a trace holds, in order.
+///
+/// # Panics
+/// If the trace is not whole.
+pub fn for_each(trace: &Path, see: &mut dyn FnMut(Held<'_>)) {
+    struct Seeing<'a>(&'a mut dyn FnMut(Held<'_>));
+    impl Visitor for Seeing<'_> {
+        fn define(&mut self, definition: &Definition) {
+            (self.0)(Held::Definition(definition));
+        }
+
+        fn event(&mut self, _: &Definitions, event: &Event<'_>) -> Flow {
+            (self.0)(Held::Event(event));
+            Flow::Continue
+        }
+    }
+    let file = Trace::open(trace, None).expect("the trace is readable");
+    let finished = read(&file, &mut Seeing(see), &mut |_| {}).expect("it is read");
+    assert_eq!(finished.lost(), None);
 }
 
 /// A recording, made when it is first asked for. `arguments` are those of `scripts/record`.

@@ -294,6 +294,6 @@ pub struct Diff {
     pub pairs: Vec<Pair>,
     /// I/Os without a partner.
     pub unpaired: Vec<Unpaired>,
-    /// A file was cut: which, where and why.
+    /// A file was cut or is damaged: which, where and why.
     pub cut: Option<String>,
 }

@@ -5,11 +5,11 @@ use super::conditions::{Conditions, OfKind, Range};
 use super::describe::{Described, Describer};
 use crate::context::TimeKeeper;
 use crate::model::{Definitions, TimeMap, WorkloadMark};
-use crate::reader::{Finished, Flow, Visitor, read};
+use crate::reader::{Finished, Flow, Needs, Trace, Visitor, read};
 use iotrace_schemas::definition::Definition;
-use iotrace_schemas::event::{Event, KindId, MARK};
-use iotrace_schemas::trace::reader::{ReadError, TraceFile};
-use rustc_hash::FxHashMap;
+use iotrace_schemas::event::{BUILTINS, Event, KindId, MARK, TASK};
+use iotrace_schemas::trace::reader::ReadError;
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::io;
 
 /// Which events are wanted. An empty filter wants all.
@@ -70,13 +70,16 @@ pub struct Times {
 ///
 /// # Errors
 /// [`ReadError`].
-pub fn times(file: &TraceFile) -> Result<Times, ReadError> {
+pub fn times(file: &Trace) -> Result<Times, ReadError> {
     #[derive(Default)]
     struct Keep {
         keeper: TimeKeeper,
         marks: Vec<WorkloadMark>,
     }
     impl Visitor for Keep {
+        fn needs(&self) -> Needs {
+            Needs::LANDMARKS
+        }
         fn define(&mut self, definition: &Definition) {
             self.keeper.define(definition);
         }
@@ -98,7 +101,7 @@ pub fn times(file: &TraceFile) -> Result<Times, ReadError> {
 ///
 /// # Errors
 /// [`ReadError`].
-pub fn time_map(file: &TraceFile) -> Result<TimeMap, ReadError> {
+pub fn time_map(file: &Trace) -> Result<TimeMap, ReadError> {
     Ok(times(file)?.time)
 }
 
@@ -107,7 +110,7 @@ pub fn time_map(file: &TraceFile) -> Result<TimeMap, ReadError> {
 /// # Errors
 /// [`EventsError`].
 pub fn events(
-    file: &TraceFile,
+    file: &Trace,
     filter: &Filter,
     progress: Progress<'_>,
     give: &mut dyn FnMut(&Described) -> io::Result<()>,
@@ -132,6 +135,35 @@ struct Giver<'a> {
 }
 
 impl Visitor for Giver<'_> {
+    fn needs(&self) -> Needs {
+        let Filter { conditions, number, .. } = self.filter;
+        Needs {
+            clocks: conditions.clock.clone().unwrap_or(Needs::ALL.clocks),
+            numbers: number.clone().unwrap_or(Needs::ALL.numbers),
+            by_kind: *self.filter != Filter::default(),
+            ..Needs::ALL
+        }
+    }
+
+    /// The kinds that are wanted, and those that tell of tasks and devices.
+    fn kinds(&self, definitions: &Definitions) -> Option<FxHashSet<KindId>> {
+        let followed = definitions.probes.values().filter(|probe| probe.is_landmark()).map(|probe| probe.id);
+        let builtins = BUILTINS.iter().map(|builtin| &builtin.id);
+        let known = definitions.probes.keys().chain(definitions.kinds.keys()).chain(builtins).copied();
+        let (wanted, others): (Vec<_>, Vec<_>) =
+            known.partition(|kind| self.filter.of_kind(definitions, *kind).is_some());
+        let chosen = wanted.into_iter().chain(followed).chain([TASK.id]).collect();
+        Some(chosen).filter(|_| !others.is_empty())
+    }
+
+    fn landmark(&mut self, _: &Definitions, event: &Event<'_>) {
+        self.describer.follow(event);
+    }
+
+    fn skipped(&mut self, events: u64) {
+        self.number += events;
+    }
+
     fn define(&mut self, definition: &Definition) {
         self.describer.define(definition);
     }

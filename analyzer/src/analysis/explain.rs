@@ -12,11 +12,11 @@ use crate::context::TimeKeeper;
 use crate::model::{
     Attempt, CompletionWay, Definitions, DispatchWay, Level, Raise, Request, TimeMap, Wait, WorkloadMark,
 };
-use crate::reader::{Flow, Visitor, read};
+use crate::reader::{Flow, Trace, Visitor, read};
 use crate::stitch::{Sink, Stitcher};
 use iotrace_schemas::definition::Definition;
 use iotrace_schemas::event::Event;
-use iotrace_schemas::trace::reader::{ReadError, TraceFile};
+use iotrace_schemas::trace::reader::ReadError;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -79,7 +79,7 @@ pub struct Explanation {
     pub time: TimeMap,
     /// What the trace says about itself.
     pub definitions: Definitions,
-    /// The file was cut: where and why.
+    /// The file was cut or is damaged: where and why.
     pub cut: Option<String>,
 }
 
@@ -87,7 +87,7 @@ pub struct Explanation {
 ///
 /// # Errors
 /// [`ReadError`].
-pub fn explain(file: &TraceFile, progress: Progress<'_>) -> Result<Explanation, ReadError> {
+pub fn explain(file: &Trace, progress: Progress<'_>) -> Result<Explanation, ReadError> {
     let mut reading = Reading::default();
     let finished = read(file, &mut reading, progress)?;
     let Reading { mut stitcher, mut seen, keeper } = reading;

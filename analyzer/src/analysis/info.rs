@@ -3,10 +3,10 @@
 use super::{Progress, Warning, warnings};
 use crate::context::TimeKeeper;
 use crate::model::{Definitions, TimeMap, WorkloadMark};
-use crate::reader::{Census, Flow, Visitor, census, read};
+use crate::reader::{Census, Flow, Needs, Trace, Visitor, census, read};
 use iotrace_schemas::definition::Definition;
-use iotrace_schemas::event::{Event, IDLE, KindId, MARK, MODULE_LOAD, MODULE_UNLOAD, POWER_OFF};
-use iotrace_schemas::trace::reader::{ReadError, TraceFile};
+use iotrace_schemas::event::{Event, IDLE, MARK, MODULE_LOAD, MODULE_UNLOAD, POWER_OFF};
+use iotrace_schemas::trace::reader::ReadError;
 
 /// What is in a file.
 #[derive(Debug, Clone, Default)]
@@ -15,8 +15,6 @@ pub struct Info {
     pub definitions: Definitions,
     /// Sizes.
     pub census: Census,
-    /// Events of each kind that occurs, by kind.
-    pub kinds: Vec<(KindId, u64)>,
     /// Marks of the guest.
     pub marks: Vec<WorkloadMark>,
     /// Modules coming and going: clock, number, whether it came.
@@ -31,26 +29,24 @@ pub struct Info {
     pub halts: u64,
     /// What the reader should know.
     pub warnings: Vec<Warning>,
-    /// The file was cut: where and why.
+    /// The file was cut or is damaged: where and why.
     pub cut: Option<String>,
 }
 
-/// Reads the whole file.
+/// Looks up what the index tells, and reads the landmarks; all events of a file that was cut.
 ///
 /// # Errors
 /// [`ReadError`].
-pub fn info(file: &TraceFile, progress: Progress<'_>) -> Result<Info, ReadError> {
+pub fn info(file: &Trace, progress: Progress<'_>) -> Result<Info, ReadError> {
     let mut counter = Counter::default();
     let finished = read(file, &mut counter, progress)?;
     let warnings = warnings(&finished);
-    let counts = (0..).zip(counter.counts).filter(|(_, count)| *count > 0);
     Ok(Info {
         census: census(file),
-        kinds: counts.collect(),
         time: counter.keeper.map().clone(),
         corrections: (counter.keeper.corrections, counter.keeper.largest),
         warnings,
-        cut: finished.cut().map(|(offset, _, reason)| format!("at offset {offset}: {reason}")),
+        cut: finished.lost(),
         definitions: finished.definitions,
         ..counter.info
     })
@@ -58,22 +54,20 @@ pub fn info(file: &TraceFile, progress: Progress<'_>) -> Result<Info, ReadError>
 
 #[derive(Default)]
 struct Counter {
-    counts: Vec<u64>,
     keeper: TimeKeeper,
     info: Info,
 }
 
 impl Visitor for Counter {
+    fn needs(&self) -> Needs {
+        Needs::LANDMARKS
+    }
+
     fn define(&mut self, definition: &Definition) {
         self.keeper.define(definition);
     }
 
     fn event(&mut self, _: &Definitions, event: &Event<'_>) -> Flow {
-        let kind = usize::from(event.kind);
-        if self.counts.len() <= kind {
-            self.counts.resize(kind + 1, 0);
-        }
-        self.counts[kind] += 1;
         self.keeper.event(event);
         let word = event.words.first().copied().unwrap_or(0);
         match event.kind {

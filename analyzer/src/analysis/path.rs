@@ -18,7 +18,8 @@ use super::subject::{Subject, Wanted, subject};
 use crate::model::{
     CallId, Definitions, Ending, Handover, HandoverKind, IrqRef, Level, Switch, Task, TimeMap,
 };
-use iotrace_schemas::trace::reader::{ReadError, TraceFile};
+use crate::reader::Trace;
+use iotrace_schemas::trace::reader::ReadError;
 
 pub use shape::{Shape, shape};
 
@@ -112,7 +113,7 @@ pub struct Path {
 ///
 /// # Errors
 /// [`ReadError`].
-pub fn path(file: &TraceFile, wanted: &Wanted, progress: Progress<'_>) -> Result<Option<Path>, ReadError> {
+pub fn path(file: &Trace, wanted: &Wanted, progress: Progress<'_>) -> Result<Option<Path>, ReadError> {
     let Some(subject) = subject(file, wanted, progress)? else { return Ok(None) };
     let time = time_map(file)?;
     let (collected, definitions, describer) = collect::collect(file, &subject, progress)?;

@@ -12,12 +12,12 @@ use super::summary::OpSummary;
 use super::{Progress, Warning, warnings};
 use crate::context::TimeKeeper;
 use crate::model::{Bio, Definitions, Io, Request, RequestKind, TimeMap, WorkloadMark};
-use crate::reader::{Flow, Visitor, read};
+use crate::reader::{Flow, Trace, Visitor, read};
 use crate::stitch::{Counts, Stitcher};
 use collect::Collected;
 use iotrace_schemas::definition::Definition;
 use iotrace_schemas::event::{Event, MARK, MARK_BEGIN, MARK_END};
-use iotrace_schemas::trace::reader::{ReadError, TraceFile};
+use iotrace_schemas::trace::reader::ReadError;
 
 /// What is asked of the report.
 #[derive(Debug, Clone)]
@@ -100,7 +100,7 @@ pub struct Report {
     pub warnings: Vec<Warning>,
     /// Events read.
     pub events: u64,
-    /// The file was cut: where and why.
+    /// The file was cut or is damaged: where and why.
     pub cut: Option<String>,
 }
 
@@ -119,7 +119,7 @@ pub enum ReportError {
 ///
 /// # Errors
 /// [`ReportError`].
-pub fn report(file: &TraceFile, question: &Question, progress: Progress<'_>) -> Result<Report, ReportError> {
+pub fn report(file: &Trace, question: &Question, progress: Progress<'_>) -> Result<Report, ReportError> {
     let (stitcher, keeper) = (Stitcher::default(), TimeKeeper::default());
     let mut reporter = Reporter { stitcher, keeper, collected: Collected::new(question) };
     let finished = read(file, &mut reporter, progress)?;
@@ -150,7 +150,7 @@ pub fn report(file: &TraceFile, question: &Question, progress: Progress<'_>) -> 
         attribution: collected.account.settle(&finished.definitions),
         warnings,
         events: finished.events,
-        cut: finished.cut().map(|(offset, _, reason)| format!("at offset {offset}: {reason}")),
+        cut: finished.lost(),
         definitions: finished.definitions,
         time: keeper.into_map(),
     })

@@ -7,12 +7,13 @@ use super::Progress;
 use super::conditions::Conditions;
 use super::report::{Question, ReportError, report};
 use crate::model::{Bio, BioId, Definitions, Io, IoId, Request};
-use crate::reader::{Finished, Flow, Visitor, read};
+use crate::reader::{Finished, Flow, Trace, Visitor, read};
 use crate::stitch::{Sink, Stitcher};
 use iotrace_schemas::definition::Definition;
 use iotrace_schemas::event::Event;
-use iotrace_schemas::trace::reader::{ReadError, TraceFile};
+use iotrace_schemas::trace::reader::ReadError;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt;
 
 /// Requests that are remembered though nobody has asked for them yet: a bio's flush ends before the bio does.
 const REMEMBERED: usize = 4096;
@@ -28,6 +29,17 @@ pub enum Wanted {
     Syscall(String, usize),
 }
 
+impl fmt::Display for Wanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(id) => write!(f, "I/O #{id}"),
+            Self::Bio(id) => write!(f, "bio #{id}"),
+            Self::Syscall(name, 1) => write!(f, "call of {name} in its workload"),
+            Self::Syscall(name, at) => write!(f, "{at} calls of {name} in its workload"),
+        }
+    }
+}
+
 /// An I/O or a bio and what belongs to it, each by number.
 #[derive(Debug, Clone, Default)]
 pub struct Subject {
@@ -37,7 +49,7 @@ pub struct Subject {
     pub bios: Vec<Bio>,
     /// Their requests: those that carried them, those merged away, the flushes they waited for.
     pub requests: Vec<Request>,
-    /// The file was cut: where and why.
+    /// The file was cut or is damaged: where and why.
     pub cut: Option<String>,
 }
 
@@ -58,11 +70,7 @@ impl Subject {
 ///
 /// # Errors
 /// [`ReadError`].
-pub fn subject(
-    file: &TraceFile,
-    wanted: &Wanted,
-    progress: Progress<'_>,
-) -> Result<Option<Subject>, ReadError> {
+pub fn subject(file: &Trace, wanted: &Wanted, progress: Progress<'_>) -> Result<Option<Subject>, ReadError> {
     let mut finder = Finder::new(wanted);
     let finished = pass(file, &mut finder, progress)?;
     let cut = cut(&finished);
@@ -85,7 +93,7 @@ pub fn subject(
 /// # Errors
 /// [`ReportError`].
 pub fn first(
-    file: &TraceFile,
+    file: &Trace,
     conditions: &Conditions,
     progress: Progress<'_>,
 ) -> Result<Option<Wanted>, ReportError> {
@@ -95,9 +103,9 @@ pub fn first(
     Ok(io.or(report.bios.first().map(|bio| Wanted::Bio(bio.id))))
 }
 
-/// Where and why a file was cut, for people.
+/// Where and why a file was cut or is damaged, for people.
 pub(super) fn cut(finished: &Finished) -> Option<String> {
-    finished.cut().map(|(offset, _, reason)| format!("at offset {offset}: {reason}"))
+    finished.lost()
 }
 
 trait Asking: Sink {
@@ -121,7 +129,7 @@ impl<S: Asking> Visitor for Stitching<'_, S> {
     }
 }
 
-fn pass<S: Asking>(file: &TraceFile, sink: &mut S, progress: Progress<'_>) -> Result<Finished, ReadError> {
+fn pass<S: Asking>(file: &Trace, sink: &mut S, progress: Progress<'_>) -> Result<Finished, ReadError> {
     let mut stitching = Stitching { stitcher: Stitcher::default(), sink };
     let finished = read(file, &mut stitching, progress)?;
     let Stitching { mut stitcher, sink } = stitching;

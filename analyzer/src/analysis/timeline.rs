@@ -7,11 +7,11 @@ use super::Progress;
 use super::describe::{Described, Describer};
 use super::events::time_map;
 use crate::model::{Bio, BioId, Definitions, Request, RequestId, TimeMap};
-use crate::reader::{Flow, Visitor, read};
+use crate::reader::{Flow, Needs, Trace, Visitor, read};
 use crate::stitch::{Sink, Stitcher};
 use iotrace_schemas::definition::Definition;
 use iotrace_schemas::event::{Event, FIRST_PROBE, MMIO_WRITE};
-use iotrace_schemas::trace::reader::{ReadError, TraceFile};
+use iotrace_schemas::trace::reader::ReadError;
 use std::collections::VecDeque;
 
 /// Requests that are remembered though nobody has asked for them yet.
@@ -30,7 +30,7 @@ pub struct Timeline {
     pub time: TimeMap,
     /// What the trace says about itself.
     pub definitions: Definitions,
-    /// The file was cut: where and why.
+    /// The file was cut or is damaged: where and why.
     pub cut: Option<String>,
 }
 
@@ -38,14 +38,14 @@ pub struct Timeline {
 ///
 /// # Errors
 /// [`ReadError`].
-pub fn timeline(file: &TraceFile, id: BioId, progress: Progress<'_>) -> Result<Option<Timeline>, ReadError> {
+pub fn timeline(file: &Trace, id: BioId, progress: Progress<'_>) -> Result<Option<Timeline>, ReadError> {
     let mut finder = Finder { stitcher: Stitcher::default(), found: Found { id, ..Found::default() } };
     let finished = read(file, &mut finder, progress)?;
     let Finder { mut stitcher, mut found } = finder;
     if !found.complete() {
         stitcher.finish(&mut found);
     }
-    let cut = finished.cut().map(|(offset, _, reason)| format!("at offset {offset}: {reason}"));
+    let cut = finished.lost();
     let Some(bio) = found.bio.take() else { return Ok(None) };
     let requests: Vec<_> = found.wanted(&bio).cloned().collect();
     let time = time_map(file)?;
@@ -122,6 +122,8 @@ struct Picker {
     instants: Vec<u64>,
     /// From the interrupt to the completion in it.
     interrupts: Vec<(u64, u64)>,
+    /// Clocks between which something concerns it.
+    first: u64,
     last: u64,
     events: Vec<Described>,
 }
@@ -134,6 +136,7 @@ impl Picker {
             objects: vec![Lifetime { pointer: bio.pointer, name: format!("#{}", bio.id), from, to }],
             instants: bio.call.map(|call| call.clock).into_iter().collect(),
             interrupts: Vec::new(),
+            first: bio.call.map_or(from, |call| call.clock.min(from)),
             last: to,
             events: Vec::new(),
         };
@@ -143,7 +146,7 @@ impl Picker {
 
     fn add(&mut self, request: &Request) {
         let (from, to) = (request.got, request.freed.unwrap_or(u64::MAX));
-        self.last = self.last.max(to);
+        (self.first, self.last) = (self.first.min(from), self.last.max(to));
         let name = format!("rq{}", request.id);
         self.objects.push(Lifetime { pointer: request.pointer, name, from, to });
         for attempt in &request.attempts {
@@ -176,6 +179,14 @@ impl Picker {
 }
 
 impl Visitor for Picker {
+    fn needs(&self) -> Needs {
+        Needs { clocks: self.first..=self.last, ..Needs::ALL }
+    }
+
+    fn landmark(&mut self, _: &Definitions, event: &Event<'_>) {
+        self.describer.follow(event);
+    }
+
     fn define(&mut self, definition: &Definition) {
         self.describer.define(definition);
     }

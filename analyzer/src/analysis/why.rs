@@ -16,7 +16,8 @@ use super::describe::Describer;
 use super::events::time_map;
 use super::subject::{Subject, Wanted, subject};
 use crate::model::{Definitions, Level, Task, TimeMap};
-use iotrace_schemas::trace::reader::{ReadError, TraceFile};
+use crate::reader::Trace;
+use iotrace_schemas::trace::reader::ReadError;
 
 /// What is going on in a span.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -123,7 +124,7 @@ pub enum WhyError {
 ///
 /// # Errors
 /// [`WhyError`].
-pub fn why(file: &TraceFile, wanted: &Wanted, progress: Progress<'_>) -> Result<Why, WhyError> {
+pub fn why(file: &Trace, wanted: &Wanted, progress: Progress<'_>) -> Result<Why, WhyError> {
     let subject = subject(file, wanted, progress)?.ok_or(WhyError::NoSuch)?;
     let io = subject.ios.first().ok_or(WhyError::NoCall)?.clone();
     let left = io.left.ok_or(WhyError::NotOver)?;

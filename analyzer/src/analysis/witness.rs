@@ -18,11 +18,11 @@ pub use parse::{ParseError, Saying};
 use super::{Progress, workload};
 use crate::context::Tasks;
 use crate::model::{BlockEvent, BlockKind, Call, CallEnd, Definitions, WorkloadMark};
-use crate::reader::{Finished, Flow, Visitor, read};
+use crate::reader::{Finished, Flow, Trace, Visitor, read};
 use crate::stitch::{Sink, Stitcher};
 use iotrace_schemas::definition::Definition;
 use iotrace_schemas::event::Event;
-use iotrace_schemas::trace::reader::{ReadError, TraceFile};
+use iotrace_schemas::trace::reader::ReadError;
 use thiserror::Error;
 
 /// Differences that are kept of each tracepoint.
@@ -106,7 +106,7 @@ impl Comparison {
 ///
 /// # Errors
 /// [`ReadError`].
-pub fn compare(file: &TraceFile, witness: &Witness, progress: Progress<'_>) -> Result<Comparison, ReadError> {
+pub fn compare(file: &Trace, witness: &Witness, progress: Progress<'_>) -> Result<Comparison, ReadError> {
     let mut listener = Listener::default();
     listener.heard.calls = witness.graph.is_some().then(Default::default);
     let finished: Finished = read(file, &mut listener, progress)?;
@@ -124,12 +124,7 @@ pub fn compare(file: &TraceFile, witness: &Witness, progress: Progress<'_>) -> R
         let (theirs, ours, common) = calls::sides(graph, all, &finished.definitions, window);
         (nesting::compare(&theirs, &ours, &common.names, window), common.left_out)
     });
-    Ok(Comparison {
-        kinds: kinds.collect(),
-        nesting,
-        marked: window.is_some(),
-        cut: finished.cut().map(|(offset, _, reason)| format!("at offset {offset}: {reason}")),
-    })
+    Ok(Comparison { kinds: kinds.collect(), nesting, marked: window.is_some(), cut: finished.lost() })
 }
 
 fn compare_kind(

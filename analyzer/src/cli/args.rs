@@ -10,6 +10,7 @@ use crate::analysis::events::Filter;
 use crate::analysis::path::Shape;
 use crate::analysis::report::Question;
 use crate::analysis::subject::Wanted;
+use crate::rewrite::Part;
 use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -20,12 +21,26 @@ const ROWS: usize = 10_000;
 #[derive(Debug, Parser)]
 #[command(name = "iotrace-analyze", version)]
 #[command(
-    after_help = "Exit codes: 0 success, 1 error, 2 wrong command line, 3 the trace was cut (everything before is shown), 4 a limit of diff was passed."
+    after_help = "Exit codes: 0 success, 1 error, 2 wrong command line, 3 the trace was cut or is damaged (everything else is shown), 4 a limit of diff was passed."
 )]
 pub struct Args {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+    /// How traces are read.
+    #[command(flatten)]
+    pub reading: Reading,
+}
+
+/// How traces are read.
+#[derive(Debug, Clone, Copy, Group)]
+pub struct Reading {
+    /// Decode with so many threads (default: as many as run at once)
+    #[arg(long, global = true, value_name = "N", value_parser = threads)]
+    pub threads: Option<usize>,
+    /// Say at the end how much was read, and the memory it took
+    #[arg(long, global = true)]
+    pub stats: bool,
 }
 
 /// What to do.
@@ -47,6 +62,14 @@ pub enum Command {
     Events(EventsArgs),
     /// What is in the file
     Info(InfoArgs),
+    /// Whether the file is what was written: every checksum, everything that must hold
+    Verify(VerifyArgs),
+    /// What can be read of a damaged or cut file, as a sound one
+    Recover(RecoverArgs),
+    /// A part of a trace, by time, task or I/O, as a trace
+    Slice(SliceArgs),
+    /// Parts of one recording, one behind the other, as one trace
+    Cat(CatArgs),
     /// Compare with the guest's own block tracepoints, and with its function_graph
     Witness(WitnessArgs),
     /// What the catalog finds in a kernel; compiles the kernel profile
@@ -303,6 +326,74 @@ impl EventsArgs {
     }
 }
 
+/// Of `verify`.
+#[derive(Debug, Group)]
+pub struct VerifyArgs {
+    /// Trace and format.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// Of `recover`.
+#[derive(Debug, Group)]
+pub struct RecoverArgs {
+    /// The damaged trace
+    #[arg(value_name = "TRACE")]
+    pub trace: PathBuf,
+    /// The trace to write
+    #[arg(short, long, value_name = "OUT")]
+    pub output: PathBuf,
+}
+
+/// Of `slice`.
+#[derive(Debug, Group)]
+pub struct SliceArgs {
+    /// The trace
+    #[arg(value_name = "TRACE")]
+    pub trace: PathBuf,
+    /// The trace to write
+    #[arg(short, long, value_name = "OUT")]
+    pub output: PathBuf,
+    /// What happens while this task runs, in interrupts and in softirqs (name or pid)
+    #[arg(long, value_name = "NAME|PID")]
+    pub task: Option<String>,
+    /// Between these clocks, in instructions; either may be left out
+    #[arg(long, value_name = "A..B", value_parser = parse::clocks)]
+    pub clock: Option<Range>,
+    /// In this window of virtual time since the workload began: 1.2ms..3ms
+    #[arg(long, value_name = "A..B", value_parser = parse::time)]
+    pub time: Option<Range>,
+    /// Number of an I/O, as the report has it: from its begin to the end of its bios, in the tasks on its way
+    #[arg(long, value_name = "N", value_parser = number, group = "number")]
+    pub io: Option<u64>,
+    /// Number of a bio, likewise
+    #[arg(long, value_name = "N", value_parser = number, group = "number")]
+    pub bio: Option<u64>,
+}
+
+impl SliceArgs {
+    /// The part that was asked for; none if nothing says which.
+    #[must_use]
+    pub fn part(&self) -> Option<Part> {
+        let (task, clock, time) = (self.task.clone(), self.clock.clone(), self.time.clone());
+        let conditions = Conditions { task, clock, time, ..Conditions::default() };
+        let subject = self.io.map(Wanted::Io).or(self.bio.map(Wanted::Bio));
+        let says = subject.is_some() || !conditions.is_empty();
+        says.then_some(Part { conditions, subject })
+    }
+}
+
+/// Of `cat`.
+#[derive(Debug, Group)]
+pub struct CatArgs {
+    /// The traces, in the order of their clocks
+    #[arg(value_name = "TRACE", required = true, num_args = 2..)]
+    pub traces: Vec<PathBuf>,
+    /// The trace to write
+    #[arg(short, long, value_name = "OUT")]
+    pub output: PathBuf,
+}
+
 /// Of `witness`.
 #[derive(Debug, Group)]
 pub struct WitnessArgs {
@@ -340,6 +431,11 @@ pub struct KernelArgs {
 fn number(text: &str) -> Result<u64, String> {
     let digits = text.strip_prefix('#').unwrap_or(text);
     digits.parse().ok().filter(|id| *id > 0).ok_or_else(|| "they are numbered from 1".to_owned())
+}
+
+fn threads(text: &str) -> Result<usize, String> {
+    let wrong = || "a number from 1 to 256".to_owned();
+    text.parse().ok().filter(|threads| (1..=256).contains(threads)).ok_or_else(wrong)
 }
 
 fn nth(text: &str) -> Result<(String, usize), String> {

@@ -2,11 +2,14 @@
 
 use super::args::{
     Args, BioArgs, Command, Common, DiffArgs, DiffFormat, EventsArgs, ExplainArgs, Format, InfoArgs,
-    KernelArgs, PathArgs, ReportArgs, SubjectArgs, WhyArgs, WitnessArgs,
+    KernelArgs, PathArgs, Reading, ReportArgs, SubjectArgs, WhyArgs, WitnessArgs,
 };
+use super::files;
+use super::opened::Opened;
 use super::{CUT, PASSED};
 use crate::analysis::subject::{self, Wanted};
 use crate::analysis::{coverage, diff, events, explain, info, path, report, timeline, why, witness};
+use crate::reader::Trace;
 use crate::view;
 use crate::view::report::{Times, Unit};
 use crate::view::text::Style;
@@ -15,7 +18,6 @@ use clap::error::ErrorKind;
 use indicatif::{ProgressBar, ProgressStyle};
 use iotrace_profile::Sources;
 use iotrace_schemas::catalog::Catalog;
-use iotrace_schemas::trace::reader::TraceFile;
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -28,60 +30,61 @@ const QUICK: usize = 8 << 20;
 /// # Errors
 /// What went wrong, with the file it went wrong with.
 pub fn run(args: &Args) -> Result<ExitCode> {
+    let reading = args.reading;
     match &args.command {
-        Command::Report(args) => report(args),
-        Command::Bio(args) => bio(args),
-        Command::Path(args) => path(args),
-        Command::Why(args) => why(args),
-        Command::Explain(args) => explain(args),
-        Command::Diff(args) => diff(args),
-        Command::Events(args) => events(args),
-        Command::Info(args) => info(args),
-        Command::Witness(args) => witness(args),
+        Command::Report(args) => report(reading, args),
+        Command::Bio(args) => bio(reading, args),
+        Command::Path(args) => path(reading, args),
+        Command::Why(args) => why(reading, args),
+        Command::Explain(args) => explain(reading, args),
+        Command::Diff(args) => diff(reading, args),
+        Command::Events(args) => events(reading, args),
+        Command::Info(args) => info(reading, args),
+        Command::Verify(args) => files::verify(reading, args),
+        Command::Recover(args) => files::recover(reading, args),
+        Command::Slice(args) => files::slice(reading, args),
+        Command::Cat(args) => files::cat(reading, args),
+        Command::Witness(args) => witness(reading, args),
         Command::Kernel(args) => kernel(args),
     }
 }
 
-fn open(path: &Path) -> Result<TraceFile> {
-    Ok(TraceFile::open(path)?)
-}
-
-fn stdout() -> BufWriter<StdoutLock<'static>> {
+pub(super) fn stdout() -> BufWriter<StdoutLock<'static>> {
     BufWriter::with_capacity(1 << 16, io::stdout().lock())
 }
 
-fn style() -> Style {
+pub(super) fn style() -> Style {
     let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     Style { colour: wanted && io::stdout().is_terminal() }
 }
 
 /// A bar on the terminal, for files that take a while; hidden otherwise.
-fn bar(file: &TraceFile, common: &Common) -> ProgressBar {
+pub(super) fn bar(file: &Trace, trace: &Path) -> ProgressBar {
     let length = file.bytes().len();
     if length < QUICK || !io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    let bar = ProgressBar::new(length as u64).with_message(common.trace.display().to_string());
+    let bar = ProgressBar::new(length as u64).with_message(trace.display().to_string());
     let template = "{msg} {wide_bar} {bytes}/{total_bytes} {eta}";
     bar.with_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
-/// The code for a trace that may have been cut, and a message if it was.
+/// The code for a trace of which something may be missing, and a message if it is.
 fn ended(common: &Common, cut: Option<&str>) -> ExitCode {
     let Some(cut) = cut else { return ExitCode::SUCCESS };
-    eprintln!("iotrace-analyze: {} was cut {cut}; everything before is shown", common.trace.display());
+    eprintln!("iotrace-analyze: {} {cut}; everything else is shown", common.trace.display());
     ExitCode::from(CUT)
 }
 
-fn reading(common: &Common) -> String {
+fn reading_of(common: &Common) -> String {
     format!("reading {}", common.trace.display())
 }
 
-fn report(args: &ReportArgs) -> Result<ExitCode> {
-    let file = open(&args.common.trace)?;
-    let bar = bar(&file, &args.common);
+fn report(reading: Reading, args: &ReportArgs) -> Result<ExitCode> {
+    let file = Opened::open(&args.common.trace, reading)?;
+    let bar = bar(&file, &args.common.trace);
     let report = report::report(&file, &args.question(), &mut |at| bar.set_position(at as u64))
-        .with_context(|| reading(&args.common))?;
+        .with_context(|| reading_of(&args.common))?;
     bar.finish_and_clear();
     let options = view::report::Options {
         style: style(),
@@ -98,11 +101,11 @@ fn report(args: &ReportArgs) -> Result<ExitCode> {
     Ok(ended(&args.common, report.cut.as_deref()))
 }
 
-fn bio(args: &BioArgs) -> Result<ExitCode> {
-    let file = open(&args.common.trace)?;
-    let bar = bar(&file, &args.common);
+fn bio(reading: Reading, args: &BioArgs) -> Result<ExitCode> {
+    let file = Opened::open(&args.common.trace, reading)?;
+    let bar = bar(&file, &args.common.trace);
     let found = timeline::timeline(&file, args.id, &mut |at| bar.set_position(at as u64))
-        .with_context(|| reading(&args.common))?;
+        .with_context(|| reading_of(&args.common))?;
     bar.finish_and_clear();
     let Some(timeline) = found else {
         bail!("{} has no bio #{}", args.common.trace.display(), args.id);
@@ -116,14 +119,14 @@ fn bio(args: &BioArgs) -> Result<ExitCode> {
     Ok(ended(&args.common, timeline.cut.as_deref()))
 }
 
-fn path(args: &PathArgs) -> Result<ExitCode> {
-    let file = open(&args.common.trace)?;
-    let bar = bar(&file, &args.common);
-    let wanted = wanted(&file, &args.subject).with_context(|| reading(&args.common))?;
+fn path(reading: Reading, args: &PathArgs) -> Result<ExitCode> {
+    let file = Opened::open(&args.common.trace, reading)?;
+    let bar = bar(&file, &args.common.trace);
+    let wanted = wanted(&file, &args.subject).with_context(|| reading_of(&args.common))?;
     let found = path::path(&file, &wanted, &mut |at| bar.set_position(at as u64))
-        .with_context(|| reading(&args.common))?;
+        .with_context(|| reading_of(&args.common))?;
     bar.finish_and_clear();
-    let Some(path) = found else { bail!("{} has no {}", args.common.trace.display(), name(&wanted)) };
+    let Some(path) = found else { bail!("{} has no {}", args.common.trace.display(), wanted) };
     let mut out = stdout();
     match args.common.format {
         Format::Text => view::path::write_text(&mut out, &path, &args.shape(), style())?,
@@ -133,12 +136,12 @@ fn path(args: &PathArgs) -> Result<ExitCode> {
     Ok(ended(&args.common, path.subject.cut.as_deref()))
 }
 
-fn why(args: &WhyArgs) -> Result<ExitCode> {
-    let file = open(&args.common.trace)?;
-    let bar = bar(&file, &args.common);
-    let wanted = wanted(&file, &args.subject).with_context(|| reading(&args.common))?;
+fn why(reading: Reading, args: &WhyArgs) -> Result<ExitCode> {
+    let file = Opened::open(&args.common.trace, reading)?;
+    let bar = bar(&file, &args.common.trace);
+    let wanted = wanted(&file, &args.subject).with_context(|| reading_of(&args.common))?;
     let why = why::why(&file, &wanted, &mut |at| bar.set_position(at as u64))
-        .with_context(|| format!("{}, {}", reading(&args.common), name(&wanted)))?;
+        .with_context(|| format!("{}, {}", reading_of(&args.common), wanted))?;
     bar.finish_and_clear();
     let mut out = stdout();
     match args.common.format {
@@ -149,11 +152,11 @@ fn why(args: &WhyArgs) -> Result<ExitCode> {
     Ok(ended(&args.common, why.subject.cut.as_deref()))
 }
 
-fn diff(args: &DiffArgs) -> Result<ExitCode> {
+fn diff(reading: Reading, args: &DiffArgs) -> Result<ExitCode> {
     let limits = limits(args)?;
     let mut names = diff::Names::default();
     let mut gather = |path: &Path| -> Result<diff::Run> {
-        let file = open(path)?;
+        let file = Opened::open(path, reading)?;
         diff::gather(&file, &mut names, &mut |_| {}).with_context(|| format!("reading {}", path.display()))
     };
     let (a, b) = (traces(&args.a)?, traces(&args.b)?);
@@ -177,7 +180,7 @@ fn diff(args: &DiffArgs) -> Result<ExitCode> {
     }
     out.flush()?;
     if let Some(cut) = &diff.cut {
-        eprintln!("iotrace-analyze: {cut}; everything before is compared");
+        eprintln!("iotrace-analyze: {cut}; everything else is compared");
         return Ok(ExitCode::from(CUT));
     }
     let passed: Vec<_> = limits.iter().filter_map(|limit| limit.passed(&diff)).collect();
@@ -215,11 +218,11 @@ fn traces(path: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn explain(args: &ExplainArgs) -> Result<ExitCode> {
-    let file = open(&args.common.trace)?;
-    let bar = bar(&file, &args.common);
+fn explain(reading: Reading, args: &ExplainArgs) -> Result<ExitCode> {
+    let file = Opened::open(&args.common.trace, reading)?;
+    let bar = bar(&file, &args.common.trace);
     let explanation = explain::explain(&file, &mut |at| bar.set_position(at as u64))
-        .with_context(|| reading(&args.common))?;
+        .with_context(|| reading_of(&args.common))?;
     bar.finish_and_clear();
     let mut out = stdout();
     match args.common.format {
@@ -231,7 +234,7 @@ fn explain(args: &ExplainArgs) -> Result<ExitCode> {
 }
 
 /// What is asked about, by number or by conditions.
-fn wanted(file: &TraceFile, args: &SubjectArgs) -> Result<Wanted> {
+fn wanted(file: &Trace, args: &SubjectArgs) -> Result<Wanted> {
     let conditions = args.conditions.conditions(None);
     match (args.wanted(), conditions.is_empty()) {
         (Some(wanted), true) => Ok(wanted),
@@ -250,18 +253,9 @@ fn wanted(file: &TraceFile, args: &SubjectArgs) -> Result<Wanted> {
     }
 }
 
-fn name(wanted: &Wanted) -> String {
-    match wanted {
-        Wanted::Io(id) => format!("I/O #{id}"),
-        Wanted::Bio(id) => format!("bio #{id}"),
-        Wanted::Syscall(name, 1) => format!("call of {name} in its workload"),
-        Wanted::Syscall(name, at) => format!("{at} calls of {name} in its workload"),
-    }
-}
-
-fn events(args: &EventsArgs) -> Result<ExitCode> {
-    let file = open(&args.common.trace)?;
-    let events::Times { time, marks } = events::times(&file).with_context(|| reading(&args.common))?;
+fn events(reading: Reading, args: &EventsArgs) -> Result<ExitCode> {
+    let file = Opened::open(&args.common.trace, reading)?;
+    let events::Times { time, marks } = events::times(&file).with_context(|| reading_of(&args.common))?;
     let conditions = args.conditions.conditions(args.layer.as_ref()).settled(&time, &marks)?;
     let (mut out, style, filter) = (stdout(), style(), args.filter(conditions));
     // No bar: the events themselves are on the terminal.
@@ -270,29 +264,25 @@ fn events(args: &EventsArgs) -> Result<ExitCode> {
         Format::Text => events::events(&file, &filter, &mut quiet, &mut |event| {
             view::events::write_line(&mut out, event, &time, style)
         })
-        .with_context(|| reading(&args.common))?,
+        .with_context(|| reading_of(&args.common))?,
         Format::Json => {
             let mut stream = view::events::JsonStream::default();
             let finished =
                 events::events(&file, &filter, &mut quiet, &mut |event| stream.write(&mut out, event, &time))
-                    .with_context(|| reading(&args.common))?;
-            stream.finish(&mut out, cut(&finished).as_deref())?;
+                    .with_context(|| reading_of(&args.common))?;
+            stream.finish(&mut out, finished.lost().as_deref())?;
             finished
         }
     };
     out.flush()?;
-    Ok(ended(&args.common, cut(&finished).as_deref()))
+    Ok(ended(&args.common, finished.lost().as_deref()))
 }
 
-fn cut(finished: &crate::reader::Finished) -> Option<String> {
-    finished.cut().map(|(offset, _, reason)| format!("at offset {offset}: {reason}"))
-}
-
-fn info(args: &InfoArgs) -> Result<ExitCode> {
-    let file = open(&args.common.trace)?;
-    let bar = bar(&file, &args.common);
+fn info(reading: Reading, args: &InfoArgs) -> Result<ExitCode> {
+    let file = Opened::open(&args.common.trace, reading)?;
+    let bar = bar(&file, &args.common.trace);
     let info =
-        info::info(&file, &mut |at| bar.set_position(at as u64)).with_context(|| reading(&args.common))?;
+        info::info(&file, &mut |at| bar.set_position(at as u64)).with_context(|| reading_of(&args.common))?;
     bar.finish_and_clear();
     let mut out = stdout();
     match args.common.format {
@@ -303,14 +293,14 @@ fn info(args: &InfoArgs) -> Result<ExitCode> {
     Ok(ended(&args.common, info.cut.as_deref()))
 }
 
-fn witness(args: &WitnessArgs) -> Result<ExitCode> {
-    let file = open(&args.common.trace)?;
+fn witness(reading: Reading, args: &WitnessArgs) -> Result<ExitCode> {
+    let file = Opened::open(&args.common.trace, reading)?;
     let path = args.witness.display();
     let text = std::fs::read(&args.witness).with_context(|| format!("reading {path}"))?;
     let said = witness::parse(&String::from_utf8_lossy(&text)).with_context(|| format!("reading {path}"))?;
-    let bar = bar(&file, &args.common);
+    let bar = bar(&file, &args.common.trace);
     let comparison = witness::compare(&file, &said, &mut |at| bar.set_position(at as u64))
-        .with_context(|| reading(&args.common))?;
+        .with_context(|| reading_of(&args.common))?;
     bar.finish_and_clear();
     let mut out = stdout();
     match args.common.format {

@@ -1,51 +1,37 @@
-//! How a file is made up, from the heads of its chunks alone.
+//! How a file is made up: from its index, or from the heads of its chunks if it has none.
 
-use iotrace_schemas::trace::FILE_HEADER;
-use iotrace_schemas::trace::chunk::{ChunkHead, ChunkKind, HEAD};
+use iotrace_schemas::event::KindId;
+use iotrace_schemas::trace::chunk::ChunkKind;
+use iotrace_schemas::trace::index::{IndexBuilder, Totals};
 use iotrace_schemas::trace::reader::TraceFile;
+use iotrace_schemas::trace::walk::Step;
 
-/// Sizes and counts of a file. Bytes unless said otherwise.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// Sizes and counts of a file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Census {
-    /// Length of the file.
+    /// Length of the file in bytes.
     pub file: u64,
-    /// Chunks of definitions.
-    pub definition_chunks: u64,
-    /// Chunks of events.
-    pub event_chunks: u64,
-    /// Events.
-    pub events: u64,
-    /// Event blocks as stored, with their heads.
-    pub stored: u64,
-    /// Event blocks unpacked.
-    pub unpacked: u64,
-    /// Clock of the first event, in instructions.
-    pub first_clock: Option<u64>,
-    /// Clock of the last event, in instructions.
-    pub last_clock: u64,
+    /// Sizes and counts of its chunks.
+    pub totals: Totals,
+    /// Events of each kind that occurs, by kind.
+    pub kinds: Vec<(KindId, u64)>,
 }
 
-/// Goes through the heads; stops where the file was cut.
+/// Looks up the totals, or goes through the heads.
 #[must_use]
 pub fn census(file: &TraceFile) -> Census {
-    let bytes = file.bytes();
-    let mut census = Census { file: bytes.len() as u64, ..Census::default() };
-    let mut offset = FILE_HEADER;
-    while let Some(Ok((head, payload))) = bytes.get(offset..).map(ChunkHead::open) {
-        offset += HEAD + payload.len();
-        match head.kind {
-            ChunkKind::Definitions => census.definition_chunks += 1,
-            ChunkKind::Events => {
-                census.event_chunks += 1;
-                census.events += u64::from(head.count);
-                census.stored += (HEAD + payload.len()) as u64;
-                census.unpacked += u64::from(head.unpacked);
-                census.first_clock =
-                    Some(census.first_clock.map_or(head.first_clock, |c| c.min(head.first_clock)));
-                census.last_clock = census.last_clock.max(head.last_clock);
+    let length = file.bytes().len() as u64;
+    if let Some(index) = file.index() {
+        return Census { file: length, totals: index.totals(), kinds: index.kinds().collect() };
+    }
+    let mut index = IndexBuilder::default();
+    for step in file.walk() {
+        if let Step::Chunk(at, chunk) = step {
+            index.add(at as u64, &chunk.head, chunk.kinds());
+            if chunk.head.kind == ChunkKind::End {
+                break;
             }
-            ChunkKind::End | ChunkKind::Unknown(_) => {}
         }
     }
-    census
+    Census { file: length, totals: index.totals(), kinds: index.kinds() }
 }

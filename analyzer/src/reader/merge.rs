@@ -15,7 +15,7 @@ const MOST_WAITING: usize = 64;
 #[derive(Debug, Default)]
 pub struct Merger {
     vcpus: usize,
-    queues: Vec<VecDeque<Block>>,
+    queues: Vec<VecDeque<Box<Block>>>,
     /// Next event in the first block of each queue.
     next: Vec<usize>,
     waiting: usize,
@@ -27,12 +27,21 @@ impl Merger {
         self.vcpus = vcpus as usize;
     }
 
-    /// Adds a block and gives what can be given.
-    pub fn add(&mut self, block: Block, give: &mut dyn FnMut(&Event<'_>) -> Flow) -> Flow {
-        let Some(first) = block.get(0) else { return Flow::Continue };
-        let vcpu = usize::from(first.vcpu);
+    /// Adds a block and gives what can be given. A block whose events were all given at once comes back.
+    pub fn add(
+        &mut self,
+        block: Box<Block>,
+        back: &mut Option<Box<Block>>,
+        give: &mut dyn FnMut(&Event<'_>) -> Flow,
+    ) -> Flow {
+        if block.is_empty() {
+            return Flow::Continue;
+        }
+        let vcpu = usize::from(block.vcpu());
         if self.vcpus <= 1 && self.waiting == 0 && vcpu == 0 {
-            return give_all(&block, give);
+            let flow = give_all(&block, give);
+            *back = Some(block);
+            return flow;
         }
         if self.queues.len() <= vcpu {
             self.queues.resize_with(vcpu + 1, VecDeque::new);

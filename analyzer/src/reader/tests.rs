@@ -1,6 +1,5 @@
 use super::*;
 use iotrace_schemas::definition::TraceInfo;
-use iotrace_schemas::trace::columns::BlockBuilder;
 use iotrace_schemas::trace::writer::TraceWriter;
 
 #[derive(Default)]
@@ -14,20 +13,20 @@ impl Visitor for Clocks {
 }
 
 /// A trace of blocks: vCPU and clocks.
-fn trace(vcpus: u32, blocks: &[(u16, &[u64])]) -> TraceFile {
+fn trace(vcpus: u32, blocks: &[(u16, &[u64])]) -> Trace {
     let mut writer = TraceWriter::new(Vec::new()).unwrap();
     writer.definitions(&[Definition::Trace(TraceInfo { vcpus, ..TraceInfo::default() })]).unwrap();
     for (vcpu, clocks) in blocks {
-        let mut block = BlockBuilder::default();
         for &clock in *clocks {
-            block.push(&Event { kind: 64, vcpu: *vcpu, clock, context: 0, task: 0, stack: 0, words: &[] });
+            let event = Event { kind: 64, vcpu: *vcpu, clock, context: 0, task: 0, stack: 0, words: &[] };
+            writer.event(&event).unwrap();
         }
-        writer.events_of(*vcpu, &mut block).unwrap();
+        writer.flush().unwrap();
     }
-    TraceFile::from_bytes(writer.finish().unwrap()).unwrap()
+    Trace::from_bytes(writer.finish().unwrap()).unwrap()
 }
 
-fn given(file: &TraceFile, most: usize) -> (Vec<(u16, u64)>, Finished) {
+fn given(file: &Trace, most: usize) -> (Vec<(u16, u64)>, Finished) {
     let mut clocks = Clocks(Vec::new(), most);
     let finished = read(file, &mut clocks, &mut |_| {}).unwrap();
     (clocks.0, finished)
@@ -56,7 +55,13 @@ fn who_has_seen_enough_gets_no_more() {
 
 #[test]
 fn the_census_needs_no_payload() {
-    let counted = census(&trace(1, &[(0, &[1, 2, 3]), (0, &[4])]));
-    assert_eq!((counted.events, counted.event_chunks, counted.definition_chunks), (4, 2, 1));
-    assert_eq!((counted.first_clock, counted.last_clock), (Some(1), 4));
+    let whole = trace(1, &[(0, &[1, 2, 3]), (0, &[4])]);
+    let counted = census(&whole);
+    let totals = counted.totals;
+    assert_eq!((totals.events, totals.event_chunks, totals.definition_chunks), (4, 2, 1));
+    assert_eq!((totals.first_clock, totals.last_clock, &counted.kinds[..]), (1, 4, &[(64, 4)][..]));
+    let mut cut = whole.bytes().to_vec();
+    cut.pop();
+    let by_heads = census(&Trace::from_bytes(cut).unwrap());
+    assert_eq!((by_heads.totals, by_heads.kinds), (counted.totals, counted.kinds));
 }

@@ -33,21 +33,22 @@ fn trace(out: &mut dyn Write, info: &Info, style: Style) -> io::Result<()> {
 
 fn contents(out: &mut dyn Write, info: &Info, style: Style) -> io::Result<()> {
     let (census, definitions) = (&info.census, &info.definitions);
+    let totals = &census.totals;
     writeln!(out, "\n{}", style.heading("File"))?;
     writeln!(
         out,
         "  {} in {} blocks of events and {} of definitions",
         text::bytes(census.file),
-        census.event_chunks,
-        census.definition_chunks
+        totals.event_chunks,
+        totals.definition_chunks
     )?;
-    let per = |bytes: u64| bytes as f64 / census.events.max(1) as f64;
+    let per = |bytes: u64| bytes as f64 / totals.events.max(1) as f64;
     writeln!(
         out,
         "  {} events, {:.2} bytes each ({:.1} unpacked)",
-        text::grouped(census.events),
-        per(census.stored),
-        per(census.unpacked)
+        text::grouped(totals.events),
+        per(totals.stored),
+        per(totals.unpacked)
     )?;
     writeln!(
         out,
@@ -58,12 +59,12 @@ fn contents(out: &mut dyn Write, info: &Info, style: Style) -> io::Result<()> {
         definitions.symbols.len(),
         definitions.constants.len()
     )?;
-    let end = info.cut.as_deref().map_or("complete".into(), |cut| style.alarm(&format!("cut {cut}")));
+    let end = info.cut.as_deref().map_or("complete".into(), |cut| style.alarm(cut));
     writeln!(out, "  {end}")
 }
 
 fn life(out: &mut dyn Write, info: &Info, style: Style) -> io::Result<()> {
-    let (first, last) = (info.census.first_clock.unwrap_or(0), info.census.last_clock);
+    let (first, last) = (info.census.totals.first_clock, info.census.totals.last_clock);
     writeln!(out, "\n{}", style.heading("The guest"))?;
     writeln!(out, "  instructions {} to {}", text::grouped(first), text::grouped(last))?;
     if let Some(ns) = info.time.between(first, last) {
@@ -108,7 +109,7 @@ fn kinds(out: &mut dyn Write, info: &Info, style: Style) -> io::Result<()> {
         ("where", Align::Left),
     ];
     let mut table = Table::new(heads);
-    for (kind, count) in &info.kinds {
+    for (kind, count) in &info.census.kinds {
         let probe = info.definitions.probes.get(kind);
         let place = probe.map_or(String::new(), |p| {
             let source = if p.file.is_empty() { String::new() } else { format!(" {}:{}", p.file, p.line) };
@@ -130,7 +131,8 @@ fn kinds(out: &mut dyn Write, info: &Info, style: Style) -> io::Result<()> {
 /// # Errors
 /// Those of `out`.
 pub fn write_json(out: &mut dyn Write, info: &Info) -> io::Result<()> {
-    let census = &info.census;
+    let (census, totals) = (&info.census, &info.census.totals);
+    let first_clock = Some(totals.first_clock).filter(|_| totals.events > 0);
     let marks: Vec<_> = info.marks.iter().map(|mark| {
         object!({ "code": mark.code, "name": mark_name(mark.code), "clock": mark.clock, "ns": info.time.ns(mark.clock) })
     }).collect();
@@ -144,13 +146,14 @@ pub fn write_json(out: &mut dyn Write, info: &Info) -> io::Result<()> {
             "trace": json::trace(&info.definitions),
             "file": {
                 "bytes": census.file,
-                "event_blocks": census.event_chunks,
-                "definition_blocks": census.definition_chunks,
-                "events": census.events,
-                "stored_bytes": census.stored,
-                "unpacked_bytes": census.unpacked,
-                "first_clock": census.first_clock,
-                "last_clock": census.last_clock,
+                "event_blocks": totals.event_chunks,
+                "definition_blocks": totals.definition_chunks,
+                "landmark_blocks": totals.landmark_chunks,
+                "events": totals.events,
+                "stored_bytes": totals.stored,
+                "unpacked_bytes": totals.unpacked,
+                "first_clock": first_clock,
+                "last_clock": totals.last_clock,
             },
             "complete": info.cut.is_none(),
             "cut": info.cut,
@@ -159,7 +162,7 @@ pub fn write_json(out: &mut dyn Write, info: &Info) -> io::Result<()> {
             "power_off": info.power_off,
             "halts": info.halts,
             "corrections": { "count": info.corrections.0, "largest": info.corrections.1 },
-            "kinds": info.kinds.iter().map(|(kind, count)| kind_json(info, *kind, *count)).collect::<Vec<_>>(),
+            "kinds": info.census.kinds.iter().map(|(kind, count)| kind_json(info, *kind, *count)).collect::<Vec<_>>(),
             "warnings": json::warnings(&info.warnings),
         }),
     )

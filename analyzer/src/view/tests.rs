@@ -10,10 +10,10 @@ use crate::analysis::subject::Wanted;
 use crate::analysis::{diff, explain, info, report, timeline, why, witness};
 use crate::guest::{Guest, buffered, changed_write, direct_write, small};
 use crate::model::{BlockKind, Comm};
-use iotrace_schemas::trace::reader::TraceFile;
+use crate::reader::Trace;
 
-fn file() -> TraceFile {
-    TraceFile::from_bytes(small().file()).unwrap()
+fn file() -> Trace {
+    Trace::from_bytes(small().file()).unwrap()
 }
 
 fn text(write: impl FnOnce(&mut Vec<u8>) -> std::io::Result<()>) -> String {
@@ -32,7 +32,7 @@ fn report() {
 }
 
 fn of(guest: &Guest, question: &Question) -> report::Report {
-    let file = TraceFile::from_bytes(guest.file()).unwrap();
+    let file = Trace::from_bytes(guest.file()).unwrap();
     report::report(&file, question, &mut |_| {}).unwrap()
 }
 
@@ -61,7 +61,7 @@ fn report_of_system_calls_as_json() {
 
 #[test]
 fn bio_with_its_cause() {
-    let file = TraceFile::from_bytes(buffered().file()).unwrap();
+    let file = Trace::from_bytes(buffered().file()).unwrap();
     let timeline = timeline::timeline(&file, 1, &mut |_| {}).unwrap().unwrap();
     let text = text(|out| super::bio::write_text(out, &timeline, Style::default()));
     insta::assert_snapshot!(text.lines().take(8).collect::<Vec<_>>().join("\n"));
@@ -91,8 +91,8 @@ fn a_bio_that_is_not_there() {
     assert!(timeline::timeline(&file(), 99, &mut |_| {}).unwrap().is_none());
 }
 
-fn way() -> TraceFile {
-    TraceFile::from_bytes(direct_write().file()).unwrap()
+fn way() -> Trace {
+    Trace::from_bytes(direct_write().file()).unwrap()
 }
 
 #[test]
@@ -128,7 +128,7 @@ fn explanation_of_a_direct_write() {
 fn compared(a: &Guest, b: &Guest, recordings: usize) -> diff::Diff {
     let mut names = diff::Names::default();
     let mut gather = |guest: &Guest| {
-        let file = TraceFile::from_bytes(guest.file()).unwrap();
+        let file = Trace::from_bytes(guest.file()).unwrap();
         diff::gather(&file, &mut names, &mut |_| {}).unwrap()
     };
     let runs: Vec<_> = (0..recordings).map(|_| (gather(a), gather(b))).collect();

@@ -15,7 +15,6 @@ use iotrace_schemas::definition::{
     At, Constant, Definition, Device, Probe, Register, Success, Symbol, TraceInfo,
 };
 use iotrace_schemas::event::{self, Event, FIRST_PROBE};
-use iotrace_schemas::trace::columns::BlockBuilder;
 use iotrace_schemas::trace::writer::TraceWriter;
 use std::collections::BTreeMap;
 
@@ -285,9 +284,8 @@ impl Guest {
         let mut writer = TraceWriter::new(Vec::new()).unwrap();
         writer.definitions(&self.definitions).unwrap();
         for events in self.events.chunks(16) {
-            let mut block = BlockBuilder::default();
-            events.iter().for_each(|owned| block.push(&owned.event()));
-            writer.events_of(0, &mut block).unwrap();
+            events.iter().for_each(|owned| writer.event(&owned.event()).unwrap());
+            writer.flush().unwrap();
         }
         writer.finish().unwrap()
     }

@@ -38,7 +38,7 @@ pub fn compare(runs: &[(Run, Run)], names: &Names, called: [&str; 2]) -> Diff {
     diff.cut = runs
         .iter()
         .flat_map(|(a, b)| [(called[0], a), (called[1], b)])
-        .find_map(|(name, run)| run.cut.as_ref().map(|cut| format!("{name} was cut {cut}")));
+        .find_map(|(name, run)| run.cut.as_ref().map(|cut| format!("{name} {cut}")));
     diff.equal = diff.pairs.is_empty() && diff.unpaired.is_empty() && diff.functions.is_empty();
     diff.headline = headline(&diff, paired.iter().map(|paired| paired.pairs.len()).sum());
     diff

@@ -10,11 +10,11 @@ use crate::context::TimeKeeper;
 use crate::model::{
     Bio, Call, CallEnd, CallId, Definitions, Handover, HandoverKind, Io, IoId, TimeMap, WorkloadMark,
 };
-use crate::reader::{Flow, Visitor, read};
+use crate::reader::{Flow, Trace, Visitor, read};
 use crate::stitch::{Sink, Stitcher};
 use iotrace_schemas::definition::Definition;
 use iotrace_schemas::event::{Event, KindId, MMIO_READ, MMIO_WRITE};
-use iotrace_schemas::trace::reader::{ReadError, TraceFile};
+use iotrace_schemas::trace::reader::ReadError;
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 
@@ -42,7 +42,7 @@ pub struct Run {
     pub time: TimeMap,
     /// What the trace says about itself.
     pub definitions: Definitions,
-    /// The file was cut: where and why.
+    /// The file was cut or is damaged: where and why.
     pub cut: Option<String>,
 }
 
@@ -75,7 +75,7 @@ impl Names {
 ///
 /// # Errors
 /// [`ReadError`].
-pub fn gather(file: &TraceFile, names: &mut Names, progress: Progress<'_>) -> Result<Run, ReadError> {
+pub fn gather(file: &Trace, names: &mut Names, progress: Progress<'_>) -> Result<Run, ReadError> {
     let mut reading = Reading {
         names,
         stitcher: Stitcher::default(),

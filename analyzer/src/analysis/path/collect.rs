@@ -8,11 +8,11 @@ use crate::analysis::describe::Describer;
 use crate::analysis::objects::Objects;
 use crate::analysis::subject::Subject;
 use crate::model::{Call, CallEnd, CallId, Definitions, Handover, IrqRef, Level, Switch};
-use crate::reader::{Flow, Visitor, read};
+use crate::reader::{Flow, Trace, Visitor, read};
 use crate::stitch::{Sink, Stitcher};
 use iotrace_schemas::definition::Definition;
 use iotrace_schemas::event::{Event, FIRST_PROBE, KindId};
-use iotrace_schemas::trace::reader::{ReadError, TraceFile};
+use iotrace_schemas::trace::reader::ReadError;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 /// An event of a context: a call, or something in one.
@@ -68,7 +68,7 @@ pub struct Collected {
 
 /// Picks up what belongs to a subject.
 pub fn collect(
-    file: &TraceFile,
+    file: &Trace,
     subject: &Subject,
     progress: Progress<'_>,
 ) -> Result<(Collected, Definitions, Describer), ReadError> {

@@ -4,11 +4,11 @@ use super::Context;
 use crate::analysis::Progress;
 use crate::analysis::describe::Describer;
 use crate::model::{Call, CallEnd, CallId, Definitions, Handover, IrqRef, Switch};
-use crate::reader::{Flow, Visitor, read};
+use crate::reader::{Flow, Trace, Visitor, read};
 use crate::stitch::{Sink, Stitcher};
 use iotrace_schemas::definition::Definition;
 use iotrace_schemas::event::{Event, KindId};
-use iotrace_schemas::trace::reader::{ReadError, TraceFile};
+use iotrace_schemas::trace::reader::ReadError;
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 
@@ -50,7 +50,7 @@ pub struct Seen {
 
 /// Gathers what happened from one clock to another. What began before and was still going on is in it too.
 pub fn gather(
-    file: &TraceFile,
+    file: &Trace,
     from: u64,
     to: u64,
     progress: Progress<'_>,

@@ -2,7 +2,7 @@
 
 use crate::analysis::diff::{Both, Change, Diff, Names, compare, gather};
 use crate::guest::{Guest, direct_write};
-use iotrace_schemas::trace::reader::TraceFile;
+use crate::reader::Trace;
 use serde_json::Value;
 
 const ALERT: &str = "</script><script>alert(1)</script>\"&'";
@@ -33,9 +33,8 @@ fn named(mut guest: Guest) -> Guest {
 
 fn compared(a: &Guest, b: &Guest) -> Diff {
     let mut names = Names::default();
-    let mut run = |guest: &Guest| {
-        gather(&TraceFile::from_bytes(guest.file()).unwrap(), &mut names, &mut |_| {}).unwrap()
-    };
+    let mut run =
+        |guest: &Guest| gather(&Trace::from_bytes(guest.file()).unwrap(), &mut names, &mut |_| {}).unwrap();
     let runs = [(run(a), run(b))];
     compare(&runs, &names, ["a.iot", ALERT])
 }

@@ -10,17 +10,13 @@ mod original;
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use copies::Copies;
-use iotrace_schemas::event::Event;
-use iotrace_schemas::trace::columns::BlockBuilder;
-use iotrace_schemas::trace::reader::TraceFile;
+use iotrace_analyzer::reader::Trace;
+use iotrace_schemas::event::MAX_WORDS;
 use iotrace_schemas::trace::writer::{TraceWriter, WriteError};
 use original::{Original, Recorded};
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
-
-/// Words in a block, as the plugin fills them: four for each event, and the event's own.
-const BLOCK: usize = 128 * 1024;
 
 /// Makes a long trace out of a real one.
 #[derive(Debug, Parser)]
@@ -41,7 +37,7 @@ struct Args {
 
 fn main() -> Result<()> {
     let args = Args::parse();
-    let file = TraceFile::open(&args.real)?;
+    let file = Trace::open(&args.real, None)?;
     let original =
         Original::read(&file).with_context(|| format!("reading the workload of {}", args.real.display()))?;
     let writing = || format!("writing {}", args.output.display());
@@ -57,48 +53,22 @@ fn write<W: Write>(original: &Original, events: u64, seed: u64, out: W) -> Resul
     let [head, section, tail] = [&original.head, &original.section, &original.tail].map(|e| e.len() as u64);
     ensure!(section > 0, "nothing happens between the marks");
     let copies = events.saturating_sub(head + tail).div_ceil(section).max(1);
-    let mut blocks = Blocks { trace: TraceWriter::new(out)?, block: BlockBuilder::default(), words: 0 };
-    blocks.trace.definitions(&original.definitions)?;
-    original.head.iter().try_for_each(|event| blocks.push(&event.event()))?;
+    let mut trace = TraceWriter::new(out)?;
+    trace.definitions(&original.definitions)?;
+    original.head.iter().try_for_each(|event| trace.event(&event.event()))?;
     let mut moves = Copies::new(original, seed);
     for _ in 0..copies {
         moves.next_copy();
-        original.section.iter().try_for_each(|event| blocks.add(&mut moves, event))?;
+        original.section.iter().try_for_each(|event| add(&mut trace, &mut moves, event))?;
     }
-    original.tail.iter().try_for_each(|event| blocks.add(&mut moves, event))?;
-    let (out, written) = blocks.finish()?;
-    Ok((out, written, copies))
+    original.tail.iter().try_for_each(|event| add(&mut trace, &mut moves, event))?;
+    let written = trace.events();
+    Ok((trace.finish()?, written, copies))
 }
 
-struct Blocks<W: Write> {
-    trace: TraceWriter<W>,
-    block: BlockBuilder,
-    words: usize,
-}
-
-impl<W: Write> Blocks<W> {
-    fn add(&mut self, moves: &mut Copies, event: &Recorded) -> Result<(), WriteError> {
-        let (mut words, length) = ([0; iotrace_schemas::event::MAX_WORDS], event.words.len());
-        let event = moves.moved(event, &mut words[..length]);
-        self.push(&event)
-    }
-
-    fn push(&mut self, event: &Event<'_>) -> Result<(), WriteError> {
-        self.words += 4 + event.words.len();
-        self.block.push(event);
-        if self.words >= BLOCK { self.flush() } else { Ok(()) }
-    }
-
-    fn flush(&mut self) -> Result<(), WriteError> {
-        self.words = 0;
-        self.trace.events_of(0, &mut self.block)
-    }
-
-    fn finish(mut self) -> Result<(W, u64), WriteError> {
-        self.flush()?;
-        let events = self.trace.events();
-        Ok((self.trace.finish()?, events))
-    }
+fn add<W: Write>(trace: &mut TraceWriter<W>, moves: &mut Copies, event: &Recorded) -> Result<(), WriteError> {
+    let (mut words, length) = ([0; MAX_WORDS], event.words.len());
+    trace.event(&moves.moved(event, &mut words[..length]))
 }
 
 #[cfg(test)]

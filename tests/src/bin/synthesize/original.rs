@@ -2,10 +2,9 @@
 
 use anyhow::{Result, ensure};
 use iotrace_analyzer::model::Definitions;
-use iotrace_analyzer::reader::{Flow, Visitor, read};
+use iotrace_analyzer::reader::{Flow, Trace, Visitor, read};
 use iotrace_schemas::definition::{Definition, Probe};
 use iotrace_schemas::event::{CLOCK, Event, KERNEL_HALF, MARK, MARK_BEGIN, MARK_END, TASK};
-use iotrace_schemas::trace::reader::TraceFile;
 use std::collections::{BTreeMap, HashSet};
 
 /// The kernel's image and its modules lie from here on (`__START_KERNEL_map`, x86-64): what is there stays.
@@ -73,7 +72,7 @@ impl Original {
     ///
     /// # Errors
     /// A trace that cannot be read, of several vCPUs, or without marks around a workload.
-    pub fn read(file: &TraceFile) -> Result<Self> {
+    pub fn read(file: &Trace) -> Result<Self> {
         let mut original = Self::default();
         let finished = read(file, &mut original, &mut |_| {})?;
         let vcpus = finished.definitions.trace.vcpus;

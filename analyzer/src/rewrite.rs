@@ -1,0 +1,119 @@
+//! Traces made out of traces. Each goes the one way: events of a reader, into a writer.
+//!
+//! - [`recover`]: what can be read of a damaged file, as a sound one.
+//! - [`slice`]: a part of a trace, by time, task or I/O.
+//! - [`cat`]: several parts of one recording, one behind the other.
+
+mod cat;
+mod recover;
+mod slice;
+
+pub use cat::cat;
+pub use recover::{Recovered, recover};
+pub use slice::{Part, slice};
+
+use crate::analysis::conditions::NoVirtualTime;
+use iotrace_schemas::definition::{Definition, Note, Severity};
+use iotrace_schemas::event::Event;
+use iotrace_schemas::trace::reader::ReadError;
+use iotrace_schemas::trace::writer::{TraceWriter, WriteError, create};
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::{Path, PathBuf};
+
+/// Why no trace was made.
+#[derive(Debug, thiserror::Error)]
+pub enum RewriteError {
+    /// A trace cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The new one cannot be written.
+    #[error("cannot write {path}: {source}")]
+    Write {
+        /// The new trace.
+        path: PathBuf,
+        /// What is in the way.
+        source: WriteError,
+    },
+    /// A window of virtual time was asked for, and the trace has none.
+    #[error(transparent)]
+    Time(#[from] NoVirtualTime),
+    /// What was asked for is not in the trace.
+    #[error("the trace has no {what}")]
+    Nothing {
+        /// What was asked for.
+        what: String,
+    },
+    /// Traces are not parts of one recording.
+    #[error("{path} does not go behind {before}: {reason}")]
+    Apart {
+        /// The trace.
+        path: PathBuf,
+        /// The one before it.
+        before: PathBuf,
+        /// What is different.
+        reason: String,
+    },
+}
+
+/// A new trace, and how it fares. One that does not come to its end is removed.
+struct Output {
+    path: PathBuf,
+    trace: Option<TraceWriter<BufWriter<File>>>,
+    failed: Option<WriteError>,
+}
+
+impl Drop for Output {
+    fn drop(&mut self) {
+        let unfinished = self.trace.take().is_some();
+        if unfinished && std::fs::metadata(&self.path).is_ok_and(|file| file.is_file()) {
+            // Whoever asked for it is told of the error that led here.
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+impl Output {
+    fn create(path: &Path) -> Result<Self, RewriteError> {
+        let failed = |source| RewriteError::Write { path: path.to_owned(), source };
+        let file = create(path).map_err(|e| failed(e.into()))?;
+        let trace = TraceWriter::new(BufWriter::new(file)).map_err(failed)?;
+        Ok(Self { path: path.to_owned(), trace: Some(trace), failed: None })
+    }
+
+    /// Adds a definition.
+    fn define(&mut self, definition: &Definition) {
+        self.attempt(|trace| trace.definitions(std::slice::from_ref(definition)));
+    }
+
+    /// Adds an event.
+    fn event(&mut self, event: &Event<'_>) {
+        self.attempt(|trace| trace.event(event));
+    }
+
+    /// Adds a note about how it was made.
+    fn note(&mut self, severity: Severity, topic: &str, text: String) {
+        self.define(&Definition::Note(Note { severity, topic: topic.into(), text }));
+    }
+
+    fn attempt(&mut self, write: impl FnOnce(&mut TraceWriter<BufWriter<File>>) -> Result<(), WriteError>) {
+        if let (None, Some(trace)) = (&self.failed, &mut self.trace) {
+            self.failed = write(trace).err();
+        }
+    }
+
+    /// Ends it; returns how many events are in it.
+    fn finish(mut self) -> Result<u64, RewriteError> {
+        let failed = |source| RewriteError::Write { path: self.path.clone(), source };
+        if let Some(error) = self.failed.take() {
+            return Err(failed(error));
+        }
+        let Some(trace) = self.trace.take() else { return Ok(0) };
+        let events = trace.events();
+        trace.finish().map_err(failed)?;
+        Ok(events)
+    }
+}
+
+#[cfg(test)]
+mod tests;

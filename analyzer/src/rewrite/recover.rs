@@ -1,0 +1,62 @@
+//! What can be read of a damaged file, as a sound one.
+
+use super::{Output, RewriteError};
+use crate::analysis::Progress;
+use crate::model::Definitions;
+use crate::reader::{Finished, Flow, Trace, Visitor, read};
+use iotrace_schemas::definition::{Definition, Severity};
+use iotrace_schemas::event::Event;
+use std::path::Path;
+
+/// What was recovered, and what is lost.
+#[derive(Debug)]
+pub struct Recovered {
+    /// Events in the new trace.
+    pub events: u64,
+    /// What is lost, place by place, for people; nothing if the file was sound.
+    pub lost: Vec<String>,
+}
+
+/// Copies all that can be read of a trace into a sound one, with notes about what is lost.
+///
+/// # Errors
+/// [`RewriteError`].
+pub fn recover(trace: &Trace, to: &Path, progress: Progress<'_>) -> Result<Recovered, RewriteError> {
+    let mut copy = Copy(Output::create(to)?);
+    let finished = read(trace, &mut copy, progress)?;
+    let Copy(mut output) = copy;
+    let lost = lost(&finished);
+    for text in &lost {
+        output.note(Severity::Warning, "recovered", text.clone());
+    }
+    Ok(Recovered { events: output.finish()?, lost })
+}
+
+fn lost(finished: &Finished) -> Vec<String> {
+    let mut lost: Vec<String> = finished.damage.iter().map(ToString::to_string).collect();
+    if let Some((offset, bytes, reason)) = finished.cut() {
+        lost.push(format!("the file ends at offset {offset}, {bytes} bytes are lost: {reason}"));
+    }
+    for (count, what) in [
+        (finished.more_damage, "further places of the file cannot be read"),
+        (finished.unknown_chunks, "chunks of unknown kinds were not copied"),
+        (finished.unknown_columns, "columns of unknown numbers were not copied"),
+        (finished.definitions.skipped, "definitions of unknown kinds were not copied"),
+    ] {
+        lost.extend((count > 0).then(|| format!("{count} {what}")));
+    }
+    lost
+}
+
+struct Copy(Output);
+
+impl Visitor for Copy {
+    fn define(&mut self, definition: &Definition) {
+        self.0.define(definition);
+    }
+
+    fn event(&mut self, _: &Definitions, event: &Event<'_>) -> Flow {
+        self.0.event(event);
+        if self.0.failed.is_some() { Flow::Stop } else { Flow::Continue }
+    }
+}

@@ -1,0 +1,173 @@
+use super::*;
+use crate::analysis::conditions::Conditions;
+use crate::analysis::report::{Question, Report, report};
+use crate::analysis::subject::Wanted;
+use crate::analysis::verify::verify;
+use crate::guest::{buffered, changed_write, direct_write, small};
+use crate::reader::Trace;
+use std::fs;
+use tempfile::TempDir;
+
+struct Place(TempDir);
+
+impl Place {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn sliced(&self, name: &str, part: &Part) -> Trace {
+        let to = self.path(name);
+        slice(&whole(), part, &to, &mut |_| {}).unwrap();
+        opened(&to)
+    }
+}
+
+fn whole() -> Trace {
+    Trace::from_bytes(direct_write().file()).unwrap()
+}
+
+fn opened(path: &Path) -> Trace {
+    let trace = Trace::open(path, Some(2)).unwrap();
+    let verified = verify(&trace, &mut |_| {}).unwrap();
+    assert_eq!(
+        verified.findings.iter().filter(|f| !f.text.contains("which no definition")).count(),
+        0,
+        "{verified:?}"
+    );
+    trace
+}
+
+fn told(trace: &Trace) -> Report {
+    report(trace, &Question { all: true, ..Question::default() }, &mut |_| {}).unwrap()
+}
+
+fn clocks(from: u64, to: u64) -> Part {
+    let conditions = Conditions { clock: Some(from..=to), ..Conditions::default() };
+    Part { conditions, subject: None }
+}
+
+#[test]
+fn a_sound_file_is_recovered_whole() {
+    let (place, guest) = (Place::new(), small());
+    let to = place.path("out.iot");
+    let trace = Trace::from_bytes(guest.file()).unwrap();
+    let recovered = recover(&trace, &to, &mut |_| {}).unwrap();
+    assert_eq!((recovered.events, recovered.lost.len()), (guest.events.len() as u64, 0));
+    assert_eq!(told(&opened(&to)).bios, told(&trace).bios);
+}
+
+#[test]
+fn damage_in_the_middle_costs_its_block_and_is_noted() {
+    let (place, guest) = (Place::new(), small());
+    let mut bytes = guest.file();
+    let (index, damaged) = {
+        let file = Trace::from_bytes(bytes.clone()).unwrap();
+        let block = file.index().unwrap().events().nth(1).unwrap();
+        (block.count, block.offset as usize + 100)
+    };
+    bytes[damaged] ^= 4;
+    let trace = Trace::from_bytes(bytes).unwrap();
+    let to = place.path("out.iot");
+    let recovered = recover(&trace, &to, &mut |_| {}).unwrap();
+    assert_eq!(recovered.events, guest.events.len() as u64 - u64::from(index));
+    assert!(recovered.lost[0].contains(&format!("1 chunks with {index} events")), "{:?}", recovered.lost);
+    let report = told(&opened(&to));
+    assert!(report.warnings.iter().any(|w| w.topic == "recovered" && w.text == recovered.lost[0]));
+}
+
+#[test]
+fn a_window_is_told_as_in_the_whole() {
+    let place = Place::new();
+    let guest = direct_write();
+    let (from, to) = (guest.events[20].clock, guest.events[60].clock);
+    let sliced = place.sliced("part.iot", &clocks(from, to));
+    let inside = guest.events.iter().filter(|e| (from..=to).contains(&e.clock)).count() as u64;
+    let report = told(&sliced);
+    let landmarks = report.events - inside;
+    assert!(landmarks > 0 && landmarks < 20, "{landmarks}");
+    assert_eq!(report.devices, told(&whole()).devices);
+    assert_eq!(report.time.ns(from), told(&whole()).time.ns(from));
+}
+
+#[test]
+fn the_slice_of_an_io_tells_it_alike() {
+    let place = Place::new();
+    let part = Part { subject: Some(Wanted::Io(1)), ..Part::default() };
+    let sliced = place.sliced("io.iot", &part);
+    let (part, all) = (told(&sliced), told(&whole()));
+    assert!(part.events <= all.events);
+    assert_eq!(part.ios[0].entered, all.ios[0].entered);
+    assert_eq!(part.ios[0].left, all.ios[0].left);
+    assert_eq!(
+        part.bios.first().map(|bio| bio.stages.clone()),
+        all.bios.first().map(|bio| bio.stages.clone())
+    );
+}
+
+#[test]
+fn the_slice_of_a_task_leaves_the_others_out() {
+    let place = Place::new();
+    let trace = Trace::from_bytes(buffered().file()).unwrap();
+    let conditions = Conditions { task: Some("kworker/u2:1".into()), ..Conditions::default() };
+    let to = place.path("task.iot");
+    let part = Part { conditions, subject: None };
+    let events = slice(&trace, &part, &to, &mut |_| {}).unwrap();
+    assert!(events < told(&trace).events, "{events}");
+    assert!(told(&opened(&to)).ios.is_empty());
+}
+
+#[test]
+fn what_is_not_there_is_named() {
+    let part = Part { subject: Some(Wanted::Io(77)), ..Part::default() };
+    let error = slice(&whole(), &part, &Place::new().path("x.iot"), &mut |_| {}).unwrap_err();
+    assert_eq!(error.to_string(), "the trace has no I/O #77");
+}
+
+#[test]
+fn windows_one_behind_the_other_are_the_whole() {
+    let (place, guest) = (Place::new(), direct_write());
+    let middle = guest.events[50].clock;
+    let part = |name: &str, from, to| (place.path(name), place.sliced(name, &clocks(from, to)));
+    let parts = [part("a.iot", 0, middle), part("b.iot", middle + 1, u64::MAX)];
+    let to = place.path("both.iot");
+    let events = cat(&parts, &to, &mut |_| {}).unwrap();
+    let (both, whole) = (told(&opened(&to)), told(&whole()));
+    assert_eq!(events, whole.events);
+    assert_eq!((both.bios, both.ios), (whole.bios, whole.ios));
+    assert_eq!(both.definitions.notes.iter().filter(|note| note.topic == "slice").count(), 2);
+}
+
+#[test]
+fn what_does_not_belong_together_is_refused() {
+    let place = Place::new();
+    let to = place.path("both.iot");
+    let apart = |a: Vec<u8>, b: Vec<u8>| {
+        let [a, b] = [a, b].map(|bytes| Trace::from_bytes(bytes).unwrap());
+        let error = cat(&[("a.iot".into(), a), ("b.iot".into(), b)], &to, &mut |_| {}).unwrap_err();
+        assert!(!to.exists(), "what was begun is removed");
+        error.to_string()
+    };
+    let same = apart(direct_write().file(), direct_write().file());
+    assert!(same.starts_with("b.iot does not go behind a.iot: it has events at clock"), "{same}");
+    let other = apart(direct_write().file(), changed_write().file());
+    assert!(other.contains("b.iot does not go behind a.iot: "), "{other}");
+}
+
+#[test]
+fn an_output_that_cannot_be_written_is_named() {
+    let error = recover(&whole(), Path::new("/nowhere/x.iot"), &mut |_| {}).unwrap_err();
+    assert!(error.to_string().starts_with("cannot write /nowhere/x.iot: No such file"), "{error}");
+    let error = recover(&whole(), Path::new("/dev/full"), &mut |_| {}).unwrap_err();
+    assert!(error.to_string().contains("No space left on device"), "{error}");
+    let (place, trace) = (Place::new(), whole());
+    let path = place.path("locked.iot");
+    let held = create(&path).unwrap();
+    let error = recover(&trace, &path, &mut |_| {}).unwrap_err();
+    assert!(error.to_string().contains("another program is writing it"), "{error}");
+    drop(held);
+    fs::remove_file(&path).unwrap();
+}
