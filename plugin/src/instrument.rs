@@ -1,11 +1,12 @@
 //! Translation time: decides what is attached to an instruction.
 //!
 //! In: places (functions, returns, code that accesses devices), a block that QEMU translates. Out: sites
-//! attached to its instructions. An instruction that is no such place carries only the count.
+//! attached to its instructions. Those that are no such place are counted together at the first of them.
 
+use crate::blocks::Blocks;
 use crate::qemu::{Block, Counter, Cpu, Instruction};
 use crate::site::Site;
-use iotrace_kernel::{Callee, LONGEST_CALL, call_before};
+use iotrace_kernel::{Callee, LONGEST_CALL, call_before, jumps_in, may_jump_out};
 use iotrace_schemas::event::KERNEL_HALF;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::BTreeMap;
@@ -25,9 +26,11 @@ pub struct Places {
     /// Code of the functions whose returns are recorded.
     code: BTreeMap<u64, Range<()>>,
     devices: BTreeMap<u64, Range<bool>>,
+    /// Functions whose returns are recorded and that may end in a jump to another one.
+    leaving: FxHashSet<u64>,
     /// Where functions jump to in order to return.
     return_thunks: FxHashSet<u64>,
-    /// Functions that end in a jump to a probed one.
+    /// Functions that end in a jump to a probed one that may end in another.
     jumpers: FxHashSet<u64>,
     /// What functions call in order to call through a pointer.
     call_thunks: FxHashSet<u64>,
@@ -35,6 +38,16 @@ pub struct Places {
     entry_text: std::ops::Range<u64>,
     /// Sites of instructions that may access devices, by address: blocks are translated more than once.
     device_sites: FxHashMap<u64, &'static Site>,
+    blocks: Blocks,
+}
+
+/// What is attached to an instruction.
+#[derive(Debug, Clone, Copy)]
+enum Attached {
+    /// To its execution.
+    Execution(&'static Site),
+    /// To its accesses to devices.
+    Access(&'static Site),
 }
 
 impl Places {
@@ -43,9 +56,24 @@ impl Places {
         (self.return_thunks, self.call_thunks) = (returns, calls);
     }
 
-    /// Functions behind whose calls a probed one may return.
-    pub fn set_jumpers(&mut self, jumpers: FxHashSet<u64>) {
-        self.jumpers = jumpers;
+    /// Adds those of some functions that end in a jump to one that may itself end in a jump. What another one ends in
+    /// is a return, and seen there.
+    pub fn add_jumpers(&mut self, functions: &[std::ops::Range<u64>], cpu: &Cpu) {
+        let targets = |function: &std::ops::Range<u64>| {
+            let code = cpu.code(function).unwrap_or_default();
+            jumps_in(&code, function.start).map(|(_, to)| to).collect::<Vec<_>>()
+        };
+        let mut rest: Vec<_> = functions.iter().map(|f| (f.start, targets(f))).collect();
+        loop {
+            let leads_out = |to: &u64| self.leaving.contains(to) || self.jumpers.contains(to);
+            let (found, others): (Vec<_>, Vec<_>) =
+                rest.into_iter().partition(|(_, targets)| targets.iter().any(leads_out));
+            if found.is_empty() {
+                return;
+            }
+            self.jumpers.extend(found.into_iter().map(|(start, _)| start));
+            rest = others;
+        }
     }
 
     /// The code through which the kernel is entered and left.
@@ -58,9 +86,21 @@ impl Places {
         self.entries.entry(address).or_default().push(site);
     }
 
-    /// The code of a function whose returns are recorded.
-    pub fn add_code(&mut self, start: u64, length: u64) {
-        self.code.insert(start, Range { end: start.saturating_add(length), what: () });
+    /// A function whose returns are recorded: its code, which may be in several parts, the one that begins with its
+    /// entry first.
+    pub fn add_code(&mut self, parts: &[std::ops::Range<u64>], cpu: &Cpu) {
+        for part in parts {
+            self.code.insert(part.start, Range { end: part.end, what: () });
+        }
+        let inside =
+            |to: u64| self.return_thunks.contains(&to) || parts.iter().any(|part| part.contains(&to));
+        let may_jump_out = |part: &std::ops::Range<u64>| {
+            let code = cpu.code(part);
+            code.is_none_or(|code| code.is_empty() || may_jump_out(&code, part.start, inside))
+        };
+        if parts.iter().any(may_jump_out) {
+            self.leaving.extend(parts.first().map(|part| part.start));
+        }
     }
 
     /// Code that accesses devices.
@@ -72,52 +112,104 @@ impl Places {
     pub fn remove(&mut self, start: u64, end: u64) {
         self.entries.retain(|address, _| !(start..end).contains(address));
         self.code.retain(|address, _| !(start..end).contains(address));
+        self.leaving.retain(|address| !(start..end).contains(address));
         self.devices.retain(|address, _| !(start..end).contains(address));
         self.device_sites.retain(|address, _| !(start..end).contains(address));
     }
 
     /// Attaches what belongs to the instructions of a block.
     pub fn instrument(&mut self, block: &Block, counter: &Counter, fixed: &Fixed, cpu: Option<&Cpu>) {
-        let kernel = block.address() >= KERNEL_HALF;
-        // A call ends its block: the address behind it can only be the first of another one.
-        let mut behind = kernel && cpu.is_some_and(|cpu| self.follows_call(block.address(), cpu));
-        for instruction in block.instructions() {
-            // The count comes first: a callback finds its own instruction counted.
-            instruction.count(counter);
-            if std::mem::take(&mut behind) {
-                instruction.on_execution(fixed.behind);
-            }
-            let (bytes, length) = instruction.bytes();
-            match &bytes[..length] {
-                [0x0f, 0xa2, ..] => instruction.on_execution(fixed.cpuid),
-                [0xf4, ..] if kernel => instruction.on_execution(fixed.halt),
-                [0x48, 0xcf] if self.entry_text.contains(&instruction.address()) => {
-                    instruction.on_execution(fixed.iret);
+        let instructions: Vec<_> = block.instructions().map(|i| (i.bytes(), i)).collect();
+        let attached = self.attached(block, &instructions, fixed, cpu);
+        let last = instructions.len().wrapping_sub(1);
+        let ends_run = |at: usize| at == last || attached.iter().any(|(place, _)| *place == at);
+        let lengths =
+            instructions.iter().enumerate().map(|(at, ((_, length), _))| (*length as u8, ends_run(at)));
+        let number = self.blocks.add(block.address(), lengths);
+        let mut begin = 0;
+        for end in (0..instructions.len()).filter(|at| ends_run(*at)) {
+            // The count comes first: a callback finds its own instruction counted, and none behind it.
+            instructions[begin].1.count(counter, (end + 1 - begin) as u64);
+            begin = end + 1;
+            for (_, what) in attached.iter().filter(|(place, _)| *place == end) {
+                match what {
+                    Attached::Execution(site) => instructions[end].1.on_execution(site),
+                    Attached::Access(site) => instructions[end].1.on_access(site),
                 }
-                code if kernel => self.kernel_instruction(&instruction, code, fixed),
-                _ => {}
             }
+        }
+        // Behind the callbacks: that of a fault's handler looks for the block that was left.
+        if let Some((_, first)) = instructions.first() {
+            first.tell_block(counter, number);
         }
     }
 
-    fn kernel_instruction(&mut self, instruction: &Instruction, code: &[u8], fixed: &Fixed) {
-        let address = instruction.address();
-        for site in self.entries.get(&address).into_iter().flatten() {
-            instruction.on_execution(site);
+    /// How many instructions behind the one at `pc` were counted in advance in a block that was left there.
+    pub fn counted_behind(&self, block: u64, pc: u64) -> u64 {
+        self.blocks.rest(block, pc)
+    }
+
+    /// QEMU has thrown all translated blocks away.
+    pub fn flushed(&mut self) {
+        self.blocks.flush();
+    }
+
+    /// What is attached to the instructions of a block: in their order, by their place in it.
+    fn attached(
+        &mut self,
+        block: &Block,
+        instructions: &[(([u8; 16], usize), Instruction)],
+        fixed: &Fixed,
+        cpu: Option<&Cpu>,
+    ) -> Vec<(usize, Attached)> {
+        let mut attached = Vec::new();
+        let kernel = block.address() >= KERNEL_HALF;
+        // A call ends its block: the address behind it can only be the first of another one.
+        if kernel && cpu.is_some_and(|cpu| self.follows_call(block.address(), cpu)) {
+            attached.push((0, Attached::Execution(fixed.behind)));
         }
+        for (at, ((bytes, length), instruction)) in instructions.iter().enumerate() {
+            let mut execution = |site| attached.push((at, Attached::Execution(site)));
+            match &bytes[..*length] {
+                [0x0f, 0xa2, ..] => execution(fixed.cpuid),
+                [0xf4, ..] if kernel => execution(fixed.halt),
+                [0x48, 0xcf] if self.entry_text.contains(&instruction.address()) => execution(fixed.iret),
+                code if kernel => {
+                    self.in_kernel(instruction.address(), code, fixed, |what| attached.push((at, what)))
+                }
+                _ => {}
+            }
+        }
+        // QEMU translates an instruction that accesses a device anew, alone in a block, if it was not the last of its
+        // block: there the clock can be compared wherever the access was made.
+        if let [((bytes, length), instruction)] = instructions
+            && attached.is_empty()
+            && (!kernel || may_access_device(&bytes[..*length]) && may_be_left_early(&bytes[..*length]))
+        {
+            attached.push((0, Attached::Access(self.device_site(instruction.address(), false))));
+        }
+        attached
+    }
+
+    fn in_kernel(&mut self, address: u64, code: &[u8], fixed: &Fixed, mut attach: impl FnMut(Attached)) {
+        let entries = self.entries.get(&address).into_iter().flatten();
+        entries.for_each(|site| attach(Attached::Execution(site)));
         if is_return(code, address, &self.return_thunks) && at(&self.code, address).is_some() {
-            instruction.on_execution(fixed.ret);
+            attach(Attached::Execution(fixed.ret));
         }
-        if let Some(&record) = at(&self.devices, address) {
-            let make = || Site::Device { pc: address, record }.keep();
-            instruction.on_access(self.device_sites.entry(address).or_insert_with(make));
+        if let Some(&record) = at(&self.devices, address).filter(|_| may_access_device(code)) {
+            attach(Attached::Access(self.device_site(address, record)));
         }
+    }
+
+    fn device_site(&mut self, pc: u64, record: bool) -> &'static Site {
+        self.device_sites.entry(pc).or_insert_with(|| Site::Device { pc, record }.keep())
     }
 }
 
 impl Places {
-    /// Whether the bytes before `address` are a call of a probed function, or a call through a pointer in a
-    /// probed function. What is no call and looks like one does no harm: no open call returns there.
+    /// Whether the bytes before `address` are a call of a probed function that may end in a jump, or a call through a
+    /// pointer in a probed function. What is no call and looks like one does no harm: no open call returns there.
     fn follows_call(&self, address: u64, cpu: &Cpu) -> bool {
         let mut before = [0; LONGEST_CALL];
         if !cpu.read(address.wrapping_sub(LONGEST_CALL as u64), &mut before) {
@@ -126,7 +218,7 @@ impl Places {
         let probed = || at(&self.code, address.wrapping_sub(1)).is_some();
         match call_before(&before, address) {
             Some(Callee::Address(target)) => {
-                self.entries.contains_key(&target)
+                self.leaving.contains(&target)
                     || self.jumpers.contains(&target)
                     || self.call_thunks.contains(&target) && probed()
             }
@@ -164,6 +256,53 @@ impl Fixed {
     }
 }
 
+/// Whether an instruction may be one in the middle of a block. A jump, a call, a return and a repeated string operation
+/// are always the last.
+fn may_be_left_early(code: &[u8]) -> bool {
+    let (_, code) = split_prefixes(code);
+    !matches!(
+        code,
+        [0xc2 | 0xc3 | 0xca | 0xcb | 0xcf | 0xe0..=0xe3 | 0xe8..=0xeb | 0x70..=0x7f | 0xf2 | 0xf3, ..]
+            | [0x0f, 0x80..=0x8f, ..]
+    ) && !matches!(code, [0xff, modrm, ..] if (2..=5).contains(&(modrm >> 3 & 7)))
+}
+
+/// Whether an instruction may access memory that is a device's: not the stack, a variable of the image or per-CPU data
+/// (Intel SDM volume 2, chapter 2 and appendix A).
+fn may_access_device(code: &[u8]) -> bool {
+    let (prefixes, code) = split_prefixes(code);
+    if prefixes.iter().any(|byte| matches!(byte, 0x64 | 0x65)) {
+        return false;
+    }
+    let rex_b = prefixes.last().is_some_and(|rex| rex & 0xf1 == 0x41);
+    let operand = |modrm: u8, rest: &[u8]| may_be_device(modrm, rest.first().copied().unwrap_or(0), rex_b);
+    match code {
+        // PUSH, POP, CALL, RET, ENTER, LEAVE, IRET, PUSHF, POPF.
+        [0x50..=0x5f | 0x68 | 0x6a | 0x9c | 0x9d | 0xc2 | 0xc3 | 0xc8..=0xcb | 0xcf | 0xe8, ..] => false,
+        // What has no ModR/M byte and accesses memory, or has it elsewhere.
+        [0x62 | 0x6c..=0x6f | 0xa0..=0xa7 | 0xaa..=0xaf | 0xc4 | 0xc5 | 0xd7 | 0xf2 | 0xf3, ..] => true,
+        [0x0f, 0x38 | 0x3a, _, modrm, rest @ ..] | [0x0f, _, modrm, rest @ ..] | [_, modrm, rest @ ..] => {
+            operand(*modrm, rest)
+        }
+        _ => false,
+    }
+}
+
+/// Whether an operand may lie in a device: it is in memory, and not addressed by the stack pointer or by RIP.
+fn may_be_device(modrm: u8, sib: u8, rex_b: bool) -> bool {
+    match (modrm >> 6, modrm & 7) {
+        (3, _) | (0, 5) => false,
+        (_, 4) => sib & 7 != 4 || rex_b,
+        _ => true,
+    }
+}
+
+/// Prefixes of operand and address size, of segments, LOCK and REX, and what is behind them.
+fn split_prefixes(code: &[u8]) -> (&[u8], &[u8]) {
+    let prefix = |byte: &&u8| matches!(byte, 0x26 | 0x2e | 0x36 | 0x3e | 0x40..=0x4f | 0x64..=0x67 | 0xf0);
+    code.split_at(code.iter().take_while(prefix).count())
+}
+
 fn at<T>(ranges: &BTreeMap<u64, Range<T>>, address: u64) -> Option<&T> {
     let (_, range) = ranges.range(..=address).next_back()?;
     (address < range.end).then_some(&range.what)
@@ -196,12 +335,42 @@ mod tests {
     }
 
     #[test]
+    fn what_cannot_access_a_device_is_known_by_its_bytes() {
+        for (code, expected) in [
+            (&[0x53][..], false),                           // push %rbx
+            (&[0x41, 0x5c], false),                         // pop %r12
+            (&[0x48, 0x89, 0xe5], false),                   // mov %rsp,%rbp
+            (&[0x48, 0x8b, 0x44, 0x24, 0x08], false),       // mov 0x8(%rsp),%rax
+            (&[0x49, 0x8b, 0x44, 0x24, 0x08], true),        // mov 0x8(%r12),%rax
+            (&[0x8b, 0x05, 0, 0, 0, 0], false),             // mov 0x0(%rip),%eax
+            (&[0x65, 0x8b, 0x04, 0x25, 0, 0, 0, 0], false), // mov %gs:0x0,%eax
+            (&[0x88, 0x57, 0x14], true),                    // mov %dl,0x14(%rdi)
+            (&[0x0f, 0xb6, 0x47, 0x0c], true),              // movzbl 0xc(%rdi),%eax
+            (&[0x8b, 0x00], true),                          // mov (%rax),%eax
+            (&[0xf3, 0xa4], true),                          // rep movsb
+            (&[0x66, 0xc7, 0x40, 0x10, 0x01, 0x00], true),  // movw $0x1,0x10(%rax)
+        ] {
+            assert_eq!(may_access_device(code), expected, "{code:02x?}");
+        }
+    }
+
+    #[test]
+    fn what_ends_a_block_is_not_left_early() {
+        for code in
+            [&[0xc3][..], &[0xe8, 0, 0, 0, 0], &[0x41, 0xff, 0xe0], &[0x0f, 0x84, 0, 0, 0, 0], &[0xf3, 0xa4]]
+        {
+            assert!(!may_be_left_early(code), "{code:02x?}");
+        }
+        assert!(may_be_left_early(&[0x88, 0x57, 0x14]) && may_be_left_early(&[0xff, 0x47, 0x14]));
+    }
+
+    #[test]
     fn what_lay_in_a_module_goes_with_it() {
         let mut places = Places::default();
         let site = Site::Halt.keep();
         places.add_entry(0x1000, site);
         places.add_entry(0x3000, site);
-        places.add_code(0x1000, 0x10);
+        places.code.insert(0x1000, Range { end: 0x1010, what: () });
         assert!(at(&places.code, 0x100f).is_some() && at(&places.code, 0x1010).is_none());
         places.remove(0x1000, 0x2000);
         assert!(at(&places.code, 0x1000).is_none());

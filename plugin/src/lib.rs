@@ -5,6 +5,7 @@
 //! - `qemu`: the edge to QEMU. All `unsafe` code and every difference between API versions is there.
 //! - `args`: the plugin's arguments.
 //! - `choice`: from which event on and of which task is recorded.
+//! - `blocks`: what translated blocks count in advance.
 //! - `site`: what can be attached to an instruction.
 //! - `guest`: finds the kernel and its modules in guest memory.
 //! - `instrument`: decides, when QEMU translates an instruction, what is attached to it.
@@ -14,6 +15,7 @@
 //! - `tracer`: puts these together.
 
 mod args;
+mod blocks;
 mod choice;
 mod guest;
 mod instrument;

@@ -4,6 +4,7 @@
 //! formats or waits, except when a buffer is full.
 
 mod met;
+mod running;
 mod values;
 
 pub use met::Met;
@@ -16,6 +17,7 @@ use crate::writer::{BUFFER, HEADER, Writer, header};
 use iotrace_profile::Context;
 use iotrace_profile::plan::{Plan, Source};
 use iotrace_schemas::event::{self, Builtin, KERNEL_HALF, KindId, MAX_WORDS};
+use running::Running;
 use std::sync::Arc;
 use values::{Arguments, each_element, value};
 
@@ -43,6 +45,7 @@ pub struct Recorder {
     writer: Arc<Writer>,
     buffer: Vec<u64>,
     context: Context,
+    running: Running,
     only: Option<Only>,
     met: Arc<Met>,
     /// What was just recorded and has to be defined.
@@ -66,6 +69,7 @@ impl Recorder {
             writer,
             buffer: Vec::with_capacity(BUFFER),
             context: Context::default(),
+            running: Running::default(),
             only: None,
             met,
             undefined: [None; 2],
@@ -79,6 +83,7 @@ impl Recorder {
 
     /// The guest's kernel is known: from here on, tasks can be told.
     pub fn begin(&mut self, context: Context, only: Option<Only>, icount: Option<Icount>) {
+        self.running = Running::new(&context);
         (self.context, self.only, self.icount) = (context, only, icount);
     }
 
@@ -239,11 +244,8 @@ impl Recorder {
         if base < KERNEL_HALF {
             return Moment { clock, task: self.task, stack, context: 0 };
         }
-        let read = |offset: Option<u64>, width| {
-            offset.and_then(|o| cpu.number(base.wrapping_add(o), width)).unwrap_or(0)
-        };
-        let task = read(self.context.current_task, 8);
-        let context = self.context.usual(read(self.context.preempt_count, 4) as u32);
+        let (task, count) = self.running.read(cpu, base);
+        let context = self.context.usual(count);
         let moment = Moment { clock, task, stack, context };
         self.task = task;
         moment

@@ -145,7 +145,7 @@ impl Tracer {
     fn search(&self, cpu: &Cpu) {
         let tries = self.tries.fetch_add(1, Ordering::Relaxed);
         match guest::find_kernel(&self.profile, cpu) {
-            Search::Found(slide) => self.begin(slide),
+            Search::Found(slide) => self.begin(slide, cpu),
             Search::Other(other) => self.wrong_kernel(&other),
             Search::Nothing if tries + 1 == TRIES => self.wrong_kernel("none that iotrace can find"),
             Search::Nothing => {}
@@ -153,11 +153,11 @@ impl Tracer {
     }
 
     /// The kernel is there: everything in its image is placed and defined.
-    fn begin(&self, slide: u64) {
+    fn begin(&self, slide: u64, cpu: &Cpu) {
         let icount = Icount::find();
         self.define_trace(slide, icount.map(|i| i.shift()));
         let (Ok(mut placement), Ok(mut places)) = (self.placement.lock(), self.places.lock()) else { return };
-        let definitions = placement.place_image(&self.profile, &self.args.capture, slide, &mut places);
+        let definitions = placement.place_image(&self.profile, &self.args.capture, slide, &mut places, cpu);
         self.writer.define(definitions);
         for vcpu in self.recorders.indices() {
             let (context, only) = (self.profile.context.moved(slide), self.args.capture.only.clone());
@@ -247,7 +247,8 @@ impl Tracer {
             // After the record of this entry, which still has the task under its old name.
             Action::TaskRename => self.met.forget_task(cpu.register(Register::RDI)),
             Action::PowerOff => self.power_off(cpu, clock),
-            Action::Fault => self.fault(cpu),
+            // Done before the clock was read.
+            Action::Fault => {}
         }
     }
 
@@ -270,14 +271,28 @@ impl Tracer {
         }
     }
 
-    /// QEMU does not count an instruction whose access to memory faults; the inline count has counted it.
-    /// One that could not be fetched was not translated, and so not counted by either.
+    /// QEMU does not count an instruction whose access to memory faults, nor those behind it; the inline count has
+    /// counted them. One that could not be fetched was not translated, and so not counted by either.
     fn fault(&self, cpu: &Cpu) {
-        // X86_PF_INSTR, arch/x86/include/asm/trap_pf.h: the error code is on top of the stack.
+        // X86_PF_INSTR, arch/x86/include/asm/trap_pf.h: the error code is on top of the stack, the instruction's
+        // address below it.
         const FETCH: u64 = 1 << 4;
-        let error = cpu.number(cpu.register(Register::RSP), 8).unwrap_or(0);
-        if error & FETCH == 0 {
+        let stack = cpu.register(Register::RSP);
+        if cpu.number(stack, 8).unwrap_or(0) & FETCH == 0 {
+            let pc = cpu.number(stack.wrapping_add(8), 8).unwrap_or(0);
             self.ahead.fetch_add(1, Ordering::Relaxed);
+            self.left_block(cpu, pc);
+        }
+    }
+
+    /// A block was left at the instruction at `pc`: what is behind it was counted in advance.
+    fn left_block(&self, cpu: &Cpu, pc: u64) {
+        let Ok(places) = self.places.lock() else { return };
+        let rest = places.counted_behind(self.counter.block_of(cpu.index()), pc);
+        if rest != 0 {
+            // An instruction may access a device twice.
+            self.counter.leave_block(cpu.index());
+            self.ahead.fetch_add(rest.cast_signed(), Ordering::Relaxed);
         }
     }
 
@@ -290,7 +305,7 @@ impl Tracer {
         };
         let (Ok(mut placement), Ok(mut places)) = (self.placement.lock(), self.places.lock()) else { return };
         let (number, definitions) =
-            placement.place_module(&self.profile, &self.args.capture, &module, &mut places);
+            placement.place_module(&self.profile, &self.args.capture, &module, &mut places, cpu);
         self.writer.define(definitions);
         self.record(cpu, |r| r.builtin(cpu, clock, event::MODULE_LOAD, &[number.into()]));
     }
@@ -340,7 +355,16 @@ impl Instrument for Tracer {
         }
     }
 
+    fn flushed(&self) {
+        if let Ok(mut places) = self.places.lock() {
+            places.flushed();
+        }
+    }
+
     fn executed(&self, cpu: &Cpu, site: &'static Site) {
+        if matches!(site, Site::Entry(entry) if entry.action == Action::Fault) {
+            self.fault(cpu);
+        }
         if !self.active() || !self.begins(cpu, site) {
             return;
         }
@@ -368,6 +392,7 @@ impl Instrument for Tracer {
 
     fn accessed(&self, cpu: &Cpu, access: Access, site: &'static Site) {
         let Site::Device { pc, record } = *site else { return };
+        self.left_block(cpu, pc);
         if !self.active() {
             return;
         }

@@ -46,6 +46,7 @@ type Data = *mut c_void;
 pub struct Callbacks4 {
     pub vcpu_init: unsafe extern "C" fn(Id, c_uint),
     pub translate: unsafe extern "C" fn(Id, *mut sys::qemu_plugin_tb),
+    pub flush: unsafe extern "C" fn(Id),
     pub exit: unsafe extern "C" fn(Id, Data),
 }
 
@@ -53,6 +54,7 @@ pub struct Callbacks4 {
 pub struct Callbacks7 {
     pub vcpu_init: unsafe extern "C" fn(c_uint, Data),
     pub translate: unsafe extern "C" fn(*mut sys::qemu_plugin_tb, Data),
+    pub flush: unsafe extern "C" fn(Data),
     pub exit: unsafe extern "C" fn(Data),
     pub interrupt: unsafe extern "C" fn(c_uint, c_int, u64, u64, Data),
 }
@@ -64,6 +66,7 @@ pub fn register4(id: Id, callbacks: &Callbacks4) {
     unsafe {
         sys::qemu_plugin_register_vcpu_init_cb(id, Some(callbacks.vcpu_init));
         sys::qemu_plugin_register_vcpu_tb_trans_cb(id, Some(callbacks.translate));
+        sys::qemu_plugin_register_flush_cb(id, Some(callbacks.flush));
         sys::qemu_plugin_register_atexit_cb(id, Some(callbacks.exit), std::ptr::null_mut());
     }
 }
@@ -77,10 +80,12 @@ pub fn register7(id: Id, callbacks: &Callbacks7) -> bool {
     let names = [
         c"qemu_plugin_register_vcpu_init_cb",
         c"qemu_plugin_register_vcpu_tb_trans_cb",
+        c"qemu_plugin_register_flush_cb",
         c"qemu_plugin_register_atexit_cb",
         c"qemu_plugin_register_vcpu_discon_cb",
     ];
-    let [Some(init), Some(translate), Some(exit), Some(discontinuity)] = names.map(symbol) else {
+    let [Some(init), Some(translate), Some(flush), Some(exit), Some(discontinuity)] = names.map(symbol)
+    else {
         return false;
     };
     let none = std::ptr::null_mut();
@@ -88,11 +93,12 @@ pub fn register7(id: Id, callbacks: &Callbacks7) -> bool {
     // (include/plugins/qemu-plugin.h); the callbacks have the signatures that version 7 calls them with
     // and live as long as the plugin.
     unsafe {
-        let [init, translate, exit] =
-            [init, translate, exit].map(|f| std::mem::transmute::<*mut c_void, WithData>(f));
+        let [init, translate, flush, exit] =
+            [init, translate, flush, exit].map(|f| std::mem::transmute::<*mut c_void, WithData>(f));
         let discontinuity = std::mem::transmute::<*mut c_void, Discontinuity>(discontinuity);
         init(id, callbacks.vcpu_init as *const c_void, none);
         translate(id, callbacks.translate as *const c_void, none);
+        flush(id, callbacks.flush as *const c_void, none);
         exit(id, callbacks.exit as *const c_void, none);
         discontinuity(id, INTERRUPT, callbacks.interrupt as *const c_void, none);
     }

@@ -1,7 +1,7 @@
 //! A block being translated.
 
+use super::Counter;
 use super::entry;
-use super::{Counter, clock};
 use crate::site::Site;
 use qemu_plugin_sys as sys;
 use std::ffi::c_void;
@@ -52,16 +52,20 @@ impl Instruction {
         (bytes, length.min(16))
     }
 
-    /// Counts it whenever it is executed, before any callback attached after this call.
-    pub fn count(&self, counter: &Counter) {
+    /// Counts `count` instructions whenever it is executed, before any callback attached after this call.
+    pub fn count(&self, counter: &Counter, count: u64) {
+        self.inline(sys::qemu_plugin_op::QEMU_PLUGIN_INLINE_ADD_U64, counter.count(), count);
+    }
+
+    /// Says whenever it is executed that a block is running, after any callback attached before this call.
+    pub fn tell_block(&self, counter: &Counter, number: u64) {
+        self.inline(sys::qemu_plugin_op::QEMU_PLUGIN_INLINE_STORE_U64, counter.block(), number);
+    }
+
+    fn inline(&self, operation: sys::qemu_plugin_op, on: sys::qemu_plugin_u64, value: u64) {
         // SAFETY: the handle is valid during the callback; the scoreboard is never freed.
         unsafe {
-            sys::qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu(
-                self.0,
-                sys::qemu_plugin_op::QEMU_PLUGIN_INLINE_ADD_U64,
-                clock::entry_of(counter),
-                1,
-            );
+            sys::qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu(self.0, operation, on, value);
         }
     }
 

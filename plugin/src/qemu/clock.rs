@@ -4,11 +4,19 @@
 use super::abi::symbol;
 use qemu_plugin_sys as sys;
 use std::ffi::{c_int, c_void};
+use std::mem::offset_of;
 use std::sync::atomic::{AtomicI32, Ordering};
 
-/// A count per vCPU that translated code adds to.
+/// What translated code keeps up to date of each vCPU: a count of instructions, and the block it is in.
 #[derive(Debug)]
-pub struct Counter(sys::qemu_plugin_u64);
+pub struct Counter(*mut sys::qemu_plugin_scoreboard);
+
+/// One vCPU's part, as it lies in QEMU's memory.
+#[repr(C)]
+struct Score {
+    count: u64,
+    block: u64,
+}
 
 // SAFETY: QEMU's scoreboard functions may be called from every vCPU thread; the scoreboard is never freed.
 unsafe impl Send for Counter {}
@@ -19,25 +27,42 @@ impl Counter {
     /// A counter that starts at 0.
     pub fn new() -> Self {
         // SAFETY: called from `qemu_plugin_install` or later, when scoreboards can be made.
-        let score = unsafe { sys::qemu_plugin_scoreboard_new(size_of::<u64>()) };
-        Self(sys::qemu_plugin_u64 { score, offset: 0 })
+        Self(unsafe { sys::qemu_plugin_scoreboard_new(size_of::<Score>()) })
+    }
+
+    /// Where the count is.
+    pub(super) fn count(&self) -> sys::qemu_plugin_u64 {
+        sys::qemu_plugin_u64 { score: self.0, offset: offset_of!(Score, count) }
+    }
+
+    /// Where the number of the block is.
+    pub(super) fn block(&self) -> sys::qemu_plugin_u64 {
+        sys::qemu_plugin_u64 { score: self.0, offset: offset_of!(Score, block) }
     }
 
     /// The count of one vCPU.
     pub fn of(&self, vcpu: u32) -> u64 {
         // SAFETY: the scoreboard is alive.
-        unsafe { sys::qemu_plugin_u64_get(self.0, vcpu) }
+        unsafe { sys::qemu_plugin_u64_get(self.count(), vcpu) }
+    }
+
+    /// The number of the block that a vCPU is in.
+    pub fn block_of(&self, vcpu: u32) -> u64 {
+        // SAFETY: the scoreboard is alive.
+        unsafe { sys::qemu_plugin_u64_get(self.block(), vcpu) }
+    }
+
+    /// A vCPU has left its block.
+    pub fn leave_block(&self, vcpu: u32) {
+        // SAFETY: the scoreboard is alive.
+        unsafe { sys::qemu_plugin_u64_set(self.block(), vcpu, 0) }
     }
 
     /// The count of all vCPUs.
     pub fn sum(&self) -> u64 {
         // SAFETY: the scoreboard is alive.
-        unsafe { sys::qemu_plugin_u64_sum(self.0) }
+        unsafe { sys::qemu_plugin_u64_sum(self.count()) }
     }
-}
-
-pub(super) fn entry_of(counter: &Counter) -> sys::qemu_plugin_u64 {
-    counter.0
 }
 
 /// QEMU's own count and virtual clock.

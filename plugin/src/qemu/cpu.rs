@@ -125,6 +125,14 @@ impl Cpu {
         })
     }
 
+    /// The bytes of a function; none if they cannot be read, or are too many for one.
+    pub fn code(&self, range: &std::ops::Range<u64>) -> Option<Vec<u8>> {
+        const LONGEST: u64 = 1 << 20;
+        let length = range.end.checked_sub(range.start).filter(|length| *length <= LONGEST)?;
+        let mut bytes = vec![0; length as usize];
+        self.read(range.start, &mut bytes).then_some(bytes)
+    }
+
     /// A number of `width` bytes (1 to 8) at a virtual address; none if it is not mapped.
     pub fn number(&self, address: u64, width: u8) -> Option<u64> {
         let mut bytes = [0; 8];

@@ -50,6 +50,8 @@ pub trait Instrument: Sync + Send {
     fn executed(&self, cpu: &Cpu, site: &'static Site);
     /// An instruction with a site accessed memory.
     fn accessed(&self, cpu: &Cpu, access: Access, site: &'static Site);
+    /// QEMU has thrown all translated blocks away.
+    fn flushed(&self);
     /// An interrupt was delivered (API 7).
     fn interrupted(&self, cpu: &Cpu, from: u64, to: u64);
     /// QEMU ends. `broken`: the tracing stopped in a panic.
@@ -101,11 +103,17 @@ fn start(id: sys::qemu_plugin_id_t, instrument: Box<dyn Instrument>) -> c_int {
         return -1;
     }
     if abi::version() < abi::USERDATA {
-        abi::register4(id, &Callbacks4 { vcpu_init: vcpu_init4, translate: translate4, exit: exit4 });
+        let (vcpu_init, translate, flush, exit) = (vcpu_init4, translate4, flush4, exit4);
+        abi::register4(id, &Callbacks4 { vcpu_init, translate, flush, exit });
         return 0;
     }
-    let callbacks =
-        Callbacks7 { vcpu_init: vcpu_init7, translate: translate7, exit: exit7, interrupt: interrupt7 };
+    let callbacks = Callbacks7 {
+        vcpu_init: vcpu_init7,
+        translate: translate7,
+        flush: flush7,
+        exit: exit7,
+        interrupt: interrupt7,
+    };
     if abi::register7(id, &callbacks) {
         return 0;
     }
@@ -153,6 +161,14 @@ unsafe extern "C" fn translate4(_id: sys::qemu_plugin_id_t, tb: *mut sys::qemu_p
 unsafe extern "C" fn translate7(tb: *mut sys::qemu_plugin_tb, _data: *mut c_void) {
     // SAFETY: QEMU's handle, valid during this call.
     guard(|i| i.translate(&unsafe { Block::new(tb) }, Cpu::current().as_ref()));
+}
+
+unsafe extern "C" fn flush4(_id: sys::qemu_plugin_id_t) {
+    guard(|i| i.flushed());
+}
+
+unsafe extern "C" fn flush7(_data: *mut c_void) {
+    guard(|i| i.flushed());
 }
 
 unsafe extern "C" fn exit4(_id: sys::qemu_plugin_id_t, _data: *mut c_void) {

@@ -8,6 +8,7 @@ use super::preface;
 use crate::args::Capture;
 use crate::guest::LoadedModule;
 use crate::instrument::Places;
+use crate::qemu::Cpu;
 use crate::site::{Entry, Exit, Site};
 use iotrace_profile::plan::Source;
 use iotrace_profile::{Action, Function, Place, Profile};
@@ -15,7 +16,8 @@ use iotrace_schemas::definition::{
     At, Definition, Module, Note, Probe, Severity, Site as CallSite, SiteFrame, Success, Symbol,
 };
 use iotrace_schemas::event::{FIRST_PROBE, KindId};
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
+use std::ops::Range;
 
 /// What has been placed.
 #[derive(Debug, Default)]
@@ -39,6 +41,7 @@ impl Placement {
         capture: &Capture,
         slide: u64,
         places: &mut Places,
+        cpu: &Cpu,
     ) -> Vec<Definition> {
         let moved = |(address, name): &(u64, String)| (address.wrapping_add(slide), name.clone());
         (self.slide, self.symbols) = (slide, profile.symbols.iter().map(moved).collect());
@@ -51,7 +54,6 @@ impl Placement {
             named(&|name| name.ends_with("_return_thunk")),
             named(&|name| name.starts_with("__x86_indirect_")),
         );
-        places.set_jumpers(profile.jumpers.iter().map(|address| address.wrapping_add(slide)).collect());
         // arch/x86/kernel/vmlinux.lds.S
         let label = |wanted: &str| self.symbols.iter().find(|(_, name)| name == wanted).map(|(a, _)| *a);
         if let (Some(start), Some(end)) = (label("__entry_text_start"), label("__entry_text_end")) {
@@ -64,20 +66,32 @@ impl Placement {
             }
         }
         let mut definitions = preface::definitions(profile);
+        let cold = self.cold();
         let mut found = Vec::new();
         for function in &profile.functions {
             if let Place::Image(address) = function.place {
                 let symbol = function.symbols.first().map_or("", String::as_str);
-                found.push(Found {
-                    function,
-                    symbol,
-                    address: address.wrapping_add(slide),
-                    length: function.size,
-                });
+                let address = address.wrapping_add(slide);
+                let cold = cold.get(symbol).cloned();
+                found.push(Found { function, symbol, address, length: function.size, cold });
             }
         }
-        definitions.extend(self.place_all(&found, None, capture, places));
+        definitions.extend(self.place_all(&found, None, capture, places, cpu));
+        let jumpers = profile.jumpers.iter().filter_map(|address| self.extent(address.wrapping_add(slide)));
+        places.add_jumpers(&Vec::from_iter(jumpers), cpu);
         definitions
+    }
+
+    /// A function's code, up to the next symbol.
+    fn extent(&self, start: u64) -> Option<Range<u64>> {
+        let next = self.symbols.partition_point(|(address, _)| *address <= start);
+        Some(start..self.symbols.get(next)?.0)
+    }
+
+    /// What the compiler took out of functions because it is seldom executed, by the functions' symbols.
+    fn cold(&self) -> FxHashMap<String, Range<u64>> {
+        let pairs = self.symbols.windows(2);
+        pairs.filter_map(|pair| Some((hot(&pair[0].1)?.to_owned(), pair[0].0..pair[1].0))).collect()
     }
 
     /// Places what is in a module; returns its number too.
@@ -87,6 +101,7 @@ impl Placement {
         capture: &Capture,
         module: &LoadedModule,
         places: &mut Places,
+        cpu: &Cpu,
     ) -> (u32, Vec<Definition>) {
         let start = module.functions.iter().map(|f| f.1).min().unwrap_or(0);
         let end = module.functions.iter().map(|f| f.1.saturating_add(f.2)).max().unwrap_or(0);
@@ -96,7 +111,7 @@ impl Placement {
         let candidates = profile.functions.iter().filter(|f| may_be_in(f, &module.name));
         let found: Vec<_> = candidates.filter_map(|function| find_in(function, module)).collect();
         let name = Some(module.name.as_str());
-        let mut definitions = self.place_all(&found, name, capture, places);
+        let mut definitions = self.place_all(&found, name, capture, places, cpu);
         self.symbols.extend(module.functions.iter().map(|(name, address, _)| (*address, name.clone())));
         self.symbols.sort();
         let id = self.modules.len() as u32;
@@ -155,10 +170,11 @@ impl Placement {
         module: Option<&str>,
         capture: &Capture,
         places: &mut Places,
+        cpu: &Cpu,
     ) -> Vec<Definition> {
         let mut definitions = Vec::new();
         for function in found {
-            definitions.extend(self.place(function, module, capture, places));
+            definitions.extend(self.place(function, module, capture, places, cpu));
         }
         if std::mem::take(&mut self.exhausted) {
             definitions.push(Definition::Note(Note {
@@ -176,6 +192,7 @@ impl Placement {
         module: Option<&str>,
         capture: &Capture,
         places: &mut Places,
+        cpu: &Cpu,
     ) -> Vec<Definition> {
         let Found { function, address, length, .. } = *found;
         let recorded = capture.layer(&function.layer);
@@ -199,7 +216,8 @@ impl Placement {
         let entered = kind.map(|id| found.probe(module, id, at, words, None));
         let mut definitions = Vec::from_iter(entered);
         if let Some((exit, kind)) = left {
-            places.add_code(address, length);
+            let parts = std::iter::once(address..address.saturating_add(length)).chain(found.cold.clone());
+            places.add_code(&Vec::from_iter(parts), cpu);
             let words = exit.value.iter().cloned().collect();
             definitions.push(found.probe(module, kind, At::Exit, words, exit.success));
         }
@@ -225,6 +243,8 @@ struct Found<'a> {
     address: u64,
     /// Bytes.
     length: u64,
+    /// A part of its code that stands elsewhere.
+    cold: Option<Range<u64>>,
 }
 
 impl Found<'_> {
@@ -269,7 +289,15 @@ fn next_task(function: &Function) -> Option<u8> {
 fn find_in<'a>(function: &'a Function, module: &'a LoadedModule) -> Option<Found<'a>> {
     let named = |symbol: &String| module.functions.iter().find(|(name, ..)| name == symbol);
     let (symbol, address, length) = function.symbols.iter().find_map(named)?;
-    Some(Found { function, symbol, address: address.wrapping_add(function.offset), length: *length })
+    let parts = module.functions.iter().find(|(name, ..)| hot(name) == Some(symbol));
+    let cold = parts.map(|(_, start, length)| *start..start.saturating_add(*length));
+    Some(Found { function, symbol, address: address.wrapping_add(function.offset), length: *length, cold })
+}
+
+/// The function that a symbol is the seldom executed part of: `f.cold`, of older compilers `f.cold.12`.
+fn hot(symbol: &str) -> Option<&str> {
+    let (function, rest) = symbol.split_once(".cold")?;
+    (rest.is_empty() || rest.starts_with('.')).then_some(function)
 }
 
 /// Whether a function of the profile is to be looked for in this module.

@@ -61,6 +61,24 @@ pub fn jumps_in(code: &[u8], start: u64) -> impl Iterator<Item = (u64, u64)> + '
     })
 }
 
+/// Whether code that begins at `start` may be left other than by a return: by a jump to an address that is not `inside`,
+/// or by one through a pointer (Intel SDM volume 2, JMP and Jcc). Every byte that may begin a jump is looked at: what is
+/// none and looks like one makes the answer yes where it could be no, never the other way.
+pub fn may_jump_out(code: &[u8], start: u64, inside: impl Fn(u64) -> bool) -> bool {
+    (0..code.len()).any(|at| {
+        let to = |length: usize, distance: i32| {
+            !inside(start.wrapping_add((at + length) as u64).wrapping_add_signed(distance.into()))
+        };
+        match code[at..] {
+            [0xe9, a, b, c, d, ..] => to(5, i32::from_le_bytes([a, b, c, d])),
+            [0x0f, 0x80..=0x8f, a, b, c, d, ..] => to(6, i32::from_le_bytes([a, b, c, d])),
+            [0xeb | 0x70..=0x7f, a, ..] => to(2, i32::from(a.cast_signed())),
+            [0xff, modrm, ..] => modrm >> 3 & 7 == 4,
+            _ => false,
+        }
+    })
+}
+
 /// A call in a module whose target the loader fills in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RelocatedCall<'a> {
@@ -139,6 +157,24 @@ mod tests {
         let mut code = vec![0x90; 32];
         code[8..13].copy_from_slice(&[0xe9, 0xf3, 0x0f, 0, 0]);
         assert_eq!(jumps_in(&code, 0x1000).collect::<Vec<_>>(), [(0x1008, 0x2000)]);
+    }
+
+    #[test]
+    fn a_jump_out_of_a_function_is_seen() {
+        let inside = |address: u64| (0x1000..0x1010).contains(&address);
+        for (code, expected) in [
+            (&[0x90, 0xc3][..], false),
+            (&[0xeb, 0x0d, 0xc3], false),
+            (&[0xeb, 0x0e, 0xc3], true),
+            (&[0x74, 0x80, 0xc3], true),
+            (&[0xe9, 0xf3, 0x0f, 0, 0], true),
+            (&[0xe9, 0x01, 0, 0, 0, 0x90, 0xc3], false),
+            (&[0x0f, 0x84, 0xf3, 0x0f, 0, 0, 0xc3], true),
+            (&[0x41, 0xff, 0xe0], true),
+            (&[0xff, 0xd0, 0xc3], false),
+        ] {
+            assert_eq!(may_jump_out(code, 0x1000, inside), expected, "{code:02x?}");
+        }
     }
 
     #[test]

@@ -54,7 +54,7 @@ mod types;
 mod testing;
 
 pub use bytes::Bytes;
-pub use calls::{Callee, LONGEST_CALL, RelocatedCall, call_before, calls_in, jumps_in};
+pub use calls::{Callee, LONGEST_CALL, RelocatedCall, call_before, calls_in, jumps_in, may_jump_out};
 pub use elf::{Image, Section};
 pub use error::{KernelError, TypeError};
 pub use inlined::{Address, Inlined, InlinedArgument, InlinedFunctions, Reg, Stretch, Value};
