@@ -33,6 +33,28 @@ pub struct Info {
     pub cut: Option<String>,
 }
 
+/// What the index and the definitions tell, however long the trace is; none without an index.
+///
+/// # Errors
+/// [`ReadError`].
+pub fn beginning(file: &Trace) -> Result<Option<Info>, ReadError> {
+    struct Nothing;
+    impl Visitor for Nothing {
+        fn needs(&self) -> Needs {
+            Needs::DEFINITIONS
+        }
+
+        fn event(&mut self, _: &Definitions, _: &Event<'_>) -> Flow {
+            Flow::Continue
+        }
+    }
+    if file.index().is_none() {
+        return Ok(None);
+    }
+    let definitions = read(file, &mut Nothing, &mut |_| {})?.definitions;
+    Ok(Some(Info { definitions, census: census(file), ..Info::default() }))
+}
+
 /// Looks up what the index tells, and reads the landmarks; all events of a file that was cut.
 ///
 /// # Errors

@@ -280,13 +280,22 @@ fn events(reading: Reading, args: &EventsArgs) -> Result<ExitCode> {
 
 fn info(reading: Reading, args: &InfoArgs) -> Result<ExitCode> {
     let file = Opened::open(&args.common.trace, reading)?;
+    let (mut out, text) = (stdout(), args.common.format == Format::Text);
+    let beginning = info::beginning(&file).with_context(|| reading_of(&args.common))?.filter(|_| text);
+    if let Some(beginning) = &beginning {
+        view::info::write_beginning(&mut out, beginning, style())?;
+        out.flush()?;
+    }
     let bar = bar(&file, &args.common.trace);
     let info =
         info::info(&file, &mut |at| bar.set_position(at as u64)).with_context(|| reading_of(&args.common))?;
     bar.finish_and_clear();
-    let mut out = stdout();
     match args.common.format {
-        Format::Text => view::info::write_text(&mut out, &info, style())?,
+        Format::Text if beginning.is_some() => view::info::write_rest(&mut out, &info, style())?,
+        Format::Text => {
+            view::info::write_beginning(&mut out, &info, style())?;
+            view::info::write_rest(&mut out, &info, style())?;
+        }
         Format::Json => view::info::write_json(&mut out, &info)?,
     }
     out.flush()?;

@@ -33,6 +33,9 @@ impl Needs {
         landmarks: false,
         by_kind: false,
     };
+    /// All definitions, and no events.
+    #[allow(clippy::reversed_empty_ranges)]
+    pub const DEFINITIONS: Self = Self { numbers: 1..=0, ..Self::ALL };
     /// The words of all landmarks.
     pub const LANDMARKS: Self =
         Self { columns: Columns { common: false, words: true }, landmarks: true, ..Self::ALL };

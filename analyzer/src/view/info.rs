@@ -6,13 +6,20 @@ use crate::analysis::info::Info;
 use serde_json::{Value, json as object};
 use std::io::{self, Write};
 
-/// As text.
+/// As text: what [`crate::analysis::info::beginning`] tells.
 ///
 /// # Errors
 /// Those of `out`.
-pub fn write_text(out: &mut dyn Write, info: &Info, style: Style) -> io::Result<()> {
+pub fn write_beginning(out: &mut dyn Write, info: &Info, style: Style) -> io::Result<()> {
     trace(out, info, style)?;
-    contents(out, info, style)?;
+    contents(out, info, style)
+}
+
+/// As text: the rest.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_rest(out: &mut dyn Write, info: &Info, style: Style) -> io::Result<()> {
     life(out, info, style)?;
     kinds(out, info, style)?;
     text::warnings(out, style, &info.warnings)
