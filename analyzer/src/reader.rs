@@ -238,8 +238,9 @@ impl<'a> Reading<'a> {
         };
         let kinds = self.visitor.kinds(&all).filter(|_| needs.by_kind);
         let from = *needs.clocks.start();
-        let clock = first.first_clock.max(from);
-        self.before(&mut plan.before(&first, clock), clock)?;
+        // Those from here on are among the events that are given.
+        let until = (first.number > 0).then_some(first.first_clock);
+        self.before(&mut plan.before(&first, until), until)?;
         self.pass_over(plan.events_before(&first, from));
         self.follow(&mut plan.from(&first, needs, kinds.as_ref()), needs.columns)
     }
@@ -256,13 +257,17 @@ impl<'a> Reading<'a> {
         Ok(all)
     }
 
-    /// Definitions and landmarks before the first event that is given.
-    fn before(&mut self, steps: &mut dyn Iterator<Item = Step<'a>>, until: u64) -> Result<(), ReadError> {
+    /// Definitions and landmarks before the first event that is given; `until` is its clock, if there are any.
+    fn before(
+        &mut self,
+        steps: &mut dyn Iterator<Item = Step<'a>>,
+        until: Option<u64>,
+    ) -> Result<(), ReadError> {
         ahead::decode(self.trace, steps, &|_| true, Columns::ALL, &mut |met, back| {
             match self.planned_content(met) {
                 Some((at, chunk, Content::Events(block))) => {
                     self.count(at, &chunk, true);
-                    for event in block.events().filter(|event| event.clock <= until) {
+                    for event in block.events().filter(|event| Some(event.clock) <= until) {
                         self.visitor.landmark(&self.done.definitions, &event);
                     }
                     *back = Some(block);

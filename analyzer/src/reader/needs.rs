@@ -93,11 +93,11 @@ impl<'a> Plan<'a> {
         before.map(|block| u64::from(block.count)).sum()
     }
 
-    /// The definitions before a block, and the landmarks up to a clock.
-    pub(super) fn before(&self, block: &Entry, clock: u64) -> impl Iterator<Item = Step<'a>> {
+    /// The definitions before a block, and the landmarks up to a clock, if there are any.
+    pub(super) fn before(&self, block: &Entry, until: Option<u64>) -> impl Iterator<Item = Step<'a>> {
         let (trace, offset) = (self.trace, block.offset);
         let definitions = self.index.definitions().take_while(move |entry| entry.offset < offset);
-        let landmarks = self.index.landmarks().filter(move |entry| entry.first_clock <= clock);
+        let landmarks = self.index.landmarks().filter(move |entry| Some(entry.first_clock) <= until);
         merge(definitions, landmarks).map(move |entry| step(trace, &entry))
     }
 

@@ -99,7 +99,7 @@ fn the_slice_of_an_io_tells_it_alike() {
     let part = Part { subject: Some(Wanted::Io(1)), ..Part::default() };
     let sliced = place.sliced("io.iot", &part);
     let (part, all) = (told(&sliced), told(&whole()));
-    assert!(part.events <= all.events);
+    assert!(part.events <= all.events, "{} {}", part.events, all.events);
     assert_eq!(part.ios[0].entered, all.ios[0].entered);
     assert_eq!(part.ios[0].left, all.ios[0].left);
     assert_eq!(
