@@ -69,6 +69,8 @@ pub trait Sink {
     /// Something happened in a call that has no extent of its own: an inlined function begins, a device is
     /// accessed.
     fn passed(&mut self, _within: Option<CallId>, _event: &Event<'_>) {}
+    /// All that was executed from one clock to another was in this call, the innermost.
+    fn ran(&mut self, _call: CallId, _from: u64, _to: u64) {}
     /// A call ended.
     fn left(&mut self, _end: &CallEnd) {}
     /// Another task runs.
@@ -208,7 +210,9 @@ impl Stitcher {
     /// Takes in an event.
     pub fn event(&mut self, event: &Event<'_>, out: &mut dyn Sink) {
         self.seen += 1;
-        self.calls.advance(event);
+        if let Some((call, since)) = self.calls.advance(event) {
+            out.ran(call, since, event.clock);
+        }
         if event.kind >= FIRST_PROBE {
             return self.probe(event, out);
         }

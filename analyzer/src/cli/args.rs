@@ -21,7 +21,7 @@ const ROWS: usize = 10_000;
 #[derive(Debug, Parser)]
 #[command(name = "iotrace-analyze", version)]
 #[command(
-    after_help = "Exit codes: 0 success, 1 error, 2 wrong command line, 3 the trace was cut or is damaged (everything else is shown), 4 a limit of diff was passed."
+    after_help = "Exit codes: 0 success, 1 error, 2 wrong command line, 3 the trace was cut or is damaged (everything else is shown), 4 a limit of diff was passed (whether a trace was cut or not)."
 )]
 pub struct Args {
     /// What to do.
@@ -257,8 +257,8 @@ pub struct DiffArgs {
     /// All rows, not only the largest differences
     #[arg(long)]
     pub all: bool,
-    /// End with code 4 if this limit is passed: fsync.instructions>+5%, total.call>1000, write.bios>0,
-    /// function:vfs_write.own>0 (may be repeated)
+    /// End with code 4 if this limit is passed: fsync.instructions>+5%, write.bios>0, stage:G.instructions>+10%,
+    /// function:vfs_write.own>0, wait:mutex_lock.waits>0, unpaired>0 (may be repeated)
     #[arg(long, value_name = "LIMIT", value_parser = Limit::parse)]
     pub fail_on: Vec<Limit>,
     /// A file with a limit on each line

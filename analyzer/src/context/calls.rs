@@ -123,19 +123,21 @@ impl<T> Calls<T> {
     }
 
     /// Time passes: what was executed since the last event belongs to the call that was innermost. This event is
-    /// the one at hand from here on.
-    pub fn advance(&mut self, event: &Event<'_>) {
+    /// the one at hand from here on. Tells which call it was, and since when, if anything was executed in one.
+    pub fn advance(&mut self, event: &Event<'_>) -> Option<(u64, u64)> {
         let (at, task) = (usize::from(event.vcpu), key(event));
         while self.vcpus.len() <= at {
             let place = self.place(task);
             self.vcpus.push(Vcpu { task, place, clock: event.clock });
         }
         let before = self.vcpus[at];
-        if let Some(frame) = self.stacks[before.place].last_mut() {
+        let ran = self.stacks[before.place].last_mut().map(|frame| {
             frame.own += event.clock.saturating_sub(before.clock);
-        }
+            (frame.number, before.clock)
+        });
         self.current = if before.task == task { before.place } else { self.place(task) };
         self.vcpus[at] = Vcpu { task, place: self.current, clock: event.clock };
+        ran.filter(|(_, since)| *since < event.clock)
     }
 
     fn place(&mut self, task: u64) -> usize {

@@ -57,6 +57,12 @@ impl TimeMap {
         Some(pieces.into_iter().find(|(clock, end)| clock < end).map_or(u64::MAX, |(clock, _)| clock))
     }
 
+    /// Virtual nanoseconds that it takes to execute so many instructions.
+    #[must_use]
+    pub fn taken_by(&self, instructions: u64) -> Option<u64> {
+        instructions.checked_mul(1 << self.shift?.min(32))
+    }
+
     /// Virtual nanoseconds from one clock to another; 0 if it would be negative.
     #[must_use]
     pub fn between(&self, from: u64, to: u64) -> Option<u64> {

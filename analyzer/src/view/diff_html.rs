@@ -6,7 +6,7 @@
 #[cfg(test)]
 mod tests;
 
-use super::diff::{ROWS, signed, tables};
+use super::diff::{ROWS, method, signed, tables};
 use super::text::{Align, Table, plain};
 use crate::analysis::diff::{Diff, FlameNode, Side, Timelines};
 use crate::model::Stage;
@@ -110,7 +110,8 @@ fn summary(out: &mut dyn Write, diff: &Diff) -> io::Result<()> {
     for (letter, Side { name, kernel, .. }) in [("A", &diff.a), ("B", &diff.b)] {
         writeln!(out, "<dt>{letter}</dt><dd>{} <span>{}</span></dd>", escaped(name), escaped(kernel))?;
     }
-    writeln!(out, "</dl>\n<noscript><p>The graphs need scripts; the tables do not.</p></noscript>")
+    writeln!(out, "</dl>\n<p class=\"note\">{}</p>", escaped(&method(diff).join(". ")))?;
+    writeln!(out, "<noscript><p>The graphs need scripts; the tables do not.</p></noscript>")
 }
 
 /// A table under its title; nothing if it has no rows.

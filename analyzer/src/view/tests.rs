@@ -126,13 +126,12 @@ fn explanation_of_a_direct_write() {
 
 /// So many recordings of two guests, compared.
 fn compared(a: &Guest, b: &Guest, recordings: usize) -> diff::Diff {
-    let mut names = diff::Names::default();
-    let mut gather = |guest: &Guest| {
+    let gather = |guest: &Guest| {
         let file = Trace::from_bytes(guest.file()).unwrap();
-        diff::gather(&file, &mut names, &mut |_| {}).unwrap()
+        diff::gather(&file, &mut |_| {}).unwrap()
     };
-    let runs: Vec<_> = (0..recordings).map(|_| (gather(a), gather(b))).collect();
-    diff::compare(&runs, &names, ["a.iot", "b.iot"])
+    let runs = (0..recordings).map(|_| (gather(a), gather(b))).collect();
+    diff::compare(runs, ["a.iot", "b.iot"])
 }
 
 #[test]
@@ -159,11 +158,7 @@ fn diff_the_other_way_round() {
     let there = compared(&direct_write(), &changed_write(), 1);
     let back = compared(&changed_write(), &direct_write(), 1);
     assert_eq!(back.costs.instructions.difference(), -there.costs.instructions.difference());
-    let gone = back
-        .classes
-        .iter()
-        .flat_map(|class| &class.places)
-        .filter(|place| place.change == diff::Change::Gone);
+    let gone = back.places(|change| *change == diff::Change::Gone);
     assert_eq!(gone.map(|place| place.function.as_str()).collect::<Vec<_>>(), ["vfs_extra_function"]);
 }
 

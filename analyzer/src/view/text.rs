@@ -70,6 +70,18 @@ impl Table {
         self.rows.is_empty()
     }
 
+    /// The table without columns in which no row has anything.
+    #[must_use]
+    pub fn without_empty(self) -> Self {
+        let used = |at: &usize| self.rows.iter().any(|row| row.get(*at).is_some_and(|cell| !cell.is_empty()));
+        let kept: Vec<usize> = (0..self.heads.len()).filter(used).collect();
+        let of = |row: &Vec<String>| kept.iter().filter_map(|at| row.get(*at).cloned()).collect();
+        Self {
+            heads: kept.iter().map(|at| self.heads[*at].clone()).collect(),
+            rows: self.rows.iter().map(of).collect(),
+        }
+    }
+
     /// The columns.
     #[must_use]
     pub fn heads(&self) -> &[(String, Align)] {

@@ -1,16 +1,19 @@
 //! Limits on a comparison: `fsync.instructions>+5%`.
 //!
 //! ```text
-//! limit   = subject "." measure (">" | "<") number ["%"]
-//! subject = "total" | the name of a system call | "function:" the name of a function
-//! measure = "instructions" | "call" | "elapsed" | "bios" | "accesses" | "interrupts"      (of calls)
-//!         | "own" | "calls"                                                              (of functions)
-//! number  = a whole number, or with "%" any: what B has more than A
+//! limit   = measured (">" | "<") number ["%"]
+//! measured = ["total" "." | the name of a system call "."] "stage:" the name of a step "." ("instructions" | "elapsed" | "times")
+//!         | ("total" | the name of a system call) "." measure
+//!         | "function:" the name of a function "." ("own" | "total" | "calls")
+//!         | "wait:" the name of a function "." ("calls" | "instructions" | "waits" | "elapsed")
+//!         | "unpaired" | "new" | "gone" | "moved" | "renamed" | "handovers" | "differing"
+//! measure = "instructions" | "call" | "elapsed" | "bios" | "accesses" | "interrupts" | "shared" | "waits" | "waited"
+//! number  = a whole number, or with "%" any: what B has more than A; of the last line, how many there are
 //! ```
 //!
 //! A budget file has a limit on each line; `#` begins a comment.
 
-use super::{Both, Costs, Diff};
+use super::{Both, Change, Costs, Diff, StepCost};
 use std::fmt;
 
 /// What a limit is about.
@@ -18,7 +21,12 @@ use std::fmt;
 enum Subject {
     Total,
     Syscall(String),
+    /// Of a system call, else of all.
+    Step(Option<String>, String),
     Function(String),
+    Wait(String),
+    /// What is counted in the comparison as a whole.
+    Whole,
 }
 
 /// A limit.
@@ -43,12 +51,49 @@ impl fmt::Display for Limit {
 pub struct Passed {
     /// The limit, as it was given.
     pub limit: String,
-    /// What was found.
-    pub found: Both,
+    /// What was found, in words.
+    pub found: String,
 }
 
-const OF_CALLS: [&str; 6] = ["instructions", "call", "elapsed", "bios", "accesses", "interrupts"];
-const OF_FUNCTIONS: [&str; 2] = ["own", "calls"];
+/// What was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Found {
+    Both(Both),
+    Count(usize),
+}
+
+const OF_CALLS: &[&str] =
+    &["instructions", "call", "elapsed", "bios", "accesses", "interrupts", "shared", "waits", "waited"];
+const OF_STEPS: &[&str] = &["instructions", "elapsed", "times"];
+const OF_FUNCTIONS: &[&str] = &["own", "total", "calls"];
+const OF_WAITS: &[&str] = &["calls", "instructions", "waits", "elapsed"];
+const OF_ALL: &[&str] = &["unpaired", "new", "gone", "moved", "renamed", "handovers", "differing"];
+
+impl Subject {
+    fn parse(text: &str) -> Self {
+        let (around, inner) = text.rsplit_once('.').map_or((None, text), |(a, b)| (Some(a), b));
+        if let Some(step) = inner.strip_prefix("stage:") {
+            let call = around.filter(|call| *call != "total").map(str::to_owned);
+            return Self::Step(call, step.to_owned());
+        }
+        match text.split_once(':') {
+            Some(("function", name)) => Self::Function(name.to_owned()),
+            Some(("wait", name)) => Self::Wait(name.to_owned()),
+            _ if text == "total" => Self::Total,
+            _ => Self::Syscall(text.to_owned()),
+        }
+    }
+
+    fn measures(&self) -> &'static [&'static str] {
+        match self {
+            Self::Total | Self::Syscall(_) => OF_CALLS,
+            Self::Step(..) => OF_STEPS,
+            Self::Function(_) => OF_FUNCTIONS,
+            Self::Wait(_) => OF_WAITS,
+            Self::Whole => OF_ALL,
+        }
+    }
+}
 
 impl Limit {
     /// Reads a limit.
@@ -58,32 +103,26 @@ impl Limit {
     pub fn parse(text: &str) -> Result<Self, String> {
         let at = text.find(['>', '<']).ok_or_else(|| format!("{text:?} has neither > nor <"))?;
         let (what, rest) = text.split_at(at);
-        let (subject, measure) = what
-            .trim()
-            .rsplit_once('.')
-            .ok_or_else(|| format!("{what:?} is not of the form SUBJECT.MEASURE"))?;
-        let subject = match subject.split_once(':') {
-            Some(("function", name)) => Subject::Function(name.to_owned()),
-            _ if subject == "total" => Subject::Total,
-            _ => Subject::Syscall(subject.to_owned()),
+        let (subject, measure) = match what.trim().rsplit_once('.') {
+            Some((subject, measure)) => (Subject::parse(subject), measure),
+            None if OF_ALL.contains(&what.trim()) => (Subject::Whole, what.trim()),
+            None => {
+                let all = OF_ALL.join(", ");
+                return Err(format!("{what:?} is not of the form SUBJECT.MEASURE, nor one of {all}"));
+            }
         };
-        let measures =
-            if matches!(subject, Subject::Function(_)) { &OF_FUNCTIONS[..] } else { &OF_CALLS[..] };
-        if !measures.contains(&measure) {
-            return Err(format!("{measure:?} is none of {}", measures.join(", ")));
+        if !subject.measures().contains(&measure) {
+            return Err(format!("{measure:?} is none of {}", subject.measures().join(", ")));
         }
         let value = rest[1..].trim();
         let (digits, percent) = value.strip_suffix('%').map_or((value, false), |digits| (digits, true));
         let number = digits.trim().parse().map_err(|_| format!("{value:?} is no number"))?;
+        if percent && subject == Subject::Whole {
+            return Err(format!("{measure} is a count, of which there are no per cent"));
+        }
         let above = rest.starts_with('>');
-        Ok(Self {
-            text: text.trim().to_owned(),
-            subject,
-            measure: measure.to_owned(),
-            above,
-            number,
-            percent,
-        })
+        let (text, measure) = (text.trim().to_owned(), measure.to_owned());
+        Ok(Self { text, subject, measure, above, number, percent })
     }
 
     /// Reads a budget: the limits of a file's text.
@@ -100,23 +139,54 @@ impl Limit {
     #[must_use]
     pub fn passed(&self, diff: &Diff) -> Option<Passed> {
         let found = self.find(diff)?;
-        let value = if self.percent { percent(found) } else { found.difference() as f64 };
+        let value = match found {
+            Found::Both(both) if self.percent => percent(both),
+            Found::Both(both) => both.difference() as f64,
+            Found::Count(count) => count as f64,
+        };
         let past = if self.above { value > self.number } else { value < self.number };
+        let found = match found {
+            Found::Both(Both { a, b }) => format!("{a} in A, {b} in B"),
+            Found::Count(count) => format!("there are {count}"),
+        };
         past.then(|| Passed { limit: self.text.clone(), found })
     }
 
-    fn find(&self, diff: &Diff) -> Option<Both> {
-        match &self.subject {
-            Subject::Total => Some(self.of_costs(&diff.costs)),
-            Subject::Syscall(name) => {
-                let class = diff.classes.iter().find(|class| class.syscall == *name)?;
-                Some(self.of_costs(&class.costs))
-            }
+    fn find(&self, diff: &Diff) -> Option<Found> {
+        let class = |name: &String| diff.classes.iter().find(|class| class.syscall == *name);
+        Some(Found::Both(match &self.subject {
+            Subject::Whole => return Some(Found::Count(self.count(diff))),
+            Subject::Total => self.of_costs(&diff.costs),
+            Subject::Syscall(name) => self.of_costs(&class(name)?.costs),
+            Subject::Step(None, step) => self.of_step(&diff.steps, step)?,
+            Subject::Step(Some(name), step) => self.of_step(&class(name)?.steps, step)?,
             Subject::Function(name) => {
                 let function = diff.functions.iter().find(|function| function.name == *name)?;
-                Some(if self.measure == "own" { function.own } else { function.calls })
+                match self.measure.as_str() {
+                    "own" => function.own,
+                    "total" => function.total,
+                    _ => function.calls,
+                }
             }
-        }
+            Subject::Wait(name) => {
+                let wait = diff.waits.iter().find(|wait| wait.function == *name)?;
+                match self.measure.as_str() {
+                    "instructions" => wait.total,
+                    "waits" => wait.waits,
+                    "elapsed" => wait.elapsed,
+                    _ => wait.calls,
+                }
+            }
+        }))
+    }
+
+    fn of_step(&self, steps: &[StepCost], name: &str) -> Option<Both> {
+        let step = steps.iter().find(|step| step.step == name)?;
+        Some(match self.measure.as_str() {
+            "elapsed" => step.elapsed,
+            "times" => step.times,
+            _ => step.instructions,
+        })
     }
 
     fn of_costs(&self, costs: &Costs) -> Both {
@@ -126,7 +196,22 @@ impl Limit {
             "bios" => costs.bios,
             "accesses" => costs.accesses,
             "interrupts" => costs.interrupts,
+            "shared" => costs.shared_interrupts,
+            "waits" => costs.waits,
+            "waited" => costs.waited,
             _ => costs.instructions,
+        }
+    }
+
+    fn count(&self, diff: &Diff) -> usize {
+        match self.measure.as_str() {
+            "unpaired" => diff.unpaired.len(),
+            "new" => diff.places(|c| matches!(c, Change::New | Change::Inserted { .. })).count(),
+            "gone" => diff.places(|c| matches!(c, Change::Gone | Change::Removed { .. })).count(),
+            "moved" => diff.places(|c| matches!(c, Change::Moved { .. })).count(),
+            "renamed" => diff.places(|c| matches!(c, Change::Renamed { .. })).count(),
+            "handovers" => diff.classes.iter().map(|class| class.handovers.len()).sum(),
+            _ => diff.functions.iter().filter(|function| function.test.differs).count(),
         }
     }
 }
@@ -138,7 +223,7 @@ fn percent(found: Both) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Class, Function};
+    use super::super::{Class, Function, Waiting};
     use super::*;
 
     fn diff() -> Diff {
@@ -146,7 +231,17 @@ mod tests {
         let class = Class { syscall: "fsync".into(), costs, ..Class::default() };
         let own = Both { a: 0, b: 52 };
         let function = Function { name: "extra".into(), own, ..Function::default() };
-        Diff { costs, classes: vec![class], functions: vec![function], ..Diff::default() }
+        let step = StepCost { step: "G", instructions: Both { a: 100, b: 111 }, ..StepCost::default() };
+        let wait =
+            Waiting { function: "mutex_lock".into(), waits: Both { a: 2, b: 3 }, ..Waiting::default() };
+        Diff {
+            costs,
+            classes: vec![class],
+            functions: vec![function],
+            steps: vec![step],
+            waits: vec![wait],
+            ..Diff::default()
+        }
     }
 
     #[test]
@@ -161,6 +256,12 @@ mod tests {
             ("function:extra.own>+1%", true),
             ("function:extra.own>52", false),
             ("fsync.bios>0", false),
+            ("stage:G.instructions>+10%", true),
+            ("total.stage:G.instructions>+11%", false),
+            ("fsync.stage:G.instructions>0", false),
+            ("wait:mutex_lock.waits>0", true),
+            ("unpaired>0", false),
+            ("new<1", true),
         ] {
             assert_eq!(Limit::parse(limit).unwrap().passed(&diff()).is_some(), passed, "{limit}");
         }
@@ -172,7 +273,9 @@ mod tests {
             ("fsync.instructions", "neither > nor <"),
             ("fsync>5", "SUBJECT.MEASURE"),
             ("fsync.speed>5", "none of instructions"),
-            ("function:f.bios>5", "none of own, calls"),
+            ("function:f.bios>5", "none of own, total, calls"),
+            ("stage:G.bios>5", "none of instructions, elapsed, times"),
+            ("new>5%", "no per cent"),
             ("fsync.bios>many", "no number"),
         ] {
             let message = Limit::parse(limit).unwrap_err();

@@ -1,42 +1,36 @@
 //! Which I/O of one run is which of the other: by what the workload did.
 
 use super::gather::{Run, Work};
-use crate::model::Io;
 use std::collections::{BTreeMap, VecDeque};
 
 /// What makes two I/Os the same: who did what to which bytes of which file.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Key {
-    task: String,
-    syscall: String,
-    file: String,
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Key<'a> {
+    task: &'a str,
+    syscall: &'a str,
+    file: &'a str,
     position: Option<u64>,
     count: Option<u64>,
 }
 
-impl Key {
-    fn of(io: &Io) -> Self {
-        Self {
-            task: io.task.comm.to_string(),
-            syscall: io.syscall.to_string(),
-            file: io.file.as_ref().map_or_else(String::new, |file| file.name.clone()),
-            position: io.position,
-            count: io.count,
-        }
+impl<'a> Key<'a> {
+    fn of(work: &'a Work) -> Self {
+        let Work { task, syscall, file, position, count, .. } = work;
+        Self { task, syscall, file, position: *position, count: *count }
     }
 }
 
 /// An I/O in a few words.
 #[must_use]
-pub fn what(io: &Io) -> String {
-    let mut what = format!("{} by {}", io.syscall, io.task.comm);
-    if let Some(file) = io.file.as_ref().filter(|file| !file.name.is_empty()) {
-        what += &format!(" of {}", file.name);
+pub fn what(work: &Work) -> String {
+    let mut what = format!("{} by {}", work.syscall, work.task);
+    if !work.file.is_empty() {
+        what += &format!(" of {}", work.file);
     }
-    if let Some(count) = io.count {
+    if let Some(count) = work.count {
         what += &format!(", {count} bytes");
     }
-    if let Some(position) = io.position {
+    if let Some(position) = work.position {
         what += &format!(" at {position}");
     }
     what
@@ -56,37 +50,56 @@ pub struct Paired<'a> {
 /// Pairs the I/Os of two runs: the n-th of a kind in one with the n-th in the other.
 #[must_use]
 pub fn pair<'a>(a: &'a Run, b: &'a Run) -> Paired<'a> {
-    let mut waiting = BTreeMap::<Key, VecDeque<&Work>>::new();
+    let mut waiting = BTreeMap::<Key<'_>, VecDeque<&Work>>::new();
     for work in &b.works {
-        waiting.entry(Key::of(&work.io)).or_default().push_back(work);
+        waiting.entry(Key::of(work)).or_default().push_back(work);
     }
     let mut paired = Paired::default();
     for work in &a.works {
-        match waiting.get_mut(&Key::of(&work.io)).and_then(VecDeque::pop_front) {
+        match waiting.get_mut(&Key::of(work)).and_then(VecDeque::pop_front) {
             Some(partner) => paired.pairs.push((work, partner)),
             None => paired.only_a.push(work),
         }
     }
     paired.only_b = waiting.into_values().flatten().collect();
-    paired.only_b.sort_by_key(|work| work.io.id);
+    paired.only_b.sort_by_key(|work| work.io);
     paired
 }
 
-/// Why an I/O has no partner among the works of the other side.
-#[must_use]
-pub fn reason(io: &Io, others: &[Work]) -> String {
-    let key = Key::of(io);
-    let same = |fits: &dyn Fn(&Key) -> bool| others.iter().filter(|w| fits(&Key::of(&w.io))).count();
-    let often = same(&|other| *other == key);
-    if often > 0 {
-        return format!("the other side has only {often} like it");
+/// What the I/Os of a run were, to tell why one of the other has no partner.
+#[derive(Debug, Default)]
+pub struct Others<'a> {
+    keys: BTreeMap<Key<'a>, usize>,
+    files: BTreeMap<(&'a str, &'a str, &'a str), usize>,
+    calls: BTreeMap<(&'a str, &'a str), usize>,
+}
+
+impl<'a> Others<'a> {
+    /// Of a run.
+    #[must_use]
+    pub fn of(run: &'a Run) -> Self {
+        let mut others = Self::default();
+        for key in run.works.iter().map(Key::of) {
+            *others.keys.entry(key).or_default() += 1;
+            *others.files.entry((key.task, key.syscall, key.file)).or_default() += 1;
+            *others.calls.entry((key.task, key.syscall)).or_default() += 1;
+        }
+        others
     }
-    let (task, call) = (&key.task, &key.syscall);
-    if same(&|other| other.task == *task && other.syscall == *call && other.file == key.file) > 0 {
-        return "the other side did it with other bytes".to_owned();
+
+    /// Why an I/O has no partner here.
+    #[must_use]
+    pub fn reason(&self, work: &Work) -> String {
+        let key = Key::of(work);
+        if let Some(often) = self.keys.get(&key) {
+            return format!("the other side has only {often} like it");
+        }
+        if self.files.contains_key(&(key.task, key.syscall, key.file)) {
+            return "the other side did it with other bytes".to_owned();
+        }
+        if self.calls.contains_key(&(key.task, key.syscall)) {
+            return "the other side did it with another file, or it concerned no disk there".to_owned();
+        }
+        "the other side did nothing like it that concerned a disk".to_owned()
     }
-    if same(&|other| other.task == *task && other.syscall == *call) > 0 {
-        return "the other side did it with another file, or it concerned no disk there".to_owned();
-    }
-    "the other side did nothing like it that concerned a disk".to_owned()
 }

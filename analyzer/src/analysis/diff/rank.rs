@@ -32,7 +32,7 @@ pub fn rank_sum_test(a: &[i64], b: &[i64]) -> f64 {
 }
 
 /// For each sum, in how many ways `count` of the ranks have it.
-fn ways(ranks: &[usize], count: usize) -> Vec<f64> {
+pub fn ways(ranks: &[usize], count: usize) -> Vec<f64> {
     let most: usize = ranks.iter().sum();
     let mut ways = vec![vec![0.0; most + 1]; count + 1];
     ways[0][0] = 1.0;

@@ -76,13 +76,15 @@ function layout(nodes, wide, focus) {
 }
 
 const kind = (change) => (change !== null && typeof change === "object" ? Object.keys(change)[0] : change);
-const MARKS = { new: "+ ", gone: "− ", moved: "⇄ ", renamed: "≈ " };
+const MARKS = { new: "+ ", inserted: "+ ", gone: "− ", removed: "− ", moved: "⇄ ", renamed: "≈ " };
 
 /** How a node differs, in words. */
 function change(node) {
   switch (kind(node.change)) {
     case "new": return "\nonly B calls it here";
     case "gone": return "\nonly A calls it here";
+    case "inserted": return `\nonly B calls it here, around ${node.change.inserted.inner.join(", ")}`;
+    case "removed": return `\nonly A calls it here, around ${node.change.removed.inner.join(", ")}`;
     case "moved": return `\nmoved; in A below ${node.change.moved.from.at(-1) ?? "the top"}`;
     case "renamed": return `\nin the place of ${node.change.renamed.from}`;
     default: return "";

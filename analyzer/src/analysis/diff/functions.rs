@@ -1,0 +1,93 @@
+//! What each function costs on both sides, wherever it is called, and each layer.
+
+use super::compare::{Group, Pairs};
+use super::names::Names;
+use super::test::Values;
+use super::tree::Tree;
+use super::{Both, Function, Layer};
+use iotrace_schemas::catalog::LAYERS;
+use rustc_hash::FxHashMap;
+
+#[derive(Default)]
+struct Sum {
+    calls: Both,
+    own: Both,
+    total: Both,
+    values: Values,
+}
+
+/// All functions that were called, by name.
+pub fn functions(
+    groups: &[Group<'_>],
+    names: &Names,
+    sides: [&Names; 2],
+    recordings: usize,
+) -> Vec<Function> {
+    let mut sums = FxHashMap::<u32, Sum>::default();
+    for group in groups {
+        for (side, tree) in group.trees.iter().enumerate() {
+            add(&mut sums, tree, side);
+        }
+        values(&mut sums, &group.pairs);
+    }
+    let function = |(number, sum): (u32, Sum)| {
+        let about = names.about(number);
+        let of_sides = sides.map(|side| side.find(&about.name));
+        let [a, b] = of_sides.map(|about| about.and_then(|about| about.symbol.clone()));
+        let inlined = of_sides.map(|about| {
+            let about = about.filter(|about| about.symbol.is_none())?;
+            about.inlined.clone()
+        });
+        Function {
+            name: about.name.clone(),
+            layer: LAYERS[usize::from(about.layer)].to_owned(),
+            symbols: a.zip(b).filter(|(a, b)| a != b),
+            inlined,
+            calls: sum.calls,
+            own: sum.own,
+            total: sum.total,
+            test: sum.values.test(recordings),
+        }
+    };
+    let mut functions: Vec<_> = sums.into_iter().map(function).collect();
+    functions.sort_by(|x, y| x.name.cmp(&y.name));
+    functions
+}
+
+fn add(sums: &mut FxHashMap<u32, Sum>, tree: &Tree, side: usize) {
+    for ((at, node), total) in tree.nodes.iter().enumerate().zip(tree.totals()) {
+        let sum = sums.entry(node.name).or_default();
+        *sum.calls.of(side) += node.calls;
+        *sum.own.of(side) += node.own;
+        // What a function that calls itself costs is in the outermost call.
+        if tree.around(at as u32).skip(1).all(|around| around.name != node.name) {
+            *sum.total.of(side) += total;
+        }
+    }
+}
+
+/// Own instructions of each function, of each I/O that calls it.
+fn values(sums: &mut FxHashMap<u32, Sum>, pairs: Pairs<'_>) {
+    let mut own: Vec<(u32, u64)> = Vec::new();
+    for (recording, a, b) in pairs {
+        for (side, work) in [a, b].into_iter().enumerate() {
+            own.clear();
+            own.extend(work.tree.nodes.iter().map(|node| (node.name, node.own)));
+            own.sort_unstable_by_key(|(name, _)| *name);
+            for function in own.chunk_by(|x, y| x.0 == y.0) {
+                let cost = function.iter().map(|(_, own)| own).sum();
+                sums.entry(function[0].0).or_default().values.add(side, *recording, cost);
+            }
+        }
+    }
+}
+
+/// The layers, in the order of the path.
+pub fn layers(functions: &[Function]) -> Vec<Layer> {
+    let layer = |name: &&str| {
+        let mut own = Both::default();
+        functions.iter().filter(|f| f.layer == *name).for_each(|f| own.add(f.own));
+        Layer { name: (*name).to_owned(), own }
+    };
+    LAYERS.iter().map(layer).filter(|layer| layer.own != Both::default()).collect()
+}

@@ -1,0 +1,234 @@
+//! Contexts, and the I/Os that they work for.
+//!
+//! A system call's context is its I/O's, and so is each that it handed over to: interrupts that its commands rang
+//! for, softirqs raised and work items queued there. A context that several I/Os handed over to is the first one's,
+//! so that sums are right; with the others it counts as shared.
+
+use super::steps::{Layers, Marks, Runs, steps};
+use super::{Bio, Waited, Work};
+use crate::analysis::diff::tree::Tree;
+use crate::analysis::workload;
+use crate::model::{self, Call, CallEnd, CallId, Handover, HandoverKind, Io, IoId, TimeMap, WorkloadMark};
+use crate::stitch::Sink;
+use iotrace_schemas::definition::{At, Probe};
+use iotrace_schemas::event::{Event, KindId, MARK_BEGIN, MMIO_READ, MMIO_WRITE};
+use rustc_hash::{FxHashMap, FxHashSet};
+use std::collections::BTreeMap;
+
+/// What a probe's function is to the gatherer.
+#[derive(Debug, Clone, Copy)]
+struct Function {
+    number: u32,
+    layer: u8,
+    syscall: bool,
+    queues: bool,
+}
+
+/// An open call.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    root: CallId,
+    at: u32,
+    layer: u8,
+}
+
+/// A context that is open, or the contexts of an I/O that are over.
+#[derive(Debug, Default)]
+struct Context {
+    /// System calls of the I/Os that it works for.
+    owners: Vec<CallId>,
+    tree: Tree,
+    accesses: u64,
+    interrupts: u64,
+    layers: Layers,
+    runs: Runs,
+    shared_interrupts: u64,
+    shared_instructions: u64,
+}
+
+/// Gathers.
+#[derive(Default)]
+pub struct Gatherer {
+    functions: FxHashMap<KindId, Function>,
+    marks: Vec<WorkloadMark>,
+    open: FxHashMap<CallId, Context>,
+    places: FxHashMap<CallId, Place>,
+    /// Contexts that are over, by the system calls of their I/Os.
+    done: FxHashMap<CallId, Context>,
+    /// System calls whose I/O has queued a bio.
+    queued: FxHashSet<CallId>,
+    /// Whom contexts work for, also those that have not begun.
+    owners: FxHashMap<CallId, Vec<CallId>>,
+    ios: BTreeMap<IoId, Io>,
+    bios: BTreeMap<u64, model::Bio>,
+    waits: FxHashMap<IoId, Vec<model::Wait>>,
+}
+
+impl Gatherer {
+    /// Takes in a probe, with its function's number and layer.
+    pub fn define(&mut self, probe: &Probe, number: u32, layer: u8) {
+        let syscall = probe.stage.starts_with("sys.");
+        let queues = probe.stage == "bio.queue" && probe.at != At::Exit;
+        self.functions.insert(probe.id, Function { number, layer, syscall, queues });
+    }
+
+    fn close(&mut self, root: CallId) {
+        let Some(context) = self.open.remove(&root) else { return };
+        let Some((owner, others)) = context.owners.split_first() else { return };
+        for other in others {
+            let other = self.done.entry(*other).or_default();
+            other.shared_interrupts += context.interrupts;
+            other.shared_instructions += context.tree.total();
+        }
+        let done = self.done.entry(*owner).or_default();
+        done.tree.add(&context.tree);
+        done.accesses += context.accesses;
+        done.interrupts += context.interrupts;
+        done.layers.add(&context.layers);
+        done.runs.add(&context.runs);
+    }
+
+    /// The I/Os of the workload that concern a disk.
+    pub fn finish(mut self, time: &TimeMap) -> Vec<Work> {
+        let open: Vec<_> = self.open.keys().copied().collect();
+        open.into_iter().for_each(|root| self.close(root));
+        let marked = workload(&self.marks).is_some();
+        let ios = std::mem::take(&mut self.ios).into_values();
+        let wanted = ios.filter(|io| (io.in_workload || !marked) && io.concerns_a_disk());
+        wanted.map(|io| self.work(&io, time)).collect()
+    }
+
+    fn work(&mut self, io: &Io, time: &TimeMap) -> Work {
+        let done = io.call.and_then(|call| self.done.remove(&call)).unwrap_or_default();
+        let waits = self.waits.remove(&io.id).unwrap_or_default();
+        let of_io = |numbers: &[u64]| numbers.iter().filter_map(|bio| self.bios.get(bio)).collect::<Vec<_>>();
+        let (queued, all) = (of_io(&io.bios), of_io(&io.all_bios()));
+        let marks = Marks { entered: io.entered, left: io.left, bios: &queued, waits: &waits };
+        let steps = steps(&marks, &done.layers, &done.runs, time);
+        let ns = |from, to| time.between(from, to).unwrap_or(0);
+        Work {
+            io: io.id,
+            syscall: io.syscall.to_string(),
+            task: io.task.comm.to_string(),
+            file: io.file.as_ref().map_or_else(String::new, |file| file.name.clone()),
+            position: io.position,
+            count: io.count,
+            clocks: (io.entered, io.left),
+            elapsed: io.left.map_or(0, |left| ns(io.entered, left)),
+            call: io.cost,
+            bios: all.into_iter().map(bio).collect(),
+            tree: done.tree,
+            accesses: done.accesses,
+            interrupts: done.interrupts,
+            shared_interrupts: done.shared_interrupts,
+            shared_instructions: done.shared_instructions,
+            waits: waits.into_iter().map(|wait| waited(wait, time)).collect(),
+            steps,
+        }
+    }
+}
+
+fn bio(bio: &model::Bio) -> Bio {
+    Bio { id: bio.id, op: bio.op.rwbs(), sector: bio.sector, bytes: bio.bytes, stages: bio.stages.clone() }
+}
+
+fn waited(wait: model::Wait, time: &TimeMap) -> Waited {
+    let ns = time.between(wait.clocks.0, wait.clocks.2).unwrap_or(0);
+    Waited { function: wait.function, what: wait.what, clocks: wait.clocks, ns }
+}
+
+impl Sink for Gatherer {
+    fn mark(&mut self, mark: WorkloadMark) {
+        if mark.code == MARK_BEGIN && workload(&self.marks).is_none() {
+            // What was before is not of the workload.
+            self.done.clear();
+            self.ios.clear();
+            self.bios.clear();
+            self.waits.clear();
+        }
+        self.marks.push(mark);
+    }
+
+    fn entered(&mut self, call: &Call, event: &Event<'_>) {
+        let Some(&function) = self.functions.get(&event.kind) else { return };
+        let parent = call.parent.filter(|_| call.depth_in_context > 0);
+        let place = parent.and_then(|parent| self.places.get(&parent).copied());
+        let root = place.map_or(call.id, |place| place.root);
+        if place.is_none() {
+            if function.syscall {
+                self.owners.insert(call.id, vec![call.id]);
+            }
+            let owners = self.owners.get(&call.id).cloned().unwrap_or_default();
+            self.open.insert(root, Context { owners, ..Context::default() });
+        }
+        let Some(context) = self.open.get_mut(&root) else { return };
+        if function.queues {
+            self.queued.extend(context.owners.first());
+        }
+        let at = context.tree.enter(place.map(|place| place.at), function.number);
+        self.places.insert(call.id, Place { root, at, layer: function.layer });
+    }
+
+    fn passed(&mut self, within: Option<CallId>, event: &Event<'_>) {
+        let place = within.and_then(|within| self.places.get(&within));
+        let Some(context) = place.and_then(|place| self.open.get_mut(&place.root)) else { return };
+        context.accesses += u64::from([MMIO_READ.id, MMIO_WRITE.id].contains(&event.kind));
+        if self.functions.get(&event.kind).is_some_and(|function| function.queues) {
+            self.queued.extend(context.owners.first());
+        }
+    }
+
+    fn ran(&mut self, call: CallId, from: u64, to: u64) {
+        let Some(place) = self.places.get(&call) else { return };
+        let Some(context) = self.open.get_mut(&place.root) else { return };
+        match context.owners.first() {
+            Some(owner) if !self.queued.contains(owner) => context.layers.ran(place.layer, to - from),
+            _ => context.runs.ran(from, to),
+        }
+    }
+
+    fn left(&mut self, end: &CallEnd) {
+        let Some(place) = self.places.remove(&end.id) else { return };
+        if let Some(context) = self.open.get_mut(&place.root) {
+            context.tree.leave(place.at, end.own);
+        }
+        if place.root == end.id {
+            self.close(place.root);
+        }
+    }
+
+    fn handover(&mut self, handover: &Handover) {
+        let (Some(from), Some(to)) = (handover.from.root, handover.to.root) else { return };
+        let Some(owners) = self.owners.get(&from).cloned() else { return };
+        let rings = match handover.kind {
+            HandoverKind::Interrupt { .. } => true,
+            HandoverKind::Work { .. } | HandoverKind::Softirq { .. } => false,
+            // The task that is woken does its own work; a timer may be anybody's.
+            HandoverKind::Wake { .. } | HandoverKind::Timer { .. } => return,
+        };
+        let all = self.owners.entry(to).or_default();
+        for owner in owners {
+            if !all.contains(&owner) {
+                all.push(owner);
+            }
+        }
+        if let Some(context) = self.open.get_mut(&to) {
+            context.interrupts += u64::from(rings && context.interrupts == 0);
+            context.owners.clone_from(all);
+        }
+    }
+
+    fn wait(&mut self, wait: model::Wait) {
+        self.waits.entry(wait.io).or_default().push(wait);
+    }
+
+    fn bio(&mut self, bio: model::Bio) {
+        if bio.in_workload || workload(&self.marks).is_none() {
+            self.bios.insert(bio.id, bio);
+        }
+    }
+
+    fn io(&mut self, io: Io) {
+        self.ios.insert(io.id, io);
+    }
+}

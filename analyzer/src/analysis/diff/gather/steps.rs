@@ -1,0 +1,221 @@
+//! The steps of an I/O's way, and what each cost.
+//!
+//! ```text
+//! entered     Q   G   I    D  driver  doorbell        irq  done  C  E      woken  runs   return
+//! |-- layers --|-G-|-I-|-D--|-driver-|-doorbell-|-irq--|-done-|-C-|-E-|-woken-|-run-|-return-|
+//! ```
+//!
+//! Until the first bio is queued, instructions are told by the layer of the function they are of, and what time
+//! is left over is waiting. From then on each step is the way to a moment from the one before it, whichever of the
+//! I/O's bios it is of: the stages that the bios reach, and those at which the task is woken, runs again, returns.
+//! The steps follow one another without a gap: the instructions of all steps are those of the I/O's contexts, and
+//! their time is that of the I/O, to the last of its moments.
+
+use crate::model::{Bio, Stage, TimeMap, Wait};
+use iotrace_schemas::catalog::LAYERS;
+use std::collections::BTreeMap;
+
+/// A step of an I/O's way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Step {
+    /// Before the first bio is queued, in a layer by its place in [`LAYERS`].
+    Layer(u8),
+    /// Before the first bio is queued, with nothing of it running.
+    Waiting,
+    /// To a stage of a bio.
+    To(Stage),
+    /// Until its task is woken.
+    Woken,
+    /// Until its task runs.
+    Runs,
+    /// Until the system call returns.
+    Return,
+    /// Work that goes on after that.
+    After,
+}
+
+impl Step {
+    /// Its name; a stage's is its letter where it has one.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Layer(layer) => LAYERS.get(usize::from(layer)).copied().unwrap_or_default(),
+            Self::Waiting => "waiting",
+            Self::To(stage) => stage.short(),
+            Self::Woken => "wake-up",
+            Self::Runs => "runs",
+            Self::Return => "return",
+            Self::After => "after",
+        }
+    }
+
+    /// Which part of the way it is of.
+    #[must_use]
+    pub fn part(self) -> &'static str {
+        match self {
+            Self::Layer(_) | Self::Waiting => "before the first bio",
+            Self::To(_) => "to this stage",
+            Self::Woken | Self::Runs | Self::Return => "back to the caller",
+            Self::After => "after the return",
+        }
+    }
+}
+
+/// What a step cost.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Part {
+    /// Times it was gone.
+    pub times: u64,
+    /// Instructions executed in it by what works for the I/O.
+    pub instructions: u64,
+    /// Virtual nanoseconds; 0 without virtual time.
+    pub ns: u64,
+}
+
+/// Instructions by layer.
+#[derive(Debug, Clone, Default)]
+pub struct Layers([u64; LAYERS.len()]);
+
+impl Layers {
+    /// So many were executed in a layer.
+    pub fn ran(&mut self, layer: u8, instructions: u64) {
+        self.0[usize::from(layer)] += instructions;
+    }
+
+    /// Adds others.
+    pub fn add(&mut self, other: &Self) {
+        self.0.iter_mut().zip(other.0).for_each(|(ours, theirs)| *ours += theirs);
+    }
+}
+
+/// When something ran.
+#[derive(Debug, Clone, Default)]
+pub struct Runs(Vec<(u64, u64)>);
+
+impl Runs {
+    /// It ran from one clock to another.
+    pub fn ran(&mut self, from: u64, to: u64) {
+        match self.0.last_mut() {
+            Some((_, end)) if *end == from => *end = to,
+            _ => self.0.push((from, to)),
+        }
+    }
+
+    /// Adds others.
+    pub fn add(&mut self, other: &Self) {
+        self.0.extend(&other.0);
+    }
+
+    /// Of runs with the latest first: how much was executed up to a clock, which is taken from them.
+    fn take(&mut self, upto: u64) -> u64 {
+        let mut taken = 0;
+        while let Some((from, to)) = self.0.last_mut().filter(|(from, _)| *from < upto) {
+            let end = upto.min(*to);
+            taken += end - *from;
+            *from = end;
+            if end < *to {
+                break;
+            }
+            self.0.pop();
+        }
+        taken
+    }
+}
+
+/// The moments of an I/O.
+pub struct Marks<'a> {
+    /// The system call was entered.
+    pub entered: u64,
+    /// It returned.
+    pub left: Option<u64>,
+    /// The bios queued for it.
+    pub bios: &'a [&'a Bio],
+    /// Waits of its task.
+    pub waits: &'a [Wait],
+}
+
+impl Marks<'_> {
+    /// When the first bio was queued.
+    fn queued(&self) -> Option<u64> {
+        self.bios.iter().map(|bio| bio.queued()).min()
+    }
+
+    /// What happened after the first bio was queued, in order.
+    fn moments(&self) -> Vec<(u64, Step)> {
+        let Some(begin) = self.queued() else { return Vec::new() };
+        let stages =
+            self.bios.iter().flat_map(|bio| &bio.stages).map(|mark| (mark.clock, Step::To(mark.stage)));
+        let waits = self.waits.iter().map(|wait| wait.clocks);
+        let woken = waits.clone().map(|(_, clock, _)| (clock, Step::Woken));
+        let runs = waits.map(|(.., clock)| (clock, Step::Runs));
+        let left = self.left.map(|left| (left, Step::Return));
+        let all = stages.chain(woken).chain(runs).chain(left);
+        let mut moments: Vec<_> = all.filter(|(clock, _)| *clock > begin).collect();
+        moments.sort_unstable();
+        moments
+    }
+}
+
+/// The steps in their order.
+pub fn steps(marks: &Marks<'_>, layers: &Layers, runs: &Runs, time: &TimeMap) -> Vec<(Step, Part)> {
+    let ns = |from, to| time.between(from, to).unwrap_or(0);
+    let mut parts = BTreeMap::<Step, Part>::new();
+    let mut add = |step, instructions, ns| {
+        let part = parts.entry(step).or_default();
+        let (times, sum) = (part.times + 1, part.instructions + instructions);
+        *part = Part { times, instructions: sum, ns: part.ns + ns };
+    };
+    let begin = marks.queued().or(marks.left).unwrap_or(marks.entered);
+    let mut waiting = ns(marks.entered, begin);
+    for (layer, instructions) in layers.0.iter().enumerate().filter(|(_, executed)| **executed > 0) {
+        let ns = time.taken_by(*instructions).unwrap_or(0);
+        waiting = waiting.saturating_sub(ns);
+        add(Step::Layer(layer as u8), *instructions, ns);
+    }
+    if waiting > 0 {
+        add(Step::Waiting, 0, waiting);
+    }
+    let mut runs = runs.clone();
+    // Contexts may have ended in another order than they began in.
+    runs.0.sort_unstable_by(|a, b| b.cmp(a));
+    let mut at = begin;
+    for (clock, step) in marks.moments() {
+        add(step, runs.take(clock), ns(at, clock));
+        at = clock;
+    }
+    let after = runs.take(u64::MAX);
+    if after > 0 {
+        add(Step::After, after, 0);
+    }
+    parts.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_are_taken_once_and_cut_where_a_step_ends() {
+        let mut runs = Runs::default();
+        for (from, to) in [(10, 20), (20, 30), (50, 60)] {
+            runs.ran(from, to);
+        }
+        assert_eq!(runs.0, [(10, 30), (50, 60)]);
+        runs.0.reverse();
+        assert_eq!([25, 40, 55, 100].map(|upto| runs.take(upto)), [15, 5, 5, 5]);
+    }
+
+    #[test]
+    fn without_bios_all_is_told_by_layer_and_the_rest_is_waiting() {
+        let mut time = TimeMap::new(Some(2));
+        time.begin(0, 0);
+        let mut layers = Layers::default();
+        layers.ran(0, 30);
+        layers.ran(1, 50);
+        let marks = Marks { entered: 100, left: Some(200), bios: &[], waits: &[] };
+        let part = |instructions, ns| Part { times: 1, instructions, ns };
+        let expected =
+            [(Step::Layer(0), part(30, 120)), (Step::Layer(1), part(50, 200)), (Step::Waiting, part(0, 80))];
+        assert_eq!(steps(&marks, &layers, &Runs::default(), &time), expected);
+    }
+}

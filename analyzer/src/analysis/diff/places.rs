@@ -1,0 +1,68 @@
+//! The places in which two trees of calls differ.
+
+use super::{Change, FlameNode, Place};
+
+/// The places that differ, in the order of the tree; of a new or gone function, those inside it are only counted.
+pub fn places(nodes: &[FlameNode]) -> Vec<Place> {
+    let mut found: Vec<Place> = Vec::new();
+    // The place that stands for each node: its own, or that of a new or gone function around it.
+    let mut standing: Vec<Option<usize>> = Vec::with_capacity(nodes.len());
+    for node in nodes {
+        let whole =
+            |place: &usize| found[*place].change == Change::New || found[*place].change == Change::Gone;
+        let around = node.parent.and_then(|parent| standing[parent]).filter(whole);
+        let change = match (&node.change, around) {
+            (Some(change), Some(place)) if *change == found[place].change => {
+                found[place].inside += 1;
+                standing.push(Some(place));
+                continue;
+            }
+            (Some(change), _) => change.clone(),
+            (None, _) if node.calls.is_equal() && node.own.is_equal() => {
+                standing.push(None);
+                continue;
+            }
+            (None, _) => Change::Cost,
+        };
+        standing.push(Some(found.len()));
+        found.push(Place {
+            path: path(nodes, node),
+            function: node.function.clone(),
+            change,
+            calls: node.calls,
+            own: node.own,
+            total: node.total,
+            inside: 0,
+        });
+    }
+    moved(found)
+}
+
+/// The functions around a node, the outermost first.
+fn path(nodes: &[FlameNode], node: &FlameNode) -> Vec<String> {
+    let around = std::iter::successors(node.parent, |at| nodes[*at].parent);
+    let mut path: Vec<String> = around.map(|at| nodes[at].function.clone()).collect();
+    path.reverse();
+    path
+}
+
+/// A function that is gone in one place and new in another has moved.
+fn moved(mut places: Vec<Place>) -> Vec<Place> {
+    let gone: Vec<usize> = (0..places.len()).filter(|at| places[*at].change == Change::Gone).collect();
+    let mut replaced = Vec::new();
+    for at in gone {
+        let old = places[at].clone();
+        let is_new = |other: &&mut Place| other.change == Change::New && other.function == old.function;
+        let Some(new) = places.iter_mut().find(is_new) else { continue };
+        new.change = Change::Moved { from: old.path };
+        (new.calls.a, new.own.a, new.total.a) = (old.calls.a, old.own.a, old.total.a);
+        new.inside = new.inside.max(old.inside);
+        replaced.push(at);
+    }
+    let mut at = 0;
+    places.retain(|_| {
+        at += 1;
+        !replaced.contains(&(at - 1))
+    });
+    places
+}

@@ -1,0 +1,351 @@
+//! What a comparison says, as plain data.
+
+use super::interval::Interval;
+use super::{Both, Costs};
+use serde::Serialize;
+
+/// A side of the comparison.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Side {
+    /// What the trace is called.
+    pub name: String,
+    /// The kernel's version: the first words of its banner.
+    pub kernel: String,
+    /// I/Os of the workload that concern a disk.
+    pub ios: usize,
+}
+
+/// How values of I/Os are spread, by nearest rank.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Spread {
+    /// Smallest.
+    pub min: u64,
+    /// Median.
+    pub median: u64,
+    /// 95th percentile.
+    pub p95: u64,
+    /// Largest.
+    pub max: u64,
+}
+
+/// What something costs in an I/O that has it, by recording: the median over the recording's I/Os.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Test {
+    /// Of each recording of A.
+    pub a: Vec<i64>,
+    /// Of each recording of B.
+    pub b: Vec<i64>,
+    /// Interval of the median of A's; none with fewer than six recordings.
+    pub a_median: Option<Interval>,
+    /// Of the median of B's.
+    pub b_median: Option<Interval>,
+    /// Median of B's less that of A's.
+    pub difference: i64,
+    /// Interval of how much more B's are; none with fewer than four recordings of each side.
+    pub interval: Option<Interval>,
+    /// Probability of values so far apart by chance: the exact rank-sum test. None with fewer than four
+    /// recordings of each side, which cannot tell.
+    pub p: Option<f64>,
+    /// It is more than chance: `p` is under 0.05, and as of hundreds of functions some are apart by chance, the
+    /// difference is larger than the spread of either side.
+    pub differs: bool,
+}
+
+/// A step of the way of I/Os.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct StepCost {
+    /// Which part of the way it is of.
+    pub part: &'static str,
+    /// Its name: a layer, a stage's letter, and the like.
+    pub step: &'static str,
+    /// Times that it was gone.
+    pub times: Both,
+    /// Instructions executed in it for the I/Os.
+    pub instructions: Both,
+    /// Virtual nanoseconds that passed in it.
+    pub elapsed: Both,
+    /// Instructions of an I/O that has it, of A and of B.
+    pub spread: [Spread; 2],
+    /// Whether the instructions of an I/O differ.
+    pub test: Test,
+}
+
+/// The I/Os of one system call, added up.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Class {
+    /// Its name.
+    pub syscall: String,
+    /// Pairs.
+    pub pairs: usize,
+    /// Costs of all pairs.
+    pub costs: Costs,
+    /// Instructions of an I/O, of A and of B.
+    pub spread: [Spread; 2],
+    /// Whether the instructions of an I/O differ.
+    pub test: Test,
+    /// The steps of its way, in their order.
+    pub steps: Vec<StepCost>,
+    /// Where the calls differ.
+    pub places: Vec<Place>,
+    /// Functions that are called in another context.
+    pub handovers: Vec<HandoverChange>,
+    /// All calls of all pairs as one tree; parents stand before their children.
+    #[serde(skip)]
+    pub flame: Vec<FlameNode>,
+}
+
+/// A function in a place of the tree of calls of both sides.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct FlameNode {
+    /// The function around it, by its place in the list.
+    pub parent: Option<usize>,
+    /// The function.
+    pub function: String,
+    /// How it differs, other than in costs.
+    pub change: Option<Change>,
+    /// Times it was called there.
+    pub calls: Both,
+    /// Instructions in it alone.
+    pub own: Both,
+    /// Instructions in it and in what stands below it.
+    pub total: Both,
+}
+
+/// How a place in the tree of calls differs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// B makes this call, A does not.
+    New,
+    /// A makes this call, B does not.
+    Gone,
+    /// B makes this call, and in it those that A makes without it.
+    Inserted {
+        /// The functions that A calls without it.
+        inner: Vec<String>,
+    },
+    /// A makes this call, and in it those that B makes without it.
+    Removed {
+        /// The functions that B calls without it.
+        inner: Vec<String>,
+    },
+    /// The function is called in another place: where it was in A.
+    Moved {
+        /// The functions around it there, the outermost first.
+        from: Vec<String>,
+    },
+    /// Another function stands in the place of this one of A.
+    Renamed {
+        /// A's function.
+        from: String,
+    },
+    /// It is called more or less often, or costs more or less itself.
+    Cost,
+}
+
+/// A place in the tree of calls that differs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Place {
+    /// The functions around it, the outermost first.
+    pub path: Vec<String>,
+    /// The function.
+    pub function: String,
+    /// How it differs.
+    pub change: Change,
+    /// Times it was called.
+    pub calls: Both,
+    /// Instructions in it alone.
+    pub own: Both,
+    /// Instructions in it and what it called.
+    pub total: Both,
+    /// Functions inside a new, gone or moved one, which are not listed by themselves.
+    pub inside: usize,
+}
+
+/// How often something happened in a context.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct InContext {
+    /// `task`, `softirq`, `interrupt`, `work` and its function, `other`.
+    pub context: String,
+    /// Calls there.
+    pub calls: Both,
+}
+
+/// How a hand-over changed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HandoverKind {
+    /// It was in the task's own call in A, and is handed over in B.
+    Asynchronous,
+    /// It was handed over in A, and is in the task's own call in B.
+    Synchronous,
+    /// It is handed over on both sides, to another context.
+    #[default]
+    Elsewhere,
+}
+
+/// A function that is called in another context.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct HandoverChange {
+    /// The function.
+    pub function: String,
+    /// How it changed.
+    pub kind: HandoverKind,
+    /// Where it is called.
+    pub contexts: Vec<InContext>,
+    /// Calls that are in another context in B.
+    pub changed: u64,
+    /// Functions inside it of which the same can be said, which are not listed by themselves.
+    pub inside: usize,
+    /// Whether the calls outside of the task's own differ, of each recording.
+    pub test: Test,
+}
+
+/// A lock that is taken, or a wait.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Waiting {
+    /// The function.
+    pub function: String,
+    /// What it is for: `lock`, a wait for a `page`, ...; empty if not known.
+    pub what: String,
+    /// Times it was called for the I/Os.
+    pub calls: Both,
+    /// Instructions in it and what it called.
+    pub total: Both,
+    /// Times that a task waited in it.
+    pub waits: Both,
+    /// For how long, in virtual nanoseconds, until the task ran again.
+    pub elapsed: Both,
+    /// Whether that differs: of each recording the waits, or the calls if there were none.
+    pub test: Test,
+}
+
+/// A function, wherever it is called.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Function {
+    /// Name in the catalog.
+    pub name: String,
+    /// Layer.
+    pub layer: String,
+    /// The symbols, where they are not the same.
+    pub symbols: Option<(String, String)>,
+    /// Into what the compiler put it in A and in B, where it is not called.
+    pub inlined: [Option<String>; 2],
+    /// Times it was called.
+    pub calls: Both,
+    /// Instructions in it alone.
+    pub own: Both,
+    /// Instructions in it and in what it called.
+    pub total: Both,
+    /// Whether that means anything.
+    pub test: Test,
+}
+
+/// A layer.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Layer {
+    /// Name.
+    pub name: String,
+    /// Instructions in its functions.
+    pub own: Both,
+}
+
+/// A pair of I/Os.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Pair {
+    /// Which of the recordings they are of, from 1.
+    pub recording: usize,
+    /// Their numbers.
+    pub ios: Both,
+    /// What they were.
+    pub what: String,
+    /// Their costs.
+    pub costs: Costs,
+    /// How their bios differ, if they do.
+    pub bios: Option<String>,
+    /// When their bios reached which stage.
+    #[serde(skip)]
+    pub timelines: Timelines,
+}
+
+/// The timelines of a pair of I/Os.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Timelines {
+    /// Of A.
+    pub a: Timeline,
+    /// Of B.
+    pub b: Timeline,
+}
+
+/// An I/O in time: instructions executed by the whole guest since the system call was entered.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Timeline {
+    /// When the call returned; none if it did not.
+    pub length: Option<u64>,
+    /// Its bios, by number.
+    pub bios: Vec<BioTimeline>,
+}
+
+/// A bio in time.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct BioTimeline {
+    /// Its number.
+    pub bio: u64,
+    /// What it was.
+    pub what: String,
+    /// The stages that it reached, by their short names, and when.
+    pub stages: Vec<(&'static str, i64)>,
+}
+
+/// An I/O that has no partner.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Unpaired {
+    /// It is of A, else of B.
+    pub of_a: bool,
+    /// Its number.
+    pub io: u64,
+    /// What it was.
+    pub what: String,
+    /// Why it has none.
+    pub reason: String,
+}
+
+/// The comparison.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Diff {
+    /// A.
+    pub a: Side,
+    /// B.
+    pub b: Side,
+    /// Recordings of each side.
+    pub recordings: usize,
+    /// There is no difference at all.
+    pub equal: bool,
+    /// What changed, by how much, where: for who reads nothing else.
+    pub headline: Vec<String>,
+    /// Costs of all pairs.
+    pub costs: Costs,
+    /// The steps of all I/Os' ways, in their order.
+    pub steps: Vec<StepCost>,
+    /// By system call.
+    pub classes: Vec<Class>,
+    /// By layer, in the order of the path.
+    pub layers: Vec<Layer>,
+    /// Locks and waits that differ.
+    pub waits: Vec<Waiting>,
+    /// Functions that differ, the largest difference first.
+    pub functions: Vec<Function>,
+    /// Pairs that differ, the largest difference first.
+    pub pairs: Vec<Pair>,
+    /// I/Os without a partner.
+    pub unpaired: Vec<Unpaired>,
+    /// Files that were cut or are damaged: which, where and why.
+    pub cut: Vec<String>,
+}
+
+impl Diff {
+    /// Places at which the calls differ so, of all system calls.
+    pub fn places(&self, fits: impl Fn(&Change) -> bool) -> impl Iterator<Item = &Place> {
+        self.classes.iter().flat_map(|class| &class.places).filter(move |place| fits(&place.change))
+    }
+}

@@ -1,0 +1,41 @@
+//! What the steps of the I/Os' ways cost on both sides.
+
+use super::compare::Pairs;
+use super::gather::{Part, Step};
+use super::test::Values;
+use super::{Both, StepCost};
+use std::collections::BTreeMap;
+
+#[derive(Default)]
+struct Sum {
+    times: Both,
+    instructions: Both,
+    elapsed: Both,
+    values: Values,
+}
+
+/// The steps of pairs, added up, in the order of the way.
+pub fn steps(pairs: Pairs<'_>, recordings: usize) -> Vec<StepCost> {
+    let mut sums = BTreeMap::<Step, Sum>::new();
+    for (recording, a, b) in pairs {
+        for (side, work) in [a, b].into_iter().enumerate() {
+            for (step, Part { times, instructions, ns }) in &work.steps {
+                let sum = sums.entry(*step).or_default();
+                *sum.times.of(side) += times;
+                *sum.instructions.of(side) += instructions;
+                *sum.elapsed.of(side) += ns;
+                sum.values.add(side, *recording, *instructions);
+            }
+        }
+    }
+    let cost = |(step, sum): (Step, Sum)| StepCost {
+        part: step.part(),
+        step: step.name(),
+        times: sum.times,
+        instructions: sum.instructions,
+        elapsed: sum.elapsed,
+        spread: sum.values.spread(),
+        test: sum.values.test(recordings),
+    };
+    sums.into_iter().map(cost).collect()
+}
