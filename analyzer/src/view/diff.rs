@@ -91,7 +91,7 @@ pub(super) fn method(diff: &Diff) -> Vec<String> {
     };
     vec![
         format!("{recordings} recordings of each side; each I/O: the difference of the medians of the recordings' medians"),
-        "differs: exact rank-sum test (Wilcoxon, Mann-Whitney), p < 0.05, and by more than recordings of either side among themselves".to_owned(),
+        "differs: exact rank-sum test (Wilcoxon, Mann-Whitney), p < 0.05, and by more than recordings of either side among themselves; the means as well".to_owned(),
         format!(
             "interval: {:.1}%, of the shift (Hodges-Lehmann, Moses); {medians}",
             interval.level * 100.0

@@ -57,13 +57,13 @@ pub fn write(out: &mut dyn Write, diff: &Diff, all: bool) -> io::Result<()> {
     )?;
     summary(out, diff)?;
     let data = data(diff, all);
-    if !data.classes.is_empty() {
-        out.write_all(FLAME.as_bytes())?;
-    }
-    if !data.pairs.is_empty() {
-        out.write_all(TIMELINE.as_bytes())?;
-    }
     for (title, table) in tables(diff, all) {
+        if title.starts_with("By function") && !data.classes.is_empty() {
+            out.write_all(FLAME.as_bytes())?;
+        }
+        if title.starts_with("By I/O") && !data.pairs.is_empty() {
+            out.write_all(TIMELINE.as_bytes())?;
+        }
         section(out, &title, &table)?;
     }
     writeln!(out, "<script type=\"application/json\" id=\"data\">{}</script>", embedded(&data)?)?;

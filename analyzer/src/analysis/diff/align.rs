@@ -221,6 +221,7 @@ impl Aligner<'_> {
             calls: Both { a: calls_a, b: calls_b },
             own,
             total: own,
+            nodes: [spot.a, spot.b],
         });
         self.nodes.len() - 1
     }

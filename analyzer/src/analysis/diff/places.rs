@@ -1,9 +1,12 @@
 //! The places in which two trees of calls differ.
 
-use super::{Change, FlameNode, Place};
+use super::compare::Group;
+use super::test::test;
+use super::tree::Tree;
+use super::{Change, FlameNode, Place, Test};
 
 /// The places that differ, in the order of the tree; of a new or gone function, those inside it are only counted.
-pub fn places(nodes: &[FlameNode]) -> Vec<Place> {
+pub fn places(nodes: &[FlameNode], group: &Group<'_>) -> Vec<Place> {
     let mut found: Vec<Place> = Vec::new();
     // The place that stands for each node: its own, or that of a new or gone function around it.
     let mut standing: Vec<Option<usize>> = Vec::with_capacity(nodes.len());
@@ -25,6 +28,7 @@ pub fn places(nodes: &[FlameNode]) -> Vec<Place> {
             (None, _) => Change::Cost,
         };
         standing.push(Some(found.len()));
+        let test = by_recording(group, node.nodes, &change);
         found.push(Place {
             path: path(nodes, node),
             function: node.function.clone(),
@@ -33,9 +37,31 @@ pub fn places(nodes: &[FlameNode]) -> Vec<Place> {
             own: node.own,
             total: node.total,
             inside: 0,
+            test,
         });
     }
     moved(found)
+}
+
+/// What each recording has at a place.
+fn by_recording(group: &Group<'_>, nodes: [Option<u32>; 2], change: &Change) -> Test {
+    let [a, b] = [0, 1].map(|side| {
+        let path = nodes[side].map(|at| path_of(&group.trees[side], at)).unwrap_or_default();
+        let value = |tree: &Tree| match tree.find(&path) {
+            Some(node) if *change == Change::Cost => node.own.cast_signed(),
+            Some(node) => node.calls.cast_signed(),
+            None => 0,
+        };
+        group.by_recording[side].iter().map(value).collect()
+    });
+    test(a, b)
+}
+
+/// Functions from the outermost to that of a node.
+fn path_of(tree: &Tree, at: u32) -> Vec<u32> {
+    let mut path: Vec<u32> = tree.around(at).map(|node| node.name).collect();
+    path.reverse();
+    path
 }
 
 /// The functions around a node, the outermost first.

@@ -109,6 +109,9 @@ pub struct FlameNode {
     pub own: Both,
     /// Instructions in it and in what stands below it.
     pub total: Both,
+    /// Its places in the trees of A and of B.
+    #[serde(skip)]
+    pub nodes: [Option<u32>; 2],
 }
 
 /// How a place in the tree of calls differs.
@@ -144,7 +147,7 @@ pub enum Change {
 }
 
 /// A place in the tree of calls that differs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Place {
     /// The functions around it, the outermost first.
     pub path: Vec<String>,
@@ -160,6 +163,8 @@ pub struct Place {
     pub total: Both,
     /// Functions inside a new, gone or moved one, which are not listed by themselves.
     pub inside: usize,
+    /// Whether that differs: of each recording the calls, of [`Change::Cost`] the instructions in it alone.
+    pub test: Test,
 }
 
 /// How often something happened in a context.
@@ -344,8 +349,10 @@ pub struct Diff {
 }
 
 impl Diff {
-    /// Places at which the calls differ so, of all system calls.
+    /// Places at which the calls differ so, of all system calls; with enough recordings to tell, beyond chance.
     pub fn places(&self, fits: impl Fn(&Change) -> bool) -> impl Iterator<Item = &Place> {
-        self.classes.iter().flat_map(|class| &class.places).filter(move |place| fits(&place.change))
+        let told = |place: &&Place| place.test.p.is_none() || place.test.differs;
+        let places = self.classes.iter().flat_map(|class| &class.places).filter(told);
+        places.filter(move |place| fits(&place.change))
     }
 }

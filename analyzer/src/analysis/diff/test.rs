@@ -27,17 +27,31 @@ impl Values {
         })
     }
 
-    /// Whether the recordings' medians differ. A recording without values is one in which it cost nothing.
+    /// Whether the recordings' medians differ, and their means are apart in the same direction: where the values are
+    /// of two kinds, the median may be of the one or the other by chance. A recording without values is one in which
+    /// it cost nothing.
     pub fn test(&self, recordings: usize) -> Test {
-        let [a, b] = self.0.each_ref().map(|side| {
-            let of = |recording: usize| {
-                let values = side.get(recording).map_or(&[][..], Vec::as_slice);
-                median(&mut values.iter().map(|value| value.cast_signed()).collect::<Vec<_>>())
-            };
-            (0..recordings).map(of).collect::<Vec<_>>()
-        });
-        test(a, b)
+        let by_recording = |of: fn(&[u64]) -> i64| {
+            self.0.each_ref().map(|side| {
+                let values = |recording: usize| side.get(recording).map_or(&[][..], Vec::as_slice);
+                (0..recordings).map(|recording| of(values(recording))).collect::<Vec<_>>()
+            })
+        };
+        let ([a, b], [mean_a, mean_b]) = (by_recording(middle), by_recording(mean));
+        let (medians, means) = (test(a, b), test(mean_a, mean_b));
+        let same = medians.difference.signum() == means.difference.signum();
+        let apart = same && means.p.is_some_and(|p| p < LEVEL);
+        Test { differs: medians.differs && apart, ..medians }
     }
+}
+
+fn middle(values: &[u64]) -> i64 {
+    median(&mut values.iter().map(|value| value.cast_signed()).collect::<Vec<_>>())
+}
+
+fn mean(values: &[u64]) -> i64 {
+    let sum: u64 = values.iter().sum();
+    (sum / values.len().max(1) as u64).cast_signed()
 }
 
 /// Whether two sides differ, by a value of each recording.

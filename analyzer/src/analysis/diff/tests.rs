@@ -5,8 +5,9 @@ use super::compare::Group;
 use super::handovers::handovers;
 use super::names::Names;
 use super::places::places;
+use super::test::Values;
 use super::tree::Tree;
-use super::{Both, Change, FlameNode, HandoverKind};
+use super::{Both, Change, FlameNode, HandoverKind, Place};
 use iotrace_schemas::definition::{At, Probe};
 
 /// Functions named by the words of a drawing.
@@ -31,9 +32,20 @@ impl Drawing {
         tree
     }
 
+    fn group(&mut self, a: &str, b: &str) -> Group<'static> {
+        let trees = [self.tree(a), self.tree(b)];
+        let by_recording = trees.each_ref().map(|tree| vec![tree.clone()]);
+        Group { syscall: "fsync", pairs: Vec::new(), by_recording, trees }
+    }
+
     fn aligned(&mut self, a: &str, b: &str) -> Vec<FlameNode> {
         let (a, b) = (self.tree(a), self.tree(b));
         align(&a, &b, &self.0)
+    }
+
+    fn places(&mut self, a: &str, b: &str) -> Vec<Place> {
+        let nodes = self.aligned(a, b);
+        places(&nodes, &self.group(a, b))
     }
 }
 
@@ -77,7 +89,7 @@ fn both_trees_are_one_with_sums_and_marks() {
     ];
     assert_eq!(short(&nodes), expected);
     assert_eq!((nodes[0].own, nodes[0].total), (Both { a: 5, b: 7 }, Both { a: 56, b: 44 }));
-    let places = places(&nodes);
+    let places = Drawing::default().places(a, b);
     let listed: Vec<_> = places.iter().map(|place| (place.function.as_str(), place.inside)).collect();
     assert_eq!(listed, [("root", 0), ("gone", 1), ("new", 0), ("newer", 0)]);
 }
@@ -134,7 +146,7 @@ fn a_function_is_known_under_another_name_by_its_place_and_its_callees() {
 #[test]
 fn a_function_that_is_gone_here_and_new_there_has_moved() {
     let (a, b) = ("root 1\n  p 1\n    f 5\n  q 1", "root 1\n  p 1\n  q 1\n    f 6");
-    let places = places(&Drawing::default().aligned(a, b));
+    let places = Drawing::default().places(a, b);
     let [place] = &places[..] else { panic!("{places:?}") };
     assert_eq!(place.change, Change::Moved { from: vec!["root".into(), "p".into()] });
     assert_eq!((place.function.as_str(), place.own), ("f", Both { a: 5, b: 6 }));
@@ -145,9 +157,7 @@ fn what_became_asynchronous_is_told_as_such() {
     let mut drawing = Drawing::default();
     let a = "sys.fsync:fsync 1\n  run_queue 5\n    dispatch 9\n  finish 1";
     let b = "sys.fsync:fsync 1\n  finish 1\nwork.run:process_one_work 2\n  run_work 1\n    run_queue 5\n      dispatch 9";
-    let trees = [drawing.tree(a), drawing.tree(b)];
-    let by_recording = trees.each_ref().map(|tree| vec![tree.clone()]);
-    let group = Group { syscall: "fsync", pairs: Vec::new(), by_recording, trees };
+    let group = drawing.group(a, b);
     let changes = handovers(&group, &drawing.0, 1);
     let [change] = &changes[..] else { panic!("{changes:?}") };
     assert_eq!((change.function.as_str(), change.kind), ("run_queue", HandoverKind::Asynchronous));
@@ -157,4 +167,18 @@ fn what_became_asynchronous_is_told_as_such() {
     let [a, b] = group.trees;
     let back = Group { by_recording: [vec![b.clone()], vec![a.clone()]], trees: [b, a], ..group };
     assert_eq!(handovers(&back, &drawing.0, 1)[0].kind, HandoverKind::Synchronous);
+}
+
+#[test]
+fn a_median_that_is_of_the_one_kind_or_the_other_is_no_difference() {
+    let values = |of: [[u64; 5]; 2]| {
+        let mut values = Values::default();
+        for (side, of_io) in of.into_iter().enumerate() {
+            (0..4).for_each(|recording| of_io.iter().for_each(|value| values.add(side, recording, *value)));
+        }
+        values.test(4)
+    };
+    let flipped = values([[10, 10, 40, 40, 40], [10, 10, 10, 55, 55]]);
+    assert_eq!((flipped.difference, flipped.differs), (-30, false));
+    assert!(values([[10, 10, 10, 40, 40], [15, 15, 15, 45, 45]]).differs);
 }

@@ -42,6 +42,17 @@ impl Tree {
         }
     }
 
+    /// The node of the last of these functions, called in one another from the outermost on; none if there is none.
+    /// Not of a tree that was renumbered.
+    #[must_use]
+    pub fn find(&self, path: &[u32]) -> Option<&Node> {
+        let mut at = None;
+        for name in path {
+            at = Some(*self.index.get(&(at, *name))?);
+        }
+        self.nodes.get(at? as usize)
+    }
+
     /// Adds another tree, place by place.
     pub fn add(&mut self, other: &Self) {
         let mut places = Vec::with_capacity(other.nodes.len());

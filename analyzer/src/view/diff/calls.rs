@@ -1,6 +1,6 @@
 //! Where the calls differ, as trees: what is the same on both sides is folded.
 
-use super::numbers::{NUMBERS, counts, numbers, table};
+use super::numbers::{NUMBERS, counts, numbers, statistics, table};
 use super::tables::inlined;
 use crate::analysis::diff::{Change, Class, Diff, Place};
 use crate::view::text::{Table, plain};
@@ -12,7 +12,7 @@ const CHAIN: usize = 3;
 
 /// The places that differ, in the order of the calls; of more than `most` those with the largest differences.
 pub fn calls(diff: &Diff, most: usize) -> Table {
-    let heads = [&["<call"], &NUMBERS[..], &["calls", "<function, in what calls it"]].concat();
+    let heads = [&["<call"], &NUMBERS[..], &["calls", "<", "<function, in what calls it"]].concat();
     let mut table = table(&heads);
     let places = diff.classes.iter().flat_map(|class| &class.places);
     let mut sizes: Vec<_> = places.map(size).collect();
@@ -30,11 +30,11 @@ pub fn calls(diff: &Diff, most: usize) -> Table {
     table
 }
 
-/// What counts of a place: first of all that the calls are others.
-fn size(place: &Place) -> (bool, u64) {
+/// What counts of a place: that it is more than chance, and that the calls are others.
+fn size(place: &Place) -> (bool, bool, u64) {
     match place.change {
-        Change::Cost => (false, place.own.difference().unsigned_abs()),
-        _ => (true, place.total.difference().unsigned_abs()),
+        Change::Cost => (place.test.differs, false, place.own.difference().unsigned_abs()),
+        _ => (place.test.differs, true, place.total.difference().unsigned_abs()),
     }
 }
 
@@ -47,7 +47,7 @@ fn tree(table: &mut Table, class: &Class, places: &[&Place], inlined: &BTreeMap<
         let known = around.last().map_or(0, Vec::len);
         if known < path.len() {
             let mut cells = vec![plain(&class.syscall)];
-            cells.resize(6, String::new());
+            cells.resize(7, String::new());
             cells.push(indented(around.len(), &chain(&path[known..])));
             table.row(cells);
             around.push(path.clone());
@@ -60,7 +60,8 @@ fn tree(table: &mut Table, class: &Class, places: &[&Place], inlined: &BTreeMap<
         let function = changed(place) + &plain(elsewhere.map_or("", String::as_str)) + &inside;
         let function = indented(around.len(), &function);
         let cells = [plain(&class.syscall)].into_iter().chain(numbers(place.own));
-        table.row(cells.chain([counts(place.calls), function]));
+        let [.., verdict] = statistics(&place.test);
+        table.row(cells.chain([counts(place.calls), verdict, function]));
         around.push(path.into_iter().chain([place.function.as_str()]).collect());
     }
 }

@@ -36,7 +36,7 @@ pub fn share(part: Both, whole: Both) -> String {
 }
 
 /// Heads of [`statistics`].
-pub const STATISTICS: [&str; 4] = ["each I/O", "interval", "p", ""];
+pub const STATISTICS: [&str; 4] = ["each I/O", "interval", "p", "<"];
 
 /// What is told from several recordings; empty cells where there are too few.
 pub fn statistics(test: &Test) -> [String; 4] {

@@ -18,7 +18,7 @@ pub fn tables(diff: &Diff, all: bool) -> Vec<(String, Table)> {
         true => format!("{name} (the first {most} of {rows}; --all shows all)"),
         false => name.to_owned(),
     };
-    let places = diff.places(|_| true).count();
+    let places = diff.classes.iter().map(|class| class.places.len()).sum();
     let by_class: usize = differing_steps(diff).len();
     let tables = vec![
         ("By system call: instructions of all contexts that belong to it".into(), classes(diff)),

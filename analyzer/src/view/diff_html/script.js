@@ -184,7 +184,6 @@ function drawAxis(svg, scale, span, y) {
 
 /** A bio's stages, each from when it was reached to the next. */
 function drawBio(svg, scale, { bio, what, stages }, y) {
-  let free = -Infinity;
   stages.forEach(([name, at], index) => {
     const [next, until] = stages[index + 1] ?? [null, at];
     const x = scale(at);
@@ -196,11 +195,7 @@ function drawBio(svg, scale, { bio, what, stages }, y) {
       const time = `${name} at ${number(at)}, ${next} at ${number(until)}: ${number(until - at)} instructions`;
       add(bar, "title", {}, `bio #${bio}, ${what}\n${time}`);
     }
-    const ends = x + 4 + name.length * LETTER;
-    if (x >= free) {
-      add(svg, "text", { x: x + 2, y: y + ROW - 7 }, name);
-      free = ends;
-    }
+    if (scale(until) - x >= 4 + name.length * LETTER) add(svg, "text", { x: x + 2, y: y + ROW - 7 }, name);
   });
 }
 
