@@ -68,6 +68,7 @@ pub fn compare(mut runs: Vec<(Run, Run)>, called: [&str; 2]) -> Diff {
     }
     diff.functions
         .sort_by_key(|f| (!f.test.differs, Reverse(f.own.difference().unsigned_abs()), f.name.clone()));
+    doubt_places(&mut diff);
     diff.equal = diff.pairs.is_empty() && diff.unpaired.is_empty() && diff.functions.is_empty();
     diff.headline = headline(&diff, all.len());
     diff
