@@ -324,7 +324,7 @@ impl Stitcher {
             Signal::IrqDriver => return Open::IrqDriver,
             Signal::PciEnable => self.devices.enabled(words),
             Signal::Vfs(name) => return self.vfs(event, words, name),
-            Signal::Syscall => return self.syscall(event, words),
+            Signal::Syscall => return self.syscall(event, words, out),
             Signal::CacheWrite => self.cache_write(event, words),
             Signal::TaskWake => return Open::Wake { task: words.get(Field::Task).unwrap_or(0) },
             Signal::TaskNew => self.task_new(event, words),

@@ -35,6 +35,8 @@ pub enum Oddity {
     FlushWithoutRider,
     /// A stage was reached before one that comes before it.
     StageOrder,
+    /// An I/O was no longer waited for, since too many others came.
+    IoGivenUp,
     /// A function's exit was not seen.
     CallWithoutExit,
     /// A function's entry was not seen.
@@ -65,6 +67,7 @@ impl Oddity {
             Self::AnsweredByDriver => "answered-by-driver",
             Self::FlushWithoutRider => "flush-without-rider",
             Self::StageOrder => "stage-order",
+            Self::IoGivenUp => "io-given-up",
             Self::CallWithoutExit => "call-without-exit",
             Self::ExitWithoutCall => "exit-without-call",
             Self::UndefinedProbe => "undefined-probe",
@@ -93,6 +96,7 @@ impl Oddity {
             Self::AnsweredByDriver => "commands that the driver answered without the device",
             Self::FlushWithoutRider => "flushes that nobody waited for",
             Self::StageOrder => "stages reached before one that should come first",
+            Self::IoGivenUp => "I/Os whose bytes stayed in the page cache while 65,536 others came",
             Self::CallWithoutExit => "calls whose exit was not seen (tail calls)",
             Self::ExitWithoutCall => "exits whose call was not seen",
             Self::UndefinedProbe => "events of probes without a definition",

@@ -1,9 +1,9 @@
 //! I/Os: system calls, the files they are about, the bytes they put into the page cache, and the bios that
 //! came of them.
 
-use super::pages::Dirty;
+use super::pages::{Dirty, FileKey};
 use super::probes::{Field, Words};
-use super::{Open, Sink, Stitcher};
+use super::{Oddity, Open, Sink, Stitcher};
 use crate::model::{Bio, CallEnd, Carried, File, FileCall, Io, IoId, Level, OpName};
 use iotrace_schemas::event::Event;
 use std::collections::BTreeMap;
@@ -14,16 +14,28 @@ const PAGE: u32 = 12;
 /// Largest position in a file (`MAX_LFS_FILESIZE`): what is beyond was read through a stale pointer.
 const LARGEST: u64 = i64::MAX as u64;
 
+/// Most I/Os that may be under way, or have bytes that no bio has carried: those of a file in memory never are.
+pub const MOST: usize = 1 << 16;
+
+/// An I/O under way, or whose bytes are not written yet.
+#[derive(Debug)]
+struct Live {
+    io: Io,
+    /// What it put into the page cache: file, first byte and the one after the last.
+    written: Vec<(FileKey, u64, u64)>,
+}
+
 /// I/Os under way, or whose bytes are not written yet.
 #[derive(Debug, Default)]
 pub struct Ios {
-    live: BTreeMap<IoId, Io>,
+    live: BTreeMap<IoId, Live>,
     dirty: Dirty,
     last: IoId,
 }
 
 impl Stitcher {
-    pub(super) fn syscall(&mut self, event: &Event<'_>, words: &Words<'_>) -> Open {
+    pub(super) fn syscall(&mut self, event: &Event<'_>, words: &Words<'_>, out: &mut dyn Sink) -> Open {
+        self.give_up_oldest(out);
         self.ios.last += 1;
         let stage = words.stage();
         let name: Rc<str> = stage.trim_start_matches("sys.").into();
@@ -46,12 +58,12 @@ impl Stitcher {
             in_workload: self.workload,
         };
         let id = io.id;
-        self.ios.live.insert(id, io);
+        self.ios.live.insert(id, Live { io, written: Vec::new() });
         Open::Syscall { io: id, name }
     }
 
     /// The I/O whose system call is open here.
-    fn io_here(&mut self, event: &Event<'_>) -> Option<&mut Io> {
+    fn io_here(&mut self, event: &Event<'_>) -> Option<&mut Live> {
         if Level::of(event.context) != Level::Task {
             return None;
         }
@@ -72,7 +84,7 @@ impl Stitcher {
             // A null `pos` (a stream) reads as 0 as well; the count of such files never reaches a disk.
             position: words.get(Field::Position),
         };
-        if let Some(io) = self.io_here(event) {
+        if let Some(Live { io, .. }) = self.io_here(event) {
             let file = File { ino: call.ino, dev: call.dev, name: file_name(words) };
             io.file.get_or_insert(file);
             io.position = io.position.or(call.position);
@@ -92,8 +104,9 @@ impl Stitcher {
         ) else {
             return self.word_missing();
         };
-        let Some(io) = self.io_here(event) else { return };
+        let Some(Live { io, written }) = self.io_here(event) else { return };
         let to = from.saturating_add(count).min(LARGEST);
+        written.push((file, from, to));
         io.cached += to.saturating_sub(from);
         // What an appending call writes, and where, is known only here.
         io.position = io.position.filter(|_| &*io.syscall != "write").or(Some(from));
@@ -102,7 +115,7 @@ impl Stitcher {
     }
 
     pub(super) fn syscall_left(&mut self, call: &CallEnd, io: IoId, out: &mut dyn Sink) {
-        let Some(live) = self.ios.live.get_mut(&io) else { return };
+        let Some(Live { io: live, .. }) = self.ios.live.get_mut(&io) else { return };
         live.left = Some(call.clock);
         live.cost = call.total;
         live.returned = call.returned.map(|value| value.cast_signed());
@@ -118,8 +131,8 @@ impl Stitcher {
         out: &mut dyn Sink,
     ) {
         let cause = self.cause(event);
-        if let Some(io) = cause.io().and_then(|io| self.ios.live.get_mut(&io)) {
-            io.bios.push(bio.id);
+        if let Some(live) = cause.io().and_then(|io| self.ios.live.get_mut(&io)) {
+            live.io.bios.push(bio.id);
         }
         bio.cause = Some(cause);
         let Some((file, from)) = file_range(words).filter(|_| bio.op.name == OpName::Write) else { return };
@@ -128,7 +141,7 @@ impl Stitcher {
             let carried = Carried { io, bio: bio.id, from, to };
             bio.carries.push(carried);
             if let Some(live) = self.ios.live.get_mut(&io) {
-                live.carried.push(carried);
+                live.io.carried.push(carried);
             }
             self.give_io(io, out);
         }
@@ -136,16 +149,31 @@ impl Stitcher {
 
     /// Gives an I/O that is over and has no bytes left in the page cache.
     fn give_io(&mut self, io: IoId, out: &mut dyn Sink) {
-        let over = |live: &Io| live.left.is_some() && live.unwritten() == 0;
+        let over = |live: &Live| live.io.left.is_some() && live.io.unwritten() == 0;
         if self.ios.live.get(&io).is_some_and(over)
             && let Some(live) = self.ios.live.remove(&io)
         {
-            out.io(live);
+            out.io(live.io);
         }
     }
 
+    /// If there are too many, gives the oldest as it is, those before the others that only wait for a bio.
+    fn give_up_oldest(&mut self, out: &mut dyn Sink) {
+        if self.ios.live.len() < MOST {
+            return;
+        }
+        let waits = self.ios.live.iter().find(|(_, live)| live.io.left.is_some());
+        let Some((&id, _)) = waits.or(self.ios.live.iter().next()) else { return };
+        let Some(live) = self.ios.live.remove(&id) else { return };
+        for (file, from, to) in live.written {
+            self.ios.dirty.forget(file, from, to, id);
+        }
+        self.counts.add(Oddity::IoGivenUp, 1);
+        out.io(live.io);
+    }
+
     pub(super) fn finish_ios(&mut self, out: &mut dyn Sink) {
-        std::mem::take(&mut self.ios.live).into_values().for_each(|io| out.io(io));
+        std::mem::take(&mut self.ios.live).into_values().for_each(|live| out.io(live.io));
     }
 }
 

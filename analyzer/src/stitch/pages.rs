@@ -44,6 +44,15 @@ impl Dirty {
         }
         taken
     }
+
+    /// Bytes `from..to` of a file will not be asked about any more, as far as this I/O has written them.
+    pub fn forget(&mut self, file: FileKey, from: u64, to: u64, io: IoId) {
+        for (other, from, to) in self.take(file, from, to) {
+            if other != io {
+                self.0.entry(file).or_default().insert(from, (to, other));
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -68,6 +77,16 @@ mod tests {
         dirty.write(FILE, 0, 100, 1);
         dirty.write(FILE, 40, 60, 2);
         assert_eq!(dirty.take(FILE, 0, 100), [(1, 0, 40), (2, 40, 60), (1, 60, 100)]);
+    }
+
+    #[test]
+    fn what_an_io_has_written_can_be_forgotten() {
+        let mut dirty = Dirty::default();
+        dirty.write(FILE, 0, 100, 1);
+        dirty.write(FILE, 40, 60, 2);
+        dirty.forget(FILE, 0, 100, 1);
+        assert_eq!(dirty.take(FILE, 0, 100), [(2, 40, 60)]);
+        assert!(dirty.0.is_empty());
     }
 
     #[test]

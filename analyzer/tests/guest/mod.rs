@@ -281,9 +281,14 @@ impl Guest {
 
     /// The trace file.
     pub fn file(&self) -> Vec<u8> {
+        self.file_in_blocks(16)
+    }
+
+    /// The trace file, with so many events in a block.
+    pub fn file_in_blocks(&self, size: usize) -> Vec<u8> {
         let mut writer = TraceWriter::new(Vec::new()).unwrap();
         writer.definitions(&self.definitions).unwrap();
-        for events in self.events.chunks(16) {
+        for events in self.events.chunks(size) {
             events.iter().for_each(|owned| writer.event(&owned.event()).unwrap());
             writer.flush().unwrap();
         }

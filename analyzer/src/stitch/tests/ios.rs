@@ -86,3 +86,19 @@ fn a_read_into_the_page_cache_carries_nothing() {
     let found = stitch(&guest);
     assert_eq!((found.bio(1).carries.len(), found.io(1).unwritten()), (0, 59));
 }
+
+// A file in memory: no bio ever comes for its bytes.
+#[test]
+fn bytes_that_never_reach_a_disk_are_not_waited_for_for_ever() {
+    const TOO_MANY: u64 = 3;
+    let most = super::super::ios::MOST as u64;
+    let mut guest = Guest::default();
+    for number in 0..most + TOO_MANY {
+        guest.write(100 + 10 * number, 59 * number, 59);
+    }
+    guest.queue_page(u64::MAX, B, io(80, 4096, WRITE), 0);
+    let found = stitch(&guest);
+    assert_eq!(found.counts.of(Oddity::IoGivenUp), TOO_MANY);
+    assert_eq!(found.ios.len() as u64, most + TOO_MANY);
+    assert_eq!((found.io(1).unwritten(), found.bio(1).carries[0].io), (59, TOO_MANY + 1));
+}

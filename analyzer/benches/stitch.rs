@@ -1,0 +1,71 @@
+//! What stitching costs, and a whole report from a file: on a direct write with all its contexts, many times over.
+
+#![allow(missing_docs)] // the macros' functions
+
+#[path = "../tests/guest/mod.rs"]
+mod guest;
+
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use guest::{Guest, direct_write};
+use iotrace_analyzer::analysis::report::{Question, report};
+use iotrace_analyzer::reader::Trace;
+use iotrace_analyzer::stitch::{Sink, Stitcher};
+use std::hint::black_box;
+
+/// Times that the write is done.
+const TIMES: u64 = 1000;
+/// Events in a block, about as many as the plugin puts into one.
+const BLOCK: usize = 16_384;
+
+struct Nobody;
+
+impl Sink for Nobody {}
+
+/// The write over and over: the clocks go on.
+fn many() -> Guest {
+    let mut guest = direct_write();
+    let once = guest.events.clone();
+    let length = once.last().map_or(0, |event| event.clock);
+    for number in 1..TIMES {
+        guest.events.extend(once.iter().cloned().map(|mut event| {
+            event.clock += number * length;
+            event
+        }));
+    }
+    guest
+}
+
+fn stitch(criterion: &mut Criterion) {
+    let guest = many();
+    let mut group = criterion.benchmark_group("stitch");
+    group.throughput(Throughput::Elements(guest.events.len() as u64));
+    group.bench_function("events", |bench| {
+        let defined = || {
+            let mut stitcher = Stitcher::default();
+            guest.definitions.iter().for_each(|definition| stitcher.define(definition));
+            stitcher
+        };
+        bench.iter_batched_ref(
+            defined,
+            |stitcher| guest.events.iter().for_each(|event| stitcher.event(&event.event(), &mut Nobody)),
+            BatchSize::LargeInput,
+        );
+    });
+    group.finish();
+}
+
+fn whole_report(criterion: &mut Criterion) {
+    let guest = many();
+    let file = Trace::from_bytes(guest.file_in_blocks(BLOCK)).expect("the trace is sound");
+    let mut group = criterion.benchmark_group("report");
+    group.throughput(Throughput::Elements(guest.events.len() as u64));
+    group.sample_size(20);
+    let question = Question { rows: 0, ..Question::default() };
+    group.bench_function("summary", |bench| {
+        bench.iter(|| black_box(report(&file, &question, &mut |_| {}).expect("the trace is sound")));
+    });
+    group.finish();
+}
+
+criterion_group!(benches, stitch, whole_report);
+criterion_main!(benches);
