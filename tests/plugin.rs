@@ -1,7 +1,9 @@
 //! The plugin's own manners, with a QEMU that needs no guest: arguments, files that cannot be written.
 
-use iotrace_tests::{built, folder, run, said, script, succeed};
-use std::path::PathBuf;
+use iotrace_schemas::event::{self, Event};
+use iotrace_tests::{Held, analyze, built, folder, for_each, recording, replay, run, said, script, succeed};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 fn kernel() -> PathBuf {
@@ -41,6 +43,7 @@ fn wrong_arguments_are_named() {
             format!("kernel={vmlinux},out=/tmp/x.iot,from=sys.write,capture=block"),
             "leaves its layer out, syscall",
         ),
+        (format!("kernel={vmlinux},out=/tmp/x.iot,mmio=none"), "mmio=none: it can only be all"),
         (format!("kernel={vmlinux},out=/tmp/x.iot,only=dd"), "must be task:NAME or task:PID"),
     ] {
         let output = run(&mut qemu(&arguments));
@@ -66,7 +69,7 @@ fn a_full_disk_stops_the_tracing_and_not_the_guest() {
     let path = trace.display();
     assert!(text.contains(&format!("cannot write the trace {path}: File too large")), "{text}");
     assert!(text.contains(&format!("the trace {path} is incomplete")), "{text}");
-    let info = run(&mut iotrace_tests::analyze(&["info"], &trace));
+    let info = run(&mut analyze(&["info"], &trace));
     assert_eq!(info.status.code(), Some(3), "{}", said(&info));
 }
 
@@ -77,7 +80,7 @@ fn a_live_guest_is_traced() {
     let vmlinux = kernel().join("vmlinux");
     let output = run(&mut qemu(&format!("kernel={},out={}", vmlinux.display(), trace.display())));
     assert!(output.status.success(), "{}", said(&output));
-    let info = succeed(&mut iotrace_tests::analyze(&["info"], &trace));
+    let info = succeed(&mut analyze(&["info"], &trace));
     assert!(info.contains("Linux version 6.1"), "{info}");
 }
 
@@ -91,6 +94,40 @@ fn a_beginning_that_never_comes_is_told() {
     let output = run(&mut qemu(&arguments));
     let expected = "no event of the guest was from=sys.write:count=123456789: nothing was recorded";
     assert!(said(&output).contains(expected), "{}", said(&output));
-    let info = succeed(&mut iotrace_tests::analyze(&["info"], &trace));
+    let info = succeed(&mut analyze(&["info"], &trace));
     assert!(info.contains(expected) && !info.contains("__schedule()"), "{info}");
+}
+
+fn loop_write() -> PathBuf {
+    recording(&["debian-6.1", "--fs", "xfs", "--workload", "loop-write"])
+}
+
+fn accesses(trace: &Path) -> BTreeSet<(u64, u16, Vec<u64>)> {
+    let mut found = BTreeSet::new();
+    for_each(trace, &mut |held| {
+        if let Held::Event(&Event { clock, kind, words, .. }) = held
+            && [event::MMIO_READ.id, event::MMIO_WRITE.id].contains(&kind)
+        {
+            found.insert((clock, kind, words.to_vec()));
+        }
+    });
+    found
+}
+
+/// What the whole kernel accesses is more than what drivers do, and has all of that; I/Os are the same.
+#[test]
+fn accesses_of_the_whole_kernel_are_recorded_if_asked_for() {
+    let drivers = replay(&loop_write(), "mmio-drivers", &[]);
+    let all = replay(&loop_write(), "mmio-all", &["--plugin-args", "mmio=all"]);
+    let (some, more) = (accesses(&drivers), accesses(&all));
+    println!("{} accesses of drivers, {} of the whole kernel", some.len(), more.len());
+    assert!(!some.is_empty() && some.is_subset(&more) && some.len() < more.len());
+    let report = |trace| succeed(&mut analyze(&["report", "--format", "json"], trace));
+    assert_eq!(bios(&report(&drivers)), bios(&report(&all)));
+}
+
+/// The bios of a report, with their stages: of which the doorbell is one.
+fn bios(report: &str) -> Vec<serde_json::Value> {
+    let report: serde_json::Value = serde_json::from_str(report).expect("the report is JSON");
+    report["bios"].as_array().expect("a list of bios").clone()
 }

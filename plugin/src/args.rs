@@ -9,8 +9,8 @@ use iotrace_schemas::catalog::LAYERS;
 use std::path::PathBuf;
 
 const USAGE: &str = "-plugin libiotrace.so,kernel=VMLINUX-OR-PROFILE,out=TRACE\
-    [,modules=FOLDER][,debug=FOLDER][,catalog=FILE][,capture=LAYER+LAYER+mmio+interrupts][,from=STAGE-OR-FUNCTION:WORD=VALUE:...]\
-    [,only=task:NAME-OR-PID][,note=KEY:VALUE]";
+    [,modules=FOLDER][,debug=FOLDER][,catalog=FILE][,capture=LAYER+LAYER+mmio+interrupts][,mmio=all]\
+    [,from=STAGE-OR-FUNCTION:WORD=VALUE:...][,only=task:NAME-OR-PID][,note=KEY:VALUE]";
 
 /// What the plugin was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,13 +37,24 @@ pub struct Capture {
     /// Layers whose functions are probed; none: all of them.
     pub layers: Option<Vec<String>>,
     /// Accesses to devices.
-    pub mmio: bool,
+    pub mmio: Mmio,
     /// Interrupts as QEMU reports them.
     pub interrupts: bool,
     /// The event with which the recording begins; none: the kernel's start.
     pub from: Option<Begin>,
     /// The user's task that is recorded; none: all of them.
     pub only: Option<Only>,
+}
+
+/// Which accesses to devices are recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mmio {
+    /// None.
+    None,
+    /// Those of the code that the catalog names: drivers, and what accesses registers for them.
+    Known,
+    /// Those of the whole kernel.
+    All,
 }
 
 impl Args {
@@ -54,8 +65,8 @@ impl Args {
     pub fn parse(args: &[String]) -> Result<Self, String> {
         let (mut kernel, mut out, mut modules, mut debug) = (None, None, None, None);
         let (mut catalogs, mut notes) = (Vec::new(), Vec::new());
-        let (mut from, mut only) = (None, None);
-        let mut capture = Capture { layers: None, mmio: true, interrupts: true, from: None, only: None };
+        let (mut from, mut only, mut mmio) = (None, None, None);
+        let mut capture = Capture::default();
         for arg in args {
             let (name, value) = arg.split_once('=').unwrap_or((arg, ""));
             if value.is_empty() || value == "on" {
@@ -68,6 +79,7 @@ impl Args {
                 "catalog" => catalogs.push(file(name, value)?),
                 "out" => out = Some(PathBuf::from(value)),
                 "capture" => capture = Capture::parse(value)?,
+                "mmio" => mmio = Some(Mmio::parse(value)?),
                 "from" => {
                     from = Some(Begin::parse(value)?);
                     notes.push((name.to_owned(), value.to_owned()));
@@ -81,6 +93,13 @@ impl Args {
             }
         }
         (capture.from, capture.only) = (from, only);
+        match mmio {
+            Some(_) if capture.mmio == Mmio::None => {
+                return Err("mmio=all: capture= leaves mmio out".to_owned());
+            }
+            Some(mmio) => capture.mmio = mmio,
+            None => {}
+        }
         let missing = |name| format!("argument {name:?} is missing; usage: {USAGE}");
         Ok(Self {
             kernel: kernel.ok_or_else(|| missing("kernel"))?,
@@ -94,13 +113,30 @@ impl Args {
     }
 }
 
+impl Mmio {
+    fn parse(value: &str) -> Result<Self, String> {
+        match value {
+            "all" => Ok(Self::All),
+            _ => {
+                Err(format!("mmio={value}: it can only be all; without it, what drivers access is recorded"))
+            }
+        }
+    }
+}
+
+impl Default for Capture {
+    fn default() -> Self {
+        Self { layers: None, mmio: Mmio::Known, interrupts: true, from: None, only: None }
+    }
+}
+
 impl Capture {
     fn parse(value: &str) -> Result<Self, String> {
         let mut capture =
-            Self { layers: Some(Vec::new()), mmio: false, interrupts: false, from: None, only: None };
+            Self { layers: Some(Vec::new()), mmio: Mmio::None, interrupts: false, ..Self::default() };
         for word in value.split('+') {
             match word {
-                "mmio" => capture.mmio = true,
+                "mmio" => capture.mmio = Mmio::Known,
                 "interrupts" => capture.interrupts = true,
                 layer if LAYERS.contains(&layer) => {
                     capture.layers.get_or_insert_default().push(layer.to_owned());
@@ -164,6 +200,8 @@ mod tests {
             (&["kernl=x"], "no argument \"kernl\""),
             (&["kernel"], "\"kernel\" has no value"),
             (&["capture=blok"], "\"blok\" is neither a layer"),
+            (&["mmio=some"], "mmio=some: it can only be all"),
+            (&["capture=block", "mmio=all"], "capture= leaves mmio out"),
             (&["note=abc"], "must be KEY:VALUE"),
             (&["from=sys.write:fd"], "is not WORD=VALUE"),
             (&["only=dd"], "must be task:NAME or task:PID"),
@@ -193,8 +231,10 @@ mod tests {
     fn capture_chooses_layers() {
         let args = parse(&["kernel=/etc/hostname", "out=x", "capture=block+mmio"]).unwrap();
         assert!(args.capture.layer("block") && !args.capture.layer("scsi"));
-        assert!(args.capture.mmio && !args.capture.interrupts);
+        assert!(args.capture.mmio == Mmio::Known && !args.capture.interrupts);
         let all = parse(&["kernel=/etc/hostname", "out=x"]).unwrap().capture;
-        assert!(all.layer("scsi") && all.mmio && all.interrupts);
+        assert!(all.layer("scsi") && all.mmio == Mmio::Known && all.interrupts);
+        let wide = parse(&["mmio=all", "kernel=/etc/hostname", "out=x"]).unwrap().capture;
+        assert_eq!(wide.mmio, Mmio::All);
     }
 }

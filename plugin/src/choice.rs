@@ -239,8 +239,6 @@ mod tests {
         Profile { functions: vec![write(), old], missing: vec![missing], ..Profile::default() }
     }
 
-    const ALL: Capture = Capture { layers: None, mmio: true, interrupts: true, from: None, only: None };
-
     #[test]
     fn a_beginning_is_a_stage_or_a_function_and_words_by_any_of_their_names() {
         let begin = Begin::parse("sys.write:fd=3:regs.count=0x3b").unwrap();
@@ -256,6 +254,10 @@ mod tests {
         assert_eq!(Begin::parse("sys.write:fd=-1").unwrap().tests(&write()).unwrap()[0].value, u64::MAX);
     }
 
+    fn check(text: &str) -> Result<(), String> {
+        Begin::parse(text)?.check(&profile(), &Capture::default())
+    }
+
     #[test]
     fn what_is_wrong_is_named_with_what_there_is() {
         for (text, expected) in [
@@ -267,13 +269,13 @@ mod tests {
             ("sys_write", "this kernel has not the function sys_write: not in the image"),
             ("sys.write:fdd=3", "sys.write has no word \"fdd\"; it has caller, regs.fd, regs.count"),
         ] {
-            let message = Begin::parse(text).and_then(|begin| begin.check(&profile(), &ALL)).unwrap_err();
+            let message = check(text).unwrap_err();
             assert!(message.contains(expected), "{message}");
         }
-        let block = Capture { layers: Some(vec!["block".to_owned()]), ..ALL };
+        let block = Capture { layers: Some(vec!["block".to_owned()]), ..Capture::default() };
         let message = Begin::parse("sys.write").unwrap().check(&profile(), &block).unwrap_err();
         assert!(message.contains("capture= leaves its layer out, syscall"), "{message}");
-        assert_eq!(Begin::parse("sys.write:count=59").unwrap().check(&profile(), &ALL), Ok(()));
+        assert_eq!(check("sys.write:count=59"), Ok(()));
     }
 
     #[test]

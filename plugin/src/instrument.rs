@@ -26,6 +26,8 @@ pub struct Places {
     /// Code of the functions whose returns are recorded.
     code: BTreeMap<u64, Range<()>>,
     devices: BTreeMap<u64, Range<bool>>,
+    /// All code of the kernel may access devices, and all such accesses are recorded.
+    all_devices: bool,
     /// Functions whose returns are recorded and that may end in a jump to another one.
     leaving: FxHashSet<u64>,
     /// Where functions jump to in order to return.
@@ -106,6 +108,12 @@ impl Places {
     /// Code that accesses devices.
     pub fn add_device_code(&mut self, start: u64, end: u64, record: bool) {
         self.devices.insert(start, Range { end, what: record });
+    }
+
+    /// All code of the kernel accesses devices.
+    pub fn add_all_device_code(&mut self) {
+        self.all_devices = true;
+        self.device_sites.clear();
     }
 
     /// Forgets everything in a range: its module is gone.
@@ -197,7 +205,9 @@ impl Places {
         if is_return(code, address, &self.return_thunks) && at(&self.code, address).is_some() {
             attach(Attached::Execution(fixed.ret));
         }
-        if let Some(&record) = at(&self.devices, address).filter(|_| may_access_device(code)) {
+        let known = at(&self.devices, address).copied();
+        let record = if self.all_devices { Some(true) } else { known };
+        if let Some(record) = record.filter(|_| may_access_device(code)) {
             attach(Attached::Access(self.device_site(address, record)));
         }
     }

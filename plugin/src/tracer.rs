@@ -3,7 +3,7 @@
 mod placement;
 mod preface;
 
-use crate::args::Args;
+use crate::args::{Args, Mmio};
 use crate::guest::{self, IMAGES, Search, hex};
 use crate::instrument::{Fixed, Places};
 use crate::pending::Pending;
@@ -401,7 +401,7 @@ impl Instrument for Tracer {
             let drift = r.synchronize(clock);
             self.ahead.fetch_add(drift, Ordering::Relaxed);
             clock = clock.wrapping_sub(drift.cast_unsigned());
-            if record && self.args.capture.mmio && self.begun.load(Ordering::Relaxed) {
+            if record && self.args.capture.mmio != Mmio::None && self.begun.load(Ordering::Relaxed) {
                 r.device(cpu, clock, access, pc);
             }
         });

@@ -5,7 +5,7 @@
 //!
 
 use super::preface;
-use crate::args::Capture;
+use crate::args::{Capture, Mmio};
 use crate::guest::LoadedModule;
 use crate::instrument::Places;
 use crate::qemu::Cpu;
@@ -58,6 +58,9 @@ impl Placement {
         let label = |wanted: &str| self.symbols.iter().find(|(_, name)| name == wanted).map(|(a, _)| *a);
         if let (Some(start), Some(end)) = (label("__entry_text_start"), label("__entry_text_end")) {
             places.set_entry_text(start..end);
+        }
+        if capture.mmio == Mmio::All {
+            places.add_all_device_code();
         }
         for code in profile.mmio.iter() {
             for (start, length) in &code.ranges {
