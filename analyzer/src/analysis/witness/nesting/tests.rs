@@ -142,6 +142,14 @@ fn interrupts_during_the_guests_tracing_of_returns_are_moved() {
 }
 
 #[test]
+fn the_guests_tracer_takes_its_time_for_each_of_several_returns_that_are_one() {
+    let two = side("h f g /g //f @2500 [ irq /irq ] /h");
+    assert_eq!(compared("h f g /g irq /irq /f /h", &two, ANCHORED).difference, None);
+    let one = side("h f /f @2500 [ irq /irq ] /h");
+    assert!(compared("h f irq /irq /f /h", &one, ANCHORED).difference.is_some());
+}
+
+#[test]
 fn a_return_seen_where_the_function_was_called_may_come_before_interrupts() {
     let ours = side("h f [ irq /irq ] /f /h");
     let nesting = compared("h f /f irq /irq /h", &ours, ANCHORED);

@@ -159,7 +159,10 @@ impl<'a> Walk<'a> {
         let begin = self.steps[interrupt.start];
         // Another interrupt may have come before it.
         let since = self.done.last().map_or(first.at, |(_, ours)| ours.at.max(first.at));
-        if !self.is_alike(theirs, begin) || begin.at.saturating_sub(since) > TRACER {
+        // Of returns that are one step of ours, each that is done took the tracer its time.
+        let one = |(_, ours): &&(Step, Step)| (ours.way, ours.at) == (Way::Out, first.at);
+        let steps = 1 + self.done.iter().rev().take_while(one).count() as u64;
+        if !self.is_alike(theirs, begin) || begin.at.saturating_sub(since) > steps * TRACER {
             return false;
         }
         let parent = if first.way == Way::In { self.our_parent(first.call) } else { Some(first.call) };
