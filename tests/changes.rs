@@ -20,17 +20,18 @@ const NEW: i64 = 51;
 /// The folders with the traces of so many recordings of two kernels, made in turn: what drifts is the same to both.
 fn traces(kernels: [(&str, &str); 2]) -> [PathBuf; 2] {
     let catalog = format!("catalog={}", checkout().join("tests/catalogs/one_more_call.toml").display());
+    let places = kernels.map(|(_, name)| folder(&format!("traces/{name}")));
     for number in 1..=RECORDINGS {
-        for (kernel, name) in kernels {
+        for ((kernel, name), place) in kernels.iter().zip(&places) {
             let recorded = folder("recordings").join(format!("{name}-{number}"));
             succeed(
                 script("record").args([kernel, "--workload", "loop-write", "--force", "-o"]).arg(&recorded),
             );
             let trace = replay(&recorded, &format!("{name}/{number}"), &["--plugin-args", &catalog]);
-            assert_eq!(trace.parent(), Some(&*folder(&format!("traces/{name}"))));
+            assert_eq!(trace.parent(), Some(&**place));
         }
     }
-    kernels.map(|(_, name)| folder(&format!("traces/{name}")))
+    places
 }
 
 fn compared(a: &Path, b: &Path, format: &str) -> String {
