@@ -1,6 +1,8 @@
 //! The plugin's own manners, with a QEMU that needs no guest: arguments, files that cannot be written.
 
-use iotrace_schemas::event::{self, Event};
+use iotrace_schemas::catalog::OTHER;
+use iotrace_schemas::definition::Definition;
+use iotrace_schemas::event::{self, Event, MARK_BEGIN, MARK_END, is_landmark};
 use iotrace_tests::{Held, analyze, built, folder, for_each, recording, replay, run, said, script, succeed};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -43,6 +45,8 @@ fn wrong_arguments_are_named() {
             format!("kernel={vmlinux},out=/tmp/x.iot,from=sys.write,capture=block"),
             "leaves its layer out, syscall",
         ),
+        (format!("kernel={vmlinux},out=/tmp/x.iot,mode=fast"), "mode=fast: it can only be full"),
+        (format!("kernel={vmlinux},out=/tmp/x.iot,window=9..5"), "it must be workload, or A..B"),
         (format!("kernel={vmlinux},out=/tmp/x.iot,mmio=none"), "mmio=none: it can only be all"),
         (format!("kernel={vmlinux},out=/tmp/x.iot,only=dd"), "must be task:NAME or task:PID"),
     ] {
@@ -122,12 +126,85 @@ fn accesses_of_the_whole_kernel_are_recorded_if_asked_for() {
     let (some, more) = (accesses(&drivers), accesses(&all));
     println!("{} accesses of drivers, {} of the whole kernel", some.len(), more.len());
     assert!(!some.is_empty() && some.is_subset(&more) && some.len() < more.len());
-    let report = |trace| succeed(&mut analyze(&["report", "--format", "json"], trace));
-    assert_eq!(bios(&report(&drivers)), bios(&report(&all)));
+    assert_eq!(bios(&drivers), bios(&all));
 }
 
-/// The bios of a report, with their stages: of which the doorbell is one.
-fn bios(report: &str) -> Vec<serde_json::Value> {
-    let report: serde_json::Value = serde_json::from_str(report).expect("the report is JSON");
+/// The bios that are reported, with their stages: of which the doorbell is one.
+fn bios(trace: &Path) -> Vec<serde_json::Value> {
+    let report = succeed(&mut analyze(&["report", "--format", "json"], trace));
+    let report: serde_json::Value = serde_json::from_str(&report).expect("the report is JSON");
     report["bios"].as_array().expect("a list of bios").clone()
+}
+
+/// Events of functions that are not of the catalog, and the clocks of the workload's marks and of the first and the last
+/// event that is no landmark.
+fn others_and_window(trace: &Path) -> (u64, [u64; 2], [u64; 2]) {
+    let (mut others, mut landmarks, mut count) = (BTreeSet::new(), BTreeSet::new(), 0);
+    let (mut marks, mut window) = ([0; 2], [u64::MAX, 0]);
+    for_each(trace, &mut |held| match held {
+        Held::Definition(Definition::Probe(probe)) => {
+            _ = probe.layer == OTHER && others.insert(probe.id);
+            _ = probe.is_landmark() && landmarks.insert(probe.id);
+        }
+        Held::Definition(_) => {}
+        Held::Event(event) if event.kind == event::MARK.id => match event.words[0] {
+            MARK_BEGIN => marks[0] = event.clock,
+            MARK_END => marks[1] = event.clock,
+            _ => {}
+        },
+        Held::Event(event) if is_landmark(event.kind) || landmarks.contains(&event.kind) => {}
+        Held::Event(event) => {
+            count += u64::from(others.contains(&event.kind));
+            window = [window[0].min(event.clock), window[1].max(event.clock)];
+        }
+    });
+    (count, marks, window)
+}
+
+/// Every function of the kernel while the workload runs: two replays give the same bytes, the I/Os are those that a
+/// trace of the catalog's functions has, and their way shows the other functions between those.
+#[test]
+fn every_function_of_the_kernel_is_recorded_while_the_workload_runs() {
+    let window = ["--plugin-args", "window=workload"];
+    let everything = ["--plugin-args", "mode=full,window=workload"];
+    let catalog = replay(&loop_write(), "window", &window);
+    let [full, again] = ["full", "full-again"].map(|name| replay(&loop_write(), name, &everything));
+    let bytes = |trace| std::fs::read(trace).expect("the trace is readable");
+    assert!(bytes(&full) == bytes(&again), "two replays differ");
+    assert_eq!(others_and_window(&catalog).0, 0);
+    let (others, marks, clocks) = others_and_window(&full);
+    assert!(
+        others > 100_000 && marks[0] <= clocks[0] && clocks[1] < marks[1],
+        "{others} {marks:?} {clocks:?}"
+    );
+    assert_eq!(bios(&full), bios(&catalog));
+
+    let way = |trace| succeed(&mut analyze(&["path", "--syscall", "fsync", "--format", "json"], trace));
+    let (way, short) = (way(&full), way(&catalog));
+    let named = |way: &str, name: &str| way.contains(&format!("\"{name}\""));
+    for (name, of_catalog) in
+        [("xfs_file_fsync", true), ("submit_bio", true), ("kmem_cache_alloc", false), ("up_read", false)]
+    {
+        assert!(named(&way, name) && named(&short, name) == of_catalog, "{name}");
+    }
+    for command in [&["report"][..], &["why", "--syscall", "fsync"], &["explain"], &["verify"]] {
+        succeed(&mut analyze(command, &full));
+    }
+    let difference = succeed(analyze(&["diff"], &full).arg(&again));
+    assert!(difference.contains("no difference"), "{difference}");
+    // A system call has the same cost, whoever calls its function.
+    let difference = succeed(analyze(&["diff"], &catalog).arg(&full));
+    assert!(!difference.contains(" 0 in B") && difference.contains("+0.0%"), "{difference}");
+}
+
+/// A window of clocks has what a whole trace has between them, and what has to be known from before.
+#[test]
+fn a_window_of_clocks_is_a_part_of_the_whole() {
+    let (_, [begin, end], _) = others_and_window(&replay(&loop_write(), "whole-window", &[]));
+    let window = [begin + (end - begin) / 4, end - (end - begin) / 4];
+    let arguments = format!("mode=full,window={}..{}", window[0], window[1]);
+    let part = replay(&loop_write(), "part", &["--plugin-args", &arguments]);
+    let (others, marks, clocks) = others_and_window(&part);
+    assert!(others > 1000 && marks == [begin, end]);
+    assert!(window[0] <= clocks[0] && clocks[1] < window[1], "{clocks:?} not in {window:?}");
 }

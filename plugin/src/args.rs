@@ -4,13 +4,14 @@
 //! is wrong and what it may be.
 
 use crate::choice::{Begin, Only};
+use crate::window::Asked;
 use iotrace_profile::Profile;
-use iotrace_schemas::catalog::LAYERS;
+use iotrace_schemas::catalog::{LAYERS, OTHER};
 use std::path::PathBuf;
 
 const USAGE: &str = "-plugin libiotrace.so,kernel=VMLINUX-OR-PROFILE,out=TRACE\
     [,modules=FOLDER][,debug=FOLDER][,catalog=FILE][,capture=LAYER+LAYER+mmio+interrupts][,mmio=all]\
-    [,from=STAGE-OR-FUNCTION:WORD=VALUE:...][,only=task:NAME-OR-PID][,note=KEY:VALUE]";
+    [,mode=full][,window=A..B-OR-workload][,from=STAGE-OR-FUNCTION:WORD=VALUE:...][,only=task:NAME-OR-PID][,note=KEY:VALUE]";
 
 /// What the plugin was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,8 +39,12 @@ pub struct Capture {
     pub layers: Option<Vec<String>>,
     /// Accesses to devices.
     pub mmio: Mmio,
+    /// Functions that are not of the catalog too: all of the kernel.
+    pub others: bool,
     /// Interrupts as QEMU reports them.
     pub interrupts: bool,
+    /// Between which moments is recorded; none: always.
+    pub window: Option<Asked>,
     /// The event with which the recording begins; none: the kernel's start.
     pub from: Option<Begin>,
     /// The user's task that is recorded; none: all of them.
@@ -66,6 +71,7 @@ impl Args {
         let (mut kernel, mut out, mut modules, mut debug) = (None, None, None, None);
         let (mut catalogs, mut notes) = (Vec::new(), Vec::new());
         let (mut from, mut only, mut mmio) = (None, None, None);
+        let (mut window, mut others) = (None, false);
         let mut capture = Capture::default();
         for arg in args {
             let (name, value) = arg.split_once('=').unwrap_or((arg, ""));
@@ -88,11 +94,19 @@ impl Args {
                     only = Some(Only::parse(value)?);
                     notes.push((name.to_owned(), value.to_owned()));
                 }
+                "window" => {
+                    window = Some(Asked::parse(value)?);
+                    notes.push((name.to_owned(), value.to_owned()));
+                }
+                "mode" => {
+                    others = mode(value)?;
+                    notes.push((name.to_owned(), value.to_owned()));
+                }
                 "note" => notes.push(note(value)?),
                 _ => return Err(format!("there is no argument {name:?}; usage: {USAGE}")),
             }
         }
-        (capture.from, capture.only) = (from, only);
+        (capture.from, capture.only, capture.window, capture.others) = (from, only, window, others);
         match mmio {
             Some(_) if capture.mmio == Mmio::None => {
                 return Err("mmio=all: capture= leaves mmio out".to_owned());
@@ -126,7 +140,15 @@ impl Mmio {
 
 impl Default for Capture {
     fn default() -> Self {
-        Self { layers: None, mmio: Mmio::Known, interrupts: true, from: None, only: None }
+        Self {
+            layers: None,
+            mmio: Mmio::Known,
+            others: false,
+            interrupts: true,
+            window: None,
+            from: None,
+            only: None,
+        }
     }
 }
 
@@ -138,11 +160,11 @@ impl Capture {
             match word {
                 "mmio" => capture.mmio = Mmio::Known,
                 "interrupts" => capture.interrupts = true,
-                layer if LAYERS.contains(&layer) => {
+                layer if LAYERS.contains(&layer) && layer != OTHER => {
                     capture.layers.get_or_insert_default().push(layer.to_owned());
                 }
                 _ => {
-                    let known = LAYERS.join(", ");
+                    let known = LAYERS[..LAYERS.len() - 1].join(", ");
                     return Err(format!(
                         "capture={value}: {word:?} is neither a layer ({known}) nor mmio nor interrupts"
                     ));
@@ -177,6 +199,16 @@ fn folder(name: &str, value: &str) -> Result<PathBuf, String> {
     if path.is_dir() { Ok(path) } else { Err(format!("{name}={value}: there is no such folder")) }
 }
 
+/// Whether functions that are not of the catalog are recorded too.
+fn mode(value: &str) -> Result<bool, String> {
+    match value {
+        "full" => Ok(true),
+        _ => Err(format!(
+            "mode={value}: it can only be full; without it, the functions of the catalog are recorded"
+        )),
+    }
+}
+
 fn note(value: &str) -> Result<(String, String), String> {
     let (key, text) = value.split_once(':').ok_or_else(|| format!("note={value}: it must be KEY:VALUE"))?;
     Ok((key.to_owned(), text.to_owned()))
@@ -200,6 +232,8 @@ mod tests {
             (&["kernl=x"], "no argument \"kernl\""),
             (&["kernel"], "\"kernel\" has no value"),
             (&["capture=blok"], "\"blok\" is neither a layer"),
+            (&["mode=fast"], "mode=fast: it can only be full"),
+            (&["window=demo"], "window=demo: it must be workload, or A..B"),
             (&["mmio=some"], "mmio=some: it can only be all"),
             (&["capture=block", "mmio=all"], "capture= leaves mmio out"),
             (&["note=abc"], "must be KEY:VALUE"),

@@ -88,21 +88,50 @@ impl Places {
         self.entries.entry(address).or_default().push(site);
     }
 
+    /// The first instruction of a function, before what is inlined there.
+    pub fn add_function(&mut self, address: u64, site: &'static Site) {
+        self.entries.entry(address).or_default().insert(0, site);
+    }
+
+    /// Whether the kernel is entered or left through the code at an address.
+    pub fn is_entry_text(&self, address: u64) -> bool {
+        self.entry_text.contains(&address)
+    }
+
+    /// Functions whose returns are recorded, where one that they jump to is mostly another of them: its return is
+    /// that of both.
+    pub fn add_functions(&mut self, functions: &[std::ops::Range<u64>], cpu: &Cpu) {
+        for function in functions {
+            self.code.insert(function.start, Range { end: function.end, what: () });
+        }
+        for function in functions {
+            if self.may_leave(std::slice::from_ref(function), cpu, |to| self.code.contains_key(&to)) {
+                self.leaving.insert(function.start);
+            }
+        }
+        self.add_jumpers(functions, cpu);
+    }
+
     /// A function whose returns are recorded: its code, which may be in several parts, the one that begins with its
     /// entry first.
     pub fn add_code(&mut self, parts: &[std::ops::Range<u64>], cpu: &Cpu) {
         for part in parts {
             self.code.insert(part.start, Range { end: part.end, what: () });
         }
-        let inside =
-            |to: u64| self.return_thunks.contains(&to) || parts.iter().any(|part| part.contains(&to));
-        let may_jump_out = |part: &std::ops::Range<u64>| {
-            let code = cpu.code(part);
-            code.is_none_or(|code| code.is_empty() || may_jump_out(&code, part.start, inside))
-        };
-        if parts.iter().any(may_jump_out) {
+        if self.may_leave(parts, cpu, |_| false) {
             self.leaving.extend(parts.first().map(|part| part.start));
         }
+    }
+
+    /// Whether a function may end in a jump to where its return is not seen.
+    fn may_leave(&self, parts: &[std::ops::Range<u64>], cpu: &Cpu, is_seen: impl Fn(u64) -> bool) -> bool {
+        let inside = |to: u64| {
+            self.return_thunks.contains(&to) || parts.iter().any(|part| part.contains(&to)) || is_seen(to)
+        };
+        parts.iter().any(|part| {
+            let code = cpu.code(part);
+            code.is_none_or(|code| code.is_empty() || may_jump_out(&code, part.start, inside))
+        })
     }
 
     /// Code that accesses devices.

@@ -5,6 +5,7 @@
 //! - `qemu`: the edge to QEMU. All `unsafe` code and every difference between API versions is there.
 //! - `args`: the plugin's arguments.
 //! - `choice`: from which event on and of which task is recorded.
+//! - `window`: between which moments is recorded.
 //! - `blocks`: what translated blocks count in advance.
 //! - `site`: what can be attached to an instruction.
 //! - `guest`: finds the kernel and its modules in guest memory.
@@ -24,4 +25,5 @@ mod qemu;
 mod record;
 mod site;
 mod tracer;
+mod window;
 mod writer;

@@ -18,6 +18,8 @@ const ADDRESS: u64 = (1 << 48) - 8;
 const VALUE: u64 = 1;
 /// The return is recorded whatever task runs.
 const ALWAYS: u64 = 2;
+/// A task has another name then.
+const RENAMES: u64 = 4;
 
 /// The open calls: stack pointer, exit's kind and what else is known of it in one word, 0 for a free slot.
 pub struct Pending(Box<[AtomicU64]>);
@@ -29,13 +31,13 @@ impl Pending {
     }
 
     /// A function is entered whose return address lies at `stack`. It takes the place of one that has jumped
-    /// to it, or never returned.
+    /// to it, or never returned. What a task's new name waits for is then this one's return.
     pub fn enter(&self, stack: u64, exit: Exit) {
         let flag = |set: bool, flag| if set { flag } else { 0 };
-        let flags = flag(exit.value, VALUE) | flag(exit.always, ALWAYS);
+        let flags = flag(exit.value, VALUE) | flag(exit.always, ALWAYS) | flag(exit.renames, RENAMES);
         let call = stack & ADDRESS | flags | u64::from(exit.kind) << 48;
-        if let Some((slot, _)) = self.find(stack) {
-            slot.store(call, Ordering::Relaxed);
+        if let Some((slot, jumped)) = self.find(stack) {
+            slot.store(call | jumped & RENAMES, Ordering::Relaxed);
             return;
         }
         let free =
@@ -50,7 +52,17 @@ impl Pending {
     pub fn leave(&self, stack: u64) -> Option<Exit> {
         let (slot, call) = self.find(stack)?;
         slot.store(0, Ordering::Relaxed);
-        Some(Exit { kind: (call >> 48) as u16, value: call & VALUE != 0, always: call & ALWAYS != 0 })
+        Some(Exit {
+            kind: (call >> 48) as u16,
+            value: call & VALUE != 0,
+            always: call & ALWAYS != 0,
+            renames: call & RENAMES != 0,
+        })
+    }
+
+    /// Forgets all open calls: they were not followed, and may have returned.
+    pub fn clear(&self) {
+        self.0.iter().for_each(|slot| slot.store(0, Ordering::Relaxed));
     }
 
     fn find(&self, stack: u64) -> Option<(&AtomicU64, u64)> {
@@ -73,7 +85,8 @@ mod tests {
     use super::*;
 
     fn exit(kind: u16) -> Exit {
-        Exit { kind, value: kind.is_multiple_of(2), always: kind.is_multiple_of(3) }
+        let [value, always, renames] = [2, 3, 5].map(|of| kind.is_multiple_of(of));
+        Exit { kind, value, always, renames }
     }
 
     #[test]
@@ -83,7 +96,7 @@ mod tests {
         pending.enter(stack, exit(70));
         pending.enter(stack, exit(71));
         assert_eq!(pending.leave(stack - 8), None);
-        assert_eq!(pending.leave(stack), Some(exit(71)));
+        assert_eq!(pending.leave(stack), Some(Exit { renames: true, ..exit(71) }));
         assert_eq!(pending.leave(stack), None);
     }
 
@@ -96,5 +109,8 @@ mod tests {
         let stack = 0xffff_c900_0001_3f88;
         pending.enter(stack, exit(72));
         assert_eq!(pending.leave(stack), Some(exit(72)));
+        pending.enter(stack, exit(72));
+        pending.clear();
+        assert_eq!(pending.leave(stack), None);
     }
 }

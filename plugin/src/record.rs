@@ -102,6 +102,15 @@ impl Recorder {
         });
     }
 
+    /// A function is entered that is not of the catalog.
+    pub fn function(&mut self, cpu: &Cpu, clock: u64, kind: KindId) {
+        let moment = self.moment(cpu, clock, cpu.register(Register::RSP));
+        if self.wants(cpu, moment.context, moment.task) {
+            self.name(cpu, moment);
+            self.push(moment, kind, &[]);
+        }
+    }
+
     /// Whether a function is entered as the recording's beginning is.
     pub fn begins(&mut self, cpu: &Cpu, entry: &Entry, tests: &[Test]) -> bool {
         let moment = self.moment(cpu, 0, cpu.register(Register::RSP));

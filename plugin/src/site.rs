@@ -4,12 +4,15 @@ use crate::choice::Test;
 use iotrace_profile::Action;
 use iotrace_profile::plan::Plan;
 use iotrace_schemas::event::KindId;
+use std::sync::OnceLock;
 
 /// What is attached to an instruction.
 #[derive(Debug)]
 pub enum Site {
     /// A function's first instruction, or that of an inlined instance.
     Entry(Entry),
+    /// The first instruction of a function that is not of the catalog.
+    Function(Function),
     /// RET in the code of a probed function.
     Return,
     /// An address behind a call: where a function returns to that ended in a tail call.
@@ -50,6 +53,20 @@ pub struct Entry {
     pub next: Option<u8>,
 }
 
+/// A function that is not of the catalog: it is numbered and defined when it is first recorded, since there are more of
+/// them than numbers.
+#[derive(Debug)]
+pub struct Function {
+    /// Address in the guest.
+    pub address: u64,
+    /// Its symbol.
+    pub name: String,
+    /// The module it is in.
+    pub module: Option<String>,
+    /// Number of its entry, and its return; none if there was no number left.
+    pub probe: OnceLock<Option<(KindId, Exit)>>,
+}
+
 /// A function's return.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Exit {
@@ -59,6 +76,8 @@ pub struct Exit {
     pub value: bool,
     /// It is recorded whatever task runs: it is part of an interrupt.
     pub always: bool,
+    /// A task has its new name from here on.
+    pub renames: bool,
 }
 
 impl Site {

@@ -1,5 +1,6 @@
 //! Puts the parts together: what QEMU reports becomes places, records and definitions.
 
+mod others;
 mod placement;
 mod preface;
 
@@ -9,14 +10,15 @@ use crate::instrument::{Fixed, Places};
 use crate::pending::Pending;
 use crate::qemu::{self, Access, Block, Counter, Cpu, Guest, Icount, Instrument, PerVcpu, Register};
 use crate::record::{Met, Recorder, Undefined};
-use crate::site::{Entry, Site};
+use crate::site::{Entry, Exit, Function, Site};
+use crate::window::Window;
 use crate::writer::Writer;
 use iotrace_profile::{Action, Profile, Sources, compile};
 use iotrace_schemas::catalog::Catalog;
 use iotrace_schemas::definition::{Definition, Note, Severity, TraceInfo};
-use iotrace_schemas::event::{self, MARK_LEAF, MARK_OVER};
+use iotrace_schemas::event::{self, KindId, MARK_LEAF, MARK_OVER};
 use placement::Placement;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// How often a kernel is looked for before the tracing is given up: each block translated in the range of
@@ -38,6 +40,9 @@ struct Tracer {
     placement: Mutex<Placement>,
     fixed: Fixed,
     pending: Pending,
+    window: Window,
+    /// The task whose name changes, or did last.
+    renaming: AtomicU64,
     /// The kernel was found: events are recorded.
     tracing: AtomicBool,
     /// The event was met with which the recording begins: all events are recorded.
@@ -67,6 +72,7 @@ pub fn install(guest: Guest, args: &[String]) -> Result<Box<dyn Instrument>, Str
     let recorder = |i| Recorder::new(i, Arc::clone(&writer), Arc::clone(&met));
     let recorders = PerVcpu::new(guest.max_vcpus, recorder);
     let begun = args.capture.from.is_none();
+    let window = Window::new(args.capture.window.as_ref());
     Ok(Box::new(Tracer {
         args,
         guest,
@@ -80,6 +86,8 @@ pub fn install(guest: Guest, args: &[String]) -> Result<Box<dyn Instrument>, Str
         placement: Mutex::default(),
         fixed: Fixed::new(),
         pending: Pending::new(),
+        window,
+        renaming: AtomicU64::new(0),
         tracing: AtomicBool::new(false),
         begun: AtomicBool::new(begun),
         stopped: AtomicBool::new(false),
@@ -212,15 +220,34 @@ impl Tracer {
         self.act(cpu, clock, entry);
     }
 
-    /// Whether an event is recorded: the beginning was met, or this is it. Before that only what has to be known
-    /// later is.
-    fn begins(&self, cpu: &Cpu, site: &'static Site) -> bool {
-        if self.begun.load(Ordering::Relaxed) {
+    /// A function is entered that is not of the catalog.
+    fn enter_other(&self, cpu: &Cpu, clock: u64, function: &Function) {
+        let Some((kind, exit)) = *function.probe.get_or_init(|| self.define_other(function)) else { return };
+        self.pending.enter(cpu.register(Register::RSP), exit);
+        self.record(cpu, |r| r.function(cpu, clock, kind));
+    }
+
+    fn define_other(&self, function: &Function) -> Option<(KindId, Exit)> {
+        let (numbers, definitions) = self.placement.lock().ok()?.number_other(function);
+        self.writer.define(definitions);
+        numbers
+    }
+
+    /// Whether events are recorded at this clock: the beginning was met, and it is in the window.
+    fn records(&self, clock: u64) -> bool {
+        self.begun.load(Ordering::Relaxed) && self.window.contains(clock)
+    }
+
+    /// Whether an event is recorded: the beginning was met, or this is it. Before that, and outside of the window,
+    /// only what has to be known later is.
+    fn begins(&self, cpu: &Cpu, clock: u64, site: &'static Site) -> bool {
+        if self.records(clock) {
             return true;
         }
         match site {
             Site::Entry(entry) => {
-                let fulfilled = entry.begins.as_ref().and_then(|tests| {
+                let first = !self.begun.load(Ordering::Relaxed) && self.window.contains(clock);
+                let fulfilled = entry.begins.as_ref().filter(|_| first).and_then(|tests| {
                     self.recorders.with(cpu.index(), |recorder| recorder.begins(cpu, entry, tests))
                 });
                 if fulfilled == Some(true) {
@@ -228,7 +255,7 @@ impl Tracer {
                     return true;
                 }
                 if !entry.lasting {
-                    self.act(cpu, self.clock(cpu), entry);
+                    self.act(cpu, clock, entry);
                 }
                 entry.lasting
             }
@@ -245,7 +272,11 @@ impl Tracer {
             Action::ModuleLoad => self.module_loaded(cpu, clock),
             Action::ModuleUnload => self.module_unloaded(cpu, clock),
             // After the record of this entry, which still has the task under its old name.
-            Action::TaskRename => self.met.forget_task(cpu.register(Register::RDI)),
+            Action::TaskRename => {
+                let task = cpu.register(Register::RDI);
+                self.renaming.store(task, Ordering::Relaxed);
+                self.met.forget_task(task);
+            }
             Action::PowerOff => self.power_off(cpu, clock),
             // Done before the clock was read.
             Action::Fault => {}
@@ -267,6 +298,10 @@ impl Tracer {
     /// An open call returns, if there is one whose return address lies at `stack`.
     fn leave(&self, cpu: &Cpu, clock: u64, stack: u64) {
         if let Some(exit) = self.pending.leave(stack) {
+            if exit.renames {
+                // It may have been named again by its old name meanwhile.
+                self.met.forget_task(self.renaming.load(Ordering::Relaxed));
+            }
             self.record(cpu, |r| r.exit(cpu, clock, stack, exit));
         }
     }
@@ -326,6 +361,15 @@ impl Tracer {
         self.end();
     }
 
+    fn marked(&self, code: u64, clock: u64) {
+        if self.window.mark(code, clock) {
+            self.pending.clear();
+        }
+        if code == MARK_OVER {
+            self.end();
+        }
+    }
+
     /// The trace ends here; the guest runs on.
     fn end(&self) {
         self.stopped.store(true, Ordering::Relaxed);
@@ -365,12 +409,16 @@ impl Instrument for Tracer {
         if matches!(site, Site::Entry(entry) if entry.action == Action::Fault) {
             self.fault(cpu);
         }
-        if !self.active() || !self.begins(cpu, site) {
+        if !self.active() {
             return;
         }
         let clock = self.clock(cpu);
+        if !self.begins(cpu, clock, site) {
+            return;
+        }
         match site {
             Site::Entry(entry) => self.enter(cpu, clock, entry),
+            Site::Function(function) => self.enter_other(cpu, clock, function),
             Site::Return => self.leave(cpu, clock, cpu.register(Register::RSP)),
             // The return has taken its address from the stack.
             Site::Behind => self.leave(cpu, clock, cpu.register(Register::RSP).wrapping_sub(8)),
@@ -382,9 +430,7 @@ impl Instrument for Tracer {
             Site::Cpuid if cpu.register(Register::RAX) as u32 == MARK_LEAF => {
                 let words = [Register::RBX, Register::RCX].map(|r| cpu.register(r) & 0xffff_ffff);
                 self.record(cpu, |r| r.builtin(cpu, clock, event::MARK, &words));
-                if words[0] == MARK_OVER {
-                    self.end();
-                }
+                self.marked(words[0], clock);
             }
             Site::Cpuid | Site::Device { .. } => {}
         }
@@ -401,16 +447,19 @@ impl Instrument for Tracer {
             let drift = r.synchronize(clock);
             self.ahead.fetch_add(drift, Ordering::Relaxed);
             clock = clock.wrapping_sub(drift.cast_unsigned());
-            if record && self.args.capture.mmio != Mmio::None && self.begun.load(Ordering::Relaxed) {
+            if record && self.args.capture.mmio != Mmio::None && self.records(clock) {
                 r.device(cpu, clock, access, pc);
             }
         });
     }
 
     fn interrupted(&self, cpu: &Cpu, from: u64, to: u64) {
-        if self.active() && self.args.capture.interrupts && self.begun.load(Ordering::Relaxed) {
-            // Between instructions: the one before is counted, there is none in execution.
-            let clock = self.clock(cpu).wrapping_add(1);
+        if !self.active() || !self.args.capture.interrupts {
+            return;
+        }
+        // Between instructions: the one before is counted, there is none in execution.
+        let clock = self.clock(cpu).wrapping_add(1);
+        if self.records(clock) {
             self.record(cpu, |r| r.builtin(cpu, clock, event::INTERRUPT, &[from, to]));
         }
     }
@@ -428,6 +477,13 @@ impl Instrument for Tracer {
             let text = format!("no event of the guest was from={from}: nothing was recorded");
             qemu::report(&text);
             self.note(Severity::Warning, "from", &text);
+        }
+        if let Some(window) =
+            self.args.capture.window.as_ref().filter(|_| self.window.is_ahead(self.counter.sum()))
+        {
+            let text = format!("the guest never came to window={window}: nothing was recorded");
+            qemu::report(&text);
+            self.note(Severity::Warning, "window", &text);
         }
         // What another vCPU still recorded while the trace was being ended is not left behind.
         self.flush();

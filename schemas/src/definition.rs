@@ -69,9 +69,10 @@ pub struct Kind {
 }
 
 /// Where in a function a probe sits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Encode, Decode)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Encode, Decode)]
 pub enum At {
     /// The function's first instruction.
+    #[default]
     Entry,
     /// Where it returns: at its RET, or behind the call of it if it ends in a tail call.
     Exit,
@@ -80,7 +81,7 @@ pub enum At {
 }
 
 /// A probe.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
 pub struct Probe {
     /// Number, from [`crate::event::FIRST_PROBE`] on.
     pub id: KindId,

@@ -12,6 +12,7 @@ pub use parse::OpIs;
 
 use crate::analysis::workload;
 use crate::model::{Bio, Cause, Io, Stage, Task, TimeMap, WorkloadMark};
+use iotrace_schemas::catalog::OTHER;
 use std::ops::RangeInclusive;
 
 /// Bytes of a sector.
@@ -161,7 +162,7 @@ fn is_of_task(cause: &Cause, wanted: &str) -> bool {
 /// Whether an I/O reached a layer, as far as it tells itself.
 fn io_reached(io: &Io, layer: &str) -> bool {
     match layer {
-        "syscall" | "sched" | "kernel" => true,
+        "syscall" | "sched" | "kernel" | OTHER => true,
         "vfs" | "filesystem" => io.file.is_some(),
         "page-cache" => io.cached > 0,
         _ => false,

@@ -3,8 +3,8 @@
 //! In: entries, exits, task switches, in the order of their clocks. Out: calls that ended, with how they did.
 //!
 //! All calls of a task stand on one stack, those of the interrupts that came while it ran on top of them. A
-//! call that begins a context of its own (an interrupt, a softirq, a work item) is a boundary: what it costs is
-//! not its caller's. Where a call's return address lies on the guest's stack tells the calls apart:
+//! call that begins a context of its own (a system call, an interrupt, a softirq, a work item) is a boundary: what it
+//! costs is not its caller's. Where a call's return address lies on the guest's stack tells the calls apart:
 //!
 //! ```text
 //! entry of f at stack S                 open: f
@@ -179,7 +179,9 @@ impl<T> Calls<T> {
             return;
         }
         let over = |frame: &Frame<T>| {
-            let again = frame.stack == event.stack && (frame.caller != caller || frame.function == function);
+            // Where a caller is not known, it was a jump: the exit of what returned has been seen.
+            let elsewhere = frame.caller != caller && frame.caller != 0 && caller != 0;
+            let again = frame.stack == event.stack && (elsewhere || frame.function == function);
             same(frame.stack, event.stack) && (frame.stack < event.stack || again)
         };
         // A stack above the others' end is another one (an interrupt's): what is below it is still open.
@@ -398,6 +400,17 @@ mod tests {
         assert_eq!(enter(&mut calls, 10, S + 800, 2, 0xa), []);
         let left = leave(&mut calls, 30, S + 800, 2);
         assert_eq!(left, [(2, Ending::Returned, 20, 20), (1, Ending::Jumped, 10, 30)]);
+    }
+
+    #[test]
+    fn an_entry_without_its_caller_where_another_call_is_open_is_a_tail_call() {
+        let mut calls = Calls::default();
+        enter(&mut calls, 0, S + 800, 1, 0xa);
+        assert_eq!(enter(&mut calls, 10, S + 800, 2, 0), []);
+        assert_eq!(enter(&mut calls, 15, S + 800, 3, 0xa), []);
+        let left: Vec<_> =
+            leave(&mut calls, 30, S + 800, 3).into_iter().map(|left| (left.0, left.1)).collect();
+        assert_eq!(left, [(3, Ending::Returned), (2, Ending::Jumped), (1, Ending::Jumped)]);
     }
 
     #[test]

@@ -44,6 +44,8 @@ impl Stitcher {
         let boundary = match open {
             Open::IrqFrame | Open::Softirq | Open::Work { .. } => true,
             Open::Irq => !self.within_interrupt(),
+            // In a trace of every function, it is called by one.
+            Open::Syscall { .. } => !self.within_syscall(event),
             _ => false,
         };
         let (depth, parent) = (self.calls.all().len(), self.innermost());
@@ -98,6 +100,10 @@ impl Stitcher {
     fn within_interrupt(&self) -> bool {
         let all = self.calls.all();
         all.iter().rev().find(|f| f.boundary).is_some_and(|f| f.data == Open::IrqFrame)
+    }
+
+    fn within_syscall(&self, event: &Event<'_>) -> bool {
+        self.calls.open(event).iter().any(|frame| matches!(frame.data, Open::Syscall { .. }))
     }
 
     /// The innermost call.

@@ -4,20 +4,23 @@
 //! definitions that tell a reader of the trace what they are.
 //!
 
+use super::others::{self, hot};
 use super::preface;
 use crate::args::{Capture, Mmio};
 use crate::guest::LoadedModule;
 use crate::instrument::Places;
 use crate::qemu::Cpu;
-use crate::site::{Entry, Exit, Site};
+use crate::site::{self, Entry, Exit, Site};
 use iotrace_profile::plan::Source;
-use iotrace_profile::{Action, Function, Place, Profile};
+use iotrace_profile::{Action, CodeSymbol, Function, Place, Profile};
+use iotrace_schemas::catalog::OTHER;
 use iotrace_schemas::definition::{
     At, Definition, Module, Note, Probe, Severity, Site as CallSite, SiteFrame, Success, Symbol,
 };
 use iotrace_schemas::event::{FIRST_PROBE, KindId};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::ops::Range;
+use std::sync::OnceLock;
 
 /// What has been placed.
 #[derive(Debug, Default)]
@@ -25,7 +28,10 @@ pub struct Placement {
     next: u16,
     /// There were more probes than numbers.
     exhausted: bool,
+    told_exhausted: bool,
     modules: Vec<Module>,
+    /// Functions that have a probe, by address.
+    placed: FxHashSet<u64>,
     /// Functions by address, to name the addresses that events mention.
     symbols: Vec<(u64, String)>,
     named: FxHashSet<u64>,
@@ -43,7 +49,7 @@ impl Placement {
         places: &mut Places,
         cpu: &Cpu,
     ) -> Vec<Definition> {
-        let moved = |(address, name): &(u64, String)| (address.wrapping_add(slide), name.clone());
+        let moved = |s: &CodeSymbol| (s.address.wrapping_add(slide), s.name.clone());
         (self.slide, self.symbols) = (slide, profile.symbols.iter().map(moved).collect());
         // arch/x86/lib/retpoline.S
         let named = |fits: &dyn Fn(&str) -> bool| {
@@ -80,6 +86,14 @@ impl Placement {
             }
         }
         definitions.extend(self.place_all(&found, None, capture, places, cpu));
+        if capture.others {
+            let symbols: Vec<_> = profile
+                .symbols
+                .iter()
+                .map(|s| (s.name.as_str(), s.address.wrapping_add(slide), s.length))
+                .collect();
+            self.place_others(&symbols, None, places, cpu);
+        }
         let jumpers = profile.jumpers.iter().filter_map(|address| self.extent(address.wrapping_add(slide)));
         places.add_jumpers(&Vec::from_iter(jumpers), cpu);
         definitions
@@ -115,6 +129,15 @@ impl Placement {
         let found: Vec<_> = candidates.filter_map(|function| find_in(function, module)).collect();
         let name = Some(module.name.as_str());
         let mut definitions = self.place_all(&found, name, capture, places, cpu);
+        if capture.others {
+            let mut symbols: Vec<_> = module
+                .functions
+                .iter()
+                .map(|(name, address, length)| (name.as_str(), *address, *length))
+                .collect();
+            symbols.sort_by_key(|(name, address, _)| (*address, *name));
+            self.place_others(&symbols, name, places, cpu);
+        }
         self.symbols.extend(module.functions.iter().map(|(name, address, _)| (*address, name.clone())));
         self.symbols.sort();
         let id = self.modules.len() as u32;
@@ -132,9 +155,60 @@ impl Placement {
         let (start, end) = module.text;
         places.remove(start, end);
         self.symbols.retain(|(address, _)| !(start..end).contains(address));
+        self.placed.retain(|address| !(start..end).contains(address));
         self.named.retain(|address| !(start..end).contains(address));
         self.told.retain(|address| !(start..end).contains(address));
         Some(module)
+    }
+
+    /// Places what is not of the catalog: symbols by ascending address.
+    fn place_others(
+        &mut self,
+        symbols: &[(&str, u64, u64)],
+        module: Option<&str>,
+        places: &mut Places,
+        cpu: &Cpu,
+    ) {
+        let mut code = Vec::new();
+        for other in others::functions(symbols) {
+            let address = other.code.start;
+            if places.is_entry_text(address) {
+                continue;
+            }
+            code.push(other.code);
+            if other.entered && self.placed.insert(address) {
+                let (name, module) = (other.name.to_owned(), module.map(str::to_owned));
+                let function = site::Function { address, name, module, probe: OnceLock::new() };
+                places.add_function(address, Site::Function(function).keep());
+            }
+        }
+        places.add_functions(&code, cpu);
+    }
+
+    /// Numbers a function that is not of the catalog, which is recorded for the first time; none if there is no
+    /// number left.
+    pub fn number_other(&mut self, function: &site::Function) -> (Option<(KindId, Exit)>, Vec<Definition>) {
+        let numbers = self.number().and_then(|entered| Some((entered, self.number()?)));
+        let Some((entered, left)) = numbers else { return (None, self.exhausted().into_iter().collect()) };
+        let probe = |id, at, words| {
+            Definition::Probe(Probe {
+                id,
+                at,
+                function: function.name.clone(),
+                symbol: function.name.clone(),
+                module: function.module.clone(),
+                address: function.address,
+                layer: OTHER.to_owned(),
+                words,
+                ..Probe::default()
+            })
+        };
+        // What a function of the catalog that jumped to this one returns is this one's value.
+        let exit = Exit { kind: left, value: true, always: false, renames: false };
+        (
+            Some((entered, exit)),
+            vec![probe(entered, At::Entry, vec![]), probe(left, At::Exit, vec!["ret".to_owned()])],
+        )
     }
 
     /// The name of a function's address, if it was not defined before.
@@ -179,14 +253,20 @@ impl Placement {
         for function in found {
             definitions.extend(self.place(function, module, capture, places, cpu));
         }
-        if std::mem::take(&mut self.exhausted) {
-            definitions.push(Definition::Note(Note {
+        definitions.extend(self.exhausted());
+        definitions
+    }
+
+    /// Tells once that there were more probes than numbers.
+    fn exhausted(&mut self) -> Option<Definition> {
+        let note = || {
+            Definition::Note(Note {
                 severity: Severity::Warning,
                 topic: "probes".into(),
                 text: "there are more probes than a trace can number: later ones are missing".into(),
-            }));
-        }
-        definitions
+            })
+        };
+        (self.exhausted && !std::mem::replace(&mut self.told_exhausted, true)).then(note)
     }
 
     fn place(
@@ -209,13 +289,21 @@ impl Placement {
         let lasting = function.stage == "pci.enable";
         let always = lasting
             || ["irq", "softirq"].contains(&function.layer.as_str()) && !function.stage.starts_with("exc.");
-        let exit = left.map(|(exit, kind)| Exit { kind, value: exit.value.is_some(), always });
+        let exit = left.map(|(exit, kind)| Exit {
+            kind,
+            value: exit.value.is_some(),
+            always,
+            renames: function.action == Action::TaskRename,
+        });
         let begins = capture.from.as_ref().filter(|_| kind.is_some()).and_then(|from| from.tests(function));
         let (plan, action, next) = (function.entry.clone(), function.action, next_task(function));
         let entry = Entry { kind, plan, action, exit, begins, always, lasting, next };
         places.add_entry(address, Site::Entry(entry).keep());
         let words = function.entry.words.iter().map(|w| w.name.clone()).collect();
         let at = if function.inside.is_empty() { At::Entry } else { At::Inlined };
+        if kind.is_some() && function.inside.is_empty() {
+            self.placed.insert(address);
+        }
         let entered = kind.map(|id| found.probe(module, id, at, words, None));
         let mut definitions = Vec::from_iter(entered);
         if let Some((exit, kind)) = left {
@@ -295,12 +383,6 @@ fn find_in<'a>(function: &'a Function, module: &'a LoadedModule) -> Option<Found
     let parts = module.functions.iter().find(|(name, ..)| hot(name) == Some(symbol));
     let cold = parts.map(|(_, start, length)| *start..start.saturating_add(*length));
     Some(Found { function, symbol, address: address.wrapping_add(function.offset), length: *length, cold })
-}
-
-/// The function that a symbol is the seldom executed part of: `f.cold`, of older compilers `f.cold.12`.
-fn hot(symbol: &str) -> Option<&str> {
-    let (function, rest) = symbol.split_once(".cold")?;
-    (rest.is_empty() || rest.starts_with('.')).then_some(function)
 }
 
 /// Whether a function of the profile is to be looked for in this module.

@@ -11,8 +11,8 @@ mod sites;
 mod stages;
 
 use crate::plan::Access;
-use crate::{Anchors, Context, MmioCode, ModuleAccess, Profile};
-use iotrace_kernel::{Kernel, KernelError, ModuleFile, SymbolKind, Types};
+use crate::{Anchors, CodeSymbol, Context, MmioCode, ModuleAccess, Profile};
+use iotrace_kernel::{Kernel, KernelError, ModuleFile, Symbol, SymbolKind, Types};
 use iotrace_schemas::catalog::{self, Catalog};
 use iotrace_schemas::definition::{Constant, Device, Register};
 use reads::access;
@@ -85,9 +85,12 @@ pub fn compile(catalog: &Catalog, sources: &Sources) -> Result<Profile, CompileE
 }
 
 /// Names of what is in the text, labels written in assembly among them.
-fn code_symbols(kernel: &Kernel) -> Vec<(u64, String)> {
+fn code_symbols(kernel: &Kernel) -> Vec<CodeSymbol> {
     let symbols = kernel.symbols().iter().filter(|s| s.kind != SymbolKind::Object);
-    let mut named: Vec<_> = symbols.map(|s| (s.addr, s.name.to_owned())).collect();
+    let length = |s: &Symbol<'_>| if s.kind == SymbolKind::Function { s.size } else { 0 };
+    let mut named: Vec<_> = symbols
+        .map(|s| CodeSymbol { address: s.addr, name: s.name.to_owned(), length: length(&s) })
+        .collect();
     named.sort();
     named
 }

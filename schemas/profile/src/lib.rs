@@ -48,7 +48,7 @@ pub struct Profile {
     /// The image has debug information: source lines and inlined functions are known.
     pub lines: bool,
     /// Names of the image's functions and of labels in its code, by address.
-    pub symbols: Vec<(u64, String)>,
+    pub symbols: Vec<CodeSymbol>,
     /// Functions of the image that end in a jump to one of those: that one returns behind the call of this one.
     pub jumpers: Vec<u64>,
     /// Where in the source the calls of the image are, by the address behind the call.
@@ -70,6 +70,17 @@ impl Profile {
     pub fn sites_of(&self, module: &str, symbol: &str, offset: u64) -> Option<&[SiteFrame]> {
         self.module_sites.get(&(module.to_owned(), symbol.to_owned(), offset)).map(Vec::as_slice)
     }
+}
+
+/// A name in the image's code.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+pub struct CodeSymbol {
+    /// Address as linked.
+    pub address: u64,
+    /// Name.
+    pub name: String,
+    /// Bytes of the function; 0 of a label.
+    pub length: u64,
 }
 
 /// Addresses as linked, without KASLR's slide.
