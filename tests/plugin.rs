@@ -2,9 +2,9 @@
 
 use iotrace_schemas::catalog::OTHER;
 use iotrace_schemas::definition::Definition;
-use iotrace_schemas::event::{self, Event, MARK_BEGIN, MARK_END, is_landmark};
+use iotrace_schemas::event::{self, Event, FIRST_PROBE, MARK_BEGIN, MARK_END, is_landmark};
 use iotrace_tests::{Held, analyze, built, folder, for_each, recording, replay, run, said, script, succeed};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -195,6 +195,42 @@ fn every_function_of_the_kernel_is_recorded_while_the_workload_runs() {
     // A system call has the same cost, whoever calls its function.
     let difference = succeed(analyze(&["diff"], &catalog).arg(&full));
     assert!(!difference.contains(" 0 in B") && difference.contains("+0.0%"), "{difference}");
+}
+
+/// Without arguments: the same functions, in the same tasks, at the same clocks.
+#[test]
+fn a_thin_trace_has_the_same_calls_without_their_arguments() {
+    let [whole, thin] = [("whole", &[][..]), ("thin", &["--plugin-args", "mode=thin"])]
+        .map(|(name, arguments)| replay(&loop_write(), name, arguments));
+    let calls = |trace: &Path| {
+        let (mut probes, mut calls, mut words) = (BTreeMap::new(), BTreeSet::new(), 0);
+        for_each(trace, &mut |held| match held {
+            Held::Definition(Definition::Probe(probe)) => {
+                _ = probes.insert(probe.id, (probe.symbol.clone(), probe.address));
+            }
+            Held::Event(event) if event.kind >= FIRST_PROBE => {
+                words += event.words.len();
+                calls.insert((
+                    event.clock,
+                    event.task,
+                    event.context,
+                    event.stack,
+                    probes[&event.kind].clone(),
+                ));
+            }
+            _ => {}
+        });
+        (calls, words)
+    };
+    let ((of_whole, words), (of_thin, few)) = (calls(&whole), calls(&thin));
+    assert!(of_whole == of_thin && of_whole.len() > 100_000, "{} {}", of_whole.len(), of_thin.len());
+    assert!(few < words / 2, "{few} of {words}");
+    assert!(bios(&thin).is_empty());
+    let report = succeed(&mut analyze(&["report"], &thin));
+    assert!(report.contains("thin: recorded with mode=thin"), "{report}");
+    for command in [&["explain"][..], &["verify"]] {
+        succeed(&mut analyze(command, &thin));
+    }
 }
 
 /// A window of clocks has what a whole trace has between them, and what has to be known from before.

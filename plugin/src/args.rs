@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 const USAGE: &str = "-plugin libiotrace.so,kernel=VMLINUX-OR-PROFILE,out=TRACE\
     [,modules=FOLDER][,debug=FOLDER][,catalog=FILE][,capture=LAYER+LAYER+mmio+interrupts][,mmio=all]\
-    [,mode=full][,window=A..B-OR-workload][,from=STAGE-OR-FUNCTION:WORD=VALUE:...][,only=task:NAME-OR-PID][,note=KEY:VALUE]";
+    [,mode=thin-OR-full][,window=A..B-OR-workload][,from=STAGE-OR-FUNCTION:WORD=VALUE:...][,only=task:NAME-OR-PID][,note=KEY:VALUE]";
 
 /// What the plugin was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,8 +39,8 @@ pub struct Capture {
     pub layers: Option<Vec<String>>,
     /// Accesses to devices.
     pub mmio: Mmio,
-    /// Functions that are not of the catalog too: all of the kernel.
-    pub others: bool,
+    /// How much of which functions.
+    pub mode: Mode,
     /// Interrupts as QEMU reports them.
     pub interrupts: bool,
     /// Between which moments is recorded; none: always.
@@ -49,6 +49,18 @@ pub struct Capture {
     pub from: Option<Begin>,
     /// The user's task that is recorded; none: all of them.
     pub only: Option<Only>,
+}
+
+/// How much is recorded of which functions.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// That those of the catalog are entered and left, and when, in which task and context: no arguments.
+    Thin,
+    /// Those of the catalog, with what it says of their arguments.
+    #[default]
+    Catalog,
+    /// All of the kernel, those of the catalog with their arguments.
+    Full,
 }
 
 /// Which accesses to devices are recorded.
@@ -71,7 +83,7 @@ impl Args {
         let (mut kernel, mut out, mut modules, mut debug) = (None, None, None, None);
         let (mut catalogs, mut notes) = (Vec::new(), Vec::new());
         let (mut from, mut only, mut mmio) = (None, None, None);
-        let (mut window, mut others) = (None, false);
+        let (mut window, mut how) = (None, Mode::default());
         let mut capture = Capture::default();
         for arg in args {
             let (name, value) = arg.split_once('=').unwrap_or((arg, ""));
@@ -99,14 +111,14 @@ impl Args {
                     notes.push((name.to_owned(), value.to_owned()));
                 }
                 "mode" => {
-                    others = mode(value)?;
+                    how = Mode::parse(value)?;
                     notes.push((name.to_owned(), value.to_owned()));
                 }
                 "note" => notes.push(note(value)?),
                 _ => return Err(format!("there is no argument {name:?}; usage: {USAGE}")),
             }
         }
-        (capture.from, capture.only, capture.window, capture.others) = (from, only, window, others);
+        (capture.from, capture.only, capture.window, capture.mode) = (from, only, window, how);
         match mmio {
             Some(_) if capture.mmio == Mmio::None => {
                 return Err("mmio=all: capture= leaves mmio out".to_owned());
@@ -127,6 +139,19 @@ impl Args {
     }
 }
 
+impl Mode {
+    fn parse(value: &str) -> Result<Self, String> {
+        match value {
+            "thin" => Ok(Self::Thin),
+            "full" => Ok(Self::Full),
+            _ => Err(format!(
+                "mode={value}: it can be thin (no arguments) or full (all functions of the kernel); without it, the \
+                 functions of the catalog are recorded with their arguments"
+            )),
+        }
+    }
+}
+
 impl Mmio {
     fn parse(value: &str) -> Result<Self, String> {
         match value {
@@ -143,7 +168,7 @@ impl Default for Capture {
         Self {
             layers: None,
             mmio: Mmio::Known,
-            others: false,
+            mode: Mode::default(),
             interrupts: true,
             window: None,
             from: None,
@@ -199,16 +224,6 @@ fn folder(name: &str, value: &str) -> Result<PathBuf, String> {
     if path.is_dir() { Ok(path) } else { Err(format!("{name}={value}: there is no such folder")) }
 }
 
-/// Whether functions that are not of the catalog are recorded too.
-fn mode(value: &str) -> Result<bool, String> {
-    match value {
-        "full" => Ok(true),
-        _ => Err(format!(
-            "mode={value}: it can only be full; without it, the functions of the catalog are recorded"
-        )),
-    }
-}
-
 fn note(value: &str) -> Result<(String, String), String> {
     let (key, text) = value.split_once(':').ok_or_else(|| format!("note={value}: it must be KEY:VALUE"))?;
     Ok((key.to_owned(), text.to_owned()))
@@ -232,7 +247,7 @@ mod tests {
             (&["kernl=x"], "no argument \"kernl\""),
             (&["kernel"], "\"kernel\" has no value"),
             (&["capture=blok"], "\"blok\" is neither a layer"),
-            (&["mode=fast"], "mode=fast: it can only be full"),
+            (&["mode=fast"], "mode=fast: it can be thin"),
             (&["window=demo"], "window=demo: it must be workload, or A..B"),
             (&["mmio=some"], "mmio=some: it can only be all"),
             (&["capture=block", "mmio=all"], "capture= leaves mmio out"),

@@ -6,7 +6,7 @@
 
 use super::others::{self, hot};
 use super::preface;
-use crate::args::{Capture, Mmio};
+use crate::args::{Capture, Mmio, Mode};
 use crate::guest::LoadedModule;
 use crate::instrument::Places;
 use crate::qemu::Cpu;
@@ -74,7 +74,7 @@ impl Placement {
                 places.add_device_code(start, start.saturating_add(*length), code.record);
             }
         }
-        let mut definitions = preface::definitions(profile);
+        let mut definitions = preface::definitions(profile, capture.mode);
         let cold = self.cold();
         let mut found = Vec::new();
         for function in &profile.functions {
@@ -86,7 +86,7 @@ impl Placement {
             }
         }
         definitions.extend(self.place_all(&found, None, capture, places, cpu));
-        if capture.others {
+        if capture.mode == Mode::Full {
             let symbols: Vec<_> = profile
                 .symbols
                 .iter()
@@ -129,7 +129,7 @@ impl Placement {
         let found: Vec<_> = candidates.filter_map(|function| find_in(function, module)).collect();
         let name = Some(module.name.as_str());
         let mut definitions = self.place_all(&found, name, capture, places, cpu);
-        if capture.others {
+        if capture.mode == Mode::Full {
             let mut symbols: Vec<_> = module
                 .functions
                 .iter()
@@ -296,10 +296,15 @@ impl Placement {
             renames: function.action == Action::TaskRename,
         });
         let begins = capture.from.as_ref().filter(|_| kind.is_some()).and_then(|from| from.tests(function));
-        let (plan, action, next) = (function.entry.clone(), function.action, next_task(function));
+        let (action, next) = (function.action, next_task(function));
+        let mut plan = function.entry.clone();
+        // What tells of devices, and with which event the recording begins, is needed all the same.
+        if capture.mode == Mode::Thin && !lasting && begins.is_none() {
+            (plan.words, plan.list) = (Vec::new(), None);
+        }
+        let words = plan.words.iter().map(|w| w.name.clone()).collect();
         let entry = Entry { kind, plan, action, exit, begins, always, lasting, next };
         places.add_entry(address, Site::Entry(entry).keep());
-        let words = function.entry.words.iter().map(|w| w.name.clone()).collect();
         let at = if function.inside.is_empty() { At::Entry } else { At::Inlined };
         if kind.is_some() && function.inside.is_empty() {
             self.placed.insert(address);

@@ -3,12 +3,13 @@
 //! In: the profile. Out: definitions of what the plugin records itself, of constants and devices, and notes about
 //! what the catalog has and this kernel has not.
 
+use crate::args::Mode;
 use iotrace_profile::Profile;
 use iotrace_schemas::definition::{Definition, Kind, Note, Severity};
 use iotrace_schemas::event::BUILTINS;
 
 /// All that does not depend on where the kernel is.
-pub fn definitions(profile: &Profile) -> Vec<Definition> {
+pub fn definitions(profile: &Profile, mode: Mode) -> Vec<Definition> {
     let kind = |k: &iotrace_schemas::event::Builtin| {
         let words = k.words.iter().map(|w| (*w).to_owned()).collect();
         Definition::Kind(Kind { id: k.id, name: k.name.into(), words })
@@ -25,12 +26,12 @@ pub fn definitions(profile: &Profile) -> Vec<Definition> {
     all.extend(profile.constants.iter().cloned().map(Definition::Constant));
     all.extend(profile.devices.iter().cloned().map(Definition::Device));
     all.extend(missing);
-    all.extend(shortcomings(profile));
+    all.extend(shortcomings(profile, mode));
     all
 }
 
 /// What a reader may look for in vain, and why.
-fn shortcomings(profile: &Profile) -> impl Iterator<Item = Definition> {
+fn shortcomings(profile: &Profile, mode: Mode) -> impl Iterator<Item = Definition> {
     let untold = (!profile.untold.is_empty()).then(|| {
         let stages = profile.untold.join(", ");
         ("untold-stages", format!("stages not told in this kernel: {stages}"))
@@ -40,8 +41,13 @@ fn shortcomings(profile: &Profile) -> impl Iterator<Item = Definition> {
                     the functions that were inlined into others";
         ("no-debug-info", adds.to_owned())
     });
+    let thin = (mode == Mode::Thin).then(|| {
+        let lacks = "recorded with mode=thin, without the functions' arguments: no bios, requests, files and sizes can \
+                     be told, and not what asked for a work item, a softirq or a wake-up";
+        ("thin", lacks.to_owned())
+    });
     let note = |(topic, text): (&str, String)| {
         Definition::Note(Note { severity: Severity::Info, topic: topic.into(), text })
     };
-    untold.into_iter().chain(bare).map(note)
+    untold.into_iter().chain(bare).chain(thin).map(note)
 }
