@@ -45,7 +45,7 @@ fn wrong_arguments_are_named() {
             format!("kernel={vmlinux},out=/tmp/x.iot,from=sys.write,capture=block"),
             "leaves its layer out, syscall",
         ),
-        (format!("kernel={vmlinux},out=/tmp/x.iot,mode=fast"), "mode=fast: it can only be full"),
+        (format!("kernel={vmlinux},out=/tmp/x.iot,mode=fast"), "mode=fast: it can be thin"),
         (format!("kernel={vmlinux},out=/tmp/x.iot,window=9..5"), "it must be workload, or A..B"),
         (format!("kernel={vmlinux},out=/tmp/x.iot,mmio=none"), "mmio=none: it can only be all"),
         (format!("kernel={vmlinux},out=/tmp/x.iot,only=dd"), "must be task:NAME or task:PID"),
