@@ -221,7 +221,8 @@ impl Places {
         // block: there the clock can be compared wherever the access was made.
         if let [((bytes, length), instruction)] = instructions
             && attached.is_empty()
-            && (!kernel || may_access_device(&bytes[..*length]) && may_be_left_early(&bytes[..*length]))
+            && may_be_left_early(&bytes[..*length])
+            && (!kernel || may_access_device(&bytes[..*length]))
         {
             attached.push((0, Attached::Access(self.device_site(instruction.address(), false))));
         }
@@ -264,6 +265,15 @@ impl Places {
             Some(Callee::Pointer) => probed(),
             None => false,
         }
+    }
+}
+
+/// Counts the instructions of a block, and does nothing else.
+pub fn count(block: &Block, counter: &Counter) {
+    let mut instructions = block.instructions();
+    let length = instructions.len() as u64;
+    if let Some(first) = instructions.next() {
+        first.count(counter, length);
     }
 }
 

@@ -164,7 +164,7 @@ impl Recorder {
     pub fn synchronize(&mut self, clock: u64) -> i64 {
         let Some(icount) = self.icount else { return 0 };
         // QEMU counts the accessing instruction itself, as executed.
-        let (executed, now) = icount.read_in_device_access();
+        let (executed, now) = icount.read();
         let drift = clock.wrapping_add(1).wrapping_sub(executed).cast_signed();
         let bias = now.wrapping_sub(executed << icount.shift());
         if drift != 0 || self.bias != Some(bias) {

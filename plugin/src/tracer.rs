@@ -6,7 +6,7 @@ mod preface;
 
 use crate::args::{Args, Mmio};
 use crate::guest::{self, IMAGES, Search, hex};
-use crate::instrument::{Fixed, Places};
+use crate::instrument::{Fixed, Places, count};
 use crate::pending::Pending;
 use crate::qemu::{self, Access, Block, Counter, Cpu, Guest, Icount, Instrument, PerVcpu, Register};
 use crate::record::{Met, Recorder, Undefined};
@@ -160,9 +160,11 @@ impl Tracer {
         }
     }
 
-    /// The kernel is there: everything in its image is placed and defined.
+    /// The kernel is there, before its first block is translated: everything in its image is placed and defined.
     fn begin(&self, slide: u64, cpu: &Cpu) {
         let icount = Icount::find();
+        let executed = icount.map_or(0, |icount| icount.read().0);
+        self.ahead.store(self.counter.sum().wrapping_sub(executed).cast_signed(), Ordering::Relaxed);
         self.define_trace(slide, icount.map(|i| i.shift()));
         let (Ok(mut placement), Ok(mut places)) = (self.placement.lock(), self.places.lock()) else { return };
         let definitions = placement.place_image(&self.profile, &self.args.capture, slide, &mut places, cpu);
@@ -390,11 +392,18 @@ impl Instrument for Tracer {
     }
 
     fn translate(&self, block: &Block, cpu: Option<&Cpu>) {
-        let searching = !self.stopped.load(Ordering::Relaxed) && !self.tracing.load(Ordering::Relaxed);
+        if self.stopped.load(Ordering::Relaxed) {
+            return;
+        }
+        let searching = !self.tracing.load(Ordering::Relaxed);
         if let Some(cpu) = cpu.filter(|_| searching && IMAGES.contains(&block.address())) {
             self.search(cpu);
         }
-        if let Ok(mut places) = self.places.lock() {
+        if !self.tracing.load(Ordering::Relaxed) {
+            // The count goes on from QEMU's own once the kernel is there. QEMU keeps blocks by where they lie in
+            // memory: some of the kernel's are first executed, and translated, at other addresses than its own.
+            count(block, &self.counter);
+        } else if let Ok(mut places) = self.places.lock() {
             places.instrument(block, &self.counter, &self.fixed, cpu);
         }
     }

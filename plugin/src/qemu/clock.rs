@@ -106,13 +106,13 @@ impl Icount {
         self.shift
     }
 
-    /// Instructions executed and virtual nanoseconds. Only to be called where a device is being
-    /// accessed: elsewhere QEMU ends itself ("Bad icount read").
-    pub fn read_in_device_access(&self) -> (u64, u64) {
+    /// Instructions executed and virtual nanoseconds. Only to be called where a device is being accessed or a
+    /// block is translated: elsewhere QEMU ends itself ("Bad icount read").
+    pub fn read(&self) -> (u64, u64) {
         /// `QEMU_CLOCK_VIRTUAL`.
         const VIRTUAL: c_int = 1;
-        // SAFETY: both only read QEMU's state; in a device access `can_do_io` is set, which is what they
-        // check.
+        // SAFETY: both only read QEMU's state; in a device access, and between two blocks where one is translated
+        // (accel/tcg/cpu-exec.c), `can_do_io` is set, which is what they check.
         unsafe { ((self.raw)().cast_unsigned(), (self.clock)(VIRTUAL).cast_unsigned()) }
     }
 }

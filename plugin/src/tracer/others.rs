@@ -33,7 +33,8 @@ pub fn functions<'a>(symbols: &[(&'a str, u64, u64)]) -> impl Iterator<Item = Ot
 
 /// The function that a symbol is the seldom executed part of: `f.cold`, of older compilers `f.cold.12`.
 pub fn hot(symbol: &str) -> Option<&str> {
-    let (function, rest) = symbol.split_once(".cold")?;
+    // Most names have no dot, which is soon seen.
+    let (function, rest) = symbol.contains('.').then(|| symbol.split_once(".cold"))??;
     (rest.is_empty() || rest.starts_with('.')).then_some(function)
 }
 
