@@ -24,10 +24,19 @@ pub fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) if reader_left(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("iotrace-analyze: {error:#}");
+            eprintln!("iotrace-analyze: {}", told(&error));
             ExitCode::FAILURE
         }
     }
+}
+
+/// An error and what caused it, each thing said once: most errors name their cause themselves.
+fn told(error: &anyhow::Error) -> String {
+    error.chain().fold(String::new(), |told, cause| match cause.to_string() {
+        cause if told.is_empty() => cause,
+        cause if told.contains(&cause) => told,
+        cause => format!("{told}: {cause}"),
+    })
 }
 
 /// Whoever read our output has seen enough, as `head` does.
@@ -40,4 +49,18 @@ fn reader_left(error: &anyhow::Error) -> bool {
                 crate::analysis::events::EventsError::Read(_) => false,
             })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Context;
+
+    #[test]
+    fn what_an_error_says_of_its_cause_is_not_said_again() {
+        let cause = || anyhow::Error::from(io::Error::other("it is full"));
+        assert_eq!(told(&cause().context("writing")), "writing: it is full");
+        let named: anyhow::Result<()> = Err(cause()).context("cannot write x: it is full").context("slicing");
+        assert_eq!(told(&named.unwrap_err()), "slicing: cannot write x: it is full");
+    }
 }

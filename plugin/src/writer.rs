@@ -162,6 +162,11 @@ fn records(vcpu: u16, words: &[u64]) -> impl Iterator<Item = Event<'_>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use iotrace_schemas::event::FIRST_PROBE;
+    use iotrace_schemas::trace::reader::TraceFile;
+    use std::io::Read;
+    use std::process::Command;
+    use std::sync::atomic::AtomicUsize;
 
     #[test]
     fn a_buffer_gives_its_records_and_never_more() {
@@ -170,5 +175,59 @@ mod tests {
         assert_eq!(events.len(), 2);
         assert_eq!((events[0].kind, events[0].context, events[0].words), (64, 7, &[10, 20][..]));
         assert_eq!((events[1].kind, events[1].clock), (5, 101));
+    }
+
+    /// What the guest gives in one go; the words are such that nothing can be made of them but as many bytes.
+    fn fill(mut buffer: Vec<u64>, events: usize, state: &mut [u64; 2]) -> Vec<u64> {
+        let [clock, random] = state;
+        for _ in 0..events {
+            *clock += 1;
+            buffer.extend([header(FIRST_PROBE, 3, 0), *clock, 1, 8]);
+            for _ in 0..3 {
+                // Marsaglia, "Xorshift RNGs", 2003.
+                *random ^= *random << 13;
+                *random ^= *random >> 7;
+                *random ^= *random << 17;
+                buffer.push(*random);
+            }
+        }
+        buffer
+    }
+
+    #[test]
+    fn the_guest_waits_for_a_slow_disk_and_nothing_is_lost() {
+        const BUFFERS: usize = 60;
+        const EVENTS: usize = BUFFER / (HEADER + 3);
+        // Those to spare, the one being encoded, those in a block that is not full.
+        const BEHIND: usize = SPARE + 1 + 65_536 / EVENTS + 1;
+        let path = std::env::temp_dir().join(format!("iotrace-slow-disk-{}", std::process::id()));
+        assert!(Command::new("mkfifo").arg(&path).status().is_ok_and(|status| status.success()));
+        let arrived = Arc::new(AtomicUsize::new(0));
+        let disk = std::thread::spawn({
+            let (path, arrived) = (path.clone(), Arc::clone(&arrived));
+            move || {
+                let (mut pipe, mut all, mut part) = (File::open(path).unwrap(), Vec::new(), [0; 4096]);
+                loop {
+                    let length = pipe.read(&mut part).unwrap();
+                    if length == 0 {
+                        return all;
+                    }
+                    all.extend_from_slice(&part[..length]);
+                    arrived.fetch_add(length, Ordering::Relaxed);
+                }
+            }
+        });
+        let writer = Writer::start(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let (mut state, mut buffer) = ([0, 1], Vec::with_capacity(BUFFER));
+        for given in 1..=BUFFERS {
+            buffer = writer.exchange(0, fill(buffer, EVENTS, &mut state));
+            let behind = given.saturating_sub(arrived.load(Ordering::Relaxed) / (EVENTS * 3 * 8));
+            assert!(behind <= BEHIND + 1, "{behind} buffers were given that did not arrive");
+        }
+        writer.finish();
+        let trace = TraceFile::from_bytes(disk.join().unwrap()).unwrap();
+        let counts = trace.index().unwrap().kinds().collect::<Vec<_>>();
+        assert_eq!(counts, [(FIRST_PROBE, (BUFFERS * EVENTS) as u64)]);
     }
 }

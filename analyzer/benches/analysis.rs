@@ -1,4 +1,5 @@
-//! What stitching costs, and a whole report from a file: on a direct write with all its contexts, many times over.
+//! What stitching costs, a whole report from a file, and a comparison of two: on a direct write with all its contexts,
+//! many times over.
 
 #![allow(missing_docs)] // the macros' functions
 
@@ -7,6 +8,7 @@ mod guest;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use guest::{Guest, direct_write};
+use iotrace_analyzer::analysis::diff::{compare, gather};
 use iotrace_analyzer::analysis::report::{Question, report};
 use iotrace_analyzer::reader::Trace;
 use iotrace_analyzer::stitch::{Sink, Stitcher};
@@ -67,5 +69,21 @@ fn whole_report(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, stitch, whole_report);
+fn comparison(criterion: &mut Criterion) {
+    let guest = many();
+    let file = Trace::from_bytes(guest.file_in_blocks(BLOCK)).expect("the trace is sound");
+    let compared = || {
+        let run = || gather(&file, &mut |_| {}).expect("the trace is sound");
+        compare(vec![(run(), run())], ["a", "b"])
+    };
+    let found = compared();
+    assert!(found.equal && found.classes.iter().any(|class| class.pairs > 0), "there is nothing to compare");
+    let mut group = criterion.benchmark_group("diff");
+    group.throughput(Throughput::Elements(2 * guest.events.len() as u64));
+    group.sample_size(20);
+    group.bench_function("a trace with itself", |bench| bench.iter(|| black_box(compared())));
+    group.finish();
+}
+
+criterion_group!(benches, stitch, whole_report, comparison);
 criterion_main!(benches);
