@@ -1,0 +1,38 @@
+"""What reading costs as traces get longer: made ones, with the distributions of a real one."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Sequence
+
+from ..say import say
+from . import files
+from .files import Reading
+from .measure import once
+from .replays import events
+
+
+@dataclass(frozen=True)
+class Length:
+    """A trace of some length, and what reading it took."""
+
+    events: int
+    bytes: int
+    readings: list[Reading]
+
+
+def lengths(programs: Path, real: Path, wanted: Sequence[int], place: Path, rounds: int) -> list[Length]:
+    """Makes a trace of each length and reads it; one at a time, since they are large."""
+    found = []
+    for count in wanted:
+        trace = place / f"made-{count}.iot"
+        say(f"making a trace of {count:,} events")
+        once([programs / "synthesize", real, "-o", trace, "--events", str(count)])
+        analyzer = programs / "iotrace-analyze"
+        has = events(analyzer, trace)
+        made = files.ours(f"{count:,}", analyzer, trace, has)
+        few = {reader: made.readers[reader] for reader in ("verify", "report --summary", "report")}
+        few["info"] = [analyzer, "info", trace]
+        made = files.Peer(made.name, trace, has, few)
+        found.append(Length(has, trace.stat().st_size, files.readings([made], rounds if count <= 10**7 else 1)))
+        trace.unlink()
+    return found
