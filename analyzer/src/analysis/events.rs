@@ -113,7 +113,7 @@ pub fn events(
     file: &Trace,
     filter: &Filter,
     progress: Progress<'_>,
-    give: &mut dyn FnMut(&Described) -> io::Result<()>,
+    give: &mut dyn FnMut(&Described<'_>) -> io::Result<()>,
 ) -> Result<Finished, EventsError> {
     let (describer, kinds) = (Describer::default(), FxHashMap::default());
     let mut giver = Giver { filter, describer, kinds, give, number: 0, given: 0, failed: None };
@@ -128,7 +128,7 @@ struct Giver<'a> {
     filter: &'a Filter,
     describer: Describer,
     kinds: FxHashMap<KindId, Option<OfKind>>,
-    give: &'a mut dyn FnMut(&Described) -> io::Result<()>,
+    give: &'a mut dyn FnMut(&Described<'_>) -> io::Result<()>,
     number: u64,
     given: u64,
     failed: Option<io::Error>,

@@ -25,7 +25,7 @@ pub struct Timeline {
     /// Its requests, by number: the one that carried it, those merged, the flushes it waited for.
     pub requests: Vec<Request>,
     /// Its events, in order.
-    pub events: Vec<Described>,
+    pub events: Vec<Described<'static>>,
     /// From clocks to virtual time.
     pub time: TimeMap,
     /// What the trace says about itself.
@@ -125,7 +125,7 @@ struct Picker {
     /// Clocks between which something concerns it.
     first: u64,
     last: u64,
-    events: Vec<Described>,
+    events: Vec<Described<'static>>,
 }
 
 impl Picker {
@@ -197,10 +197,10 @@ impl Visitor for Picker {
             return Flow::Stop;
         }
         if self.concerns(definitions, event) {
-            let mut described = self.describer.describe(definitions, event);
+            let mut described = self.describer.describe(definitions, event).into_owned();
             for word in &mut described.words {
                 if let Some(name) = self.name(word.value, event.clock) {
-                    name.clone_into(&mut word.text);
+                    word.text = name.to_owned().into();
                 }
             }
             self.events.push(described);

@@ -66,7 +66,7 @@ fn contents(out: &mut dyn Write, info: &Info, style: Style) -> io::Result<()> {
         definitions.symbols.len(),
         definitions.constants.len()
     )?;
-    let end = info.cut.as_deref().map_or("complete".into(), |cut| style.alarm(cut));
+    let end = info.cut.as_deref().map_or("complete".into(), |cut| style.alarm(cut).to_string());
     writeln!(out, "  {end}")
 }
 

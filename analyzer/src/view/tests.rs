@@ -288,4 +288,6 @@ fn witness_with_calls_that_differ() {
 fn a_guests_names_drive_no_terminal() {
     assert_eq!(Comm::from_text("a\x1b[31mb").to_string(), "a?[31mb");
     assert_eq!(super::text::plain("a\nb\x07"), "a?b?");
+    assert_eq!(super::text::plain("ä\u{9b} x \n"), "ä? x");
+    assert_eq!(super::text::plain("x y "), "x y");
 }

@@ -2,6 +2,7 @@
 
 use crate::analysis::Warning;
 use crate::model::{TimeMap, major_minor};
+use std::fmt::{self, Display, Formatter, Write as _};
 use std::io::{self, Write};
 
 /// Colours, if the output is a terminal that wants them.
@@ -12,29 +13,43 @@ pub struct Style {
 }
 
 impl Style {
-    fn paint(self, code: &str, text: &str) -> String {
-        if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
-    }
-
     /// A heading.
-    #[must_use]
-    pub fn heading(self, text: &str) -> String {
-        self.paint("1", text)
+    pub fn heading<T: Display>(self, what: T) -> Painted<T> {
+        self.painted("1", what)
     }
 
     /// Something of little weight.
-    #[must_use]
-    pub fn faint(self, text: &str) -> String {
-        self.paint("2", text)
+    pub fn faint<T: Display>(self, what: T) -> Painted<T> {
+        self.painted("2", what)
     }
 
     /// Something that should be noticed.
-    #[must_use]
-    pub fn alarm(self, text: &str) -> String {
-        self.paint("33", text)
+    pub fn alarm<T: Display>(self, what: T) -> Painted<T> {
+        self.painted("33", what)
+    }
+
+    fn painted<T: Display>(self, code: &'static str, what: T) -> Painted<T> {
+        Painted { code: self.colour.then_some(code), what }
     }
 }
 
+/// Something to be printed in a colour, or not.
+#[derive(Debug, Clone, Copy)]
+#[must_use]
+pub struct Painted<T> {
+    /// SGR parameter (ECMA-48, 8.3.117).
+    code: Option<&'static str>,
+    what: T,
+}
+
+impl<T: Display> Display for Painted<T> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self.code {
+            Some(code) => write!(f, "\x1b[{code}m{}\x1b[0m", self.what),
+            None => self.what.fmt(f),
+        }
+    }
+}
 /// A table of columns as wide as they need to be.
 #[derive(Debug, Clone, Default)]
 pub struct Table {
@@ -220,7 +235,21 @@ pub fn device(dev: u64) -> String {
 /// Text of a trace, which may drive no terminal.
 #[must_use]
 pub fn plain(text: &str) -> String {
-    text.trim_end().replace(|c: char| c.is_control(), "?")
+    Plain(text).to_string()
+}
+
+/// Text of a trace, to be printed so that it drives no terminal.
+#[derive(Debug, Clone, Copy)]
+pub struct Plain<'a>(pub &'a str);
+
+impl Display for Plain<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let harmless = self.0.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+        if harmless && !self.0.ends_with(' ') {
+            return f.write_str(self.0);
+        }
+        self.0.trim_end().chars().try_for_each(|c| f.write_char(if c.is_control() { '?' } else { c }))
+    }
 }
 
 /// Writes warnings under a heading; nothing for none.
@@ -234,7 +263,7 @@ pub fn warnings(out: &mut dyn Write, style: Style, warnings: &[Warning]) -> io::
     writeln!(out, "\n{}", style.heading("Notes"))?;
     for Warning { severity, topic, text } in warnings {
         let line = format!("{severity}: {}: {}", plain(topic), plain(text));
-        writeln!(out, "  {}", if *severity == "info" { line } else { style.alarm(&line) })?;
+        writeln!(out, "  {}", if *severity == "info" { line } else { style.alarm(line).to_string() })?;
     }
     Ok(())
 }

@@ -58,7 +58,7 @@ fn is_told(word: &str) -> bool {
 }
 
 /// The file's name, whose first 32 bytes are four words.
-fn file_name(words: &[Word]) -> Option<String> {
+fn file_name(words: &[Word<'_>]) -> Option<String> {
     let parts = words.iter().filter(|word| word.name.starts_with("file.name"));
     let bytes: Vec<_> =
         parts.flat_map(|word| word.value.to_le_bytes()).take_while(|byte| *byte != 0).collect();
@@ -156,7 +156,7 @@ impl Writer<'_> {
         let shown = described.words.into_iter().filter(|word| !is_told(&word.name)).filter_map(|word| {
             let object = self.objects.name(word.value, node.clock).map(str::to_owned);
             let address = word.value >> 47 != 0 && word.text.starts_with("0x");
-            let text = object.or((!address).then_some(word.text))?;
+            let text = object.or((!address).then(|| word.text.into_owned()))?;
             Some((word.name.trim_start_matches("regs.").to_owned(), text))
         });
         file.map(|name| ("file".to_owned(), name)).into_iter().chain(shown).take(WORDS).collect()
