@@ -33,6 +33,7 @@ def lengths(programs: Path, real: Path, wanted: Sequence[int], place: Path, roun
         few = {reader: made.readers[reader] for reader in ("verify", "report --summary", "report")}
         few["info"] = [analyzer, "info", trace]
         made = files.Peer(made.name, trace, has, few)
-        found.append(Length(has, trace.stat().st_size, files.readings([made], rounds if count <= 10**7 else 1)))
+        read = files.readings([made], place, rounds if count <= 10**7 else 1)
+        found.append(Length(has, trace.stat().st_size, read))
         trace.unlink()
     return found
