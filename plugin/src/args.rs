@@ -6,7 +6,7 @@
 use crate::choice::{Begin, Only};
 use crate::window::Asked;
 use iotrace_profile::Profile;
-use iotrace_schemas::catalog::{LAYERS, OTHER};
+use iotrace_schemas::catalog::CATALOG_LAYERS;
 use std::path::PathBuf;
 
 const USAGE: &str = "-plugin libiotrace.so,kernel=VMLINUX-OR-PROFILE,out=TRACE\
@@ -185,11 +185,11 @@ impl Capture {
             match word {
                 "mmio" => capture.mmio = Mmio::Known,
                 "interrupts" => capture.interrupts = true,
-                layer if LAYERS.contains(&layer) && layer != OTHER => {
+                layer if CATALOG_LAYERS.contains(&layer) => {
                     capture.layers.get_or_insert_default().push(layer.to_owned());
                 }
                 _ => {
-                    let known = LAYERS[..LAYERS.len() - 1].join(", ");
+                    let known = CATALOG_LAYERS.join(", ");
                     return Err(format!(
                         "capture={value}: {word:?} is neither a layer ({known}) nor mmio nor interrupts"
                     ));

@@ -6,6 +6,7 @@
 //! - `args`: the plugin's arguments.
 //! - `choice`: from which event on and of which task is recorded.
 //! - `window`: between which moments is recorded.
+//! - `clock`: the instructions that the guest has executed.
 //! - `blocks`: what translated blocks count in advance.
 //! - `site`: what can be attached to an instruction.
 //! - `guest`: finds the kernel and its modules in guest memory.
@@ -18,6 +19,7 @@
 mod args;
 mod blocks;
 mod choice;
+mod clock;
 mod guest;
 mod instrument;
 mod pending;

@@ -5,10 +5,11 @@ mod placement;
 mod preface;
 
 use crate::args::{Args, Mmio};
+use crate::clock::Clock;
 use crate::guest::{self, IMAGES, Search, hex};
 use crate::instrument::{Fixed, Places, count};
 use crate::pending::Pending;
-use crate::qemu::{self, Access, Block, Counter, Cpu, Guest, Icount, Instrument, PerVcpu, Register};
+use crate::qemu::{self, Access, Block, Cpu, Guest, Icount, Instrument, PerVcpu, Register};
 use crate::record::{Met, Recorder, Undefined};
 use crate::site::{Entry, Exit, Function, Site};
 use crate::window::Window;
@@ -18,7 +19,7 @@ use iotrace_schemas::catalog::Catalog;
 use iotrace_schemas::definition::{Definition, Note, Severity, TraceInfo};
 use iotrace_schemas::event::{self, KindId, MARK_LEAF, MARK_OVER};
 use placement::Placement;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// How often a kernel is looked for before the tracing is given up: each block translated in the range of
@@ -30,9 +31,7 @@ struct Tracer {
     args: Args,
     guest: Guest,
     profile: Profile,
-    counter: Counter,
-    /// What the count is ahead of QEMU's own.
-    ahead: AtomicI64,
+    clock: Clock,
     writer: Arc<Writer>,
     recorders: PerVcpu<Recorder>,
     met: Arc<Met>,
@@ -73,12 +72,12 @@ pub fn install(guest: Guest, args: &[String]) -> Result<Box<dyn Instrument>, Str
     let recorders = PerVcpu::new(guest.max_vcpus, recorder);
     let begun = args.capture.from.is_none();
     let window = Window::new(args.capture.window.as_ref());
+    let clock = Clock::new(guest.max_vcpus);
     Ok(Box::new(Tracer {
         args,
         guest,
         profile,
-        counter: Counter::new(),
-        ahead: AtomicI64::new(0),
+        clock,
         writer,
         recorders,
         met,
@@ -129,12 +128,6 @@ impl Tracer {
         self.tracing.load(Ordering::Relaxed) && !self.stopped.load(Ordering::Relaxed)
     }
 
-    /// Instructions completed before the one that is in a callback.
-    fn clock(&self, cpu: &Cpu) -> u64 {
-        let count = if self.guest.max_vcpus == 1 { self.counter.of(cpu.index()) } else { self.counter.sum() };
-        count.wrapping_sub(1).wrapping_sub(self.ahead.load(Ordering::Relaxed).cast_unsigned())
-    }
-
     fn record(&self, cpu: &Cpu, code: impl FnOnce(&mut Recorder)) {
         let full = self.recorders.with(cpu.index(), |recorder| {
             code(recorder);
@@ -163,8 +156,7 @@ impl Tracer {
     /// The kernel is there, before its first block is translated: everything in its image is placed and defined.
     fn begin(&self, slide: u64, cpu: &Cpu) {
         let icount = Icount::find();
-        let executed = icount.map_or(0, |icount| icount.read().0);
-        self.ahead.store(self.counter.sum().wrapping_sub(executed).cast_signed(), Ordering::Relaxed);
+        icount.into_iter().for_each(|icount| self.clock.follow(icount));
         self.define_trace(slide, icount.map(|i| i.shift()));
         let (Ok(mut placement), Ok(mut places)) = (self.placement.lock(), self.places.lock()) else { return };
         let definitions = placement.place_image(&self.profile, &self.args.capture, slide, &mut places, cpu);
@@ -317,19 +309,15 @@ impl Tracer {
         let stack = cpu.register(Register::RSP);
         if cpu.number(stack, 8).unwrap_or(0) & FETCH == 0 {
             let pc = cpu.number(stack.wrapping_add(8), 8).unwrap_or(0);
-            self.ahead.fetch_add(1, Ordering::Relaxed);
+            self.clock.set_back(1);
             self.left_block(cpu, pc);
         }
     }
 
-    /// A block was left at the instruction at `pc`: what is behind it was counted in advance.
+    /// A block was left at the instruction at `pc`.
     fn left_block(&self, cpu: &Cpu, pc: u64) {
-        let Ok(places) = self.places.lock() else { return };
-        let rest = places.counted_behind(self.counter.block_of(cpu.index()), pc);
-        if rest != 0 {
-            // An instruction may access a device twice.
-            self.counter.leave_block(cpu.index());
-            self.ahead.fetch_add(rest.cast_signed(), Ordering::Relaxed);
+        if let Ok(places) = self.places.lock() {
+            self.clock.left_block(&places, cpu, pc);
         }
     }
 
@@ -402,9 +390,9 @@ impl Instrument for Tracer {
         if !self.tracing.load(Ordering::Relaxed) {
             // The count goes on from QEMU's own once the kernel is there. QEMU keeps blocks by where they lie in
             // memory: some of the kernel's are first executed, and translated, at other addresses than its own.
-            count(block, &self.counter);
+            count(block, self.clock.counter());
         } else if let Ok(mut places) = self.places.lock() {
-            places.instrument(block, &self.counter, &self.fixed, cpu);
+            places.instrument(block, self.clock.counter(), &self.fixed, cpu);
         }
     }
 
@@ -421,7 +409,7 @@ impl Instrument for Tracer {
         if !self.active() {
             return;
         }
-        let clock = self.clock(cpu);
+        let clock = self.clock.before(cpu);
         if !self.begins(cpu, clock, site) {
             return;
         }
@@ -451,10 +439,10 @@ impl Instrument for Tracer {
         if !self.active() {
             return;
         }
-        let mut clock = self.clock(cpu);
+        let mut clock = self.clock.before(cpu);
         self.record(cpu, |r| {
             let drift = r.synchronize(clock);
-            self.ahead.fetch_add(drift, Ordering::Relaxed);
+            self.clock.set_back(drift);
             clock = clock.wrapping_sub(drift.cast_unsigned());
             if record && self.args.capture.mmio != Mmio::None && self.records(clock) {
                 r.device(cpu, clock, access, pc);
@@ -467,7 +455,7 @@ impl Instrument for Tracer {
             return;
         }
         // Between instructions: the one before is counted, there is none in execution.
-        let clock = self.clock(cpu).wrapping_add(1);
+        let clock = self.clock.now(cpu);
         if self.records(clock) {
             self.record(cpu, |r| r.builtin(cpu, clock, event::INTERRUPT, &[from, to]));
         }
@@ -488,7 +476,7 @@ impl Instrument for Tracer {
             self.note(Severity::Warning, "from", &text);
         }
         if let Some(window) =
-            self.args.capture.window.as_ref().filter(|_| self.window.is_ahead(self.counter.sum()))
+            self.args.capture.window.as_ref().filter(|_| self.window.is_ahead(self.clock.end()))
         {
             let text = format!("the guest never came to window={window}: nothing was recorded");
             qemu::report(&text);

@@ -49,6 +49,12 @@ pub const LAYERS: &[&str] = &[
 /// The layer of functions that are not of the catalog.
 pub const OTHER: &str = "other";
 
+/// The layers that functions of the catalog are in: all but [`OTHER`], the last.
+pub const CATALOG_LAYERS: &[&str] = match LAYERS {
+    [of_catalog @ .., _] => of_catalog,
+    [] => LAYERS,
+};
+
 /// What is wrong with a catalog.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum CatalogError {
@@ -146,7 +152,7 @@ pub struct Function {
     pub name: String,
     /// Names it had in other kernels.
     pub aliases: Vec<String>,
-    /// One of [`LAYERS`].
+    /// One of [`CATALOG_LAYERS`].
     pub layer: String,
     /// What it tells about an I/O, in the stitcher's words; empty if it is only part of the path.
     pub stage: String,
@@ -340,9 +346,8 @@ fn check_function(function: &Function) -> Result<(), String> {
     if function.name.is_empty() {
         return Err("it has no name".into());
     }
-    let layers = &LAYERS[..LAYERS.len() - 1];
-    if !layers.contains(&function.layer.as_str()) {
-        return Err(format!("layer {:?} is none of {layers:?}", function.layer));
+    if !CATALOG_LAYERS.contains(&function.layer.as_str()) {
+        return Err(format!("layer {:?} is none of {CATALOG_LAYERS:?}", function.layer));
     }
     if !ACTIONS.contains(&function.action.as_str()) {
         return Err(format!("action {:?} is none of {ACTIONS:?}", function.action));

@@ -44,8 +44,7 @@ fn is_function(name: &str) -> bool {
     // padding before functions (CONFIG_CALL_PADDING).
     const BEGINNINGS: [&str; 4] = ["__x86_", "__SCT__", "__pfx_", "ret_from_fork"];
     // Switches of stacks and tasks (arch/x86/entry/entry_64.S, arch/x86/kernel/process_64.c); what calls of the
-    // guest's own tracing go through
-    // (arch/x86/kernel/ftrace_64.S, rethook.c, kprobes/core.c).
+    // guest's own tracing go through (arch/x86/kernel/ftrace_64.S, rethook.c, kprobes/core.c).
     const NAMES: [&str; 11] = [
         "__switch_to_asm",
         "__switch_to",

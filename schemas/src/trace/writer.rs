@@ -19,7 +19,7 @@ use thiserror::Error;
 const LEVEL: i32 = 1;
 /// Events after which a block is written. Four times as many made the file by 4% smaller, a quarter as many made
 /// it by 12% larger.
-const BLOCK: usize = 1 << 16;
+pub const BLOCK: usize = 1 << 16;
 /// Words after which a block is written: with ten bytes each, it is within the format's limit.
 const BLOCK_WORDS: usize = 1 << 17;
 /// Landmarks after which they are written.
