@@ -116,8 +116,7 @@ impl Describer {
             vcpu: event.vcpu,
             level: Level::of(event.context),
             task: self.tasks.get(event.task),
-            name: probe
-                .map_or_else(|| definitions.kind_name(event.kind).into(), |p| p.function.as_str().into()),
+            name: definitions.function_name(event.kind),
             at: probe.map(|p| p.at),
             stage: probe.map_or("", |p| &p.stage).into(),
             layer: probe.map_or("", |p| &p.layer).into(),

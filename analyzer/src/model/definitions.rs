@@ -3,6 +3,7 @@
 use iotrace_schemas::definition::{At, Definition, Device, Module, Note, Probe, Site, TraceInfo};
 use iotrace_schemas::event::{BUILTINS, FIRST_PROBE, KindId};
 use rustc_hash::FxHashMap;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// All definitions read so far.
@@ -69,6 +70,13 @@ impl Definitions {
         let builtin = BUILTINS.iter().find(|b| b.id == kind).map(|b| b.name.to_owned());
         let name = self.kinds.get(&kind).map(|(name, _)| name.clone()).or(builtin);
         name.unwrap_or_else(|| format!("{}-{kind}", if kind < FIRST_PROBE { "kind" } else { "probe" }))
+    }
+
+    /// A probe's function, or what views call another kind of event.
+    #[must_use]
+    pub fn function_name(&self, kind: KindId) -> Cow<'_, str> {
+        let of_probe = self.probes.get(&kind).map(|probe| probe.function.as_str().into());
+        of_probe.unwrap_or_else(|| self.kind_name(kind).into())
     }
 
     /// Names of a kind's words.

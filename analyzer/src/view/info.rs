@@ -181,7 +181,7 @@ fn kind_json(info: &Info, kind: u16, count: u64) -> Value {
     object!({
         "kind": kind,
         "count": count,
-        "name": probe.map_or_else(|| info.definitions.kind_name(kind), |p| p.function.clone()),
+        "name": info.definitions.function_name(kind),
         "at": at,
         "symbol": probe.map(|p| &p.symbol),
         "module": probe.and_then(|p| p.module.as_ref()),

@@ -119,7 +119,7 @@ impl Writer<'_> {
         Line {
             call: node.call,
             depth,
-            name: probe.map_or_else(|| self.definitions.kind_name(node.kind), |p| p.function.clone()),
+            name: self.definitions.function_name(node.kind).into_owned(),
             instant: node.call.is_none(),
             inlined,
             layer: probe.map(|p| p.layer.clone()).unwrap_or_default(),

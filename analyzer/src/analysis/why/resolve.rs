@@ -249,7 +249,6 @@ impl<'a> Resolver<'a> {
     }
 
     fn name(&self, kind: u16) -> String {
-        let probe = self.definitions.probes.get(&kind);
-        probe.map_or_else(|| self.definitions.kind_name(kind), |probe| probe.function.clone())
+        self.definitions.function_name(kind).into_owned()
     }
 }
