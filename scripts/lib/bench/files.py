@@ -9,6 +9,8 @@ from . import peers
 from .measure import Runs, Spread, once, side_by_side
 from .peers import Peer
 
+READERS = ("verify", "report --summary", "report", "report --format json", "events")
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -20,15 +22,9 @@ class Reading:
     peak: int  # MiB resident, at most
 
 
-def ours(name: str, analyzer: Path, trace: Path, events: int) -> Peer:
-    """A trace of ours, as the others' are told."""
-    def ask(*words: str) -> Sequence[str | Path]:
-        return [analyzer, *words, trace]
-
-    return Peer(name, trace, events, {
-        "verify": ask("verify"), "report --summary": ask("report", "--summary"), "report": ask("report"),
-        "report --format json": ask("report", "--format", "json"), "events": ask("events"),
-    })
+def ours(name: str, analyzer: Path, trace: Path, events: int, readers: Sequence[str] = READERS) -> Peer:
+    """A trace of ours, as the others' are told; readers are the analyzer's words."""
+    return Peer(name, trace, events, {words: [analyzer, *words.split(), trace] for words in readers})
 
 
 def others(kernel: Path, job: str, place: Path) -> tuple[list[Peer], list[str]]:

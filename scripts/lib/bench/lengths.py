@@ -10,6 +10,8 @@ from .files import Reading
 from .measure import once
 from .replays import events
 
+READERS = ("verify", "report --summary", "report", "info")
+
 
 @dataclass(frozen=True)
 class Length:
@@ -29,10 +31,7 @@ def lengths(programs: Path, real: Path, wanted: Sequence[int], place: Path, roun
         once([programs / "synthesize", real, "-o", trace, "--events", str(count)])
         analyzer = programs / "iotrace-analyze"
         has = events(analyzer, trace)
-        made = files.ours(f"{count:,}", analyzer, trace, has)
-        few = {reader: made.readers[reader] for reader in ("verify", "report --summary", "report")}
-        few["info"] = [analyzer, "info", trace]
-        made = files.Peer(made.name, trace, has, few)
+        made = files.ours(f"{count:,}", analyzer, trace, has, READERS)
         read = files.readings([made], place, rounds if count <= 10**7 else 1)
         found.append(Length(has, trace.stat().st_size, read))
         trace.unlink()

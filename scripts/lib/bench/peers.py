@@ -7,6 +7,7 @@ follows the catalog's functions. uftrace and LTTng record the calls of a small p
 import os
 import subprocess
 import tarfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Sequence
@@ -102,7 +103,8 @@ def _blktrace(place: Path) -> Peer:
     binary = place / "blktrace.bin"
     parse = ["blkparse", "-q", "-i", folder / "trace"]
     run([os.fspath(part) for part in [*parse, "-O", "-d", binary]], "reading blktrace's files", stdout=subprocess.PIPE)
-    return Peer("blktrace", folder, _lines(parse), {"blkparse": parse, "btt": ["btt", "-i", binary, "-o", place / "btt"]})
+    readers = {"blkparse": parse, "btt": ["btt", "-i", binary, "-o", place / "btt"]}
+    return Peer("blktrace", folder, _lines(parse), readers)
 
 
 def on_host(place: Path) -> list[Callable[[], list[Peer]]]:
@@ -115,9 +117,8 @@ def _uftrace(place: Path) -> Peer:
     run(["gcc", "-O1", "-pg", "-o", str(program), str(SOURCE)], "compiling calls.c")
     say("recording with uftrace")
     once(["uftrace", "record", "--no-event", "-d", data, program, str(LOOPS)])
-    replay = ["uftrace", "replay", "-d", data]
-    dump = ["uftrace", "dump", "-d", data, "--no-libcall"]
-    return Peer("uftrace", data, _lines(dump), {"uftrace replay": replay, "uftrace report": ["uftrace", "report", "-d", data]})
+    readers = {f"uftrace {word}": ["uftrace", word, "-d", data] for word in ("replay", "report")}
+    return Peer("uftrace", data, _lines(["uftrace", "dump", "-d", data, "--no-libcall"]), readers)
 
 
 def _lttng(place: Path) -> Peer:
@@ -146,11 +147,11 @@ def _lttng(place: Path) -> Peer:
 
 def _patiently(command: Sequence[str], environment: dict[str, str]) -> None:
     """The daemon may not listen yet."""
-    for attempt in range(50):
+    for _ in range(50):
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
         if done.returncode == 0:
             return
-        subprocess.run(["sleep", "0.2"], check=True)
+        time.sleep(0.2)
     raise Problem(f"'{' '.join(command)}' failed: {done.stderr.strip()}")
 
 
