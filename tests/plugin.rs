@@ -3,7 +3,9 @@
 use iotrace_schemas::catalog::OTHER;
 use iotrace_schemas::definition::Definition;
 use iotrace_schemas::event::{self, Event, FIRST_PROBE, MARK_BEGIN, MARK_END, is_landmark};
-use iotrace_tests::{Held, analyze, built, folder, for_each, recording, replay, run, said, script, succeed};
+use iotrace_tests::{
+    Held, analyze, built, clock, folder, for_each, recording, replay, run, said, script, succeed,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -77,7 +79,8 @@ fn a_full_disk_stops_the_tracing_and_not_the_guest() {
     assert_eq!(info.status.code(), Some(3), "{}", said(&info));
 }
 
-/// Live: a guest of the user's own, without a recording, ends in a complete trace.
+/// Live: a guest of the user's own, without a recording, ends in a complete trace. Its clock, which translated code
+/// counts, agrees with QEMU's own to one part per million.
 #[test]
 fn a_live_guest_is_traced() {
     let trace = folder("traces").join("live.iot");
@@ -86,6 +89,9 @@ fn a_live_guest_is_traced() {
     assert!(output.status.success(), "{}", said(&output));
     let info = succeed(&mut analyze(&["info"], &trace));
     assert!(info.contains("Linux version 6.1"), "{info}");
+    let clock = clock(&trace);
+    assert!(clock.told > 1 && clock.last > 100_000_000, "{clock:?}");
+    assert!(clock.drift * 1_000_000 <= clock.last, "{clock:?}");
 }
 
 /// A beginning that never comes is told, in the trace too.

@@ -1,9 +1,11 @@
 //! Translation time: decides what is attached to an instruction.
 //!
 //! In: places (functions, returns, code that accesses devices), a block that QEMU translates. Out: sites
-//! attached to its instructions. Those that are no such place are counted together at the first of them.
+//! attached to its instructions. Those that are no such place are counted together at the first of them, if translated
+//! code has to count.
 
 use crate::blocks::Blocks;
+use crate::clock::Clock;
 use crate::qemu::{Block, Counter, Cpu, Instruction};
 use crate::site::Site;
 use iotrace_kernel::{Callee, LONGEST_CALL, call_before, jumps_in, may_jump_out};
@@ -50,6 +52,15 @@ enum Attached {
     Execution(&'static Site),
     /// To its accesses to devices.
     Access(&'static Site),
+}
+
+impl Instruction {
+    fn attach(&self, what: Attached) {
+        match what {
+            Attached::Execution(site) => self.on_execution(site),
+            Attached::Access(site) => self.on_access(site),
+        }
+    }
 }
 
 impl Places {
@@ -155,30 +166,39 @@ impl Places {
     }
 
     /// Attaches what belongs to the instructions of a block.
-    pub fn instrument(&mut self, block: &Block, counter: &Counter, fixed: &Fixed, cpu: Option<&Cpu>) {
-        let instructions: Vec<_> = block.instructions().map(|i| (i.bytes(), i)).collect();
-        let attached = self.attached(block, &instructions, fixed, cpu);
-        let last = instructions.len().wrapping_sub(1);
+    pub fn instrument(&mut self, block: &Block, clock: &Clock, fixed: &Fixed, cpu: Option<&Cpu>) {
+        let attached = self.attached(block, fixed, cpu, clock.counts());
+        if clock.counts() {
+            self.count_runs(block, &attached, clock.counter());
+            return;
+        }
+        let last = block.instructions().len().wrapping_sub(1);
+        for (at, what) in attached {
+            let (instruction, behind) = (block.instruction(at), (last - at) as u64);
+            match what {
+                Attached::Execution(_) => instruction.tell_behind(clock.counter(), behind),
+                Attached::Access(_) => instruction.tell_behind_access(clock.counter(), behind),
+            }
+            instruction.attach(what);
+        }
+    }
+
+    /// Has the instructions of a block counted in runs that end where something is attached.
+    fn count_runs(&mut self, block: &Block, attached: &[(usize, Attached)], counter: &Counter) {
+        let Some(last) = block.instructions().len().checked_sub(1) else { return };
         let ends_run = |at: usize| at == last || attached.iter().any(|(place, _)| *place == at);
-        let lengths =
-            instructions.iter().enumerate().map(|(at, ((_, length), _))| (*length as u8, ends_run(at)));
+        let lengths = block.instructions().enumerate().map(|(at, i)| (i.bytes().1 as u8, ends_run(at)));
         let number = self.blocks.add(block.address(), lengths);
         let mut begin = 0;
-        for end in (0..instructions.len()).filter(|at| ends_run(*at)) {
+        for end in (0..=last).filter(|at| ends_run(*at)) {
             // The count comes first: a callback finds its own instruction counted, and none behind it.
-            instructions[begin].1.count(counter, (end + 1 - begin) as u64);
+            block.instruction(begin).count(counter, (end + 1 - begin) as u64);
             begin = end + 1;
-            for (_, what) in attached.iter().filter(|(place, _)| *place == end) {
-                match what {
-                    Attached::Execution(site) => instructions[end].1.on_execution(site),
-                    Attached::Access(site) => instructions[end].1.on_access(site),
-                }
-            }
+            let here = attached.iter().filter(|(place, _)| *place == end);
+            here.for_each(|(_, what)| block.instruction(end).attach(*what));
         }
         // Behind the callbacks: that of a fault's handler looks for the block that was left.
-        if let Some((_, first)) = instructions.first() {
-            first.tell_block(counter, number);
-        }
+        block.instruction(0).tell_block(counter, number);
     }
 
     /// How many instructions behind the one at `pc` were counted in advance in a block that was left there.
@@ -195,9 +215,9 @@ impl Places {
     fn attached(
         &mut self,
         block: &Block,
-        instructions: &[(([u8; 16], usize), Instruction)],
         fixed: &Fixed,
         cpu: Option<&Cpu>,
+        counts: bool,
     ) -> Vec<(usize, Attached)> {
         let mut attached = Vec::new();
         let kernel = block.address() >= KERNEL_HALF;
@@ -205,9 +225,10 @@ impl Places {
         if kernel && cpu.is_some_and(|cpu| self.follows_call(block.address(), cpu)) {
             attached.push((0, Attached::Execution(fixed.behind)));
         }
-        for (at, ((bytes, length), instruction)) in instructions.iter().enumerate() {
+        for (at, instruction) in block.instructions().enumerate() {
+            let (bytes, length) = instruction.bytes();
             let mut execution = |site| attached.push((at, Attached::Execution(site)));
-            match &bytes[..*length] {
+            match &bytes[..length] {
                 [0x0f, 0xa2, ..] => execution(fixed.cpuid),
                 [0xf4, ..] if kernel => execution(fixed.halt),
                 [0x48, 0xcf] if self.entry_text.contains(&instruction.address()) => execution(fixed.iret),
@@ -217,16 +238,19 @@ impl Places {
                 _ => {}
             }
         }
-        // QEMU translates an instruction that accesses a device anew, alone in a block, if it was not the last of its
-        // block: there the clock can be compared wherever the access was made.
-        if let [((bytes, length), instruction)] = instructions
-            && attached.is_empty()
-            && may_be_left_early(&bytes[..*length])
-            && (!kernel || may_access_device(&bytes[..*length]))
-        {
-            attached.push((0, Attached::Access(self.device_site(instruction.address(), false))));
+        if counts && attached.is_empty() && block.instructions().len() == 1 {
+            attached.extend(self.alone(&block.instruction(0), kernel).map(|what| (0, what)));
         }
         attached
+    }
+
+    /// QEMU translates an instruction that accesses a device anew, alone in a block, if it was not the last of its
+    /// block: there the clock can be compared wherever the access was made.
+    fn alone(&mut self, instruction: &Instruction, kernel: bool) -> Option<Attached> {
+        let (bytes, length) = instruction.bytes();
+        let code = &bytes[..length];
+        let may = may_be_left_early(code) && (!kernel || may_access_device(code));
+        may.then(|| Attached::Access(self.device_site(instruction.address(), false)))
     }
 
     fn in_kernel(&mut self, address: u64, code: &[u8], fixed: &Fixed, mut attach: impl FnMut(Attached)) {

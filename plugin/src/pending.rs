@@ -48,6 +48,11 @@ impl Pending {
         }
     }
 
+    /// Whether a call is open whose return address lies at `stack`.
+    pub fn is_open(&self, stack: u64) -> bool {
+        self.find(stack).is_some()
+    }
+
     /// The open call whose return address lies at `stack`. It is open no more.
     pub fn leave(&self, stack: u64) -> Option<Exit> {
         let (slot, call) = self.find(stack)?;

@@ -90,7 +90,7 @@ impl Recorder {
     /// A function is entered.
     pub fn entry(&mut self, cpu: &Cpu, clock: u64, entry: &Entry) {
         let Some(kind) = entry.kind else { return };
-        let moment = self.moment(cpu, clock, cpu.register(Register::RSP));
+        let moment = self.moment(cpu, clock, cpu.stack());
         let arguments = Arguments::new(cpu, &entry.plan);
         if !self.wants_entry(cpu, moment, entry, &arguments) {
             return;
@@ -104,7 +104,7 @@ impl Recorder {
 
     /// A function is entered that is not of the catalog.
     pub fn function(&mut self, cpu: &Cpu, clock: u64, kind: KindId) {
-        let moment = self.moment(cpu, clock, cpu.register(Register::RSP));
+        let moment = self.moment(cpu, clock, cpu.stack());
         if self.wants(cpu, moment.context, moment.task) {
             self.name(cpu, moment);
             self.push(moment, kind, &[]);
@@ -113,7 +113,7 @@ impl Recorder {
 
     /// Whether a function is entered as the recording's beginning is.
     pub fn begins(&mut self, cpu: &Cpu, entry: &Entry, tests: &[Test]) -> bool {
-        let moment = self.moment(cpu, 0, cpu.register(Register::RSP));
+        let moment = self.moment(cpu, 0, cpu.stack());
         let arguments = Arguments::new(cpu, &entry.plan);
         let mut found = false;
         each_element(cpu, &entry.plan, &arguments, |element| {
@@ -144,7 +144,7 @@ impl Recorder {
     pub fn device(&mut self, cpu: &Cpu, clock: u64, access: Access, pc: u64) {
         let kind = if access.write { event::MMIO_WRITE } else { event::MMIO_READ };
         let address = access.device.unwrap_or(0);
-        let moment = self.moment(cpu, clock, cpu.register(Register::RSP));
+        let moment = self.moment(cpu, clock, cpu.stack());
         if self.wants(cpu, moment.context, moment.task) {
             self.name(cpu, moment);
             self.push(moment, kind.id, &[address, access.width.into(), access.value, pc]);
@@ -154,7 +154,7 @@ impl Recorder {
     /// An event of the plugin's own, in the context of what runs; recorded whatever task that is.
     pub fn builtin(&mut self, cpu: &Cpu, clock: u64, kind: Builtin, words: &[u64]) {
         debug_assert_eq!(kind.words.len(), words.len());
-        let moment = self.moment(cpu, clock, cpu.register(Register::RSP));
+        let moment = self.moment(cpu, clock, cpu.stack());
         self.name(cpu, moment);
         self.push(moment, kind.id, words);
     }

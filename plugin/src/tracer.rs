@@ -9,7 +9,7 @@ use crate::clock::Clock;
 use crate::guest::{self, IMAGES, Search, hex};
 use crate::instrument::{Fixed, Places, count};
 use crate::pending::Pending;
-use crate::qemu::{self, Access, Block, Cpu, Guest, Icount, Instrument, PerVcpu, Register};
+use crate::qemu::{self, Access, Block, Cpu, Guest, Instrument, PerVcpu, Register};
 use crate::record::{Met, Recorder, Undefined};
 use crate::site::{Entry, Exit, Function, Site};
 use crate::window::Window;
@@ -155,7 +155,7 @@ impl Tracer {
 
     /// The kernel is there, before its first block is translated: everything in its image is placed and defined.
     fn begin(&self, slide: u64, cpu: &Cpu) {
-        let icount = Icount::find();
+        let icount = self.clock.icount();
         icount.into_iter().for_each(|icount| self.clock.follow(icount));
         self.define_trace(slide, icount.map(|i| i.shift()));
         let (Ok(mut placement), Ok(mut places)) = (self.placement.lock(), self.places.lock()) else { return };
@@ -203,7 +203,7 @@ impl Tracer {
 
     fn enter(&self, cpu: &Cpu, clock: u64, entry: &Entry) {
         if let Some(exit) = entry.exit {
-            self.pending.enter(cpu.register(Register::RSP), exit);
+            self.pending.enter(cpu.stack(), exit);
         }
         let mut undefined = [None; 2];
         self.record(cpu, |r| {
@@ -217,7 +217,7 @@ impl Tracer {
     /// A function is entered that is not of the catalog.
     fn enter_other(&self, cpu: &Cpu, clock: u64, function: &Function) {
         let Some((kind, exit)) = *function.probe.get_or_init(|| self.define_other(function)) else { return };
-        self.pending.enter(cpu.register(Register::RSP), exit);
+        self.pending.enter(cpu.stack(), exit);
         self.record(cpu, |r| r.function(cpu, clock, kind));
     }
 
@@ -306,7 +306,7 @@ impl Tracer {
         // X86_PF_INSTR, arch/x86/include/asm/trap_pf.h: the error code is on top of the stack, the instruction's
         // address below it.
         const FETCH: u64 = 1 << 4;
-        let stack = cpu.register(Register::RSP);
+        let stack = cpu.stack();
         if cpu.number(stack, 8).unwrap_or(0) & FETCH == 0 {
             let pc = cpu.number(stack.wrapping_add(8), 8).unwrap_or(0);
             self.clock.set_back(1);
@@ -390,9 +390,11 @@ impl Instrument for Tracer {
         if !self.tracing.load(Ordering::Relaxed) {
             // The count goes on from QEMU's own once the kernel is there. QEMU keeps blocks by where they lie in
             // memory: some of the kernel's are first executed, and translated, at other addresses than its own.
-            count(block, self.clock.counter());
+            if self.clock.counts() {
+                count(block, self.clock.counter());
+            }
         } else if let Ok(mut places) = self.places.lock() {
-            places.instrument(block, self.clock.counter(), &self.fixed, cpu);
+            places.instrument(block, &self.clock, &self.fixed, cpu);
         }
     }
 
@@ -403,10 +405,20 @@ impl Instrument for Tracer {
     }
 
     fn executed(&self, cpu: &Cpu, site: &'static Site) {
-        if matches!(site, Site::Entry(entry) if entry.action == Action::Fault) {
+        if matches!(site, Site::Entry(entry) if entry.action == Action::Fault) && self.clock.counts() {
             self.fault(cpu);
         }
         if !self.active() {
+            return;
+        }
+        // What most calls and jumps lead to is no return of an open call.
+        let closes = match site {
+            Site::Return => Some(cpu.stack()),
+            // The return has taken its address from the stack.
+            Site::Behind => Some(cpu.stack().wrapping_sub(8)),
+            _ => None,
+        };
+        if closes.is_some_and(|stack| !self.pending.is_open(stack)) {
             return;
         }
         let clock = self.clock.before(cpu);
@@ -416,11 +428,9 @@ impl Instrument for Tracer {
         match site {
             Site::Entry(entry) => self.enter(cpu, clock, entry),
             Site::Function(function) => self.enter_other(cpu, clock, function),
-            Site::Return => self.leave(cpu, clock, cpu.register(Register::RSP)),
-            // The return has taken its address from the stack.
-            Site::Behind => self.leave(cpu, clock, cpu.register(Register::RSP).wrapping_sub(8)),
+            Site::Return | Site::Behind => closes.into_iter().for_each(|stack| self.leave(cpu, clock, stack)),
             Site::Iret => {
-                let to = cpu.number(cpu.register(Register::RSP), 8).unwrap_or(0);
+                let to = cpu.number(cpu.stack(), 8).unwrap_or(0);
                 self.record(cpu, |r| r.builtin(cpu, clock, event::IRET, &[to]));
             }
             Site::Halt => self.record(cpu, |r| r.builtin(cpu, clock, event::IDLE, &[])),
@@ -435,7 +445,9 @@ impl Instrument for Tracer {
 
     fn accessed(&self, cpu: &Cpu, access: Access, site: &'static Site) {
         let Site::Device { pc, record } = *site else { return };
-        self.left_block(cpu, pc);
+        if self.clock.counts() {
+            self.left_block(cpu, pc);
+        }
         if !self.active() {
             return;
         }

@@ -6,7 +6,7 @@
 use iotrace_analyzer::model::Definitions;
 use iotrace_analyzer::reader::{Flow, Trace, Visitor, read};
 use iotrace_schemas::definition::Definition;
-use iotrace_schemas::event::Event;
+use iotrace_schemas::event::{self, Event};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -103,6 +103,35 @@ pub fn for_each(trace: &Path, see: &mut dyn FnMut(Held<'_>)) {
     let file = Trace::open(trace, None).expect("the trace is readable");
     let finished = read(&file, &mut Seeing(see), &mut |_| {}).expect("it is read");
     assert_eq!(finished.lost(), None);
+}
+
+/// How a trace's clock compares with QEMU's own count.
+#[derive(Debug, Default)]
+pub struct Clock {
+    /// How often the comparison was told: where virtual time moved without instructions, or where they differed.
+    pub told: u64,
+    /// By how much they differed, in instructions, added up.
+    pub drift: u64,
+    /// Clock of the last event.
+    pub last: u64,
+}
+
+/// Compares a trace's clock with QEMU's own count.
+///
+/// # Panics
+/// If the trace is not whole.
+#[must_use]
+pub fn clock(trace: &Path) -> Clock {
+    let mut clock = Clock::default();
+    for_each(trace, &mut |held| {
+        let Held::Event(event) = held else { return };
+        clock.last = event.clock;
+        if event.kind == event::CLOCK.id {
+            clock.told += 1;
+            clock.drift += event.words[1].cast_signed().unsigned_abs();
+        }
+    });
+    clock
 }
 
 /// A recording, made when it is first asked for. `arguments` are those of `scripts/record`.

@@ -26,10 +26,14 @@ impl Block {
     pub fn instructions(&self) -> impl ExactSizeIterator<Item = Instruction> + '_ {
         // SAFETY: the handle is valid during the callback.
         let count = unsafe { sys::qemu_plugin_tb_n_insns(self.0) };
-        (0..count).map(|i| {
-            // SAFETY: as above, and the index is below the count.
-            Instruction(unsafe { sys::qemu_plugin_tb_get_insn(self.0, i) })
-        })
+        (0..count).map(|at| self.instruction(at))
+    }
+
+    /// The instruction at a place in the block, which must have one there.
+    pub fn instruction(&self, at: usize) -> Instruction {
+        // SAFETY: the handle is valid during the callback. QEMU checks the place itself: it gives a null pointer, and
+        // complains, for one that is not there.
+        Instruction(unsafe { sys::qemu_plugin_tb_get_insn(self.0, at) })
     }
 }
 
@@ -60,6 +64,28 @@ impl Instruction {
     /// Says whenever it is executed that a block is running, after any callback attached before this call.
     pub fn tell_block(&self, counter: &Counter, number: u64) {
         self.inline(sys::qemu_plugin_op::QEMU_PLUGIN_INLINE_STORE_U64, counter.block(), number);
+    }
+
+    /// Says whenever it is executed how many instructions are behind it in its block, before any callback attached
+    /// to its execution after this call.
+    pub fn tell_behind(&self, counter: &Counter, instructions: u64) {
+        self.inline(sys::qemu_plugin_op::QEMU_PLUGIN_INLINE_STORE_U64, counter.behind(), instructions);
+    }
+
+    /// The same whenever it accesses memory, before any callback attached to its accesses after this call: where an
+    /// instruction that accesses a device is translated anew, QEMU attaches nothing to its execution
+    /// (`CF_MEMI_ONLY`, accel/tcg/translate-all.c).
+    pub fn tell_behind_access(&self, counter: &Counter, instructions: u64) {
+        // SAFETY: the handle is valid during the callback; the scoreboard is never freed.
+        unsafe {
+            sys::qemu_plugin_register_vcpu_mem_inline_per_vcpu(
+                self.0,
+                sys::qemu_plugin_mem_rw::QEMU_PLUGIN_MEM_RW,
+                sys::qemu_plugin_op::QEMU_PLUGIN_INLINE_STORE_U64,
+                counter.behind(),
+                instructions,
+            );
+        }
     }
 
     fn inline(&self, operation: sys::qemu_plugin_op, on: sys::qemu_plugin_u64, value: u64) {

@@ -1,13 +1,14 @@
-//! The count of executed instructions: ours, added up inline by the translated code, and QEMU's own,
-//! which can be read only where QEMU says its value is exact.
+//! The count of executed instructions: QEMU's own, and ours, added up inline by the translated code, where QEMU has
+//! none that can be read anywhere.
 
 use super::abi::symbol;
 use qemu_plugin_sys as sys;
-use std::ffi::{c_int, c_void};
+use std::ffi::{CStr, c_int, c_void};
 use std::mem::offset_of;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicPtr, Ordering};
 
-/// What translated code keeps up to date of each vCPU: a count of instructions, and the block it is in.
+/// What translated code keeps up to date of each vCPU: a count of instructions and the block it is in, or how much of
+/// a block is not executed yet.
 #[derive(Debug)]
 pub struct Counter(*mut sys::qemu_plugin_scoreboard);
 
@@ -16,6 +17,7 @@ pub struct Counter(*mut sys::qemu_plugin_scoreboard);
 struct Score {
     count: u64,
     block: u64,
+    behind: u64,
 }
 
 // SAFETY: QEMU's scoreboard functions may be called from every vCPU thread; the scoreboard is never freed.
@@ -38,6 +40,17 @@ impl Counter {
     /// Where the number of the block is.
     pub(super) fn block(&self) -> sys::qemu_plugin_u64 {
         sys::qemu_plugin_u64 { score: self.0, offset: offset_of!(Score, block) }
+    }
+
+    /// Where the number of instructions behind a watched one is.
+    pub(super) fn behind(&self) -> sys::qemu_plugin_u64 {
+        sys::qemu_plugin_u64 { score: self.0, offset: offset_of!(Score, behind) }
+    }
+
+    /// How many instructions are behind the watched one in the block that a vCPU is in.
+    pub fn behind_of(&self, vcpu: u32) -> u64 {
+        // SAFETY: the scoreboard is alive.
+        unsafe { sys::qemu_plugin_u64_get(self.behind(), vcpu) }
     }
 
     /// The count of one vCPU.
@@ -70,32 +83,49 @@ impl Counter {
 pub struct Icount {
     raw: unsafe extern "C" fn() -> i64,
     clock: unsafe extern "C" fn(c_int) -> i64,
+    /// Brings the count up to date with a vCPU's block, if a recording is made or replayed.
+    update: Option<unsafe extern "C" fn(*mut c_void)>,
     shift: u8,
 }
 
+thread_local! {
+    /// Where QEMU keeps the vCPU that runs on this thread: `extern __thread CPUState *current_cpu`, hw/core/cpu.h.
+    static CURRENT: Option<&'static AtomicPtr<c_void>> = {
+        // SAFETY: a variable of this thread, of a pointer's size, that lives as long as the thread; no other thread
+        // refers to it.
+        symbol(c"current_cpu").map(|place| unsafe { AtomicPtr::from_ptr(place.cast()) })
+    };
+}
+
 impl Icount {
-    /// Access to QEMU's count, if this QEMU exports it (Debian's do) and runs with `-icount shift=N`. To be asked
-    /// when the guest runs: QEMU settles it after it has loaded its plugins.
+    /// Access to QEMU's count, if this QEMU exports it (those built with modules do, as Debian's are) and runs with
+    /// `-icount shift=N`. To be asked when the guest runs: QEMU settles it after it has loaded its plugins.
     pub fn find() -> Option<Self> {
-        let mode = symbol(c"use_icount")?.cast::<AtomicI32>();
         // `ICOUNT_PRECISE`. With `shift=auto` the nanoseconds of an instruction change as the guest runs.
         const PRECISE: i32 = 1;
-        // SAFETY: `ICountMode use_icount` is an enum of int's size (include/exec/icount.h), set before
-        // the guest runs.
-        if unsafe { (*mode).load(Ordering::Relaxed) } != PRECISE {
+        // `REPLAY_MODE_NONE`, qapi/replay.json.
+        const NEITHER: i32 = 0;
+        if setting(c"use_icount")? != PRECISE {
             return None;
         }
         let raw = symbol(c"icount_get_raw")?;
         let clock = symbol(c"qemu_clock_get_ns")?;
         let to_ns = symbol(c"icount_to_ns")?;
-        // SAFETY: `int64_t icount_get_raw(void)`, `int64_t qemu_clock_get_ns(QEMUClockType)` and
-        // `int64_t icount_to_ns(int64_t)`, include/exec/icount.h and include/qemu/timer.h; the last one
-        // only shifts its argument.
+        // While a vCPU runs in a recording or a replay, its thread holds the replay mutex (`icount_prepare_for_run`,
+        // accel/tcg/tcg-accel-ops-icount.c): nobody else reads the count. Without, timers might see it go back.
+        let replay =
+            setting(c"replay_mode").is_some_and(|mode| mode != NEITHER) && CURRENT.with(Option::is_some);
+        let update = symbol(c"icount_update").filter(|_| replay);
+        // SAFETY: `int64_t icount_get_raw(void)`, `int64_t qemu_clock_get_ns(QEMUClockType)`,
+        // `void icount_update(CPUState *)` and `int64_t icount_to_ns(int64_t)`, include/exec/icount.h and
+        // include/qemu/timer.h; the last one only shifts its argument.
         unsafe {
             let to_ns = std::mem::transmute::<*mut c_void, unsafe extern "C" fn(i64) -> i64>(to_ns);
             Some(Self {
                 raw: std::mem::transmute::<*mut c_void, unsafe extern "C" fn() -> i64>(raw),
                 clock: std::mem::transmute::<*mut c_void, unsafe extern "C" fn(c_int) -> i64>(clock),
+                update: update
+                    .map(|f| std::mem::transmute::<*mut c_void, unsafe extern "C" fn(*mut c_void)>(f)),
                 shift: to_ns(1).max(1).trailing_zeros() as u8,
             })
         }
@@ -104,6 +134,31 @@ impl Icount {
     /// log2 of virtual nanoseconds per instruction.
     pub fn shift(&self) -> u8 {
         self.shift
+    }
+
+    /// Whether it can be read anywhere, by [`Self::at_block_end`].
+    pub fn is_exact(&self) -> bool {
+        self.update.is_some()
+    }
+
+    /// Instructions executed when the block that runs on this thread is at its end: QEMU counts a block when it begins,
+    /// and takes back what was not executed when it is left early (`cpu_restore_state`, accel/tcg/translate-all.c).
+    /// 0 if it is not exact.
+    pub fn at_block_end(&self) -> u64 {
+        let (Some(update), Some(current)) = (self.update, CURRENT.with(|current| *current)) else { return 0 };
+        let cpu = current.load(Ordering::Relaxed);
+        // SAFETY: on a vCPU's thread it is that vCPU, in execution; `icount_update` moves what it has executed into
+        // the count, as QEMU does itself at each access to a device. On other threads it is null. While it is set to
+        // null, as there, `icount_get_raw` only reads the count, and nothing else runs on this thread.
+        unsafe {
+            if !cpu.is_null() {
+                update(cpu);
+            }
+            current.store(std::ptr::null_mut(), Ordering::Relaxed);
+            let count = (self.raw)();
+            current.store(cpu, Ordering::Relaxed);
+            count.cast_unsigned()
+        }
     }
 
     /// Instructions executed and virtual nanoseconds. Only to be called where a device is being accessed or a
@@ -115,4 +170,12 @@ impl Icount {
         // (accel/tcg/cpu-exec.c), `can_do_io` is set, which is what they check.
         unsafe { ((self.raw)().cast_unsigned(), (self.clock)(VIRTUAL).cast_unsigned()) }
     }
+}
+
+/// A setting of QEMU's that is an enum.
+fn setting(name: &CStr) -> Option<i32> {
+    let place = symbol(name)?.cast::<AtomicI32>();
+    // SAFETY: an enum of int's size, set before the guest runs (`ICountMode use_icount`, include/exec/icount.h;
+    // `ReplayMode replay_mode`, include/system/replay.h).
+    Some(unsafe { (*place).load(Ordering::Relaxed) })
 }

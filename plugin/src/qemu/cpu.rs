@@ -1,7 +1,7 @@
 //! Registers and memory of the vCPU that is in a callback.
 
 use qemu_plugin_sys as sys;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, c_uint};
 
 /// A register that is read: its place among [`NAMES`].
@@ -17,8 +17,8 @@ impl Register {
     pub const RBX: Self = Self(3);
     /// First argument of a function.
     pub const RDI: Self = Self(5);
-    /// Stack pointer.
-    pub const RSP: Self = Self(7);
+    /// Stack pointer: [`Cpu::stack`].
+    const RSP: Self = Self(7);
     /// Base of the per-CPU data while in the kernel.
     pub const GS_BASE: Self = Self(16);
 
@@ -36,7 +36,6 @@ const NAMES: [&str; 17] = [
 
 unsafe extern "C" {
     fn g_byte_array_new() -> *mut sys::GByteArray;
-    fn g_byte_array_set_size(array: *mut sys::GByteArray, length: c_uint) -> *mut sys::GByteArray;
     fn g_array_get_element_size(array: *mut sys::GArray) -> c_uint;
     fn g_array_free(array: *mut sys::GArray, free: c_uint) -> *mut std::ffi::c_char;
 }
@@ -56,13 +55,15 @@ thread_local! {
 #[derive(Debug)]
 pub struct Cpu {
     index: u32,
+    /// The stack pointer, once it was read.
+    stack: Cell<Option<u64>>,
     /// Not to be sent to another thread.
     here: std::marker::PhantomData<*const ()>,
 }
 
 impl Cpu {
     pub(super) fn new(index: c_uint) -> Self {
-        Self { index, here: std::marker::PhantomData }
+        Self { index, stack: Cell::new(None), here: std::marker::PhantomData }
     }
 
     /// The vCPU whose code is being translated, where only memory can be read; none on a thread that
@@ -96,10 +97,19 @@ impl Cpu {
             // was registered with QEMU_PLUGIN_CB_R_REGS. QEMU appends to the buffer, so it is emptied
             // first. What the function returns differs between versions; the buffer's length does not.
             unsafe {
-                g_byte_array_set_size(handles.buffer, 0);
+                (*handles.buffer).len = 0;
                 sys::qemu_plugin_read_register(handle, handles.buffer);
                 number(handles.buffer)
             }
+        })
+    }
+
+    /// The stack pointer; 0 if it cannot be read. Most callbacks need it more than once.
+    pub fn stack(&self) -> u64 {
+        self.stack.get().unwrap_or_else(|| {
+            let stack = self.register(Register::RSP);
+            self.stack.set(Some(stack));
+            stack
         })
     }
 
