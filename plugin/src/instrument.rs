@@ -54,15 +54,6 @@ enum Attached {
     Access(&'static Site),
 }
 
-impl Instruction {
-    fn attach(&self, what: Attached) {
-        match what {
-            Attached::Execution(site) => self.on_execution(site),
-            Attached::Access(site) => self.on_access(site),
-        }
-    }
-}
-
 impl Places {
     /// Addresses a jump to which stands for a return, and a call of which for a call through a pointer.
     pub fn set_thunks(&mut self, returns: FxHashSet<u64>, calls: FxHashSet<u64>) {
@@ -176,10 +167,15 @@ impl Places {
         for (at, what) in attached {
             let (instruction, behind) = (block.instruction(at), (last - at) as u64);
             match what {
-                Attached::Execution(_) => instruction.tell_behind(clock.counter(), behind),
-                Attached::Access(_) => instruction.tell_behind_access(clock.counter(), behind),
+                Attached::Execution(site) => {
+                    instruction.tell_behind(clock.counter(), behind);
+                    instruction.on_execution(site);
+                }
+                Attached::Access(site) => {
+                    instruction.tell_behind_access(clock.counter(), behind);
+                    instruction.on_access(site);
+                }
             }
-            instruction.attach(what);
         }
     }
 
@@ -194,8 +190,12 @@ impl Places {
             // The count comes first: a callback finds its own instruction counted, and none behind it.
             block.instruction(begin).count(counter, (end + 1 - begin) as u64);
             begin = end + 1;
-            let here = attached.iter().filter(|(place, _)| *place == end);
-            here.for_each(|(_, what)| block.instruction(end).attach(*what));
+            for (_, what) in attached.iter().filter(|(place, _)| *place == end) {
+                match what {
+                    Attached::Execution(site) => block.instruction(end).on_execution(site),
+                    Attached::Access(site) => block.instruction(end).on_access(site),
+                }
+            }
         }
         // Behind the callbacks: that of a fault's handler looks for the block that was left.
         block.instruction(0).tell_block(counter, number);

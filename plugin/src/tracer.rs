@@ -1,5 +1,6 @@
 //! Puts the parts together: what QEMU reports becomes places, records and definitions.
 
+mod modules;
 mod others;
 mod placement;
 mod preface;
@@ -303,6 +304,9 @@ impl Tracer {
     /// QEMU does not count an instruction whose access to memory faults, nor those behind it; the inline count has
     /// counted them. One that could not be fetched was not translated, and so not counted by either.
     fn fault(&self, cpu: &Cpu) {
+        if !self.clock.counts() {
+            return;
+        }
         // X86_PF_INSTR, arch/x86/include/asm/trap_pf.h: the error code is on top of the stack, the instruction's
         // address below it.
         const FETCH: u64 = 1 << 4;
@@ -316,33 +320,11 @@ impl Tracer {
 
     /// A block was left at the instruction at `pc`.
     fn left_block(&self, cpu: &Cpu, pc: u64) {
+        if !self.clock.counts() {
+            return;
+        }
         if let Ok(places) = self.places.lock() {
             self.clock.left_block(&places, cpu, pc);
-        }
-    }
-
-    fn module_loaded(&self, cpu: &Cpu, clock: u64) {
-        let Some(access) = &self.profile.module else { return };
-        let address = cpu.register(Register::RDI);
-        let Some(module) = guest::read_module(access, address, cpu) else {
-            self.note(Severity::Warning, "module", "a module was loaded whose symbols cannot be read");
-            return;
-        };
-        let (Ok(mut placement), Ok(mut places)) = (self.placement.lock(), self.places.lock()) else { return };
-        let (number, definitions) =
-            placement.place_module(&self.profile, &self.args.capture, &module, &mut places, cpu);
-        self.writer.define(definitions);
-        self.record(cpu, |r| r.builtin(cpu, clock, event::MODULE_LOAD, &[number.into()]));
-    }
-
-    fn module_unloaded(&self, cpu: &Cpu, clock: u64) {
-        let Some(access) = &self.profile.module else { return };
-        let Some(name) = guest::module_name(access, cpu.register(Register::RDI), cpu) else { return };
-        let (Ok(mut placement), Ok(mut places)) = (self.placement.lock(), self.places.lock()) else { return };
-        if let Some(module) = placement.remove_module(&name, &mut places) {
-            self.met.symbols.forget_all(module.text.0, module.text.1);
-            self.met.sites.forget_all(module.text.0, module.text.1);
-            self.record(cpu, |r| r.builtin(cpu, clock, event::MODULE_UNLOAD, &[module.id.into()]));
         }
     }
 
@@ -405,7 +387,7 @@ impl Instrument for Tracer {
     }
 
     fn executed(&self, cpu: &Cpu, site: &'static Site) {
-        if matches!(site, Site::Entry(entry) if entry.action == Action::Fault) && self.clock.counts() {
+        if matches!(site, Site::Entry(entry) if entry.action == Action::Fault) {
             self.fault(cpu);
         }
         if !self.active() {
@@ -425,10 +407,12 @@ impl Instrument for Tracer {
         if !self.begins(cpu, clock, site) {
             return;
         }
+        if let Some(stack) = closes {
+            return self.leave(cpu, clock, stack);
+        }
         match site {
             Site::Entry(entry) => self.enter(cpu, clock, entry),
             Site::Function(function) => self.enter_other(cpu, clock, function),
-            Site::Return | Site::Behind => closes.into_iter().for_each(|stack| self.leave(cpu, clock, stack)),
             Site::Iret => {
                 let to = cpu.number(cpu.stack(), 8).unwrap_or(0);
                 self.record(cpu, |r| r.builtin(cpu, clock, event::IRET, &[to]));
@@ -439,15 +423,13 @@ impl Instrument for Tracer {
                 self.record(cpu, |r| r.builtin(cpu, clock, event::MARK, &words));
                 self.marked(words[0], clock);
             }
-            Site::Cpuid | Site::Device { .. } => {}
+            Site::Return | Site::Behind | Site::Cpuid | Site::Device { .. } => {}
         }
     }
 
     fn accessed(&self, cpu: &Cpu, access: Access, site: &'static Site) {
         let Site::Device { pc, record } = *site else { return };
-        if self.clock.counts() {
-            self.left_block(cpu, pc);
-        }
+        self.left_block(cpu, pc);
         if !self.active() {
             return;
         }

@@ -1,0 +1,38 @@
+//! Modules of the guest's kernel come and go.
+//!
+//! In: the entries of the functions that load and unload them. Out: placed sites, definitions, events.
+
+use super::Tracer;
+use crate::guest;
+use crate::qemu::{Cpu, Register};
+use iotrace_schemas::definition::Severity;
+use iotrace_schemas::event;
+
+impl Tracer {
+    /// The function is entered that calls a module's own initialization.
+    pub(super) fn module_loaded(&self, cpu: &Cpu, clock: u64) {
+        let Some(access) = &self.profile.module else { return };
+        let address = cpu.register(Register::RDI);
+        let Some(module) = guest::read_module(access, address, cpu) else {
+            self.note(Severity::Warning, "module", "a module was loaded whose symbols cannot be read");
+            return;
+        };
+        let (Ok(mut placement), Ok(mut places)) = (self.placement.lock(), self.places.lock()) else { return };
+        let (number, definitions) =
+            placement.place_module(&self.profile, &self.args.capture, &module, &mut places, cpu);
+        self.writer.define(definitions);
+        self.record(cpu, |r| r.builtin(cpu, clock, event::MODULE_LOAD, &[number.into()]));
+    }
+
+    /// The function is entered that frees a module.
+    pub(super) fn module_unloaded(&self, cpu: &Cpu, clock: u64) {
+        let Some(access) = &self.profile.module else { return };
+        let Some(name) = guest::module_name(access, cpu.register(Register::RDI), cpu) else { return };
+        let (Ok(mut placement), Ok(mut places)) = (self.placement.lock(), self.places.lock()) else { return };
+        if let Some(module) = placement.remove_module(&name, &mut places) {
+            self.met.symbols.forget_all(module.text.0, module.text.1);
+            self.met.sites.forget_all(module.text.0, module.text.1);
+            self.record(cpu, |r| r.builtin(cpu, clock, event::MODULE_UNLOAD, &[module.id.into()]));
+        }
+    }
+}
