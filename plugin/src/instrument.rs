@@ -225,18 +225,21 @@ impl Places {
         if kernel && cpu.is_some_and(|cpu| self.follows_call(block.address(), cpu)) {
             attached.push((0, Attached::Execution(fixed.behind)));
         }
+        let last = block.instructions().len().wrapping_sub(1);
+        let devices = kernel && self.accesses_devices(block);
+        let mut address = block.address();
         for (at, instruction) in block.instructions().enumerate() {
-            let (bytes, length) = instruction.bytes();
-            let mut execution = |site| attached.push((at, Attached::Execution(site)));
-            match &bytes[..length] {
-                [0x0f, 0xa2, ..] => execution(fixed.cpuid),
-                [0xf4, ..] if kernel => execution(fixed.halt),
-                [0x48, 0xcf] if self.entry_text.contains(&instruction.address()) => execution(fixed.iret),
-                code if kernel => {
-                    self.in_kernel(instruction.address(), code, fixed, |what| attached.push((at, what)))
-                }
-                _ => {}
+            let length = instruction.length();
+            if let Some(sites) = self.entries.get(&address) {
+                attached.extend(sites.iter().map(|site| (at, Attached::Execution(site))));
             }
+            // Asking for the bytes of an instruction takes longer than all else that is done with most of them.
+            if at == last || devices || length == CPUID.len() {
+                let (bytes, length) = instruction.bytes();
+                let what = self.by_bytes(address, &bytes[..length], kernel, devices, fixed);
+                attached.extend(what.map(|what| (at, what)));
+            }
+            address = address.wrapping_add(length as u64);
         }
         if counts && attached.is_empty() && block.instructions().len() == 1 {
             attached.extend(self.alone(&block.instruction(0), kernel).map(|what| (0, what)));
@@ -253,17 +256,41 @@ impl Places {
         may.then(|| Attached::Access(self.device_site(instruction.address(), false)))
     }
 
-    fn in_kernel(&mut self, address: u64, code: &[u8], fixed: &Fixed, mut attach: impl FnMut(Attached)) {
-        let entries = self.entries.get(&address).into_iter().flatten();
-        entries.for_each(|site| attach(Attached::Execution(site)));
-        if is_return(code, address, &self.return_thunks) && at(&self.code, address).is_some() {
-            attach(Attached::Execution(fixed.ret));
+    /// What is attached to an instruction for what it does. All but CPUID and accesses are the last of their block.
+    fn by_bytes(
+        &mut self,
+        address: u64,
+        code: &[u8],
+        kernel: bool,
+        devices: bool,
+        fixed: &Fixed,
+    ) -> Option<Attached> {
+        match code {
+            code if code.starts_with(&CPUID) => Some(Attached::Execution(fixed.cpuid)),
+            _ if !kernel => None,
+            [0xf4, ..] => Some(Attached::Execution(fixed.halt)),
+            [0x48, 0xcf] if self.entry_text.contains(&address) => Some(Attached::Execution(fixed.iret)),
+            code if is_return(code, address, &self.return_thunks) => {
+                at(&self.code, address).map(|()| Attached::Execution(fixed.ret))
+            }
+            code if devices && may_access_device(code) => {
+                let known = at(&self.devices, address).copied();
+                let record = if self.all_devices { Some(true) } else { known };
+                record.map(|record| Attached::Access(self.device_site(address, record)))
+            }
+            _ => None,
         }
-        let known = at(&self.devices, address).copied();
-        let record = if self.all_devices { Some(true) } else { known };
-        if let Some(record) = record.filter(|_| may_access_device(code)) {
-            attach(Attached::Access(self.device_site(address, record)));
-        }
+    }
+
+    /// Whether some code of a block accesses devices.
+    fn accesses_devices(&self, block: &Block) -> bool {
+        let last = block
+            .instructions()
+            .len()
+            .checked_sub(1)
+            .map_or(block.address(), |at| block.instruction(at).address());
+        let range = self.devices.range(..=last).next_back();
+        self.all_devices || range.is_some_and(|(_, range)| range.end > block.address())
     }
 
     fn device_site(&mut self, pc: u64, record: bool) -> &'static Site {
@@ -328,6 +355,9 @@ impl Fixed {
         }
     }
 }
+
+/// CPUID, without prefixes.
+const CPUID: [u8; 2] = [0x0f, 0xa2];
 
 /// Whether an instruction may be one in the middle of a block. A jump, a call, a return and a repeated string operation
 /// are always the last.

@@ -47,6 +47,12 @@ impl Instruction {
         unsafe { sys::qemu_plugin_insn_vaddr(self.0) }
     }
 
+    /// Its length in bytes.
+    pub fn length(&self) -> usize {
+        // SAFETY: the handle is valid during the callback.
+        unsafe { sys::qemu_plugin_insn_size(self.0) }
+    }
+
     /// Its first bytes, and how many of them there are.
     pub fn bytes(&self) -> ([u8; 16], usize) {
         let mut bytes = [0; 16];
