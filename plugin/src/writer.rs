@@ -37,6 +37,8 @@ enum Message {
 /// The writer, as the vCPUs see it.
 pub struct Writer {
     messages: SyncSender<Message>,
+    /// What was defined since the last buffer was handed over.
+    definitions: Mutex<Vec<Definition>>,
     spare: Mutex<Receiver<Vec<u64>>>,
     failed: Arc<AtomicBool>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -63,7 +65,13 @@ impl Writer {
             .name("iotrace-writer".into())
             .spawn(move || worker.run(&inbox))
             .map_err(|e| failure(&e))?;
-        Ok(Self { messages, spare: Mutex::new(spare), failed, thread: Mutex::new(Some(thread)) })
+        Ok(Self {
+            messages,
+            definitions: Mutex::default(),
+            spare: Mutex::new(spare),
+            failed,
+            thread: Mutex::new(Some(thread)),
+        })
     }
 
     /// Nothing can be written any more.
@@ -71,13 +79,17 @@ impl Writer {
         self.failed.load(Ordering::Relaxed)
     }
 
-    /// Adds definitions.
+    /// Adds definitions. They are handed over with the next buffer: many come one by one, and each message wakes the
+    /// thread.
     pub fn define(&self, definitions: Vec<Definition>) {
-        self.send(Message::Definitions(definitions));
+        if let Ok(mut all) = self.definitions.lock() {
+            all.extend(definitions);
+        }
     }
 
     /// Takes a full buffer and gives an empty one; waits if all are full.
     pub fn exchange(&self, vcpu: u16, words: Vec<u64>) -> Vec<u64> {
+        self.send_definitions();
         self.send(Message::Buffer { vcpu, words });
         let empty = self.spare.lock().ok().and_then(|spare| spare.recv().ok());
         empty.unwrap_or_else(|| Vec::with_capacity(BUFFER))
@@ -87,9 +99,18 @@ impl Writer {
     pub fn finish(&self) {
         let thread = self.thread.lock().ok().and_then(|mut t| t.take());
         if let Some(thread) = thread {
+            self.send_definitions();
             self.send(Message::Finish);
             // A panic of the thread was printed by it; the file is then readable up to its last block.
             let _ = thread.join();
+        }
+    }
+
+    fn send_definitions(&self) {
+        // The lock is held while they are sent: another vCPU's buffer does not overtake its definitions.
+        let Ok(mut all) = self.definitions.lock() else { return };
+        if !all.is_empty() {
+            self.send(Message::Definitions(std::mem::take(&mut *all)));
         }
     }
 
