@@ -6,7 +6,7 @@
 
 use qemu_plugin_sys as sys;
 use std::ffi::{CStr, c_int, c_uint, c_void};
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicPtr, Ordering};
 
 /// First version whose callbacks all carry user data.
 pub const USERDATA: i32 = 7;
@@ -37,6 +37,15 @@ pub fn symbol(name: &CStr) -> Option<*mut c_void> {
     // SAFETY: dlsym only reads the name, which is NUL-terminated.
     let address = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
     (!address.is_null()).then_some(address)
+}
+
+thread_local! {
+    /// Where QEMU keeps the vCPU that runs on this thread: `extern __thread CPUState *current_cpu`, hw/core/cpu.h.
+    pub static CURRENT: Option<&'static AtomicPtr<c_void>> = {
+        // SAFETY: a variable of this thread, of a pointer's size, that lives as long as the thread; no other thread
+        // refers to it.
+        symbol(c"current_cpu").map(|place| unsafe { AtomicPtr::from_ptr(place.cast()) })
+    };
 }
 
 type Id = sys::qemu_plugin_id_t;

@@ -1,11 +1,11 @@
 //! The count of executed instructions: QEMU's own, and ours, added up inline by the translated code, where QEMU has
 //! none that can be read anywhere.
 
-use super::abi::symbol;
+use super::abi::{CURRENT, symbol};
 use qemu_plugin_sys as sys;
 use std::ffi::{CStr, c_int, c_void};
 use std::mem::offset_of;
-use std::sync::atomic::{AtomicI32, AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicI32, Ordering};
 
 /// What translated code keeps up to date of each vCPU: a count of instructions and the block it is in, or how much of
 /// a block is not executed yet.
@@ -86,15 +86,6 @@ pub struct Icount {
     /// Brings the count up to date with a vCPU's block, if a recording is made or replayed.
     update: Option<unsafe extern "C" fn(*mut c_void)>,
     shift: u8,
-}
-
-thread_local! {
-    /// Where QEMU keeps the vCPU that runs on this thread: `extern __thread CPUState *current_cpu`, hw/core/cpu.h.
-    static CURRENT: Option<&'static AtomicPtr<c_void>> = {
-        // SAFETY: a variable of this thread, of a pointer's size, that lives as long as the thread; no other thread
-        // refers to it.
-        symbol(c"current_cpu").map(|place| unsafe { AtomicPtr::from_ptr(place.cast()) })
-    };
 }
 
 impl Icount {

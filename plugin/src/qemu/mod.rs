@@ -5,6 +5,7 @@
 //! - `entry`: what QEMU calls.
 //! - `block`: a block being translated.
 //! - `cpu`: registers and memory of the vCPU that is in a callback.
+//! - `resident`: guest memory that is read again and again.
 //! - `clock`: the count of executed instructions, ours and QEMU's.
 //! - `per_vcpu`: state that belongs to one vCPU.
 //! - `host`: signals and output.
@@ -16,6 +17,7 @@ mod cpu;
 mod entry;
 mod host;
 mod per_vcpu;
+mod resident;
 
 pub use block::{Block, Instruction};
 pub use clock::{Counter, Icount};
@@ -23,3 +25,4 @@ pub use cpu::{Cpu, Register};
 pub use entry::{Access, Guest, Instrument};
 pub use host::{block_signals, report};
 pub use per_vcpu::PerVcpu;
+pub use resident::Resident;

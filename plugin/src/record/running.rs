@@ -2,19 +2,20 @@
 //!
 //! In: their offsets, the base of the per-CPU data. Out: both, read together where they lie near one another.
 
-use crate::qemu::Cpu;
+use crate::qemu::{Cpu, Resident};
 use iotrace_profile::Context;
 
 /// Bytes that are read at once: two cache lines, in which kernels keep what is needed together.
 const SPAN: usize = 128;
 
 /// Where the current task and the preemption count are; none of them known at first.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Running {
     task: Option<u64>,
     count: Option<u64>,
     /// The offset of the first of them and the bytes up to the end of the last, if they are near one another.
     together: Option<(u64, usize)>,
+    resident: Resident,
 }
 
 impl Running {
@@ -26,18 +27,18 @@ impl Running {
             let length = usize::try_from((task + 8).max(count + 4) - first).ok()?;
             (length <= SPAN).then_some((first, length))
         });
-        Self { task, count, together }
+        Self { task, count, together, resident: Resident::default() }
     }
 
     /// The task's address and the count; 0 for what is not known or cannot be read.
-    pub(super) fn read(&self, cpu: &Cpu, base: u64) -> (u64, u32) {
+    pub(super) fn read(&mut self, cpu: &Cpu, base: u64) -> (u64, u32) {
         let Some((first, length)) = self.together else {
             let read =
                 |offset: Option<u64>, width| offset.and_then(|o| cpu.number(base.wrapping_add(o), width));
             return (read(self.task, 8).unwrap_or(0), read(self.count, 4).unwrap_or(0) as u32);
         };
         let mut bytes = [0; SPAN];
-        if !cpu.read(base.wrapping_add(first), &mut bytes[..length]) {
+        if !self.resident.read(cpu, base.wrapping_add(first), &mut bytes[..length]) {
             return (0, 0);
         }
         self.parts(&bytes, first)

@@ -1,0 +1,129 @@
+//! Guest memory that is read again and again, and stays where it is: a CPU's own data.
+//!
+//! For each read that the plugin API makes, QEMU walks the guest's page tables. Where this QEMU exports what is needed
+//! (10.0 does, 11.1 does not), that is done once for an address, and what it maps to is read in QEMU's own memory.
+
+use super::Cpu;
+use super::abi::{CURRENT, symbol};
+use std::ffi::c_void;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// The size of the guest's pages, at least.
+const PAGE: u64 = 4096;
+
+/// `hwaddr cpu_get_phys_page_debug(CPUState *, vaddr)`, include/hw/core/cpu.h.
+type Translate = unsafe extern "C" fn(*mut c_void, u64) -> u64;
+/// `void *cpu_physical_memory_map(hwaddr, hwaddr *, bool)`, include/exec/cpu-common.h.
+type Map = unsafe extern "C" fn(u64, *mut u64, bool) -> *mut c_void;
+/// `void cpu_physical_memory_unmap(void *, hwaddr, bool, hwaddr)`, include/exec/cpu-common.h.
+type Unmap = unsafe extern "C" fn(*mut c_void, u64, bool, u64);
+
+#[derive(Debug, Clone, Copy)]
+struct Functions {
+    translate: Translate,
+    map: Map,
+    unmap: Unmap,
+}
+
+/// One piece of guest memory, as it lies in QEMU's.
+#[derive(Debug)]
+pub struct Resident {
+    functions: Option<Functions>,
+    /// Its virtual address and its words; none if the API has to be asked.
+    address: u64,
+    words: Option<&'static [AtomicU32]>,
+}
+
+impl Default for Resident {
+    fn default() -> Self {
+        Self { functions: Functions::find(), address: 0, words: None }
+    }
+}
+
+impl Resident {
+    /// Reads at a virtual address into `out`, as [`Cpu::read`] does. Quick if it is the same address again, and as much
+    /// of it.
+    pub fn read(&mut self, cpu: &Cpu, address: u64, out: &mut [u8]) -> bool {
+        if self.address != address {
+            self.words = self.map(cpu, address, out.len());
+            self.address = address;
+        }
+        let Some(words) = self.words.filter(|words| size_of_val(*words) == out.len()) else {
+            return cpu.read(address, out);
+        };
+        for (word, place) in words.iter().zip(out.chunks_exact_mut(4)) {
+            place.copy_from_slice(&word.load(Ordering::Relaxed).to_ne_bytes());
+        }
+        true
+    }
+
+    fn map(&mut self, cpu: &Cpu, address: u64, length: usize) -> Option<&'static [AtomicU32]> {
+        let functions = self.functions?;
+        if let Some(words) = self.words.take() {
+            functions.give_back(words);
+        }
+        let words = functions.map(address, length)?;
+        // What QEMU itself reads there is the proof that it is the same memory.
+        let mut bytes = vec![0; length];
+        let same = cpu.read(address, &mut bytes)
+            && words
+                .iter()
+                .zip(bytes.chunks_exact(4))
+                .all(|(w, b)| w.load(Ordering::Relaxed).to_ne_bytes() == b);
+        same.then_some(words)
+    }
+}
+
+impl Functions {
+    fn find() -> Option<Self> {
+        let names = [c"cpu_get_phys_page_debug", c"cpu_physical_memory_map", c"cpu_physical_memory_unmap"];
+        let [Some(translate), Some(map), Some(unmap)] = names.map(symbol) else { return None };
+        // SAFETY: QEMU's functions of these names have these signatures in all versions that export them.
+        unsafe {
+            Some(Self {
+                translate: std::mem::transmute::<*mut c_void, Translate>(translate),
+                map: std::mem::transmute::<*mut c_void, Map>(map),
+                unmap: std::mem::transmute::<*mut c_void, Unmap>(unmap),
+            })
+        }
+    }
+
+    /// The words at a virtual address of the vCPU on this thread, if they are in one page of memory.
+    fn map(self, address: u64, length: usize) -> Option<&'static [AtomicU32]> {
+        let offset = address % PAGE;
+        let cpu = CURRENT.with(|current| *current)?.load(Ordering::Relaxed);
+        if cpu.is_null()
+            || offset + length as u64 > PAGE
+            || !offset.is_multiple_of(4)
+            || !length.is_multiple_of(4)
+        {
+            return None;
+        }
+        // SAFETY: `cpu` is in execution on this thread, in a callback of it; both functions only look at the guest's
+        // state. What was mapped stays until it is given back.
+        unsafe {
+            let page = (self.translate)(cpu, address - offset);
+            let mut mapped = length as u64;
+            let memory = if page == u64::MAX {
+                std::ptr::null_mut()
+            } else {
+                (self.map)(page + offset, &raw mut mapped, false)
+            };
+            let memory = memory.cast::<AtomicU32>().cast_const();
+            if memory.is_null() {
+                return None;
+            }
+            let words = std::slice::from_raw_parts(memory, mapped as usize / 4);
+            if mapped == length as u64 && memory.is_aligned() {
+                return Some(words);
+            }
+            (self.unmap)(memory.cast_mut().cast(), mapped, false, 0);
+            None
+        }
+    }
+
+    fn give_back(self, words: &'static [AtomicU32]) {
+        // SAFETY: the words were mapped, and are referred to no more.
+        unsafe { (self.unmap)(words.as_ptr().cast_mut().cast(), size_of_val(words) as u64, false, 0) }
+    }
+}
