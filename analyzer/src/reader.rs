@@ -49,6 +49,9 @@ pub trait Visitor {
         None
     }
 
+    /// Definitions follow: these are those of the events before.
+    fn defining(&mut self, _definitions: &Definitions) {}
+
     /// A definition; it is among the definitions of the events that follow.
     fn define(&mut self, _definition: &Definition) {}
 
@@ -353,6 +356,7 @@ impl<'a> Reading<'a> {
     }
 
     fn define(&mut self, definitions: &[Definition]) {
+        self.visitor.defining(&self.done.definitions);
         for definition in definitions {
             if let Definition::Trace(info) = definition {
                 self.merger.expect(info.vcpus);

@@ -4,9 +4,10 @@ use crate::context::Tasks;
 use crate::model::{Comm, Definitions, Level, OpCodes, Task, major_minor};
 use crate::stitch::Signal;
 use crate::stitch::devices::Devices;
-use crate::stitch::probes::Probes;
+use crate::stitch::probes::{Probes, Words};
 use iotrace_schemas::definition::{At, Definition, Site};
-use iotrace_schemas::event::{self, Event, FIRST_PROBE};
+use iotrace_schemas::event::{self, BUILTINS, Event, FIRST_PROBE, KindId};
+use rustc_hash::FxHashMap;
 use std::borrow::Cow;
 
 /// A word, by name.
@@ -64,33 +65,100 @@ impl Described<'_> {
     }
 }
 
+/// What a word is printed as.
+#[derive(Debug, Clone, Copy)]
+enum Meaning {
+    /// Major and minor number of a device.
+    Device,
+    /// Operation and flags of a bio.
+    Operation,
+    /// Where a call is.
+    Caller,
+    /// Address of a function.
+    Function,
+    /// A number that may be negative, of 64 bits.
+    Signed,
+    /// The same of 32 bits.
+    Tag,
+    /// Bits.
+    Bits,
+    /// A number, or a pointer.
+    Number,
+}
+
+impl Meaning {
+    /// By a word's name, as the catalog gives them.
+    fn of(name: &str) -> Self {
+        let field = name.rsplit('.').next().unwrap_or(name);
+        match field {
+            "dev" => Self::Device,
+            "op" => Self::Operation,
+            "caller" => Self::Caller,
+            "end_io" | "handler" | "pc" | "from" | "to" => Self::Function,
+            "bias" | "drift" | "ret" => Self::Signed,
+            "tag" => Self::Tag,
+            "flags" | "result" | "address" => Self::Bits,
+            "value" if name == field => Self::Bits,
+            _ => Self::Number,
+        }
+    }
+}
+
 /// Knows what is needed to describe events.
 #[derive(Debug, Default)]
 pub struct Describer {
     tasks: Tasks,
     probes: Probes,
+    wording: Wording,
+}
+
+/// Knows what an event is in words, but for its task. Threads may share it.
+#[derive(Debug)]
+pub struct Wording {
     devices: Devices,
     codes: OpCodes,
+    /// The words of each kind.
+    words: FxHashMap<KindId, Vec<(String, Meaning)>>,
+    /// Where calls are, in words, by the address behind them.
+    sites: FxHashMap<u64, String>,
+}
+
+impl Default for Wording {
+    fn default() -> Self {
+        let (devices, codes) = (Devices::default(), OpCodes::default());
+        let mut new = Self { devices, codes, words: FxHashMap::default(), sites: FxHashMap::default() };
+        BUILTINS.iter().for_each(|builtin| new.define_words(builtin.id, builtin.words));
+        new
+    }
 }
 
 impl Describer {
     /// Takes in a definition.
     pub fn define(&mut self, definition: &Definition) {
-        match definition {
-            Definition::Probe(probe) => self.probes.define(probe),
-            Definition::Device(device) => self.devices.define(device),
-            Definition::Constant(constant) => self.codes.define(&constant.name, constant.value),
-            _ => {}
+        if let Definition::Probe(probe) = definition {
+            self.probes.define(probe);
         }
+        self.wording.define(definition);
     }
 
     /// Must see every event, in order.
     pub fn follow(&mut self, event: &Event<'_>) {
         if event.kind < FIRST_PROBE {
             self.tasks.event(event);
-        } else if let Some(words) = self.probes.words(event).filter(|w| w.signal() == Signal::PciEnable) {
-            self.devices.enabled(&words);
+        } else if let Some(words) = self.enabled(event) {
+            self.wording.devices.enabled(&words);
         }
+    }
+
+    /// Whether the wording of the events before this one is another once it was followed.
+    #[must_use]
+    pub fn rewords(&self, event: &Event<'_>) -> bool {
+        event.kind >= FIRST_PROBE && self.enabled(event).is_some()
+    }
+
+    /// The words of an event that tells where a device's registers are.
+    fn enabled<'a>(&self, event: &Event<'a>) -> Option<Words<'a>> {
+        self.probes.words(event).filter(|words| words.signal() == Signal::PciEnable)
     }
 
     /// The task at an address.
@@ -102,12 +170,47 @@ impl Describer {
     /// The values that operations have in this kernel.
     #[must_use]
     pub fn codes(&self) -> &OpCodes {
-        &self.codes
+        &self.wording.codes
+    }
+
+    /// What events are in words now.
+    #[must_use]
+    pub fn wording(&self) -> &Wording {
+        &self.wording
     }
 
     /// An event in words.
     #[must_use]
     pub fn describe<'a>(&'a self, definitions: &'a Definitions, event: &Event<'_>) -> Described<'a> {
+        self.wording.describe(definitions, event, self.tasks.get(event.task))
+    }
+}
+
+impl Wording {
+    fn define(&mut self, definition: &Definition) {
+        match definition {
+            Definition::Kind(kind) => self.define_words(kind.id, &kind.words),
+            Definition::Probe(probe) => self.define_words(probe.id, &probe.words),
+            Definition::Site(call) => _ = self.sites.insert(call.address, site(call)),
+            Definition::Device(device) => self.devices.define(device),
+            Definition::Constant(constant) => self.codes.define(&constant.name, constant.value),
+            _ => {}
+        }
+    }
+
+    fn define_words(&mut self, kind: KindId, names: &[impl AsRef<str>]) {
+        let word = |name: &str| (name.to_owned(), Meaning::of(name));
+        self.words.insert(kind, names.iter().map(|name| word(name.as_ref())).collect());
+    }
+
+    /// An event of a task in words.
+    #[must_use]
+    pub fn describe<'a>(
+        &'a self,
+        definitions: &'a Definitions,
+        event: &Event<'_>,
+        task: Task,
+    ) -> Described<'a> {
         let probe = definitions.probes.get(&event.kind);
         let source = probe.filter(|p| !p.file.is_empty()).map(|p| (p.file.as_str().into(), p.line));
         Described {
@@ -115,8 +218,9 @@ impl Describer {
             clock: event.clock,
             vcpu: event.vcpu,
             level: Level::of(event.context),
-            task: self.tasks.get(event.task),
-            name: definitions.function_name(event.kind),
+            task,
+            name: probe
+                .map_or_else(|| definitions.kind_name(event.kind).into(), |p| p.function.as_str().into()),
             at: probe.map(|p| p.at),
             stage: probe.map_or("", |p| &p.stage).into(),
             layer: probe.map_or("", |p| &p.layer).into(),
@@ -126,13 +230,14 @@ impl Describer {
     }
 
     fn words<'a>(&'a self, definitions: &'a Definitions, event: &Event<'_>) -> Vec<Word<'a>> {
-        let names = definitions.word_names(event.kind);
+        let known = self.words.get(&event.kind).map_or(&[][..], Vec::as_slice);
         let mut words: Vec<_> = (event.words.iter().enumerate())
             .map(|(at, value)| {
-                let name =
-                    names.get(at).map_or_else(|| Cow::Owned(format!("word{at}")), |name| (*name).into());
-                let text = self.text(definitions, &name, *value);
-                Word { name, value: *value, text }
+                let (name, meaning) = known.get(at).map_or_else(
+                    || (Cow::Owned(format!("word{at}")), Meaning::Number),
+                    |(name, meaning)| (name.as_str().into(), *meaning),
+                );
+                Word { name, value: *value, text: self.text(definitions, meaning, *value) }
             })
             .collect();
         self.add_register(event, &mut words);
@@ -154,26 +259,26 @@ impl Describer {
         }
     }
 
-    fn text<'a>(&self, definitions: &'a Definitions, name: &str, value: u64) -> Cow<'a, str> {
-        let field = name.rsplit('.').next().unwrap_or(name);
-        let text = match field {
-            "dev" => {
+    fn text<'a>(&'a self, definitions: &'a Definitions, meaning: Meaning, value: u64) -> Cow<'a, str> {
+        let known = match meaning {
+            Meaning::Caller => self.sites.get(&value),
+            Meaning::Function => definitions.symbols.get(&value),
+            _ => None,
+        };
+        if let Some(text) = known {
+            return text.as_str().into();
+        }
+        let text = match meaning {
+            Meaning::Device => {
                 let (major, minor) = major_minor(value);
                 format!("{major}:{minor}")
             }
-            "op" => self.codes.decode(value).rwbs(),
-            "caller" => definitions.sites.get(&value).map_or_else(|| format!("{value:#x}"), site),
-            "end_io" | "handler" | "pc" | "from" | "to" => match definitions.symbols.get(&value) {
-                Some(symbol) => return symbol.as_str().into(),
-                None => format!("{value:#x}"),
-            },
-            "bias" | "drift" | "ret" | "tag" if field != "tag" => (value as i64).to_string(),
-            "tag" => (value as u32 as i32).to_string(),
-            "flags" | "result" | "address" => format!("{value:#x}"),
-            "value" if name == field => format!("{value:#x}"),
-            // Pointers, of the kernel's half of the address space.
-            _ if value >> 47 != 0 => format!("{value:#x}"),
-            _ => value.to_string(),
+            Meaning::Operation => self.codes.decode(value).rwbs(),
+            Meaning::Signed => (value as i64).to_string(),
+            Meaning::Tag => (value as u32 as i32).to_string(),
+            // Pointers are of the kernel's half of the address space.
+            Meaning::Number if value >> 47 == 0 => value.to_string(),
+            Meaning::Number | Meaning::Bits | Meaning::Caller | Meaning::Function => format!("{value:#x}"),
         };
         text.into()
     }

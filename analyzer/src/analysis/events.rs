@@ -4,7 +4,7 @@ use super::Progress;
 use super::conditions::{Conditions, OfKind, Range};
 use super::describe::{Described, Describer};
 use crate::context::TimeKeeper;
-use crate::model::{Definitions, TimeMap, WorkloadMark};
+use crate::model::{Definitions, Task, TimeMap, WorkloadMark};
 use crate::reader::{Finished, Flow, Needs, Trace, Visitor, read};
 use iotrace_schemas::definition::Definition;
 use iotrace_schemas::event::{BUILTINS, Event, KindId, MARK, TASK};
@@ -105,7 +105,11 @@ pub fn time_map(file: &Trace) -> Result<TimeMap, ReadError> {
     Ok(times(file)?.time)
 }
 
-/// Gives each wanted event to `give`. Memory does not grow with the trace.
+/// Puts an event into words, behind those before it.
+pub type Say<'a> = &'a (dyn Fn(&Described<'_>, &mut String) + Sync);
+
+/// Says each wanted event, and gives what was said, of many at a time, to `give`: the trace's threads share in the
+/// saying. Memory does not grow with the trace.
 ///
 /// # Errors
 /// [`EventsError`].
@@ -113,11 +117,23 @@ pub fn events(
     file: &Trace,
     filter: &Filter,
     progress: Progress<'_>,
-    give: &mut dyn FnMut(&Described<'_>) -> io::Result<()>,
+    say: Say<'_>,
+    give: &mut dyn FnMut(&str) -> io::Result<()>,
 ) -> Result<Finished, EventsError> {
-    let (describer, kinds) = (Describer::default(), FxHashMap::default());
-    let mut giver = Giver { filter, describer, kinds, give, number: 0, given: 0, failed: None };
+    let mut giver = Giver {
+        filter,
+        describer: Describer::default(),
+        kinds: FxHashMap::default(),
+        say,
+        give,
+        chosen: Chosen::default(),
+        said: vec![String::new(); file.threads().max(1)],
+        number: 0,
+        given: 0,
+        failed: None,
+    };
     let finished = read(file, &mut giver, progress)?;
+    giver.hand_over(&finished.definitions);
     match giver.failed {
         Some(error) => Err(error.into()),
         None => Ok(finished),
@@ -128,10 +144,68 @@ struct Giver<'a> {
     filter: &'a Filter,
     describer: Describer,
     kinds: FxHashMap<KindId, Option<OfKind>>,
-    give: &'a mut dyn FnMut(&Described<'_>) -> io::Result<()>,
+    say: Say<'a>,
+    give: &'a mut dyn FnMut(&str) -> io::Result<()>,
+    chosen: Chosen,
+    /// What each thread said.
+    said: Vec<String>,
     number: u64,
     given: u64,
     failed: Option<io::Error>,
+}
+
+/// Events that are wanted and not said yet, with their numbers and the tasks as they were.
+#[derive(Debug, Default)]
+struct Chosen {
+    events: Vec<(u64, Task, Event<'static>, std::ops::Range<usize>)>,
+    words: Vec<u64>,
+}
+
+impl Chosen {
+    /// So many are said at a time.
+    const MOST: usize = 16384;
+
+    fn add(&mut self, number: u64, task: Task, event: &Event<'_>) {
+        let begin = self.words.len();
+        self.words.extend_from_slice(event.words);
+        self.events.push((number, task, Event { words: &[], ..*event }, begin..self.words.len()));
+    }
+
+    fn clear(&mut self) {
+        self.events.clear();
+        self.words.clear();
+    }
+}
+
+impl Giver<'_> {
+    /// What was chosen is said and given.
+    fn hand_over(&mut self, definitions: &Definitions) {
+        let Chosen { events, words } = &self.chosen;
+        let (wording, say) = (self.describer.wording(), self.say);
+        let each = events.len().div_ceil(self.said.len()).max(1);
+        std::thread::scope(|scope| {
+            for (part, said) in events.chunks(each).zip(&mut self.said) {
+                let work = move || {
+                    // Its own meanwhile: the others' are near it in memory.
+                    let mut text = std::mem::take(said);
+                    for (number, task, event, range) in part {
+                        let event = Event { words: &words[range.clone()], ..*event };
+                        let described = wording.describe(definitions, &event, *task);
+                        say(&Described { number: *number, ..described }, &mut text);
+                    }
+                    *said = text;
+                };
+                scope.spawn(work);
+            }
+        });
+        self.chosen.clear();
+        for said in &mut self.said {
+            if self.failed.is_none() && !said.is_empty() {
+                self.failed = (self.give)(said).err();
+            }
+            said.clear();
+        }
+    }
 }
 
 impl Visitor for Giver<'_> {
@@ -164,18 +238,25 @@ impl Visitor for Giver<'_> {
         self.number += events;
     }
 
+    fn defining(&mut self, definitions: &Definitions) {
+        self.hand_over(definitions);
+    }
+
     fn define(&mut self, definition: &Definition) {
         self.describer.define(definition);
     }
 
     fn event(&mut self, definitions: &Definitions, event: &Event<'_>) -> Flow {
         self.number += 1;
+        if self.chosen.events.len() >= Chosen::MOST || self.describer.rewords(event) {
+            self.hand_over(definitions);
+        }
         self.describer.follow(event);
         let conditions = &self.filter.conditions;
         let late = conditions.clock.as_ref().is_some_and(|range| event.clock > *range.end());
         let numbered = |range: &Range| (range.contains(&self.number), self.number > *range.end());
         let (wanted, over) = self.filter.number.as_ref().map_or((true, false), numbered);
-        if late || over || self.filter.limit == Some(self.given) {
+        if late || over || self.filter.limit == Some(self.given) || self.failed.is_some() {
             return Flow::Stop;
         }
         if !wanted {
@@ -188,9 +269,64 @@ impl Visitor for Giver<'_> {
             return Flow::Continue;
         }
         self.given += 1;
-        self.failed =
-            (self.give)(&Described { number: self.number, ..self.describer.describe(definitions, event) })
-                .err();
-        if self.failed.is_some() { Flow::Stop } else { Flow::Continue }
+        self.chosen.add(self.number, task, event);
+        Flow::Continue
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use iotrace_schemas::definition::Symbol;
+    use iotrace_schemas::event::IRET;
+    use iotrace_schemas::trace::reader::TraceFile;
+    use iotrace_schemas::trace::writer::{BLOCK, TraceWriter};
+
+    /// An address that has another name from the second block on.
+    fn renamed() -> Vec<u8> {
+        let mut writer = TraceWriter::new(Vec::new()).unwrap();
+        for (block, name) in ["before", "after"].into_iter().enumerate() {
+            let symbol = Symbol { address: 7, name: name.into() };
+            writer.definitions(&[Definition::Symbol(symbol)]).unwrap();
+            for at in 0..BLOCK {
+                let clock = (block * BLOCK + at) as u64;
+                let event =
+                    Event { kind: IRET.id, vcpu: 0, clock, context: 0, task: 0, stack: 0, words: &[7] };
+                writer.event(&event).unwrap();
+            }
+        }
+        writer.finish().unwrap()
+    }
+
+    #[test]
+    fn names_are_those_of_the_time_however_many_threads_say_them() {
+        let say = |event: &Described<'_>, text: &mut String| {
+            text.push_str(&format!("{} {}\n", event.number, event.words[0].text));
+        };
+        let said = |threads| {
+            let trace = Trace::of(TraceFile::from_bytes(renamed()).unwrap(), Some(threads));
+            let mut all = String::new();
+            let mut give = |text: &str| {
+                all.push_str(text);
+                Ok(())
+            };
+            events(&trace, &Filter::default(), &mut |_| {}, &say, &mut give).unwrap();
+            all
+        };
+        let name = |number| if number <= BLOCK { "before" } else { "after" };
+        let expected: String = (1..=2 * BLOCK).map(|number| format!("{number} {}\n", name(number))).collect();
+        assert!(said(1) == expected && said(3) == expected);
+    }
+
+    #[test]
+    fn nothing_more_is_said_once_it_cannot_be_written() {
+        let trace = Trace::from_bytes(renamed()).unwrap();
+        let mut times = 0;
+        let mut give = |_: &str| {
+            times += 1;
+            Err(io::ErrorKind::BrokenPipe.into())
+        };
+        let result = events(&trace, &Filter::default(), &mut |_| {}, &|_, text| text.push('.'), &mut give);
+        assert!(matches!(result, Err(EventsError::Write(_))) && times == 1);
     }
 }

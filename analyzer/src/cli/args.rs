@@ -35,7 +35,7 @@ pub struct Args {
 /// How traces are read.
 #[derive(Debug, Clone, Copy, Group)]
 pub struct Reading {
-    /// Decode with so many threads (default: as many as run at once)
+    /// Decode with so many threads, and print with so many (default: as many as run at once)
     #[arg(long, global = true, value_name = "N", value_parser = threads)]
     pub threads: Option<usize>,
     /// Say at the end how much was read, and the memory it took

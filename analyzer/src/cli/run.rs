@@ -7,6 +7,7 @@ use super::args::{
 use super::files;
 use super::opened::Opened;
 use super::{CUT, PASSED};
+use crate::analysis::describe::Described;
 use crate::analysis::subject::{self, Wanted};
 use crate::analysis::{coverage, diff, events, explain, info, path, report, timeline, why, witness};
 use crate::reader::Trace;
@@ -278,14 +279,17 @@ fn events(reading: Reading, args: &EventsArgs) -> Result<ExitCode> {
     // No bar: the events themselves are on the terminal.
     let mut quiet = |_| {};
     let finished = match args.common.format {
-        Format::Text => events::events(&file, &filter, &mut quiet, &mut |event| {
-            view::events::write_line(&mut out, event, &time, style)
-        })
-        .with_context(|| reading_of(&args.common))?,
+        Format::Text => {
+            let say =
+                |event: &Described<'_>, text: &mut String| view::events::put_line(text, event, &time, style);
+            events::events(&file, &filter, &mut quiet, &say, &mut |text| out.write_all(text.as_bytes()))
+                .with_context(|| reading_of(&args.common))?
+        }
         Format::Json => {
             let mut stream = view::events::JsonStream::default();
+            let say = |event: &Described<'_>, text: &mut String| view::events::put_json(text, event, &time);
             let finished =
-                events::events(&file, &filter, &mut quiet, &mut |event| stream.write(&mut out, event, &time))
+                events::events(&file, &filter, &mut quiet, &say, &mut |text| stream.write(&mut out, text))
                     .with_context(|| reading_of(&args.common))?;
             stream.finish(&mut out, finished.lost().as_deref())?;
             finished

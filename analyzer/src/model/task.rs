@@ -37,7 +37,10 @@ impl fmt::Display for Comm {
         let length = self.0.iter().position(|b| *b == 0).unwrap_or(self.0.len());
         let text = String::from_utf8_lossy(&self.0[..length]);
         // A name is the guest's to choose: nothing in it may drive the terminal.
-        f.pad(&text.replace(|c: char| c.is_control(), "?"))
+        match text.contains(char::is_control) {
+            false => f.pad(&text),
+            true => f.pad(&text.replace(char::is_control, "?")),
+        }
     }
 }
 

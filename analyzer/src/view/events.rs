@@ -9,37 +9,55 @@ use serde_json::{Value, json as object};
 use std::fmt::{self, Display, Formatter, Write as _};
 use std::io::{self, Write};
 
-/// One event as a line of text.
-///
-/// # Errors
-/// Those of `out`.
-pub fn write_line(
-    out: &mut dyn Write,
-    event: &Described<'_>,
-    time: &TimeMap,
-    style: Style,
-) -> io::Result<()> {
-    let mut line = String::with_capacity(LINE);
-    // Only an allocation can fail, and that ends the program.
-    let _ = put_line(&mut line, event, time, style);
-    out.write_all(line.as_bytes())
+/// Puts an event as a line of text. Most of it is numbers in columns: they are put there without a format string,
+/// which would take most of the time.
+pub fn put_line(line: &mut String, event: &Described<'_>, time: &TimeMap, style: Style) {
+    put_number(line, event.number, 9, ' ');
+    line.push(' ');
+    put_number(line, event.clock, 13, ' ');
+    line.push(' ');
+    match time.ns(event.clock) {
+        Some(ns) => {
+            put_number(line, ns / 1_000_000_000, 5, ' ');
+            line.push('.');
+            put_number(line, ns % 1_000_000_000, 9, '0');
+        }
+        None => put(line, format_args!("{:>15}", "-")),
+    }
+    line.push(' ');
+    put_number(line, event.vcpu.into(), 1, ' ');
+    line.push(' ');
+    put_column(line, 7, |line| line.push_str(event.level.name()));
+    line.push(' ');
+    put_column(line, 20, |line| {
+        put(line, format_args!("{}/", event.task.comm));
+        put_number(line, event.task.pid.into(), 1, ' ');
+    });
+    let (name, source) = (style.heading(name(event)), style.faint(source(event)));
+    put(line, format_args!(" {name}{}{source}\n", words(event)));
 }
 
-/// Bytes of most lines.
-const LINE: usize = 256;
+/// Puts what is formatted.
+fn put(line: &mut String, text: fmt::Arguments<'_>) {
+    // Only an allocation can fail, and that ends the program.
+    let _ = line.write_fmt(text);
+}
 
-fn put_line(line: &mut String, event: &Described<'_>, time: &TimeMap, style: Style) -> fmt::Result {
-    write!(line, "{:>9} {:>13} ", event.number, event.clock)?;
-    match time.ns(event.clock) {
-        Some(ns) => write!(line, "{:>5}.{:09}", ns / 1_000_000_000, ns % 1_000_000_000)?,
-        None => write!(line, "{:>15}", "-")?,
-    }
-    write!(line, " {} {:<7} ", event.vcpu, event.level.name())?;
+/// Puts a number at the right of so many columns.
+fn put_number(line: &mut String, value: u64, width: usize, fill: char) {
+    let mut digits = itoa::Buffer::new();
+    let digits = digits.format(value);
+    (digits.len()..width).for_each(|_| line.push(fill));
+    line.push_str(digits);
+}
+
+/// Puts a text at the left of so many columns.
+fn put_column(line: &mut String, width: usize, put: impl FnOnce(&mut String)) {
     let begin = line.len();
-    write!(line, "{}/{}", event.task.comm, event.task.pid)?;
-    let width = line[begin..].chars().count();
-    write!(line, "{:1$} ", "", 20_usize.saturating_sub(width))?;
-    writeln!(line, "{}{}{}", style.heading(name(event)), words(event), style.faint(source(event)))
+    put(line);
+    let text = &line[begin..];
+    let taken = if text.is_ascii() { text.len() } else { text.chars().count() };
+    (taken..width).for_each(|_| line.push(' '));
 }
 
 /// Name of the event: a call, a return, or a kind.
@@ -69,7 +87,8 @@ impl Display for Name<'_> {
             Some(At::Inlined) => " (inlined)",
             None => "",
         };
-        write!(f, "{}{behind}", Plain(self.0))
+        Plain(self.0).fmt(f)?;
+        f.write_str(behind)
     }
 }
 
@@ -79,7 +98,12 @@ pub struct Words<'a>(&'a [Word<'a>]);
 
 impl Display for Words<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|word| write!(f, " {}={}", Plain(&word.name), Plain(&word.text)))
+        self.0.iter().try_for_each(|word| {
+            f.write_str(" ")?;
+            Plain(&word.name).fmt(f)?;
+            f.write_str("=")?;
+            Plain(&word.text).fmt(f)
+        })
     }
 }
 
@@ -92,6 +116,13 @@ impl Display for Source<'_> {
         self.0.map_or(Ok(()), |(file, line)| write!(f, "  {}:{line}", Plain(file)))
     }
 }
+
+/// Puts an event as JSON, with what separates it from the one before.
+pub fn put_json(text: &mut String, event: &Described<'_>, time: &TimeMap) {
+    put(text, format_args!("{SEPARATOR}{}", to_json(event, time)));
+}
+
+const SEPARATOR: &str = ",\n";
 
 /// An event as JSON.
 #[must_use]
@@ -126,14 +157,17 @@ pub struct JsonStream {
 }
 
 impl JsonStream {
-    /// Adds an event.
+    /// Adds events, as [`put_json`] has put them.
     ///
     /// # Errors
     /// Those of `out`.
-    pub fn write(&mut self, out: &mut dyn Write, event: &Described<'_>, time: &TimeMap) -> io::Result<()> {
-        write!(out, "{}", if self.begun { ",\n" } else { "{\"events\": [\n" })?;
+    pub fn write(&mut self, out: &mut dyn Write, events: &str) -> io::Result<()> {
+        let first = events.strip_prefix(SEPARATOR).filter(|_| !self.begun);
         self.begun = true;
-        Ok(serde_json::to_writer(out, &to_json(event, time))?)
+        match first {
+            Some(events) => write!(out, "{{\"events\": [\n{events}"),
+            None => out.write_all(events.as_bytes()),
+        }
     }
 
     /// Ends the document.

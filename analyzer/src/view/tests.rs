@@ -3,6 +3,7 @@
 use super::report::{Options, Times, Unit};
 use super::text::Style;
 use crate::analysis::conditions::{Conditions, OpIs};
+use crate::analysis::describe::Described;
 use crate::analysis::events::{Filter, events as give, times};
 use crate::analysis::path::{Shape, path};
 use crate::analysis::report::Question;
@@ -11,6 +12,7 @@ use crate::analysis::{diff, explain, info, report, timeline, why, witness};
 use crate::guest::{Guest, buffered, changed_write, direct_write, small};
 use crate::model::{BlockKind, Comm};
 use crate::reader::Trace;
+use std::io::Write;
 
 fn file() -> Trace {
     Trace::from_bytes(small().file()).unwrap()
@@ -189,11 +191,12 @@ fn events() {
     let (file, filter) = (file(), Filter { conditions, ..Filter::default() });
     let time = times(&file).unwrap().time;
     let lines = text(|out| {
-        give(&file, &filter, &mut |_| {}, &mut |event| {
-            super::events::write_line(out, event, &time, Style::default())
-        })
-        .map(drop)
-        .map_err(std::io::Error::other)
+        let say = |event: &Described<'_>, text: &mut String| {
+            super::events::put_line(text, event, &time, Style::default())
+        };
+        give(&file, &filter, &mut |_| {}, &say, &mut |text| out.write_all(text.as_bytes()))
+            .map(drop)
+            .map_err(std::io::Error::other)
     });
     insta::assert_snapshot!(lines);
 }
@@ -201,9 +204,9 @@ fn events() {
 #[test]
 fn filters_choose() {
     let count = |filter: Filter| {
-        let mut count = 0;
-        give(&file(), &filter, &mut |_| {}, &mut |_| {
-            count += 1;
+        let (mut count, say) = (0, |_: &Described<'_>, text: &mut String| text.push('.'));
+        give(&file(), &filter, &mut |_| {}, &say, &mut |said| {
+            count += said.len();
             Ok(())
         })
         .unwrap();

@@ -244,8 +244,9 @@ pub struct Plain<'a>(pub &'a str);
 
 impl Display for Plain<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let harmless = self.0.bytes().all(|byte| (b' '..=b'~').contains(&byte));
-        if harmless && !self.0.ends_with(' ') {
+        // All of them are looked at, since that is done many at once.
+        let harmless = |byte: u8| (b' '..=b'~').contains(&byte);
+        if self.0.bytes().fold(true, |all, byte| all & harmless(byte)) && !self.0.ends_with(' ') {
             return f.write_str(self.0);
         }
         self.0.trim_end().chars().try_for_each(|c| f.write_char(if c.is_control() { '?' } else { c }))
