@@ -6,6 +6,7 @@ use iotrace_schemas::event::{self, Event, FIRST_PROBE, MARK_BEGIN, MARK_END, is_
 use iotrace_tests::{
     Held, analyze, built, clock, folder, for_each, recording, replay, run, said, script, succeed,
 };
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -249,4 +250,32 @@ fn a_window_of_clocks_is_a_part_of_the_whole() {
     let (others, marks, clocks) = others_and_window(&part);
     assert!(others > 1000 && marks == [begin, end]);
     assert!(window[0] <= clocks[0] && clocks[1] < window[1], "{clocks:?} not in {window:?}");
+}
+
+/// What is called in what is what the guest's own function_graph says, which follows every function that it can: in
+/// tasks, interrupts and softirqs. Interrupts are those that the guest asks for, since its tracer writes down each call.
+#[test]
+fn every_call_of_the_kernel_is_one_of_function_graph() {
+    let workload = "sh:dd if=/dev/zero of=x bs=4k count=2 oflag=direct";
+    let tracer = ["--witness", "--tracer", "function_graph:all", "--tick", "0"];
+    let recorded = recording(&[&["debian-6.1", "--workload", workload][..], &tracer].concat());
+    let (_, [begin, end], _) = others_and_window(&replay(&recorded, "marked", &[]));
+    // The guest's tracing begins before the mark, and ends behind it.
+    let margin = 2 * (end - begin);
+    let arguments = format!("mode=full,window={}..{}", begin - margin, end + margin);
+    let trace = replay(&recorded, "all-calls", &["--plugin-args", &arguments]);
+    let witness = recorded.join("witness.txt");
+    let printed = succeed(analyze(&["witness", "--format", "json"], &trace).arg(&witness));
+    let compared: Value = serde_json::from_str(&printed).expect("the comparison is JSON");
+    let nesting = &compared["nesting"];
+    let number = |what: &str| nesting[what].as_u64().expect("a number");
+    assert!(
+        number("calls") > 50_000 && number("in_interrupts") > 5000 && number("deepest") > 30,
+        "{nesting}"
+    );
+    assert!(number("left_out_before") < 10 && number("left_out_after") < 100, "{nesting}");
+    let functions = nesting["functions"].as_object().expect("calls of each function");
+    assert!(functions.len() > 1000, "{} functions", functions.len());
+    let unseen = nesting["unseen_returns"].as_object().expect("returns");
+    assert!(unseen.is_empty(), "{unseen:?}");
 }

@@ -11,6 +11,10 @@ use iotrace_schemas::event::KindId;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Calls that function_graph follows in a task at the same time: `FTRACE_RETFUNC_DEPTH`, include/linux/ftrace.h, up to
+/// Linux 6.10; later ones have room for more.
+const RETFUNC_DEPTH: usize = 50;
+
 /// Functions that one side saw and that are not compared.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct LeftOut {
@@ -87,7 +91,7 @@ impl AllCalls {
             };
             let (call, entered) = (side.calls.len(), side.steps.len());
             let Begun { task, unseen, .. } = *begun;
-            side.calls.push(Called { function, task, parent, interrupt, entered, unseen });
+            side.calls.push(Called { function, task, parent, interrupt, entered, unseen, full: false });
             side.steps.push(Step { way: *way, call, at: *at });
             around.push((Some(call), interrupt));
         }
@@ -186,14 +190,28 @@ impl Common {
     fn restrict(&self, graph: &Graph) -> Side {
         let mut side = Side::default();
         let mut numbers = vec![0; graph.calls];
-        let mut open: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+        // Of each task, its open calls of common functions, and how many of all.
+        let mut tasks: BTreeMap<u32, (Vec<usize>, usize)> = BTreeMap::new();
         for step in &graph.steps {
+            let (open, depth) = tasks.entry(step.pid).or_default();
+            *depth = if step.way == Way::In { *depth + 1 } else { depth.saturating_sub(1) };
+            if let (true, Some(&last)) = (step.way == Way::In, open.last()) {
+                // There is room for this one.
+                side.calls[last].full = false;
+            }
             let Some(&function) = self.by_name.get(&step.function) else { continue };
-            let open = open.entry(step.pid).or_default();
             if step.way == Way::In {
                 let (call, parent, entered) = (side.calls.len(), open.last().copied(), side.steps.len());
-                let task = step.pid;
-                side.calls.push(Called { function, task, parent, interrupt: None, entered, unseen: false });
+                let (task, full) = (step.pid, *depth == RETFUNC_DEPTH);
+                side.calls.push(Called {
+                    function,
+                    task,
+                    parent,
+                    interrupt: None,
+                    entered,
+                    unseen: false,
+                    full,
+                });
                 numbers[step.call] = call;
                 open.push(call);
             } else {

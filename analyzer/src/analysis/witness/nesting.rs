@@ -59,6 +59,8 @@ pub struct Called {
     pub entered: usize,
     /// Nobody saw it return.
     pub unseen: bool,
+    /// The guest's tracer had no room for what it calls.
+    pub full: bool,
 }
 
 /// One account.
@@ -119,6 +121,8 @@ pub struct Nesting {
     pub clocks: Option<(u64, u64)>,
     /// Interrupts that came while the guest's tracer was at work.
     pub moved: usize,
+    /// Calls that we saw where the guest's tracer had no room for any more.
+    pub too_deep: usize,
     /// Returns that the witness saw and we did not, of each function.
     pub unseen_returns: BTreeMap<String, usize>,
     /// Calls of the witness left out before the first that both have.
@@ -139,6 +143,7 @@ pub fn compare(theirs: &Side, ours: &Side, names: &[String], window: Option<(u64
         nesting.add(&walk, step, names);
     }
     nesting.moved = walk.moved.len();
+    nesting.too_deep = walk.deeper.len();
     for function in &walk.unseen {
         *nesting.unseen_returns.entry(names[*function].clone()).or_default() += 1;
     }

@@ -38,6 +38,10 @@ pub(super) fn write(
             nesting.moved,
             "interrupts came while the guest's tracer was at work for a step, and count as it has them",
         ),
+        (
+            nesting.too_deep,
+            "calls are in ones in which the guest's tracer had no room for more, and left out",
+        ),
     ] {
         if count > 0 {
             writeln!(out, "  {} {what}", number(count))?;

@@ -109,3 +109,19 @@ fn without_a_list_what_was_seen_was_followed() {
     let (_, _, common) = sides(&graph, &AllCalls::default(), &definitions(PROBES), None);
     assert_eq!(common.names, ["f.isra.0 [xfs]", "g"]);
 }
+
+#[test]
+fn a_call_is_full_if_it_is_the_last_that_there_is_room_for_and_none_is_in_it() {
+    let text = |depth: usize| {
+        let deep = " 0)  dd-7  |  |  g() {\n".repeat(depth - 1);
+        let back = " 0)  dd-7  |  |  }\n".repeat(depth - 1);
+        format!(
+            "# traced: g\n# tracer: function_graph\n# CPU  TASK/PID  DURATION  FUNCTION CALLS\n{deep} 0)  dd-7  |  |  g();\n{back}"
+        )
+    };
+    for (depth, expected) in [(RETFUNC_DEPTH - 1, 0), (RETFUNC_DEPTH, 1), (RETFUNC_DEPTH + 1, 0)] {
+        let graph = graph::parse(&text(depth)).unwrap().unwrap();
+        let (theirs, _, _) = sides(&graph, &AllCalls::default(), &definitions(PROBES), None);
+        assert_eq!(theirs.calls.iter().filter(|call| call.full).count(), expected, "{depth}");
+    }
+}

@@ -37,7 +37,15 @@ fn side(text: &str) -> Side {
             let function = NAMES.iter().position(|n| *n == name).unwrap();
             let (call, parent) = (side.calls.len(), open.last().copied());
             let (interrupt, entered) = (interrupts.last().copied(), side.steps.len());
-            side.calls.push(Called { function, task, parent, interrupt, entered, unseen: false });
+            side.calls.push(Called {
+                function,
+                task,
+                parent,
+                interrupt,
+                entered,
+                unseen: false,
+                full: false,
+            });
             side.steps.push(Step { way: Way::In, call, at });
             open.push(call);
         }
@@ -173,4 +181,14 @@ fn nothing_at_all_is_no_agreement() {
     let ours = side("f /f");
     assert!(compared("", &ours, Some((5, 25))).difference.is_some());
     assert!(compared("f /f", &Side::default(), Some((5, 25))).difference.is_some());
+}
+
+#[test]
+fn what_the_witness_had_no_room_for_is_counted() {
+    let ours = side("f g k /k h k /k /h /g k /k /f");
+    let mut theirs = side("f g /g k /k /f");
+    assert!(compare(&theirs, &ours, &NAMES.map(str::to_owned), ANCHORED).difference.is_some());
+    theirs.calls[1].full = true;
+    let nesting = compare(&theirs, &ours, &NAMES.map(str::to_owned), ANCHORED);
+    assert_eq!((nesting.difference, nesting.calls, nesting.too_deep), (None, 3, 3));
 }

@@ -38,6 +38,10 @@ pub struct Walk<'a> {
     /// Our calls by those of the witness.
     pairs: FxHashMap<usize, usize>,
     done: Vec<(Step, Step)>,
+    /// Our calls in which the guest's tracer had no room for more.
+    full: FxHashSet<usize>,
+    /// What we saw in them.
+    pub deeper: FxHashSet<usize>,
     /// Interrupts that were moved.
     pub moved: FxHashSet<usize>,
     /// Functions whose return only the witness saw.
@@ -60,6 +64,8 @@ impl<'a> Walk<'a> {
             their_at: skip,
             pairs: FxHashMap::default(),
             done: Vec::new(),
+            full: FxHashSet::default(),
+            deeper: FxHashSet::default(),
             moved: FxHashSet::default(),
             unseen: Vec::new(),
         }
@@ -75,6 +81,9 @@ impl<'a> Walk<'a> {
         if self.is_same(theirs, ours) {
             if ours.way == Way::In {
                 self.pairs.insert(theirs.call, ours.call);
+                if self.theirs.calls[theirs.call].full {
+                    self.full.insert(ours.call);
+                }
             }
             self.done.push((theirs, ours));
             (self.at, self.their_at) = (self.at + 1, self.their_at + 1);
@@ -114,12 +123,15 @@ impl<'a> Walk<'a> {
         std::iter::successors(self.our_parent(call), |call| self.our_parent(*call)).count()
     }
 
-    /// Returns from calls that were open at the beginning, and those that we did not see.
+    /// Returns from calls that were open at the beginning, and those that we did not see; what is too deep for the
+    /// guest's tracer.
     fn pass_over(&mut self) {
-        while self.steps.get(self.at).is_some_and(|step| {
+        while let Some(&step) = self.steps.get(self.at) {
             let call = &self.ours.calls[step.call];
-            step.way == Way::Out && (call.unseen || call.entered < self.start)
-        }) {
+            let unseen = step.way == Way::Out && (call.unseen || call.entered < self.start);
+            if !unseen && !self.is_too_deep(step) {
+                break;
+            }
             self.at += 1;
         }
         while let Some(step) = self.theirs.steps.get(self.their_at).filter(|step| step.way == Way::Out) {
@@ -132,6 +144,14 @@ impl<'a> Walk<'a> {
             }
             self.their_at += 1;
         }
+    }
+
+    fn is_too_deep(&mut self, step: Step) -> bool {
+        let within = |call: usize| self.full.contains(&call) || self.deeper.contains(&call);
+        if step.way == Way::In && self.our_parent(step.call).is_some_and(within) {
+            self.deeper.insert(step.call);
+        }
+        self.deeper.contains(&step.call)
     }
 
     fn is_alike(&self, theirs: Step, ours: Step) -> bool {
