@@ -182,7 +182,11 @@ impl TraceFile {
     fn map(path: &Path) -> Result<Self, ReadError> {
         let open = |source| ReadError::Open { path: path.to_owned(), source };
         let file = File::open(path).map_err(open)?;
-        if file.metadata().map_err(open)?.len() == 0 {
+        let about = file.metadata().map_err(open)?;
+        if about.is_dir() {
+            return Err(open(io::Error::other("it is a folder; give the trace in it")));
+        }
+        if about.len() == 0 {
             return Err(ReadError::NotATrace { path: path.to_owned(), found: Vec::new() });
         }
         // SAFETY: the mapping is read-only. A file that another program cuts short while it is being read
@@ -243,5 +247,16 @@ impl TraceFile {
             // That it fails changes nothing but the memory used.
             let _ = unsafe { map.unchecked_advise_range(UncheckedAdvice::DontNeed, from, to - from) };
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_refused_by_what_it_is() {
+        let error = TraceFile::open(&std::env::temp_dir()).unwrap_err();
+        assert!(error.to_string().ends_with("it is a folder; give the trace in it"), "{error}");
     }
 }
