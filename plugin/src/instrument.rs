@@ -284,13 +284,8 @@ impl Places {
 
     /// Whether some code of a block accesses devices.
     fn accesses_devices(&self, block: &Block) -> bool {
-        let last = block
-            .instructions()
-            .len()
-            .checked_sub(1)
-            .map_or(block.address(), |at| block.instruction(at).address());
-        let range = self.devices.range(..=last).next_back();
-        self.all_devices || range.is_some_and(|(_, range)| range.end > block.address())
+        let last = block.instructions().next_back().map_or(block.address(), |last| last.address());
+        self.all_devices || overlapping(&self.devices, block.address(), last).is_some()
     }
 
     fn device_site(&mut self, pc: u64, record: bool) -> &'static Site {
@@ -407,8 +402,13 @@ fn split_prefixes(code: &[u8]) -> (&[u8], &[u8]) {
 }
 
 fn at<T>(ranges: &BTreeMap<u64, Range<T>>, address: u64) -> Option<&T> {
-    let (_, range) = ranges.range(..=address).next_back()?;
-    (address < range.end).then_some(&range.what)
+    overlapping(ranges, address, address)
+}
+
+/// The last of the ranges that has one of these addresses, both included.
+fn overlapping<T>(ranges: &BTreeMap<u64, Range<T>>, first: u64, last: u64) -> Option<&T> {
+    let (_, range) = ranges.range(..=last).next_back()?;
+    (first < range.end).then_some(&range.what)
 }
 
 /// RET, with or without a REP prefix or an operand, or a jump to a return thunk.

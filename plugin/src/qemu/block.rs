@@ -23,7 +23,7 @@ impl Block {
     }
 
     /// Its instructions in order.
-    pub fn instructions(&self) -> impl ExactSizeIterator<Item = Instruction> + '_ {
+    pub fn instructions(&self) -> impl ExactSizeIterator<Item = Instruction> + DoubleEndedIterator + '_ {
         // SAFETY: the handle is valid during the callback.
         let count = unsafe { sys::qemu_plugin_tb_n_insns(self.0) };
         (0..count).map(|at| self.instruction(at))

@@ -45,8 +45,9 @@ impl Resident {
     /// of it.
     pub fn read(&mut self, cpu: &Cpu, address: u64, out: &mut [u8]) -> bool {
         if self.address != address {
-            self.words = self.map(cpu, address, out.len());
-            self.address = address;
+            let read = cpu.read(address, out);
+            self.follow(address, if read { out } else { &[] });
+            return read;
         }
         let Some(words) = self.words.filter(|words| size_of_val(*words) == out.len()) else {
             return cpu.read(address, out);
@@ -57,20 +58,20 @@ impl Resident {
         true
     }
 
-    fn map(&mut self, cpu: &Cpu, address: u64, length: usize) -> Option<&'static [AtomicU32]> {
-        let functions = self.functions?;
-        if let Some(words) = self.words.take() {
+    /// From now on it is at this address. What QEMU itself has just read there is the proof that the words are the same
+    /// memory.
+    fn follow(&mut self, address: u64, read: &[u8]) {
+        self.address = address;
+        let Some(functions) = self.functions else { return };
+        let old = self.words.take();
+        old.into_iter().for_each(|words| functions.give_back(words));
+        let Some(words) = functions.map(address, read.len()) else { return };
+        let same = |(word, bytes): (&AtomicU32, &[u8])| word.load(Ordering::Relaxed).to_ne_bytes() == bytes;
+        if words.iter().zip(read.chunks_exact(4)).all(same) {
+            self.words = Some(words);
+        } else {
             functions.give_back(words);
         }
-        let words = functions.map(address, length)?;
-        // What QEMU itself reads there is the proof that it is the same memory.
-        let mut bytes = vec![0; length];
-        let same = cpu.read(address, &mut bytes)
-            && words
-                .iter()
-                .zip(bytes.chunks_exact(4))
-                .all(|(w, b)| w.load(Ordering::Relaxed).to_ne_bytes() == b);
-        same.then_some(words)
     }
 }
 
@@ -93,6 +94,7 @@ impl Functions {
         let offset = address % PAGE;
         let cpu = CURRENT.with(|current| *current)?.load(Ordering::Relaxed);
         if cpu.is_null()
+            || length == 0
             || offset + length as u64 > PAGE
             || !offset.is_multiple_of(4)
             || !length.is_multiple_of(4)
@@ -109,15 +111,14 @@ impl Functions {
             } else {
                 (self.map)(page + offset, &raw mut mapped, false)
             };
-            let memory = memory.cast::<AtomicU32>().cast_const();
             if memory.is_null() {
                 return None;
             }
-            let words = std::slice::from_raw_parts(memory, mapped as usize / 4);
-            if mapped == length as u64 && memory.is_aligned() {
-                return Some(words);
+            let words = memory.cast::<AtomicU32>().cast_const();
+            if mapped == length as u64 && words.is_aligned() {
+                return Some(std::slice::from_raw_parts(words, length / 4));
             }
-            (self.unmap)(memory.cast_mut().cast(), mapped, false, 0);
+            (self.unmap)(memory, mapped, false, 0);
             None
         }
     }
