@@ -6,7 +6,7 @@
 //! return on another one; without locks.
 
 use crate::site::Exit;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// Calls that can be open at the same time, more or less: some per task.
 const SLOTS: usize = 16384;
@@ -21,13 +21,18 @@ const ALWAYS: u64 = 2;
 /// A task has another name then.
 const RENAMES: u64 = 4;
 
-/// The open calls: stack pointer, exit's kind and what else is known of it in one word, 0 for a free slot.
-pub struct Pending(Box<[AtomicU64]>);
+/// The open calls.
+pub struct Pending {
+    /// Stack pointer, exit's kind and what else is known of it in one word, 0 for a free slot.
+    slots: Box<[AtomicU64]>,
+    /// How far from its place a call ever was: most lookups are of calls that are not open, and need not go farther.
+    farthest: AtomicUsize,
+}
 
 impl Pending {
     /// No open calls.
     pub fn new() -> Self {
-        Self((0..SLOTS).map(|_| AtomicU64::new(0)).collect())
+        Self { slots: (0..SLOTS).map(|_| AtomicU64::new(0)).collect(), farthest: AtomicUsize::new(0) }
     }
 
     /// A function is entered whose return address lies at `stack`. It takes the place of one that has jumped
@@ -41,10 +46,14 @@ impl Pending {
             return;
         }
         let free =
-            |slot: &&AtomicU64| slot.compare_exchange(0, call, Ordering::Relaxed, Ordering::Relaxed).is_ok();
-        if self.place(stack).find(free).is_none() {
+            |slot: &AtomicU64| slot.compare_exchange(0, call, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        match self.place(stack, REACH).position(free) {
+            Some(distance) if distance > self.farthest.load(Ordering::Relaxed) => {
+                self.farthest.fetch_max(distance, Ordering::Relaxed);
+            }
+            Some(_) => {}
             // All taken, by calls that never returned: the newest counts.
-            self.0[start(stack)].store(call, Ordering::Relaxed);
+            None => self.slots[start(stack)].store(call, Ordering::Relaxed),
         }
     }
 
@@ -67,16 +76,19 @@ impl Pending {
 
     /// Forgets all open calls: they were not followed, and may have returned.
     pub fn clear(&self) {
-        self.0.iter().for_each(|slot| slot.store(0, Ordering::Relaxed));
+        self.slots.iter().for_each(|slot| slot.store(0, Ordering::Relaxed));
+        self.farthest.store(0, Ordering::Relaxed);
     }
 
     fn find(&self, stack: u64) -> Option<(&AtomicU64, u64)> {
-        let calls = self.place(stack).map(|slot| (slot, slot.load(Ordering::Relaxed)));
-        calls.into_iter().find(|(_, call)| *call != 0 && call & ADDRESS == stack & ADDRESS)
+        let reach = self.farthest.load(Ordering::Relaxed) + 1;
+        let mut calls = self.place(stack, reach).map(|slot| (slot, slot.load(Ordering::Relaxed)));
+        calls.find(|(_, call)| *call != 0 && call & ADDRESS == stack & ADDRESS)
     }
 
-    fn place(&self, stack: u64) -> impl Iterator<Item = &AtomicU64> {
-        (start(stack)..start(stack) + REACH).map(|at| &self.0[at % SLOTS])
+    fn place(&self, stack: u64, reach: usize) -> impl Iterator<Item = &AtomicU64> {
+        let first = start(stack);
+        (first..first + reach).map(|at| &self.slots[at % SLOTS])
     }
 }
 
