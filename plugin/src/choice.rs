@@ -214,6 +214,7 @@ mod tests {
             symbols: vec![format!("{name}.cold")],
             place: Place::Image(0),
             size: 0,
+            cold: None,
             offset: 0,
             inside: Vec::new(),
             layer: "syscall".to_owned(),

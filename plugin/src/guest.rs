@@ -4,7 +4,7 @@
 //! a module's name and symbols.
 
 use crate::qemu::Cpu;
-use iotrace_kernel::{ElfSymbol, parse_symtab};
+use iotrace_kernel::{ElfSymbol, Symbol, SymbolKind, SymbolTable, parse_symtab};
 use iotrace_profile::plan::Access;
 use iotrace_profile::{ModuleAccess, Profile};
 
@@ -94,12 +94,12 @@ fn find_banner(cpu: &Cpu) -> Option<String> {
     None
 }
 
-/// A module in the guest: its name and its functions (name, address, length).
+/// A module in the guest.
 pub struct LoadedModule {
     /// Name.
     pub name: String,
-    /// Functions: name, address in the guest, length in bytes.
-    pub functions: Vec<(String, u64, u64)>,
+    /// Its functions, at their addresses in the guest.
+    pub functions: SymbolTable,
 }
 
 /// Reads the module whose `struct module` is at `address`.
@@ -119,8 +119,9 @@ pub fn read_module(access: &ModuleAccess, address: u64, cpu: &Cpu) -> Option<Loa
     // What is only needed to initialize the module has memory of its own, which is given back.
     let init = symbols().find(|s| s.name == "init_module").map(|s| s.section);
     let lasting = symbols().filter(|s| Some(s.section) != init);
-    let functions = lasting.map(|s| (s.name.to_owned(), s.value, s.size)).collect();
-    Some(LoadedModule { name: module_name(access, address, cpu)?, functions })
+    let functions =
+        lasting.map(|s| Symbol { name: s.name, addr: s.value, size: s.size, kind: SymbolKind::Function });
+    Some(LoadedModule { name: module_name(access, address, cpu)?, functions: SymbolTable::new(functions) })
 }
 
 /// Whether a symbol of a module can be what it says: the guest's memory may hold anything.

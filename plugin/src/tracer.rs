@@ -282,7 +282,7 @@ impl Tracer {
     fn define_address(&self, address: Undefined) {
         let Ok(mut placement) = self.placement.lock() else { return };
         let definition = match address {
-            Undefined::Symbol(address) => placement.new_symbol(address),
+            Undefined::Symbol(address) => placement.new_symbol(&self.profile, address),
             Undefined::Site(address) => placement.new_site(&self.profile, address),
         };
         if let Some(definition) = definition {

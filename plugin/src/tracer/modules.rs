@@ -19,7 +19,7 @@ impl Tracer {
         };
         let (Ok(mut placement), Ok(mut places)) = (self.placement.lock(), self.places.lock()) else { return };
         let (number, definitions) =
-            placement.place_module(&self.profile, &self.args.capture, &module, &mut places, cpu);
+            placement.place_module(&self.profile, &self.args.capture, module, &mut places, cpu);
         self.writer.define(definitions);
         self.record(cpu, |r| r.builtin(cpu, clock, event::MODULE_LOAD, &[number.into()]));
     }

@@ -2,6 +2,7 @@
 //!
 //! In: the symbols of the image or of a module. Out: those that are functions, each at one address under one name.
 
+use iotrace_kernel::{Symbol, SymbolKind};
 use std::ops::Range;
 
 /// A function.
@@ -15,31 +16,21 @@ pub struct Other<'a> {
     pub entered: bool,
 }
 
-/// The functions among symbols: name, address, length in bytes, by ascending address. Left out is what is entered or
-/// left in other ways than by a call and a return, so that no return address lies where one is looked for.
-pub fn functions<'a>(symbols: &[(&'a str, u64, u64)]) -> impl Iterator<Item = Other<'a>> {
-    let one_of = |same: &[(&'a str, u64, u64)]| {
-        let functions = same.iter().filter(|(name, _, length)| *length != 0 && is_function(name));
-        // Of several names the plainest, as in the kernel's own symbol table.
-        functions.copied().min_by_key(|(name, ..)| (name.len() - name.trim_start_matches('_').len(), *name))
-    };
-    let found: Vec<_> = symbols.chunk_by(|(_, a, _), (_, b, _)| a == b).filter_map(one_of).collect();
-    found.into_iter().map(|(name, start, length)| Other {
-        name,
-        code: start..start.saturating_add(length),
-        entered: hot(name).is_none(),
+/// The functions among symbols, which come by ascending address, of several names of one the plainest first. Left out
+/// is what is entered or left in other ways than by a call and a return, so that no return address lies where one is
+/// looked for.
+pub fn functions<'a>(symbols: impl Iterator<Item = Symbol<'a>>) -> impl Iterator<Item = Other<'a>> {
+    let mut last = None;
+    let functions = symbols.filter(is_function).filter(move |s| last.replace(s.addr) != Some(s.addr));
+    functions.map(|s| Other {
+        name: s.name,
+        code: s.addr..s.addr.saturating_add(s.size),
+        entered: s.cold_part_of().is_none(),
     })
 }
 
-/// The function that a symbol is the seldom executed part of: `f.cold`, of older compilers `f.cold.12`.
-pub fn hot(symbol: &str) -> Option<&str> {
-    // Most names have no dot, which is soon seen.
-    let (function, rest) = symbol.contains('.').then(|| symbol.split_once(".cold"))??;
-    (rest.is_empty() || rest.starts_with('.')).then_some(function)
-}
-
 /// Whether a symbol's code is called and returns.
-fn is_function(name: &str) -> bool {
+fn is_function(symbol: &Symbol<'_>) -> bool {
     // Thunks of calls, jumps and returns (arch/x86/lib/retpoline.S), static calls (include/linux/static_call_types.h),
     // padding before functions (CONFIG_CALL_PADDING).
     const BEGINNINGS: [&str; 4] = ["__x86_", "__SCT__", "__pfx_", "ret_from_fork"];
@@ -58,7 +49,10 @@ fn is_function(name: &str) -> bool {
         "arch_rethook_trampoline",
         "__kretprobe_trampoline",
     ];
-    !BEGINNINGS.iter().any(|begin| name.starts_with(begin))
+    let name = symbol.name;
+    symbol.kind == SymbolKind::Function
+        && symbol.size != 0
+        && !BEGINNINGS.iter().any(|begin| name.starts_with(begin))
         && !name.ends_with("_return_thunk")
         && !NAMES.contains(&name)
 }
@@ -66,20 +60,23 @@ fn is_function(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use iotrace_kernel::SymbolTable;
 
     #[test]
     fn a_function_has_one_name_and_thunks_are_none() {
+        let symbol = |(name, addr, size, kind)| Symbol { name, addr, size, kind };
         let symbols = [
-            ("__pfx_f", 0x0ff0, 16),
-            ("__se_f", 0x1000, 32),
-            ("f", 0x1000, 32),
-            ("label", 0x1010, 0),
-            ("__x86_return_thunk", 0x1020, 16),
-            ("f.cold", 0x1030, 8),
-            ("f.part.0", 0x1040, 8),
+            ("__pfx_f", 0x0ff0, 16, SymbolKind::Function),
+            ("__se_f", 0x1000, 32, SymbolKind::Function),
+            ("f", 0x1000, 32, SymbolKind::Function),
+            ("label", 0x1010, 16, SymbolKind::Other),
+            ("__x86_return_thunk", 0x1020, 16, SymbolKind::Function),
+            ("f.cold", 0x1030, 8, SymbolKind::Function),
+            ("f.part.0", 0x1040, 8, SymbolKind::Function),
         ];
+        let table = SymbolTable::new(symbols.map(symbol));
         let found: Vec<_> =
-            functions(&symbols).map(|o| (o.name, o.code.start, o.code.end, o.entered)).collect();
+            functions(table.iter()).map(|o| (o.name, o.code.start, o.code.end, o.entered)).collect();
         let expected = [
             ("f", 0x1000, 0x1020, true),
             ("f.cold", 0x1030, 0x1038, false),

@@ -4,21 +4,22 @@
 //! definitions that tell a reader of the trace what they are.
 //!
 
-use super::others::{self, hot};
+use super::others::{self, Other};
 use super::preface;
 use crate::args::{Capture, Mmio, Mode};
 use crate::guest::LoadedModule;
 use crate::instrument::Places;
 use crate::qemu::Cpu;
 use crate::site::{self, Entry, Exit, Site};
+use iotrace_kernel::{Symbol as CodeSymbol, SymbolTable};
 use iotrace_profile::plan::Source;
-use iotrace_profile::{Action, CodeSymbol, Function, Place, Profile};
+use iotrace_profile::{Action, Function, Place, Profile};
 use iotrace_schemas::catalog::OTHER;
 use iotrace_schemas::definition::{
     At, Definition, Module, Note, Probe, Severity, Site as CallSite, SiteFrame, Success, Symbol,
 };
 use iotrace_schemas::event::{FIRST_PROBE, KindId};
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashSet;
 use std::ops::Range;
 use std::sync::OnceLock;
 
@@ -29,11 +30,10 @@ pub struct Placement {
     /// There were more probes than numbers.
     exhausted: bool,
     told_exhausted: bool,
-    modules: Vec<Module>,
+    /// All that were loaded, by their numbers, with their functions; those that are gone have none.
+    modules: Vec<(Module, SymbolTable)>,
     /// Functions that have a probe, by address.
     placed: FxHashSet<u64>,
-    /// Functions by address, to name the addresses that events mention.
-    symbols: Vec<(u64, String)>,
     named: FxHashSet<u64>,
     told: FxHashSet<u64>,
     slide: u64,
@@ -49,22 +49,11 @@ impl Placement {
         places: &mut Places,
         cpu: &Cpu,
     ) -> Vec<Definition> {
-        let moved = |s: &CodeSymbol| (s.address.wrapping_add(slide), s.name.clone());
-        (self.slide, self.symbols) = (slide, profile.symbols.iter().map(moved).collect());
-        // arch/x86/lib/retpoline.S
-        let named = |fits: &dyn Fn(&str) -> bool| {
-            let symbols = self.symbols.iter().filter(|(_, name)| fits(name));
-            symbols.map(|(address, _)| *address).collect()
-        };
-        places.set_thunks(
-            named(&|name| name.ends_with("_return_thunk")),
-            named(&|name| name.starts_with("__x86_indirect_")),
-        );
-        // arch/x86/kernel/vmlinux.lds.S
-        let label = |wanted: &str| self.symbols.iter().find(|(_, name)| name == wanted).map(|(a, _)| *a);
-        if let (Some(start), Some(end)) = (label("__entry_text_start"), label("__entry_text_end")) {
-            places.set_entry_text(start..end);
-        }
+        self.slide = slide;
+        let range = |linked: &Range<u64>| linked.start.wrapping_add(slide)..linked.end.wrapping_add(slide);
+        let all = |linked: &[u64]| linked.iter().map(|address| address.wrapping_add(slide)).collect();
+        places.set_thunks(all(&profile.thunks.returns), all(&profile.thunks.calls));
+        places.set_entry_text(range(&profile.anchors.entry_text));
         if capture.mmio == Mmio::All {
             places.add_all_device_code();
         }
@@ -75,40 +64,22 @@ impl Placement {
             }
         }
         let mut definitions = preface::definitions(profile, capture.mode);
-        let cold = self.cold();
         let mut found = Vec::new();
         for function in &profile.functions {
             if let Place::Image(address) = function.place {
                 let symbol = function.symbols.first().map_or("", String::as_str);
                 let address = address.wrapping_add(slide);
-                let cold = cold.get(symbol).cloned();
+                let cold = function.cold.as_ref().map(range);
                 found.push(Found { function, symbol, address, length: function.size, cold });
             }
         }
         definitions.extend(self.place_all(&found, None, capture, places, cpu));
         if capture.mode == Mode::Full {
-            let symbols: Vec<_> = profile
-                .symbols
-                .iter()
-                .map(|s| (s.name.as_str(), s.address.wrapping_add(slide), s.length))
-                .collect();
-            self.place_others(&symbols, None, places, cpu);
+            let symbols = profile.symbols.iter().map(|symbol| moved(symbol, slide));
+            self.place_others(others::functions(symbols), None, places, cpu);
         }
-        let jumpers = profile.jumpers.iter().filter_map(|address| self.extent(address.wrapping_add(slide)));
-        places.add_jumpers(&Vec::from_iter(jumpers), cpu);
+        places.add_jumpers(&Vec::from_iter(profile.jumpers.iter().map(range)), cpu);
         definitions
-    }
-
-    /// A function's code, up to the next symbol.
-    fn extent(&self, start: u64) -> Option<Range<u64>> {
-        let next = self.symbols.partition_point(|(address, _)| *address <= start);
-        Some(start..self.symbols.get(next)?.0)
-    }
-
-    /// What the compiler took out of functions because it is seldom executed, by the functions' symbols.
-    fn cold(&self) -> FxHashMap<String, Range<u64>> {
-        let pairs = self.symbols.windows(2);
-        pairs.filter_map(|pair| Some((hot(&pair[0].1)?.to_owned(), pair[0].0..pair[1].0))).collect()
     }
 
     /// Places what is in a module; returns its number too.
@@ -116,61 +87,54 @@ impl Placement {
         &mut self,
         profile: &Profile,
         capture: &Capture,
-        module: &LoadedModule,
+        module: LoadedModule,
         places: &mut Places,
         cpu: &Cpu,
     ) -> (u32, Vec<Definition>) {
-        let start = module.functions.iter().map(|f| f.1).min().unwrap_or(0);
-        let end = module.functions.iter().map(|f| f.1.saturating_add(f.2)).max().unwrap_or(0);
+        let start = module.functions.iter().map(|f| f.addr).min().unwrap_or(0);
+        let end = module.functions.iter().map(|f| f.addr.saturating_add(f.size)).max().unwrap_or(0);
         for code in profile.mmio.iter().filter(|c| c.modules.contains(&module.name)) {
             places.add_device_code(start, end, code.record);
         }
         let candidates = profile.functions.iter().filter(|f| may_be_in(f, &module.name));
-        let found: Vec<_> = candidates.filter_map(|function| find_in(function, module)).collect();
+        let found: Vec<_> = candidates.filter_map(|function| find_in(function, &module)).collect();
         let name = Some(module.name.as_str());
         let mut definitions = self.place_all(&found, name, capture, places, cpu);
         if capture.mode == Mode::Full {
-            let mut symbols: Vec<_> = module
-                .functions
-                .iter()
-                .map(|(name, address, length)| (name.as_str(), *address, *length))
-                .collect();
-            symbols.sort_by_key(|(name, address, _)| (*address, *name));
-            self.place_others(&symbols, name, places, cpu);
+            self.place_others(others::functions(module.functions.iter()), name, places, cpu);
         }
-        self.symbols.extend(module.functions.iter().map(|(name, address, _)| (*address, name.clone())));
-        self.symbols.sort();
         let id = self.modules.len() as u32;
         let entries = definitions.iter().filter(|d| matches!(d, Definition::Probe(p) if p.at == At::Entry));
         let probes = entries.count() as u32;
         let defined = Module { id, name: module.name.clone(), text: (start, end), probes };
-        self.modules.push(defined.clone());
+        self.modules.push((defined.clone(), module.functions));
         definitions.insert(0, Definition::Module(defined));
         (id, definitions)
     }
 
     /// Forgets a module; none if it is not known.
     pub fn remove_module(&mut self, name: &str, places: &mut Places) -> Option<Module> {
-        let module = self.modules.iter().rev().find(|m| m.name == name)?.clone();
+        let (module, functions) = self.modules.iter_mut().rev().find(|(m, _)| m.name == name)?;
+        *functions = SymbolTable::default();
+        let module = module.clone();
         let (start, end) = module.text;
         places.remove(start, end);
-        self.symbols.retain(|(address, _)| !(start..end).contains(address));
         self.placed.retain(|address| !(start..end).contains(address));
         self.named.retain(|address| !(start..end).contains(address));
         self.told.retain(|address| !(start..end).contains(address));
         Some(module)
     }
 
-    /// Places what is not of the catalog: symbols by ascending address.
-    fn place_others(
+    /// Places what is not of the catalog.
+    fn place_others<'a>(
         &mut self,
-        symbols: &[(&str, u64, u64)],
+        functions: impl Iterator<Item = Other<'a>>,
         module: Option<&str>,
         places: &mut Places,
         cpu: &Cpu,
     ) {
         let mut code = Vec::new();
-        for other in others::functions(symbols) {
+        for other in functions {
             let address = other.code.start;
             if places.is_entry_text(address) {
                 continue;
@@ -211,14 +175,28 @@ impl Placement {
         )
     }
 
+    /// The symbol whose code is at an address, and the module it is in.
+    fn symbol_at<'a>(
+        &'a self,
+        profile: &'a Profile,
+        address: u64,
+    ) -> Option<(CodeSymbol<'a>, Option<&'a str>)> {
+        let in_module =
+            |(module, symbols): &'a (Module, SymbolTable)| Some((symbols.at(address)?, Some(&*module.name)));
+        let in_image = || {
+            let symbol = profile.symbols.at(address.wrapping_sub(self.slide))?;
+            Some((moved(symbol, self.slide), None))
+        };
+        self.modules.iter().rev().find_map(in_module).or_else(in_image)
+    }
+
     /// The name of a function's address, if it was not defined before.
-    pub fn new_symbol(&mut self, address: u64) -> Option<Definition> {
+    pub fn new_symbol(&mut self, profile: &Profile, address: u64) -> Option<Definition> {
         if !self.named.insert(address) {
             return None;
         }
-        let at = self.symbols.binary_search_by_key(&address, |(a, _)| *a).ok()?;
-        let name = self.symbols[at].1.clone();
-        Some(Definition::Symbol(Symbol { address, name }))
+        let (symbol, _) = self.symbol_at(profile, address).filter(|(symbol, _)| symbol.addr == address)?;
+        Some(Definition::Symbol(Symbol { address, name: symbol.name.to_owned() }))
     }
 
     /// The functions that an address behind a call is in, if it was not defined before.
@@ -226,16 +204,15 @@ impl Placement {
         if !self.told.insert(address) {
             return None;
         }
-        let after = self.symbols.partition_point(|(start, _)| *start <= address);
-        let (start, name) = self.symbols.get(after.checked_sub(1)?)?;
-        let offset = address - start;
-        let module = self.modules.iter().rev().find(|m| (m.text.0..=m.text.1).contains(&address));
+        // The call itself: the function may end with it.
+        let (symbol, module) = self.symbol_at(profile, address.wrapping_sub(1))?;
+        let offset = address.wrapping_sub(symbol.addr);
         let frames = match module {
-            Some(module) => profile.sites_of(&module.name, name, offset),
+            Some(module) => profile.sites_of(module, symbol.name, offset),
             None => profile.site(address.wrapping_sub(self.slide)),
         };
         let frames = frames.map_or_else(
-            || vec![SiteFrame { function: name.clone(), file: String::new(), line: 0 }],
+            || vec![SiteFrame { function: symbol.name.to_owned(), file: String::new(), line: 0 }],
             <[_]>::to_vec,
         );
         Some(Definition::Site(CallSite { address, offset, frames }))
@@ -371,6 +348,11 @@ impl Found<'_> {
     }
 }
 
+/// A symbol of the image where it is in a guest whose kernel was moved by `slide`.
+fn moved(symbol: CodeSymbol<'_>, slide: u64) -> CodeSymbol<'_> {
+    CodeSymbol { addr: symbol.addr.wrapping_add(slide), ..symbol }
+}
+
 /// The argument of a task switch that is the task which runs next.
 fn next_task(function: &Function) -> Option<u8> {
     let switches = function.stage == "task.switch";
@@ -383,11 +365,16 @@ fn next_task(function: &Function) -> Option<u8> {
 
 /// Where a function of the profile is in a module, under the first of its names.
 fn find_in<'a>(function: &'a Function, module: &'a LoadedModule) -> Option<Found<'a>> {
-    let named = |symbol: &String| module.functions.iter().find(|(name, ..)| name == symbol);
-    let (symbol, address, length) = function.symbols.iter().find_map(named)?;
-    let parts = module.functions.iter().find(|(name, ..)| hot(name) == Some(symbol));
-    let cold = parts.map(|(_, start, length)| *start..start.saturating_add(*length));
-    Some(Found { function, symbol, address: address.wrapping_add(function.offset), length: *length, cold })
+    let named = |symbol: &String| module.functions.by_name(symbol).next();
+    let symbol = function.symbols.iter().find_map(named)?;
+    let part = module.functions.iter().find(|other| other.cold_part_of() == Some(symbol.name));
+    Some(Found {
+        function,
+        symbol: symbol.name,
+        address: symbol.addr.wrapping_add(function.offset),
+        length: symbol.size,
+        cold: part.map(|part| part.addr..part.addr.saturating_add(part.size)),
+    })
 }
 
 /// Whether a function of the profile is to be looked for in this module.

@@ -6,10 +6,14 @@
 use std::hash::Hasher;
 use std::sync::OnceLock;
 
+use bincode::de::Decoder;
+use bincode::enc::Encoder;
+use bincode::error::{DecodeError, EncodeError};
+use bincode::{Decode, Encode};
 use rustc_hash::FxHasher;
 
 /// What a symbol stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode)]
 pub enum SymbolKind {
     /// Code that is called: STT_FUNC, or `t`, `T`, `w`, `W` of kallsyms.
     Function,
@@ -39,6 +43,14 @@ impl Symbol<'_> {
     pub fn stem(&self) -> &str {
         stem(self.name)
     }
+
+    /// The function that it is the seldom executed part of: `f.cold`, of older compilers `f.cold.12`.
+    #[must_use]
+    pub fn cold_part_of(&self) -> Option<&str> {
+        // Most names have no dot, which is soon seen.
+        let (function, rest) = self.name.contains('.').then(|| self.name.split_once(".cold"))??;
+        (rest.is_empty() || rest.starts_with('.')).then_some(function)
+    }
 }
 
 fn stem(name: &str) -> &str {
@@ -63,7 +75,7 @@ pub(crate) fn whole(name: &str) -> Option<&str> {
     is_whole(name.get(stem.len()..)?).then_some(stem)
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 struct Entry {
     addr: u64,
     size: u64,
@@ -73,7 +85,7 @@ struct Entry {
 }
 
 /// All symbols of a kernel.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct SymbolTable {
     names: String,
     /// By address; among equals what `at` prefers comes first.
@@ -90,7 +102,10 @@ impl SymbolTable {
             table.push(s);
         }
         let Self { names, entries, .. } = &mut table;
-        entries.sort_by_key(|e| (e.addr, e.kind, e.size == 0, underscores(names, e)));
+        // Of equals the plainest name first, as kallsyms has them (compare_symbols, scripts/kallsyms.c, of what nm -n
+        // prints).
+        let key = |e: &Entry| (e.addr, e.kind, e.size == 0, underscores(names, e));
+        entries.sort_by(|a, b| key(a).cmp(&key(b)).then_with(|| name(names, a).cmp(name(names, b))));
         table
     }
 
@@ -193,6 +208,29 @@ impl SymbolTable {
         before.get(first).map(|e| self.symbol(e))
     }
 }
+
+impl PartialEq for SymbolTable {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.names, &self.entries) == (&other.names, &other.entries)
+    }
+}
+
+impl Eq for SymbolTable {}
+
+impl Encode for SymbolTable {
+    fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
+        (&self.names, &self.entries).encode(encoder)
+    }
+}
+
+impl<Context> Decode<Context> for SymbolTable {
+    fn decode<D: Decoder<Context = Context>>(decoder: &mut D) -> Result<Self, DecodeError> {
+        let (names, entries) = Decode::decode(decoder)?;
+        Ok(Self { names, entries, by_stem: OnceLock::new() })
+    }
+}
+
+bincode::impl_borrow_decode!(SymbolTable);
 
 fn name<'a>(names: &'a str, e: &Entry) -> &'a str {
     let start = e.name as usize;

@@ -11,8 +11,8 @@ mod sites;
 mod stages;
 
 use crate::plan::Access;
-use crate::{Anchors, CodeSymbol, Context, MmioCode, ModuleAccess, Profile};
-use iotrace_kernel::{Kernel, KernelError, ModuleFile, Symbol, SymbolKind, Types};
+use crate::{Anchors, Context, MmioCode, ModuleAccess, Profile, Thunks};
+use iotrace_kernel::{Kernel, KernelError, ModuleFile, SymbolKind, SymbolTable, Types};
 use iotrace_schemas::catalog::{self, Catalog};
 use iotrace_schemas::definition::{Constant, Device, Register};
 use reads::access;
@@ -74,6 +74,7 @@ pub fn compile(catalog: &Catalog, sources: &Sources) -> Result<Profile, CompileE
         constants: constants(catalog, &kernel),
         devices: catalog.devices.iter().map(device).collect(),
         symbols: code_symbols(&kernel),
+        thunks: thunks(&kernel),
         ..Profile::default()
     };
     let ground = functions::Ground::new(&kernel, &modules, sources.lines)?;
@@ -85,14 +86,17 @@ pub fn compile(catalog: &Catalog, sources: &Sources) -> Result<Profile, CompileE
 }
 
 /// Names of what is in the text, labels written in assembly among them.
-fn code_symbols(kernel: &Kernel) -> Vec<CodeSymbol> {
-    let symbols = kernel.symbols().iter().filter(|s| s.kind != SymbolKind::Object);
-    let length = |s: &Symbol<'_>| if s.kind == SymbolKind::Function { s.size } else { 0 };
-    let mut named: Vec<_> = symbols
-        .map(|s| CodeSymbol { address: s.addr, name: s.name.to_owned(), length: length(&s) })
-        .collect();
-    named.sort();
-    named
+fn code_symbols(kernel: &Kernel) -> SymbolTable {
+    SymbolTable::new(kernel.symbols().iter().filter(|s| s.kind != SymbolKind::Object))
+}
+
+fn thunks(kernel: &Kernel) -> Thunks {
+    let named =
+        |fits: fn(&str) -> bool| kernel.symbols().iter().filter(|s| fits(s.name)).map(|s| s.addr).collect();
+    Thunks {
+        returns: named(|name| name.ends_with("_return_thunk")),
+        calls: named(|name| name.starts_with("__x86_indirect_")),
+    }
 }
 
 fn open_modules(sources: &Sources, kernel: &Kernel) -> Result<Vec<ModuleFile>, CompileError> {
@@ -129,6 +133,9 @@ fn anchors(path: &Path, kernel: &Kernel) -> Result<Anchors, CompileError> {
             .or_else(|| symbol("_text"))
             .zip(symbol("_etext"))
             .ok_or_else(|| lacking("symbols _stext and _etext"))?,
+        entry_text: symbol("__entry_text_start")
+            .zip(symbol("__entry_text_end"))
+            .map_or(0..0, |(start, end)| start..end),
     })
 }
 

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 use xxhash_rust::xxh3::xxh3_64;
 
-const MAGIC: [u8; 8] = *b"iotprof\x04";
+const MAGIC: [u8; 8] = *b"iotprof\x05";
 const HEAD: usize = 16;
 /// Largest profile that is unpacked, in bytes; those of Debian's kernels take 4 MiB.
 const LIMIT: usize = 256 << 20;
@@ -99,16 +99,20 @@ impl Profile {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use iotrace_kernel::{Symbol, SymbolKind, SymbolTable};
 
     #[test]
     fn a_profile_survives_and_damage_is_noticed() {
         let folder = std::env::temp_dir().join(format!("iotrace-profile-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         let path = folder.join("p.profile");
-        let profile = Profile { banner: "Linux version".into(), ..Profile::default() };
+        let symbol = Symbol { name: "submit_bio", addr: 0x1000, size: 8, kind: SymbolKind::Function };
+        let symbols = SymbolTable::new([symbol]);
+        let profile = Profile { banner: "Linux version".into(), symbols, ..Profile::default() };
         profile.write(&path).unwrap();
         assert!(Profile::is_profile(&path));
-        assert_eq!(Profile::read(&path).unwrap(), profile);
+        let read = Profile::read(&path).unwrap();
+        assert_eq!((read.symbols.at(0x1004), &read), (Some(symbol), &profile));
         let mut bytes = fs::read(&path).unwrap();
         *bytes.last_mut().unwrap() ^= 1;
         fs::write(&path, bytes).unwrap();

@@ -16,9 +16,11 @@ pub use compile::{CompileError, Sources, compile};
 pub use file::ProfileError;
 
 use bincode::{Decode, Encode};
+use iotrace_kernel::SymbolTable;
 use iotrace_schemas::definition::{Constant, Device, SiteFrame};
 use plan::{Access, Plan};
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// The catalog matched against one kernel.
 #[derive(Debug, Clone, Default, PartialEq, Encode, Decode)]
@@ -47,10 +49,12 @@ pub struct Profile {
     pub untold: Vec<String>,
     /// The image has debug information: source lines and inlined functions are known.
     pub lines: bool,
-    /// Names of the image's functions and of labels in its code, by address.
-    pub symbols: Vec<CodeSymbol>,
+    /// The image's functions and labels in its code.
+    pub symbols: SymbolTable,
+    /// Code that stands for a return or for a call through a pointer.
+    pub thunks: Thunks,
     /// Functions of the image that end in a jump to one of those: that one returns behind the call of this one.
-    pub jumpers: Vec<u64>,
+    pub jumpers: Vec<Range<u64>>,
     /// Where in the source the calls of the image are, by the address behind the call.
     pub sites: Vec<(u64, Vec<SiteFrame>)>,
     /// The same of modules: by module, function and offset in it.
@@ -72,17 +76,6 @@ impl Profile {
     }
 }
 
-/// A name in the image's code.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
-pub struct CodeSymbol {
-    /// Address as linked.
-    pub address: u64,
-    /// Name.
-    pub name: String,
-    /// Bytes of the function; 0 of a label.
-    pub length: u64,
-}
-
 /// Addresses as linked, without KASLR's slide.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
 pub struct Anchors {
@@ -92,6 +85,18 @@ pub struct Anchors {
     pub notes: Option<(u64, u64)>,
     /// `_stext` and `_etext`.
     pub text: (u64, u64),
+    /// The code through which the kernel is entered and left: `__entry_text_start` and `__entry_text_end`,
+    /// arch/x86/kernel/vmlinux.lds.S. Empty if the image does not say.
+    pub entry_text: Range<u64>,
+}
+
+/// Code of the image that the compiler has functions jump to and call, arch/x86/lib/retpoline.S. Addresses as linked.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
+pub struct Thunks {
+    /// A jump to one of these is a return.
+    pub returns: Vec<u64>,
+    /// A call of one of these is a call through a pointer.
+    pub calls: Vec<u64>,
 }
 
 /// How to find what is running, from the base of the per-CPU data (GS).
@@ -170,6 +175,8 @@ pub struct Function {
     pub place: Place,
     /// Length in bytes; 0 if not known, and of an inlined instance.
     pub size: u64,
+    /// A part of its code that stands elsewhere, since it is seldom executed; of functions in the image.
+    pub cold: Option<Range<u64>>,
     /// Of an inlined instance in a module: its offset in the function that has the symbol, in bytes.
     pub offset: u64,
     /// Of an inlined instance: the functions it is in, the innermost first, the one with the symbol last.

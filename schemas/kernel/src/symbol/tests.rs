@@ -53,10 +53,30 @@ fn at_prefers_the_function_that_holds_the_address() {
 }
 
 #[test]
+fn of_several_names_the_plainest_is_taken() {
+    let table = SymbolTable::new(["__f", "g", "f"].map(|name| function(name, 0x10, 8)));
+    assert_eq!(names(table.iter()), ["f", "g", "__f"]);
+    assert_eq!(table.at(0x12).map(|s| s.name), Some("f"));
+}
+
+#[test]
 fn kallsyms_sizes_reach_to_the_next_address() {
     let mut table =
         SymbolTable::new([function("a", 0x10, 0), function("a_alias", 0x10, 0), function("b", 0x40, 0)]);
     table.derive_sizes();
     let sizes: Vec<_> = table.iter().map(|s| s.size).collect();
     assert_eq!(sizes, [0x30, 0x30, 0]);
+}
+
+#[test]
+fn the_cold_part_of_a_function_is_known_by_its_name() {
+    for (name, expected) in [
+        ("f.cold", Some("f")),
+        ("f.cold.12", Some("f")),
+        ("f.isra.0.cold", Some("f.isra.0")),
+        ("f.colder", None),
+        ("f", None),
+    ] {
+        assert_eq!(function(name, 0, 0).cold_part_of(), expected, "{name}");
+    }
 }

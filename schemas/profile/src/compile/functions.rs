@@ -4,13 +4,17 @@ use super::signature::Signature;
 use super::{CompileError, inlined, reads::access, stages};
 use crate::plan::{Plan, Source, Word};
 use crate::{Action, Exit, Function, Missing, Place};
-use iotrace_kernel::{Kernel, Lines, ModuleFile, SymbolKind, Types};
+use iotrace_kernel::{Kernel, Lines, ModuleFile, Symbol, SymbolKind, Types};
 use iotrace_schemas::catalog::{self, Catalog, Object};
 use iotrace_schemas::definition::Success;
+use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// One of the places where the catalog's names are looked for.
 pub struct Ground<'a> {
     pub kernel: &'a Kernel,
+    /// The seldom executed parts of functions that stand elsewhere, by the functions' symbols.
+    cold: BTreeMap<String, Range<u64>>,
     pub lines: Option<Lines<'a>>,
     pub modules: Vec<(&'a ModuleFile, Option<Lines<'a>>)>,
 }
@@ -20,6 +24,8 @@ pub struct Found<'a> {
     pub symbol: String,
     pub place: Place,
     pub size: u64,
+    /// A part of its code that stands elsewhere in the image.
+    pub cold: Option<Range<u64>>,
     /// Offset from the symbol, in bytes: 0 of a function.
     pub offset: u64,
     /// The functions that an instance is in.
@@ -80,6 +86,7 @@ impl<'a> Ground<'a> {
             |m: &'a ModuleFile| -> Result<_, CompileError> { Ok((m, if lines { m.lines()? } else { None })) };
         Ok(Self {
             kernel,
+            cold: cold(kernel),
             lines: if lines { kernel.lines()? } else { None },
             modules: modules.iter().map(open).collect::<Result<_, _>>()?,
         })
@@ -108,6 +115,7 @@ impl<'a> Ground<'a> {
             symbol: s.name.to_owned(),
             place: Place::Image(s.addr),
             size: s.size,
+            cold: self.cold.get(s.name).cloned(),
             offset: 0,
             inside: Vec::new(),
             signature: match s.kind {
@@ -122,12 +130,18 @@ impl<'a> Ground<'a> {
     }
 }
 
+fn cold(kernel: &Kernel) -> BTreeMap<String, Range<u64>> {
+    let part = |s: Symbol<'_>| Some((s.cold_part_of()?.to_owned(), s.addr..s.addr.saturating_add(s.size)));
+    kernel.symbols().functions().filter_map(part).collect()
+}
+
 impl<'a> Found<'a> {
     fn elsewhere(function: &catalog::Function, kernel: &'a Kernel) -> Self {
         Self {
             symbol: function.name.clone(),
             place: Place::Elsewhere,
             size: 0,
+            cold: None,
             offset: 0,
             inside: Vec::new(),
             signature: Signature::of_function(&function.name, &[kernel.types()]),
@@ -148,6 +162,7 @@ fn in_module<'a>(
         symbol: s.name.to_owned(),
         place: Place::Module(module.name()),
         size: s.size,
+        cold: None,
         offset: 0,
         inside: Vec::new(),
         signature: Signature::of_function(s.name, &[module.types(), kernel.types()]),
@@ -187,6 +202,7 @@ fn plan(
         inside: found.inside,
         place: found.place,
         size: found.size,
+        cold: found.cold,
         offset: found.offset,
         layer: function.layer.clone(),
         stage: if is_inlined && told_by_its_return(function) {

@@ -9,6 +9,7 @@ use crate::{Function, Place, Profile};
 use iotrace_kernel::{Callee, Kernel, Lines, ModuleFile, calls_in, jumps_in};
 use iotrace_schemas::definition::SiteFrame;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 /// Fills in the profile's sites; without line tables there are none.
 pub fn find(ground: &Ground<'_>, profile: &mut Profile) {
@@ -28,7 +29,7 @@ pub fn find(ground: &Ground<'_>, profile: &mut Profile) {
 }
 
 /// Functions of the image that may end in a jump to one of `targets`, or to another such function.
-fn jumpers(kernel: &Kernel, functions: &[Function]) -> Vec<u64> {
+fn jumpers(kernel: &Kernel, functions: &[Function]) -> Vec<Range<u64>> {
     let placed = functions.iter().filter(|f| f.inside.is_empty()).filter_map(|f| match f.place {
         Place::Image(address) => Some(address),
         _ => None,
@@ -52,7 +53,10 @@ fn jumpers(kernel: &Kernel, functions: &[Function]) -> Vec<u64> {
             break;
         }
     }
-    found.into_iter().collect()
+    // Up to the next symbol: not all have a size.
+    let starts: Vec<_> = kernel.symbols().iter().map(|symbol| symbol.addr).collect();
+    let next = |start: u64| starts.get(starts.partition_point(|other| *other <= start)).copied();
+    found.into_iter().filter_map(|start| Some(start..next(start)?)).collect()
 }
 
 fn in_image(kernel: &Kernel, lines: &Lines<'_>, functions: &[Function]) -> Vec<(u64, Vec<SiteFrame>)> {

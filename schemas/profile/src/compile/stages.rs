@@ -50,6 +50,7 @@ mod tests {
             symbols: vec![name.into()],
             place,
             size: 0,
+            cold: None,
             offset: 0,
             inside: Vec::new(),
             layer: "block".into(),
