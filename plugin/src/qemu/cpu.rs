@@ -1,5 +1,6 @@
 //! Registers and memory of the vCPU that is in a callback.
 
+use super::registers;
 use qemu_plugin_sys as sys;
 use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, c_uint};
@@ -18,7 +19,7 @@ impl Register {
     /// First argument of a function.
     pub const RDI: Self = Self(5);
     /// Stack pointer: [`Cpu::stack`].
-    const RSP: Self = Self(7);
+    pub(super) const RSP: Self = Self(7);
     /// Base of the per-CPU data while in the kernel.
     pub const GS_BASE: Self = Self(16);
 
@@ -26,10 +27,23 @@ impl Register {
     pub fn dwarf(number: u8) -> Option<Self> {
         (number < Self::GS_BASE.0).then_some(Self(number))
     }
+
+    /// By its place among [`NAMES`], which has one there.
+    pub(super) fn numbered(place: usize) -> Self {
+        Self(place as u8)
+    }
+
+    /// Its place among [`NAMES`].
+    pub(super) fn number(self) -> usize {
+        self.0.into()
+    }
 }
 
+/// How many registers there are.
+pub(super) const COUNT: usize = 17;
+
 /// gdb's names of the registers, the general ones in the order of their DWARF numbers.
-const NAMES: [&str; 17] = [
+const NAMES: [&str; COUNT] = [
     "rax", "rdx", "rcx", "rbx", "rsi", "rdi", "rbp", "rsp", "r8", "r9", "r10", "r11", "r12", "r13", "r14",
     "r15", "gs_base",
 ];
@@ -42,7 +56,7 @@ unsafe extern "C" {
 
 /// QEMU's handles of one vCPU's registers, and a buffer of glib's for what is read.
 struct Handles {
-    registers: [*mut sys::qemu_plugin_register; NAMES.len()],
+    registers: [*mut sys::qemu_plugin_register; COUNT],
     buffer: *mut sys::GByteArray,
 }
 
@@ -87,9 +101,18 @@ impl Cpu {
 
     /// A register's value; 0 if it cannot be read.
     pub fn register(&self, register: Register) -> u64 {
+        registers::read(register).unwrap_or_else(|| {
+            let value = self.ask(register);
+            registers::learn(register, value, |other| self.ask(other));
+            value
+        })
+    }
+
+    /// A register's value, from the API.
+    fn ask(&self, register: Register) -> u64 {
         HANDLES.with_borrow(|handles| {
             let Some(handles) = handles else { return 0 };
-            let handle = handles.registers[usize::from(register.0)];
+            let handle = handles.registers[register.number()];
             if handle.is_null() {
                 return 0;
             }
@@ -154,7 +177,7 @@ impl Cpu {
 impl Handles {
     fn find() -> Self {
         let mut handles = Self {
-            registers: [std::ptr::null_mut(); NAMES.len()],
+            registers: [std::ptr::null_mut(); COUNT],
             // SAFETY: glib is part of every QEMU.
             buffer: unsafe { g_byte_array_new() },
         };

@@ -5,6 +5,7 @@
 //! - `entry`: what QEMU calls.
 //! - `block`: a block being translated.
 //! - `cpu`: registers and memory of the vCPU that is in a callback.
+//! - `registers`: the registers where QEMU keeps them.
 //! - `resident`: guest memory that is read again and again.
 //! - `clock`: the count of executed instructions, ours and QEMU's.
 //! - `per_vcpu`: state that belongs to one vCPU.
@@ -17,6 +18,7 @@ mod cpu;
 mod entry;
 mod host;
 mod per_vcpu;
+mod registers;
 mod resident;
 
 pub use block::{Block, Instruction};
