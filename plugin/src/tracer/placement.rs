@@ -204,8 +204,8 @@ impl Placement {
         if !self.told.insert(address) {
             return None;
         }
-        // The call itself: the function may end with it.
-        let (symbol, module) = self.symbol_at(profile, address.wrapping_sub(1))?;
+        // Not that of the call itself: the guest's own tracing puts the address of a function in the place of one.
+        let (symbol, module) = self.symbol_at(profile, address)?;
         let offset = address.wrapping_sub(symbol.addr);
         let frames = match module {
             Some(module) => profile.sites_of(module, symbol.name, offset),
@@ -383,5 +383,26 @@ fn may_be_in(function: &Function, module: &str) -> bool {
         Place::Image(_) => false,
         Place::Module(name) => name == module,
         Place::Elsewhere => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use iotrace_kernel::SymbolKind;
+
+    #[test]
+    fn a_return_to_the_guests_own_tracing_is_named_by_it() {
+        let symbol = |name, addr, kind| CodeSymbol { name, addr, size: 0x10, kind };
+        let symbols = SymbolTable::new([
+            symbol("ftrace_regs_caller_end", 0x1000, SymbolKind::Other),
+            symbol("return_to_handler", 0x1010, SymbolKind::Other),
+        ]);
+        let profile = Profile { symbols, ..Profile::default() };
+        let mut placement = Placement { slide: 0x20_0000, ..Placement::default() };
+        let site = placement.new_site(&profile, 0x20_1010);
+        let Some(Definition::Site(site)) = site else { panic!("{site:?}") };
+        assert_eq!((site.offset, site.frames[0].function.as_str()), (0, "return_to_handler"));
+        assert_eq!(placement.new_site(&profile, 0x20_1010), None);
     }
 }
