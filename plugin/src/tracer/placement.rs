@@ -2,7 +2,6 @@
 //!
 //! In: the profile, where the kernel is, a module that was loaded. Out: sites in their places, and the
 //! definitions that tell a reader of the trace what they are.
-//!
 
 use super::others::{self, Other};
 use super::preface;
