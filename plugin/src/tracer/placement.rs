@@ -180,8 +180,11 @@ impl Placement {
         profile: &'a Profile,
         address: u64,
     ) -> Option<(CodeSymbol<'a>, Option<&'a str>)> {
-        let in_module =
-            |(module, symbols): &'a (Module, SymbolTable)| Some((symbols.at(address)?, Some(&*module.name)));
+        let in_module = |(module, symbols): &'a (Module, SymbolTable)| {
+            let (start, end) = module.text;
+            let symbol = symbols.at(address).filter(|_| (start..=end).contains(&address))?;
+            Some((symbol, Some(&*module.name)))
+        };
         let in_image = || {
             let symbol = profile.symbols.at(address.wrapping_sub(self.slide))?;
             Some((moved(symbol, self.slide), None))
@@ -203,8 +206,9 @@ impl Placement {
         if !self.told.insert(address) {
             return None;
         }
-        // Not that of the call itself: the guest's own tracing puts the address of a function in the place of one.
-        let (symbol, module) = self.symbol_at(profile, address)?;
+        // Not that of the call itself first: the guest's own tracing puts the address of a function in the place of one.
+        let behind = self.symbol_at(profile, address);
+        let (symbol, module) = behind.or_else(|| self.symbol_at(profile, address.wrapping_sub(1)))?;
         let offset = address.wrapping_sub(symbol.addr);
         let frames = match module {
             Some(module) => profile.sites_of(module, symbol.name, offset),
@@ -390,18 +394,48 @@ mod tests {
     use super::*;
     use iotrace_kernel::SymbolKind;
 
+    fn symbol(name: &str, addr: u64, size: u64, kind: SymbolKind) -> CodeSymbol<'_> {
+        CodeSymbol { name, addr, size, kind }
+    }
+
+    /// The function and the offset that a return address is named by.
+    fn site(placement: &mut Placement, profile: &Profile, address: u64) -> (String, u64) {
+        let site = placement.new_site(profile, address);
+        let Some(Definition::Site(site)) = site else { panic!("{site:?}") };
+        (site.frames[0].function.clone(), site.offset)
+    }
+
     #[test]
     fn a_return_to_the_guests_own_tracing_is_named_by_it() {
-        let symbol = |name, addr, kind| CodeSymbol { name, addr, size: 0x10, kind };
         let symbols = SymbolTable::new([
-            symbol("ftrace_regs_caller_end", 0x1000, SymbolKind::Other),
-            symbol("return_to_handler", 0x1010, SymbolKind::Other),
+            symbol("ftrace_regs_caller_end", 0x1000, 0x10, SymbolKind::Other),
+            symbol("return_to_handler", 0x1010, 0x10, SymbolKind::Other),
         ]);
         let profile = Profile { symbols, ..Profile::default() };
         let mut placement = Placement { slide: 0x20_0000, ..Placement::default() };
-        let site = placement.new_site(&profile, 0x20_1010);
-        let Some(Definition::Site(site)) = site else { panic!("{site:?}") };
-        assert_eq!((site.offset, site.frames[0].function.as_str()), (0, "return_to_handler"));
+        assert_eq!(site(&mut placement, &profile, 0x20_1010), ("return_to_handler".to_owned(), 0));
         assert_eq!(placement.new_site(&profile, 0x20_1010), None);
+    }
+
+    #[test]
+    fn a_call_at_the_end_of_a_function_is_in_it() {
+        let symbols = SymbolTable::new([
+            symbol("f", 0x1000, 0x0b, SymbolKind::Function),
+            symbol("g", 0x1010, 0x10, SymbolKind::Function),
+        ]);
+        let profile = Profile { symbols, ..Profile::default() };
+        let mut placement = Placement::default();
+        assert_eq!(site(&mut placement, &profile, 0x100b), ("f".to_owned(), 0x0b));
+    }
+
+    #[test]
+    fn a_function_without_a_size_does_not_reach_into_another_module() {
+        let module = |id, name: &str, start: u64, size: u64| {
+            let module = Module { id, name: name.to_owned(), text: (start, start + size), probes: 0 };
+            (module, SymbolTable::new([symbol(name, start, size, SymbolKind::Function)]))
+        };
+        let modules = vec![module(0, "higher", 0x3000, 0x100), module(1, "lower", 0x1000, 0)];
+        let mut placement = Placement { modules, ..Placement::default() };
+        assert_eq!(site(&mut placement, &Profile::default(), 0x3010), ("higher".to_owned(), 0x10));
     }
 }
