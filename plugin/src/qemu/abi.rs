@@ -6,6 +6,7 @@
 
 use qemu_plugin_sys as sys;
 use std::ffi::{CStr, c_int, c_uint, c_void};
+use std::ptr::NonNull;
 use std::sync::atomic::{AtomicI32, AtomicPtr, Ordering};
 
 /// First version whose callbacks all carry user data.
@@ -46,6 +47,11 @@ thread_local! {
         // refers to it.
         symbol(c"current_cpu").map(|place| unsafe { AtomicPtr::from_ptr(place.cast()) })
     };
+}
+
+/// QEMU's object of the vCPU that runs on this thread; none on other threads, and if this QEMU does not export it.
+pub fn current() -> Option<NonNull<c_void>> {
+    NonNull::new(CURRENT.with(|current| *current)?.load(Ordering::Relaxed))
 }
 
 type Id = sys::qemu_plugin_id_t;

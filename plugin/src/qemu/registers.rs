@@ -1,10 +1,11 @@
 //! A vCPU's registers where QEMU keeps them.
 //!
-//! The plugin API gives a register as gdb would get it, which takes longer than all else that most callbacks do. Where
-//! this QEMU exports `current_cpu` (those built with modules do, as Debian's are), the place of the registers in the
-//! vCPU's object is found by what the API says is in them, and used once the API has agreed with it often enough.
+//! The plugin API gives a register as gdb would get it: in a trace of every function that takes a tenth of the replay's
+//! time. Where this QEMU exports `current_cpu` (those built with modules do, as Debian's are), the place of the
+//! registers in the vCPU's object is found by what the API says is in them, and used once the API has agreed with it
+//! often enough.
 
-use super::abi::CURRENT;
+use super::abi::current;
 use super::cpu::{COUNT, Register};
 use iotrace_schemas::event::KERNEL_HALF;
 use std::cell::Cell;
@@ -75,7 +76,7 @@ pub(super) fn learn(register: Register, value: u64, others: impl Fn(Register) ->
 
 /// Looks for registers in the object of the vCPU on this thread.
 fn look(registers: &[u64; COUNT]) -> Option<Places> {
-    let cpu = CURRENT.with(|current| *current)?.load(Ordering::Relaxed).addr();
+    let cpu = current()?.addr().get();
     let mut bytes = vec![0; SPAN];
     // Not through a pointer: the object may be smaller, and nothing behind it.
     let length = File::open("/proc/self/mem").ok()?.read_at(&mut bytes, cpu as u64).ok()?;
@@ -106,11 +107,11 @@ impl Places {
             Some(at) => self.general + at * size_of::<u64>(),
             None => self.gs_base,
         };
-        let cpu = CURRENT.with(|current| *current)?.load(Ordering::Relaxed);
-        // SAFETY: not null, it is the object of the vCPU in execution on this thread, which alone changes its registers;
-        // the offset is that of a word of such objects, at which `look` found what was looked for.
-        (!cpu.is_null())
-            .then(|| unsafe { AtomicU64::from_ptr(cpu.byte_add(offset).cast()) }.load(Ordering::Relaxed))
+        let cpu = current()?;
+        // SAFETY: it is the object of the vCPU in execution on this thread, which alone changes its registers; the offset
+        // is that of a word of such objects, at which `look` found what was looked for.
+        let word = unsafe { AtomicU64::from_ptr(cpu.byte_add(offset).cast().as_ptr()) };
+        Some(word.load(Ordering::Relaxed))
     }
 }
 

@@ -4,7 +4,7 @@
 //! (10.0 does, 11.1 does not), that is done once for an address, and what it maps to is read in QEMU's own memory.
 
 use super::Cpu;
-use super::abi::{CURRENT, symbol};
+use super::abi::{current, symbol};
 use std::ffi::c_void;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -92,9 +92,8 @@ impl Functions {
     /// The words at a virtual address of the vCPU on this thread, if they are in one page of memory.
     fn map(self, address: u64, length: usize) -> Option<&'static [AtomicU32]> {
         let offset = address % PAGE;
-        let cpu = CURRENT.with(|current| *current)?.load(Ordering::Relaxed);
-        if cpu.is_null()
-            || length == 0
+        let cpu = current()?.as_ptr();
+        if length == 0
             || offset + length as u64 > PAGE
             || !offset.is_multiple_of(4)
             || !length.is_multiple_of(4)
