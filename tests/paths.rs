@@ -23,8 +23,10 @@ fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
 }
 
 /// Functions that an I/O goes through or not by the moment, with what they call: the clock ticked since the last
-/// update of a time stamp, the interrupt came before the task looked whether more is to be done or had to sleep.
-const OF_THE_MOMENT: [&str; 4] = ["file_update_time", "xfs_vn_update_time", "dd_has_work", "blk_io_schedule"];
+/// update of a time stamp, the interrupt came before the task looked whether more is to be done or had to sleep,
+/// another task was to run when a request had been sent.
+const OF_THE_MOMENT: [&str; 5] =
+    ["file_update_time", "xfs_vn_update_time", "dd_has_work", "blk_io_schedule", "blk_mq_delay_run_hw_queue"];
 
 /// The functions on the way of a system call by layer, indented by call: first those of the task, then those of each
 /// other context. When an interrupt comes depends on the moment too.
@@ -47,20 +49,24 @@ fn listing(trace: &Path, call: &str) -> String {
 
 /// The calls that are the same in every recording.
 fn steady(lines: &[Value]) -> Vec<String> {
-    let mut steady = Vec::new();
+    let lines: Vec<_> = lines.iter().filter(|line| line["kind"] != "event").collect();
+    let depth = |line: &Value| line["depth"].as_u64().expect("a depth");
+    let mut kept = vec![false; lines.len()];
     // Depth of the function of the moment in which a line lies.
     let mut left_out = None;
-    for line in lines.iter().filter(|line| line["kind"] != "event") {
-        let depth = line["depth"].as_u64().expect("a depth");
-        if left_out.is_some_and(|above| depth > above) {
+    for (line, kept) in lines.iter().zip(&mut kept) {
+        if left_out.is_some_and(|above| depth(line) > above) {
             continue;
         }
-        left_out = OF_THE_MOMENT.iter().any(|name| line["name"] == *name).then_some(depth);
-        if left_out.is_none() && STEADY.iter().any(|layer| line["layer"] == *layer) {
-            steady.push(function(line));
-        }
+        left_out = OF_THE_MOMENT.iter().any(|name| line["name"] == *name).then_some(depth(line));
+        *kept = left_out.is_none() && STEADY.iter().any(|layer| line["layer"] == *layer);
     }
-    steady
+    // An inlined function is there for what it calls.
+    for at in (0..lines.len()).rev().filter(|at| lines[*at]["kind"] == "inlined") {
+        let inside = lines[at + 1..].iter().take_while(|line| depth(line) > depth(lines[at])).count();
+        kept[at] &= inside == 0 || kept[at + 1..=at + inside].contains(&true);
+    }
+    lines.iter().zip(kept).filter(|(_, kept)| *kept).map(|(line, _)| function(line)).collect()
 }
 
 fn function(line: &Value) -> String {
