@@ -15,6 +15,10 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Linux 6.10; later ones have room for more.
 const RETFUNC_DEPTH: usize = 50;
 
+/// Where the guest's tracer may call the scheduler when it is done: `preempt_enable_notrace`, include/linux/preempt.h.
+/// Like an interrupt it comes where no function called it.
+const RESCHEDULES: &str = "preempt_schedule_notrace";
+
 /// Functions that one side saw and that are not compared.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct LeftOut {
@@ -79,7 +83,8 @@ impl AllCalls {
             }
             let (parent, outer) =
                 begun.parent.and_then(|p| around.get(p as usize - 1)).copied().unwrap_or_default();
-            let interrupt = if begun.boundary && !common.with_exit.contains(&begun.kind) {
+            let is_interrupt = begun.boundary && !common.with_exit.contains(&begun.kind);
+            let interrupt = if is_interrupt || common.reschedules.contains(&begun.kind) {
                 side.interrupts.insert(index, outer);
                 Some(index)
             } else {
@@ -114,6 +119,8 @@ pub struct Common {
     by_kind: BTreeMap<KindId, usize>,
     /// Entries of functions whose returns are probed, common or not.
     with_exit: BTreeSet<KindId>,
+    /// Entries of [`RESCHEDULES`].
+    reschedules: BTreeSet<KindId>,
     /// Those that are not common.
     pub left_out: LeftOut,
 }
@@ -151,6 +158,9 @@ impl Common {
         };
         for probe in at(At::Entry) {
             let name = name(probe);
+            if name == RESCHEDULES {
+                common.reschedules.insert(probe.id);
+            }
             if !exits.contains(&name) {
                 continue;
             }

@@ -7,8 +7,8 @@ const FRAME: char = '[';
 /// The mark of the beginning comes after the first step.
 const ANCHORED: Option<(u64, u64)> = Some((15, 1000));
 
-/// An account in words: `f` enters, `/f` returns, `[` and `]` are the bounds of an interrupt, `@N` sets the
-/// clock, which every step moves on by 10; `f:8` is of another task.
+/// An account in words: `f` enters, `/f` returns, `[` and `]` are the bounds of an interrupt (of the first task), `@N`
+/// sets the clock, which every step moves on by 10; `f:8` is of another task.
 fn side(text: &str) -> Side {
     let mut side = Side::default();
     let (mut at, mut next) = (0, 0);
@@ -36,7 +36,8 @@ fn side(text: &str) -> Side {
             }
             let function = NAMES.iter().position(|n| *n == name).unwrap();
             let (call, parent) = (side.calls.len(), open.last().copied());
-            let (interrupt, entered) = (interrupts.last().copied(), side.steps.len());
+            let interrupt = interrupts.last().copied().filter(|_| task == PID);
+            let entered = side.steps.len();
             side.calls.push(Called {
                 function,
                 task,
@@ -163,6 +164,57 @@ fn a_return_seen_where_the_function_was_called_may_come_before_interrupts() {
     let nesting = compared("h f /f irq /irq /h", &ours, ANCHORED);
     assert_eq!((nesting.difference, nesting.moved), (None, 1));
     assert!(compared("h f /f /h irq /irq", &ours, ANCHORED).difference.is_some());
+    // The tracer has two steps to write down, the interrupt's last one and the return.
+    for (back, is_same) in [(2500, true), (5000, false)] {
+        let ours = side(&format!("h f [ irq /irq ] @{back} /f /h"));
+        let nesting = compared("h f /f irq /irq /h", &ours, Some((15, 9000)));
+        assert_eq!(nesting.difference.is_none(), is_same, "{back}");
+    }
+}
+
+#[test]
+fn an_interrupt_during_the_guests_tracing_may_lead_to_other_tasks() {
+    // f's return, or k's entry, is written down when the task runs again; g's, seen where it was called, was before.
+    let ours = side("h f /f [ irq k:8 /k:8 /irq ] g [ irq k:8 /k:8 /irq ] /g k [ irq h:8 /irq ] /k /h h:8");
+    let theirs = "h f irq k:8 /k:8 /irq /f g /g irq k:8 /k:8 /irq irq h:8 /irq k /k /h h:8";
+    let nesting = compared(theirs, &ours, ANCHORED);
+    assert_eq!((nesting.difference, nesting.calls, nesting.moved), (None, 11, 3));
+    // Or never.
+    let gone = side("h f /f [ irq k:8 h:8 /h:8 h:8 /h:8 /k:8");
+    assert_eq!(compared("h f irq k:8 h:8 /h:8 h:8 /h:8", &gone, Some((15, 95))).difference, None);
+    // What the interrupt led to is in it.
+    let (theirs, ours) = shown(&compared("h f irq /irq k:8 /k:8 /f g /g", &ours, ANCHORED));
+    assert_eq!((theirs[0].as_str(), ours[0].as_str()), ("/irq 2", "k 0"));
+}
+
+#[test]
+fn an_interrupt_may_come_during_the_guests_tracing_of_another() {
+    let ours = side("h f [ irq handler [ irq k /k /irq ] g /g /handler /irq ] [ irq /irq ] /f /h");
+    let theirs = "h irq irq k /k /irq handler g /g /handler /irq irq /irq f /f /h";
+    let nesting = compared(theirs, &ours, ANCHORED);
+    assert_eq!((nesting.difference, nesting.calls, nesting.moved), (None, 8, 3));
+    // Each must come before the tracer is done.
+    for (last, is_same) in [(200, true), (5000, false)] {
+        let ours = side(&format!("h f /f [ irq /irq ] @{last} [ irq /irq ] /h"));
+        let nesting = compared("h f irq /irq irq /irq /f /h", &ours, Some((15, 9000)));
+        assert_eq!(nesting.difference.is_none(), is_same, "{last}");
+    }
+}
+
+#[test]
+fn an_interrupt_may_come_when_what_was_open_at_the_beginning_returns() {
+    // k has jumped to f, and was entered before the witness began.
+    let ours = side("k k k f /f //k [ irq /irq ] h /h");
+    let theirs = "f irq /irq /f h /h";
+    let nesting = compared(theirs, &ours, Some((35, 1000)));
+    assert_eq!((nesting.difference, nesting.calls, nesting.moved), (None, 3, 1));
+}
+
+#[test]
+fn what_waits_comes_before_the_next_step_of_its_task() {
+    let ours = side("h f /f [ irq /irq ] g /g /h");
+    let (theirs, ours) = shown(&compared("h f irq /irq g /g /f /h", &ours, ANCHORED));
+    assert_eq!((theirs[0].as_str(), ours[0].as_str()), ("g 2", "g 1"));
 }
 
 #[test]

@@ -3,7 +3,6 @@
 use super::{Side, Step};
 use crate::analysis::witness::graph::Way;
 use rustc_hash::{FxHashMap, FxHashSet};
-use std::ops::Range;
 
 /// Instructions that the guest's tracer needs for a step, at most.
 const TRACER: u64 = 2000;
@@ -17,6 +16,15 @@ pub enum Walked {
     Stopped,
 }
 
+/// A step of ours that the guest's tracer was at work for when an interrupt came: it has it behind the interrupt.
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    step: Step,
+    /// The interrupt that its task is in, and when that was seen last.
+    interrupt: usize,
+    seen: u64,
+}
+
 /// A walk through both.
 #[derive(Debug)]
 pub struct Walk<'a> {
@@ -27,22 +35,27 @@ pub struct Walk<'a> {
     /// Where each begins: what was entered before is nobody's caller.
     skip: usize,
     start: usize,
-    /// Our steps from there on, with interrupts moved.
-    steps: Vec<Step>,
-    /// Callers of interrupts' calls that were moved.
-    parents: FxHashMap<usize, Option<usize>>,
-    /// When the function returned that interrupts were put behind, by the first of them.
-    returns: FxHashMap<Option<usize>, u64>,
+    /// Our steps, up to where the walk ends.
+    steps: &'a [Step],
     at: usize,
     their_at: usize,
+    /// Steps before that which are still to come, in their order.
+    held: Vec<Held>,
+    /// Steps behind that which have been: returns, and the calls that they end.
+    early: FxHashSet<usize>,
+    returned: FxHashSet<usize>,
+    /// When the function returned that an interrupt was put behind.
+    returns: FxHashMap<Option<usize>, u64>,
     /// Our calls by those of the witness.
     pairs: FxHashMap<usize, usize>,
+    /// What each of them is in, once the witness has it.
+    parents: FxHashMap<usize, Option<usize>>,
     done: Vec<(Step, Step)>,
     /// Our calls in which the guest's tracer had no room for more.
     full: FxHashSet<usize>,
     /// What we saw in them.
     pub deeper: FxHashSet<usize>,
-    /// Interrupts that were moved.
+    /// Interrupts that the witness has before or behind a step, and we the other way.
     pub moved: FxHashSet<usize>,
     /// Functions whose return only the witness saw.
     pub unseen: Vec<usize>,
@@ -57,12 +70,15 @@ impl<'a> Walk<'a> {
             ours,
             skip,
             start,
-            steps: ours.steps[start..end].to_vec(),
-            parents: FxHashMap::default(),
-            returns: FxHashMap::default(),
-            at: 0,
+            steps: &ours.steps[..end],
+            at: start,
             their_at: skip,
+            held: Vec::new(),
+            early: FxHashSet::default(),
+            returned: FxHashSet::default(),
+            returns: FxHashMap::default(),
             pairs: FxHashMap::default(),
+            parents: FxHashMap::default(),
             done: Vec::new(),
             full: FxHashSet::default(),
             deeper: FxHashSet::default(),
@@ -74,22 +90,57 @@ impl<'a> Walk<'a> {
     /// The next step, if both have the same.
     pub fn next(&mut self) -> Walked {
         self.pass_over();
-        let (Some(&theirs), Some(&ours)) = (self.theirs.steps.get(self.their_at), self.steps.get(self.at))
-        else {
-            return Walked::Stopped;
-        };
-        if self.is_same(theirs, ours) {
-            if ours.way == Way::In {
-                self.pairs.insert(theirs.call, ours.call);
-                if self.theirs.calls[theirs.call].full {
-                    self.full.insert(ours.call);
-                }
+        let (at, held) = (self.at, self.held.len());
+        while let Some(&theirs) = self.theirs.steps.get(self.their_at) {
+            if let Some(waited) = self.held.iter().rposition(|held| self.is_same(theirs, held.step)) {
+                let Held { step, .. } = self.held.remove(waited);
+                return self.same(theirs, step);
             }
-            self.done.push((theirs, ours));
-            (self.at, self.their_at) = (self.at + 1, self.their_at + 1);
-            return Walked::Same(ours);
+            let Some(&ours) = self.steps.get(self.at).filter(|ours| self.may_come(**ours)) else { break };
+            if self.is_same(theirs, ours) {
+                self.at += 1;
+                return self.same(theirs, ours);
+            }
+            if let Some(back) = self.return_behind(theirs) {
+                let step = self.steps[back];
+                self.early.insert(back);
+                self.returned.insert(step.call);
+                return self.same(theirs, step);
+            }
+            let Some(waits) = self.interrupted(ours) else { break };
+            self.held.push(waits);
+            self.at += 1;
+            self.pass_over();
         }
-        if self.move_interrupt(theirs) || self.move_return(theirs) { self.next() } else { Walked::Stopped }
+        // What would have had to wait for this one stays where it was.
+        self.held.truncate(held);
+        self.at = at;
+        Walked::Stopped
+    }
+
+    fn same(&mut self, theirs: Step, ours: Step) -> Walked {
+        let call = &self.ours.calls[ours.call];
+        if ours.way == Way::In {
+            let parent = self.our_parent(ours.call);
+            if parent != self.known(call.parent) {
+                self.moved.extend(call.interrupt);
+            }
+            self.parents.insert(ours.call, parent);
+            self.pairs.insert(theirs.call, ours.call);
+            if self.theirs.calls[theirs.call].full {
+                self.full.insert(ours.call);
+            }
+        }
+        let of_it = |held: &Held| self.interrupt_in(held.step.call, ours.call);
+        let now: Vec<_> = self.held.iter().map(of_it).collect();
+        for (held, interrupt) in self.held.iter_mut().zip(now) {
+            if let Some(interrupt) = interrupt {
+                (held.interrupt, held.seen) = (interrupt, ours.at);
+            }
+        }
+        self.done.push((theirs, ours));
+        self.their_at += 1;
+        Walked::Same(ours)
     }
 
     /// The steps so far: theirs and ours.
@@ -107,10 +158,37 @@ impl<'a> Walk<'a> {
         self.theirs.calls[call].parent.filter(|parent| self.theirs.calls[*parent].entered >= self.skip)
     }
 
-    /// The call that one of ours is in.
+    /// The call that one of ours is in, as the witness has it: interrupts come in what they are put in.
     pub fn our_parent(&self, call: usize) -> Option<usize> {
-        let parent = self.parents.get(&call).copied().unwrap_or(self.ours.calls[call].parent);
+        let parent = match self.parents.get(&call) {
+            Some(parent) => *parent,
+            None => self.parent_now(call),
+        };
+        self.known(parent)
+    }
+
+    fn known(&self, parent: Option<usize>) -> Option<usize> {
         parent.filter(|parent| self.ours.calls[*parent].entered >= self.start)
+    }
+
+    fn parent_now(&self, call: usize) -> Option<usize> {
+        let parent = self.ours.calls[call].parent;
+        let comes_in = |held: &&Held| {
+            let interrupt = self.interrupt_in(held.step.call, call);
+            interrupt.is_some() && parent.is_none_or(|p| self.interrupt_in(held.step.call, p) != interrupt)
+        };
+        let Some(held) = self.held.iter().rev().find(comes_in) else {
+            // What has returned already is nobody's caller.
+            return std::iter::successors(parent, |parent| self.our_parent(*parent))
+                .find(|parent| !self.returned.contains(parent));
+        };
+        // Of functions that return together the innermost is first.
+        let context = |held: &Held| {
+            let call = &self.ours.calls[held.step.call];
+            (call.task, call.interrupt)
+        };
+        let first = self.held.iter().find(|other| context(other) == context(held)).unwrap_or(held).step;
+        if first.way == Way::Out { Some(first.call) } else { self.our_parent(first.call) }
     }
 
     /// How many calls one of the witness is in.
@@ -129,7 +207,7 @@ impl<'a> Walk<'a> {
         while let Some(&step) = self.steps.get(self.at) {
             let call = &self.ours.calls[step.call];
             let unseen = step.way == Way::Out && (call.unseen || call.entered < self.start);
-            if !unseen && !self.is_too_deep(step) {
+            if !unseen && !self.early.contains(&self.at) && !self.is_too_deep(step) {
                 break;
             }
             self.at += 1;
@@ -171,82 +249,74 @@ impl<'a> Walk<'a> {
             }
     }
 
-    /// An interrupt came while the guest's tracer was at work for our next step, or for some that are one
-    /// (returns of functions that had jumped to one another): it comes before them.
-    fn move_interrupt(&mut self, theirs: Step) -> bool {
-        let Some((before, len)) = self.interrupt_behind() else { return false };
-        let (first, interrupt) = (self.steps[self.at], self.at + before..self.at + before + len);
-        let begin = self.steps[interrupt.start];
-        // Another interrupt may have come before it.
-        let since = self.done.last().map_or(first.at, |(_, ours)| ours.at.max(first.at));
-        // Of returns that are one step of ours, each that is done took the tracer its time.
-        let one = |(_, ours): &&(Step, Step)| (ours.way, ours.at) == (Way::Out, first.at);
-        let steps = 1 + self.done.iter().rev().take_while(one).count() as u64;
-        if !self.is_alike(theirs, begin) || begin.at.saturating_sub(since) > steps * TRACER {
-            return false;
-        }
-        let parent = if first.way == Way::In { self.our_parent(first.call) } else { Some(first.call) };
-        self.put_in(interrupt.clone(), parent);
-        self.steps[self.at..interrupt.end].rotate_left(before);
-        true
+    /// Whether a step of ours may come, with those that wait: it is in an interrupt that they wait for, or in another
+    /// one that came before the tracer was done. (Or it is one step with them: it is held as well.)
+    fn may_come(&self, ours: Step) -> bool {
+        let task = self.ours.calls[ours.call].task;
+        self.held.iter().filter(|held| self.ours.calls[held.step.call].task == task).all(|held| {
+            match self.interrupt_in(held.step.call, ours.call) {
+                Some(interrupt) => {
+                    interrupt == held.interrupt
+                        || ours.at.saturating_sub(held.seen) <= self.time_of_tracer(held.step)
+                }
+                None => are_one(held.step, ours),
+            }
+        })
+    }
+
+    /// An interrupt came while the guest's tracer was at work for a step of ours, our next one: the step waits.
+    fn interrupted(&self, ours: Step) -> Option<Held> {
+        let task = self.ours.calls[ours.call].task;
+        let last = ours.at + self.time_of_tracer(ours);
+        let mut behind = self.steps[self.at + 1..].iter().take_while(|step| step.at <= last);
+        let next = behind.find(|step| self.ours.calls[step.call].task == task && !are_one(ours, **step))?;
+        let interrupt = self.interrupt_in(ours.call, next.call)?;
+        Some(Held { step: ours, interrupt, seen: ours.at })
+    }
+
+    /// Instructions that the guest's tracer is at work for a step, at most: of returns that are one step of ours,
+    /// each that is done took it its time.
+    fn time_of_tracer(&self, ours: Step) -> u64 {
+        let before = self.done.iter().rev().take_while(|(_, step)| are_one(*step, ours)).count();
+        TRACER * (1 + before as u64)
     }
 
     /// A function that had jumped to one that is not probed returns where it was called, and so after the guest's
-    /// tracer was at work: interrupts that came between come behind it.
-    fn move_return(&mut self, theirs: Step) -> bool {
-        let Some(&call) = self.pairs.get(&theirs.call).filter(|_| theirs.way == Way::Out) else {
-            return false;
-        };
-        let here = self.ours.calls[call].interrupt;
-        let within = |step: &&Step| {
-            self.outwards(self.interrupt(step)).any(|i| self.ours.interrupts.get(&i) == Some(&here))
-        };
-        let len = self.steps[self.at..].iter().take_while(within).count();
-        let interrupts = self.at..self.at + len;
-        let Some(back) = self.steps.get(interrupts.end) else { return false };
-        let last = interrupts.clone().next_back().map(|last| self.steps[last].at);
-        if (back.way, back.call) != (Way::Out, call) || last.is_none_or(|last| back.at - last > TRACER) {
-            return false;
+    /// tracer was at work: interrupts that came between come behind it. Where it is in our steps.
+    fn return_behind(&mut self, theirs: Step) -> Option<usize> {
+        let call = *self.pairs.get(&theirs.call).filter(|_| theirs.way == Way::Out)?;
+        let task = self.ours.calls[call].task;
+        let of_it =
+            |at: &usize| self.ours.calls[self.steps[*at].call].task == task && !self.early.contains(at);
+        let is_within = |at: &usize| self.interrupt_in(call, self.steps[*at].call).is_some();
+        let mut interrupts = (self.at..self.steps.len()).filter(of_it);
+        let first = interrupts.next().filter(|first| *first == self.at && is_within(first))?;
+        let mut last = first;
+        let back = interrupts.find(|at| {
+            let within = is_within(at);
+            last = if within { *at } else { last };
+            !within
+        })?;
+        let step = self.steps[back];
+        // Behind the interrupt the tracer was at work for the interrupt's last step as well.
+        if (step.way, step.call) != (Way::Out, call) || step.at - self.steps[last].at > 2 * TRACER {
+            return None;
         }
         // Past one return only, or those of functions that had jumped to one another.
-        let first = self.interrupt(&self.steps[interrupts.start]);
-        if *self.returns.entry(first).or_insert(back.at) != back.at {
-            return false;
-        }
-        self.put_in(interrupts.clone(), self.our_parent(call));
-        self.steps[interrupts.start..=interrupts.end].rotate_right(1);
-        true
+        let first = self.ours.calls[self.steps[first].call].interrupt;
+        (*self.returns.entry(first).or_insert(step.at) == step.at).then_some(back)
     }
 
-    /// The outermost calls of interrupts are in another call.
-    fn put_in(&mut self, interrupts: Range<usize>, parent: Option<usize>) {
-        let inside: FxHashSet<_> = self.steps[interrupts].iter().map(|step| step.call).collect();
-        for call in &inside {
-            if self.our_parent(*call).is_none_or(|parent| !inside.contains(&parent)) {
-                self.parents.insert(*call, parent);
-                self.moved.extend(self.ours.calls[*call].interrupt);
-            }
-        }
+    /// The interrupt that came in what a call is in, and that another one is in, of the same task.
+    fn interrupt_in(&self, call: usize, other: usize) -> Option<usize> {
+        let (call, other) = (&self.ours.calls[call], &self.ours.calls[other]);
+        let mut outwards =
+            std::iter::successors(other.interrupt, |i| self.ours.interrupts.get(i).copied().flatten());
+        outwards.find(|i| call.task == other.task && self.ours.interrupts.get(i) == Some(&call.interrupt))
     }
+}
 
-    /// Steps up to the next interrupt, and steps in it; if the steps before it are one for the guest's tracer.
-    fn interrupt_behind(&self) -> Option<(usize, usize)> {
-        let steps = &self.steps[self.at..];
-        let first = steps.first()?;
-        let one = |step: &&Step| first.way == Way::Out && (step.way, step.at) == (Way::Out, first.at);
-        let before = 1 + steps[1..].iter().take_while(one).count();
-        let (here, there) = (self.interrupt(first), self.interrupt(steps.get(before)?));
-        let interrupt = self.outwards(there).find(|i| self.ours.interrupts.get(i) == Some(&here))?;
-        let inside = |step: &&Step| self.outwards(self.interrupt(step)).any(|i| i == interrupt);
-        Some((before, steps[before..].iter().take_while(inside).count()))
-    }
-
-    fn interrupt(&self, step: &Step) -> Option<usize> {
-        self.ours.calls[step.call].interrupt
-    }
-
-    /// An interrupt, the one that it came in, and so on.
-    fn outwards(&self, interrupt: Option<usize>) -> impl Iterator<Item = usize> {
-        std::iter::successors(interrupt, |i| self.ours.interrupts.get(i).copied().flatten())
-    }
+/// Returns of functions that had jumped to one another are one step of ours.
+fn are_one(one: Step, other: Step) -> bool {
+    (one.way, other.way, one.at) == (Way::Out, Way::Out, other.at)
 }
