@@ -15,7 +15,8 @@
 //! witness   irq { }  f {  g { } }
 //! ```
 //!
-//! Such an interrupt is moved, and counted.
+//! Such an interrupt is moved, and counted; what it leads to may be other tasks' steps, until its own task runs again.
+//! So is the scheduler, if the guest's tracer calls it when it is done.
 
 mod walk;
 

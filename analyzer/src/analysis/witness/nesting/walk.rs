@@ -171,24 +171,34 @@ impl<'a> Walk<'a> {
         parent.filter(|parent| self.ours.calls[*parent].entered >= self.start)
     }
 
-    fn parent_now(&self, call: usize) -> Option<usize> {
-        let parent = self.ours.calls[call].parent;
+    fn parent_now(&self, mut call: usize) -> Option<usize> {
+        loop {
+            let parent = self.ours.calls[call].parent;
+            let Some(held) = self.interrupts(call, parent) else {
+                // What has returned already is nobody's caller.
+                return std::iter::successors(parent, |parent| self.our_parent(*parent))
+                    .find(|parent| !self.returned.contains(parent));
+            };
+            if held.way == Way::Out {
+                return Some(held.call);
+            }
+            call = held.call;
+        }
+    }
+
+    /// The step that waits for the interrupt of a call, if it is the outermost in it; of functions that return
+    /// together the innermost.
+    fn interrupts(&self, call: usize, parent: Option<usize>) -> Option<Step> {
         let comes_in = |held: &&Held| {
             let interrupt = self.interrupt_in(held.step.call, call);
             interrupt.is_some() && parent.is_none_or(|p| self.interrupt_in(held.step.call, p) != interrupt)
         };
-        let Some(held) = self.held.iter().rev().find(comes_in) else {
-            // What has returned already is nobody's caller.
-            return std::iter::successors(parent, |parent| self.our_parent(*parent))
-                .find(|parent| !self.returned.contains(parent));
-        };
-        // Of functions that return together the innermost is first.
         let context = |held: &Held| {
             let call = &self.ours.calls[held.step.call];
             (call.task, call.interrupt)
         };
-        let first = self.held.iter().find(|other| context(other) == context(held)).unwrap_or(held).step;
-        if first.way == Way::Out { Some(first.call) } else { self.our_parent(first.call) }
+        let here = context(self.held.iter().rev().find(comes_in)?);
+        self.held.iter().find(|held| context(held) == here).map(|held| held.step)
     }
 
     /// How many calls one of the witness is in.
