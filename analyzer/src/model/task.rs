@@ -1,5 +1,6 @@
 //! Tasks of the guest.
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// `task_struct.comm`: up to 16 bytes, ended by a zero.
@@ -24,6 +25,17 @@ impl Comm {
         Self(bytes)
     }
 
+    /// As text. A name is the guest's to choose: nothing in it drives a terminal.
+    #[must_use]
+    pub fn text(&self) -> Cow<'_, str> {
+        let length = self.0.iter().position(|b| *b == 0).unwrap_or(self.0.len());
+        let text = String::from_utf8_lossy(&self.0[..length]);
+        match text.contains(char::is_control) {
+            false => text,
+            true => text.replace(char::is_control, "?").into(),
+        }
+    }
+
     /// The two words of a task event.
     #[must_use]
     pub fn words(self) -> (u64, u64) {
@@ -34,13 +46,7 @@ impl Comm {
 
 impl fmt::Display for Comm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let length = self.0.iter().position(|b| *b == 0).unwrap_or(self.0.len());
-        let text = String::from_utf8_lossy(&self.0[..length]);
-        // A name is the guest's to choose: nothing in it may drive the terminal.
-        match text.contains(char::is_control) {
-            false => f.pad(&text),
-            true => f.pad(&text.replace(char::is_control, "?")),
-        }
+        f.pad(&self.text())
     }
 }
 

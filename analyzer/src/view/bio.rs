@@ -1,7 +1,7 @@
 //! One bio: its stages, then everything that happened to it.
 
 use super::cause;
-use super::events::{name, source, to_json, words};
+use super::events::{put_what, to_json};
 use super::json;
 use super::text::{self, Align, Style, Table};
 use crate::analysis::timeline::Timeline;
@@ -118,6 +118,7 @@ fn events(out: &mut dyn Write, timeline: &Timeline, style: Style) -> io::Result<
     let line = "clock, µs since Q, instructions since the event before, level, function";
     writeln!(out, "  {}", style.faint(line))?;
     let (bio, time) = (&timeline.bio, &timeline.time);
+    let mut what = String::new();
     let mut before = timeline.events.first().map_or(0, |event| event.clock);
     for event in &timeline.events {
         let since = match time.ns(bio.queued()).zip(time.ns(event.clock)) {
@@ -126,15 +127,10 @@ fn events(out: &mut dyn Write, timeline: &Timeline, style: Style) -> io::Result<
             None => "-".into(),
         };
         let delta = format!("+{}", text::grouped(event.clock.saturating_sub(before)));
-        writeln!(
-            out,
-            "  {:>13} {since:>10} {delta:>11} {:<7} {}{}{}",
-            event.clock,
-            event.level.name(),
-            style.heading(&name(event)),
-            words(event),
-            style.faint(&source(event))
-        )?;
+        what.clear();
+        put_what(&mut what, event, style);
+        let level = event.level.name();
+        writeln!(out, "  {:>13} {since:>10} {delta:>11} {level:<7} {what}", event.clock)?;
         before = event.clock;
     }
     Ok(())

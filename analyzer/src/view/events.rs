@@ -1,12 +1,11 @@
 //! The raw stream, an event per line.
 
 use super::json;
-use super::text::{Plain, Style};
-use crate::analysis::describe::{Described, Word};
+use super::text::{Style, put_plain};
+use crate::analysis::describe::Described;
 use crate::model::TimeMap;
 use iotrace_schemas::definition::At;
 use serde_json::{Value, json as object};
-use std::fmt::{self, Display, Formatter, Write as _};
 use std::io::{self, Write};
 
 /// Puts an event as a line of text. Most of it is numbers in columns: they are put there without a format string,
@@ -22,7 +21,7 @@ pub fn put_line(line: &mut String, event: &Described<'_>, time: &TimeMap, style:
             line.push('.');
             put_number(line, ns % 1_000_000_000, 9, '0');
         }
-        None => put(line, format_args!("{:>15}", "-")),
+        None => line.push_str("              -"),
     }
     line.push(' ');
     put_number(line, event.vcpu.into(), 1, ' ');
@@ -30,17 +29,40 @@ pub fn put_line(line: &mut String, event: &Described<'_>, time: &TimeMap, style:
     put_column(line, 7, |line| line.push_str(event.level.name()));
     line.push(' ');
     put_column(line, 20, |line| {
-        put(line, format_args!("{}/", event.task.comm));
+        line.push_str(&event.task.comm.text());
+        line.push('/');
         put_number(line, event.task.pid.into(), 1, ' ');
     });
-    let (name, source) = (style.heading(name(event)), style.faint(source(event)));
-    put(line, format_args!(" {name}{}{source}\n", words(event)));
+    line.push(' ');
+    put_what(line, event, style);
+    line.push('\n');
 }
 
-/// Puts what is formatted.
-fn put(line: &mut String, text: fmt::Arguments<'_>) {
-    // Only an allocation can fail, and that ends the program.
-    let _ = line.write_fmt(text);
+/// Puts what an event is, a call, a return, or a kind; its words, each with its name; its source file and line, if
+/// known.
+pub fn put_what(line: &mut String, event: &Described<'_>, style: Style) {
+    style.put_heading(line, |line| {
+        put_plain(line, &event.name);
+        line.push_str(match event.at {
+            Some(At::Entry) => "()",
+            Some(At::Exit) => " returns",
+            Some(At::Inlined) => " (inlined)",
+            None => "",
+        });
+    });
+    for word in &event.words {
+        line.push(' ');
+        put_plain(line, &word.name);
+        line.push('=');
+        put_plain(line, &word.text);
+    }
+    style.put_faint(line, |line| {
+        let Some((file, number)) = &event.source else { return };
+        line.push_str("  ");
+        put_plain(line, file);
+        line.push(':');
+        put_number(line, (*number).into(), 1, ' ');
+    });
 }
 
 /// Puts a number at the right of so many columns.
@@ -60,66 +82,10 @@ fn put_column(line: &mut String, width: usize, put: impl FnOnce(&mut String)) {
     (taken..width).for_each(|_| line.push(' '));
 }
 
-/// Name of the event: a call, a return, or a kind.
-pub fn name<'a>(event: &'a Described<'_>) -> Name<'a> {
-    Name(&event.name, event.at)
-}
-
-/// The words, each with its name.
-pub fn words<'a>(event: &'a Described<'_>) -> Words<'a> {
-    Words(&event.words)
-}
-
-/// Source file and line, if known.
-pub fn source<'a>(event: &'a Described<'_>) -> Source<'a> {
-    Source(event.source.as_ref().map(|(file, line)| (&**file, *line)))
-}
-
-/// Name of an event, to be printed.
-#[must_use]
-pub struct Name<'a>(&'a str, Option<At>);
-
-impl Display for Name<'_> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let behind = match self.1 {
-            Some(At::Entry) => "()",
-            Some(At::Exit) => " returns",
-            Some(At::Inlined) => " (inlined)",
-            None => "",
-        };
-        Plain(self.0).fmt(f)?;
-        f.write_str(behind)
-    }
-}
-
-/// Words of an event, to be printed.
-#[must_use]
-pub struct Words<'a>(&'a [Word<'a>]);
-
-impl Display for Words<'_> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|word| {
-            f.write_str(" ")?;
-            Plain(&word.name).fmt(f)?;
-            f.write_str("=")?;
-            Plain(&word.text).fmt(f)
-        })
-    }
-}
-
-/// Where the source of an event is, to be printed.
-#[must_use]
-pub struct Source<'a>(Option<(&'a str, u32)>);
-
-impl Display for Source<'_> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        self.0.map_or(Ok(()), |(file, line)| write!(f, "  {}:{line}", Plain(file)))
-    }
-}
-
 /// Puts an event as JSON, with what separates it from the one before.
 pub fn put_json(text: &mut String, event: &Described<'_>, time: &TimeMap) {
-    put(text, format_args!("{SEPARATOR}{}", to_json(event, time)));
+    text.push_str(SEPARATOR);
+    text.push_str(&to_json(event, time).to_string());
 }
 
 const SEPARATOR: &str = ",\n";

@@ -2,8 +2,11 @@
 
 use crate::analysis::Warning;
 use crate::model::{TimeMap, major_minor};
-use std::fmt::{self, Display, Formatter, Write as _};
+use std::fmt::{self, Display, Formatter};
 use std::io::{self, Write};
+
+/// Ends a colour (ECMA-48, 8.3.117).
+const RESET: &str = "\x1b[0m";
 
 /// Colours, if the output is a terminal that wants them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -28,6 +31,26 @@ impl Style {
         self.painted("33", what)
     }
 
+    /// Puts a heading.
+    pub fn put_heading(self, line: &mut String, put: impl FnOnce(&mut String)) {
+        self.put_painted("1", line, put);
+    }
+
+    /// Puts something of little weight.
+    pub fn put_faint(self, line: &mut String, put: impl FnOnce(&mut String)) {
+        self.put_painted("2", line, put);
+    }
+
+    fn put_painted(self, code: &'static str, line: &mut String, put: impl FnOnce(&mut String)) {
+        if self.colour {
+            line.extend(["\x1b[", code, "m"]);
+        }
+        put(line);
+        if self.colour {
+            line.push_str(RESET);
+        }
+    }
+
     fn painted<T: Display>(self, code: &'static str, what: T) -> Painted<T> {
         Painted { code: self.colour.then_some(code), what }
     }
@@ -45,7 +68,7 @@ pub struct Painted<T> {
 impl<T: Display> Display for Painted<T> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self.code {
-            Some(code) => write!(f, "\x1b[{code}m{}\x1b[0m", self.what),
+            Some(code) => write!(f, "\x1b[{code}m{}{RESET}", self.what),
             None => self.what.fmt(f),
         }
     }
@@ -235,21 +258,19 @@ pub fn device(dev: u64) -> String {
 /// Text of a trace, which may drive no terminal.
 #[must_use]
 pub fn plain(text: &str) -> String {
-    Plain(text).to_string()
+    let mut plain = String::with_capacity(text.len());
+    put_plain(&mut plain, text);
+    plain
 }
 
-/// Text of a trace, to be printed so that it drives no terminal.
-#[derive(Debug, Clone, Copy)]
-pub struct Plain<'a>(pub &'a str);
-
-impl Display for Plain<'_> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        // All of them are looked at, since that is done many at once.
-        let harmless = |byte: u8| (b' '..=b'~').contains(&byte);
-        if self.0.bytes().fold(true, |all, byte| all & harmless(byte)) && !self.0.ends_with(' ') {
-            return f.write_str(self.0);
-        }
-        self.0.trim_end().chars().try_for_each(|c| f.write_char(if c.is_control() { '?' } else { c }))
+/// Puts text of a trace so that it drives no terminal.
+pub fn put_plain(line: &mut String, text: &str) {
+    // All of them are looked at, since that is done many at once.
+    let harmless = |byte: u8| (b' '..=b'~').contains(&byte);
+    if text.bytes().fold(true, |all, byte| all & harmless(byte)) && !text.ends_with(' ') {
+        line.push_str(text);
+    } else {
+        line.extend(text.trim_end().chars().map(|c| if c.is_control() { '?' } else { c }));
     }
 }
 
