@@ -182,15 +182,21 @@ fn beginning(theirs: &Side, ours: &Side, begin: u64) -> (usize, usize) {
         few if few < GLANCED / 2 => few,
         _ => walk(skip, start, JUDGED),
     };
-    let alike = |skip: usize, start: &usize| {
-        let (a, b) = (theirs.steps[skip], ours.steps[*start]);
+    let alike = |skip: usize, start: usize| {
+        let (a, b) = (theirs.steps[skip], ours.steps[start]);
         let (x, y) = (&theirs.calls[a.call], &ours.calls[b.call]);
         (a.way, b.way) == (Way::In, Way::In) && (x.function, x.task) == (y.function, y.task)
     };
+    // Or it began with an interrupt that came while it was at work for the step before.
+    let after = |skip: usize, start: usize| {
+        ours.steps[start].way == Way::In && start + 1 < ours.steps.len() && alike(skip, start + 1)
+    };
+    let begins = |skip: usize, start: &usize| alike(skip, *start) || after(skip, *start);
     let skips = 0..SKIPPED.min(theirs.steps.len());
     // The first step behind the mark at the latest, and that only if nothing of the witness comes before it.
     let starts = |skip| 0..ours.steps.len().min(last + usize::from(skip == 0));
-    let all = skips.flat_map(|skip| starts(skip).filter(move |at| alike(skip, at)).map(move |at| (skip, at)));
+    let all =
+        skips.flat_map(|skip| starts(skip).filter(move |at| begins(skip, at)).map(move |at| (skip, at)));
     // The longest; of several the one that leaves out least, and then the last.
     let best = all.max_by_key(|(skip, start)| (judge(*skip, *start), SKIPPED - skip, *start));
     best.unwrap_or((0, last))

@@ -211,6 +211,14 @@ fn an_interrupt_may_come_when_what_was_open_at_the_beginning_returns() {
 }
 
 #[test]
+fn the_witness_may_begin_with_an_interrupt_that_came_during_its_tracing() {
+    let ours = side("h k f [ irq handler /handler /irq ] g /g /f /k");
+    let theirs = "irq handler /handler /irq f g /g /f";
+    let nesting = compared(theirs, &ours, Some((75, 105)));
+    assert_eq!((nesting.difference, nesting.calls, nesting.left_out_before), (None, 4, 0));
+}
+
+#[test]
 fn what_waits_comes_before_the_next_step_of_its_task() {
     let ours = side("h f /f [ irq /irq ] g /g /h");
     let (theirs, ours) = shown(&compared("h f irq /irq g /g /f /h", &ours, ANCHORED));
