@@ -38,6 +38,8 @@ pub struct Places {
     jumpers: FxHashSet<u64>,
     /// What functions call in order to call through a pointer.
     call_thunks: FxHashSet<u64>,
+    /// Code that calls some of the functions through pointers, and whose own returns are not recorded.
+    callers: BTreeMap<u64, Range<()>>,
     /// Where the kernel is entered and left: an IRET elsewhere only serializes the processor.
     entry_text: std::ops::Range<u64>,
     /// Sites of instructions that may access devices, by address: blocks are translated more than once.
@@ -78,6 +80,11 @@ impl Places {
             self.jumpers.extend(found.into_iter().map(|(start, _)| start));
             rest = others;
         }
+    }
+
+    /// Functions that call some of those whose returns are recorded through pointers.
+    pub fn add_callers(&mut self, functions: impl Iterator<Item = std::ops::Range<u64>>) {
+        self.callers.extend(functions.map(|f| (f.start, Range { end: f.end, what: () })));
     }
 
     /// The code through which the kernel is entered and left.
@@ -295,13 +302,15 @@ impl Places {
 
 impl Places {
     /// Whether the bytes before `address` are a call of a probed function that may end in a jump, or a call through a
-    /// pointer in a probed function. What is no call and looks like one does no harm: no open call returns there.
+    /// pointer in a probed function or a known caller. What is no call and looks like one does no harm: no open call
+    /// returns there.
     fn follows_call(&self, address: u64, cpu: &Cpu) -> bool {
         let mut before = [0; LONGEST_CALL];
         if !cpu.read(address.wrapping_sub(LONGEST_CALL as u64), &mut before) {
             return false;
         }
-        let probed = || at(&self.code, address.wrapping_sub(1)).is_some();
+        let before_it = address.wrapping_sub(1);
+        let probed = || at(&self.code, before_it).or_else(|| at(&self.callers, before_it)).is_some();
         match call_before(&before, address) {
             Some(Callee::Address(target)) => {
                 self.leaving.contains(&target)

@@ -6,6 +6,7 @@
 //! return on another one; without locks.
 
 use crate::site::Exit;
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// Calls that can be open at the same time, more or less: some per task.
@@ -74,6 +75,15 @@ impl Pending {
         })
     }
 
+    /// Forgets the open calls on a stack: those of a task that is gone, which never returned from them.
+    pub fn forget(&self, stack: Range<u64>) {
+        let range = stack.start & ADDRESS..stack.end & ADDRESS;
+        let calls = self.slots.iter().map(|slot| (slot, slot.load(Ordering::Relaxed)));
+        for (slot, _) in calls.filter(|(_, call)| *call != 0 && range.contains(&(call & ADDRESS))) {
+            slot.store(0, Ordering::Relaxed);
+        }
+    }
+
     /// Forgets all open calls: they were not followed, and may have returned.
     pub fn clear(&self) {
         self.slots.iter().for_each(|slot| slot.store(0, Ordering::Relaxed));
@@ -115,6 +125,19 @@ mod tests {
         assert_eq!(pending.leave(stack - 8), None);
         assert_eq!(pending.leave(stack), Some(Exit { renames: true, ..exit(71) }));
         assert_eq!(pending.leave(stack), None);
+    }
+
+    #[test]
+    fn a_new_task_has_none_of_the_calls_that_were_open_on_its_stack() {
+        let pending = Pending::new();
+        let (stack, size) = (0xffff_c900_0001_0000, 0x4000);
+        let inside = [stack, stack + 0x1f80, stack + size - 8];
+        let outside = [stack - 8, stack + size];
+        inside.iter().chain(&outside).for_each(|at| pending.enter(*at, exit(70)));
+        pending.forget(stack..stack + size);
+        assert!(
+            inside.iter().all(|at| !pending.is_open(*at)) && outside.iter().all(|at| pending.is_open(*at))
+        );
     }
 
     #[test]

@@ -27,6 +27,9 @@ use std::sync::{Arc, Mutex};
 /// kernel images is a try, and the kernel is there with the first.
 const TRIES: u8 = 20;
 
+/// Bytes of a task's stack: `THREAD_SIZE`, arch/x86/include/asm/page_64_types.h. (A kernel with KASAN has twice that.)
+const THREAD_SIZE: u64 = 16 << 10;
+
 /// The tracer of this QEMU.
 struct Tracer {
     args: Args,
@@ -267,10 +270,14 @@ impl Tracer {
             Action::ModuleLoad => self.module_loaded(cpu, clock),
             Action::ModuleUnload => self.module_unloaded(cpu, clock),
             // After the record of this entry, which still has the task under its old name.
-            Action::TaskRename => {
+            Action::TaskBegin | Action::TaskRename => {
                 let task = cpu.register(Register::RDI);
                 self.renaming.store(task, Ordering::Relaxed);
                 self.met.forget_task(task);
+                let stack = self.profile.context.stack.as_ref().filter(|_| entry.action == Action::TaskBegin);
+                if let Some(stack) = stack.and_then(|stack| guest::follow(stack, task, cpu)) {
+                    self.pending.forget(stack..stack.saturating_add(THREAD_SIZE));
+                }
             }
             Action::PowerOff => self.power_off(cpu, clock),
             // Done before the clock was read.

@@ -88,6 +88,7 @@ struct File {
     context: Option<Context>,
     mmio: Vec<Mmio>,
     constants: Vec<String>,
+    callers: Vec<String>,
 }
 
 /// A checked catalog.
@@ -105,6 +106,8 @@ pub struct Catalog {
     pub mmio: Vec<Mmio>,
     /// Enumerators whose values a reader of the trace needs.
     pub constants: Vec<String>,
+    /// Functions of the image that are no part of the path and call some of it through pointers.
+    pub callers: Vec<String>,
 }
 
 /// A kind of kernel object and what can be read of it.
@@ -174,7 +177,7 @@ pub struct Function {
     /// records one event for each, with the object in the argument's place.
     pub each: String,
     /// What the plugin does itself when the function is entered: `module-load`, `module-unload`,
-    /// `task-rename`, `power-off`, `fault`.
+    /// `task-begin`, `task-rename`, `power-off`, `fault`.
     pub action: String,
 }
 
@@ -295,6 +298,7 @@ impl Catalog {
         self.context = parsed.context.unwrap_or(std::mem::take(&mut self.context));
         self.mmio.extend(parsed.mmio);
         self.constants.extend(parsed.constants);
+        self.callers.extend(parsed.callers);
         Ok(())
     }
 
@@ -342,7 +346,8 @@ impl Catalog {
 
 /// What can be checked of a function without the rest of the catalog.
 fn check_function(function: &Function) -> Result<(), String> {
-    const ACTIONS: &[&str] = &["", "module-load", "module-unload", "task-rename", "power-off", "fault"];
+    const ACTIONS: &[&str] =
+        &["", "module-load", "module-unload", "task-begin", "task-rename", "power-off", "fault"];
     if function.name.is_empty() {
         return Err("it has no name".into());
     }

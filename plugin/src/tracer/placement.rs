@@ -78,6 +78,7 @@ impl Placement {
             self.place_others(others::functions(symbols), None, places, cpu);
         }
         places.add_jumpers(&Vec::from_iter(profile.jumpers.iter().map(range)), cpu);
+        places.add_callers(profile.callers.iter().map(range));
         definitions
     }
 
@@ -102,6 +103,8 @@ impl Placement {
         if capture.mode == Mode::Full {
             self.place_others(others::functions(module.functions.iter()), name, places, cpu);
         }
+        let code = module.functions.iter().map(|f| f.addr..f.addr.saturating_add(f.size));
+        places.add_jumpers(&Vec::from_iter(code), cpu);
         let id = self.modules.len() as u32;
         let entries = definitions.iter().filter(|d| matches!(d, Definition::Probe(p) if p.at == At::Entry));
         let probes = entries.count() as u32;
@@ -273,7 +276,7 @@ impl Placement {
             kind,
             value: exit.value.is_some(),
             always,
-            renames: function.action == Action::TaskRename,
+            renames: [Action::TaskBegin, Action::TaskRename].contains(&function.action),
         });
         let begins = capture.from.as_ref().filter(|_| kind.is_some()).and_then(|from| from.tests(function));
         let (action, next) = (function.action, next_task(function));

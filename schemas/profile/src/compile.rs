@@ -75,6 +75,7 @@ pub fn compile(catalog: &Catalog, sources: &Sources) -> Result<Profile, CompileE
         devices: catalog.devices.iter().map(device).collect(),
         symbols: code_symbols(&kernel),
         thunks: thunks(&kernel),
+        callers: callers(catalog, &kernel),
         ..Profile::default()
     };
     let ground = functions::Ground::new(&kernel, &modules, sources.lines)?;
@@ -97,6 +98,11 @@ fn thunks(kernel: &Kernel) -> Thunks {
         returns: named(|name| name.ends_with("_return_thunk")),
         calls: named(|name| name.starts_with("__x86_indirect_")),
     }
+}
+
+fn callers(catalog: &Catalog, kernel: &Kernel) -> Vec<std::ops::Range<u64>> {
+    let named = kernel.symbols().iter().filter(|s| catalog.callers.iter().any(|name| name == s.name));
+    named.map(|symbol| symbol.addr..symbol.addr + symbol.size).collect()
 }
 
 fn open_modules(sources: &Sources, kernel: &Kernel) -> Result<Vec<ModuleFile>, CompileError> {
@@ -150,6 +156,7 @@ fn context(catalog: &Catalog, kernel: &Kernel) -> Context {
         tgid: task("tgid"),
         comm: task("comm"),
         mm: task("mm"),
+        stack: task("stack"),
     }
 }
 

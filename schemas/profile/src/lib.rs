@@ -55,6 +55,8 @@ pub struct Profile {
     pub thunks: Thunks,
     /// Functions of the image that end in a jump to one of those: that one returns behind the call of this one.
     pub jumpers: Vec<Range<u64>>,
+    /// Functions of the image that call some of those through pointers.
+    pub callers: Vec<Range<u64>>,
     /// Where in the source the calls of the image are, by the address behind the call.
     pub sites: Vec<(u64, Vec<SiteFrame>)>,
     /// The same of modules: by module, function and offset in it.
@@ -116,6 +118,8 @@ pub struct Context {
     pub comm: Option<Access>,
     /// A task's memory; null for a thread of the kernel.
     pub mm: Option<Access>,
+    /// Lowest address of a task's stack.
+    pub stack: Option<Access>,
 }
 
 impl Context {
@@ -216,7 +220,9 @@ pub enum Action {
     ModuleLoad,
     /// A module goes away.
     ModuleUnload,
-    /// A task's name or number is new.
+    /// A task is new: its name and number, and its stack, which may have been another's. It is the first argument.
+    TaskBegin,
+    /// A task's name is new. The task is the first argument.
     TaskRename,
     /// The guest stops.
     PowerOff,

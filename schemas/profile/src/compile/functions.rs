@@ -315,6 +315,7 @@ fn action(name: &str) -> Action {
     match name {
         "module-load" => Action::ModuleLoad,
         "module-unload" => Action::ModuleUnload,
+        "task-begin" => Action::TaskBegin,
         "task-rename" => Action::TaskRename,
         "power-off" => Action::PowerOff,
         "fault" => Action::Fault,
