@@ -168,7 +168,7 @@ pub fn replay(recording: &Path, name: &str, arguments: &[&str]) -> PathBuf {
 }
 
 /// Every call of the workload is accounted for by its return or by a reason, every bio by what it goes back to;
-/// what is left over is at most one event in a hundred.
+/// what is left over is at most one event in ten thousand.
 ///
 /// # Panics
 /// If it is more.
@@ -179,7 +179,7 @@ pub fn accounted_for(trace: &Path) {
     let number = |name: &str| account[name].as_u64().unwrap_or_else(|| panic!("no {name} in {account}"));
     println!("{}: {account}", trace.display());
     assert!(number("events") > 100 && number("causeless_bios") == 0, "{account}");
-    assert!(number("left_over") * 100 <= number("events"), "{account}");
+    assert!(number("left_over") * 10_000 <= number("events"), "{account}");
 }
 
 /// Every bio and request that the tracepoints saw is in the trace, and none besides.
