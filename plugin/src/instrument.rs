@@ -159,6 +159,7 @@ impl Places {
         self.entries.retain(|address, _| !(start..end).contains(address));
         self.code.retain(|address, _| !(start..end).contains(address));
         self.leaving.retain(|address| !(start..end).contains(address));
+        self.jumpers.retain(|address| !(start..end).contains(address));
         self.devices.retain(|address, _| !(start..end).contains(address));
         self.device_sites.retain(|address, _| !(start..end).contains(address));
     }
