@@ -265,9 +265,10 @@ impl<'a> Walk<'a> {
         let task = self.ours.calls[ours.call].task;
         self.held.iter().filter(|held| self.ours.calls[held.step.call].task == task).all(|held| {
             match self.interrupt_in(held.step.call, ours.call) {
+                // Behind an interrupt the tracer was at work for the interrupt's last step as well.
                 Some(interrupt) => {
-                    interrupt == held.interrupt
-                        || ours.at.saturating_sub(held.seen) <= self.time_of_tracer(held.step)
+                    let time = TRACER + self.time_of_tracer(held.step);
+                    interrupt == held.interrupt || ours.at.saturating_sub(held.seen) <= time
                 }
                 None => are_one(held.step, ours),
             }
