@@ -278,7 +278,7 @@ impl<'a> Walk<'a> {
     /// An interrupt came while the guest's tracer was at work for a step of ours, our next one: the step waits.
     fn interrupted(&self, ours: Step) -> Option<Held> {
         let task = self.ours.calls[ours.call].task;
-        let last = ours.at + self.time_of_tracer(ours);
+        let last = ours.at.saturating_add(self.time_of_tracer(ours));
         let mut behind = self.steps[self.at + 1..].iter().take_while(|step| step.at <= last);
         let next = behind.find(|step| self.ours.calls[step.call].task == task && !are_one(ours, **step))?;
         let interrupt = self.interrupt_in(ours.call, next.call)?;
@@ -310,7 +310,8 @@ impl<'a> Walk<'a> {
         })?;
         let step = self.steps[back];
         // Behind the interrupt the tracer was at work for the interrupt's last step as well.
-        if (step.way, step.call) != (Way::Out, call) || step.at - self.steps[last].at > 2 * TRACER {
+        let since = step.at.saturating_sub(self.steps[last].at);
+        if (step.way, step.call) != (Way::Out, call) || since > 2 * TRACER {
             return None;
         }
         // Past one return only, or those of functions that had jumped to one another.
