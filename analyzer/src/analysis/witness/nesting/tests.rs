@@ -154,6 +154,9 @@ fn interrupts_during_the_guests_tracing_of_returns_are_moved() {
 fn the_guests_tracer_takes_its_time_for_each_of_several_returns_that_are_one() {
     let two = side("h f g /g //f @2500 [ irq /irq ] /h");
     assert_eq!(compared("h f g /g irq /irq /f /h", &two, ANCHORED).difference, None);
+    // However long an interrupt between them takes.
+    let long = side("h f g /g //f [ irq @6000 /irq ] [ irq /irq ] /h");
+    assert_eq!(compared("h f g irq /irq /g irq /irq /f /h", &long, Some((15, 9000))).difference, None);
     let one = side("h f /f @2500 [ irq /irq ] /h");
     assert!(compared("h f irq /irq /f /h", &one, ANCHORED).difference.is_some());
 }
