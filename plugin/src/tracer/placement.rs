@@ -102,9 +102,10 @@ impl Placement {
         let mut definitions = self.place_all(&found, name, capture, places, cpu);
         if capture.mode == Mode::Full {
             self.place_others(others::functions(module.functions.iter()), name, places, cpu);
+        } else {
+            let code = module.functions.iter().map(|f| f.addr..f.addr.saturating_add(f.size));
+            places.add_jumpers(&Vec::from_iter(code), cpu);
         }
-        let code = module.functions.iter().map(|f| f.addr..f.addr.saturating_add(f.size));
-        places.add_jumpers(&Vec::from_iter(code), cpu);
         let id = self.modules.len() as u32;
         let entries = definitions.iter().filter(|d| matches!(d, Definition::Probe(p) if p.at == At::Entry));
         let probes = entries.count() as u32;

@@ -101,7 +101,7 @@ fn thunks(kernel: &Kernel) -> Thunks {
 }
 
 fn callers(catalog: &Catalog, kernel: &Kernel) -> Vec<std::ops::Range<u64>> {
-    let named = kernel.symbols().iter().filter(|s| catalog.callers.iter().any(|name| name == s.name));
+    let named = catalog.callers.iter().flat_map(|name| kernel.symbols().by_name(name));
     named.map(|symbol| symbol.addr..symbol.addr + symbol.size).collect()
 }
 

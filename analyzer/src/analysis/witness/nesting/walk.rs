@@ -41,8 +41,7 @@ pub struct Walk<'a> {
     their_at: usize,
     /// Steps before that which are still to come, in their order.
     held: Vec<Held>,
-    /// Steps behind that which have been: returns, and the calls that they end.
-    early: FxHashSet<usize>,
+    /// Calls whose returns are behind that, and have been.
     returned: FxHashSet<usize>,
     /// When the function returned that an interrupt was put behind.
     returns: FxHashMap<Option<usize>, u64>,
@@ -74,7 +73,6 @@ impl<'a> Walk<'a> {
             at: start,
             their_at: skip,
             held: Vec::new(),
-            early: FxHashSet::default(),
             returned: FxHashSet::default(),
             returns: FxHashMap::default(),
             pairs: FxHashMap::default(),
@@ -102,10 +100,8 @@ impl<'a> Walk<'a> {
                 return self.same(theirs, ours);
             }
             if let Some(back) = self.return_behind(theirs) {
-                let step = self.steps[back];
-                self.early.insert(back);
-                self.returned.insert(step.call);
-                return self.same(theirs, step);
+                self.returned.insert(back.call);
+                return self.same(theirs, back);
             }
             let Some(waits) = self.interrupted(ours) else { break };
             self.held.push(waits);
@@ -217,7 +213,7 @@ impl<'a> Walk<'a> {
         while let Some(&step) = self.steps.get(self.at) {
             let call = &self.ours.calls[step.call];
             let unseen = step.way == Way::Out && (call.unseen || call.entered < self.start);
-            if !unseen && !self.early.contains(&self.at) && !self.is_too_deep(step) {
+            if !unseen && !self.has_been(step) && !self.is_too_deep(step) {
                 break;
             }
             self.at += 1;
@@ -293,12 +289,13 @@ impl<'a> Walk<'a> {
     }
 
     /// A function that had jumped to one that is not probed returns where it was called, and so after the guest's
-    /// tracer was at work: interrupts that came between come behind it. Where it is in our steps.
-    fn return_behind(&mut self, theirs: Step) -> Option<usize> {
+    /// tracer was at work: interrupts that came between come behind it.
+    fn return_behind(&mut self, theirs: Step) -> Option<Step> {
         let call = *self.pairs.get(&theirs.call).filter(|_| theirs.way == Way::Out)?;
         let task = self.ours.calls[call].task;
-        let of_it =
-            |at: &usize| self.ours.calls[self.steps[*at].call].task == task && !self.early.contains(at);
+        let of_it = |at: &usize| {
+            self.ours.calls[self.steps[*at].call].task == task && !self.has_been(self.steps[*at])
+        };
         let is_within = |at: &usize| self.interrupt_in(call, self.steps[*at].call).is_some();
         let mut interrupts = (self.at..self.steps.len()).filter(of_it);
         let first = interrupts.next().filter(|first| *first == self.at && is_within(first))?;
@@ -316,7 +313,12 @@ impl<'a> Walk<'a> {
         }
         // Past one return only, or those of functions that had jumped to one another.
         let first = self.ours.calls[self.steps[first].call].interrupt;
-        (*self.returns.entry(first).or_insert(step.at) == step.at).then_some(back)
+        (*self.returns.entry(first).or_insert(step.at) == step.at).then_some(step)
+    }
+
+    /// Whether a return was put before interrupts that come before it in our steps.
+    fn has_been(&self, step: Step) -> bool {
+        step.way == Way::Out && self.returned.contains(&step.call)
     }
 
     /// The interrupt that came in what a call is in, and that another one is in, of the same task.
