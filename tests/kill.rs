@@ -2,7 +2,7 @@
 
 use iotrace_analyzer::analysis::verify::verify;
 use iotrace_analyzer::reader::Trace;
-use iotrace_tests::{analyze, built, folder, recording, succeed};
+use iotrace_tests::{analyze, built, folder, recording, script, succeed};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,21 +13,12 @@ use std::time::{Duration, Instant};
 
 /// QEMU, replaying a recording with the plugin.
 fn replaying(recorded: &Path, profile: &Path, trace: &Path) -> Child {
-    let manifest = fs::read_to_string(recorded.join("manifest.json")).expect("the recording is whole");
-    let manifest: Value = serde_json::from_str(&manifest).expect("it is JSON");
-    let text = |value: &Value| value.as_str().expect("a text").to_owned();
-    let arguments = manifest["qemu"]["replay"].as_array().expect("a list");
-    let mut qemu = Command::new(text(&manifest["qemu"]["record"][0]));
-    qemu.current_dir(recorded)
-        .args(arguments.iter().map(|argument| text(argument).replace("@CONSOLE@", "/dev/null")));
     let plugin = built("libiotrace.so");
-    qemu.arg("-plugin").arg(format!(
-        "{},kernel={},out={}",
-        plugin.display(),
-        profile.display(),
-        trace.display()
-    ));
-    qemu.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("QEMU starts")
+    let plugin = format!("{},kernel={},out={}", plugin.display(), profile.display(), trace.display());
+    let qemu = succeed(script("replay").arg(recorded).args(["--no-plugin", "--dry-run"]));
+    let mut shell = Command::new("sh");
+    shell.arg("-c").arg(format!("exec {qemu} -plugin \"$0\"")).arg(plugin).current_dir(recorded);
+    shell.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("QEMU starts")
 }
 
 /// The profile of the kernel of a recording, so that no replay has to compile it.

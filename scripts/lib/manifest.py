@@ -1,14 +1,47 @@
-"""manifest.json: what a recording is made of, and the checksums that show it is whole."""
+"""manifest.json: what a recording is made of, and the checksums that show it is whole.
+
+A recording may come from somebody else. What reaches QEMU's command line are the checked facts of its machine
+(machine.py), and the file names are names in the recording's own folder. The checksums find accidents, not malice.
+"""
 
 import hashlib
 import json
+import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from . import machine
+from .machine import Machine
 from .say import Problem
 
 NAME = "manifest.json"
-FORMAT = 1
+FORMAT = 2
+FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+# The sections of a manifest, and the facts in each with their types.
+SECTIONS: dict[str, dict[str, type]] = {
+    "kernel": {"folder": str, "release": str, "build_id": str},
+    "qemu": {"version": str},
+    "guest": {"file_system": str, "scheduler": str, "workload": str, "tick": int, "witness": bool},
+}
+# What manifests of format 1 had besides: the command line, which is not run but compared (machine.from_command).
+SECTIONS_1: dict[str, dict[str, type]] = {
+    "kernel": {**SECTIONS["kernel"], "command_line": str},
+    "qemu": {**SECTIONS["qemu"], "record": list, "replay": list},
+    "guest": {**SECTIONS["guest"], "controller": str, "disks": list},
+}
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A manifest as the scripts use it: all its facts are checked."""
+
+    kernel: dict[str, Any]
+    qemu: dict[str, Any]
+    guest: dict[str, Any]
+    machine: Machine
+    files: dict[str, dict[str, Any]]
 
 
 def sha256(path: Path) -> str:
@@ -26,30 +59,71 @@ def write(folder: Path, facts: dict[str, Any], files: list[str]) -> None:
     (folder / NAME).write_text(text)
 
 
-def read(folder: Path) -> dict[str, Any]:
+def read(folder: Path) -> Manifest:
     """A recording's manifest."""
     path = folder / NAME
     try:
-        manifest = json.loads(path.read_text())
+        text = json.loads(path.read_text())
     except FileNotFoundError:
         raise Problem(f"{folder} is not a finished recording: it has no {NAME}") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise Problem(f"reading {path}: {error}") from None
-    if manifest.get("format") != FORMAT:
-        raise Problem(f"{path} has format {manifest.get('format')}, this is made for {FORMAT}: record again")
-    return manifest
+    try:
+        return _parse(text)
+    except Problem as problem:
+        raise Problem(f"{path} is refused: {problem}. Use the recording as scripts/record wrote it, or record "
+                      "again.") from None
 
 
-def check(folder: Path, manifest: dict[str, Any]) -> None:
+def _parse(text: Any) -> Manifest:
+    found = text.get("format") if isinstance(text, dict) else None
+    if found not in (1, FORMAT) or type(found) is not int:
+        raise Problem(f"its format is {found!r}, this version reads 1 and {FORMAT}")
+    sections = SECTIONS if found == FORMAT else SECTIONS_1
+    known = {"format", "seconds", "files", *sections} | ({"machine"} if found == FORMAT else set())
+    if set(text) != known:
+        raise Problem(f"it has the sections {', '.join(map(repr, text))}, expected are {', '.join(sorted(known))}")
+    if type(text["seconds"]) not in (int, float):
+        raise Problem(f"its seconds are {text['seconds']!r}")
+    for name, facts in sections.items():
+        _check_section(name, text[name], facts)
+    described = (machine.parse(text["machine"]) if found == FORMAT
+                 else machine.from_command(text["qemu"]["replay"], text["guest"]["controller"]))
+    return Manifest(text["kernel"], text["qemu"], text["guest"], described, _files(text["files"], described))
+
+
+def _check_section(name: str, section: Any, facts: dict[str, type]) -> None:
+    if not isinstance(section, dict) or set(section) != set(facts):
+        raise Problem(f"its section {name} must have exactly {', '.join(facts)}")
+    for fact, wanted in facts.items():
+        if type(section[fact]) is not wanted:
+            raise Problem(f"its {name}.{fact} is {section[fact]!r}, expected is a value of type {wanted.__name__}")
+
+
+def _files(listing: Any, described: Machine) -> dict[str, dict[str, Any]]:
+    if not isinstance(listing, dict):
+        raise Problem("it has no list of files")
+    for name, facts in listing.items():
+        if not FILE_NAME.fullmatch(name):
+            raise Problem(f"{name!r} is not the name of a file in the recording's folder")
+        if not isinstance(facts, dict) or type(facts.get("sha256")) is not str or type(facts.get("bytes")) is not int:
+            raise Problem(f"the size or the checksum of {name} is missing")
+    missing = {"vmlinuz", "initramfs.cpio", "rr.log", "console.txt", *described.disks} - set(listing)
+    if missing:
+        raise Problem(f"no checksum is given for {', '.join(sorted(missing))}")
+    return listing
+
+
+def check(folder: Path, manifest: Manifest) -> None:
     """Refuse a recording whose files are not the ones that were recorded."""
     wrong = []
-    for name, wanted in manifest["files"].items():
+    for name, recorded in manifest.files.items():
         path = folder / name
-        if not path.is_file():
-            wrong.append(f"{name} is missing")
-        elif path.stat().st_size != wanted["bytes"]:
-            wrong.append(f"{name} has {path.stat().st_size} bytes, recorded were {wanted['bytes']}")
-        elif sha256(path) != wanted["sha256"]:
+        if path.is_symlink() or not path.is_file():
+            wrong.append(f"{name} is missing, or not a file of its own")
+        elif path.stat().st_size != recorded["bytes"]:
+            wrong.append(f"{name} has {path.stat().st_size} bytes, recorded were {recorded['bytes']}")
+        elif sha256(path) != recorded["sha256"]:
             wrong.append(f"{name} was changed (its checksum differs)")
     if wrong:
         raise Problem(f"recording {folder} is not as it was recorded: {'; '.join(wrong)}. Record again.")

@@ -6,17 +6,18 @@ import time
 from pathlib import Path
 
 from . import build, cache
+from .manifest import Manifest
 from .say import Problem
 
 
-def arguments(facts: dict, trace: Path, more: str = "", kernel: Path | None = None,
+def arguments(facts: Manifest, trace: Path, more: str = "", kernel: Path | None = None,
               plugin: Path | None = None) -> list[str]:
     """For a recording with these facts, to write a trace. `more` are further arguments of the plugin; `kernel` is
     where to take symbols from, if not where the recording did; `plugin` another than the checkout's."""
     plugin = (plugin or build.up_to_date() / "libiotrace.so").resolve()
     if not plugin.is_file():
         raise Problem(f"there is no plugin {plugin}")
-    folder = Path(facts["kernel"]["folder"])
+    folder = Path(facts.kernel["folder"])
     kernel = kernel.resolve() if kernel else folder
     if kernel.is_dir():
         wants_catalog = "catalog=" in more
@@ -29,8 +30,8 @@ def arguments(facts: dict, trace: Path, more: str = "", kernel: Path | None = No
     for option in options:
         if "," in option:
             raise Problem(f"'{option}' has a comma in it, which QEMU takes for the end of an argument")
-    guest = facts["guest"]
-    notes = {"qemu": facts["qemu"]["version"], "controller": guest["controller"],
+    guest = facts.guest
+    notes = {"qemu": facts.qemu["version"], "controller": facts.machine.controller,
              "file system": guest["file_system"], "workload": guest["workload"]}
     # a comma in an argument is doubled for QEMU
     options += [f"note={key}:{text}".replace(",", ",,") for key, text in notes.items() if text]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from . import disk, elf, guest, manifest, qemu, workload
+from .machine import DATA_DISK, WITNESS_DISK, Machine, parse
 from .say import Problem, say
 
 # Quick and quiet: no calibration loops against the APIC timer (each of their PAUSEs would be an event
@@ -51,43 +52,37 @@ def record(wanted: Wanted, folder: Path) -> None:
     )
     shutil.copyfile(wanted.kernel / "vmlinuz", folder / "vmlinuz")
     guest.write_initramfs(folder / "initramfs.cpio", wanted.kernel, plan, work)
-    disk.make(folder / "disk.img", wanted.file_system, wanted.disk_megabytes)
-    images = [("disk.img", False)]
+    disk.make(folder / DATA_DISK, wanted.file_system, wanted.disk_megabytes)
     if wanted.witness:
-        disk.blank(folder / "witness.img", WITNESS_MEGABYTES)
-        images.append(("witness.img", True))
-    memory = wanted.memory or (1024 if work.fio_job or wanted.witness else 512)
-    command_line = " ".join(filter(None, [COMMAND_LINE, "" if wanted.kaslr else "nokaslr", wanted.append]))
-
-    def arguments(mode: str) -> list[str]:
-        keeping = [(name, keep and mode == "record") for name, keep in images]
-        console = qemu.CONSOLE if mode == "record" else "@CONSOLE@"
-        return [*qemu.machine_arguments(wanted.shift, mode, qemu.RR_LOG, console, memory),
-                *qemu.disk_arguments(wanted.controller, keeping),
-                "-kernel", "vmlinuz", "-initrd", "initramfs.cpio", "-append", command_line]
-
-    command = [wanted.qemu, *arguments("record")]
+        disk.blank(folder / WITNESS_DISK, WITNESS_MEGABYTES)
+    machine = Machine(
+        memory=wanted.memory or (1024 if work.fio_job or wanted.witness else 512), shift=wanted.shift,
+        controller=wanted.controller, disks=(DATA_DISK, WITNESS_DISK) if wanted.witness else (DATA_DISK,),
+        command_line=" ".join(filter(None, [COMMAND_LINE, "" if wanted.kaslr else "nokaslr", wanted.append])),
+    )
+    parse(machine.facts())  # what could not be replayed is refused before it is recorded
+    command = [wanted.qemu, *machine.arguments("record", qemu.CONSOLE)]
     ended = qemu.Watched(command, folder, folder / qemu.CONSOLE, "recording").run()
     check_console(folder / qemu.CONSOLE, ended)
-    files = ["vmlinuz", "initramfs.cpio", "disk.img", qemu.RR_LOG, qemu.CONSOLE]
+    files = ["vmlinuz", "initramfs.cpio", *machine.disks, qemu.RR_LOG, qemu.CONSOLE]
     if wanted.witness:
-        files += ["witness.img", *take_witness(folder)]
+        files += take_witness(folder)
     facts = {
-        "kernel": kernel_facts(wanted.kernel, command_line),
-        "qemu": {"version": version, "record": command, "replay": arguments("replay")},
-        "guest": {"controller": wanted.controller, "file_system": wanted.file_system,
-                  "scheduler": wanted.scheduler, "workload": wanted.workload, "disks": names,
+        "kernel": kernel_facts(wanted.kernel),
+        "qemu": {"version": version},
+        "machine": machine.facts(),
+        "guest": {"file_system": wanted.file_system, "scheduler": wanted.scheduler, "workload": wanted.workload,
                   "tick": wanted.tick, "witness": wanted.witness},
         "seconds": round(ended.seconds, 1),
     }
     manifest.write(folder, facts, files)
 
 
-def kernel_facts(kernel: Path, command_line: str) -> dict[str, str]:
+def kernel_facts(kernel: Path) -> dict[str, str]:
     """Which kernel this was, and where its symbols are."""
     release = kernel / "release"
     return {"folder": str(kernel), "release": release.read_text().strip() if release.exists() else "",
-            "build_id": elf.build_id(kernel / "vmlinux"), "command_line": command_line}
+            "build_id": elf.build_id(kernel / "vmlinux")}
 
 
 def check_console(console: Path, ended: qemu.Ended) -> None:
@@ -110,7 +105,7 @@ def check_console(console: Path, ended: qemu.Ended) -> None:
 
 def take_witness(folder: Path) -> list[str]:
     """Unpack what the guest wrote to the second disk, then give the disk back its first state."""
-    image = folder / "witness.img"
+    image = folder / WITNESS_DISK
     names = ["witness.txt", "witness.stats"]
     try:
         with tarfile.open(image, "r:") as archive:
@@ -130,10 +125,16 @@ def take_witness(folder: Path) -> list[str]:
     return names
 
 
-def replay(folder: Path, facts: dict[str, Any], chosen: str, extra: list[str], console: Path) -> qemu.Ended:
-    """Replay with further QEMU arguments; the guest's console goes to a file of its own."""
-    arguments = [argument.replace("@CONSOLE@", os.fspath(console)) for argument in facts["qemu"]["replay"]]
-    return qemu.Watched([chosen, *arguments, *extra], folder, console, "replaying").run()
+def replay_command(facts: manifest.Manifest, chosen: str, extra: list[str], console: Path) -> list[str]:
+    """The command that replays, in the recording's folder, with further QEMU arguments; the guest's console goes to
+    a file of its own."""
+    return [chosen, *facts.machine.arguments("replay", os.fspath(console)), *extra]
+
+
+def replay(folder: Path, facts: manifest.Manifest, chosen: str, extra: list[str], console: Path) -> qemu.Ended:
+    """Replay to the end."""
+    command = replay_command(facts, chosen, extra, console)
+    return qemu.Watched(command, folder, console, "replaying").run()
 
 
 def same_console(folder: Path, console: Path) -> None:

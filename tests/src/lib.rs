@@ -3,6 +3,8 @@
 //! Recordings and traces go to `guests/` in the build folder; a recording that several tests need is made
 //! once a run.
 
+pub mod qmp;
+
 use iotrace_analyzer::model::Definitions;
 use iotrace_analyzer::reader::{Flow, Trace, Visitor, read};
 use iotrace_schemas::definition::Definition;

@@ -14,6 +14,7 @@ from .measure import Run, Runs, once, side_by_side
 
 PLAIN = "plain replay"
 MODES = {"iotrace": "", "iotrace, mode=thin": "mode=thin", "iotrace, mode=full": "mode=full"}
+CONSOLE = "@CONSOLE@"  # where each run puts a file of its own
 PROBED = "submit_bio"  # the function that execlog, which logs instructions, is given
 
 
@@ -37,7 +38,7 @@ def replays(recording: Path, analyzer: Path, place: Path, rounds: int) -> Replay
         extra |= _contrib(facts)
     except Problem as problem:
         left_out.append(f"QEMU's contrib plugins: {str(problem).splitlines()[0]}")
-    base = [qemu.find(None), *facts["qemu"]["replay"]]
+    base = [qemu.find(None), *facts.machine.arguments("replay", CONSOLE)]
     commands = {name: lambda more=more: _replay([*base, *more], recording) for name, more in extra.items()}
     for name in list(commands):
         try:
@@ -50,9 +51,9 @@ def replays(recording: Path, analyzer: Path, place: Path, rounds: int) -> Replay
     return Replays(runs, {name: events(analyzer, trace) for name, trace in traces.items() if name in runs}, left_out)
 
 
-def _contrib(facts: dict) -> dict[str, Sequence[str]]:
+def _contrib(facts: manifest.Manifest) -> dict[str, Sequence[str]]:
     folder = plugins()
-    vmlinux = Path(facts["kernel"]["folder"]) / "vmlinux"
+    vmlinux = Path(facts.kernel["folder"]) / "vmlinux"
     symbols = run(["nm", str(vmlinux)], "reading the kernel's symbols", stdout=subprocess.PIPE).stdout.decode()
     address = next(line.split()[0] for line in symbols.splitlines() if line.endswith(f" {PROBED}"))
     return {
@@ -65,7 +66,7 @@ def _contrib(facts: dict) -> dict[str, Sequence[str]]:
 
 def _replay(command: Sequence[str], recording: Path) -> Run:
     with tempfile.NamedTemporaryFile() as console:
-        return once([part.replace("@CONSOLE@", console.name) for part in command], recording)
+        return once([part.replace(CONSOLE, console.name) for part in command], recording)
 
 
 def events(analyzer: Path, trace: Path) -> int:
