@@ -22,7 +22,7 @@ pub use cause::{Cause, Handover, HandoverKind, Point, Raise, Switch, Wait};
 pub use definitions::Definitions;
 pub use io::{Carried, File, Io, IoId};
 pub use level::Level;
-pub use op::{Op, OpCodes, OpName};
+pub use op::{Op, OpCodes, OpField, OpName};
 pub use request::{
     Attempt, CompletionWay, DispatchWay, FlushRide, IrqRef, Member, Request, RequestId, RequestKind, Update,
 };

@@ -1,7 +1,7 @@
 //! An event in words: its function, place in the source, task, and what its words mean.
 
 use crate::context::Tasks;
-use crate::model::{Comm, Definitions, Level, OpCodes, Task, major_minor};
+use crate::model::{Comm, Definitions, Level, OpCodes, OpField, Task, major_minor};
 use crate::stitch::Signal;
 use crate::stitch::devices::Devices;
 use crate::stitch::probes::{Probes, Words};
@@ -70,8 +70,8 @@ impl Described<'_> {
 enum Meaning {
     /// Major and minor number of a device.
     Device,
-    /// Operation and flags of a bio.
-    Operation,
+    /// Operation and flags of a bio or a request.
+    Operation(OpField),
     /// Where a call is.
     Caller,
     /// Address of a function.
@@ -92,7 +92,7 @@ impl Meaning {
         let field = name.rsplit('.').next().unwrap_or(name);
         match field {
             "dev" => Self::Device,
-            "op" => Self::Operation,
+            "op" => Self::Operation(OpField::of_word(name)),
             "caller" => Self::Caller,
             "end_io" | "handler" | "pc" | "from" | "to" => Self::Function,
             "bias" | "drift" | "ret" => Self::Signed,
@@ -273,7 +273,7 @@ impl Wording {
                 let (major, minor) = major_minor(value);
                 format!("{major}:{minor}")
             }
-            Meaning::Operation => self.codes.decode(value).rwbs(),
+            Meaning::Operation(field) => self.codes.decode(value, field).rwbs(),
             Meaning::Signed => (value as i64).to_string(),
             Meaning::Tag => (value as u32 as i32).to_string(),
             // Pointers are of the kernel's half of the address space.

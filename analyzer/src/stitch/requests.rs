@@ -3,7 +3,9 @@
 use super::bios::SECTOR;
 use super::probes::{Field, Words};
 use super::{Oddity, Open, Sink, Stitcher};
-use crate::model::{Attempt, BlockEvent, BlockKind, Join, Op, OpCodes, OpName, Request, RequestKind, Update};
+use crate::model::{
+    Attempt, BlockEvent, BlockKind, Join, Op, OpCodes, OpField, OpName, Request, RequestKind, Update,
+};
 use iotrace_schemas::event::Event;
 
 /// What an event says of a bio or a request at that moment.
@@ -20,21 +22,21 @@ impl Seen {
     pub fn bio(words: &Words<'_>, codes: &OpCodes) -> Self {
         let get = |field| words.get(field).unwrap_or(0);
         let (dev, sector, bytes) = (get(Field::BioDev), get(Field::BioSector), get(Field::BioSize));
-        Self { dev, sector, bytes, op: codes.decode(get(Field::BioOp)) }
+        Self { dev, sector, bytes, op: codes.decode(get(Field::BioOp), OpField::Bio) }
     }
 
     /// Of the event's request; none if the event does not say.
     pub fn rq(words: &Words<'_>, codes: &OpCodes) -> Option<Self> {
         let get = |field| words.get(field);
         let (sector, bytes) = (get(Field::RqSector)?, get(Field::RqSize)?);
-        let op = codes.decode(get(Field::RqOp)?);
+        let op = codes.decode(get(Field::RqOp)?, OpField::Request);
         Some(Self { dev: get(Field::RqDev)?, sector, bytes, op })
     }
 
     pub fn next(words: &Words<'_>, codes: &OpCodes) -> Self {
         let get = |field| words.get(field).unwrap_or(0);
         let (dev, sector, bytes) = (get(Field::RqDev), get(Field::NextSector), get(Field::NextSize));
-        Self { dev, sector, bytes, op: codes.decode(get(Field::NextOp)) }
+        Self { dev, sector, bytes, op: codes.decode(get(Field::NextOp), OpField::Request) }
     }
 
     /// As the tracepoints of bios print it.

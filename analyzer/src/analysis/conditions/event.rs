@@ -1,7 +1,7 @@
 //! Conditions on single events: by their words, as breakpoints look at arguments.
 
 use super::{Conditions, given, is_task, sectors_touch};
-use crate::model::{Definitions, OpCodes, Task};
+use crate::model::{Definitions, OpCodes, OpField, Task};
 use iotrace_schemas::event::{Event, KindId};
 
 /// What is asked of the events of one kind: where the words of interest are.
@@ -9,7 +9,8 @@ use iotrace_schemas::event::{Event, KindId};
 pub struct OfKind {
     fds: Vec<usize>,
     sizes: Vec<usize>,
-    ops: Vec<usize>,
+    /// Where an operation is, and in which field.
+    ops: Vec<(usize, OpField)>,
     /// Where a sector is, and where the bytes of the same object are.
     sectors: Vec<(usize, Option<usize>)>,
     inodes: Vec<usize>,
@@ -38,7 +39,7 @@ impl Conditions {
         let of_kind = OfKind {
             fds: named(&["fd"]),
             sizes: named(&["count", "size", "bytes", "len", "nbytes"]),
-            ops: named(&["op"]),
+            ops: named(&["op"]).into_iter().map(|at| (at, OpField::of_word(words[at]))).collect(),
             sectors: named(&["sector"]).into_iter().map(|at| (at, size_of(at))).collect(),
             inodes: named(&["ino"]),
             names: named(&["name0", "name1", "name2", "name3"]),
@@ -62,7 +63,10 @@ impl Conditions {
             && given(&self.task, |name| is_task(task, name))
             && given(&self.fd, |fd| any(&of_kind.fds, &|value| value & u64::from(u32::MAX) == *fd))
             && given(&self.size, |range| any(&of_kind.sizes, &|value| range.contains(&value)))
-            && given(&self.op, |op| any(&of_kind.ops, &|value| op.is(codes.decode(value))))
+            && given(&self.op, |op| {
+                let mut values = of_kind.ops.iter().filter_map(|(at, field)| Some((word(*at)?, *field)));
+                values.any(|(value, field)| op.is(codes.decode(value, field)))
+            })
             && given(&self.sector, |range| {
                 of_kind.sectors.iter().any(|(sector, size)| {
                     let bytes = size.map_or(Some(1), word);
