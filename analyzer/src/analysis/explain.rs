@@ -152,7 +152,7 @@ impl Seen {
     }
 
     fn attempt(&mut self, request: &Request, attempt: &Attempt) {
-        if let (Some(way), Some(clock)) = (attempt.way, attempt.dispatched)
+        if let (Some(way), Some(clock)) = (attempt.way, attempt.left_queue())
             && self.inside(clock)
         {
             let by = attempt.dispatched_by.clone().unwrap_or_default();
@@ -204,4 +204,58 @@ impl Sink for Seen {
 /// The name of a thread without the numbers that tell it from its like: `kworker` of `kworker/0:1H`.
 pub(super) fn thread_family(comm: &str) -> String {
     comm.split(['/', ':']).next().unwrap_or(comm).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::RequestKind;
+
+    fn request(attempt: Attempt) -> Request {
+        Request {
+            id: 1,
+            pointer: 0x1000,
+            kind: RequestKind::Data,
+            dev: 0,
+            sector: 0,
+            bytes: 4096,
+            op: None,
+            got: 5,
+            adopted: false,
+            plugged: None,
+            inserted: Vec::new(),
+            attempts: vec![attempt],
+            updates: Vec::new(),
+            ended: None,
+            freed: None,
+            members: Vec::new(),
+            merged_into: None,
+            flushes: Vec::new(),
+            sequence: None,
+            riders: Vec::new(),
+        }
+    }
+
+    /// With one queue for each device, as up to 4.20, requests are issued without having been dispatched.
+    #[test]
+    fn what_is_issued_without_a_dispatch_is_counted() {
+        let by = Some("kworker/0:1H".to_owned());
+        let issued = Attempt {
+            command: 3,
+            way: Some(DispatchWay::Kblockd),
+            dispatched_by: by.clone(),
+            issued: Some(20),
+            dispatch_event: 7,
+            ..Attempt::default()
+        };
+        let dispatched = Attempt { dispatched: Some(30), ..issued.clone() };
+        let never = Attempt { issued: None, ..issued.clone() };
+        let mut seen = Seen::default();
+        for attempt in [issued, dispatched, never] {
+            seen.request(&request(attempt));
+        }
+        let answer = seen.settle(&Definitions::default());
+        let times = &answer.dispatches[&(DispatchWay::Kblockd, by.expect("it is there"))];
+        assert_eq!((times.count, times.first, answer.requests.len()), (2, 7, 2));
+    }
 }

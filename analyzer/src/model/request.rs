@@ -76,9 +76,9 @@ pub struct Attempt {
     pub dispatched: Option<u64>,
     /// By which way.
     pub way: Option<DispatchWay>,
-    /// By which task, or in which interrupt level of the CPU.
+    /// By which task, or in which interrupt level of the CPU, it was dispatched; issued, where nothing dispatches.
     pub dispatched_by: Option<String>,
-    /// Number of the event that told so.
+    /// Number of the event that showed it.
     pub dispatch_event: u64,
     /// The command was made.
     pub prepared: Option<u64>,
@@ -114,6 +114,15 @@ pub struct Attempt {
     pub requeued: Option<u64>,
     /// The layer below refused it: too busy.
     pub refused: bool,
+}
+
+impl Attempt {
+    /// When the request went to the layer below the queue: dispatched, or issued where that layer takes its requests
+    /// itself.
+    #[must_use]
+    pub fn left_queue(&self) -> Option<u64> {
+        self.dispatched.or(self.issued)
+    }
 }
 
 /// A bio in a request.

@@ -183,11 +183,13 @@ impl Stitcher {
         if let Some(seen) = Seen::rq(words, &self.codes) {
             out.block_event(seen.rq_event(BlockKind::RqIssue, event.clock));
         }
-        let way = self.dispatch_way(event);
+        let (way, by, number) = (self.dispatch_way(event), self.runner(event), self.seen);
         if let Some(attempt) = self.attempt(rq, |attempt| attempt.issued.is_some()) {
             attempt.issued = Some(event.clock);
-            // With one queue for each device the SCSI layer takes its requests itself: nobody gives them to it.
-            attempt.way.get_or_insert(way);
+            // With one queue for each device the SCSI layer takes its requests itself: nothing dispatches them.
+            if attempt.dispatched.is_none() {
+                (attempt.way, attempt.dispatched_by, attempt.dispatch_event) = (Some(way), Some(by), number);
+            }
         }
     }
 

@@ -105,6 +105,7 @@ fn a_bio_of_3_10_goes_through_the_same_stages() {
     assert_eq!((request.ended, request.freed), (Some(97), Some(98)));
     let attempt = &request.attempts[0];
     assert_eq!((attempt.way, attempt.dispatched), (Some(DispatchWay::Run), None));
+    assert_eq!((attempt.left_queue(), attempt.dispatched_by.is_some()), (Some(42), true));
     assert_eq!((attempt.completion, attempt.completed), (Some(CompletionWay::Softirq), Some(77)));
     let irq = found.bio(1).interrupt.unwrap();
     assert_eq!((irq.line, found.counts.doorbells), (Some(17), 1));
