@@ -4,7 +4,7 @@
 //! a module's name and symbols.
 
 use crate::qemu::Cpu;
-use iotrace_kernel::{ElfSymbol, Symbol, SymbolKind, SymbolTable, parse_symtab};
+use iotrace_kernel::{ElfSymbol, Symbol, SymbolKind, SymbolTable, parse_loaded_symtab};
 use iotrace_profile::plan::Access;
 use iotrace_profile::{ModuleAccess, Profile};
 
@@ -115,7 +115,8 @@ pub fn read_module(access: &ModuleAccess, address: u64, cpu: &Cpu) -> Option<Loa
     let symtab = read_pages(cpu, value(&access.symtab)?, count * SYMBOL);
     let last = symtab.chunks_exact(SYMBOL).map(|s| u32::from_le_bytes([s[0], s[1], s[2], s[3]])).max();
     let strtab = read_pages(cpu, value(&access.strtab)?, last.unwrap_or(0).min(NAMES) as usize + 512);
-    let symbols = || parse_symtab(&symtab, &strtab).filter(|s| s.is_function() && is_sane(s));
+    let all = || parse_loaded_symtab(&symtab, &strtab, access.has_typetab);
+    let symbols = || all().filter(|s| s.is_function() && is_sane(s));
     // What is only needed to initialize the module has memory of its own, which is given back.
     let init = symbols().find(|s| s.name == "init_module").map(|s| s.section);
     let lasting = symbols().filter(|s| Some(s.section) != init);

@@ -29,18 +29,76 @@ impl ElfSymbol<'_> {
     }
 }
 
-/// Reads a table of `Elf64_Sym` with its strings, wherever they come from: a file, or a loaded
-/// module's `mod->kallsyms` in guest memory. Undefined symbols, section and file symbols and
+/// sizeof(Elf64_Sym)
+const SYM: usize = 24;
+
+/// Reads a table of `Elf64_Sym` with its strings from a file. Undefined symbols, section and file symbols and
 /// those without a name are left out; so are names that are not UTF-8 or lie outside `strtab`.
 pub fn parse_symtab<'a>(symtab: &'a [u8], strtab: &'a [u8]) -> impl Iterator<Item = ElfSymbol<'a>> {
-    /// sizeof(Elf64_Sym)
-    const SYM: usize = 24;
-    symtab.chunks_exact(SYM).filter_map(|sym| elf_symbol(sym, strtab))
+    symtab.chunks_exact(SYM).filter_map(|sym| elf_symbol(sym, *sym.get(4)?, strtab))
 }
 
-fn elf_symbol<'a>(sym: &[u8], strtab: &'a [u8]) -> Option<ElfSymbol<'a>> {
+/// Reads the table of a loaded module from guest memory, as [`parse_symtab`]. `has_typetab` says whether the
+/// kernel's `struct mod_kallsyms` has that member: such a kernel keeps the letters of `nm` there, others write them
+/// over the table (`add_kallsyms`, kernel/module.c): up to 4.20 over `st_info`, in 5.0 and 5.1 over `st_size`.
+/// Where a size was lost it is the distance to the next symbol of the section, and 0 for the last.
+pub fn parse_loaded_symtab<'a>(
+    symtab: &'a [u8],
+    strtab: &'a [u8],
+    has_typetab: bool,
+) -> impl Iterator<Item = ElfSymbol<'a>> {
+    let letters = if has_typetab { Letters::Nowhere } else { Letters::find(symtab) };
+    symtab.chunks_exact(SYM).filter_map(move |sym| {
+        let info = *sym.get(4)?;
+        match &letters {
+            Letters::Nowhere => elf_symbol(sym, info, strtab),
+            Letters::ForInfo => elf_symbol(sym, info_of_letter(info), strtab),
+            Letters::ForSize(starts) => {
+                let symbol = elf_symbol(sym, info, strtab)?;
+                let next = starts.get(starts.partition_point(|at| *at <= (symbol.section, symbol.value)));
+                let size = next.filter(|at| at.0 == symbol.section).map_or(0, |at| at.1 - symbol.value);
+                Some(ElfSymbol { size, ..symbol })
+            }
+        }
+    })
+}
+
+/// Where a kernel wrote the letters of `nm` in the table of a loaded module.
+enum Letters {
+    /// Into a table of their own.
+    Nowhere,
+    /// Over `st_info`.
+    ForInfo,
+    /// Over `st_size`; the section and value of each defined symbol, sorted.
+    ForSize(Vec<(u16, u64)>),
+}
+
+impl Letters {
+    /// A letter's high nibble would be a binding from 4 to 7, which ELF does not use (STB_LOOS is 10).
+    fn find(symtab: &[u8]) -> Self {
+        let is_letter = |sym: &[u8]| sym.get(4).is_some_and(|info| (4..8).contains(&(info >> 4)));
+        if symtab.chunks_exact(SYM).any(is_letter) {
+            return Self::ForInfo;
+        }
+        let place = |sym: &[u8]| Some((u16_at(sym, 6).filter(|section| *section != 0)?, u64_at(sym, 8)?));
+        let mut starts: Vec<_> = symtab.chunks_exact(SYM).filter_map(place).collect();
+        starts.sort_unstable();
+        Self::ForSize(starts)
+    }
+}
+
+/// The `st_info` that a letter stands for (`elf_type`, kernel/module.c): code, data, or neither.
+fn info_of_letter(letter: u8) -> u8 {
+    match letter.to_ascii_lowercase() {
+        b't' | b'w' => 2,
+        b'r' | b'b' | b'd' | b'g' | b's' | b'v' => 1,
+        _ => 0,
+    }
+}
+
+fn elf_symbol<'a>(sym: &[u8], info: u8, strtab: &'a [u8]) -> Option<ElfSymbol<'a>> {
     let section = u16_at(sym, 6)?;
-    let kind = match sym.get(4)? & 0xf {
+    let kind = match info & 0xf {
         1 => SymbolKind::Object,
         2 | 10 => SymbolKind::Function,
         3 | 4 => return None,
@@ -76,5 +134,67 @@ mod tests {
         for cut in 0..symtab.len() {
             assert!(parse_symtab(&symtab[..cut], &strtab[..cut % strtab.len()]).count() <= 2);
         }
+    }
+
+    /// Two functions, a table of data and a weak function, in sections 3 and 5, with what each form of the table of
+    /// a loaded module has in `st_info` and `st_size`.
+    fn loaded(entries: [(u8, u64); 5]) -> Vec<(String, SymbolKind, u64)> {
+        let named = [
+            ("queuecommand", 3, 0x40),
+            ("done", 3, 0x50),
+            ("table", 5, 0x8),
+            ("fallback", 3, 0x90),
+            ("__crc_x", 0xfff1, 1),
+        ];
+        let symbols: Vec<_> = named
+            .iter()
+            .zip(entries)
+            .map(|((name, section, value), (info, size))| (*name, info, *section, *value, size))
+            .collect();
+        let (table, strings) = symtab(&symbols);
+        let has_typetab = entries[0].0 == 2 && entries[0].1 == 0x10;
+        parse_loaded_symtab(&table, &strings, has_typetab)
+            .map(|s| (s.name.to_owned(), s.kind, s.size))
+            .collect()
+    }
+
+    fn expected(sizes: [u64; 5]) -> Vec<(String, SymbolKind, u64)> {
+        use SymbolKind::{Function, Object, Other};
+        let named = [
+            ("queuecommand", Function),
+            ("done", Function),
+            ("table", Object),
+            ("fallback", Function),
+            ("__crc_x", Other),
+        ];
+        named.iter().zip(sizes).map(|((name, kind), size)| ((*name).to_owned(), *kind, size)).collect()
+    }
+
+    #[test]
+    fn a_loaded_module_of_5_2_has_its_symbols_untouched() {
+        let table = [(2, 0x10), (0x12, 0x20), (0x11, 4), (0x22, 8), (0x10, 0)];
+        assert_eq!(loaded(table), expected([0x10, 0x20, 4, 8, 0]));
+    }
+
+    #[test]
+    fn a_loaded_module_of_3_10_has_letters_for_types() {
+        let table = [(b't', 0x10), (b't', 0x20), (b'd', 4), (b'w', 8), (b'a', 0)];
+        assert_eq!(loaded(table), expected([0x10, 0x20, 4, 8, 0]));
+        // A table of data is not a function, though the low nibble of its letter is that of one.
+        let readonly = [(b't', 0x10), (b'T', 0x20), (b'r', 4), (b'W', 8), (b'A', 0)];
+        assert_eq!(loaded(readonly), expected([0x10, 0x20, 4, 8, 0]));
+    }
+
+    #[test]
+    fn a_loaded_module_of_5_0_has_letters_for_sizes() {
+        let letter = u64::from;
+        let table = [
+            (2, letter(b't')),
+            (2, letter(b't')),
+            (0x11, letter(b'd')),
+            (0x22, letter(b'w')),
+            (0x10, letter(b'a')),
+        ];
+        assert_eq!(loaded(table), expected([0x10, 0x40, 0, 0, 0]));
     }
 }

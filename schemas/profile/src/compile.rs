@@ -180,6 +180,7 @@ fn module_access(catalog: &Catalog, kernel: &Kernel) -> Option<ModuleAccess> {
         symtab: module("symtab")?,
         num_symtab: module("num_symtab")?,
         strtab: module("strtab")?,
+        has_typetab: module("typetab").is_some(),
     })
 }
 

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 use xxhash_rust::xxh3::xxh3_64;
 
-const MAGIC: [u8; 8] = *b"iotprof\x06";
+const MAGIC: [u8; 8] = *b"iotprof\x07";
 const HEAD: usize = 16;
 /// Largest profile that is unpacked, in bytes; those of Debian's kernels take 6 MiB.
 const LIMIT: usize = 256 << 20;

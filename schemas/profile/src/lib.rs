@@ -155,6 +155,8 @@ pub struct ModuleAccess {
     pub num_symtab: Access,
     /// Names of the symbols.
     pub strtab: Access,
+    /// The kernel keeps the letters of `nm` in a table of their own, not in the symbol table.
+    pub has_typetab: bool,
 }
 
 /// Where a function is.
