@@ -1,7 +1,7 @@
 //! Recordings: what of them reaches QEMU's command line, and what a replay of them can do.
 
 use iotrace_tests::qmp::ControlledQemu;
-use iotrace_tests::{folder, recording, run, said, script, succeed};
+use iotrace_tests::{analyze, folder, recording, replay, run, said, script, succeed};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -133,6 +133,7 @@ fn a_command_line_of_format_1_is_compared_not_run() {
     old["qemu"]["record"] = json!([written[0]]);
     old["guest"]["controller"] = machine["controller"].clone();
     old["guest"]["disks"] = json!(["sda"]);
+    old["guest"].as_object_mut().expect("an object").remove("status");
     old["qemu"]["replay"] = json!(replay);
     let words = command_line(&with_manifest(&recorded, "format-1", &old)).expect("it is accepted");
     assert_eq!(words.len(), replay.len() + 1);
@@ -151,6 +152,38 @@ fn a_command_line_of_format_1_is_compared_not_run() {
         old["qemu"]["replay"] = json!(hostile);
         let text = command_line(&with_manifest(&recorded, "format-1", &old)).expect_err("it is refused");
         assert!(text.contains("manifest.json is refused"), "{text}");
+    }
+}
+
+/// A workload that fails is recorded, and its exit status is in the report; `--strict` refuses it.
+#[test]
+fn a_failed_workload_is_kept_with_its_status() {
+    let options = ["debian-6.1", "--bare", "--fs", "ext4", "--disk-size", "32"];
+    let fails = ["--workload", "sh:dd if=/dev/zero of=x bs=4k count=2 conv=fsync; exit 3"];
+    let recorded = recording(&[&options[..], &fails].concat());
+    assert_eq!(manifest(&recorded)["guest"]["status"], json!(3));
+    let report = succeed(&mut analyze(&["report"], &replay(&recorded, "failed-workload", &[])));
+    assert!(report.contains("workload status 3"), "{report}");
+    assert!(report.lines().any(|line| line.contains(" fsync ")), "{report}");
+
+    let refused = folder("recordings").join("refused");
+    let strictly = run(script("record").args(options).args(fails).arg("--strict").arg("-o").arg(&refused));
+    assert!(!strictly.status.success() && !refused.exists());
+    assert!(said(&strictly).contains("the workload failed with status 3"), "{}", said(&strictly));
+}
+
+/// fio's jobs have files of their own in the file system, whatever folder they name.
+#[test]
+fn fio_runs_in_the_file_system() {
+    let job = folder("jobs").join("two-files.fio");
+    let text = "[global]\ndirectory=/scratch\nsize=16k\nrw=write\nbs=4k\nend_fsync=1\n[one]\n[two]\n";
+    std::fs::write(&job, text).expect("the build folder is writable");
+    let workload = format!("fio:{}", job.display());
+    let recorded =
+        recording(&["debian-6.1", "--bare", "--fs", "ext4", "--disk-size", "32", "--workload", &workload]);
+    let report = succeed(&mut analyze(&["report"], &replay(&recorded, "fio-files", &[])));
+    for file in ["one.0.0", "two.0.0"] {
+        assert!(report.contains(file), "{file}: {report}");
     }
 }
 

@@ -23,13 +23,14 @@ FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 SECTIONS: dict[str, dict[str, type]] = {
     "kernel": {"folder": str, "release": str, "build_id": str},
     "qemu": {"version": str},
-    "guest": {"file_system": str, "scheduler": str, "workload": str, "tick": int, "witness": bool},
+    "guest": {"file_system": str, "scheduler": str, "workload": str, "tick": int, "witness": bool, "status": int},
 }
 # What manifests of format 1 had besides: the command line, which is not run but compared (machine.from_command).
 SECTIONS_1: dict[str, dict[str, type]] = {
     "kernel": {**SECTIONS["kernel"], "command_line": str},
     "qemu": {**SECTIONS["qemu"], "record": list, "replay": list},
-    "guest": {**SECTIONS["guest"], "controller": str, "disks": list},
+    "guest": {"file_system": str, "scheduler": str, "workload": str, "tick": int, "witness": bool,
+              "controller": str, "disks": list},
 }
 
 

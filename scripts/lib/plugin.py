@@ -32,7 +32,7 @@ def arguments(facts: Manifest, trace: Path, more: str = "", kernel: Path | None 
             raise Problem(f"'{option}' has a comma in it, which QEMU takes for the end of an argument")
     guest = facts.guest
     notes = {"qemu": facts.qemu["version"], "controller": facts.machine.controller,
-             "file system": guest["file_system"], "workload": guest["workload"]}
+             "file system": guest["file_system"], "workload": guest["workload"], "workload status": str(guest.get("status", 0) or "")}
     # a comma in an argument is doubled for QEMU
     options += [f"note={key}:{text}".replace(",", ",,") for key, text in notes.items() if text]
     if more:

@@ -1,6 +1,7 @@
 """Making a recording folder, and replaying one plainly."""
 
 import os
+import re
 import shutil
 import tarfile
 import tempfile
@@ -38,6 +39,7 @@ class Wanted:
     memory: int
     shift: int
     qemu: str
+    strict: bool
 
 
 def record(wanted: Wanted, folder: Path) -> None:
@@ -63,7 +65,10 @@ def record(wanted: Wanted, folder: Path) -> None:
     parse(machine.facts())  # what could not be replayed is refused before it is recorded
     command = [wanted.qemu, *machine.arguments("record", qemu.CONSOLE)]
     ended = qemu.Watched(command, folder, folder / qemu.CONSOLE, "recording").run()
-    check_console(folder / qemu.CONSOLE, ended)
+    status = workload_status(folder / qemu.CONSOLE, ended)
+    if status and wanted.strict:
+        raise Problem(f"the workload failed with status {status}; the end of the console:\n"
+                      f"{last_lines(folder / qemu.CONSOLE)}")
     files = ["vmlinuz", "initramfs.cpio", *machine.disks, qemu.RR_LOG, qemu.CONSOLE]
     if wanted.witness:
         files += take_witness(folder)
@@ -72,10 +77,12 @@ def record(wanted: Wanted, folder: Path) -> None:
         "qemu": {"version": version},
         "machine": machine.facts(),
         "guest": {"file_system": wanted.file_system, "scheduler": wanted.scheduler, "workload": wanted.workload,
-                  "tick": wanted.tick, "witness": wanted.witness},
+                  "tick": wanted.tick, "witness": wanted.witness, "status": status},
         "seconds": round(ended.seconds, 1),
     }
     manifest.write(folder, facts, files)
+    if status:
+        say(f"warning: the workload failed with status {status}; the recording is kept, and has the status")
 
 
 def kernel_facts(kernel: Path) -> dict[str, str]:
@@ -85,10 +92,16 @@ def kernel_facts(kernel: Path) -> dict[str, str]:
             "build_id": elf.build_id(kernel / "vmlinux")}
 
 
-def check_console(console: Path, ended: qemu.Ended) -> None:
-    """A guest that did not come to its proper end is an error."""
+def last_lines(console: Path) -> str:
+    """The end of a console."""
     text = console.read_text(errors="replace") if console.exists() else ""
-    last = "\n".join(text.splitlines()[-15:])
+    return "\n".join(text.splitlines()[-15:])
+
+
+def workload_status(console: Path, ended: qemu.Ended) -> int:
+    """The exit status of the workload; a guest that did not come to its proper end is an error."""
+    text = console.read_text(errors="replace") if console.exists() else ""
+    last = last_lines(console)
     if ended.status != 0:
         raise Problem(f"QEMU ended with status {ended.status} before the guest powered off\n{ended.said}\n{last}")
     if "Kernel panic" in text:
@@ -96,11 +109,10 @@ def check_console(console: Path, ended: qemu.Ended) -> None:
     failed = [line for line in text.splitlines() if line.startswith("iotrace: failed:")]
     if failed:
         raise Problem(f"the guest says: {failed[0].removeprefix('iotrace: failed: ')}; the end of its console:\n{last}")
-    ends = [line for line in text.splitlines() if line.startswith("iotrace: workload ends, status ")]
+    ends = re.search(r"^iotrace: workload ends, status (\d+)\s*$", text, re.MULTILINE)
     if not ends or "iotrace: powering off" not in text:
         raise Problem(f"the guest ended without having powered off; the end of its console:\n{last}")
-    if not ends[0].endswith("status 0"):
-        raise Problem(f"the workload failed ({ends[0].rsplit(', ', 1)[1]}); the end of the console:\n{last}")
+    return int(ends[1])
 
 
 def take_witness(folder: Path) -> list[str]:

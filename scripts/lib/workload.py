@@ -90,7 +90,23 @@ def _fio(job: str) -> Workload:
     if not path.is_file():
         ours = ", ".join(sorted(file.stem for file in JOBS.glob("*.fio")))
         raise Problem(f"no fio job file '{job}'; the project's own are {ours}")
-    # a job that names its files itself keeps them; it needs a file system
-    file = "" if re.search(r"^filename\s*=", path.read_text(), re.MULTILINE) else '--filename="$TARGET" '
-    run = f"fio --output-format=terse --eta=never {file}--output=/dev/null /iotrace/job.fio\n"
-    return Workload(run=run, fio_job=path, programs=("fio",))
+    job_text = path.read_text()
+    return Workload(run=_fio_run(job_text), prepare=_fio_folders(job_text), fio_job=path, programs=("fio",))
+
+
+def _fio_run(job: str) -> str:
+    """fio runs the job in the mounted file system, as it would by hand: each of its jobs has files of its own. Without
+    a file system, the disk is the file of all jobs."""
+    names_files = re.search(r"^filename\s*=", job, re.MULTILINE)
+    raw = "" if names_files else '[ ! -b "$TARGET" ] || set -- --filename="$TARGET"\n'
+    return f'{raw}FIO_DIR=/mnt fio --output-format=terse --eta=never --output=/dev/null "$@" /iotrace/job.fio\n'
+
+
+def _fio_folders(job: str) -> str:
+    """The folders that a job names and the guest does not have are made: in the file system, or leading to it."""
+    folders = dict.fromkeys(re.findall(r"^directory\s*=\s*([\w./-]+)", job, re.MULTILINE))
+    lines = []
+    for folder in folders:
+        lead = f' && mount --bind /mnt "{folder}"' if folder.startswith("/") else ""
+        lines.append(f'[ -e "{folder}" ] || {{ mkdir -p "{folder}"{lead}; }} || exit 1\n')
+    return "".join(lines)
