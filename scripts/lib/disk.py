@@ -1,6 +1,8 @@
 """Disk images: sparse files, made by the file systems' own tools without root."""
 
 import os
+import shlex
+import subprocess
 from pathlib import Path
 
 from .say import Problem, run
@@ -16,20 +18,20 @@ def blank(path: Path, megabytes: int) -> None:
         file.truncate(megabytes * MEGABYTE)
 
 
-def make(path: Path, file_system: str, megabytes: int) -> None:
-    """An image with an empty file system (or none: raw)."""
+def make(path: Path, file_system: str, megabytes: int, options: str = "") -> None:
+    """An image with an empty file system (or none: raw); with further options for the program that makes it."""
     if megabytes < LEAST_MEGABYTES[file_system]:
         raise Problem(f"a disk of {megabytes} MB is too small for {file_system}: "
                       f"{LEAST_MEGABYTES[file_system]} MB is the least")
     blank(path, megabytes)
-    image = os.fspath(path)
     commands = {
-        "xfs": ["mkfs.xfs", "-q", "-f", "-m", f"uuid={UUID}", image],
+        "xfs": ["mkfs.xfs", "-q", "-f", "-m", f"uuid={UUID}"],
         # nothing left to initialise in the background while the workload runs
         "ext4": ["mkfs.ext4", "-q", "-F", "-U", UUID, "-E",
-                 f"lazy_itable_init=0,lazy_journal_init=0,hash_seed={UUID}", image],
+                 f"lazy_itable_init=0,lazy_journal_init=0,hash_seed={UUID}"],
     }
     if file_system in commands:
         path_with_sbin = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
-        run(commands[file_system], f"making a file system ({file_system}) in {path}",
-            env={**os.environ, "PATH": path_with_sbin})
+        command = [*commands[file_system], *shlex.split(options), os.fspath(path)]
+        run(command, f"making a file system ({file_system}) in {path}",
+            env={**os.environ, "PATH": path_with_sbin}, stdout=subprocess.PIPE)

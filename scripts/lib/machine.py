@@ -16,6 +16,7 @@ DATA_DISK = "disk.img"
 WITNESS_DISK = "witness.img"
 MEGABYTES = (32, 1 << 20)  # the least that boots, and QEMU's own limit for a q35 machine
 SHIFTS = (0, 10)  # QEMU's limits (accel/tcg/icount-common.c: MAX_ICOUNT_SHIFT)
+DEFAULT_CPU = "qemu64"
 CPU = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(,[+-]?[A-Za-z0-9._-]+(=[A-Za-z0-9._-]+)?)*")
 COMMAND_LINE_BYTES = 2047  # x86's COMMAND_LINE_SIZE, without the zero at its end
 
@@ -29,7 +30,7 @@ class Machine:
     controller: str  # one of qemu.CONTROLLERS
     disks: tuple[str, ...]  # the images, files in the recording's folder
     command_line: str  # of the guest's kernel
-    cpu: str = "qemu64"  # QEMU's CPU model, with features
+    cpu: str = DEFAULT_CPU  # QEMU's CPU model, with features
     seekable: bool = True  # a running replay can load a snapshot
 
     def arguments(self, mode: str, console: str) -> list[str]:

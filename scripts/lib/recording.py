@@ -34,9 +34,11 @@ class Wanted:
     witness: bool
     tracer: str
     mount_options: str
+    mkfs_options: str
     tick: int
     disk_megabytes: int
     memory: int
+    cpu: str
     shift: int
     qemu: str
     strict: bool
@@ -54,12 +56,12 @@ def record(wanted: Wanted, folder: Path) -> None:
     )
     shutil.copyfile(wanted.kernel / "vmlinuz", folder / "vmlinuz")
     guest.write_initramfs(folder / "initramfs.cpio", wanted.kernel, plan, work)
-    disk.make(folder / DATA_DISK, wanted.file_system, wanted.disk_megabytes)
+    disk.make(folder / DATA_DISK, wanted.file_system, wanted.disk_megabytes, wanted.mkfs_options)
     if wanted.witness:
         disk.blank(folder / WITNESS_DISK, WITNESS_MEGABYTES)
     machine = Machine(
         memory=wanted.memory or (1024 if work.fio_job or wanted.witness else 512), shift=wanted.shift,
-        controller=wanted.controller, disks=(DATA_DISK, WITNESS_DISK) if wanted.witness else (DATA_DISK,),
+        cpu=wanted.cpu, controller=wanted.controller, disks=(DATA_DISK, WITNESS_DISK) if wanted.witness else (DATA_DISK,),
         command_line=" ".join(filter(None, [COMMAND_LINE, "" if wanted.kaslr else "nokaslr", wanted.append])),
     )
     parse(machine.facts())  # what could not be replayed is refused before it is recorded
