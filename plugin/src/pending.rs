@@ -13,7 +13,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 const SLOTS: usize = 16384;
 /// How far from its place a call may be.
 const REACH: usize = 32;
-/// Address bits of a stack pointer; those above are all ones in the kernel, the lowest three are zero.
+/// Address bits of a stack pointer that are kept; the lowest three are zero. Those above are all ones in the kernel with
+/// 4-level paging; with 5-level paging the highest eight tell areas apart in which stacks are: they go into the place.
 const ADDRESS: u64 = (1 << 48) - 8;
 /// The returned value is recorded.
 const VALUE: u64 = 1;
@@ -104,7 +105,7 @@ impl Pending {
 
 fn start(stack: u64) -> usize {
     // Fibonacci hashing: stack pointers differ in their middle bits.
-    ((stack & ADDRESS).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 50) as usize
+    ((stack & !7).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 50) as usize
 }
 
 #[cfg(test)]
@@ -125,6 +126,16 @@ mod tests {
         assert_eq!(pending.leave(stack - 8), None);
         assert_eq!(pending.leave(stack), Some(Exit { renames: true, ..exit(71) }));
         assert_eq!(pending.leave(stack), None);
+    }
+
+    #[test]
+    fn with_5_level_paging_stacks_differ_in_the_highest_bits_too() {
+        let pending = Pending::new();
+        let (mapped, direct) = (0xffa0_0000_0001_3f80, 0xff11_0000_0001_3f80);
+        pending.enter(mapped, exit(70));
+        assert!(!pending.is_open(direct));
+        pending.enter(direct, exit(71));
+        assert_eq!((pending.leave(mapped), pending.leave(direct)), (Some(exit(70)), Some(exit(71))));
     }
 
     #[test]

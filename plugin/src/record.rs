@@ -290,3 +290,6 @@ impl Recorder {
         self.buffer.extend_from_slice(words);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -64,8 +64,9 @@ pub fn is_landmark(kind: KindId) -> bool {
     [TASK, CLOCK, IDLE, MARK, MODULE_LOAD, MODULE_UNLOAD, POWER_OFF].iter().any(|builtin| builtin.id == kind)
 }
 
-/// First address of the kernel's half of the address space.
-pub const KERNEL_HALF: u64 = 0xffff_8000_0000_0000;
+/// First address of the kernel's half of the address space with 5-level paging (Documentation/arch/x86/x86_64/mm.rst).
+/// With 4-level paging that begins at `0xffff_8000_0000_0000`, and what lies between the two is no address.
+pub const KERNEL_HALF: u64 = 0xff00_0000_0000_0000;
 
 /// EAX of the CPUID instruction that sets a mark: "iotr". No processor has this leaf, so the
 /// instruction does nothing else.

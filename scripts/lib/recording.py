@@ -48,6 +48,12 @@ def record(wanted: Wanted, folder: Path) -> None:
     """Record into an empty folder; the manifest is written only when all went well."""
     work = workload.parse(wanted.workload)
     version = qemu.version(wanted.qemu)
+    machine = Machine(
+        memory=wanted.memory or (1024 if work.fio_job or wanted.witness else 512), shift=wanted.shift,
+        cpu=wanted.cpu, controller=wanted.controller, disks=(DATA_DISK, WITNESS_DISK) if wanted.witness else (DATA_DISK,),
+        command_line=" ".join(filter(None, [COMMAND_LINE, "" if wanted.kaslr else "nokaslr", wanted.append])),
+    )
+    parse(machine.facts())  # what could not be replayed is refused before it is recorded
     names = qemu.disk_names(wanted.controller, 2 if wanted.witness else 1)
     plan = guest.GuestPlan(
         controller=wanted.controller, file_system=wanted.file_system, scheduler=wanted.scheduler,
@@ -59,12 +65,6 @@ def record(wanted: Wanted, folder: Path) -> None:
     disk.make(folder / DATA_DISK, wanted.file_system, wanted.disk_megabytes, wanted.mkfs_options)
     if wanted.witness:
         disk.blank(folder / WITNESS_DISK, WITNESS_MEGABYTES)
-    machine = Machine(
-        memory=wanted.memory or (1024 if work.fio_job or wanted.witness else 512), shift=wanted.shift,
-        cpu=wanted.cpu, controller=wanted.controller, disks=(DATA_DISK, WITNESS_DISK) if wanted.witness else (DATA_DISK,),
-        command_line=" ".join(filter(None, [COMMAND_LINE, "" if wanted.kaslr else "nokaslr", wanted.append])),
-    )
-    parse(machine.facts())  # what could not be replayed is refused before it is recorded
     command = [wanted.qemu, *machine.arguments("record", qemu.CONSOLE)]
     ended = qemu.Watched(command, folder, folder / qemu.CONSOLE, "recording").run()
     status = workload_status(folder / qemu.CONSOLE, ended)

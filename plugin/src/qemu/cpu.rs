@@ -43,7 +43,7 @@ impl Register {
 pub(super) const COUNT: usize = 17;
 
 /// gdb's names of the registers, the general ones in the order of their DWARF numbers.
-const NAMES: [&str; COUNT] = [
+pub(super) const NAMES: [&str; COUNT] = [
     "rax", "rdx", "rcx", "rbx", "rsi", "rdi", "rbp", "rsp", "r8", "r9", "r10", "r11", "r12", "r13", "r14",
     "r15", "gs_base",
 ];

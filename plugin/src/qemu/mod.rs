@@ -10,12 +10,15 @@
 //! - `clock`: the count of executed instructions, ours and QEMU's.
 //! - `per_vcpu`: state that belongs to one vCPU.
 //! - `host`: signals and output.
+//! - `fake`: a QEMU for unit tests.
 
 mod abi;
 mod block;
 mod clock;
 mod cpu;
 mod entry;
+#[cfg(test)]
+pub mod fake;
 mod host;
 mod per_vcpu;
 mod registers;
