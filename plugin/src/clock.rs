@@ -69,7 +69,7 @@ impl Clock {
     /// Instructions completed before the one that is in a callback.
     pub fn before(&self, cpu: &Cpu) -> u64 {
         let with_it = match self.exact() {
-            Some(icount) => icount.at_block_end().wrapping_sub(self.counter.behind_of(cpu.index())),
+            Some(icount) => icount.at_block_end().wrapping_sub(self.counter.behind_of(cpu)),
             None => self.counted(cpu),
         };
         with_it.wrapping_sub(1)
@@ -90,16 +90,16 @@ impl Clock {
 
     /// A block was left at the instruction at `pc`: what is behind it was counted in advance.
     pub fn left_block(&self, places: &Places, cpu: &Cpu, pc: u64) {
-        let rest = places.counted_behind(self.counter.block_of(cpu.index()), pc);
+        let rest = places.counted_behind(self.counter.block_of(cpu), pc);
         if rest != 0 {
             // An instruction may access a device twice.
-            self.counter.leave_block(cpu.index());
+            self.counter.leave_block(cpu);
             self.set_back(rest.cast_signed());
         }
     }
 
     fn counted(&self, cpu: &Cpu) -> u64 {
-        self.right(if self.alone { self.counter.of(cpu.index()) } else { self.counter.sum() })
+        self.right(if self.alone { self.counter.of(cpu) } else { self.counter.sum() })
     }
 
     fn right(&self, count: u64) -> u64 {

@@ -1,5 +1,6 @@
 //! Puts the parts together: what QEMU reports becomes places, records and definitions.
 
+mod ending;
 mod modules;
 mod others;
 mod placement;
@@ -18,7 +19,7 @@ use crate::writer::Writer;
 use iotrace_profile::{Action, Profile, Sources, compile};
 use iotrace_schemas::catalog::Catalog;
 use iotrace_schemas::definition::{Definition, Note, Severity, TraceInfo};
-use iotrace_schemas::event::{self, KindId, MARK_LEAF, MARK_OVER};
+use iotrace_schemas::event::{self, KindId, MARK_LEAF};
 use placement::Placement;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -53,6 +54,10 @@ struct Tracer {
     /// Nothing is recorded any more.
     stopped: AtomicBool,
     tries: AtomicU8,
+    /// Events may be of another vCPU than they say.
+    mixed: AtomicBool,
+    /// Events that no vCPU's recorder could take.
+    missing: AtomicU64,
 }
 
 /// Prepares the tracing: called once, when QEMU loads the plugin.
@@ -95,6 +100,8 @@ pub fn install(guest: Guest, args: &[String]) -> Result<Box<dyn Instrument>, Str
         begun: AtomicBool::new(begun),
         stopped: AtomicBool::new(false),
         tries: AtomicU8::new(0),
+        mixed: AtomicBool::new(false),
+        missing: AtomicU64::new(0),
     }))
 }
 
@@ -137,9 +144,11 @@ impl Tracer {
             code(recorder);
             recorder.was_full()
         });
-        if full == Some(true) {
+        match full {
             // The blocks of all vCPUs stand near one another in the file: a reader merges them by clock.
-            self.flush();
+            Some(true) => self.flush(),
+            Some(false) => {}
+            None => _ = self.missing.fetch_add(1, Ordering::Relaxed),
         }
         if self.writer.failed() {
             self.stopped.store(true, Ordering::Relaxed);
@@ -334,38 +343,28 @@ impl Tracer {
             self.clock.left_block(&places, cpu, pc);
         }
     }
-
-    fn power_off(&self, cpu: &Cpu, clock: u64) {
-        self.record(cpu, |r| r.builtin(cpu, clock, event::POWER_OFF, &[]));
-        self.end();
-    }
-
-    fn marked(&self, code: u64, clock: u64) {
-        if self.window.mark(code, clock) {
-            self.pending.clear();
-        }
-        if code == MARK_OVER {
-            self.end();
-        }
-    }
-
-    /// The trace ends here; the guest runs on.
-    fn end(&self) {
-        self.stopped.store(true, Ordering::Relaxed);
-        self.flush();
-    }
-
-    fn flush(&self) {
-        self.recorders.indices().for_each(|vcpu| _ = self.recorders.with(vcpu, Recorder::flush));
-    }
 }
 
 impl Instrument for Tracer {
-    fn vcpu_started(&self, cpu: &Cpu) {
+    fn vcpu_started(&self, cpu: &Cpu, told_apart: bool) {
         if !cpu.prepare() {
             self.note(Severity::Error, "registers", "QEMU does not give all registers that are needed");
             qemu::report("QEMU does not give all registers that are needed; arguments will be missing");
         }
+        if !told_apart && !self.mixed.swap(true, Ordering::Relaxed) {
+            let text = "the vCPUs share a thread, and this QEMU does not say which of them executes: the number of the \
+                        vCPU is not known of any event";
+            self.note(Severity::Warning, "vcpus", text);
+            qemu::report(text);
+        }
+    }
+
+    fn counted(&self, instructions: u64) {
+        self.clock.counter().add(instructions);
+    }
+
+    fn block_begun(&self, number: u64) {
+        self.clock.counter().enter_block(number);
     }
 
     fn translate(&self, block: &Block, cpu: Option<&Cpu>) {
@@ -463,32 +462,6 @@ impl Instrument for Tracer {
     }
 
     fn exit(&self, broken: bool) {
-        if broken {
-            self.note(Severity::Error, "internal-error", "the tracing stopped in an internal error");
-            self.stopped.store(true, Ordering::Relaxed);
-        } else if !self.tracing.load(Ordering::Relaxed) && !self.stopped.load(Ordering::Relaxed) {
-            self.wrong_kernel("none: the guest ended before it started one");
-        } else if !self.stopped.swap(true, Ordering::Relaxed) {
-            self.note(Severity::Warning, "no-power-off", "QEMU was ended before the guest powered off");
-        }
-        if let Some(from) = self.args.capture.from.as_ref().filter(|_| self.never_begun()) {
-            let text = format!("no event of the guest was from={from}: nothing was recorded");
-            qemu::report(&text);
-            self.note(Severity::Warning, "from", &text);
-        }
-        if let Some(window) =
-            self.args.capture.window.as_ref().filter(|_| self.window.is_ahead(self.clock.end()))
-        {
-            let text = format!("the guest never came to window={window}: nothing was recorded");
-            qemu::report(&text);
-            self.note(Severity::Warning, "window", &text);
-        }
-        // What another vCPU still recorded while the trace was being ended is not left behind.
-        self.flush();
-        self.writer.finish();
-        if self.writer.failed() {
-            let path = self.args.out.display();
-            qemu::report(&format!("the trace {path} is incomplete: writing it failed, as told above"));
-        }
+        self.finish(broken);
     }
 }

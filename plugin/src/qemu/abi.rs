@@ -35,6 +35,10 @@ pub fn version() -> i32 {
 
 /// Address of a function of the running QEMU; none if it has no such function.
 pub fn symbol(name: &CStr) -> Option<*mut c_void> {
+    #[cfg(test)]
+    if let Some(address) = super::fake::symbol(name) {
+        return Some(address);
+    }
     // SAFETY: dlsym only reads the name, which is NUL-terminated.
     let address = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
     (!address.is_null()).then_some(address)

@@ -1,10 +1,9 @@
 //! A block being translated.
 
-use super::Counter;
-use super::entry;
+use super::{Counter, entry, vcpus};
 use crate::site::Site;
 use qemu_plugin_sys as sys;
-use std::ffi::c_void;
+use std::ffi::{c_uint, c_void};
 
 /// A block being translated. Lives only during the callback.
 pub struct Block(*mut sys::qemu_plugin_tb);
@@ -33,7 +32,7 @@ impl Block {
     pub fn instruction(&self, at: usize) -> Instruction {
         // SAFETY: the handle is valid during the callback. QEMU checks the place itself: it gives a null pointer, and
         // complains, for one that is not there.
-        Instruction(unsafe { sys::qemu_plugin_tb_get_insn(self.0, at) })
+        unsafe { Instruction::new(sys::qemu_plugin_tb_get_insn(self.0, at)) }
     }
 }
 
@@ -41,6 +40,12 @@ impl Block {
 pub struct Instruction(*mut sys::qemu_plugin_insn);
 
 impl Instruction {
+    /// # Safety
+    /// `instruction` is QEMU's handle, and the result does not outlive the callback.
+    pub(super) unsafe fn new(instruction: *mut sys::qemu_plugin_insn) -> Self {
+        Self(instruction)
+    }
+
     /// Virtual address.
     pub fn address(&self) -> u64 {
         // SAFETY: the handle is valid during the callback.
@@ -64,16 +69,24 @@ impl Instruction {
 
     /// Counts `count` instructions whenever it is executed, before any callback attached after this call.
     pub fn count(&self, counter: &Counter, count: u64) {
-        self.inline(sys::qemu_plugin_op::QEMU_PLUGIN_INLINE_ADD_U64, counter.count(), count);
+        if vcpus::may_inline() {
+            self.inline(sys::qemu_plugin_op::QEMU_PLUGIN_INLINE_ADD_U64, counter.count(), count);
+        } else {
+            self.call(entry::counted, count);
+        }
     }
 
     /// Says whenever it is executed that a block is running, after any callback attached before this call.
     pub fn tell_block(&self, counter: &Counter, number: u64) {
-        self.inline(sys::qemu_plugin_op::QEMU_PLUGIN_INLINE_STORE_U64, counter.block(), number);
+        if vcpus::may_inline() {
+            self.inline(sys::qemu_plugin_op::QEMU_PLUGIN_INLINE_STORE_U64, counter.block(), number);
+        } else {
+            self.call(entry::block_begun, number);
+        }
     }
 
     /// Says whenever it is executed how many instructions are behind it in its block, before any callback attached
-    /// to its execution after this call.
+    /// to its execution after this call. Only in a recording or a replay, which have one vCPU.
     pub fn tell_behind(&self, counter: &Counter, instructions: u64) {
         self.inline(sys::qemu_plugin_op::QEMU_PLUGIN_INLINE_STORE_U64, counter.behind(), instructions);
     }
@@ -98,6 +111,19 @@ impl Instruction {
         // SAFETY: the handle is valid during the callback; the scoreboard is never freed.
         unsafe {
             sys::qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu(self.0, operation, on, value);
+        }
+    }
+
+    /// Calls a function with a number before each execution.
+    fn call(&self, function: unsafe extern "C" fn(c_uint, *mut c_void), number: u64) {
+        // SAFETY: the handle is valid during the callback; the function takes the number for what it is.
+        unsafe {
+            sys::qemu_plugin_register_vcpu_insn_exec_cb(
+                self.0,
+                Some(function),
+                sys::qemu_plugin_cb_flags::QEMU_PLUGIN_CB_NO_REGS,
+                std::ptr::without_provenance_mut(number as usize),
+            );
         }
     }
 
@@ -132,4 +158,24 @@ impl Instruction {
 
 fn data(site: &'static Site) -> *mut c_void {
     std::ptr::from_ref(site).cast_mut().cast()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::qemu::fake::{self, Attached};
+
+    #[test]
+    fn translated_code_that_vcpus_share_counts_only_if_vcpu_0_has_translated_it() {
+        fake::share_thread(3);
+        let counter = Counter::new();
+        for vcpu in [0, 1, 2] {
+            fake::execute(vcpu);
+            fake::instruction().count(&counter, 17);
+            fake::instruction().tell_block(&counter, 5);
+            let called = [Attached::Call(17), Attached::Call(5)];
+            let expected = if vcpu == 0 { [Attached::Inline; 2] } else { called };
+            assert_eq!(fake::take_attached(), expected, "vCPU {vcpu}");
+        }
+    }
 }

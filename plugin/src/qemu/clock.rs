@@ -2,6 +2,7 @@
 //! none that can be read anywhere.
 
 use super::abi::{CURRENT, symbol};
+use super::{Cpu, vcpus};
 use qemu_plugin_sys as sys;
 use std::ffi::{CStr, c_int, c_void};
 use std::mem::offset_of;
@@ -11,6 +12,9 @@ use std::sync::atomic::{AtomicI32, Ordering};
 /// a block is not executed yet.
 #[derive(Debug)]
 pub struct Counter(*mut sys::qemu_plugin_scoreboard);
+
+/// The vCPU whose score is that of all vCPUs that share a thread.
+const SHARED: u32 = 0;
 
 /// One vCPU's part, as it lies in QEMU's memory.
 #[repr(C)]
@@ -48,33 +52,59 @@ impl Counter {
     }
 
     /// How many instructions are behind the watched one in the block that a vCPU is in.
-    pub fn behind_of(&self, vcpu: u32) -> u64 {
-        // SAFETY: the scoreboard is alive.
-        unsafe { sys::qemu_plugin_u64_get(self.behind(), vcpu) }
+    pub fn behind_of(&self, cpu: &Cpu) -> u64 {
+        get(self.behind(), cpu.score())
     }
 
-    /// The count of one vCPU.
-    pub fn of(&self, vcpu: u32) -> u64 {
-        // SAFETY: the scoreboard is alive.
-        unsafe { sys::qemu_plugin_u64_get(self.count(), vcpu) }
+    /// The count of one vCPU, or of all that share its thread.
+    pub fn of(&self, cpu: &Cpu) -> u64 {
+        get(self.count(), cpu.score())
     }
 
-    /// The number of the block that a vCPU is in.
-    pub fn block_of(&self, vcpu: u32) -> u64 {
-        // SAFETY: the scoreboard is alive.
-        unsafe { sys::qemu_plugin_u64_get(self.block(), vcpu) }
+    /// Adds to the count of the vCPUs that share a thread.
+    pub fn add(&self, instructions: u64) {
+        if vcpus::has_scores(SHARED) {
+            // SAFETY: the scoreboard is alive, and has a score of this vCPU.
+            unsafe { sys::qemu_plugin_u64_add(self.count(), SHARED, instructions) }
+        }
+    }
+
+    /// The number of the block that a vCPU is in. Where vCPUs share a thread, that of the one that executed last: after
+    /// a fault it may, seldom, be another one.
+    pub fn block_of(&self, cpu: &Cpu) -> u64 {
+        get(self.block(), cpu.score())
+    }
+
+    /// One of the vCPUs that share a thread is in this block.
+    pub fn enter_block(&self, number: u64) {
+        set(self.block(), SHARED, number);
     }
 
     /// A vCPU has left its block.
-    pub fn leave_block(&self, vcpu: u32) {
-        // SAFETY: the scoreboard is alive.
-        unsafe { sys::qemu_plugin_u64_set(self.block(), vcpu, 0) }
+    pub fn leave_block(&self, cpu: &Cpu) {
+        set(self.block(), cpu.score(), 0);
     }
 
     /// The count of all vCPUs.
     pub fn sum(&self) -> u64 {
         // SAFETY: the scoreboard is alive.
         unsafe { sys::qemu_plugin_u64_sum(self.count()) }
+    }
+}
+
+/// A part of a vCPU's score; 0 if there is none of it.
+fn get(part: sys::qemu_plugin_u64, vcpu: u32) -> u64 {
+    if !vcpus::has_scores(vcpu) {
+        return 0;
+    }
+    // SAFETY: the scoreboard is alive, and has a score of this vCPU.
+    unsafe { sys::qemu_plugin_u64_get(part, vcpu) }
+}
+
+fn set(part: sys::qemu_plugin_u64, vcpu: u32, value: u64) {
+    if vcpus::has_scores(vcpu) {
+        // SAFETY: the scoreboard is alive, and has a score of this vCPU.
+        unsafe { sys::qemu_plugin_u64_set(part, vcpu, value) }
     }
 }
 
@@ -169,4 +199,32 @@ fn setting(name: &CStr) -> Option<i32> {
     // SAFETY: an enum of int's size, set before the guest runs (`ICountMode use_icount`, include/exec/icount.h;
     // `ReplayMode replay_mode`, include/system/replay.h).
     Some(unsafe { (*place).load(Ordering::Relaxed) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::qemu::fake;
+
+    #[test]
+    fn vcpus_that_share_a_thread_have_one_count() {
+        fake::share_thread(2);
+        let counter = Counter::new();
+        counter.add(7);
+        counter.enter_block(3);
+        for vcpu in [0, 1] {
+            let cpu = fake::cpu(vcpu);
+            assert_eq!((counter.of(&cpu), counter.block_of(&cpu), counter.sum()), (7, 3, 7));
+        }
+        counter.leave_block(&fake::cpu(1));
+        assert_eq!(counter.block_of(&fake::cpu(0)), 0);
+    }
+
+    /// QEMU ends itself if it is asked for the score of a vCPU that it does not count.
+    #[test]
+    fn qemu_is_not_asked_for_what_it_does_not_have() {
+        let (counter, cpu) = (Counter::new(), fake::cpu(vcpus::UNKNOWN));
+        counter.leave_block(&cpu);
+        assert_eq!((counter.of(&cpu), counter.block_of(&cpu), counter.behind_of(&cpu)), (0, 0, 0));
+    }
 }

@@ -1,6 +1,6 @@
 //! Registers and memory of the vCPU that is in a callback.
 
-use super::registers;
+use super::{registers, vcpus};
 use qemu_plugin_sys as sys;
 use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, c_uint};
@@ -83,12 +83,17 @@ impl Cpu {
     /// The vCPU whose code is being translated, where only memory can be read; none on a thread that
     /// runs no vCPU.
     pub(super) fn current() -> Option<Self> {
-        HANDLES.with_borrow(Option::is_some).then(|| Self::new(0))
+        HANDLES.with_borrow(Option::is_some).then(|| Self::new(vcpus::running(0)))
     }
 
-    /// Its number.
+    /// Its number; [`vcpus::UNKNOWN`] if QEMU does not tell.
     pub fn index(&self) -> u32 {
         self.index
+    }
+
+    /// Whose score translated code changes while this one executes it.
+    pub(super) fn score(&self) -> u32 {
+        vcpus::score_of(self.index)
     }
 
     /// Gets the handles; to be called once on the vCPU's thread. False if a register is not there.

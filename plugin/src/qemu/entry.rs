@@ -4,7 +4,7 @@
 //! the guest runs on.
 
 use super::abi::{self, Callbacks4, Callbacks7};
-use super::{Block, Cpu, report};
+use super::{Block, Cpu, report, vcpus};
 use crate::site::Site;
 use qemu_plugin_sys as sys;
 use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
@@ -42,8 +42,12 @@ pub struct Access {
 
 /// What reacts to the guest. All methods are called on the thread of the vCPU they name, except `exit`.
 pub trait Instrument: Sync + Send {
-    /// A vCPU is there.
-    fn vcpu_started(&self, cpu: &Cpu);
+    /// A vCPU is there. `told_apart`: it is known when it executes, and when another one of its thread does.
+    fn vcpu_started(&self, cpu: &Cpu, told_apart: bool);
+    /// So many instructions are about to be executed that translated code does not count.
+    fn counted(&self, instructions: u64);
+    /// The block of this number begins, of those in which translated code does not say so.
+    fn block_begun(&self, number: u64);
     /// A block is being translated.
     fn translate(&self, block: &Block, cpu: Option<&Cpu>);
     /// An instruction with a site is about to be executed.
@@ -145,12 +149,19 @@ unsafe fn strings(argc: c_int, argv: *const *const c_char) -> Vec<String> {
     (0..count).map(|i| unsafe { CStr::from_ptr(*argv.add(i)) }.to_string_lossy().into_owned()).collect()
 }
 
+fn vcpu_started(vcpu: c_uint) {
+    guard(|i| {
+        vcpus::start(vcpu);
+        i.vcpu_started(&Cpu::new(vcpu), vcpus::are_told_apart());
+    });
+}
+
 unsafe extern "C" fn vcpu_init4(_id: sys::qemu_plugin_id_t, vcpu: c_uint) {
-    guard(|i| i.vcpu_started(&Cpu::new(vcpu)));
+    vcpu_started(vcpu);
 }
 
 unsafe extern "C" fn vcpu_init7(vcpu: c_uint, _data: *mut c_void) {
-    guard(|i| i.vcpu_started(&Cpu::new(vcpu)));
+    vcpu_started(vcpu);
 }
 
 unsafe extern "C" fn translate4(_id: sys::qemu_plugin_id_t, tb: *mut sys::qemu_plugin_tb) {
@@ -189,7 +200,7 @@ fn finish() {
 }
 
 unsafe extern "C" fn interrupt7(vcpu: c_uint, _kind: c_int, from: u64, to: u64, _data: *mut c_void) {
-    guard(|i| i.interrupted(&Cpu::new(vcpu), from, to));
+    guard(|i| i.interrupted(&Cpu::new(vcpus::running(vcpu)), from, to));
 }
 
 /// Called before an instruction with a site.
@@ -199,7 +210,17 @@ unsafe extern "C" fn interrupt7(vcpu: c_uint, _kind: c_int, from: u64, to: u64, 
 pub(super) unsafe extern "C" fn executed(vcpu: c_uint, site: *mut c_void) {
     // SAFETY: only `&'static Site` are registered.
     let site = unsafe { &*site.cast::<Site>() };
-    guard(|i| i.executed(&Cpu::new(vcpu), site));
+    guard(|i| i.executed(&Cpu::new(vcpus::running(vcpu)), site));
+}
+
+/// Called before as many instructions as the address of `count` says.
+pub(super) unsafe extern "C" fn counted(_vcpu: c_uint, count: *mut c_void) {
+    guard(|i| i.counted(count.addr() as u64));
+}
+
+/// Called when a block begins whose number the address of `block` is.
+pub(super) unsafe extern "C" fn block_begun(_vcpu: c_uint, block: *mut c_void) {
+    guard(|i| i.block_begun(block.addr() as u64));
 }
 
 /// Called after an instruction with a site accessed memory.
@@ -215,7 +236,7 @@ pub(super) unsafe extern "C" fn accessed(
     // SAFETY: only `&'static Site` are registered; the handle is used within the callback.
     let (site, access) = unsafe { (&*site.cast::<Site>(), access(info, vaddr)) };
     if access.device.is_some() {
-        guard(|i| i.accessed(&Cpu::new(vcpu), access, site));
+        guard(|i| i.accessed(&Cpu::new(vcpus::running(vcpu)), access, site));
     }
 }
 

@@ -3,26 +3,120 @@
 //! In: registers and memory of a guest that a test makes up, on the test's own thread. Out: a vCPU in a callback.
 
 use super::cpu::{COUNT, Cpu, NAMES, Register};
+use super::{Instruction, vcpus};
 use qemu_plugin_sys as sys;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::ffi::{CString, c_char, c_int, c_uint};
+use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
+use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
 #[derive(Default)]
 struct Guest {
     registers: [u64; COUNT],
     memory: BTreeMap<u64, Vec<u8>>,
+    attached: Vec<Attached>,
+}
+
+/// What was attached to an instruction's execution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attached {
+    /// An inline operation.
+    Inline,
+    /// A callback with data.
+    Call(u64),
 }
 
 thread_local! {
     static GUEST: RefCell<Guest> = RefCell::default();
+    static CURRENT: &'static AtomicPtr<c_void> = Box::leak(Box::default());
+    static HIDDEN: Cell<bool> = const { Cell::new(false) };
 }
+
+/// Of all threads.
+static VCPUS: AtomicU32 = AtomicU32::new(0);
 
 /// A vCPU in a callback.
 pub fn cpu(index: u32) -> Cpu {
     let cpu = Cpu::new(index);
     assert!(cpu.prepare(), "all registers are there");
     cpu
+}
+
+/// Starts as many vCPUs, which share this thread.
+pub fn share_thread(vcpus: u32) {
+    (0..vcpus).for_each(start);
+}
+
+/// Starts a vCPU on this thread.
+pub fn start(vcpu: u32) {
+    VCPUS.fetch_max(vcpu + 1, Ordering::Relaxed);
+    vcpus::start(vcpu);
+}
+
+/// A vCPU is in execution on this thread.
+pub fn execute(vcpu: u32) {
+    CURRENT.with(|current| current.store(object(vcpu), Ordering::Relaxed));
+}
+
+/// This thread's QEMU exports nothing beside the plugin API.
+pub fn hide_symbols() {
+    HIDDEN.set(true);
+}
+
+/// What QEMU exports beside the plugin API.
+pub fn symbol(name: &CStr) -> Option<*mut c_void> {
+    if HIDDEN.get() {
+        return None;
+    }
+    match name.to_bytes() {
+        b"current_cpu" => Some(CURRENT.with(|current| std::ptr::from_ref(*current).cast_mut().cast())),
+        b"qemu_get_cpu" => Some(get_cpu as *mut c_void),
+        _ => None,
+    }
+}
+
+extern "C" fn get_cpu(vcpu: c_int) -> *mut c_void {
+    object(vcpu.cast_unsigned())
+}
+
+/// An address at which nothing is.
+fn object(vcpu: u32) -> *mut c_void {
+    std::ptr::without_provenance_mut(vcpu as usize + 1)
+}
+
+/// An instruction being translated.
+pub fn instruction() -> Instruction {
+    // SAFETY: of its handle nothing but the address is used here.
+    unsafe { Instruction::new(std::ptr::without_provenance_mut(8)) }
+}
+
+/// What was attached on this thread since this was last asked.
+pub fn take_attached() -> Vec<Attached> {
+    GUEST.with_borrow_mut(|guest| std::mem::take(&mut guest.attached))
+}
+
+fn attach(attached: Attached) {
+    GUEST.with_borrow_mut(|guest| guest.attached.push(attached));
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu(
+    _instruction: *mut sys::qemu_plugin_insn,
+    _operation: sys::qemu_plugin_op,
+    _on: sys::qemu_plugin_u64,
+    _value: u64,
+) {
+    attach(Attached::Inline);
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn qemu_plugin_register_vcpu_insn_exec_cb(
+    _instruction: *mut sys::qemu_plugin_insn,
+    _function: sys::qemu_plugin_vcpu_udata_cb_t,
+    _flags: sys::qemu_plugin_cb_flags,
+    data: *mut c_void,
+) {
+    attach(Attached::Call(data.addr() as u64));
 }
 
 /// Sets a register.
@@ -103,4 +197,45 @@ unsafe extern "C" fn qemu_plugin_read_memory_vaddr(
         unsafe { resize(buffer, length) }.copy_from_slice(part);
         true
     })
+}
+
+/// Scores of 64 vCPUs.
+#[unsafe(no_mangle)]
+extern "C" fn qemu_plugin_scoreboard_new(element_size: usize) -> *mut sys::qemu_plugin_scoreboard {
+    Box::into_raw(Box::new((element_size, vec![0_u64; element_size * 8]))).cast()
+}
+
+/// As QEMU does, it ends the process for a vCPU that is not counted.
+unsafe fn score(part: sys::qemu_plugin_u64, vcpu: c_uint) -> *mut u64 {
+    if vcpu >= VCPUS.load(Ordering::Relaxed) {
+        eprintln!("qemu_plugin_scoreboard_find: assertion failed: (vcpu_index < qemu_plugin_num_vcpus())");
+        std::process::abort();
+    }
+    // SAFETY: a scoreboard of [`qemu_plugin_scoreboard_new`], which lives for ever.
+    let (size, scores) = unsafe { &mut *part.score.cast::<(usize, Vec<u64>)>() };
+    &raw mut scores[(vcpu as usize * *size + part.offset) / 8]
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn qemu_plugin_u64_get(part: sys::qemu_plugin_u64, vcpu: c_uint) -> u64 {
+    // SAFETY: the score is there.
+    unsafe { *score(part, vcpu) }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn qemu_plugin_u64_set(part: sys::qemu_plugin_u64, vcpu: c_uint, value: u64) {
+    // SAFETY: the score is there.
+    unsafe { *score(part, vcpu) = value }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn qemu_plugin_u64_add(part: sys::qemu_plugin_u64, vcpu: c_uint, value: u64) {
+    // SAFETY: the score is there.
+    unsafe { *score(part, vcpu) += value }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn qemu_plugin_u64_sum(part: sys::qemu_plugin_u64) -> u64 {
+    // SAFETY: the scores are there.
+    (0..VCPUS.load(Ordering::Relaxed)).map(|vcpu| unsafe { *score(part, vcpu) }).sum()
 }

@@ -8,6 +8,7 @@
 //! - `registers`: the registers where QEMU keeps them.
 //! - `resident`: guest memory that is read again and again.
 //! - `clock`: the count of executed instructions, ours and QEMU's.
+//! - `vcpus`: which vCPU a callback is of.
 //! - `per_vcpu`: state that belongs to one vCPU.
 //! - `host`: signals and output.
 //! - `fake`: a QEMU for unit tests.
@@ -23,6 +24,7 @@ mod host;
 mod per_vcpu;
 mod registers;
 mod resident;
+mod vcpus;
 
 pub use block::{Block, Instruction};
 pub use clock::{Counter, Icount};

@@ -1,0 +1,78 @@
+//! How a trace ends.
+//!
+//! In: the guest's power-off, its mark, QEMU's end. Out: notes of what the trace lacks, the last records.
+
+use super::Tracer;
+use crate::qemu::{self, Cpu};
+use crate::record::Recorder;
+use iotrace_schemas::definition::Severity;
+use iotrace_schemas::event::{self, MARK_OVER};
+use std::sync::atomic::Ordering;
+
+impl Tracer {
+    pub(super) fn power_off(&self, cpu: &Cpu, clock: u64) {
+        self.record(cpu, |r| r.builtin(cpu, clock, event::POWER_OFF, &[]));
+        self.end();
+    }
+
+    pub(super) fn marked(&self, code: u64, clock: u64) {
+        if self.window.mark(code, clock) {
+            self.pending.clear();
+        }
+        if code == MARK_OVER {
+            self.end();
+        }
+    }
+
+    /// The trace ends here; the guest runs on.
+    pub(super) fn end(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+        self.flush();
+    }
+
+    pub(super) fn flush(&self) {
+        self.recorders.indices().for_each(|vcpu| _ = self.recorders.with(vcpu, Recorder::flush));
+    }
+
+    /// QEMU ends. `broken`: the tracing stopped in a panic.
+    pub(super) fn finish(&self, broken: bool) {
+        if broken {
+            self.note(Severity::Error, "internal-error", "the tracing stopped in an internal error");
+            self.stopped.store(true, Ordering::Relaxed);
+        } else if !self.tracing.load(Ordering::Relaxed) && !self.stopped.load(Ordering::Relaxed) {
+            self.wrong_kernel("none: the guest ended before it started one");
+        } else if !self.stopped.swap(true, Ordering::Relaxed) {
+            self.note(Severity::Warning, "no-power-off", "QEMU was ended before the guest powered off");
+        }
+        self.shortcomings();
+        // What another vCPU still recorded while the trace was being ended is not left behind.
+        self.flush();
+        self.writer.finish();
+        if self.writer.failed() {
+            let path = self.args.out.display();
+            qemu::report(&format!("the trace {path} is incomplete: writing it failed, as told above"));
+        }
+    }
+
+    /// What the trace has not, though it was asked for.
+    fn shortcomings(&self) {
+        if let Some(from) = self.args.capture.from.as_ref().filter(|_| self.never_begun()) {
+            let text = format!("no event of the guest was from={from}: nothing was recorded");
+            qemu::report(&text);
+            self.note(Severity::Warning, "from", &text);
+        }
+        if let Some(window) =
+            self.args.capture.window.as_ref().filter(|_| self.window.is_ahead(self.clock.end()))
+        {
+            let text = format!("the guest never came to window={window}: nothing was recorded");
+            qemu::report(&text);
+            self.note(Severity::Warning, "window", &text);
+        }
+        let missing = self.missing.load(Ordering::Relaxed);
+        if missing != 0 {
+            let text = format!("{missing} events are missing: it was not known on which vCPU they were");
+            qemu::report(&text);
+            self.note(Severity::Warning, "vcpus", &text);
+        }
+    }
+}
