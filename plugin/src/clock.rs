@@ -6,9 +6,10 @@
 //! In: QEMU's count, what translated code counts, blocks that were left early. Out: clocks.
 
 use crate::instrument::Places;
-use crate::qemu::{Counter, Cpu, Icount};
+use crate::past::Past;
+use crate::qemu::{Counter, Cpu, Icount, VirtualClock};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 /// The instructions of all vCPUs.
 #[derive(Debug)]
@@ -20,6 +21,20 @@ pub struct Clock {
     ahead: AtomicI64,
     /// There is only one vCPU.
     alone: bool,
+    /// QEMU's virtual clock, where it has no count.
+    elapsed: OnceLock<Option<VirtualClock>>,
+    past: Past,
+    /// Translated blocks were thrown away since this was last asked.
+    flushed: AtomicBool,
+}
+
+/// The guest has gone back, from an instruction to an earlier one; without QEMU's count it is not known to which.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GoneBack {
+    /// Instructions executed before, at least.
+    pub from: u64,
+    /// Instructions executed by QEMU's count.
+    pub to: Option<u64>,
 }
 
 impl Clock {
@@ -30,6 +45,9 @@ impl Clock {
             counter: Counter::new(),
             ahead: AtomicI64::new(0),
             alone: max_vcpus == 1,
+            elapsed: OnceLock::new(),
+            past: Past::default(),
+            flushed: AtomicBool::new(false),
         }
     }
 
@@ -98,11 +116,83 @@ impl Clock {
         }
     }
 
+    /// QEMU has thrown translated blocks away, as it does when a snapshot is loaded (`cpu_common_post_load`,
+    /// hw/core/cpu-system.c).
+    pub fn flushed(&self) {
+        self.flushed.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the guest has gone back to before the latest event, of which this is the clock. To be asked where a block
+    /// is translated.
+    pub fn gone_back(&self, last_event: impl FnOnce() -> u64) -> Option<GoneBack> {
+        let Some(icount) = self.icount() else {
+            let elapsed = self.elapsed()?;
+            self.past.reach(|| elapsed.read())?;
+            return Some(GoneBack { from: self.end(), to: None });
+        };
+        if !self.flushed.swap(false, Ordering::Relaxed) {
+            return None;
+        }
+        let (executed, _) = icount.read();
+        self.earlier(executed, last_event(), icount.is_exact())
+    }
+
+    /// The same where a device is accessed. QEMU's count, if it has one, includes the accessing instruction, which may
+    /// have to be executed again.
+    pub fn gone_back_at_access(&self, executed: Option<u64>) -> Option<GoneBack> {
+        match executed {
+            Some(executed) => self.earlier(executed.wrapping_sub(1), 0, true),
+            None => {
+                let elapsed = self.elapsed()?;
+                self.past.reach(|| elapsed.read())?;
+                Some(GoneBack { from: self.end(), to: None })
+            }
+        }
+    }
+
+    fn earlier(&self, executed: u64, last_event: u64, exact: bool) -> Option<GoneBack> {
+        /// What counted instructions may be ahead of QEMU's count, until the next access to a device.
+        const DRIFT: u64 = 1 << 20;
+        let ahead = if exact { last_event } else { last_event.saturating_sub(DRIFT) };
+        let latest = self.past.reach(|| executed).unwrap_or(0).max(ahead);
+        (executed < latest).then_some(GoneBack { from: latest.max(last_event), to: Some(executed) })
+    }
+
+    fn elapsed(&self) -> Option<VirtualClock> {
+        *self.elapsed.get_or_init(VirtualClock::find)
+    }
+
     fn counted(&self, cpu: &Cpu) -> u64 {
         self.right(if self.alone { self.counter.of(cpu) } else { self.counter.sum() })
     }
 
     fn right(&self, count: u64) -> u64 {
         count.wrapping_sub(self.ahead.load(Ordering::Relaxed).cast_unsigned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_count_before_the_latest_event_or_access_is_in_the_past() {
+        let clock = Clock::new(1);
+        let back = |from, to| Some(GoneBack { from, to: Some(to) });
+        assert_eq!(clock.earlier(1000, 990, true), None);
+        assert_eq!(clock.earlier(1000, 1000, true), None);
+        assert_eq!(clock.earlier(1000, 1001, true), back(1001, 1000));
+        assert_eq!(clock.earlier(999, 0, true), back(1000, 999));
+        // The instruction that accessed a device last is executed again.
+        assert_eq!(clock.gone_back_at_access(Some(1001)), None);
+        assert_eq!(clock.gone_back_at_access(Some(1000)), back(1000, 999));
+    }
+
+    #[test]
+    fn what_counts_in_advance_may_be_ahead() {
+        let clock = Clock::new(2);
+        assert_eq!(clock.earlier(5_000_000_000, 5_000_400_000, false), None);
+        let back = clock.earlier(5_000_000_000, 5_100_000_000, false);
+        assert_eq!(back, Some(GoneBack { from: 5_100_000_000, to: Some(5_000_000_000) }));
     }
 }

@@ -7,6 +7,7 @@
 //! - `choice`: from which event on and of which task is recorded.
 //! - `window`: between which moments is recorded.
 //! - `clock`: the instructions that the guest has executed.
+//! - `past`: notices that the guest has gone back to an earlier moment.
 //! - `blocks`: what translated blocks count in advance.
 //! - `site`: what can be attached to an instruction.
 //! - `guest`: finds the kernel and its modules in guest memory.
@@ -22,6 +23,7 @@ mod choice;
 mod clock;
 mod guest;
 mod instrument;
+mod past;
 mod pending;
 mod qemu;
 mod record;

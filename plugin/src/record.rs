@@ -159,12 +159,12 @@ impl Recorder {
         self.push(moment, kind.id, words);
     }
 
-    /// Compares clocks in a device access: returns by how much `clock` is ahead of QEMU's, and records
-    /// it, if it is or if virtual time has moved without instructions.
-    pub fn synchronize(&mut self, clock: u64) -> i64 {
+    /// Compares clocks in a device access, where QEMU has counted so many instructions and virtual nanoseconds: returns
+    /// by how much `clock` is ahead of QEMU's, and records it, if it is or if virtual time has moved without
+    /// instructions.
+    pub fn synchronize(&mut self, clock: u64, executed: u64, now: u64) -> i64 {
         let Some(icount) = self.icount else { return 0 };
         // QEMU counts the accessing instruction itself, as executed.
-        let (executed, now) = icount.read();
         let drift = clock.wrapping_add(1).wrapping_sub(executed).cast_signed();
         let bias = now.wrapping_sub(executed << icount.shift());
         if drift != 0 || self.bias != Some(bias) {
@@ -184,6 +184,11 @@ impl Recorder {
     /// Whether a full buffer was handed over since this was last asked.
     pub fn was_full(&mut self) -> bool {
         std::mem::take(&mut self.full)
+    }
+
+    /// Clock of the last record.
+    pub fn last(&self) -> u64 {
+        self.last
     }
 
     /// Hands over what is in the buffer.

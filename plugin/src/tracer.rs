@@ -58,6 +58,8 @@ struct Tracer {
     mixed: AtomicBool,
     /// Events that no vCPU's recorder could take.
     missing: AtomicU64,
+    /// The trace is written to its end.
+    closed: AtomicBool,
 }
 
 /// Prepares the tracing: called once, when QEMU loads the plugin.
@@ -75,6 +77,10 @@ pub fn install(guest: Guest, args: &[String]) -> Result<Box<dyn Instrument>, Str
     let args = Args::parse(args)?;
     let profile = load_profile(&args)?;
     args.capture.check(&profile)?;
+    Ok(Box::new(tracer(guest, args, profile)?))
+}
+
+fn tracer(guest: Guest, args: Args, profile: Profile) -> Result<Tracer, String> {
     let writer = Arc::new(Writer::start(&args.out)?);
     let met = Arc::new(Met::new());
     let recorder = |i| Recorder::new(i, Arc::clone(&writer), Arc::clone(&met));
@@ -82,7 +88,7 @@ pub fn install(guest: Guest, args: &[String]) -> Result<Box<dyn Instrument>, Str
     let begun = args.capture.from.is_none();
     let window = Window::new(args.capture.window.as_ref());
     let clock = Clock::new(guest.max_vcpus);
-    Ok(Box::new(Tracer {
+    Ok(Tracer {
         args,
         guest,
         profile,
@@ -102,7 +108,8 @@ pub fn install(guest: Guest, args: &[String]) -> Result<Box<dyn Instrument>, Str
         tries: AtomicU8::new(0),
         mixed: AtomicBool::new(false),
         missing: AtomicU64::new(0),
-    }))
+        closed: AtomicBool::new(false),
+    })
 }
 
 fn load_profile(args: &Args) -> Result<Profile, String> {
@@ -372,6 +379,9 @@ impl Instrument for Tracer {
             return;
         }
         let searching = !self.tracing.load(Ordering::Relaxed);
+        if let Some(back) = (!searching).then(|| self.clock.gone_back(|| self.last_event())).flatten() {
+            return self.end_in_the_past(back);
+        }
         if let Some(cpu) = cpu.filter(|_| searching && IMAGES.contains(&block.address())) {
             self.search(cpu);
         }
@@ -387,6 +397,7 @@ impl Instrument for Tracer {
     }
 
     fn flushed(&self) {
+        self.clock.flushed();
         if let Ok(mut places) = self.places.lock() {
             places.flushed();
         }
@@ -439,9 +450,13 @@ impl Instrument for Tracer {
         if !self.active() {
             return;
         }
+        let count = self.clock.icount().map(|icount| icount.read());
+        if let Some(back) = self.clock.gone_back_at_access(count.map(|(executed, _)| executed)) {
+            return self.end_in_the_past(back);
+        }
         let mut clock = self.clock.before(cpu);
         self.record(cpu, |r| {
-            let drift = r.synchronize(clock);
+            let drift = count.map_or(0, |(executed, now)| r.synchronize(clock, executed, now));
             self.clock.set_back(drift);
             clock = clock.wrapping_sub(drift.cast_unsigned());
             if record && self.args.capture.mmio != Mmio::None && self.records(clock) {
@@ -465,3 +480,6 @@ impl Instrument for Tracer {
         self.finish(broken);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -42,6 +42,7 @@ pub struct Writer {
     spare: Mutex<Receiver<Vec<u64>>>,
     failed: Arc<AtomicBool>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    finished: AtomicBool,
 }
 
 impl Writer {
@@ -71,6 +72,7 @@ impl Writer {
             spare: Mutex::new(spare),
             failed,
             thread: Mutex::new(Some(thread)),
+            finished: AtomicBool::new(false),
         })
     }
 
@@ -87,8 +89,12 @@ impl Writer {
         }
     }
 
-    /// Takes a full buffer and gives an empty one; waits if all are full.
-    pub fn exchange(&self, vcpu: u16, words: Vec<u64>) -> Vec<u64> {
+    /// Takes a full buffer and gives an empty one; waits if all are full. What comes after the end is dropped.
+    pub fn exchange(&self, vcpu: u16, mut words: Vec<u64>) -> Vec<u64> {
+        if self.finished.load(Ordering::Relaxed) {
+            words.clear();
+            return words;
+        }
         self.send_definitions();
         self.send(Message::Buffer { vcpu, words });
         let empty = self.spare.lock().ok().and_then(|spare| spare.recv().ok());
@@ -101,6 +107,7 @@ impl Writer {
         if let Some(thread) = thread {
             self.send_definitions();
             self.send(Message::Finish);
+            self.finished.store(true, Ordering::Relaxed);
             // A panic of the thread was printed by it; the file is then readable up to its last block.
             let _ = thread.join();
         }

@@ -185,13 +185,33 @@ impl Icount {
     /// Instructions executed and virtual nanoseconds. Only to be called where a device is being accessed or a
     /// block is translated: elsewhere QEMU ends itself ("Bad icount read").
     pub fn read(&self) -> (u64, u64) {
-        /// `QEMU_CLOCK_VIRTUAL`.
-        const VIRTUAL: c_int = 1;
         // SAFETY: both only read QEMU's state; in a device access, and between two blocks where one is translated
         // (accel/tcg/cpu-exec.c), `can_do_io` is set, which is what they check.
         unsafe { ((self.raw)().cast_unsigned(), (self.clock)(VIRTUAL).cast_unsigned()) }
     }
 }
+
+/// QEMU's virtual clock, for a guest whose instructions QEMU does not count.
+#[derive(Debug, Clone, Copy)]
+pub struct VirtualClock(unsafe extern "C" fn(c_int) -> i64);
+
+impl VirtualClock {
+    /// The clock, if this QEMU exports it.
+    pub fn find() -> Option<Self> {
+        let clock = symbol(c"qemu_clock_get_ns")?;
+        // SAFETY: `int64_t qemu_clock_get_ns(QEMUClockType)`, include/qemu/timer.h.
+        Some(Self(unsafe { std::mem::transmute::<*mut c_void, unsafe extern "C" fn(c_int) -> i64>(clock) }))
+    }
+
+    /// Nanoseconds. Only to be called where [`Icount::read`] may be: with `-icount shift=auto` QEMU counts too.
+    pub fn read(&self) -> u64 {
+        // SAFETY: it only reads QEMU's state, from any thread.
+        unsafe { (self.0)(VIRTUAL).cast_unsigned() }
+    }
+}
+
+/// `QEMU_CLOCK_VIRTUAL`, include/qemu/timer.h.
+const VIRTUAL: c_int = 1;
 
 /// A setting of QEMU's that is an enum.
 fn setting(name: &CStr) -> Option<i32> {

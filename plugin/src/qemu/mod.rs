@@ -27,7 +27,7 @@ mod resident;
 mod vcpus;
 
 pub use block::{Block, Instruction};
-pub use clock::{Counter, Icount};
+pub use clock::{Counter, Icount, VirtualClock};
 pub use cpu::{Cpu, Register};
 pub use entry::{Access, Guest, Instrument};
 pub use host::{block_signals, report};

@@ -1,8 +1,9 @@
 //! How a trace ends.
 //!
-//! In: the guest's power-off, its mark, QEMU's end. Out: notes of what the trace lacks, the last records.
+//! In: the guest's power-off, its mark, its way back to an earlier moment, QEMU's end. Out: notes of what the trace lacks, the last records.
 
 use super::Tracer;
+use crate::clock::GoneBack;
 use crate::qemu::{self, Cpu};
 use crate::record::Recorder;
 use iotrace_schemas::definition::Severity;
@@ -43,6 +44,36 @@ impl Tracer {
             self.wrong_kernel("none: the guest ended before it started one");
         } else if !self.stopped.swap(true, Ordering::Relaxed) {
             self.note(Severity::Warning, "no-power-off", "QEMU was ended before the guest powered off");
+        }
+        self.close();
+    }
+
+    /// The guest is at an earlier moment than it was: what follows was, or would have been, recorded already.
+    pub(super) fn end_in_the_past(&self, back: GoneBack) {
+        if self.stopped.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let GoneBack { from, to } = back;
+        let to = to.map_or_else(|| "an earlier one".to_owned(), |to| format!("instruction {to}"));
+        let text = format!(
+            "the guest went back from instruction {from} to {to}: a snapshot was loaded, or it is debugged in \
+             reverse; the trace ends here, the guest runs on"
+        );
+        qemu::report(&text);
+        self.note(Severity::Warning, "went-back", &text);
+        self.close();
+    }
+
+    /// Clock of the latest event of all vCPUs.
+    pub(super) fn last_event(&self) -> u64 {
+        let last = |vcpu| self.recorders.with(vcpu, |recorder| recorder.last());
+        self.recorders.indices().filter_map(last).max().unwrap_or(0)
+    }
+
+    /// Writes the trace to its end, once.
+    fn close(&self) {
+        if self.closed.swap(true, Ordering::Relaxed) {
+            return;
         }
         self.shortcomings();
         // What another vCPU still recorded while the trace was being ended is not left behind.
