@@ -101,7 +101,7 @@ def loading_order(kernel: Path, plan: GuestPlan) -> dict[str, Path]:
     names = [*modules.CONTROLLERS[plan.controller], *modules.FILE_SYSTEMS[plan.file_system]]
     if plan.data_disk.startswith("sd"):
         names.insert(-1 if plan.file_system != "raw" else len(names), "sd_mod")
-    if plan.scheduler and plan.scheduler != "none":
+    if plan.scheduler not in modules.NO_SCHEDULER:
         names.append(modules.SCHEDULER_MODULES.get(plan.scheduler, plan.scheduler))
     files = {modules.of_file(file.name): file for file in (kernel / "modules").glob("*.ko")}
     return {name: files[name] for name in modules.Dependencies.read(kernel).order(names)}

@@ -16,7 +16,8 @@ CONTROLLERS = {
 FILE_SYSTEMS = {"xfs": ["crc32c_generic", "xfs"], "ext4": ["crc32c_generic", "ext4"], "raw": []}
 OPTIONAL = ["crc32c_generic"]  # the newest kernels have it in their library
 SCHEDULERS = ["mq-deadline", "kyber-iosched", "bfq"]
-SCHEDULER_MODULES = {"kyber": "kyber-iosched"}  # the others are called as their modules
+SCHEDULER_MODULES = {name: f"{name}-iosched" for name in ("kyber", "cfq", "deadline")}  # the others: as named
+NO_SCHEDULER = ("", "none", "noop")  # never modules
 OPTIONS = {"sym53c8xx": "settle=0"}  # by itself it waits 3 seconds for a bus that is ready at once
 OTHERS = ["mptspi", "nvme", "scsi_debug", "sg", "null_blk", "loop", "dm-mod", "virtio_scsi"]
 
