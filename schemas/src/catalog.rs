@@ -161,6 +161,9 @@ pub struct Function {
     pub stage: String,
     /// Functions that, where they exist, tell the stage in this one's place.
     pub unless: Vec<String>,
+    /// Defined in a header: probed where it is inlined all the same. Others in headers are helpers, which are inlined
+    /// everywhere though older kernels may have them as functions.
+    pub header: bool,
     /// Arguments in order: `name`, `name:object`, or `-` for one of no interest.
     pub args: Vec<String>,
     /// Fields read at the entry: `argument.field`, or `argument.*`.

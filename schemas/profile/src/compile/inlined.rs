@@ -22,6 +22,8 @@ pub fn find<'a>(
     let names: BTreeMap<_, _> =
         functions.flat_map(|f| f.names().map(move |name| (name, f.name.as_str()))).collect();
     let wanted = |name: &str| names.contains_key(name);
+    let of_headers = catalog.functions.iter().filter(|f| f.header).flat_map(|f| f.names()).collect();
+    let probed = |instance: &Inlined| is_probed(instance, &of_headers);
     let mut found = BTreeMap::<String, Vec<_>>::new();
     let mut add = |instance: Found<'a>, name: &str| {
         // What the compiler split in two, and put one part into the other, is one function.
@@ -31,7 +33,7 @@ pub fn find<'a>(
         }
     };
     if let Some(lines) = &ground.lines {
-        for instance in distinct(ground.kernel.inlined(&wanted)?.instances) {
+        for instance in distinct(ground.kernel.inlined(&wanted)?.instances, &probed) {
             if let Some(placed) = in_image(ground, lines, &instance) {
                 add(placed, &instance.function);
             }
@@ -39,7 +41,7 @@ pub fn find<'a>(
     }
     for (module, lines) in &ground.modules {
         let Some(lines) = lines else { continue };
-        for instance in distinct(module.inlined(&wanted)?.instances) {
+        for instance in distinct(module.inlined(&wanted)?.instances, &probed) {
             if let Some(placed) = in_module(ground, module, lines, &instance) {
                 add(placed, &instance.function);
             }
@@ -48,13 +50,19 @@ pub fn find<'a>(
     Ok(found)
 }
 
-/// An instance that was taken apart and put into one function several times over begins at one address once.
-fn distinct(instances: Vec<Inlined>) -> Vec<Inlined> {
+/// The instances that are probed. One that was taken apart and put into one function several times over begins at one
+/// address once.
+fn distinct(instances: Vec<Inlined>, probed: &impl Fn(&Inlined) -> bool) -> Vec<Inlined> {
     let mut seen = BTreeSet::new();
-    // What a header defines is a helper that is everywhere, though older kernels may have it as a function.
-    let helper = |i: &Inlined| i.declared.as_ref().is_some_and(|place| place.file.ends_with(".h"));
     let mut first = |i: &Inlined| seen.insert((i.function.clone(), i.entry.clone()));
-    instances.into_iter().filter(|i| !helper(i)).filter(|i| first(i)).collect()
+    instances.into_iter().filter(probed).filter(|i| first(i)).collect()
+}
+
+/// What a header defines is a helper that is everywhere, though older kernels may have it as a function: of those, only
+/// what the catalog says is of one.
+fn is_probed(instance: &Inlined, of_headers: &BTreeSet<&str>) -> bool {
+    let helper = instance.declared.as_ref().is_some_and(|place| place.file.ends_with(".h"));
+    !helper || of_headers.contains(instance.function.as_str())
 }
 
 fn in_image<'a>(ground: &Ground<'a>, lines: &Lines<'a>, instance: &Inlined) -> Option<Found<'a>> {
@@ -114,4 +122,36 @@ fn inside(lines: &Lines<'_>, address: u64, instance: &Inlined) -> Vec<String> {
 
 fn line(instance: &Inlined) -> (String, u32) {
     instance.declared.as_ref().map_or_else(Default::default, |place| (place.file.clone(), place.line))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use iotrace_kernel::{Address, SourceLine};
+
+    fn instance(function: &str, file: &str, offset: u64) -> Inlined {
+        Inlined {
+            function: function.into(),
+            inside: "wb_start_background_writeback".into(),
+            entry: Address { section: None, offset },
+            ranges: Vec::new(),
+            call: None,
+            declared: Some(SourceLine { file: file.into(), line: 1 }),
+            arguments: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn of_what_headers_define_only_what_the_catalog_says_is_probed() {
+        let instances = vec![
+            instance("mod_delayed_work", "include/linux/workqueue.h", 1),
+            instance("mod_delayed_work", "include/linux/workqueue.h", 1),
+            instance("mod_delayed_work", "include/linux/workqueue.h", 2),
+            instance("wait_on_page_writeback", "include/linux/pagemap.h", 3),
+            instance("wb_wakeup", "fs/fs-writeback.c", 4),
+        ];
+        let of_headers = BTreeSet::from(["mod_delayed_work"]);
+        let found = distinct(instances, &|instance| is_probed(instance, &of_headers));
+        assert_eq!(found.iter().map(|i| i.entry.offset).collect::<Vec<_>>(), [1, 2, 4]);
+    }
 }
