@@ -3,6 +3,7 @@
 //! In: `name=value` strings from QEMU's command line. Out: [`Args`], or a message that says which argument
 //! is wrong and what it may be.
 
+use crate::budget;
 use crate::choice::{Begin, Only};
 use crate::window::Asked;
 use iotrace_profile::Profile;
@@ -11,7 +12,7 @@ use std::path::PathBuf;
 
 const USAGE: &str = "-plugin libiotrace.so,kernel=VMLINUX-OR-PROFILE,out=TRACE\
     [,modules=FOLDER][,debug=FOLDER][,catalog=FILE][,capture=LAYER+LAYER+mmio+interrupts][,mmio=all]\
-    [,mode=thin-OR-full][,window=A..B-OR-workload][,from=STAGE-OR-FUNCTION:WORD=VALUE:...][,only=task:NAME-OR-PID][,note=KEY:VALUE]";
+    [,mode=thin-OR-full][,window=A..B-OR-workload][,from=STAGE-OR-FUNCTION:WORD=VALUE:...][,only=task:NAME-OR-PID][,memory=MIB][,note=KEY:VALUE]";
 
 /// What the plugin was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub struct Args {
     pub out: PathBuf,
     /// What to record.
     pub capture: Capture,
+    /// Bytes that may be kept because of the guest.
+    pub memory: usize,
     /// `key:value` pairs to keep in the trace.
     pub notes: Vec<(String, String)>,
 }
@@ -83,7 +86,7 @@ impl Args {
         let (mut kernel, mut out, mut modules, mut debug) = (None, None, None, None);
         let (mut catalogs, mut notes) = (Vec::new(), Vec::new());
         let (mut from, mut only, mut mmio) = (None, None, None);
-        let (mut window, mut how) = (None, Mode::default());
+        let (mut window, mut how, mut memory) = (None, Mode::default(), budget::DEFAULT);
         let mut capture = Capture::default();
         for arg in args {
             let (name, value) = arg.split_once('=').unwrap_or((arg, ""));
@@ -114,6 +117,7 @@ impl Args {
                     how = Mode::parse(value)?;
                     notes.push((name.to_owned(), value.to_owned()));
                 }
+                "memory" => memory = mebibytes(value)?,
                 "note" => notes.push(note(value)?),
                 _ => return Err(format!("there is no argument {name:?}; usage: {USAGE}")),
             }
@@ -134,6 +138,7 @@ impl Args {
             debug,
             catalogs,
             capture,
+            memory,
             notes,
         })
     }
@@ -224,6 +229,12 @@ fn folder(name: &str, value: &str) -> Result<PathBuf, String> {
     if path.is_dir() { Ok(path) } else { Err(format!("{name}={value}: there is no such folder")) }
 }
 
+fn mebibytes(value: &str) -> Result<usize, String> {
+    let bytes =
+        value.parse().ok().filter(|count| *count != 0).and_then(|count: usize| count.checked_mul(1 << 20));
+    bytes.ok_or_else(|| format!("memory={value}: it must be a number of MiB, as 64"))
+}
+
 fn note(value: &str) -> Result<(String, String), String> {
     let (key, text) = value.split_once(':').ok_or_else(|| format!("note={value}: it must be KEY:VALUE"))?;
     Ok((key.to_owned(), text.to_owned()))
@@ -253,6 +264,8 @@ mod tests {
             (&["capture=block", "mmio=all"], "capture= leaves mmio out"),
             (&["note=abc"], "must be KEY:VALUE"),
             (&["from=sys.write:fd"], "is not WORD=VALUE"),
+            (&["memory=0"], "memory=0: it must be a number of MiB"),
+            (&["memory=64M"], "memory=64M: it must be a number of MiB"),
             (&["only=dd"], "must be task:NAME or task:PID"),
         ] {
             let message = parse(args).unwrap_err();
@@ -271,7 +284,7 @@ mod tests {
         ]);
         let args = args.unwrap();
         assert_eq!(args.capture.from.map(|from| from.to_string()).as_deref(), Some("sys.write:fd=3"));
-        assert!(args.capture.only.is_some());
+        assert!(args.capture.only.is_some() && args.memory == 64 << 20);
         let note = |key: &str, text: &str| (key.to_owned(), text.to_owned());
         assert_eq!(args.notes, [note("from", "sys.write:fd=3"), note("only", "task:dd")]);
     }

@@ -6,12 +6,16 @@
 //! In: the blocks as they are translated. Out: that rest, by the number of a block and the address of the instruction
 //! at which it was left.
 
+use crate::budget::{Budget, Kept};
+use std::sync::Arc;
+
 /// The blocks that may be running.
 #[derive(Debug, Default)]
 pub struct Blocks {
     /// Those translated before QEMU last threw all away: one of them may just have been left.
     before: Translated,
     now: Translated,
+    budget: Arc<Budget>,
 }
 
 /// Blocks in the order of their numbers.
@@ -23,16 +27,28 @@ struct Translated {
     blocks: Vec<(u64, usize)>,
     /// Of all instructions, the length in bytes; with [`END`] at the last of a run.
     lengths: Vec<u8>,
+    /// Bytes of the budget.
+    kept: usize,
 }
 
 /// No instruction of x86 is longer than 15 bytes.
 const END: u8 = 0x80;
 
 impl Blocks {
+    /// None; there is room for what the budget has.
+    pub fn new(budget: Arc<Budget>) -> Self {
+        Self { budget, ..Self::default() }
+    }
+
     /// Adds a block by the lengths of its instructions in bytes, each with whether it is the last of a run; returns
-    /// the block's number. Numbers begin with 1.
-    pub fn add(&mut self, address: u64, instructions: impl Iterator<Item = (u8, bool)>) -> u64 {
+    /// the block's number. Numbers begin with 1; 0 if there is no room for it.
+    pub fn add(&mut self, address: u64, instructions: impl ExactSizeIterator<Item = (u8, bool)>) -> u64 {
         let now = &mut self.now;
+        let bytes = 32 + 2 * instructions.len();
+        if !self.budget.take(Kept::Block, bytes) {
+            return 0;
+        }
+        now.kept += bytes;
         now.blocks.push((address, now.lengths.len()));
         now.lengths.extend(instructions.map(|(length, last)| if last { length | END } else { length }));
         now.first + now.blocks.len() as u64
@@ -47,6 +63,7 @@ impl Blocks {
     /// QEMU has thrown all blocks away, and translates them anew.
     pub fn flush(&mut self) {
         let first = self.now.first + self.now.blocks.len() as u64;
+        self.budget.give_back(self.before.kept);
         self.before = std::mem::replace(&mut self.now, Translated { first, ..Translated::default() });
     }
 }
@@ -101,5 +118,16 @@ mod tests {
         assert_eq!((blocks.rest(old, 0x1003), blocks.rest(new, 0x1003)), (2, 2));
         blocks.flush();
         assert_eq!((blocks.rest(old, 0x1003), blocks.rest(new, 0x1003)), (0, 2));
+    }
+
+    #[test]
+    fn a_block_without_room_has_no_number() {
+        let budget = Arc::new(Budget::new(100));
+        let mut blocks = Blocks::new(budget);
+        assert_eq!([1, 2, 0], [block(&mut blocks), block(&mut blocks), block(&mut blocks)]);
+        blocks.flush();
+        assert_eq!(block(&mut blocks), 0);
+        blocks.flush();
+        assert_eq!((blocks.rest(1, 0x1003), block(&mut blocks)), (0, 3));
     }
 }

@@ -2,9 +2,14 @@
 //!
 //! In: the profile, a vCPU whose memory can be read. Out: where the kernel is, or that it is another one;
 //! a module's name and symbols.
+//!
+//! - `symbols`: the symbols of a module.
+
+mod symbols;
+
+pub use symbols::{LoadedModule, read_module};
 
 use crate::qemu::Cpu;
-use iotrace_kernel::{ElfSymbol, Symbol, SymbolKind, SymbolTable, parse_loaded_symtab};
 use iotrace_profile::plan::Access;
 use iotrace_profile::{ModuleAccess, Profile};
 
@@ -94,48 +99,6 @@ fn find_banner(cpu: &Cpu) -> Option<String> {
     None
 }
 
-/// A module in the guest.
-pub struct LoadedModule {
-    /// Name.
-    pub name: String,
-    /// Its functions, at their addresses in the guest.
-    pub functions: SymbolTable,
-}
-
-/// Reads the module whose `struct module` is at `address`.
-pub fn read_module(access: &ModuleAccess, address: u64, cpu: &Cpu) -> Option<LoadedModule> {
-    /// Most symbols a module may have, and most bytes of their names: bounds for what a guest can make us
-    /// allocate.
-    const SYMBOLS: u64 = 1 << 20;
-    const NAMES: u32 = 16 << 20;
-    /// sizeof(Elf64_Sym); the name's offset is its first word.
-    const SYMBOL: usize = 24;
-    let value = |access: &Access| follow(access, address, cpu);
-    let count = value(&access.num_symtab)?.min(SYMBOLS) as usize;
-    let symtab = read_pages(cpu, value(&access.symtab)?, count * SYMBOL);
-    let last = symtab.chunks_exact(SYMBOL).map(|s| u32::from_le_bytes([s[0], s[1], s[2], s[3]])).max();
-    let strtab = read_pages(cpu, value(&access.strtab)?, last.unwrap_or(0).min(NAMES) as usize + 512);
-    let all = || parse_loaded_symtab(&symtab, &strtab, access.has_typetab);
-    let symbols = || all().filter(|s| s.is_function() && is_sane(s));
-    // What is only needed to initialize the module has memory of its own, which is given back.
-    let init = symbols().find(|s| s.name == "init_module").map(|s| s.section);
-    let lasting = symbols().filter(|s| Some(s.section) != init);
-    let functions =
-        lasting.map(|s| Symbol { name: s.name, addr: s.value, size: s.size, kind: SymbolKind::Function });
-    Some(LoadedModule { name: module_name(access, address, cpu)?, functions: SymbolTable::new(functions) })
-}
-
-/// Whether a symbol of a module can be what it says: the guest's memory may hold anything.
-fn is_sane(symbol: &ElfSymbol<'_>) -> bool {
-    // KSYM_NAME_LEN, include/linux/kallsyms.h; modules are within 2 GiB of the kernel.
-    const NAME: usize = 512;
-    const FUNCTION: u64 = 16 << 20;
-    symbol.name.len() <= NAME
-        && symbol.size <= FUNCTION
-        && symbol.value >= IMAGES.start
-        && symbol.value <= u64::MAX - FUNCTION
-}
-
 /// The name of the module whose `struct module` is at `address`.
 pub fn module_name(access: &ModuleAccess, address: u64, cpu: &Cpu) -> Option<String> {
     // MODULE_NAME_LEN, include/linux/module.h.
@@ -156,22 +119,6 @@ pub fn follow(access: &Access, object: u64, cpu: &Cpu) -> Option<u64> {
         0 => Some(address),
         width => Some(access.decode(cpu.number(address, width)?)),
     }
-}
-
-/// As much of `length` bytes as is mapped, page by page.
-fn read_pages(cpu: &Cpu, address: u64, length: usize) -> Vec<u8> {
-    let mut bytes = vec![0; length];
-    let mut done = 0;
-    while done < length {
-        let at = address.wrapping_add(done as u64);
-        let part = (PAGE - at as usize % PAGE).min(length - done);
-        if !cpu.read(at, &mut bytes[done..done + part]) {
-            bytes.truncate(done);
-            break;
-        }
-        done += part;
-    }
-    bytes
 }
 
 /// The part of a banner that names the kernel: "Linux version 6.1.0-50-amd64".

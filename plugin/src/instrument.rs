@@ -3,15 +3,22 @@
 //! In: places (functions, returns, code that accesses devices), a block that QEMU translates. Out: sites
 //! attached to its instructions. Those that are no such place are counted together at the first of them, if translated
 //! code has to count.
+//!
+//! - `code`: instructions, by their bytes.
+
+mod code;
 
 use crate::blocks::Blocks;
+use crate::budget::{Budget, Kept};
 use crate::clock::Clock;
 use crate::qemu::{Block, Counter, Cpu, Instruction};
 use crate::site::Site;
+use code::{CPUID, is_return, may_access_device, may_be_left_early};
 use iotrace_kernel::{Callee, LONGEST_CALL, call_before, jumps_in, may_jump_out};
 use iotrace_schemas::event::KERNEL_HALF;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// A range of code: one past its last address, and what is known of it.
 #[derive(Debug)]
@@ -45,7 +52,13 @@ pub struct Places {
     /// Sites of instructions that may access devices, by address: blocks are translated more than once.
     device_sites: FxHashMap<u64, &'static Site>,
     blocks: Blocks,
+    budget: Arc<Budget>,
 }
+
+/// Bytes of code that are looked through at once: more than any module has.
+const LOOKED_THROUGH: u64 = 256 << 20;
+/// Bytes of the budget for an instruction that may access a device.
+const DEVICE: usize = 192;
 
 /// What is attached to an instruction.
 #[derive(Debug, Clone, Copy)]
@@ -57,6 +70,11 @@ enum Attached {
 }
 
 impl Places {
+    /// Nowhere; there is room for what the budget has.
+    pub fn new(budget: Arc<Budget>) -> Self {
+        Self { blocks: Blocks::new(Arc::clone(&budget)), budget, ..Self::default() }
+    }
+
     /// Addresses a jump to which stands for a return, and a call of which for a call through a pointer.
     pub fn set_thunks(&mut self, returns: FxHashSet<u64>, calls: FxHashSet<u64>) {
         (self.return_thunks, self.call_thunks) = (returns, calls);
@@ -65,21 +83,31 @@ impl Places {
     /// Adds those of some functions that end in a jump to one that may itself end in a jump. What another one ends in
     /// is a return, and seen there.
     pub fn add_jumpers(&mut self, functions: &[std::ops::Range<u64>], cpu: &Cpu) {
-        let targets = |function: &std::ops::Range<u64>| {
+        let mut kept = 0;
+        let mut rest = Vec::new();
+        let some = looked_through(functions);
+        self.budget.leave_out(Kept::Code, (functions.len() - some.len()) as u64);
+        for function in some {
             let code = cpu.code(function).unwrap_or_default();
-            jumps_in(&code, function.start).map(|(_, to)| to).collect::<Vec<_>>()
-        };
-        let mut rest: Vec<_> = functions.iter().map(|f| (f.start, targets(f))).collect();
+            let jumps = || jumps_in(&code, function.start);
+            let bytes = jumps().count() * size_of::<u64>();
+            // Most functions have none.
+            if bytes != 0 && self.budget.take(Kept::Code, bytes) {
+                kept += bytes;
+                rest.push((function.start, Vec::from_iter(jumps().map(|(_, to)| to))));
+            }
+        }
         loop {
             let leads_out = |to: &u64| self.leaving.contains(to) || self.jumpers.contains(to);
             let (found, others): (Vec<_>, Vec<_>) =
                 rest.into_iter().partition(|(_, targets)| targets.iter().any(leads_out));
             if found.is_empty() {
-                return;
+                break;
             }
             self.jumpers.extend(found.into_iter().map(|(start, _)| start));
             rest = others;
         }
+        self.budget.give_back(kept);
     }
 
     /// Functions that call some of those whose returns are recorded through pointers.
@@ -113,11 +141,13 @@ impl Places {
         for function in functions {
             self.code.insert(function.start, Range { end: function.end, what: () });
         }
-        for function in functions {
+        let (some, others) = functions.split_at(looked_through(functions).len());
+        for function in some {
             if self.may_leave(std::slice::from_ref(function), cpu, |to| self.code.contains_key(&to)) {
                 self.leaving.insert(function.start);
             }
         }
+        self.leaving.extend(others.iter().map(|function| function.start));
         self.add_jumpers(functions, cpu);
     }
 
@@ -161,7 +191,7 @@ impl Places {
         self.leaving.retain(|address| !(start..end).contains(address));
         self.jumpers.retain(|address| !(start..end).contains(address));
         self.devices.retain(|address, _| !(start..end).contains(address));
-        self.device_sites.retain(|address, _| !(start..end).contains(address));
+        // Sites of instructions that access devices stay: the next module may be there.
     }
 
     /// Attaches what belongs to the instructions of a block.
@@ -261,7 +291,7 @@ impl Places {
         let (bytes, length) = instruction.bytes();
         let code = &bytes[..length];
         let may = may_be_left_early(code) && (!kernel || may_access_device(code));
-        may.then(|| Attached::Access(self.device_site(instruction.address(), false)))
+        may.then(|| self.device_site(instruction.address(), false).map(Attached::Access)).flatten()
     }
 
     /// What is attached to an instruction for what it does. All but CPUID and accesses are the last of their block.
@@ -284,7 +314,7 @@ impl Places {
             code if devices && may_access_device(code) => {
                 let known = at(&self.devices, address).copied();
                 let record = if self.all_devices { Some(true) } else { known };
-                record.map(|record| Attached::Access(self.device_site(address, record)))
+                self.device_site(address, record?).map(Attached::Access)
             }
             _ => None,
         }
@@ -296,9 +326,27 @@ impl Places {
         self.all_devices || overlapping(&self.devices, block.address(), last).is_some()
     }
 
-    fn device_site(&mut self, pc: u64, record: bool) -> &'static Site {
-        self.device_sites.entry(pc).or_insert_with(|| Site::Device { pc, record }.keep())
+    /// The site of an instruction that may access a device; none if there is no room for it.
+    fn device_site(&mut self, pc: u64, record: bool) -> Option<&'static Site> {
+        let is_same = |site: &&&Site| matches!(site, Site::Device { record: old, .. } if *old == record);
+        if let Some(site) = self.device_sites.get(&pc).filter(is_same) {
+            return Some(site);
+        }
+        self.budget.take(Kept::Device, DEVICE).then(|| {
+            let site = Site::Device { pc, record }.keep();
+            self.device_sites.insert(pc, site);
+            site
+        })
     }
+}
+
+/// The first of some functions, whose code together is not too much to be looked through.
+fn looked_through(functions: &[std::ops::Range<u64>]) -> &[std::ops::Range<u64>] {
+    let sums = functions.iter().scan(0_u64, |sum, function| {
+        *sum = sum.saturating_add(function.end.saturating_sub(function.start));
+        Some(*sum)
+    });
+    &functions[..sums.take_while(|sum| *sum <= LOOKED_THROUGH).count()]
 }
 
 impl Places {
@@ -361,56 +409,6 @@ impl Fixed {
     }
 }
 
-/// CPUID, without prefixes.
-const CPUID: [u8; 2] = [0x0f, 0xa2];
-
-/// Whether an instruction may be one in the middle of a block. A jump, a call, a return and a repeated string operation
-/// are always the last.
-fn may_be_left_early(code: &[u8]) -> bool {
-    let (_, code) = split_prefixes(code);
-    !matches!(
-        code,
-        [0xc2 | 0xc3 | 0xca | 0xcb | 0xcf | 0xe0..=0xe3 | 0xe8..=0xeb | 0x70..=0x7f | 0xf2 | 0xf3, ..]
-            | [0x0f, 0x80..=0x8f, ..]
-    ) && !matches!(code, [0xff, modrm, ..] if (2..=5).contains(&(modrm >> 3 & 7)))
-}
-
-/// Whether an instruction may access memory that is a device's: not the stack, a variable of the image or per-CPU data
-/// (Intel SDM volume 2, chapter 2 and appendix A).
-fn may_access_device(code: &[u8]) -> bool {
-    let (prefixes, code) = split_prefixes(code);
-    if prefixes.iter().any(|byte| matches!(byte, 0x64 | 0x65)) {
-        return false;
-    }
-    let rex_b = prefixes.last().is_some_and(|rex| rex & 0xf1 == 0x41);
-    let operand = |modrm: u8, rest: &[u8]| may_be_device(modrm, rest.first().copied().unwrap_or(0), rex_b);
-    match code {
-        // PUSH, POP, CALL, RET, ENTER, LEAVE, IRET, PUSHF, POPF.
-        [0x50..=0x5f | 0x68 | 0x6a | 0x9c | 0x9d | 0xc2 | 0xc3 | 0xc8..=0xcb | 0xcf | 0xe8, ..] => false,
-        // What has no ModR/M byte and accesses memory, or has it elsewhere.
-        [0x62 | 0x6c..=0x6f | 0xa0..=0xa7 | 0xaa..=0xaf | 0xc4 | 0xc5 | 0xd7 | 0xf2 | 0xf3, ..] => true,
-        [0x0f, 0x38 | 0x3a, _, modrm, rest @ ..] | [0x0f, _, modrm, rest @ ..] | [_, modrm, rest @ ..] => {
-            operand(*modrm, rest)
-        }
-        _ => false,
-    }
-}
-
-/// Whether an operand may lie in a device: it is in memory, and not addressed by the stack pointer or by RIP.
-fn may_be_device(modrm: u8, sib: u8, rex_b: bool) -> bool {
-    match (modrm >> 6, modrm & 7) {
-        (3, _) | (0, 5) => false,
-        (_, 4) => sib & 7 != 4 || rex_b,
-        _ => true,
-    }
-}
-
-/// Prefixes of operand and address size, of segments, LOCK and REX, and what is behind them.
-fn split_prefixes(code: &[u8]) -> (&[u8], &[u8]) {
-    let prefix = |byte: &&u8| matches!(byte, 0x26 | 0x2e | 0x36 | 0x3e | 0x40..=0x4f | 0x64..=0x67 | 0xf0);
-    code.split_at(code.iter().take_while(prefix).count())
-}
-
 fn at<T>(ranges: &BTreeMap<u64, Range<T>>, address: u64) -> Option<&T> {
     overlapping(ranges, address, address)
 }
@@ -421,61 +419,9 @@ fn overlapping<T>(ranges: &BTreeMap<u64, Range<T>>, first: u64, last: u64) -> Op
     (first < range.end).then_some(&range.what)
 }
 
-/// RET, with or without a REP prefix or an operand, or a jump to a return thunk.
-fn is_return(code: &[u8], address: u64, thunks: &FxHashSet<u64>) -> bool {
-    match *code {
-        [0xc3 | 0xc2, ..] | [0xf3, 0xc3, ..] => true,
-        [0xe9, a, b, c, d] => {
-            let distance = i64::from(i32::from_le_bytes([a, b, c, d]));
-            thunks.contains(&address.wrapping_add(5).wrapping_add_signed(distance))
-        }
-        _ => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn returns_are_known_by_their_bytes() {
-        let thunks = |address| FxHashSet::from_iter([address]);
-        assert!(is_return(&[0xc3], 0, &thunks(0)));
-        assert!(is_return(&[0xf3, 0xc3], 0, &thunks(0)));
-        assert!(is_return(&[0xe9, 0xfb, 0x0f, 0, 0], 0x1000, &thunks(0x2000)));
-        assert!(!is_return(&[0xe9, 0xfb, 0x0f, 0, 0], 0x1000, &thunks(0x3000)));
-        assert!(!is_return(&[0x90], 0, &thunks(0)));
-    }
-
-    #[test]
-    fn what_cannot_access_a_device_is_known_by_its_bytes() {
-        for (code, expected) in [
-            (&[0x53][..], false),                           // push %rbx
-            (&[0x41, 0x5c], false),                         // pop %r12
-            (&[0x48, 0x89, 0xe5], false),                   // mov %rsp,%rbp
-            (&[0x48, 0x8b, 0x44, 0x24, 0x08], false),       // mov 0x8(%rsp),%rax
-            (&[0x49, 0x8b, 0x44, 0x24, 0x08], true),        // mov 0x8(%r12),%rax
-            (&[0x8b, 0x05, 0, 0, 0, 0], false),             // mov 0x0(%rip),%eax
-            (&[0x65, 0x8b, 0x04, 0x25, 0, 0, 0, 0], false), // mov %gs:0x0,%eax
-            (&[0x88, 0x57, 0x14], true),                    // mov %dl,0x14(%rdi)
-            (&[0x0f, 0xb6, 0x47, 0x0c], true),              // movzbl 0xc(%rdi),%eax
-            (&[0x8b, 0x00], true),                          // mov (%rax),%eax
-            (&[0xf3, 0xa4], true),                          // rep movsb
-            (&[0x66, 0xc7, 0x40, 0x10, 0x01, 0x00], true),  // movw $0x1,0x10(%rax)
-        ] {
-            assert_eq!(may_access_device(code), expected, "{code:02x?}");
-        }
-    }
-
-    #[test]
-    fn what_ends_a_block_is_not_left_early() {
-        for code in
-            [&[0xc3][..], &[0xe8, 0, 0, 0, 0], &[0x41, 0xff, 0xe0], &[0x0f, 0x84, 0, 0, 0, 0], &[0xf3, 0xa4]]
-        {
-            assert!(!may_be_left_early(code), "{code:02x?}");
-        }
-        assert!(may_be_left_early(&[0x88, 0x57, 0x14]) && may_be_left_early(&[0xff, 0x47, 0x14]));
-    }
 
     #[test]
     fn what_lay_in_a_module_goes_with_it() {
@@ -488,5 +434,26 @@ mod tests {
         places.remove(0x1000, 0x2000);
         assert!(at(&places.code, 0x1000).is_none());
         assert_eq!(places.entries.keys().collect::<Vec<_>>(), [&0x3000]);
+    }
+
+    #[test]
+    fn sites_of_devices_are_as_many_as_there_is_room_for() {
+        let budget = Arc::new(Budget::new(10 * DEVICE));
+        let mut places = Places::new(Arc::clone(&budget));
+        let kept = (0..1000).filter(|pc| places.device_site(*pc, true).is_some()).count();
+        assert_eq!(
+            (kept, budget.left_out().as_deref()),
+            (10, Some("990 instructions that may access devices"))
+        );
+        // The same instruction of a module that is loaded again has its site already.
+        places.remove(0, 1000);
+        assert!(places.device_site(5, true).is_some() && places.device_site(5, false).is_none());
+    }
+
+    #[test]
+    fn of_too_much_code_only_the_beginning_is_looked_through() {
+        let functions = [0..LOOKED_THROUGH / 2, 5..5 + LOOKED_THROUGH / 2, 9..10];
+        assert_eq!(looked_through(&functions), &functions[..2]);
+        assert_eq!(looked_through(&[7..u64::MAX, 0..9]), &[]);
     }
 }

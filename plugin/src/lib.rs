@@ -4,6 +4,7 @@
 //!
 //! - `qemu`: the edge to QEMU. All `unsafe` code and every difference between API versions is there.
 //! - `args`: the plugin's arguments.
+//! - `budget`: what may be kept because of the guest.
 //! - `choice`: from which event on and of which task is recorded.
 //! - `window`: between which moments is recorded.
 //! - `clock`: the instructions that the guest has executed.
@@ -19,6 +20,7 @@
 
 mod args;
 mod blocks;
+mod budget;
 mod choice;
 mod clock;
 mod guest;

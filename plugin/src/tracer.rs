@@ -7,6 +7,7 @@ mod placement;
 mod preface;
 
 use crate::args::{Args, Mmio};
+use crate::budget::Budget;
 use crate::clock::Clock;
 use crate::guest::{self, IMAGES, Search, hex};
 use crate::instrument::{Fixed, Places, count};
@@ -42,6 +43,7 @@ struct Tracer {
     met: Arc<Met>,
     places: Mutex<Places>,
     placement: Mutex<Placement>,
+    budget: Arc<Budget>,
     fixed: Fixed,
     pending: Pending,
     window: Window,
@@ -88,6 +90,7 @@ fn tracer(guest: Guest, args: Args, profile: Profile) -> Result<Tracer, String> 
     let begun = args.capture.from.is_none();
     let window = Window::new(args.capture.window.as_ref());
     let clock = Clock::new(guest.max_vcpus);
+    let budget = Arc::new(Budget::new(args.memory));
     Ok(Tracer {
         args,
         guest,
@@ -96,8 +99,9 @@ fn tracer(guest: Guest, args: Args, profile: Profile) -> Result<Tracer, String> 
         writer,
         recorders,
         met,
-        places: Mutex::default(),
-        placement: Mutex::default(),
+        places: Mutex::new(Places::new(Arc::clone(&budget))),
+        placement: Mutex::new(Placement::new(Arc::clone(&budget))),
+        budget,
         fixed: Fixed::new(),
         pending: Pending::new(),
         window,
@@ -394,6 +398,7 @@ impl Instrument for Tracer {
         } else if let Ok(mut places) = self.places.lock() {
             places.instrument(block, &self.clock, &self.fixed, cpu);
         }
+        self.tell_of_memory();
     }
 
     fn flushed(&self) {

@@ -22,6 +22,8 @@ pub const BUFFER: usize = 128 * 1024;
 pub const HEADER: usize = 4;
 /// Buffers beside the one that each vCPU fills.
 const SPARE: usize = 4;
+/// Definitions that wait for the next buffer, at most.
+const WAITING: usize = 1024;
 
 /// A record's first word.
 pub fn header(kind: u16, length: usize, context: u32) -> u64 {
@@ -81,11 +83,15 @@ impl Writer {
         self.failed.load(Ordering::Relaxed)
     }
 
-    /// Adds definitions. They are handed over with the next buffer: many come one by one, and each message wakes the
-    /// thread.
+    /// Adds definitions. They are handed over with the next buffer, or when there are many: most come one by one, and
+    /// each message wakes the thread.
     pub fn define(&self, definitions: Vec<Definition>) {
-        if let Ok(mut all) = self.definitions.lock() {
+        let waiting = self.definitions.lock().map_or(0, |mut all| {
             all.extend(definitions);
+            all.len()
+        });
+        if waiting >= WAITING && !self.finished.load(Ordering::Relaxed) {
+            self.send_definitions();
         }
     }
 

@@ -11,7 +11,7 @@
 //! - `vcpus`: which vCPU a callback is of.
 //! - `per_vcpu`: state that belongs to one vCPU.
 //! - `host`: signals and output.
-//! - `fake`: a QEMU for unit tests.
+//! - `fake`, `heap`: for unit tests, a QEMU, and what they allocate.
 
 mod abi;
 mod block;
@@ -20,6 +20,8 @@ mod cpu;
 mod entry;
 #[cfg(test)]
 pub mod fake;
+#[cfg(test)]
+pub mod heap;
 mod host;
 mod per_vcpu;
 mod registers;

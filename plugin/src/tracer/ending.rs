@@ -70,6 +70,19 @@ impl Tracer {
         self.recorders.indices().filter_map(last).max().unwrap_or(0)
     }
 
+    /// Says once that the guest has made the plugin keep as much as it may.
+    pub(super) fn tell_of_memory(&self) {
+        if self.budget.has_news() {
+            let text = format!(
+                "the guest makes the plugin keep more than {} MiB (memory=): some of its modules' functions and of its \
+                 accesses to devices are left out from here on; the trace says how many",
+                self.budget.mebibytes()
+            );
+            qemu::report(&text);
+            self.note(Severity::Warning, "memory", &text);
+        }
+    }
+
     /// Writes the trace to its end, once.
     fn close(&self) {
         if self.closed.swap(true, Ordering::Relaxed) {
@@ -98,6 +111,9 @@ impl Tracer {
             let text = format!("the guest never came to window={window}: nothing was recorded");
             qemu::report(&text);
             self.note(Severity::Warning, "window", &text);
+        }
+        if let Some(left_out) = self.budget.left_out() {
+            self.note(Severity::Warning, "memory", &format!("left out for want of memory: {left_out}"));
         }
         let missing = self.missing.load(Ordering::Relaxed);
         if missing != 0 {

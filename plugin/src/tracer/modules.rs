@@ -3,6 +3,8 @@
 //! In: the entries of the functions that load and unload them. Out: placed sites, definitions, events.
 
 use super::Tracer;
+use super::placement::MODULE;
+use crate::budget::Kept;
 use crate::guest;
 use crate::qemu::{Cpu, Register};
 use iotrace_schemas::definition::Severity;
@@ -13,7 +15,11 @@ impl Tracer {
     pub(super) fn module_loaded(&self, cpu: &Cpu, clock: u64) {
         let Some(access) = &self.profile.module else { return };
         let address = cpu.register(Register::RDI);
-        let Some(module) = guest::read_module(access, address, cpu) else {
+        if !self.budget.take(Kept::Module, MODULE) {
+            return self.tell_of_memory();
+        }
+        let Some(module) = guest::read_module(access, address, cpu, &self.budget) else {
+            self.budget.give_back(MODULE);
             self.note(Severity::Warning, "module", "a module was loaded whose symbols cannot be read");
             return;
         };
@@ -21,6 +27,7 @@ impl Tracer {
         let (number, definitions) =
             placement.place_module(&self.profile, &self.args.capture, module, &mut places, cpu);
         self.writer.define(definitions);
+        self.tell_of_memory();
         self.record(cpu, |r| r.builtin(cpu, clock, event::MODULE_LOAD, &[number.into()]));
     }
 

@@ -2,25 +2,31 @@
 //!
 //! In: the profile, where the kernel is, a module that was loaded. Out: sites in their places, and the
 //! definitions that tell a reader of the trace what they are.
+//!
+//! - `found`: functions of the profile, where they are in the guest.
+
+mod found;
 
 use super::others::{self, Other};
 use super::preface;
 use crate::args::{Capture, Mmio, Mode};
+use crate::budget::{Budget, Kept};
 use crate::guest::LoadedModule;
 use crate::instrument::Places;
 use crate::qemu::Cpu;
 use crate::site::{self, Entry, Exit, Site};
+use found::{Found, find_in, may_be_in, moved, next_task};
 use iotrace_kernel::{Symbol as CodeSymbol, SymbolTable};
-use iotrace_profile::plan::Source;
-use iotrace_profile::{Action, Function, Place, Profile};
+use iotrace_profile::plan::Plan;
+use iotrace_profile::{Action, Place, Profile};
 use iotrace_schemas::catalog::OTHER;
 use iotrace_schemas::definition::{
-    At, Definition, Module, Note, Probe, Severity, Site as CallSite, SiteFrame, Success, Symbol,
+    At, Definition, Module, Note, Probe, Severity, Site as CallSite, SiteFrame, Symbol,
 };
 use iotrace_schemas::event::{FIRST_PROBE, KindId};
 use rustc_hash::FxHashSet;
 use std::ops::Range;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 /// What has been placed.
 #[derive(Debug, Default)]
@@ -29,16 +35,45 @@ pub struct Placement {
     /// There were more probes than numbers.
     exhausted: bool,
     told_exhausted: bool,
-    /// All that were loaded, by their numbers, with their functions; those that are gone have none.
-    modules: Vec<(Module, SymbolTable)>,
+    /// Modules that were loaded so far.
+    loaded: u32,
+    /// Those that are loaded, the latest last.
+    modules: Vec<Loaded>,
     /// Functions that have a probe, by address.
     placed: FxHashSet<u64>,
     named: FxHashSet<u64>,
     told: FxHashSet<u64>,
     slide: u64,
+    budget: Arc<Budget>,
+}
+
+/// A module that is loaded.
+#[derive(Debug)]
+struct Loaded {
+    module: Module,
+    functions: SymbolTable,
+    /// Bytes of the budget that are given back when it is unloaded.
+    kept: usize,
+}
+
+/// Bytes of the budget for a module, beside its functions.
+pub const MODULE: usize = 512;
+/// Bytes of the budget for an address that was defined.
+const ADDRESS: usize = 32;
+/// Bytes of the budget, beside names, for a function that is not of the catalog.
+const OTHER_FUNCTION: usize = 400;
+
+/// Bytes of the budget for a probe in a module.
+fn bytes_of(plan: &Plan) -> usize {
+    512 + 160 * plan.words.len() + 32 * plan.arguments.len()
 }
 
 impl Placement {
+    /// Nothing is placed; there is room for what the budget has.
+    pub fn new(budget: Arc<Budget>) -> Self {
+        Self { budget, ..Self::default() }
+    }
+
     /// Places what is in the kernel image, and defines everything that does not depend on modules.
     pub fn place_image(
         &mut self,
@@ -91,6 +126,8 @@ impl Placement {
         places: &mut Places,
         cpu: &Cpu,
     ) -> (u32, Vec<Definition>) {
+        // It cannot be loaded twice: the last one's end was not seen.
+        self.remove_module(&module.name, places);
         let start = module.functions.iter().map(|f| f.addr).min().unwrap_or(0);
         let end = module.functions.iter().map(|f| f.addr.saturating_add(f.size)).max().unwrap_or(0);
         for code in profile.mmio.iter().filter(|c| c.modules.contains(&module.name)) {
@@ -106,25 +143,29 @@ impl Placement {
             let code = module.functions.iter().map(|f| f.addr..f.addr.saturating_add(f.size));
             places.add_jumpers(&Vec::from_iter(code), cpu);
         }
-        let id = self.modules.len() as u32;
+        let id = self.loaded;
+        self.loaded = self.loaded.wrapping_add(1);
         let entries = definitions.iter().filter(|d| matches!(d, Definition::Probe(p) if p.at == At::Entry));
         let probes = entries.count() as u32;
-        let defined = Module { id, name: module.name.clone(), text: (start, end), probes };
-        self.modules.push((defined.clone(), module.functions));
-        definitions.insert(0, Definition::Module(defined));
+        let defined = Module { id, name: module.name, text: (start, end), probes };
+        definitions.insert(0, Definition::Module(defined.clone()));
+        self.modules.push(Loaded { module: defined, functions: module.functions, kept: module.kept });
         (id, definitions)
     }
 
     /// Forgets a module; none if it is not known.
     pub fn remove_module(&mut self, name: &str, places: &mut Places) -> Option<Module> {
-        let (module, functions) = self.modules.iter_mut().rev().find(|(m, _)| m.name == name)?;
-        *functions = SymbolTable::default();
-        let module = module.clone();
+        let at = self.modules.iter().rposition(|loaded| loaded.module.name == name)?;
+        let Loaded { module, kept, .. } = self.modules.remove(at);
         let (start, end) = module.text;
+        let is_outside = |address: &u64| !(start..end).contains(address);
         places.remove(start, end);
-        self.placed.retain(|address| !(start..end).contains(address));
-        self.named.retain(|address| !(start..end).contains(address));
-        self.told.retain(|address| !(start..end).contains(address));
+        self.placed.retain(is_outside);
+        let defined = self.named.len() + self.told.len();
+        self.named.retain(is_outside);
+        self.told.retain(is_outside);
+        let undefined = defined - self.named.len() - self.told.len();
+        self.budget.give_back(MODULE + kept + undefined * ADDRESS);
         Some(module)
     }
 
@@ -140,6 +181,11 @@ impl Placement {
         for other in functions {
             let address = other.code.start;
             if places.is_entry_text(address) {
+                continue;
+            }
+            // What is in the image does not depend on the guest.
+            let bytes = module.map_or(0, |module| OTHER_FUNCTION + other.name.len() + module.len());
+            if !self.budget.take(Kept::Function, bytes) {
                 continue;
             }
             code.push(other.code);
@@ -184,9 +230,9 @@ impl Placement {
         profile: &'a Profile,
         address: u64,
     ) -> Option<(CodeSymbol<'a>, Option<&'a str>)> {
-        let in_module = |(module, symbols): &'a (Module, SymbolTable)| {
+        let in_module = |Loaded { module, functions, .. }: &'a Loaded| {
             let (start, end) = module.text;
-            let symbol = symbols.at(address).filter(|_| (start..=end).contains(&address))?;
+            let symbol = functions.at(address).filter(|_| (start..=end).contains(&address))?;
             Some((symbol, Some(&*module.name)))
         };
         let in_image = || {
@@ -198,7 +244,7 @@ impl Placement {
 
     /// The name of a function's address, if it was not defined before.
     pub fn new_symbol(&mut self, profile: &Profile, address: u64) -> Option<Definition> {
-        if !self.named.insert(address) {
+        if !is_new(&mut self.named, &self.budget, address) {
             return None;
         }
         let (symbol, _) = self.symbol_at(profile, address).filter(|(symbol, _)| symbol.addr == address)?;
@@ -207,7 +253,7 @@ impl Placement {
 
     /// The functions that an address behind a call is in, if it was not defined before.
     pub fn new_site(&mut self, profile: &Profile, address: u64) -> Option<Definition> {
-        if !self.told.insert(address) {
+        if !is_new(&mut self.told, &self.budget, address) {
             return None;
         }
         // Not that of the call itself first: the guest's own tracing puts the address of a function in the place of one.
@@ -262,6 +308,9 @@ impl Placement {
         cpu: &Cpu,
     ) -> Vec<Definition> {
         let Found { function, address, length, .. } = *found;
+        if module.is_some() && !self.budget.take(Kept::Function, bytes_of(&function.entry)) {
+            return Vec::new();
+        }
         let recorded = capture.layer(&function.layer);
         let kind = if recorded { self.number() } else { None };
         if kind.is_none() && function.action == Action::Record {
@@ -316,81 +365,9 @@ impl Placement {
     }
 }
 
-/// A function at the address it has in the guest.
-struct Found<'a> {
-    function: &'a Function,
-    symbol: &'a str,
-    address: u64,
-    /// Bytes.
-    length: u64,
-    /// A part of its code that stands elsewhere.
-    cold: Option<Range<u64>>,
-}
-
-impl Found<'_> {
-    fn probe(
-        &self,
-        module: Option<&str>,
-        id: KindId,
-        at: At,
-        words: Vec<String>,
-        success: Option<Success>,
-    ) -> Definition {
-        let Function { name, layer, stage, file, line, .. } = self.function;
-        Definition::Probe(Probe {
-            id,
-            at,
-            function: name.clone(),
-            symbol: self.symbol.to_owned(),
-            module: module.map(str::to_owned),
-            address: self.address,
-            layer: layer.clone(),
-            stage: stage.clone(),
-            file: file.clone(),
-            line: *line,
-            words,
-            success,
-            inside: self.function.inside.clone(),
-        })
-    }
-}
-
-/// A symbol of the image where it is in a guest whose kernel was moved by `slide`.
-fn moved(symbol: CodeSymbol<'_>, slide: u64) -> CodeSymbol<'_> {
-    CodeSymbol { addr: symbol.addr.wrapping_add(slide), ..symbol }
-}
-
-/// The argument of a task switch that is the task which runs next.
-fn next_task(function: &Function) -> Option<u8> {
-    let switches = function.stage == "task.switch";
-    let next = function.entry.words.iter().find(|word| switches && word.name == "next")?;
-    match next.source {
-        Source::Argument(at) => Some(at),
-        _ => None,
-    }
-}
-
-/// Where a function of the profile is in a module, under the first of its names.
-fn find_in<'a>(function: &'a Function, module: &'a LoadedModule) -> Option<Found<'a>> {
-    let named = |symbol: &String| module.functions.by_name(symbol).next();
-    let symbol = function.symbols.iter().find_map(named)?;
-    let part = module.functions.iter().find(|other| other.cold_part_of() == Some(symbol.name));
-    Some(Found {
-        function,
-        symbol: symbol.name,
-        address: symbol.addr.wrapping_add(function.offset),
-        length: symbol.size,
-        cold: part.map(|part| part.addr..part.addr.saturating_add(part.size)),
-    })
-}
-
-/// Whether a function of the profile is to be looked for in this module.
-fn may_be_in(function: &Function, module: &str) -> bool {
-    match &function.place {
-        Place::Image(_) => false,
-        Place::Module(name) => name == module,
-        Place::Elsewhere => true,
-    }
+/// Whether an address was not defined before; it is from now on, if there is room for it.
+fn is_new(defined: &mut FxHashSet<u64>, budget: &Budget, address: u64) -> bool {
+    !defined.contains(&address) && budget.take(Kept::Address, ADDRESS) && defined.insert(address)
 }
 
 #[cfg(test)]
@@ -436,10 +413,23 @@ mod tests {
     fn a_function_without_a_size_does_not_reach_into_another_module() {
         let module = |id, name: &str, start: u64, size: u64| {
             let module = Module { id, name: name.to_owned(), text: (start, start + size), probes: 0 };
-            (module, SymbolTable::new([symbol(name, start, size, SymbolKind::Function)]))
+            let functions = SymbolTable::new([symbol(name, start, size, SymbolKind::Function)]);
+            Loaded { module, functions, kept: 0 }
         };
         let modules = vec![module(0, "higher", 0x3000, 0x100), module(1, "lower", 0x1000, 0)];
         let mut placement = Placement { modules, ..Placement::default() };
         assert_eq!(site(&mut placement, &Profile::default(), 0x3010), ("higher".to_owned(), 0x10));
+    }
+
+    #[test]
+    fn addresses_are_defined_as_long_as_there_is_room() {
+        let budget = Arc::new(Budget::new(2 * ADDRESS));
+        let mut placement = Placement::new(Arc::clone(&budget));
+        for address in [0x1000, 0x2000, 0x2000, 0x3000] {
+            placement.new_symbol(&Profile::default(), address);
+            placement.new_site(&Profile::default(), address);
+        }
+        assert_eq!((placement.named.len(), placement.told.len()), (1, 1));
+        assert_eq!(budget.left_out().as_deref(), Some("6 names of addresses"));
     }
 }

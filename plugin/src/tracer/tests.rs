@@ -3,7 +3,8 @@
 use super::*;
 use crate::args::Capture;
 use crate::clock::GoneBack;
-use crate::qemu::fake;
+use crate::qemu::{fake, heap};
+use iotrace_profile::{ModuleAccess, plan};
 use iotrace_schemas::definition::Definition;
 use iotrace_schemas::trace::columns::Columns;
 use iotrace_schemas::trace::reader::{Content, Decoder, TraceFile};
@@ -22,6 +23,7 @@ fn tracing(name: &str, profile: Profile) -> (Tracer, PathBuf) {
         catalogs: vec![],
         out: out.clone(),
         capture,
+        memory: crate::budget::DEFAULT,
         notes: vec![],
     };
     let guest = Guest { target: "x86_64".to_owned(), api: 4, system: true, vcpus: 1, max_vcpus: 1 };
@@ -68,4 +70,110 @@ fn a_guest_that_goes_back_ends_its_trace_and_says_so_in_it() {
     std::fs::remove_file(path).expect("it was just read");
     assert_eq!((events, notes.len()), (3, 1), "{notes:?}");
     assert!(notes[0].text.contains("went back from instruction 3000 to instruction 1500"), "{notes:?}");
+}
+
+/// Where a fake `struct module` has its name, its symbols and how many they are.
+fn module_access() -> ModuleAccess {
+    let load = |offset| plan::Access { offset, width: 8, ..plan::Access::default() };
+    let name = plan::Access::default();
+    ModuleAccess { name, symtab: load(64), num_symtab: load(72), strtab: load(80), has_typetab: true }
+}
+
+/// Maps a module of this name at `address` with as many functions, all of one name of 500 bytes.
+fn map_module(address: u64, name: &str, functions: u64) {
+    const TEXT: u64 = 0xffff_ffff_c000_0000;
+    let (symtab, strtab) = (address + 0x1000_0000, address + 0x2000_0000);
+    let mut module = vec![0; 96];
+    module[..name.len()].copy_from_slice(name.as_bytes());
+    for (at, value) in [(64, symtab), (72, functions), (80, strtab)] {
+        module[at..at + 8].copy_from_slice(&value.to_le_bytes());
+    }
+    fake::map(address, &module);
+    // st_name, st_info (STT_FUNC), st_other, st_shndx; st_value; st_size.
+    let symbol = |at| {
+        [1_u64 | 2 << 32 | 1 << 48, TEXT + address % 0x1000_0000 + at * 16, 16].map(u64::to_le_bytes).concat()
+    };
+    fake::map(symtab, &Vec::from_iter((0..functions).flat_map(symbol)));
+    let names = [&[0][..], &[b'f'; 500], &[0; 8192]].concat();
+    fake::map(strtab, &names);
+}
+
+/// A guest that says of a module that it has 2^20 functions, with 512 MiB of names, and of others the same.
+#[test]
+fn what_a_guest_says_of_its_modules_does_not_exhaust_memory() {
+    let profile = Profile { module: Some(module_access()), ..Profile::default() };
+    let (tracer, path) = tracing("large", profile);
+    let cpu = fake::cpu(0);
+    let address = |module| 0xffff_8880_0000_0000 + module * 0x4000_0000;
+    for module in 0..3 {
+        map_module(address(module), &format!("large_{module}"), 1 << 20);
+    }
+    let (grown, peak) = heap::growth(|| {
+        for module in [0, 1, 2, 2, 1, 0] {
+            fake::set(Register::RDI, address(module));
+            tracer.module_loaded(&cpu, 1000 + module);
+        }
+    });
+    // A string that grows doubles, and does not touch what it has to spare.
+    assert!(grown < 64 << 20 && peak < 96 << 20, "{grown} bytes more, {peak} at most");
+    let left_out = tracer.budget.left_out().expect("there is no room for all");
+    let (count, rest) = left_out.split_once(' ').expect("a number and what");
+    assert!(count.parse::<u64>().is_ok_and(|count| count > 900_000), "{left_out}");
+    assert_eq!(rest, "functions of modules, 5 modules");
+    tracer.exit(false);
+    let notes = held(&path).1;
+    std::fs::remove_file(path).expect("it was just read");
+    let told = notes.iter().filter(|note| note.topic == "memory").map(|note| note.text.as_str());
+    let told = Vec::from_iter(told);
+    assert!(
+        told.len() == 2 && told[0].contains("more than 64 MiB") && told[1].contains(&left_out),
+        "{told:?}"
+    );
+}
+
+/// What is kept of a module is given back when it is unloaded.
+#[test]
+fn modules_that_come_and_go_take_no_memory() {
+    let profile = Profile { module: Some(module_access()), ..Profile::default() };
+    let (tracer, path) = tracing("coming", profile);
+    let (cpu, address) = (fake::cpu(0), 0xffff_8880_0000_0000);
+    map_module(address, "coming", 1 << 16);
+    fake::set(Register::RDI, address);
+    let once = || {
+        tracer.module_loaded(&cpu, 1000);
+        tracer.module_unloaded(&cpu, 1000);
+    };
+    once();
+    let (grown, peak) = heap::growth(|| (0..50).for_each(|_| once()));
+    // Tables that have grown once stay as large.
+    assert!(grown < 1 << 20 && peak < 64 << 20, "{grown} bytes more, {peak} at most");
+    assert_eq!(tracer.budget.left_out(), None);
+    std::fs::remove_file(path).expect("it was made");
+}
+
+/// The functions of a module in guest memory whose kernel wrote the letters of nm over their types, or over their sizes.
+#[test]
+fn the_functions_of_an_old_kernels_module_are_found() {
+    let (address, text) = (0xffff_8880_0000_0000, 0xffff_ffff_c000_0000_u64);
+    let letter = u64::from(b't');
+    for (info, read_only, sizes, expected) in
+        [(letter, u64::from(b'r'), [0x10, 0x20], [0x10, 0x20]), (2, 1, [letter, letter], [0x30, 0])]
+    {
+        map_module(address, "old", 3);
+        let entry = |info: u64, value: u64, size: u64| [1 | info << 32 | 1 << 48, value, size];
+        let table = [
+            entry(info, text + 0x100, sizes[0]),
+            entry(info, text + 0x130, sizes[1]),
+            entry(read_only, text + 0x200, 8),
+        ];
+        fake::map(
+            address + 0x1000_0000,
+            &table.concat().into_iter().flat_map(u64::to_le_bytes).collect::<Vec<_>>(),
+        );
+        let access = ModuleAccess { has_typetab: false, ..module_access() };
+        let budget = Budget::new(1 << 20);
+        let module = guest::read_module(&access, address, &fake::cpu(0), &budget).expect("it can be read");
+        let found: Vec<_> = module.functions.iter().map(|f| (f.addr - text, f.size)).collect();
+        assert_eq!(found, [(0x100, expected[0]), (0x130, expected[1])]);
+    }
 }

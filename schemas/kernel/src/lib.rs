@@ -62,6 +62,6 @@ pub use kernel::Kernel;
 pub use lines::{Frame, Lines};
 pub use module::{ModuleFile, ModuleSymbol};
 pub use source_line::SourceLine;
-pub use symbol::{Symbol, SymbolKind, SymbolTable};
-pub use symtab::{ElfSymbol, parse_loaded_symtab, parse_symtab};
+pub use symbol::{Symbol, SymbolKind, SymbolTable, SymbolTableBuilder};
+pub use symtab::{ElfSymbol, LoadedSymtab, parse_symtab};
 pub use types::{FieldKind, FieldPath, Parameter, Types};

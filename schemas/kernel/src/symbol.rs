@@ -97,16 +97,18 @@ pub struct SymbolTable {
 impl SymbolTable {
     /// Makes a table of symbols in any order.
     pub fn new<'a>(symbols: impl IntoIterator<Item = Symbol<'a>>) -> Self {
-        let mut table = Self::default();
-        for s in symbols {
-            table.push(s);
-        }
-        let Self { names, entries, .. } = &mut table;
+        let mut builder = SymbolTableBuilder::default();
+        symbols.into_iter().for_each(|symbol| builder.push(symbol));
+        builder.build()
+    }
+
+    fn sorted(mut self) -> Self {
+        let Self { names, entries, .. } = &mut self;
         // Of equals the plainest name first, as kallsyms has them (compare_symbols, scripts/kallsyms.c, of what nm -n
         // prints).
         let key = |e: &Entry| (e.addr, e.kind, e.size == 0, underscores(names, e));
         entries.sort_by(|a, b| key(a).cmp(&key(b)).then_with(|| name(names, a).cmp(name(names, b))));
-        table
+        self
     }
 
     fn push(&mut self, s: Symbol<'_>) {
@@ -118,7 +120,7 @@ impl SymbolTable {
     }
 
     /// Gives symbols without a size the distance to the next address; 0 for the last.
-    pub(crate) fn derive_sizes(&mut self) {
+    pub fn derive_sizes(&mut self) {
         let mut next = None;
         let mut following = 0;
         for e in self.entries.iter_mut().rev() {
@@ -206,6 +208,25 @@ impl SymbolTable {
         })?;
         let first = before.partition_point(|e| e.addr < nearest);
         before.get(first).map(|e| self.symbol(e))
+    }
+}
+
+/// Makes a table of symbols that come one by one, and need not live as long as it.
+#[derive(Debug, Default)]
+pub struct SymbolTableBuilder(SymbolTable);
+
+impl SymbolTableBuilder {
+    /// Adds a symbol.
+    pub fn push(&mut self, symbol: Symbol<'_>) {
+        self.0.push(symbol);
+    }
+
+    /// The table, without spare memory.
+    #[must_use]
+    pub fn build(mut self) -> SymbolTable {
+        self.0.names.shrink_to_fit();
+        self.0.entries.shrink_to_fit();
+        self.0.sorted()
     }
 }
 

@@ -34,56 +34,39 @@ const SYM: usize = 24;
 
 /// Reads a table of `Elf64_Sym` with its strings from a file. Undefined symbols, section and file symbols and
 /// those without a name are left out; so are names that are not UTF-8 or lie outside `strtab`.
-pub fn parse_symtab<'a>(symtab: &'a [u8], strtab: &'a [u8]) -> impl Iterator<Item = ElfSymbol<'a>> {
+pub fn parse_symtab<'a>(symtab: &[u8], strtab: &'a [u8]) -> impl Iterator<Item = ElfSymbol<'a>> {
     symtab.chunks_exact(SYM).filter_map(|sym| elf_symbol(sym, *sym.get(4)?, strtab))
 }
 
-/// Reads the table of a loaded module from guest memory, as [`parse_symtab`]. `has_typetab` says whether the
-/// kernel's `struct mod_kallsyms` has that member: such a kernel keeps the letters of `nm` there, others write them
-/// over the table (`add_kallsyms`, kernel/module.c): up to 4.20 over `st_info`, in 5.0 and 5.1 over `st_size`.
-/// Where a size was lost it is the distance to the next symbol of the section, and 0 for the last.
-pub fn parse_loaded_symtab<'a>(
-    symtab: &'a [u8],
-    strtab: &'a [u8],
-    has_typetab: bool,
-) -> impl Iterator<Item = ElfSymbol<'a>> {
-    let letters = if has_typetab { Letters::Nowhere } else { Letters::find(symtab) };
-    symtab.chunks_exact(SYM).filter_map(move |sym| {
-        let info = *sym.get(4)?;
-        match &letters {
-            Letters::Nowhere => elf_symbol(sym, info, strtab),
-            Letters::ForInfo => elf_symbol(sym, info_of_letter(info), strtab),
-            Letters::ForSize(starts) => {
-                let symbol = elf_symbol(sym, info, strtab)?;
-                let next = starts.get(starts.partition_point(|at| *at <= (symbol.section, symbol.value)));
-                let size = next.filter(|at| at.0 == symbol.section).map_or(0, |at| at.1 - symbol.value);
-                Some(ElfSymbol { size, ..symbol })
-            }
-        }
-    })
+/// What the symbol table of a loaded module has in guest memory. A kernel whose `struct mod_kallsyms` has a `typetab`
+/// keeps the letters of `nm` there; others write them over the table (`add_kallsyms`, kernel/module.c).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoadedSymtab {
+    /// From 5.2 on: what the file has.
+    Untouched,
+    /// Up to 4.20: a letter in `st_info`.
+    LetterForInfo,
+    /// 5.0 and 5.1: a letter in `st_size`. The size is lost.
+    LetterForSize,
 }
 
-/// Where a kernel wrote the letters of `nm` in the table of a loaded module.
-enum Letters {
-    /// Into a table of their own.
-    Nowhere,
-    /// Over `st_info`.
-    ForInfo,
-    /// Over `st_size`; the section and value of each defined symbol, sorted.
-    ForSize(Vec<(u16, u64)>),
-}
+impl LoadedSymtab {
+    /// Whether an entry has a letter in `st_info`: the high nibble would be a binding from 4 to 7, which ELF does not
+    /// use (STB_LOOS is 10).
+    #[must_use]
+    pub fn is_letter(entry: &[u8]) -> bool {
+        entry.get(4).is_some_and(|info| (4..8).contains(&(info >> 4)))
+    }
 
-impl Letters {
-    /// A letter's high nibble would be a binding from 4 to 7, which ELF does not use (STB_LOOS is 10).
-    fn find(symtab: &[u8]) -> Self {
-        let is_letter = |sym: &[u8]| sym.get(4).is_some_and(|info| (4..8).contains(&(info >> 4)));
-        if symtab.chunks_exact(SYM).any(is_letter) {
-            return Self::ForInfo;
+    /// The symbol of an `Elf64_Sym`, as [`parse_symtab`]; its size is 0 where that is lost.
+    #[must_use]
+    pub fn symbol<'a>(self, entry: &[u8], strtab: &'a [u8]) -> Option<ElfSymbol<'a>> {
+        let info = *entry.get(4)?;
+        match self {
+            Self::Untouched => elf_symbol(entry, info, strtab),
+            Self::LetterForInfo => elf_symbol(entry, info_of_letter(info), strtab),
+            Self::LetterForSize => Some(ElfSymbol { size: 0, ..elf_symbol(entry, info, strtab)? }),
         }
-        let place = |sym: &[u8]| Some((u16_at(sym, 6).filter(|section| *section != 0)?, u64_at(sym, 8)?));
-        let mut starts: Vec<_> = symtab.chunks_exact(SYM).filter_map(place).collect();
-        starts.sort_unstable();
-        Self::ForSize(starts)
     }
 }
 
@@ -136,9 +119,9 @@ mod tests {
         }
     }
 
-    /// Two functions, a table of data and a weak function, in sections 3 and 5, with what each form of the table of
-    /// a loaded module has in `st_info` and `st_size`.
-    fn loaded(entries: [(u8, u64); 5]) -> Vec<(String, SymbolKind, u64)> {
+    /// Two functions, a table of data, a weak function and a constant, with what each form of the table of a loaded
+    /// module has in `st_info` and `st_size`.
+    fn loaded(form: LoadedSymtab, entries: [(u8, u64); 5]) -> Vec<(String, SymbolKind, u64)> {
         let named = [
             ("queuecommand", 3, 0x40),
             ("done", 3, 0x50),
@@ -152,10 +135,10 @@ mod tests {
             .map(|((name, section, value), (info, size))| (*name, info, *section, *value, size))
             .collect();
         let (table, strings) = symtab(&symbols);
-        let has_typetab = entries[0].0 == 2 && entries[0].1 == 0x10;
-        parse_loaded_symtab(&table, &strings, has_typetab)
-            .map(|s| (s.name.to_owned(), s.kind, s.size))
-            .collect()
+        let letters = table.chunks_exact(SYM).filter(|entry| LoadedSymtab::is_letter(entry)).count();
+        assert_eq!(letters, if form == LoadedSymtab::LetterForInfo { 5 } else { 0 });
+        let found = table.chunks_exact(SYM).filter_map(|entry| form.symbol(entry, &strings));
+        found.map(|s| (s.name.to_owned(), s.kind, s.size)).collect()
     }
 
     fn expected(sizes: [u64; 5]) -> Vec<(String, SymbolKind, u64)> {
@@ -173,16 +156,16 @@ mod tests {
     #[test]
     fn a_loaded_module_of_5_2_has_its_symbols_untouched() {
         let table = [(2, 0x10), (0x12, 0x20), (0x11, 4), (0x22, 8), (0x10, 0)];
-        assert_eq!(loaded(table), expected([0x10, 0x20, 4, 8, 0]));
+        assert_eq!(loaded(LoadedSymtab::Untouched, table), expected([0x10, 0x20, 4, 8, 0]));
     }
 
     #[test]
     fn a_loaded_module_of_3_10_has_letters_for_types() {
         let table = [(b't', 0x10), (b't', 0x20), (b'd', 4), (b'w', 8), (b'a', 0)];
-        assert_eq!(loaded(table), expected([0x10, 0x20, 4, 8, 0]));
+        assert_eq!(loaded(LoadedSymtab::LetterForInfo, table), expected([0x10, 0x20, 4, 8, 0]));
         // A table of data is not a function, though the low nibble of its letter is that of one.
         let readonly = [(b't', 0x10), (b'T', 0x20), (b'r', 4), (b'W', 8), (b'A', 0)];
-        assert_eq!(loaded(readonly), expected([0x10, 0x20, 4, 8, 0]));
+        assert_eq!(loaded(LoadedSymtab::LetterForInfo, readonly), expected([0x10, 0x20, 4, 8, 0]));
     }
 
     #[test]
@@ -195,6 +178,6 @@ mod tests {
             (0x22, letter(b'w')),
             (0x10, letter(b'a')),
         ];
-        assert_eq!(loaded(table), expected([0x10, 0x40, 0, 0, 0]));
+        assert_eq!(loaded(LoadedSymtab::LetterForSize, table), expected([0; 5]));
     }
 }

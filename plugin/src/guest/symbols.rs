@@ -1,0 +1,161 @@
+//! The symbols of a module in guest memory.
+//!
+//! In: the address of a `struct module`, room for what is kept of it. Out: its functions, as many as there is room for.
+//! The guest's memory may hold anything: what is read at once is a few pages, whatever the guest says of the rest.
+
+use super::{IMAGES, PAGE, follow, module_name};
+use crate::budget::{Budget, Kept};
+use crate::qemu::Cpu;
+use iotrace_kernel::{ElfSymbol, LoadedSymtab, Symbol, SymbolKind, SymbolTable, SymbolTableBuilder};
+use iotrace_profile::ModuleAccess;
+use iotrace_profile::plan::Access;
+
+/// A module in the guest.
+pub struct LoadedModule {
+    /// Name.
+    pub name: String,
+    /// Its functions, at their addresses in the guest.
+    pub functions: SymbolTable,
+    /// Bytes of the budget that they take.
+    pub kept: usize,
+}
+
+/// Most symbols that a module may have. (Of Debian's modules amdgpu has most: some 60,000.)
+const SYMBOLS: u64 = 1 << 20;
+/// sizeof(Elf64_Sym); the name's offset is its first word.
+const SYMBOL: usize = 24;
+/// Symbols that are read at once.
+const AT_ONCE: usize = 1024;
+/// KSYM_NAME_LEN, include/linux/kallsyms.h.
+const NAME: usize = 512;
+/// Bytes that are kept of a function, beside its name: 24 in the table and 16 in its index by name, 12 to sort it, 64
+/// while jumps are looked for in it, and its part of a hash table of those that have some.
+const FUNCTION: usize = 128;
+
+/// Reads the module whose `struct module` is at `address`.
+pub fn read_module(access: &ModuleAccess, address: u64, cpu: &Cpu, budget: &Budget) -> Option<LoadedModule> {
+    let value = |access: &Access| follow(access, address, cpu);
+    let count = value(&access.num_symtab)?.min(SYMBOLS) as usize;
+    let (symtab, strtab) = (value(&access.symtab)?, value(&access.strtab)?);
+    let name = module_name(access, address, cpu)?;
+    let mut symbols = Symbols { cpu, symtab, count, strtab, form: LoadedSymtab::Untouched };
+    if !access.has_typetab {
+        symbols.form = symbols.written_over();
+    }
+    // What is only needed to initialize the module has memory of its own, which is given back.
+    let mut init = None;
+    symbols.each(|symbol| {
+        init = (symbol.name == "init_module").then_some(symbol.section);
+        init.is_none()
+    });
+    let (mut functions, mut kept) = (SymbolTableBuilder::default(), 0);
+    symbols.each(|symbol| {
+        let bytes = FUNCTION + symbol.name.len();
+        if Some(symbol.section) != init && budget.take(Kept::Function, bytes) {
+            kept += bytes;
+            let ElfSymbol { name, value, size, .. } = *symbol;
+            functions.push(Symbol { name, addr: value, size, kind: SymbolKind::Function });
+        }
+        true
+    });
+    let mut functions = functions.build();
+    if symbols.form == LoadedSymtab::LetterForSize {
+        functions.derive_sizes();
+    }
+    Some(LoadedModule { name, functions, kept })
+}
+
+/// A symbol table in guest memory.
+struct Symbols<'a> {
+    cpu: &'a Cpu,
+    symtab: u64,
+    count: usize,
+    strtab: u64,
+    form: LoadedSymtab,
+}
+
+impl Symbols<'_> {
+    /// What a kernel without a `typetab` has written over the table.
+    fn written_over(&self) -> LoadedSymtab {
+        let mut form = LoadedSymtab::LetterForSize;
+        self.each_entry(|entry| {
+            if LoadedSymtab::is_letter(entry) {
+                form = LoadedSymtab::LetterForInfo;
+            }
+            form == LoadedSymtab::LetterForSize
+        });
+        form
+    }
+
+    /// Goes through the functions until there was enough.
+    fn each(&self, mut go_on: impl FnMut(&ElfSymbol<'_>) -> bool) {
+        let mut strings = Strings { cpu: self.cpu, strtab: self.strtab, page: u32::MAX, bytes: Vec::new() };
+        self.each_entry(|entry| {
+            strings.symbol(self.form, entry).is_none_or(|symbol| !is_sane(&symbol) || go_on(&symbol))
+        });
+    }
+
+    /// Goes through the entries until there was enough.
+    fn each_entry(&self, mut go_on: impl FnMut(&[u8; SYMBOL]) -> bool) {
+        for first in (0..self.count).step_by(AT_ONCE) {
+            let at = self.symtab.wrapping_add((first * SYMBOL) as u64);
+            let length = AT_ONCE.min(self.count - first) * SYMBOL;
+            let table = read_pages(self.cpu, at, length);
+            if !table.as_chunks::<SYMBOL>().0.iter().all(&mut go_on) || table.len() < length {
+                return;
+            }
+        }
+    }
+}
+
+/// Names in guest memory, of which some pages at a time are read: those of neighbours are mostly near one another.
+struct Strings<'a> {
+    cpu: &'a Cpu,
+    strtab: u64,
+    /// Number of the page from which on the bytes are, counted from the first name.
+    page: u32,
+    bytes: Vec<u8>,
+}
+
+impl Strings<'_> {
+    /// A symbol with its name.
+    fn symbol(&mut self, form: LoadedSymtab, entry: &[u8; SYMBOL]) -> Option<ElfSymbol<'_>> {
+        let offset = u32::from_le_bytes([entry[0], entry[1], entry[2], entry[3]]);
+        let page = offset / PAGE as u32;
+        if page != self.page {
+            let at = self.strtab.wrapping_add(u64::from(page) * PAGE as u64);
+            // A name may begin with the page's last byte.
+            (self.page, self.bytes) = (page, read_pages(self.cpu, at, PAGE + NAME + 1));
+        }
+        let mut entry = *entry;
+        entry[..4].copy_from_slice(&(offset % PAGE as u32).to_le_bytes());
+        form.symbol(&entry, &self.bytes)
+    }
+}
+
+/// Whether a symbol of a module is a function, and can be what it says.
+fn is_sane(symbol: &ElfSymbol<'_>) -> bool {
+    // Modules are within 2 GiB of the kernel.
+    const LONGEST: u64 = 16 << 20;
+    symbol.is_function()
+        && symbol.name.len() <= NAME
+        && symbol.size <= LONGEST
+        && symbol.value >= IMAGES.start
+        && symbol.value <= u64::MAX - LONGEST
+}
+
+/// As much of `length` bytes as is mapped, page by page.
+fn read_pages(cpu: &Cpu, address: u64, length: usize) -> Vec<u8> {
+    let mut bytes = vec![0; length];
+    let mut done = 0;
+    while done < length {
+        let at = address.wrapping_add(done as u64);
+        let part = (PAGE - at as usize % PAGE).min(length - done);
+        if !cpu.read(at, &mut bytes[done..done + part]) {
+            bytes.truncate(done);
+            break;
+        }
+        done += part;
+    }
+    bytes
+}

@@ -1,0 +1,92 @@
+//! Functions of the profile, where they are in the guest.
+//!
+//! In: the profile, a module that was loaded. Out: addresses, the definitions of probes there.
+
+use crate::guest::LoadedModule;
+use iotrace_kernel::Symbol as CodeSymbol;
+use iotrace_profile::plan::Source;
+use iotrace_profile::{Function, Place};
+use iotrace_schemas::definition::{At, Definition, Probe, Success};
+use iotrace_schemas::event::KindId;
+use std::ops::Range;
+
+/// A function at the address it has in the guest.
+pub struct Found<'a> {
+    /// The function.
+    pub function: &'a Function,
+    /// The first of its names that is there.
+    pub symbol: &'a str,
+    /// Where it is.
+    pub address: u64,
+    /// Bytes.
+    pub length: u64,
+    /// A part of its code that stands elsewhere.
+    pub cold: Option<Range<u64>>,
+}
+
+impl Found<'_> {
+    /// Its entry or return, as an event type of this number.
+    pub fn probe(
+        &self,
+        module: Option<&str>,
+        id: KindId,
+        at: At,
+        words: Vec<String>,
+        success: Option<Success>,
+    ) -> Definition {
+        let Function { name, layer, stage, file, line, .. } = self.function;
+        Definition::Probe(Probe {
+            id,
+            at,
+            function: name.clone(),
+            symbol: self.symbol.to_owned(),
+            module: module.map(str::to_owned),
+            address: self.address,
+            layer: layer.clone(),
+            stage: stage.clone(),
+            file: file.clone(),
+            line: *line,
+            words,
+            success,
+            inside: self.function.inside.clone(),
+        })
+    }
+}
+
+/// A symbol of the image where it is in a guest whose kernel was moved by `slide`.
+pub fn moved(symbol: CodeSymbol<'_>, slide: u64) -> CodeSymbol<'_> {
+    CodeSymbol { addr: symbol.addr.wrapping_add(slide), ..symbol }
+}
+
+/// The argument of a task switch that is the task which runs next.
+pub fn next_task(function: &Function) -> Option<u8> {
+    let switches = function.stage == "task.switch";
+    let next = function.entry.words.iter().find(|word| switches && word.name == "next")?;
+    match next.source {
+        Source::Argument(at) => Some(at),
+        _ => None,
+    }
+}
+
+/// Where a function of the profile is in a module, under the first of its names.
+pub fn find_in<'a>(function: &'a Function, module: &'a LoadedModule) -> Option<Found<'a>> {
+    let named = |symbol: &String| module.functions.by_name(symbol).next();
+    let symbol = function.symbols.iter().find_map(named)?;
+    let part = module.functions.iter().find(|other| other.cold_part_of() == Some(symbol.name));
+    Some(Found {
+        function,
+        symbol: symbol.name,
+        address: symbol.addr.wrapping_add(function.offset),
+        length: symbol.size,
+        cold: part.map(|part| part.addr..part.addr.saturating_add(part.size)),
+    })
+}
+
+/// Whether a function of the profile is to be looked for in this module.
+pub fn may_be_in(function: &Function, module: &str) -> bool {
+    match &function.place {
+        Place::Image(_) => false,
+        Place::Module(name) => name == module,
+        Place::Elsewhere => true,
+    }
+}
