@@ -214,6 +214,9 @@ impl Stitcher {
             out.ran(call, since, event.clock);
         }
         if event.kind >= FIRST_PROBE {
+            if Level::of(event.context) == Level::Unknown {
+                self.counts.add(Oddity::ContextUnknown, 1);
+            }
             return self.probe(event, out);
         }
         match event.kind {

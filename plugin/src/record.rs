@@ -16,7 +16,7 @@ use crate::site::{Entry, Exit};
 use crate::writer::{BUFFER, HEADER, Writer, header};
 use iotrace_profile::Context;
 use iotrace_profile::plan::{Plan, Source};
-use iotrace_schemas::event::{self, Builtin, KERNEL_HALF, KindId, MAX_WORDS};
+use iotrace_schemas::event::{self, Builtin, KERNEL_HALF, KindId, MAX_WORDS, UNKNOWN_CONTEXT};
 use running::Running;
 use std::sync::Arc;
 use values::{Arguments, each_element, value};
@@ -230,7 +230,7 @@ impl Recorder {
         }
     }
 
-    /// Whether what happens in a task is recorded.
+    /// Whether what happens in a task is recorded; in an unknown context, by the task too.
     fn wants(&self, cpu: &Cpu, context: u32, task: u64) -> bool {
         // NMIs, interrupts, a softirq being served (include/linux/preempt.h).
         const ABOVE_TASKS: u32 = 0x00ff_0100;
@@ -259,7 +259,7 @@ impl Recorder {
             return Moment { clock, task: self.task, stack, context: 0 };
         }
         let (task, count) = self.running.read(cpu, base);
-        let context = self.context.usual(count);
+        let context = count.map_or(UNKNOWN_CONTEXT, |count| self.context.count_bits.usual(count));
         let moment = Moment { clock, task, stack, context };
         self.task = task;
         moment

@@ -203,13 +203,13 @@ impl Function {
     }
 }
 
-/// Where per-CPU data tells what is running. Paths are `symbol` or `symbol:structure.field`.
+/// Where the kernel tells what is running. Paths are `symbol` or `symbol:structure.field` in the per-CPU data.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Context {
     /// The pointer to the current task.
     pub current_task: Vec<String>,
-    /// The preemption count.
+    /// The preemption count; also `task_struct.field->structure.field`, behind a pointer of the current task.
     pub preempt_count: Vec<String>,
     /// Symbols of kernels whose preemption count has, in its bits 16 to 23, how often interrupts were disabled:
     /// interrupts and NMIs are counted 8 bits further up.

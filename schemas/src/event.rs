@@ -68,6 +68,10 @@ pub fn is_landmark(kind: KindId) -> bool {
 /// With 4-level paging that begins at `0xffff_8000_0000_0000`, and what lies between the two is no address.
 pub const KERNEL_HALF: u64 = 0xff00_0000_0000_0000;
 
+/// Bit of an event's context that says that the kernel's `preempt_count` could not be read, and nothing else: no kernel
+/// counts in it.
+pub const UNKNOWN_CONTEXT: u32 = 1 << 30;
+
 /// EAX of the CPUID instruction that sets a mark: "iotr". No processor has this leaf, so the
 /// instruction does nothing else.
 pub const MARK_LEAF: u32 = 0x696f_7472;
@@ -93,7 +97,7 @@ pub struct Event<'a> {
     /// Guest instructions completed before it.
     pub clock: u64,
     /// `preempt_count` (include/linux/preempt.h): bits 0-7 preemption, 8-15 softirq, 16-19 hardirq,
-    /// 20-23 NMI.
+    /// 20-23 NMI; or [`UNKNOWN_CONTEXT`].
     pub context: u32,
     /// Address of the current `task_struct`, 0 before there is one.
     pub task: u64,

@@ -103,5 +103,6 @@ pub fn kind(cause: &Cause) -> &'static str {
         Cause::Interrupt { .. } => "interrupt",
         Cause::Softirq => "softirq",
         Cause::Thread { .. } => "thread",
+        Cause::Unknown => "unknown",
     }
 }

@@ -155,7 +155,7 @@ fn is_of_task(cause: &Cause, wanted: &str) -> bool {
         Cause::Syscall { task, .. } | Cause::Work { task, .. } | Cause::Thread { task, .. } => {
             is_task(task, wanted)
         }
-        Cause::Timer { .. } | Cause::Interrupt { .. } | Cause::Softirq => false,
+        Cause::Timer { .. } | Cause::Interrupt { .. } | Cause::Softirq | Cause::Unknown => false,
     }
 }
 

@@ -73,6 +73,11 @@ pub enum Doing {
         /// The task.
         task: String,
     },
+    /// Something runs of which it is not known what.
+    UnknownContext {
+        /// The task that ran, or was interrupted.
+        task: String,
+    },
 }
 
 /// A part of the time between call and return.
@@ -143,6 +148,7 @@ fn named(task: &Task) -> String {
 /// What an outermost call begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Context {
+    Unknown,
     Task,
     Work,
     Softirq,
@@ -156,6 +162,7 @@ impl Context {
             "softirq.run" => Self::Softirq,
             "work.run" => Self::Work,
             _ if level >= Level::Hardirq => Self::Interrupt,
+            _ if level == Level::Unknown => Self::Unknown,
             _ => Self::Task,
         }
     }
@@ -164,4 +171,17 @@ impl Context {
 /// A function by its address.
 fn function(definitions: &Definitions, address: u64) -> String {
     Describer::function(definitions, address)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_begins_without_a_level_is_known_by_its_stage_alone() {
+        assert_eq!(Context::of("irq.entry", Level::Unknown), Context::Interrupt);
+        assert_eq!(Context::of("work.run", Level::Unknown), Context::Work);
+        assert_eq!(Context::of("bio.queue", Level::Unknown), Context::Unknown);
+        assert_eq!(Context::of("bio.queue", Level::Task), Context::Task);
+    }
 }

@@ -45,6 +45,8 @@ pub enum Cause {
         /// Who woke it last.
         by: Option<Rc<Cause>>,
     },
+    /// What ran is not known: a task, a softirq or an interrupt.
+    Unknown,
 }
 
 impl Cause {
@@ -53,7 +55,7 @@ impl Cause {
     pub fn by(&self) -> Option<&Rc<Cause>> {
         match self {
             Self::Work { by, .. } | Self::Timer { by, .. } | Self::Thread { by, .. } => by.as_ref(),
-            Self::Syscall { .. } | Self::Interrupt { .. } | Self::Softirq => None,
+            Self::Syscall { .. } | Self::Interrupt { .. } | Self::Softirq | Self::Unknown => None,
         }
     }
 

@@ -1,8 +1,12 @@
 //! What the CPU is in, from the kernel's `preempt_count`.
 
+use iotrace_schemas::event::UNKNOWN_CONTEXT;
+
 /// What the CPU is in (include/linux/preempt.h).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Level {
+    /// Not known: the count could not be read.
+    Unknown,
     /// A task's own work.
     Task,
     /// A softirq is being served. Softirqs merely disabled do not count.
@@ -21,7 +25,9 @@ impl Level {
         const HARDIRQ: u32 = 0x000f_0000;
         // Serving adds 0x100 once; disabling adds 0x200 each time (SOFTIRQ_DISABLE_OFFSET).
         const SERVING: u32 = 0x0100;
-        if context & NMI != 0 {
+        if context & UNKNOWN_CONTEXT != 0 {
+            Self::Unknown
+        } else if context & NMI != 0 {
             Self::Nmi
         } else if context & HARDIRQ != 0 {
             Self::Hardirq
@@ -36,6 +42,7 @@ impl Level {
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
+            Self::Unknown => "unknown",
             Self::Task => "task",
             Self::Softirq => "softirq",
             Self::Hardirq => "hardirq",
@@ -58,6 +65,7 @@ mod tests {
             (0x0000_0301, Level::Softirq),
             (0x0001_0100, Level::Hardirq),
             (0x0011_0000, Level::Nmi),
+            (UNKNOWN_CONTEXT, Level::Unknown),
         ] {
             assert_eq!(Level::of(count), level, "{count:#x}");
         }

@@ -102,6 +102,7 @@ impl Stitcher {
                 Rc::new(Cause::Thread { task: self.tasks.get(event.task), by })
             }
             Level::Softirq => Rc::new(Cause::Softirq),
+            Level::Unknown if !self.within_irq() => Rc::new(Cause::Unknown),
             _ => Rc::new(Cause::Interrupt { irq: self.interrupts.number(event) }),
         }
     }

@@ -115,11 +115,15 @@ impl Stitcher {
         // A driver may leave the rest of its handler to a tasklet or a thread (megaraid_sas does).
         let told = attempt.doorbell.or(attempt.driver);
         let deferred = last.filter(|irq| told.is_some_and(|told| irq.clock > told));
-        attempt.interrupt = if level == Level::Hardirq { current } else { deferred };
+        attempt.interrupt = match level {
+            Level::Hardirq => current,
+            Level::Unknown => None,
+            _ => deferred,
+        };
         let command = attempt.command;
         let told_by = attempt.interrupt.zip(rung);
         let silent = attempt.doorbell.is_none() && attempt.driver.is_some();
-        let lost = match (level == Level::Hardirq, attempt.interrupt) {
+        let lost = match (matches!(level, Level::Hardirq | Level::Unknown), attempt.interrupt) {
             // No such target: the driver says so in the call that brought the command.
             (false, None) if silent => Some(Oddity::AnsweredByDriver),
             (false, None) => Some(Oddity::CompletionOutsideInterrupt),

@@ -45,6 +45,8 @@ pub enum Oddity {
     UndefinedProbe,
     /// A probe lacks a word that its stage needs.
     WordMissing,
+    /// An event of a probe of which it is not known whether it was in a task, a softirq or an interrupt.
+    ContextUnknown,
 }
 
 impl Oddity {
@@ -72,6 +74,7 @@ impl Oddity {
             Self::ExitWithoutCall => "exit-without-call",
             Self::UndefinedProbe => "undefined-probe",
             Self::WordMissing => "word-missing",
+            Self::ContextUnknown => "context-unknown",
         }
     }
 
@@ -101,6 +104,9 @@ impl Oddity {
             Self::ExitWithoutCall => "exits whose call was not seen",
             Self::UndefinedProbe => "events of probes without a definition",
             Self::WordMissing => "events without a word that their stage needs",
+            Self::ContextUnknown => {
+                "events of which it is not known whether they were in a task, a softirq or an interrupt"
+            }
         }
     }
 

@@ -83,6 +83,7 @@ impl Found {
             Cause::Interrupt { irq } => ("interrupt", *irq),
             Cause::Softirq => ("softirq", 0),
             Cause::Thread { task, .. } => ("thread", task.pid.into()),
+            Cause::Unknown => ("unknown", 0),
         };
         links.map(link).collect()
     }

@@ -34,6 +34,7 @@ fn words(cause: &Cause, definitions: &Definitions) -> String {
         Cause::Interrupt { irq } => format!("interrupt {irq}"),
         Cause::Softirq => "softirq".to_owned(),
         Cause::Thread { task: this, .. } => task(this),
+        Cause::Unknown => "unknown context".to_owned(),
     }
 }
 
@@ -59,5 +60,6 @@ fn link_json(cause: &Cause, definitions: &Definitions) -> Value {
         Cause::Interrupt { irq } => object!({ "kind": "interrupt", "irq": irq }),
         Cause::Softirq => object!({ "kind": "softirq" }),
         Cause::Thread { task, .. } => object!({ "kind": "thread", "task": json::task(task) }),
+        Cause::Unknown => object!({ "kind": "unknown" }),
     }
 }

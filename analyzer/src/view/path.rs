@@ -98,7 +98,11 @@ fn title(path: &Path, segment: &Segment) -> String {
                 let handler = irq.handler.map(|h| format!(" {}", Describer::function(&path.definitions, h)));
                 format!(" {}{line}{}", irq.id, plain(&handler.unwrap_or_default()))
             });
-            let name = if level == Level::Hardirq { "interrupt" } else { level.name() };
+            let name = match level {
+                Level::Hardirq => "interrupt",
+                Level::Unknown => "unknown context",
+                _ => level.name(),
+            };
             format!("{name}{}, while {task} ran", irq.unwrap_or_default())
         }
     };
@@ -123,6 +127,7 @@ fn origin(path: &Path, handover: &Handover) -> String {
 
 fn level(handover: &Handover) -> &'static str {
     match handover.from.level {
+        Level::Unknown => "unknown level",
         Level::Task => "task level",
         Level::Softirq => "softirq level",
         Level::Hardirq => "interrupt level",

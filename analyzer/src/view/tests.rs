@@ -12,6 +12,7 @@ use crate::analysis::{diff, explain, info, report, timeline, why, witness};
 use crate::guest::{Guest, buffered, changed_write, direct_write, small};
 use crate::model::{BlockKind, Comm};
 use crate::reader::Trace;
+use iotrace_schemas::event;
 use std::io::Write;
 
 fn file() -> Trace {
@@ -118,6 +119,24 @@ fn why_of_a_direct_write() {
     let whole: u64 = why.spans.iter().map(|span| span.to - span.from).sum();
     assert_eq!((whole, why.spans.windows(2).all(|pair| pair[0].to == pair[1].from)), (2050, true));
     insta::assert_snapshot!(text(|out| super::why::write_text(out, &why, Style::default())));
+}
+
+/// Without the preemption count no context is known: what needs it says so.
+#[test]
+fn answers_name_contexts_that_are_not_known() {
+    let mut guest = direct_write();
+    guest.events.iter_mut().for_each(|event| event.context = event::UNKNOWN_CONTEXT);
+    let report = of(&guest, &Question::default());
+    let report = text(|out| super::report::write_text(out, &report, PLAIN));
+    let told = "events of which it is not known whether they were in a task, a softirq or an interrupt";
+    assert!(report.contains(told), "{report}");
+    let trace = Trace::from_bytes(guest.file()).unwrap();
+    let path = path(&trace, &Wanted::Io(1), &mut |_| {}).unwrap().unwrap();
+    let path = text(|out| super::path::write_text(out, &path, &Shape::default(), Style::default()));
+    assert!(path.contains("unknown context, while ") && !path.contains("task level"), "{path}");
+    let explanation = explain::explain(&trace, &mut |_| {}).unwrap();
+    let explanation = text(|out| super::explain::write_text(out, &explanation, Style::default()));
+    assert!(explanation.contains("at unknown level") && !explanation.contains("task level"), "{explanation}");
 }
 
 #[test]

@@ -115,6 +115,7 @@ fn words(doing: &Doing) -> String {
         Doing::Softirq => "softirq".to_owned(),
         Doing::WorkPending { function } => format!("work item {} is queued", plain(function)),
         Doing::Timer { function } => format!("timer: {}", plain(function)),
+        Doing::UnknownContext { task } => format!("unknown context, while {} ran", plain(task)),
         Doing::Unknown { task } => format!("{} waits for something that is not in the trace", plain(task)),
     }
 }
@@ -162,6 +163,6 @@ fn name(doing: &Doing) -> &'static str {
         Doing::Softirq => "softirq",
         Doing::WorkPending { .. } => "work-pending",
         Doing::Timer { .. } => "timer",
-        Doing::Unknown { .. } => "unknown",
+        Doing::UnknownContext { .. } | Doing::Unknown { .. } => "unknown",
     }
 }

@@ -1,9 +1,12 @@
-//! What runs: the current task and the preemption count, from the per-CPU data.
+//! What runs: the current task and the preemption count.
 //!
-//! In: their offsets, the base of the per-CPU data. Out: both, read together where they lie near one another.
+//! In: where they are, the base of the per-CPU data. Out: both, read together where they lie near one another; of what
+//! cannot be read, nothing is said.
 
+use crate::guest::follow;
 use crate::qemu::{Cpu, Resident};
-use iotrace_profile::Context;
+use iotrace_profile::plan::Access;
+use iotrace_profile::{Context, CountPlace};
 
 /// Bytes that are read at once: two cache lines, in which kernels keep what is needed together.
 const SPAN: usize = 128;
@@ -12,51 +15,117 @@ const SPAN: usize = 128;
 #[derive(Debug, Default)]
 pub(super) struct Running {
     task: Option<u64>,
-    count: Option<u64>,
-    /// The offset of the first of them and the bytes up to the end of the last, if they are near one another.
+    count: Option<CountPlace>,
+    /// The offset of the first of them and the bytes up to the end of the last, if they are near one another in the
+    /// per-CPU data.
     together: Option<(u64, usize)>,
     resident: Resident,
+    /// The current task's pointer to what has the count, and the count there.
+    behind: [Resident; 2],
 }
 
 impl Running {
-    /// From the profile's offsets.
+    /// From the profile's places.
     pub(super) fn new(context: &Context) -> Self {
-        let (task, count) = (context.current_task, context.preempt_count);
-        let together = task.zip(count).and_then(|(task, count)| {
+        let (task, count) = (context.current_task, context.preempt_count.clone());
+        let together = task.zip(per_cpu(count.as_ref())).and_then(|(task, count)| {
             let first = task.min(count);
             let length = usize::try_from((task + 8).max(count + 4) - first).ok()?;
             (length <= SPAN).then_some((first, length))
         });
-        Self { task, count, together, resident: Resident::default() }
+        Self { task, count, together, ..Self::default() }
     }
 
-    /// The task's address and the count; 0 for what is not known or cannot be read.
-    pub(super) fn read(&mut self, cpu: &Cpu, base: u64) -> (u64, u32) {
-        let Some((first, length)) = self.together else {
-            let read =
-                |offset: Option<u64>, width| offset.and_then(|o| cpu.number(base.wrapping_add(o), width));
-            return (read(self.task, 8).unwrap_or(0), read(self.count, 4).unwrap_or(0) as u32);
-        };
+    /// The task's address, 0 if it is not known, and the count.
+    pub(super) fn read(&mut self, cpu: &Cpu, base: u64) -> (u64, Option<u32>) {
+        let Some((first, length)) = self.together else { return self.apart(cpu, base) };
         let mut bytes = [0; SPAN];
         if !self.resident.read(cpu, base.wrapping_add(first), &mut bytes[..length]) {
-            return (0, 0);
+            return (0, None);
         }
-        self.parts(&bytes, first)
+        let (task, count) = self.parts(&bytes, first);
+        (task, Some(count))
+    }
+
+    fn apart(&mut self, cpu: &Cpu, base: u64) -> (u64, Option<u32>) {
+        let mut bytes = [0; 8];
+        let found = |offset| self.resident.read(cpu, base.wrapping_add(offset), &mut bytes);
+        let task = if self.task.is_some_and(found) { u64::from_le_bytes(bytes) } else { 0 };
+        let count = match &self.count {
+            None => None,
+            Some(CountPlace::PerCpu(offset)) => {
+                cpu.number(base.wrapping_add(*offset), 4).map(|count| count as u32)
+            }
+            Some(CountPlace::OfTask(_)) if task == 0 => None,
+            Some(CountPlace::OfTask(access)) => count_of(&mut self.behind, access, task, cpu),
+        };
+        (task, count)
     }
 
     fn parts(&self, bytes: &[u8; SPAN], first: u64) -> (u64, u32) {
         let at = |offset: Option<u64>| &bytes[(offset.unwrap_or(first) - first) as usize..];
         let task = at(self.task).first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
-        (task, at(self.count).first_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes)))
+        (task, at(per_cpu(self.count.as_ref())).first_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes)))
     }
+}
+
+fn per_cpu(place: Option<&CountPlace>) -> Option<u64> {
+    match place {
+        Some(CountPlace::PerCpu(offset)) => Some(*offset),
+        _ => None,
+    }
+}
+
+/// The count behind a pointer of a task.
+fn count_of(behind: &mut [Resident; 2], access: &Access, task: u64, cpu: &Cpu) -> Option<u32> {
+    let ([step], 4) = (&access.steps[..], access.width) else {
+        return follow(access, task, cpu).map(|count| count as u32);
+    };
+    let [pointer, number] = behind;
+    let (mut address, mut count) = ([0; 8], [0; 4]);
+    pointer.read(cpu, task.wrapping_add_signed(*step), &mut address).then_some(())?;
+    let address = u64::from_le_bytes(address).wrapping_add_signed(access.offset);
+    number.read(cpu, address, &mut count).then(|| u32::from_le_bytes(count))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::qemu::fake;
+
+    /// With the count at the bottom of the stack, as in 3.10: the current task's, whichever that is.
+    #[test]
+    fn the_count_is_found_on_the_stack_of_the_task_that_runs() {
+        let access = Access { steps: vec![8], offset: 0x1c, width: 4, ..Access::default() };
+        let preempt_count = Some(CountPlace::OfTask(access));
+        let mut running =
+            Running::new(&Context { current_task: Some(0), preempt_count, ..Context::default() });
+        let [base, first, second, stacks] =
+            [0xffff_8880_1f60_0000_u64, 0xffff_8880_0010_0000, 0xffff_8880_0020_0000, 0xffff_8880_0300_0000];
+        let count = |stack, count: u32| fake::map(stack, &[&[0; 0x1c][..], &count.to_le_bytes()].concat());
+        let pointer = |task, stack: u64| fake::map(task, &[[0; 8], stack.to_le_bytes()].concat());
+        let mut read = |task: u64| {
+            fake::map(base, &task.to_le_bytes());
+            running.read(&fake::cpu(0), base)
+        };
+        pointer(first, stacks);
+        pointer(second, stacks + 0x2000);
+        count(stacks, 0x0001_0100);
+        count(stacks + 0x2000, 3);
+        assert_eq!(read(first), (first, Some(0x0001_0100)));
+        assert_eq!(read(second), (second, Some(3)));
+        count(stacks, 0x0200);
+        assert_eq!(read(first), (first, Some(0x0200)));
+        // Another task at the same address.
+        pointer(first, stacks + 0x2000);
+        assert_eq!(read(first), (first, Some(3)));
+        pointer(first, 0);
+        assert_eq!(read(first), (first, None));
+        assert_eq!(read(0), (0, None));
+    }
 
     fn running(task: u64, count: u64) -> Running {
-        let (current_task, preempt_count) = (Some(task), Some(count));
+        let (current_task, preempt_count) = (Some(task), Some(CountPlace::PerCpu(count)));
         Running::new(&Context { current_task, preempt_count, ..Context::default() })
     }
 

@@ -2,12 +2,13 @@
 
 use super::*;
 use crate::qemu::fake;
+use iotrace_profile::{CountBits, CountPlace};
 
 /// Where the fake guest's per-CPU data has the current task and the preemption count.
 const CONTEXT: Context = Context {
     current_task: Some(0x100),
-    preempt_count: Some(0x108),
-    counts_disabled: false,
+    preempt_count: Some(CountPlace::PerCpu(0x108)),
+    count_bits: CountBits::Usual,
     pid: None,
     tgid: None,
     comm: None,
@@ -41,4 +42,18 @@ fn the_task_and_its_context_are_known_with_4_and_5_level_paging() {
         let expected = if known { (task, count) } else { (0, 0) };
         assert_eq!((moment.task, moment.context), expected, "{base:#x}");
     }
+}
+
+#[test]
+fn a_context_that_cannot_be_read_is_unknown() {
+    let base = 0xffff_8880_1f70_0000;
+    let mut recorder = recorder(base, base + 0x40_0000, 0);
+    recorder.begin(Context { preempt_count: None, ..CONTEXT }, None, None);
+    let moment = recorder.moment(&fake::cpu(0), 7, 0);
+    assert_eq!((moment.task, moment.context), (base + 0x40_0000, UNKNOWN_CONTEXT));
+    // Its task is known, and where its count is, but there is no memory.
+    recorder.begin(CONTEXT, None, None);
+    fake::set(Register::GS_BASE, base + 0x10_0000);
+    let moment = recorder.moment(&fake::cpu(0), 7, 0);
+    assert_eq!((moment.task, moment.context), (0, UNKNOWN_CONTEXT));
 }

@@ -46,8 +46,14 @@ fn shortcomings(profile: &Profile, mode: Mode) -> impl Iterator<Item = Definitio
                      be told, and not what asked for a work item, a softirq or a wake-up";
         ("thin", lacks.to_owned())
     });
-    let note = |(topic, text): (&str, String)| {
-        Definition::Note(Note { severity: Severity::Info, topic: topic.into(), text })
+    let note = |severity| {
+        move |(topic, text): (&str, String)| Definition::Note(Note { severity, topic: topic.into(), text })
     };
-    untold.into_iter().chain(bare).chain(thin).map(note)
+    let infos = untold.into_iter().chain(bare).chain(thin).map(note(Severity::Info));
+    let contexts = profile.context.preempt_count.is_none().then(|| {
+        let lacks = "this kernel's preempt_count was not found: it is not known of any event whether it was in a task, \
+                     in a softirq or in an interrupt";
+        ("contexts", lacks.to_owned())
+    });
+    infos.chain(contexts.map(note(Severity::Warning)))
 }

@@ -11,7 +11,7 @@ mod sites;
 mod stages;
 
 use crate::plan::Access;
-use crate::{Anchors, Context, MmioCode, ModuleAccess, Profile, Thunks};
+use crate::{Anchors, Context, CountBits, CountPlace, MmioCode, ModuleAccess, Profile, Thunks};
 use iotrace_kernel::{Kernel, KernelError, ModuleFile, SymbolKind, SymbolTable, Types};
 use iotrace_schemas::catalog::{self, Catalog};
 use iotrace_schemas::definition::{Constant, Device, Register};
@@ -148,10 +148,16 @@ fn anchors(path: &Path, kernel: &Kernel) -> Result<Anchors, CompileError> {
 fn context(catalog: &Catalog, kernel: &Kernel) -> Context {
     let first = |paths: &[String]| paths.iter().find_map(|p| per_cpu(p, kernel));
     let task = |field| field_of(catalog, "task", field, kernel.types());
+    let preempt_count = catalog.context.preempt_count.iter().find_map(|path| count_place(path, kernel));
+    let count_bits = match preempt_count {
+        Some(CountPlace::OfTask(_)) => CountBits::Wide,
+        _ if first(&catalog.context.counts_disabled).is_some() => CountBits::Disabled,
+        _ => CountBits::Usual,
+    };
     Context {
         current_task: first(&catalog.context.current_task),
-        preempt_count: first(&catalog.context.preempt_count),
-        counts_disabled: first(&catalog.context.counts_disabled).is_some(),
+        preempt_count,
+        count_bits,
         pid: task("pid"),
         tgid: task("tgid"),
         comm: task("comm"),
@@ -171,6 +177,21 @@ fn per_cpu(path: &str, kernel: &Kernel) -> Option<u64> {
             Some(address(symbol)? + u64::from(offset))
         }
     }
+}
+
+/// As [`per_cpu`], or `structure.field->structure.field`: behind a pointer of the current task.
+fn count_place(path: &str, kernel: &Kernel) -> Option<CountPlace> {
+    let Some((pointer, number)) = path.split_once("->") else {
+        return per_cpu(path, kernel).map(CountPlace::PerCpu);
+    };
+    let field = |path: &str| {
+        let (structure, field) = path.split_once('.')?;
+        kernel.types().resolve(structure, field).ok()
+    };
+    let (pointer, number) = (field(pointer)?, field(number)?);
+    let width = u8::try_from(number.width).ok()?;
+    let steps = pointer.steps.iter().chain([&pointer.offset]).map(|step| i64::from(*step)).collect();
+    Some(CountPlace::OfTask(Access { steps, offset: number.offset.into(), width, ..Access::default() }))
 }
 
 fn module_access(catalog: &Catalog, kernel: &Kernel) -> Option<ModuleAccess> {
@@ -220,5 +241,39 @@ fn device(device: &catalog::Device) -> Device {
         vendor: device.vendor,
         device: device.device,
         registers: device.registers.iter().map(register).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What tells what is running in one of the small kernels of schemas/kernel/tests/data.
+    fn context_of(file: &str) -> Context {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../kernel/tests/data").join(file);
+        context(&Catalog::load(&[]).unwrap(), &Kernel::open(&path).unwrap())
+    }
+
+    #[test]
+    fn the_preemption_count_is_found_at_the_bottom_of_the_stack() {
+        let context = context_of("count_in_stack.elf");
+        // task_struct.stack lies behind a long, thread_info.preempt_count is as far in as in 3.10.
+        let access = Access { steps: vec![8], offset: 0x1c, width: 4, ..Access::default() };
+        assert_eq!(context.preempt_count, Some(CountPlace::OfTask(access)));
+        assert_eq!(context.count_bits, CountBits::Wide);
+        assert!(context.current_task.is_some() && context.stack.is_some());
+    }
+
+    #[test]
+    fn the_preemption_count_in_the_per_cpu_data_comes_first() {
+        let context = context_of("count_per_cpu.elf");
+        assert!(matches!(context.preempt_count, Some(CountPlace::PerCpu(_))), "{context:?}");
+        assert_eq!(context.count_bits, CountBits::Usual);
+    }
+
+    #[test]
+    fn a_preemption_count_that_is_nowhere_is_none() {
+        let context = context_of("count_nowhere.elf");
+        assert!(context.preempt_count.is_none() && context.current_task.is_some());
     }
 }

@@ -106,10 +106,10 @@ pub struct Thunks {
 pub struct Context {
     /// Offset of the pointer to the current task.
     pub current_task: Option<u64>,
-    /// Offset of the preemption count.
-    pub preempt_count: Option<u64>,
-    /// It counts from its bit 16 on how often interrupts were disabled, and interrupts from bit 24 on.
-    pub counts_disabled: bool,
+    /// The preemption count; none if it was not found: then no context is known.
+    pub preempt_count: Option<CountPlace>,
+    /// What its bits are.
+    pub count_bits: CountBits,
     /// Offset of the kernel's pid (the thread) in a task.
     pub pid: Option<Access>,
     /// Offset of the thread group's id.
@@ -122,6 +122,42 @@ pub struct Context {
     pub stack: Option<Access>,
 }
 
+/// Where the preemption count is.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub enum CountPlace {
+    /// At an offset in the per-CPU data.
+    PerCpu(u64),
+    /// Behind the current task.
+    OfTask(Access),
+}
+
+/// The bits of a preemption count, from bit 16 on; below, all kernels count preemption and softirqs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Encode, Decode)]
+pub enum CountBits {
+    /// Four of interrupts and four of NMIs: from 3.13 on (include/linux/preempt.h).
+    #[default]
+    Usual,
+    /// Eight of how often interrupts were disabled, then the usual ones (7.x, `HARDIRQ_DISABLE_BITS`).
+    Disabled,
+    /// Ten of interrupts and one of NMIs (to 3.12, include/linux/hardirq.h).
+    Wide,
+}
+
+impl CountBits {
+    /// A count as most kernels have it: interrupts from bit 16 on.
+    #[must_use]
+    pub fn usual(self, count: u32) -> u32 {
+        match self {
+            Self::Usual => count,
+            Self::Disabled => count & 0xffff | count >> 8 & 0xff_0000,
+            Self::Wide => {
+                let (interrupts, nmis) = (count >> 16 & 0x3ff, count >> 26 & 1);
+                count & 0xffff | interrupts.min(0xf) << 16 | nmis << 20
+            }
+        }
+    }
+}
+
 impl Context {
     /// The same in a guest whose kernel was moved by `slide`. From 6.15 on per-CPU data is linked among the image's
     /// other sections, and moved with them; before, it was linked at 0.
@@ -132,15 +168,12 @@ impl Context {
         let moved = |offset: u64| if offset >= IMAGE { offset.wrapping_add(slide) } else { offset };
         Self {
             current_task: self.current_task.map(moved),
-            preempt_count: self.preempt_count.map(moved),
+            preempt_count: self.preempt_count.clone().map(|place| match place {
+                CountPlace::PerCpu(offset) => CountPlace::PerCpu(moved(offset)),
+                of_task @ CountPlace::OfTask(_) => of_task,
+            }),
             ..self.clone()
         }
-    }
-
-    /// A preemption count with its parts where most kernels have them: interrupts from bit 16 on.
-    #[must_use]
-    pub fn usual(&self, count: u32) -> u32 {
-        if self.counts_disabled { count & 0xffff | count >> 8 & 0xff_0000 } else { count }
     }
 }
 
@@ -252,4 +285,24 @@ pub struct Missing {
     pub reason: String,
     /// The function itself is there; only something that was to be read is not.
     pub partial: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_count_has_interrupts_from_bit_16_on_whatever_the_kernel() {
+        for (bits, count, usual) in [
+            (CountBits::Usual, 0x8011_0301, 0x8011_0301),
+            (CountBits::Disabled, 0x1102_0301, 0x0011_0301),
+            // Interrupts while one is being handled, PREEMPT_ACTIVE, an NMI.
+            (CountBits::Wide, 0x0002_0100, 0x0002_0100),
+            (CountBits::Wide, 0x1000_0001, 0x0000_0001),
+            (CountBits::Wide, 0x0401_0100, 0x0011_0100),
+            (CountBits::Wide, 0x0011_0000, 0x000f_0000),
+        ] {
+            assert_eq!(bits.usual(count), usual, "{bits:?} {count:#x}");
+        }
+    }
 }

@@ -149,6 +149,10 @@ impl<'a> Resolver<'a> {
                 self.task(root.task, Some(work), during, depth, spans);
             }
             Context::Task => self.task(root.task, None, range, depth, spans),
+            Context::Unknown => {
+                let doing = Doing::UnknownContext { task: named(&self.describer.task(root.task)) };
+                self.push(spans, range, doing, depth, self.place(point.call));
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::model::HandoverKind;
+use iotrace_schemas::event::UNKNOWN_CONTEXT;
 
 // write #1 starts a timer   softirq: the timer queues work   kworker: work, Q of #1
 // 200      220              400                              460         500
@@ -128,4 +129,16 @@ fn chains_have_an_end() {
     guest.queue(5000, B, io(8, 4096, WRITE));
     let chain = stitch(&guest).chain(1);
     assert!((2..=8).contains(&chain.len()), "{chain:?}");
+}
+
+#[test]
+fn what_ran_in_an_unknown_context_is_not_taken_for_a_task() {
+    let mut guest = Guest::default();
+    guest.name_task(2, KWORKER, 26, "kworker/0:1");
+    guest.switch(120, KWORKER);
+    guest.queue(140, B, io(80, 4096, WRITE));
+    guest.at(UNKNOWN_CONTEXT, |guest| guest.queue(160, C, io(88, 4096, WRITE)));
+    let found = stitch(&guest);
+    assert_eq!((found.chain(1), found.chain(2)), (vec![("thread", 26)], vec![("unknown", 0)]));
+    assert_eq!(found.counts.of(Oddity::ContextUnknown), 1);
 }
