@@ -27,6 +27,7 @@ pub mod explain;
 pub mod info;
 pub mod objects;
 pub mod path;
+mod remembered;
 pub mod report;
 pub mod spread;
 pub mod subject;
@@ -39,6 +40,7 @@ pub mod witness;
 use crate::model::WorkloadMark;
 use crate::reader::Finished;
 use iotrace_schemas::definition::Severity;
+use iotrace_schemas::event::{MARK_BEGIN, MARK_END};
 
 /// Reports bytes gone through.
 pub type Progress<'a> = &'a mut dyn FnMut(usize);
@@ -88,6 +90,11 @@ pub fn warnings(finished: &Finished) -> Vec<Warning> {
     for (count, topic, what) in [
         (finished.unknown_chunks, "unknown-chunks", "chunks of unknown kinds were skipped"),
         (finished.definitions.skipped, "unknown-definitions", "definitions of unknown kinds were skipped"),
+        (
+            finished.shortened,
+            "long-definitions",
+            "definitions were shortened: they are longer than any kernel's",
+        ),
         (finished.unknown_columns, "unknown-columns", "columns of unknown numbers were skipped"),
         (finished.more_damage, "damage", "further places of the file cannot be read"),
         (finished.out_of_order, "order", "events came before one with an earlier clock"),
@@ -102,7 +109,37 @@ pub fn warnings(finished: &Finished) -> Vec<Warning> {
 /// First begin and last end of the workload, in instructions.
 #[must_use]
 pub fn workload(marks: &[WorkloadMark]) -> Option<(u64, Option<u64>)> {
-    use iotrace_schemas::event::{MARK_BEGIN, MARK_END};
-    let begin = marks.iter().find(|mark| mark.code == MARK_BEGIN)?.clock;
-    Some((begin, marks.iter().rev().find(|mark| mark.code == MARK_END).map(|mark| mark.clock)))
+    let mut workload = Workload::default();
+    marks.iter().for_each(|mark| workload.mark(*mark));
+    workload.span()
+}
+
+/// The workload, as far as marks have told of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Workload {
+    begin: Option<u64>,
+    end: Option<u64>,
+}
+
+impl Workload {
+    /// Takes in a mark.
+    pub fn mark(&mut self, mark: WorkloadMark) {
+        match mark.code {
+            MARK_BEGIN => _ = self.begin.get_or_insert(mark.clock),
+            MARK_END => self.end = Some(mark.clock),
+            _ => {}
+        }
+    }
+
+    /// First begin and last end, in instructions; none if it has not begun.
+    #[must_use]
+    pub fn span(&self) -> Option<(u64, Option<u64>)> {
+        self.begin.map(|begin| (begin, self.end))
+    }
+
+    /// Whether it has begun.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        self.begin.is_some()
+    }
 }

@@ -9,7 +9,9 @@
 pub mod analysis;
 pub mod cli;
 pub mod context;
+pub mod hash;
 pub mod model;
+mod ranges;
 pub mod reader;
 pub mod rewrite;
 pub mod stitch;

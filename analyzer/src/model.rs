@@ -24,7 +24,8 @@ pub use io::{Carried, File, Io, IoId};
 pub use level::Level;
 pub use op::{Op, OpCodes, OpField, OpName};
 pub use request::{
-    Attempt, CompletionWay, DispatchWay, FlushRide, IrqRef, Member, Request, RequestId, RequestKind, Update,
+    Attempt, CompletionWay, DispatchWay, FlushRide, IrqRef, Member, Request, RequestId, RequestKind, Rider,
+    Update,
 };
 pub use stage::{Stage, StageMark};
 pub use task::{Comm, Task};

@@ -6,6 +6,7 @@
 
 mod ahead;
 mod census;
+mod limits;
 mod merge;
 mod needs;
 mod trace;
@@ -92,6 +93,8 @@ pub struct Finished {
     pub events: u64,
     /// Chunks of kinds that this version does not know.
     pub unknown_chunks: u64,
+    /// Definitions that were shortened: what they say is longer than any kernel has it.
+    pub shortened: u64,
     /// Columns of events that this version does not know, over all blocks.
     pub unknown_columns: u64,
     /// Events whose clock was before that of the event given before them.
@@ -252,8 +255,11 @@ impl<'a> Reading<'a> {
     fn all_definitions(&mut self, plan: &Plan<'a>) -> Result<Definitions, ReadError> {
         let mut all = Definitions::default();
         ahead::decode(self.trace, &mut plan.definitions(), &|_| true, Columns::ALL, &mut |met, _| {
-            if let Met::Chunk(_, _, Some(Ok(Content::Definitions(definitions, _)))) = met {
-                definitions.iter().for_each(|definition| all.add(definition));
+            if let Met::Chunk(_, _, Some(Ok(Content::Definitions(mut definitions, _)))) = met {
+                for definition in &mut definitions {
+                    limits::shorten(definition);
+                    all.add(definition);
+                }
             }
             Flow::Continue
         })?;
@@ -322,8 +328,11 @@ impl<'a> Reading<'a> {
     ) -> Flow {
         self.count(at, chunk, matches!(content, Content::Events(_)));
         match content {
-            Content::Definitions(definitions, skipped) => {
+            Content::Definitions(mut definitions, skipped) => {
                 self.done.definitions.skipped += skipped.0.len() as u64;
+                for definition in &mut definitions {
+                    self.done.shortened += u64::from(limits::shorten(definition));
+                }
                 self.define(&definitions);
                 Flow::Continue
             }

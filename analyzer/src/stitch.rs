@@ -28,6 +28,7 @@ pub use counts::{Counts, Oddity};
 pub use probes::{Field, Signal};
 
 use crate::context::{Calls, Left, Tasks};
+use crate::hash::{Map, Set};
 use crate::model::{
     Bio, BlockEvent, Call, CallEnd, CallId, Cause, FileCall, Handover, Io, IoId, IrqRef, Join, Level,
     OpCodes, Raise, Request, Switch, Wait, WorkloadMark,
@@ -46,7 +47,6 @@ use iotrace_schemas::event::{
 use merges::PendingInsert;
 use probes::{Probes, Words};
 use requests::Seen;
-use rustc_hash::{FxHashMap, FxHashSet};
 use std::rc::Rc;
 
 /// Where functions return to whose return address the kernel's own tracing has changed (function_graph, and
@@ -145,7 +145,7 @@ pub struct Stitcher {
     probes: Probes,
     codes: OpCodes,
     tasks: Tasks,
-    symbols: FxHashMap<u64, String>,
+    symbols: Map<u64, String>,
     calls: Calls<Open>,
     /// Events seen.
     seen: u64,
@@ -153,12 +153,12 @@ pub struct Stitcher {
     ended: Vec<Left<Open>>,
     causes: Causes,
     ios: Ios,
-    bios: FxHashMap<u64, LiveBio>,
-    requests: FxHashMap<u64, Request>,
+    bios: Map<u64, LiveBio>,
+    requests: Map<u64, Request>,
     /// Request of each command, by the commands' addresses.
-    commands: FxHashMap<u64, u64>,
+    commands: Map<u64, u64>,
     /// Bios of passthrough requests, which are mapped, not queued.
-    mapped: FxHashSet<u64>,
+    mapped: Set<u64>,
     pending: Vec<PendingInsert>,
     flushes: Flushes,
     devices: Devices,

@@ -1,6 +1,7 @@
 //! An event in words: its function, place in the source, task, and what its words mean.
 
 use crate::context::Tasks;
+use crate::hash::Map;
 use crate::model::{Comm, Definitions, Level, OpCodes, OpField, Task, major_minor};
 use crate::stitch::Signal;
 use crate::stitch::devices::Devices;
@@ -120,13 +121,13 @@ pub struct Wording {
     /// The words of each kind.
     words: FxHashMap<KindId, Vec<(String, Meaning)>>,
     /// Where calls are, in words, by the address behind them.
-    sites: FxHashMap<u64, String>,
+    sites: Map<u64, String>,
 }
 
 impl Default for Wording {
     fn default() -> Self {
         let (devices, codes) = (Devices::default(), OpCodes::default());
-        let mut new = Self { devices, codes, words: FxHashMap::default(), sites: FxHashMap::default() };
+        let mut new = Self { devices, codes, words: FxHashMap::default(), sites: Map::default() };
         BUILTINS.iter().for_each(|builtin| new.define_words(builtin.id, builtin.words));
         new
     }

@@ -154,10 +154,13 @@ struct Giver<'a> {
     failed: Option<io::Error>,
 }
 
-/// Events that are wanted and not said yet, with their numbers and the tasks as they were.
+/// Number, task as it was, event, and place of its words.
+type ChosenEvent = (u64, Task, Event<'static>, std::ops::Range<usize>);
+
+/// Events that are wanted and not said yet.
 #[derive(Debug, Default)]
 struct Chosen {
-    events: Vec<(u64, Task, Event<'static>, std::ops::Range<usize>)>,
+    events: Vec<ChosenEvent>,
     words: Vec<u64>,
 }
 
@@ -177,27 +180,34 @@ impl Chosen {
     }
 }
 
+/// Events for which it is not worth to start threads.
+const FEW: usize = 256;
+
 impl Giver<'_> {
     /// What was chosen is said and given.
     fn hand_over(&mut self, definitions: &Definitions) {
         let Chosen { events, words } = &self.chosen;
         let (wording, say) = (self.describer.wording(), self.say);
-        let each = events.len().div_ceil(self.said.len()).max(1);
-        std::thread::scope(|scope| {
-            for (part, said) in events.chunks(each).zip(&mut self.said) {
-                let work = move || {
-                    // Its own meanwhile: the others' are near it in memory.
-                    let mut text = std::mem::take(said);
-                    for (number, task, event, range) in part {
-                        let event = Event { words: &words[range.clone()], ..*event };
-                        let described = wording.describe(definitions, &event, *task);
-                        say(&Described { number: *number, ..described }, &mut text);
-                    }
-                    *said = text;
-                };
-                scope.spawn(work);
+        let work = |part: &[ChosenEvent], said: &mut String| {
+            // Its own meanwhile: the others' are near it in memory.
+            let mut text = std::mem::take(said);
+            for (number, task, event, range) in part {
+                let event = Event { words: &words[range.clone()], ..*event };
+                let described = wording.describe(definitions, &event, *task);
+                say(&Described { number: *number, ..described }, &mut text);
             }
-        });
+            *said = text;
+        };
+        if events.len() <= FEW {
+            self.said.iter_mut().take(1).for_each(|said| work(events, said));
+        } else {
+            let each = events.len().div_ceil(self.said.len()).max(1);
+            std::thread::scope(|scope| {
+                for (part, said) in events.chunks(each).zip(&mut self.said) {
+                    scope.spawn(move || work(part, said));
+                }
+            });
+        }
         self.chosen.clear();
         for said in &mut self.said {
             if self.failed.is_none() && !said.is_empty() {

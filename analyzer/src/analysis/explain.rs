@@ -7,7 +7,7 @@
 //! In: a trace. Out: an [`Explanation`]: what was counted, each with the number of the first event that shows
 //! it. Counted is what happened between the marks of the workload; without marks, everything.
 
-use super::{Progress, subject::cut};
+use super::{Progress, Workload, subject::cut};
 use crate::context::TimeKeeper;
 use crate::model::{
     Attempt, CompletionWay, Definitions, DispatchWay, Level, Raise, Request, TimeMap, Wait, WorkloadMark,
@@ -121,7 +121,7 @@ impl Visitor for Reading {
 
 #[derive(Default)]
 struct Seen {
-    marks: Vec<WorkloadMark>,
+    workload: Workload,
     /// How each softirq was raised, by its number.
     raises: BTreeMap<(u64, Raised), Times>,
     answer: Explanation,
@@ -130,7 +130,7 @@ struct Seen {
 impl Seen {
     /// Whether a clock is in the workload, as far as it is known by now.
     fn inside(&self, clock: u64) -> bool {
-        match super::workload(&self.marks) {
+        match self.workload.span() {
             Some((begin, end)) => clock >= begin && end.is_none_or(|end| clock <= end),
             None => true,
         }
@@ -147,7 +147,7 @@ impl Seen {
         let block = definitions.constants.get("BLOCK_SOFTIRQ").copied().unwrap_or(4).cast_unsigned();
         let raises = self.raises.into_iter().filter(|((number, _), _)| *number == block);
         self.answer.raises = raises.map(|((_, raised), times)| (raised, times)).collect();
-        self.answer.marked = super::workload(&self.marks).is_some();
+        self.answer.marked = self.workload.has_begun();
         self.answer
     }
 
@@ -170,9 +170,9 @@ impl Seen {
 
 impl Sink for Seen {
     fn mark(&mut self, mark: WorkloadMark) {
-        let before = super::workload(&self.marks).is_some();
-        self.marks.push(mark);
-        if !before && super::workload(&self.marks).is_some() {
+        let before = self.workload.has_begun();
+        self.workload.mark(mark);
+        if !before && self.workload.has_begun() {
             self.begin();
         }
     }
@@ -212,38 +212,19 @@ mod tests {
     use crate::model::RequestKind;
 
     fn request(attempt: Attempt) -> Request {
-        Request {
-            id: 1,
-            pointer: 0x1000,
-            kind: RequestKind::Data,
-            dev: 0,
-            sector: 0,
-            bytes: 4096,
-            op: None,
-            got: 5,
-            adopted: false,
-            plugged: None,
-            inserted: Vec::new(),
-            attempts: vec![attempt],
-            updates: Vec::new(),
-            ended: None,
-            freed: None,
-            members: Vec::new(),
-            merged_into: None,
-            flushes: Vec::new(),
-            sequence: None,
-            riders: Vec::new(),
-        }
+        let mut request = Request::new(1, 0x1000, RequestKind::Data, 5);
+        request.attempts.push(attempt);
+        request
     }
 
     /// With one queue for each device, as up to 4.20, requests are issued without having been dispatched.
     #[test]
     fn what_is_issued_without_a_dispatch_is_counted() {
-        let by = Some("kworker/0:1H".to_owned());
+        let by = "kworker/0:1H".to_owned();
         let issued = Attempt {
             command: 3,
             way: Some(DispatchWay::Kblockd),
-            dispatched_by: by.clone(),
+            dispatched_by: Some(by.clone()),
             issued: Some(20),
             dispatch_event: 7,
             ..Attempt::default()
@@ -255,7 +236,7 @@ mod tests {
             seen.request(&request(attempt));
         }
         let answer = seen.settle(&Definitions::default());
-        let times = &answer.dispatches[&(DispatchWay::Kblockd, by.expect("it is there"))];
+        let times = &answer.dispatches[&(DispatchWay::Kblockd, by)];
         assert_eq!((times.count, times.first, answer.requests.len()), (2, 7, 2));
     }
 }

@@ -1,6 +1,8 @@
 //! Addresses that mean a bio, a request or a command, each for as long as it lives.
 
+use crate::hash::Map;
 use crate::model::{Bio, Request};
+use crate::ranges::Ranges;
 
 struct Lifetime {
     pointer: u64,
@@ -9,9 +11,13 @@ struct Lifetime {
     to: u64,
 }
 
-/// Objects by their addresses.
+/// Objects by their addresses. Where two live at one address at the same time, the first counts.
 #[derive(Default)]
-pub struct Objects(Vec<Lifetime>);
+pub struct Objects {
+    all: Vec<Lifetime>,
+    /// Of each address, when it means which of them.
+    at: Map<u64, Ranges>,
+}
 
 impl Objects {
     /// Bios (`#7`), their requests (`rq9`) and commands (`cmd9`).
@@ -28,18 +34,22 @@ impl Objects {
                 objects.add(attempt.pointer, format!("cmd{}", attempt.command), from, to);
             }
         }
+        let mut lifetimes = Map::<u64, Vec<_>>::default();
+        for (number, Lifetime { pointer, from, to, .. }) in objects.all.iter().enumerate() {
+            lifetimes.entry(*pointer).or_default().push((number, *from, *to));
+        }
+        objects.at = lifetimes.into_iter().map(|(pointer, all)| (pointer, Ranges::new(all))).collect();
         objects
     }
 
-    /// An object that lives from one clock to another.
-    pub fn add(&mut self, pointer: u64, name: String, from: u64, to: u64) {
-        self.0.push(Lifetime { pointer, name, from, to });
+    fn add(&mut self, pointer: u64, name: String, from: u64, to: u64) {
+        self.all.push(Lifetime { pointer, name, from, to });
     }
 
     /// What an address means at a clock, in instructions.
     #[must_use]
     pub fn name(&self, address: u64, clock: u64) -> Option<&str> {
-        let alive = |o: &&Lifetime| o.pointer == address && (o.from..=o.to).contains(&clock);
-        self.0.iter().find(alive).map(|object| object.name.as_str())
+        let object = self.at.get(&address)?.find(clock)?;
+        self.all.get(object).map(|object| object.name.as_str())
     }
 }

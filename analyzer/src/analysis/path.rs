@@ -7,7 +7,9 @@
 //! the path if one of its calls is about one of the objects. Of a system call that is asked about everything
 //! is shown, of other contexts the calls about the objects, those inside them, and those they were made in.
 
+mod asked;
 mod collect;
+mod fold;
 mod lines;
 mod shape;
 
@@ -15,12 +17,11 @@ use super::Progress;
 use super::describe::Describer;
 use super::events::time_map;
 use super::subject::{Subject, Wanted, subject};
-use crate::model::{
-    CallId, Definitions, Ending, Handover, HandoverKind, IrqRef, Level, Switch, Task, TimeMap,
-};
+use crate::model::{CallId, Definitions, Ending, Handover, HandoverKind, IrqRef, Level, Task, TimeMap};
 use crate::reader::Trace;
 use iotrace_schemas::trace::reader::ReadError;
 
+use asked::Asked;
 pub use shape::{Shape, shape};
 
 use std::collections::BTreeMap;
@@ -101,6 +102,7 @@ pub struct Path {
     pub segments: Vec<Segment>,
     /// How contexts handed over to one another, those in which the path has a part.
     pub handovers: Vec<Handover>,
+    asked: Asked,
     /// Tasks that were woken, by the addresses of their `task_struct`.
     pub tasks: BTreeMap<u64, Task>,
     /// From clocks to virtual time.
@@ -117,50 +119,26 @@ pub fn path(file: &Trace, wanted: &Wanted, progress: Progress<'_>) -> Result<Opt
     let Some(subject) = subject(file, wanted, progress)? else { return Ok(None) };
     let time = time_map(file)?;
     let (collected, definitions, describer) = collect::collect(file, &subject, progress)?;
-    let segments = lines::segments(&collected, &definitions, &describer, &subject);
+    let mut segments = lines::segments(&collected, &definitions, &describer, &subject);
     let handovers = collected.handovers;
     let woken = handovers.iter().filter_map(|handover| match handover.kind {
         HandoverKind::Wake { task } => Some((task, describer.task(task))),
         _ => None,
     });
     let tasks = woken.collect();
-    let mut path = Path { subject, segments, handovers, tasks, time, definitions };
-    path.attach(&collected.switches);
-    Ok(Some(path))
+    asked::attach(&mut segments, &handovers, &collected.switches);
+    let asked = Asked::new(&handovers);
+    Ok(Some(Path { subject, segments, handovers, asked, tasks, time, definitions }))
 }
 
 impl Path {
-    /// Puts hand-overs and stops at the lines in which they happened.
-    fn attach(&mut self, switches: &[Switch]) {
-        let handovers = &self.handovers;
-        for line in self.segments.iter_mut().flat_map(|segment| &mut segment.lines) {
-            let here = |handover: &Handover| match handover.kind {
-                // A doorbell is an access, not a call.
-                HandoverKind::Interrupt { .. } => line.instant && handover.from.clock == line.clock,
-                _ => line.call.is_some() && handover.from.call == line.call,
-            };
-            line.handovers = (0..handovers.len()).filter(|at| here(&handovers[*at])).collect();
-            let stops = switches.iter().filter(|s| s.call.is_some() && s.call == line.call);
-            line.stops = stops.map(|stop| (stop.clock, goes_on(switches, stop))).collect();
-        }
-    }
-
     /// What the context was asked for by, last before it began.
     #[must_use]
     pub fn asked(&self, segment: &Segment) -> Option<&Handover> {
         let begin = segment.lines.first()?.clock;
-        let fits = |handover: &&Handover| {
-            let wake = matches!(handover.kind, HandoverKind::Wake { .. });
-            handover.to.root == Some(segment.root)
-                && if wake { segment.resumed && handover.to.clock <= begin } else { !segment.resumed }
-        };
-        self.handovers.iter().rev().find(fits)
+        let at = self.asked.find(segment.root, segment.resumed, begin)?;
+        self.handovers.get(at)
     }
-}
-
-/// When the task runs again that a switch stopped; 0 if that was not seen.
-fn goes_on(switches: &[Switch], stop: &Switch) -> u64 {
-    switches.iter().find(|s| s.clock > stop.clock && s.to == stop.from).map_or(0, |s| s.clock)
 }
 
 impl Describer {

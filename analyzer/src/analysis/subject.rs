@@ -5,6 +5,7 @@
 
 use super::Progress;
 use super::conditions::Conditions;
+use super::remembered::Remembered;
 use super::report::{Question, ReportError, report};
 use crate::model::{Bio, BioId, Definitions, Io, IoId, Request};
 use crate::reader::{Finished, Flow, Trace, Visitor, read};
@@ -12,11 +13,8 @@ use crate::stitch::{Sink, Stitcher};
 use iotrace_schemas::definition::Definition;
 use iotrace_schemas::event::Event;
 use iotrace_schemas::trace::reader::ReadError;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-
-/// Requests that are remembered though nobody has asked for them yet: a bio's flush ends before the bio does.
-const REMEMBERED: usize = 4096;
 
 /// What is asked about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,10 +76,7 @@ pub fn subject(file: &Trace, wanted: &Wanted, progress: Progress<'_>) -> Result<
     let mut picker = Picker { ios, bios, ..Picker::default() };
     pass(file, &mut picker, progress)?;
     let Picker { mut subject, requests, .. } = picker;
-    let belongs = |rq: &Request| {
-        subject.bios.iter().any(|bio| bio.request == Some(rq.id) || bio.other_requests.contains(&rq.id))
-    };
-    subject.requests = requests.into_iter().filter(belongs).collect();
+    subject.requests = requests.into_found();
     subject.requests.sort_by_key(|request| request.id);
     subject.bios.sort_by_key(|bio| bio.id);
     subject.ios.sort_by_key(|io| io.id);
@@ -196,7 +191,7 @@ impl Asking for Finder<'_> {
 struct Picker {
     ios: BTreeSet<IoId>,
     bios: BTreeSet<BioId>,
-    requests: VecDeque<Request>,
+    requests: Remembered,
     subject: Subject,
 }
 
@@ -209,27 +204,18 @@ impl Sink for Picker {
 
     fn bio(&mut self, bio: Bio) {
         if self.bios.remove(&bio.id) {
+            self.requests.want(&bio);
             self.subject.bios.push(bio);
         }
     }
 
     fn request(&mut self, request: &Request) {
-        if self.requests.len() == REMEMBERED {
-            let known = |rq: &Request| {
-                let bios = &self.subject.bios;
-                bios.iter().any(|bio| bio.request == Some(rq.id) || bio.other_requests.contains(&rq.id))
-            };
-            let oldest = self.requests.iter().position(|rq| !known(rq)).unwrap_or(0);
-            self.requests.remove(oldest);
-        }
-        self.requests.push_back(request.clone());
+        self.requests.add(request);
     }
 }
 
 impl Asking for Picker {
     fn complete(&self) -> bool {
-        let has = |id| self.requests.iter().any(|rq| rq.id == id);
-        let whole = |bio: &Bio| bio.request.is_none_or(has) && bio.other_requests.iter().all(|id| has(*id));
-        self.ios.is_empty() && self.bios.is_empty() && self.subject.bios.iter().all(whole)
+        self.ios.is_empty() && self.bios.is_empty() && self.requests.is_complete()
     }
 }

@@ -3,6 +3,7 @@
 //! In: a trace, also one that is damaged. Out: what is wrong with it, and where; behind damage it goes on.
 
 use super::Progress;
+use crate::hash::Map;
 use crate::model::Definitions;
 use crate::reader::{Decoded, Flow, Met, Trace, decode};
 use iotrace_schemas::definition::Definition;
@@ -205,7 +206,9 @@ impl Verifier {
     }
 
     fn index(&mut self, at: usize, chunk: &RawChunk<'_>) {
-        self.indexed = Some(at as u64);
+        if self.indexed.replace(at as u64).is_some() {
+            return self.told.find(at, "there is more than one index".into());
+        }
         let made = self.index.bytes();
         let (found, made) = (Index::parse(at as u64, chunk.payload), Index::parse(at as u64, &made));
         let (Some(found), Some(made)) = (found, made) else {
@@ -214,7 +217,7 @@ impl Verifier {
         let missing = |text: &str, offset: u64| format!("the index {text} a chunk at offset {offset}");
         let entries = |index: Index<'_>| {
             let all = index.definitions().chain(index.landmarks()).chain(index.events());
-            all.map(|entry| (entry.offset, entry)).collect::<FxHashMap<_, _>>()
+            all.map(|entry| (entry.offset, entry)).collect::<Map<_, _>>()
         };
         let (listed, there) = (entries(found), entries(made));
         let mut wrong: Vec<_> = (listed.iter())

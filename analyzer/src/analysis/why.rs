@@ -9,6 +9,7 @@
 //! while the task runs is its device's, not the task's.
 
 mod gather;
+mod index;
 mod resolve;
 
 use super::Progress;
@@ -18,6 +19,9 @@ use super::subject::{Subject, Wanted, subject};
 use crate::model::{Definitions, Level, Task, TimeMap};
 use crate::reader::Trace;
 use iotrace_schemas::trace::reader::ReadError;
+
+/// Hand-overs that are followed back at most.
+pub const FARTHEST: usize = 24;
 
 /// What is going on in a span.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -76,6 +80,11 @@ pub enum Doing {
     /// Something runs of which it is not known what.
     UnknownContext {
         /// The task that ran, or was interrupted.
+        task: String,
+    },
+    /// What a task waits for is more than [`FARTHEST`] hand-overs away, and is not looked for.
+    TooFar {
+        /// The task.
         task: String,
     },
 }

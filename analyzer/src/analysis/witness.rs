@@ -9,6 +9,7 @@ mod calls;
 mod graph;
 mod nesting;
 mod parse;
+mod stretch;
 
 pub use calls::LeftOut;
 pub use graph::GraphError;
@@ -141,8 +142,8 @@ fn compare_kind(
         ),
         None => (said.len().saturating_sub(theirs.len()), 0),
     };
-    let fits = |at: &usize| at + theirs.len() >= end && said[*at..].starts_with(theirs);
-    let found = (0..=begin).rev().find(fits);
+    let fits = |at: &usize| *at <= begin && at + theirs.len() >= end;
+    let found = stretch::all(theirs, &said).filter(fits).last();
     let at = found.unwrap_or(begin);
     let until = (at + theirs.len()).max(end).min(said.len());
     let against = &said[at..until];

@@ -16,12 +16,14 @@
 //! A guest that traces itself puts the address of a trampoline in the place of a return address: a function that
 //! is entered with it there has been jumped to.
 
+use crate::hash::{Map, Set};
 use crate::model::{Ending, Level};
 use iotrace_schemas::event::{Event, KERNEL_HALF, KindId};
-use rustc_hash::{FxHashMap, FxHashSet};
 
 /// Calls that may be open in one task; more means that returns are missing.
-const DEEPEST: usize = 512;
+pub const DEEPEST: usize = 512;
+/// So many more are kept, and dropped at once: to make room for each call by itself would take as long as all that are open.
+const SPARE: usize = 64;
 /// Kernel stacks are aligned to their size (THREAD_SIZE, arch/x86/include/asm/page_64_types.h).
 const STACK: u64 = 16 << 10;
 
@@ -79,11 +81,11 @@ pub struct Calls<T> {
     /// are never more than the guest's memory holds.
     stacks: Vec<Vec<Frame<T>>>,
     /// Which of them are a task's.
-    places: FxHashMap<u64, usize>,
+    places: Map<u64, usize>,
     /// Which of them are those of the task that the event at hand happened in.
     current: usize,
     vcpus: Vec<Vcpu>,
-    trampolines: FxHashSet<u64>,
+    trampolines: Set<u64>,
     last: u64,
     /// Calls whose exit never came.
     pub without_exit: u64,
@@ -95,10 +97,10 @@ impl<T> Default for Calls<T> {
     fn default() -> Self {
         Self {
             stacks: vec![Vec::new()],
-            places: FxHashMap::default(),
+            places: Map::default(),
             current: 0,
             vcpus: Vec::new(),
-            trampolines: FxHashSet::default(),
+            trampolines: Set::default(),
             last: 0,
             without_exit: 0,
             without_entry: 0,
@@ -172,10 +174,7 @@ impl<T> Calls<T> {
     pub fn settle(&mut self, event: &Event<'_>, function: u16, caller: u64, left: &mut Vec<Left<T>>) {
         let stack = &mut self.stacks[self.current];
         if event.stack == 0 {
-            if stack.len() >= DEEPEST {
-                stack.remove(0);
-                self.without_exit += 1;
-            }
+            self.without_exit += drop_oldest(stack);
             return;
         }
         let over = |frame: &Frame<T>| {
@@ -189,10 +188,7 @@ impl<T> Calls<T> {
             self.without_exit += 1;
             close(stack, frame, Ending::Unseen, left);
         }
-        if stack.len() >= DEEPEST {
-            stack.remove(0);
-            self.without_exit += 1;
-        }
+        self.without_exit += drop_oldest(stack);
     }
 
     /// A call begins. [`Calls::settle`] comes before.
@@ -334,6 +330,15 @@ fn begin<T>(all: &[Frame<T>], event: &Event<'_>) -> usize {
         }
     }
     at
+}
+
+/// Makes room for one more call; returns how many were dropped.
+fn drop_oldest<T>(stack: &mut Vec<Frame<T>>) -> u64 {
+    if stack.len() < DEEPEST + SPARE {
+        return 0;
+    }
+    stack.drain(..SPARE);
+    SPARE as u64
 }
 
 fn close<T>(stack: &mut [Frame<T>], frame: Frame<T>, ending: Ending, left: &mut Vec<Left<T>>) {

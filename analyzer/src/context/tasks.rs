@@ -1,12 +1,12 @@
 //! Names of tasks as they were at each moment.
 
+use crate::hash::Map;
 use crate::model::{Comm, Task};
 use iotrace_schemas::event::{Event, TASK};
-use rustc_hash::FxHashMap;
 
 /// Tasks by the address of their `task_struct`.
 #[derive(Debug, Clone, Default)]
-pub struct Tasks(FxHashMap<u64, Task>);
+pub struct Tasks(Map<u64, Task>);
 
 impl Tasks {
     /// Takes in an event if it tells of a task.

@@ -1,10 +1,13 @@
 //! What a trace says about itself.
 
-use iotrace_schemas::definition::{At, Definition, Device, Module, Note, Probe, Site, TraceInfo};
+use crate::hash::Map;
+use iotrace_schemas::definition::{At, Constant, Definition, Device, Module, Note, Probe, Site, TraceInfo};
 use iotrace_schemas::event::{BUILTINS, FIRST_PROBE, KindId};
-use rustc_hash::FxHashMap;
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What the names of the softirqs' enumerators end with.
+const SOFTIRQ: &str = "_SOFTIRQ";
 
 /// All definitions read so far.
 #[derive(Debug, Clone, Default)]
@@ -18,15 +21,17 @@ pub struct Definitions {
     /// Modules in the order of their loading.
     pub modules: Vec<Module>,
     /// Names of addresses.
-    pub symbols: FxHashMap<u64, String>,
+    pub symbols: Map<u64, String>,
     /// Devices whose registers are known.
     pub devices: Vec<Device>,
     /// What could not be done.
     pub notes: Vec<Note>,
     /// Enumerators of the kernel.
     pub constants: BTreeMap<String, i64>,
+    /// Names of the enumerators of softirqs by their values.
+    softirqs: BTreeMap<i64, BTreeSet<String>>,
     /// Places that functions are called from, by the address behind the call.
-    pub sites: FxHashMap<u64, Site>,
+    pub sites: Map<u64, Site>,
     /// Definitions of unknown tags.
     pub skipped: u64,
 }
@@ -51,9 +56,17 @@ impl Definitions {
             Definition::Site(site) => {
                 self.sites.insert(site.address, site);
             }
-            Definition::Constant(constant) => {
-                self.constants.insert(constant.name, constant.value);
+            Definition::Constant(constant) => self.add_constant(constant),
+        }
+    }
+
+    fn add_constant(&mut self, Constant { name, value }: Constant) {
+        let before = self.constants.insert(name.clone(), value);
+        if name.ends_with(SOFTIRQ) {
+            if let Some(names) = before.and_then(|before| self.softirqs.get_mut(&before)) {
+                names.remove(&name);
             }
+            self.softirqs.entry(value).or_default().insert(name);
         }
     }
 
@@ -95,15 +108,33 @@ impl Definitions {
     /// are not known.
     #[must_use]
     pub fn softirq(&self, number: u64) -> String {
-        let named = self.constants.iter().find(|(name, value)| {
-            name.ends_with("_SOFTIRQ") && u64::try_from(**value).is_ok_and(|value| value == number)
-        });
-        named.map_or_else(|| number.to_string(), |(name, _)| name.trim_end_matches("_SOFTIRQ").to_owned())
+        let names = i64::try_from(number).ok().and_then(|number| self.softirqs.get(&number));
+        let named = names.and_then(BTreeSet::first);
+        named.map_or_else(|| number.to_string(), |name| name.trim_end_matches(SOFTIRQ).to_owned())
     }
 
     /// The value of a note that the user gave.
     #[must_use]
     pub fn note(&self, key: &str) -> Option<&str> {
         self.trace.notes.iter().find(|(k, _)| k == key).map(|(_, value)| value.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_softirq_has_the_name_that_it_was_given_last() {
+        let mut definitions = Definitions::default();
+        let mut define = |name: &str, value| {
+            definitions.add(&Definition::Constant(Constant { name: name.into(), value }));
+            [3, 4].map(|number| definitions.softirq(number))
+        };
+        assert_eq!(define("BLOCK", 4), ["3", "4"]);
+        assert_eq!(define("NET_RX_SOFTIRQ", 3), ["NET_RX", "4"]);
+        assert_eq!(define("BLOCK_SOFTIRQ", 3), ["BLOCK", "4"]);
+        assert_eq!(define("BLOCK_SOFTIRQ", 4), ["NET_RX", "BLOCK"]);
+        assert_eq!(define("BLOCK_SOFTIRQ", -1), ["NET_RX", "4"]);
     }
 }

@@ -71,7 +71,7 @@ impl Io {
     /// Bytes put into the page cache that no bio carried while the trace ran: still there, or overwritten.
     #[must_use]
     pub fn unwritten(&self) -> u64 {
-        self.cached.saturating_sub(self.carried.iter().map(|c| c.to - c.from).sum())
+        self.carried.iter().fold(self.cached, |left, carried| left.saturating_sub(carried.to - carried.from))
     }
 
     /// Bios that were queued for it or carried bytes of it, by number.

@@ -207,20 +207,150 @@ pub struct Request {
     pub flushes: Vec<FlushRide>,
     /// Steps of the flush sequence done, a mask of `REQ_FSEQ_*`; none outside of one.
     pub sequence: Option<u64>,
-    /// Of a flush: the requests that wait for it, by address.
-    pub riders: Vec<u64>,
+    /// Of a flush: what waits for it.
+    pub riders: Vec<Rider>,
+    /// Place of the last attempt that was issued.
+    issued: Option<usize>,
+    requeues: u32,
+    /// When bytes were completed, by time.
+    completed: Vec<u64>,
+    /// So many members were handed on to the request it was merged into.
+    handed_on: usize,
+}
+
+/// A request that waits for a flush.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rider {
+    /// Its address.
+    pub pointer: u64,
+    /// Its number.
+    pub request: RequestId,
+    /// Place of the flush among those that it waits for.
+    pub at: usize,
 }
 
 impl Request {
+    /// A request that was got, or met for the first time, at `clock`.
+    #[must_use]
+    pub fn new(id: RequestId, pointer: u64, kind: RequestKind, clock: u64) -> Self {
+        Self {
+            id,
+            pointer,
+            kind,
+            dev: 0,
+            sector: 0,
+            bytes: 0,
+            op: None,
+            got: clock,
+            adopted: false,
+            plugged: None,
+            inserted: Vec::new(),
+            attempts: Vec::new(),
+            updates: Vec::new(),
+            ended: None,
+            freed: None,
+            members: Vec::new(),
+            merged_into: None,
+            flushes: Vec::new(),
+            sequence: None,
+            riders: Vec::new(),
+            issued: None,
+            requeues: 0,
+            completed: Vec::new(),
+            handed_on: 0,
+        }
+    }
+
+    /// It is merged into another request: number and address of each bio that goes with it, of each once.
+    pub fn hand_on(&mut self) -> Vec<(BioId, u64)> {
+        let members = &self.members[self.handed_on..];
+        self.handed_on = self.members.len();
+        members.iter().map(|member| (member.bio, member.pointer)).collect()
+    }
+
+    /// Its last attempt was issued.
+    pub fn issue(&mut self, clock: u64) {
+        if let Some(attempt) = self.attempts.last_mut() {
+            attempt.issued = Some(clock);
+            self.issued = Some(self.attempts.len() - 1);
+        }
+    }
+
+    /// The last attempt that was issued.
+    #[must_use]
+    pub fn issued(&self) -> Option<&Attempt> {
+        self.attempts.get(self.issued?)
+    }
+
+    /// It goes back to the queue.
+    pub fn requeue(&mut self, clock: u64) {
+        if let Some(attempt) = self.attempts.last_mut() {
+            self.requeues += u32::from(attempt.requeued.is_none());
+            attempt.requeued = Some(clock);
+        }
+    }
+
     /// Times it went back to the queue.
     #[must_use]
     pub fn requeues(&self) -> u32 {
-        self.attempts.iter().filter(|a| a.requeued.is_some()).count() as u32
+        self.requeues
+    }
+
+    /// Bytes of it are completed.
+    pub fn update(&mut self, update: Update) {
+        if update.bytes > 0 {
+            self.completed.push(update.clock);
+        }
+        self.updates.push(update);
+    }
+
+    /// The last completion of bytes up to `clock`; of a request without any, the last completion.
+    #[must_use]
+    pub fn completed(&self, clock: u64) -> Option<u64> {
+        let of_bytes = self.completed.partition_point(|completed| *completed <= clock);
+        let of_any = self.updates.partition_point(|update| update.clock <= clock);
+        let last = |count: usize| count.checked_sub(1);
+        last(of_bytes).map(|at| self.completed[at]).or(last(of_any).map(|at| self.updates[at].clock))
+    }
+
+    /// When it was inserted first from `clock` on.
+    #[must_use]
+    pub fn inserted(&self, clock: u64) -> Option<u64> {
+        self.inserted.get(self.inserted.partition_point(|inserted| *inserted < clock)).copied()
     }
 
     /// How many bios were in it at `clock`.
     #[must_use]
     pub fn members_at(&self, clock: u64) -> u32 {
-        self.members.iter().filter(|m| m.clock <= clock).count() as u32
+        self.members.partition_point(|member| member.clock <= clock) as u32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_completed_last_brought_bytes_if_any_did() {
+        let mut request = Request::new(1, 0xa000, RequestKind::Data, 0);
+        let completed = |request: &Request| [4, 10, 25, 99].map(|clock| request.completed(clock));
+        request.update(Update { clock: 10, bytes: 0, error: 0 });
+        assert_eq!(completed(&request), [None, Some(10), Some(10), Some(10)]);
+        request.update(Update { clock: 20, bytes: 512, error: 0 });
+        request.update(Update { clock: 30, bytes: 0, error: 0 });
+        assert_eq!(completed(&request), [None, Some(10), Some(20), Some(20)]);
+    }
+
+    #[test]
+    fn an_attempt_that_was_not_issued_is_not_the_last_that_was() {
+        let mut request = Request::new(1, 0xa000, RequestKind::Data, 0);
+        let attempt = |command| Attempt { command, ..Attempt::default() };
+        assert_eq!(request.issued(), None);
+        request.attempts.push(attempt(1));
+        request.issue(10);
+        request.requeue(20);
+        request.requeue(21);
+        request.attempts.push(attempt(2));
+        assert_eq!((request.issued().map(|a| a.command), request.requeues()), (Some(1), 1));
     }
 }

@@ -1,12 +1,14 @@
 //! Puts the blocks of several vCPUs into one order of clocks.
 //!
 //! With one vCPU events pass straight through. With several, an event is given once every vCPU has shown
-//! what it does next, or once so many blocks are waiting that one of the vCPUs must be asleep.
+//! what it does next, or once so many blocks are waiting that one of the vCPUs must be asleep. What an event takes
+//! does not depend on how many vCPUs there are, or on their numbers: only those that have a block are looked at.
 
 use super::Flow;
 use iotrace_schemas::event::Event;
 use iotrace_schemas::trace::columns::Block;
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
 
 /// Blocks that may wait for a vCPU that has none.
 const MOST_WAITING: usize = 64;
@@ -15,10 +17,25 @@ const MOST_WAITING: usize = 64;
 #[derive(Debug, Default)]
 pub struct Merger {
     vcpus: usize,
-    queues: Vec<VecDeque<Box<Block>>>,
-    /// Next event in the first block of each queue.
-    next: Vec<usize>,
+    queues: Vec<Queue>,
+    /// The vCPUs that have a block, by the clock of their next event, the earliest first.
+    heads: BinaryHeap<Reverse<(u64, usize)>>,
     waiting: usize,
+}
+
+/// Blocks of one vCPU.
+#[derive(Debug, Default)]
+struct Queue {
+    blocks: VecDeque<Box<Block>>,
+    /// Next event in the first of them.
+    next: usize,
+}
+
+impl Queue {
+    /// Clock of the next event.
+    fn head(&self) -> Option<u64> {
+        self.blocks.front()?.get(self.next).map(|event| event.clock)
+    }
 }
 
 impl Merger {
@@ -34,20 +51,28 @@ impl Merger {
         back: &mut Option<Box<Block>>,
         give: &mut dyn FnMut(&Event<'_>) -> Flow,
     ) -> Flow {
-        if block.is_empty() {
-            return Flow::Continue;
-        }
-        let vcpu = usize::from(block.vcpu());
-        if self.vcpus <= 1 && self.waiting == 0 && vcpu == 0 {
+        if self.vcpus <= 1 && self.waiting == 0 && block.vcpu() == 0 {
             let flow = give_all(&block, give);
             *back = Some(block);
             return flow;
         }
-        if self.queues.len() <= vcpu {
-            self.queues.resize_with(vcpu + 1, VecDeque::new);
-            self.next.resize(vcpu + 1, 0);
+        self.wait(block, give)
+    }
+
+    /// Adds a block to those that wait and gives what can be given.
+    fn wait(&mut self, block: Box<Block>, give: &mut dyn FnMut(&Event<'_>) -> Flow) -> Flow {
+        if block.is_empty() {
+            return Flow::Continue;
         }
-        self.queues[vcpu].push_back(block);
+        let vcpu = usize::from(block.vcpu());
+        if self.queues.len() <= vcpu {
+            self.queues.resize_with(vcpu + 1, Queue::default);
+        }
+        let queue = &mut self.queues[vcpu];
+        queue.blocks.push_back(block);
+        if queue.blocks.len() == 1 {
+            self.heads.extend(queue.head().map(|clock| Reverse((clock, vcpu))));
+        }
         self.waiting += 1;
         let mut flow = Flow::Continue;
         while flow == Flow::Continue && (self.all_have_one() || self.waiting > MOST_WAITING) {
@@ -66,26 +91,32 @@ impl Merger {
     }
 
     fn all_have_one(&self) -> bool {
-        self.queues.len() >= self.vcpus && self.queues.iter().all(|q| !q.is_empty())
+        self.queues.len() >= self.vcpus && self.heads.len() == self.queues.len()
     }
 
-    fn head(&self, vcpu: usize) -> Option<Event<'_>> {
-        self.queues[vcpu].front().and_then(|block| block.get(self.next[vcpu]))
-    }
-
+    /// Gives the events of the vCPU that has the earliest, up to the first that another vCPU has before, or up to the
+    /// end of its block.
     fn give_earliest(&mut self, give: &mut dyn FnMut(&Event<'_>) -> Flow) -> Flow {
-        let heads = (0..self.queues.len()).filter_map(|v| self.head(v).map(|e| (e.clock, v)));
-        let Some((_, vcpu)) = heads.min() else {
+        let Some(Reverse((_, vcpu))) = self.heads.pop() else {
             self.waiting = 0;
             return Flow::Continue;
         };
-        let flow = self.head(vcpu).map_or(Flow::Continue, |event| give(&event));
-        self.next[vcpu] += 1;
-        if self.queues[vcpu].front().is_some_and(|block| self.next[vcpu] >= block.len()) {
-            self.queues[vcpu].pop_front();
-            self.next[vcpu] = 0;
+        let other = self.heads.peek().map(|Reverse(head)| *head);
+        let Queue { blocks, next } = &mut self.queues[vcpu];
+        let Some(block) = blocks.front() else { return Flow::Continue };
+        let mut flow = Flow::Continue;
+        while let (Flow::Continue, Some(event)) = (flow, block.get(*next))
+            && other.is_none_or(|other| (event.clock, vcpu) < other)
+        {
+            flow = give(&event);
+            *next += 1;
+        }
+        if *next >= block.len() {
+            blocks.pop_front();
+            *next = 0;
             self.waiting -= 1;
         }
+        self.heads.extend(self.queues[vcpu].head().map(|clock| Reverse((clock, vcpu))));
         flow
     }
 }

@@ -2,11 +2,12 @@
 
 use super::{Output, RewriteError};
 use crate::analysis::Progress;
+use crate::hash::Map;
 use crate::model::Definitions;
 use crate::reader::{Flow, Trace, Visitor, read};
 use iotrace_schemas::definition::Definition;
 use iotrace_schemas::event::{Event, KindId, is_landmark};
-use rustc_hash::FxHashMap;
+use rustc_hash::FxHashSet;
 use std::path::{Path, PathBuf};
 
 /// Writes traces one behind the other; returns how many events are in the new one.
@@ -34,13 +35,13 @@ pub fn cat(traces: &[(PathBuf, Trace)], to: &Path, progress: Progress<'_>) -> Re
 struct Joiner {
     output: Output,
     /// Definitions so far, by what they define.
-    known: FxHashMap<Name, Definition>,
+    known: Map<Name, Definition>,
     /// Last clock of the traces before this one; none for the first.
     begins: Option<u64>,
     last: Option<u64>,
     /// Why this trace does not go behind the one before.
     apart: Option<String>,
-    landmarks: Vec<KindId>,
+    landmarks: FxHashSet<KindId>,
 }
 
 /// What a definition is about.
@@ -79,7 +80,7 @@ impl Name {
 
 impl Joiner {
     fn new(output: Output) -> Self {
-        let (known, landmarks) = (FxHashMap::default(), Vec::new());
+        let (known, landmarks) = (Map::default(), FxHashSet::default());
         Self { output, known, begins: None, last: None, apart: None, landmarks }
     }
 

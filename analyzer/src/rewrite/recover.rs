@@ -42,6 +42,7 @@ fn lost(finished: &Finished) -> Vec<String> {
         (finished.unknown_chunks, "chunks of unknown kinds were not copied"),
         (finished.unknown_columns, "columns of unknown numbers were not copied"),
         (finished.definitions.skipped, "definitions of unknown kinds were not copied"),
+        (finished.shortened, "definitions were shortened: they are longer than any kernel's"),
     ] {
         lost.extend((count > 0).then(|| format!("{count} {what}")));
     }

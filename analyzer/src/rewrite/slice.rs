@@ -11,6 +11,7 @@ use crate::analysis::events::times;
 use crate::analysis::path::path;
 use crate::analysis::subject::Wanted;
 use crate::context::Tasks;
+use crate::hash::Set;
 use crate::model::{Definitions, Level};
 use crate::reader::{Flow, Needs, Trace, Visitor, read};
 use iotrace_schemas::definition::{Definition, Severity};
@@ -74,7 +75,7 @@ struct Slicer {
     output: Output,
     window: RangeInclusive<u64>,
     /// Tasks that are wanted, by address.
-    tasks: Option<FxHashSet<u64>>,
+    tasks: Option<Set<u64>>,
     /// Or by name or number.
     name: Option<String>,
     names: Tasks,

@@ -4,9 +4,9 @@ use super::probes::{Field, Words};
 use super::requests::Seen;
 use super::stages::{finish, ride_marks};
 use super::{Oddity, Open, Sink, Stitcher};
+use crate::hash::Map;
 use crate::model::{Bio, BlockKind, Join, Origin, Request, RequestId, Stage, StageMark};
 use iotrace_schemas::event::Event;
-use rustc_hash::FxHashMap;
 
 /// Bytes of a sector.
 pub const SECTOR: u64 = 512;
@@ -41,11 +41,13 @@ pub struct LiveBio {
     pub parent: Option<u64>,
     /// The request it is in.
     pub ride: Option<Ride>,
+    /// Times its request was merged into another.
+    pub merges: u32,
 }
 
 impl LiveBio {
     /// Leaves its request; what that one went through meanwhile becomes the bio's own.
-    pub fn leave(&mut self, clock: u64, requests: &FxHashMap<u64, Request>) {
+    pub fn leave(&mut self, clock: u64, requests: &Map<u64, Request>) {
         let Some(ride) = self.ride.take() else { return };
         let Some(request) = requests.get(&ride.pointer).filter(|rq| rq.id == ride.request) else { return };
         self.bio.stages.extend(ride_marks(request, &ride, clock));
@@ -55,7 +57,7 @@ impl LiveBio {
     }
 
     /// What is known of it when the trace ends.
-    pub fn into_unfinished(mut self, requests: &FxHashMap<u64, Request>) -> Bio {
+    pub fn into_unfinished(mut self, requests: &Map<u64, Request>) -> Bio {
         self.leave(u64::MAX, requests);
         finish(&mut self.bio);
         self.bio
@@ -114,7 +116,7 @@ impl Stitcher {
             stages: vec![StageMark { stage: Stage::Queued, clock: event.clock, shared: 1 }],
         };
         let now = (seen.sector, seen.bytes);
-        LiveBio { bio, now, traced: false, remaining: 1, parent: None, ride: None }
+        LiveBio { bio, now, traced: false, remaining: 1, parent: None, ride: None, merges: 0 }
     }
 
     /// Takes over what an event says of a bio in flight.

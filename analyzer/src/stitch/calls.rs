@@ -131,10 +131,14 @@ impl Stitcher {
         Point { call: next.or(here.call), root: here.root.or(next), ..here }
     }
 
-    /// The names of the open calls of the context at hand and of one in them, the outermost first.
-    pub(super) fn names(&self, event: &Event<'_>, innermost: u16) -> Vec<Rc<str>> {
-        let open = self.calls.open(event).iter().map(|frame| frame.function);
-        open.chain([innermost]).map(|function| self.probes.name(function)).collect()
+    /// The open calls of the context at hand and one in them, by their functions, the outermost first.
+    pub(super) fn functions(&self, event: &Event<'_>, innermost: u16) -> Box<[u16]> {
+        self.calls.open(event).iter().map(|frame| frame.function).chain([innermost]).collect()
+    }
+
+    /// The names of functions.
+    pub(super) fn names(&self, functions: &[u16]) -> Vec<Rc<str>> {
+        functions.iter().map(|function| self.probes.name(*function)).collect()
     }
 }
 

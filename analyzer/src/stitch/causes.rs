@@ -4,6 +4,7 @@
 
 use super::probes::{Field, Words};
 use super::{Open, Sink, Stitcher};
+use crate::hash::Map;
 use crate::model::{CallId, Cause, Handover, HandoverKind, IoId, Level, Point, Raise, Switch, Task, Wait};
 use iotrace_schemas::event::Event;
 use rustc_hash::FxHashMap;
@@ -26,8 +27,17 @@ struct Asked {
 struct Woken {
     from: Point,
     by: Rc<Cause>,
-    waker: Vec<Rc<str>>,
+    waker: Waker,
     runs: bool,
+}
+
+/// What woke a task.
+#[derive(Debug, Clone)]
+enum Waker {
+    /// The open calls, by their functions, the outermost first.
+    Calls(Box<[u16]>),
+    /// Whoever made it.
+    Maker,
 }
 
 /// A task that stopped running in a system call.
@@ -43,13 +53,13 @@ struct Blocked {
 /// What was asked for and has not begun.
 #[derive(Debug, Default)]
 pub struct Causes {
-    works: FxHashMap<u64, Asked>,
-    timers: FxHashMap<u64, Asked>,
-    woken: FxHashMap<u64, Woken>,
-    blocked: FxHashMap<u64, Blocked>,
-    raised: Vec<[Option<Point>; SOFTIRQS]>,
+    works: Map<u64, Asked>,
+    timers: Map<u64, Asked>,
+    woken: Map<u64, Woken>,
+    blocked: Map<u64, Blocked>,
+    raised: FxHashMap<u16, [Option<Point>; SOFTIRQS]>,
     /// Numbers of the softirqs by their names, as stages have them.
-    softirqs: FxHashMap<String, usize>,
+    softirqs: Map<String, usize>,
 }
 
 impl Causes {
@@ -61,11 +71,7 @@ impl Causes {
     }
 
     fn raised(&mut self, event: &Event<'_>) -> &mut [Option<Point>; SOFTIRQS] {
-        let vcpu = usize::from(event.vcpu);
-        if self.raised.len() <= vcpu {
-            self.raised.resize(vcpu + 1, [None; SOFTIRQS]);
-        }
-        &mut self.raised[vcpu]
+        self.raised.entry(event.vcpu).or_insert([None; SOFTIRQS])
     }
 
     /// What was raised while softirqs were being served was served as well.
@@ -164,7 +170,7 @@ impl Stitcher {
         let number = words.get(Field::Nr).map_or(SOFTIRQS, |nr| (nr & u64::from(u32::MAX)) as usize);
         if let Some(place @ None) = self.causes.raised(event).get_mut(number) {
             *place = Some(from);
-            let calls = self.names(event, words.function());
+            let calls = self.names(&self.functions(event, words.function()));
             out.raised(Raise { number: number as u64, at: from, calls });
         }
     }
@@ -205,7 +211,7 @@ impl Stitcher {
         let woken = Woken {
             from: self.here_in(event, words),
             by: self.lasting_cause(event),
-            waker: vec!["wake_up_new_task".into()],
+            waker: Waker::Maker,
             runs: false,
         };
         self.causes.woken.insert(task, woken);
@@ -213,7 +219,7 @@ impl Stitcher {
 
     /// `try_to_wake_up` made a task run.
     pub(super) fn woken(&mut self, event: &Event<'_>, call: CallId, function: u16, task: u64) {
-        let waker = self.names(event, function);
+        let waker = Waker::Calls(self.functions(event, function));
         let here = self.here(event);
         let from = Point { call: Some(call), root: here.root.or(Some(call)), ..here };
         // One that waits in the middle of its work goes on with it: that its wait is over is no new cause.
@@ -253,7 +259,10 @@ impl Stitcher {
                 what: blocked.stage.trim_start_matches("task.wait").trim_start_matches('.').to_owned(),
                 clocks: (blocked.clock, woken.from.clock, event.clock),
                 event: woken.from.event,
-                waker: woken.waker.clone(),
+                waker: match &woken.waker {
+                    Waker::Calls(calls) => calls.iter().map(|function| self.probes.name(*function)).collect(),
+                    Waker::Maker => vec!["wake_up_new_task".into()],
+                },
                 level: woken.from.level,
                 waker_task: self.tasks.get(woken.from.task),
             });

@@ -2,9 +2,10 @@
 
 use super::probes::Words;
 use super::{Field, Oddity, Sink, Stitcher};
+use crate::hash::Map;
 use crate::model::{Handover, HandoverKind, Level, Point};
 use iotrace_schemas::event::Event;
-use rustc_hash::FxHashMap;
+use std::collections::BTreeSet;
 
 /// Where a driver runs: a level of a vCPU. It is not left for another of the same level between a
 /// command and its doorbell, since drivers hold a lock there.
@@ -13,15 +14,38 @@ type Where = (u16, Level);
 /// Commands that wait for their doorbell.
 #[derive(Debug, Default)]
 pub struct Bells {
-    waiting: FxHashMap<Where, Vec<u64>>,
+    waiting: BTreeSet<(Where, u64)>,
+    /// The same by their requests.
+    places: BTreeSet<(u64, Where)>,
     /// Where the doorbell of each request under way was rung.
-    rung: FxHashMap<u64, Point>,
+    rung: Map<u64, Point>,
 }
 
 impl Bells {
+    /// A request's command waits for its doorbell.
+    fn wait(&mut self, place: Where, rq: u64) {
+        self.waiting.insert((place, rq));
+        self.places.insert((rq, place));
+    }
+
+    /// The doorbell is rung: the requests whose commands it passes on.
+    fn ring(&mut self, place: Where) -> Vec<u64> {
+        let here: Vec<u64> = self.waiting.range((place, 0)..=(place, u64::MAX)).map(|(_, rq)| *rq).collect();
+        for rq in &here {
+            self.waiting.remove(&(place, *rq));
+            self.places.remove(&(*rq, place));
+        }
+        here
+    }
+
     /// A command that will not be passed on any more.
     pub fn forget(&mut self, rq: u64) {
-        self.waiting.values_mut().for_each(|waiting| waiting.retain(|other| *other != rq));
+        let everywhere = (rq, (0, Level::Task))..=(rq, (u16::MAX, Level::Nmi));
+        let places: Vec<Where> = self.places.range(everywhere).map(|(_, place)| *place).collect();
+        for place in places {
+            self.waiting.remove(&(place, rq));
+            self.places.remove(&(rq, place));
+        }
         self.rung.remove(&rq);
     }
 }
@@ -49,7 +73,7 @@ impl Stitcher {
             (attempt.driver, attempt.pointer) = (Some(event.clock), command);
         }
         if !self.probes.tells_start(words.function()) {
-            self.bells.waiting.entry(place(event)).or_default().push(rq);
+            self.bells.wait(place(event), rq);
         }
     }
 
@@ -65,7 +89,7 @@ impl Stitcher {
         if let Some(attempt) = self.attempt(rq, |_| false) {
             attempt.started = Some(event.clock);
         }
-        self.bells.waiting.entry(place(event)).or_default().push(rq);
+        self.bells.wait(place(event), rq);
     }
 
     pub(super) fn mmio_write(&mut self, event: &Event<'_>) {
@@ -74,7 +98,7 @@ impl Stitcher {
             return;
         }
         self.counts.doorbells += 1;
-        let rung = self.bells.waiting.remove(&place(event)).unwrap_or_default();
+        let rung = self.bells.ring(place(event));
         let here = self.here(event);
         self.counts.idle_doorbells += u64::from(rung.is_empty());
         for rq in rung {

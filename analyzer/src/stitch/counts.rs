@@ -33,6 +33,10 @@ pub enum Oddity {
     AnsweredByDriver,
     /// A flush had nobody waiting for it.
     FlushWithoutRider,
+    /// A bio's request was merged into another more often than any request can be.
+    MergedTooOften,
+    /// A request waited for more flushes than its steps need.
+    FlushedTooOften,
     /// A stage was reached before one that comes before it.
     StageOrder,
     /// An I/O was no longer waited for, since too many others came.
@@ -68,6 +72,8 @@ impl Oddity {
             Self::CommandWithoutDoorbell => "command-without-doorbell",
             Self::AnsweredByDriver => "answered-by-driver",
             Self::FlushWithoutRider => "flush-without-rider",
+            Self::MergedTooOften => "merged-too-often",
+            Self::FlushedTooOften => "flushed-too-often",
             Self::StageOrder => "stage-order",
             Self::IoGivenUp => "io-given-up",
             Self::CallWithoutExit => "call-without-exit",
@@ -98,6 +104,10 @@ impl Oddity {
             Self::CommandWithoutDoorbell => "commands done that no doorbell had passed on",
             Self::AnsweredByDriver => "commands that the driver answered without the device",
             Self::FlushWithoutRider => "flushes that nobody waited for",
+            Self::MergedTooOften => {
+                "merges of requests not followed by a bio that had gone through 128 of them"
+            }
+            Self::FlushedTooOften => "flushes not noted of requests that had waited for 64 of them",
             Self::StageOrder => "stages reached before one that should come first",
             Self::IoGivenUp => "I/Os whose bytes stayed in the page cache while 65,536 others came",
             Self::CallWithoutExit => "calls whose exit was not seen (tail calls)",

@@ -45,9 +45,17 @@ impl Stitcher {
         }
     }
 
-    /// A bio is over; the bios that wait for it may be as well (`goto again` in `bio_endio`).
+    /// A bio is over; the bios that wait for it may be as well, one after the other (`goto again` in `bio_endio`).
     fn bio_done(&mut self, clock: u64, pointer: u64, out: &mut dyn Sink) {
-        let Some(mut live) = self.bios.remove(&pointer) else { return };
+        let mut over = Some(pointer);
+        while let Some((parent, status)) = over.take().and_then(|bio| self.bio_over(clock, bio, out)) {
+            over = self.child_over(parent, status);
+        }
+    }
+
+    /// Gives a bio that is over; the bio that waits for it, if there is one, and its status.
+    fn bio_over(&mut self, clock: u64, pointer: u64, out: &mut dyn Sink) -> Option<(u64, u64)> {
+        let mut live = self.bios.remove(&pointer)?;
         live.leave(clock, &self.requests);
         let bio = &mut live.bio;
         bio.stages.push(StageMark { stage: Stage::Ended, clock, shared: 1 });
@@ -63,20 +71,23 @@ impl Stitcher {
         self.counts.add(Oddity::StageOrder, disorder);
         let status = bio.status;
         out.bio(live.bio);
-        if let Some(parent) = live.parent {
-            self.child_done(clock, parent, status, out);
-        }
+        live.parent.map(|parent| (parent, status))
     }
 
     fn child_done(&mut self, clock: u64, parent: u64, status: u64, out: &mut dyn Sink) {
+        if let Some(over) = self.child_over(parent, status) {
+            self.bio_done(clock, over, out);
+        }
+    }
+
+    /// A bio that another one waits for is over; the other one, if that is over with it.
+    fn child_over(&mut self, parent: u64, status: u64) -> Option<u64> {
         // A parent that was not queued yet brings its own count when it is.
-        let Some(live) = self.bios.get_mut(&parent) else { return };
+        let live = self.bios.get_mut(&parent)?;
         if live.bio.status == 0 {
             live.bio.status = status;
         }
         live.remaining = live.remaining.saturating_sub(1);
-        if live.remaining == 0 {
-            self.bio_done(clock, parent, out);
-        }
+        (live.remaining == 0).then_some(parent)
     }
 }

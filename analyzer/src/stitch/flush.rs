@@ -6,20 +6,23 @@
 
 use super::probes::{Field, Words};
 use super::{Oddity, Open, Sink, Stitcher};
-use crate::model::{FlushRide, RequestKind};
+use crate::hash::Map;
+use crate::model::{FlushRide, RequestKind, Rider};
 use iotrace_schemas::event::Event;
-use rustc_hash::FxHashMap;
 
 const PREFLUSH: u64 = 1;
 const POSTFLUSH: u64 = 4;
 /// All steps done (`REQ_FSEQ_DONE`).
 const DONE: u64 = 8;
 
+/// Most flushes that are noted of a request. One insertion leads to two at most.
+const MOST: usize = 64;
+
 /// Requests that wait for a flush.
 #[derive(Debug, Default)]
 pub struct Flushes {
-    /// Addresses of the requests that wait for the next flush, by device.
-    waiting: FxHashMap<u64, Vec<u64>>,
+    /// What waits for the next flush, by device.
+    waiting: Map<u64, Vec<Rider>>,
     /// The device whose sequence went on last: the one that a new flush request is for.
     device: u64,
 }
@@ -42,11 +45,17 @@ impl Stitcher {
         request.sequence = Some(done);
         self.flushes.device = dev;
         let next = (!done & (done + 1)).min(DONE);
-        if matches!(next, PREFLUSH | POSTFLUSH) {
+        if !matches!(next, PREFLUSH | POSTFLUSH) {
+            return;
+        }
+        if request.flushes.len() < MOST {
             let (after_data, from) = (next == POSTFLUSH, event.clock);
             let ride = FlushRide { after_data, from, request: None, riders: 1, done: None, attempt: None };
+            let rider = Rider { pointer: request.pointer, request: request.id, at: request.flushes.len() };
             request.flushes.push(ride);
-            self.flushes.waiting.entry(dev).or_default().push(request.pointer);
+            self.flushes.waiting.entry(dev).or_default().push(rider);
+        } else {
+            self.counts.add(Oddity::FlushedTooOften, 1);
         }
     }
 
@@ -70,7 +79,7 @@ impl Stitcher {
         self.new_request(event.clock, pointer, RequestKind::Flush, out);
         let id = self.last_request;
         for rider in &riders {
-            if let Some(ride) = self.requests.get_mut(rider).and_then(|rq| rq.flushes.last_mut()) {
+            if let Some(ride) = self.ride(rider) {
                 (ride.request, ride.riders) = (Some(id), riders.len() as u32);
             }
         }
@@ -86,15 +95,18 @@ impl Stitcher {
         }
     }
 
+    /// What a request has of the flush that it waits for, if it is still there.
+    fn ride(&mut self, rider: &Rider) -> Option<&mut FlushRide> {
+        let request = self.requests.get_mut(&rider.pointer).filter(|request| request.id == rider.request)?;
+        request.flushes.get_mut(rider.at)
+    }
+
     fn end_flush(&mut self, clock: u64, pointer: u64, out: &mut dyn Sink) {
         let Some(mut flush) = self.requests.remove(&pointer) else { return };
         let over = flush.ended.unwrap_or(clock);
-        let attempt = flush.attempts.iter().rev().find(|a| a.issued.is_some());
         for rider in &flush.riders {
-            let request = self.requests.get_mut(rider);
-            let ride = request.and_then(|rq| rq.flushes.iter_mut().find(|r| r.request == Some(flush.id)));
-            if let Some(ride) = ride {
-                (ride.done, ride.attempt) = (Some(over), attempt.cloned());
+            if let Some(ride) = self.ride(rider).filter(|ride| ride.request == Some(flush.id)) {
+                (ride.done, ride.attempt) = (Some(over), flush.issued().cloned());
             }
         }
         (flush.ended, flush.freed) = (Some(over), Some(clock));

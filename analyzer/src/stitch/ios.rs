@@ -1,12 +1,12 @@
 //! I/Os: system calls, the files they are about, the bytes they put into the page cache, and the bios that
 //! came of them.
 
-use super::pages::{Dirty, FileKey};
+use super::pages::Dirty;
 use super::probes::{Field, Words};
 use super::{Oddity, Open, Sink, Stitcher};
 use crate::model::{Bio, CallEnd, Carried, File, FileCall, Io, IoId, Level, OpName};
 use iotrace_schemas::event::Event;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 /// PAGE_SHIFT of x86-64.
@@ -21,24 +21,39 @@ pub const MOST: usize = 1 << 16;
 #[derive(Debug)]
 struct Live {
     io: Io,
-    /// What it put into the page cache: file, first byte and the one after the last.
-    written: Vec<(FileKey, u64, u64)>,
+    /// Bytes of it that bios carried.
+    carried: u64,
+}
+
+impl Live {
+    /// It has returned, and none of its bytes are left in the page cache.
+    fn is_over(&self) -> bool {
+        self.io.left.is_some() && self.carried >= self.io.cached
+    }
 }
 
 /// I/Os under way, or whose bytes are not written yet.
 #[derive(Debug, Default)]
 pub struct Ios {
     live: BTreeMap<IoId, Live>,
+    /// Those among them that have returned.
+    returned: BTreeSet<IoId>,
     dirty: Dirty,
     last: IoId,
+}
+
+impl Ios {
+    fn remove(&mut self, io: IoId) -> Option<Live> {
+        self.returned.remove(&io);
+        self.live.remove(&io)
+    }
 }
 
 impl Stitcher {
     pub(super) fn syscall(&mut self, event: &Event<'_>, words: &Words<'_>, out: &mut dyn Sink) -> Open {
         self.give_up_oldest(out);
         self.ios.last += 1;
-        let stage = words.stage();
-        let name: Rc<str> = stage.trim_start_matches("sys.").into();
+        let name = words.syscall();
         let io = Io {
             id: self.ios.last,
             syscall: Rc::clone(&name),
@@ -58,7 +73,7 @@ impl Stitcher {
             in_workload: self.workload,
         };
         let id = io.id;
-        self.ios.live.insert(id, Live { io, written: Vec::new() });
+        self.ios.live.insert(id, Live { io, carried: 0 });
         Open::Syscall { io: id, name }
     }
 
@@ -104,10 +119,9 @@ impl Stitcher {
         ) else {
             return self.word_missing();
         };
-        let Some(Live { io, written }) = self.io_here(event) else { return };
+        let Some(Live { io, .. }) = self.io_here(event) else { return };
         let to = from.saturating_add(count).min(LARGEST);
-        written.push((file, from, to));
-        io.cached += to.saturating_sub(from);
+        io.cached = io.cached.saturating_add(to.saturating_sub(from));
         // What an appending call writes, and where, is known only here.
         io.position = io.position.filter(|_| &*io.syscall != "write").or(Some(from));
         let id = io.id;
@@ -119,6 +133,7 @@ impl Stitcher {
         live.left = Some(call.clock);
         live.cost = call.total;
         live.returned = call.returned.map(|value| value.cast_signed());
+        self.ios.returned.insert(io);
         self.give_io(io, out);
     }
 
@@ -142,6 +157,7 @@ impl Stitcher {
             bio.carries.push(carried);
             if let Some(live) = self.ios.live.get_mut(&io) {
                 live.io.carried.push(carried);
+                live.carried = live.carried.saturating_add(to - from);
             }
             self.give_io(io, out);
         }
@@ -149,9 +165,8 @@ impl Stitcher {
 
     /// Gives an I/O that is over and has no bytes left in the page cache.
     fn give_io(&mut self, io: IoId, out: &mut dyn Sink) {
-        let over = |live: &Live| live.io.left.is_some() && live.io.unwritten() == 0;
-        if self.ios.live.get(&io).is_some_and(over)
-            && let Some(live) = self.ios.live.remove(&io)
+        if self.ios.live.get(&io).is_some_and(Live::is_over)
+            && let Some(live) = self.ios.remove(io)
         {
             out.io(live.io);
         }
@@ -162,12 +177,9 @@ impl Stitcher {
         if self.ios.live.len() < MOST {
             return;
         }
-        let waits = self.ios.live.iter().find(|(_, live)| live.io.left.is_some());
-        let Some((&id, _)) = waits.or(self.ios.live.iter().next()) else { return };
-        let Some(live) = self.ios.live.remove(&id) else { return };
-        for (file, from, to) in live.written {
-            self.ios.dirty.forget(file, from, to, id);
-        }
+        let Some(&id) = self.ios.returned.first().or(self.ios.live.keys().next()) else { return };
+        let Some(live) = self.ios.remove(id) else { return };
+        self.ios.dirty.forget(id);
         self.counts.add(Oddity::IoGivenUp, 1);
         out.io(live.io);
     }

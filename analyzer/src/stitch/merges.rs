@@ -7,6 +7,10 @@ use super::{Oddity, Open, Sink, Stitcher};
 use crate::model::{BlockKind, Join};
 use iotrace_schemas::event::Event;
 
+/// Most times that a bio is followed into a request that its own is merged into: as many as there are segments in a
+/// request, each of which may have come by a merge (`BLK_MAX_SEGMENTS`, include/linux/blkdev.h).
+const MOST: u32 = 128;
+
 /// An insertion that may yet turn out to be a merge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PendingInsert {
@@ -73,9 +77,13 @@ impl Stitcher {
             return;
         };
         merged.merged_into = into;
-        let members: Vec<_> = merged.members.iter().map(|member| (member.bio, member.pointer)).collect();
-        for (id, bio) in members {
+        for (id, bio) in merged.hand_on() {
             let Some(live) = self.bios.get_mut(&bio).filter(|live| live.bio.id == id) else { continue };
+            live.merges += 1;
+            if live.merges > MOST {
+                self.counts.add(Oddity::MergedTooOften, 1);
+                continue;
+            }
             live.bio.other_requests.extend(live.bio.request);
             live.leave(clock, &self.requests);
             self.board(clock, bio, rq, Join::WithRequest);

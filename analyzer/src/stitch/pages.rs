@@ -2,55 +2,72 @@
 //!
 //! Of bytes that were written twice the later I/O counts: the earlier one's never reach the disk.
 
+use crate::hash::Map;
 use crate::model::IoId;
-use rustc_hash::FxHashMap;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A file: `dev_t` of its file system and inode number.
 pub type FileKey = (u64, u64);
 
 /// Ranges of each file by their beginning: end, and the I/O that wrote them.
 #[derive(Debug, Default)]
-pub struct Dirty(FxHashMap<FileKey, BTreeMap<u64, (u64, IoId)>>);
+pub struct Dirty {
+    files: Map<FileKey, BTreeMap<u64, (u64, IoId)>>,
+    /// The same ranges by I/O: file and beginning.
+    of_io: BTreeSet<(IoId, FileKey, u64)>,
+}
 
 impl Dirty {
     /// An I/O writes bytes `from..to`.
     pub fn write(&mut self, file: FileKey, from: u64, to: u64, io: IoId) {
         if from < to {
             self.take(file, from, to);
-            self.0.entry(file).or_default().insert(from, (to, io));
+            self.insert(file, from, to, io);
         }
+    }
+
+    fn insert(&mut self, file: FileKey, from: u64, to: u64, io: IoId) {
+        self.files.entry(file).or_default().insert(from, (to, io));
+        self.of_io.insert((io, file, from));
+    }
+
+    /// The end of the range that begins there, and the I/O that wrote it; it is no longer there.
+    fn remove(&mut self, file: FileKey, from: u64) -> Option<(u64, IoId)> {
+        let ranges = self.files.get_mut(&file)?;
+        let (to, io) = ranges.remove(&from)?;
+        if ranges.is_empty() {
+            self.files.remove(&file);
+        }
+        self.of_io.remove(&(io, file, from));
+        Some((to, io))
     }
 
     /// Bytes `from..to` are on their way to the disk: which I/O had written which of them, in order.
     pub fn take(&mut self, file: FileKey, from: u64, to: u64) -> Vec<(IoId, u64, u64)> {
-        let Some(ranges) = self.0.get_mut(&file) else { return Vec::new() };
+        let Some(ranges) = self.files.get(&file) else { return Vec::new() };
         let before = ranges.range(..from).next_back().filter(|(_, (end, _))| *end > from).map(|(b, _)| *b);
         let within = ranges.range(from..to).map(|(begin, _)| *begin);
         let touched: Vec<_> = before.into_iter().chain(within).collect();
         let mut taken = Vec::with_capacity(touched.len());
         for begin in touched {
-            let Some((end, io)) = ranges.remove(&begin) else { continue };
+            let Some((end, io)) = self.remove(file, begin) else { continue };
             if begin < from {
-                ranges.insert(begin, (from, io));
+                self.insert(file, begin, from, io);
             }
             if end > to {
-                ranges.insert(to, (end, io));
+                self.insert(file, to, end, io);
             }
             taken.push((io, begin.max(from), end.min(to)));
-        }
-        if ranges.is_empty() {
-            self.0.remove(&file);
         }
         taken
     }
 
-    /// Bytes `from..to` of a file will not be asked about any more, as far as this I/O has written them.
-    pub fn forget(&mut self, file: FileKey, from: u64, to: u64, io: IoId) {
-        for (other, from, to) in self.take(file, from, to) {
-            if other != io {
-                self.0.entry(file).or_default().insert(from, (to, other));
-            }
+    /// What an I/O has written will not be asked about any more.
+    pub fn forget(&mut self, io: IoId) {
+        let of_io = (io, (0, 0), 0)..=(io, (u64::MAX, u64::MAX), u64::MAX);
+        let ranges: Vec<_> = self.of_io.range(of_io).map(|(_, file, from)| (*file, *from)).collect();
+        for (file, from) in ranges {
+            self.remove(file, from);
         }
     }
 }
@@ -84,9 +101,9 @@ mod tests {
         let mut dirty = Dirty::default();
         dirty.write(FILE, 0, 100, 1);
         dirty.write(FILE, 40, 60, 2);
-        dirty.forget(FILE, 0, 100, 1);
+        dirty.forget(1);
         assert_eq!(dirty.take(FILE, 0, 100), [(2, 40, 60)]);
-        assert!(dirty.0.is_empty());
+        assert!(dirty.files.is_empty() && dirty.of_io.is_empty());
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! What each probe's words mean, found by their names once, when the probe is defined.
 
 use super::Join;
+use crate::hash::Map;
 use iotrace_schemas::definition::{At, Probe, Success};
 use iotrace_schemas::event::{Event, FIRST_PROBE};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::rc::Rc;
 
 /// What a probe tells the stitcher: its stage.
@@ -184,6 +185,8 @@ const NONE: u8 = u8::MAX;
 struct Known {
     signal: Signal,
     stage: Rc<str>,
+    /// Of a system call: its name.
+    syscall: Rc<str>,
     at: At,
     function: u16,
     index: [u8; NAMES.len()],
@@ -201,12 +204,15 @@ struct About {
 #[derive(Debug, Default)]
 pub struct Probes {
     known: Vec<Option<Rc<Known>>>,
-    functions: FxHashMap<(String, String, Option<String>), u16>,
+    functions: Map<(String, String, Option<String>), u16>,
     /// By the functions' numbers.
     about: Vec<About>,
-    /// The modules whose driver tells when a command is put into the controller's queue.
-    starting: Vec<Option<String>>,
-    dispatching: FxHashMap<u16, Option<String>>,
+    /// Numbers of the modules whose drivers pass commands on.
+    modules: Map<Option<String>, u32>,
+    /// Those that tell when a command is put into the controller's queue.
+    starting: FxHashSet<u32>,
+    /// The module of each dispatch function.
+    dispatching: FxHashMap<u16, u32>,
 }
 
 impl Probes {
@@ -218,18 +224,25 @@ impl Probes {
         // One whose command cannot be read in this kernel does not tell which is started.
         let told = |word: &String| ["cmd", "cmd.rq", "ccb.cmd", "ccb.rq"].contains(&word.as_str());
         if signal == Signal::CmdStart && probe.words.iter().any(told) {
-            self.starting.push(probe.module.clone());
+            let module = self.module(probe);
+            self.starting.insert(module);
         }
         if signal == Signal::CmdDispatch {
-            self.dispatching.insert(function, probe.module.clone());
+            let module = self.module(probe);
+            self.dispatching.insert(function, module);
         }
         if probe.at == At::Exit {
             let about = &mut self.about[usize::from(function)];
             (about.has_exit, about.success) = (true, probe.success);
         }
+        let stage: Rc<str> = probe.stage.as_str().into();
         let known = Known {
             signal,
-            stage: probe.stage.as_str().into(),
+            syscall: match signal {
+                Signal::Syscall => stage.trim_start_matches("sys.").into(),
+                _ => Rc::clone(&stage),
+            },
+            stage,
             at: probe.at,
             function,
             index: index(&probe.words),
@@ -246,6 +259,11 @@ impl Probes {
             self.about.push(About { name: probe.function.as_str().into(), has_exit: false, success: None });
         }
         number
+    }
+
+    fn module(&mut self, probe: &Probe) -> u32 {
+        let next = self.modules.len() as u32;
+        *self.modules.entry(probe.module.clone()).or_insert(next)
     }
 
     /// The words of an event of a probe; none if it was not defined.
@@ -333,6 +351,11 @@ impl Words<'_> {
     /// Its stage in the catalog.
     pub fn stage(&self) -> Rc<str> {
         Rc::clone(&self.known.stage)
+    }
+
+    /// Of a system call: its name, as `write`.
+    pub fn syscall(&self) -> Rc<str> {
+        Rc::clone(&self.known.syscall)
     }
 
     /// The first of several words that the probe has.

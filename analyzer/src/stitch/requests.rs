@@ -65,28 +65,7 @@ impl Stitcher {
             out.request(&old);
         }
         self.last_request += 1;
-        let request = Request {
-            id: self.last_request,
-            pointer,
-            kind,
-            dev: 0,
-            sector: 0,
-            bytes: 0,
-            op: None,
-            got: clock,
-            adopted: false,
-            plugged: None,
-            inserted: Vec::new(),
-            attempts: Vec::new(),
-            updates: Vec::new(),
-            ended: None,
-            freed: None,
-            members: Vec::new(),
-            merged_into: None,
-            flushes: Vec::new(),
-            sequence: None,
-            riders: Vec::new(),
-        };
+        let request = Request::new(self.last_request, pointer, kind, clock);
         self.requests.insert(pointer, request);
     }
 
@@ -147,7 +126,7 @@ impl Stitcher {
         }
         let seen = Seen::rq(words, &self.codes);
         let request = self.requests.get_mut(&pointer)?;
-        if let Some(seen) = seen.filter(|_| request.attempts.iter().all(|a| a.issued.is_none())) {
+        if let Some(seen) = seen.filter(|_| request.issued().is_none()) {
             request.note(&seen);
         }
         Some(pointer)
@@ -185,11 +164,13 @@ impl Stitcher {
         }
         let (way, by, number) = (self.dispatch_way(event), self.runner(event), self.seen);
         if let Some(attempt) = self.attempt(rq, |attempt| attempt.issued.is_some()) {
-            attempt.issued = Some(event.clock);
             // With one queue for each device the SCSI layer takes its requests itself: nothing dispatches them.
             if attempt.dispatched.is_none() {
                 (attempt.way, attempt.dispatched_by, attempt.dispatch_event) = (Some(way), Some(by), number);
             }
+        }
+        if let Some(request) = self.requests.get_mut(&rq) {
+            request.issue(event.clock);
         }
     }
 
@@ -220,8 +201,8 @@ impl Stitcher {
             out.block_event(seen.rq_event(BlockKind::RqRequeue, event.clock));
         }
         self.bells.forget(rq);
-        if let Some(attempt) = self.requests.get_mut(&rq).and_then(|rq| rq.attempts.last_mut()) {
-            attempt.requeued = Some(event.clock);
+        if let Some(request) = self.requests.get_mut(&rq) {
+            request.requeue(event.clock);
         }
     }
 
@@ -261,7 +242,7 @@ impl Stitcher {
                 let bios = [Field::RqBio, Field::RqBiotail].into_iter().filter_map(|field| words.get(field));
                 self.mapped.extend(bios.filter(|bio| *bio != 0));
             }
-            request.updates.push(Update { clock: event.clock, bytes, error });
+            request.update(Update { clock: event.clock, bytes, error });
         }
     }
 

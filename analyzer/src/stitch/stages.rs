@@ -1,13 +1,12 @@
 //! From what a request went through to the stages of the bios in it.
 
 use super::bios::Ride;
-use crate::model::{Attempt, Bio, FlushRide, IrqRef, Join, Request, Stage, StageMark, Update};
+use crate::model::{Attempt, Bio, FlushRide, IrqRef, Join, Request, Stage, StageMark};
 
 /// The attempt that brought the request's bytes: its own last one, or that of the flush it waited for
 /// if it had nothing else to do.
 fn attempt(request: &Request) -> Option<(&Attempt, Option<&FlushRide>)> {
-    let own = request.attempts.iter().rev().find(|a| a.issued.is_some());
-    own.map(|a| (a, None)).or_else(|| {
+    request.issued().map(|a| (a, None)).or_else(|| {
         let flush = request.flushes.iter().rev().find(|flush| flush.attempt.is_some())?;
         Some((flush.attempt.as_ref()?, Some(flush)))
     })
@@ -28,7 +27,7 @@ pub fn ride_marks(request: &Request, ride: &Ride, until: u64) -> Vec<StageMark> 
         }
     };
     add(Stage::Plugged, request.plugged, None);
-    add(Stage::Inserted, request.inserted.iter().copied().find(|c| *c >= ride.from), None);
+    add(Stage::Inserted, request.inserted(ride.from), None);
     let attempt = attempt(request);
     for flush in request.flushes.iter().filter(|_| attempt.is_some_and(|(_, flush)| flush.is_none())) {
         let stage = if flush.after_data { Stage::Postflushed } else { Stage::Preflushed };
@@ -42,7 +41,7 @@ pub fn ride_marks(request: &Request, ride: &Ride, until: u64) -> Vec<StageMark> 
         add(Stage::Interrupt, attempt.interrupt.map(|irq| irq.clock), shared);
         add(Stage::Done, attempt.done, shared);
     }
-    add(Stage::Completed, completed(&request.updates, until), None);
+    add(Stage::Completed, request.completed(until), None);
     marks
 }
 
@@ -51,23 +50,13 @@ fn join_mark(ride: &Ride) -> StageMark {
     StageMark { stage, clock: ride.from, shared: 1 }
 }
 
-/// The last completion of bytes before `until`; of a request without any, the last completion.
-fn completed(updates: &[Update], until: u64) -> Option<u64> {
-    let before = || updates.iter().rev().filter(|update| update.clock <= until);
-    before().find(|update| update.bytes > 0).or_else(|| before().next()).map(|update| update.clock)
-}
-
 /// Puts a bio's stages in the order of time, each once. Returns how many were reached before one that
 /// should have come first.
 pub fn finish(bio: &mut Bio) -> u64 {
     bio.stages.sort_by_key(|mark| (mark.clock, mark.stage));
-    let mut seen = Vec::with_capacity(bio.stages.len());
+    let mut seen = [false; Stage::ALL.len()];
     // Of a stage reached in several requests (one merged into another) the first time counts.
-    bio.stages.retain(|mark| {
-        let new = !seen.contains(&mark.stage);
-        seen.push(mark.stage);
-        new
-    });
+    bio.stages.retain(|mark| !std::mem::replace(&mut seen[mark.stage as usize], true));
     bio.other_requests.sort_unstable();
     bio.other_requests.dedup();
     if let Some(own) = bio.request {

@@ -8,8 +8,15 @@ use iotrace_schemas::event::Event;
 impl Stitcher {
     /// The way by which the request is given to the SCSI layer here: told by the calls that are open.
     pub(super) fn dispatch_way(&self, event: &Event<'_>) -> DispatchWay {
-        let open = self.calls.open(event);
-        let has = |signal| open.iter().any(|frame| frame.data == Open::Way(signal));
+        let mut ways = Vec::new();
+        for frame in self.calls.open(event) {
+            if let Open::Way(signal) = frame.data
+                && !ways.contains(&signal)
+            {
+                ways.push(signal);
+            }
+        }
+        let has = |signal| ways.contains(&signal);
         match () {
             () if has(Signal::HwRequeue) => DispatchWay::Requeue,
             () if has(Signal::HwWork) => DispatchWay::Kblockd,

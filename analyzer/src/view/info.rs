@@ -3,6 +3,7 @@
 use super::json;
 use super::text::{self, Align, Style, Table};
 use crate::analysis::info::Info;
+use rustc_hash::FxHashMap;
 use serde_json::{Value, json as object};
 use std::io::{self, Write};
 
@@ -85,8 +86,13 @@ fn life(out: &mut dyn Write, info: &Info, style: Style) -> io::Result<()> {
         let name = mark_name(mark.code);
         writeln!(out, "  {:>13}  mark {name}", text::grouped(mark.clock))?;
     }
+    let mut modules = FxHashMap::default();
+    info.definitions
+        .modules
+        .iter()
+        .for_each(|module| _ = modules.entry(u64::from(module.id)).or_insert(module));
     for (clock, number, came) in &info.modules {
-        let module = info.definitions.modules.iter().find(|m| u64::from(m.id) == *number);
+        let module = modules.get(number);
         let name = module.map_or_else(|| format!("{number}"), |m| text::plain(&m.name));
         let probes = module.map_or(0, |m| m.probes);
         let what = if *came { "comes" } else { "goes" };

@@ -20,10 +20,11 @@ pub fn write_text(out: &mut dyn Write, path: &Path, wanted: &Shape, style: Style
     let line =
         "µs since its begin, instructions with and without those in calls made, call, source, called from";
     writeln!(out, "  {}", style.faint(line))?;
+    let begin = path.subject.window().0;
     for segment in shape(&path.segments, wanted) {
         writeln!(out, "\n{}", style.heading(&title(path, &segment)))?;
         for line in &segment.lines {
-            write_line(out, path, line, style)?;
+            write_line(out, path, begin, line, style)?;
         }
     }
     Ok(())
@@ -160,8 +161,7 @@ fn target(path: &Path, handover: &Handover) -> String {
     }
 }
 
-fn write_line(out: &mut dyn Write, path: &Path, line: &Line, style: Style) -> io::Result<()> {
-    let begin = path.subject.window().0;
+fn write_line(out: &mut dyn Write, path: &Path, begin: u64, line: &Line, style: Style) -> io::Result<()> {
     let since = text::micros_span(&path.time, begin, line.clock);
     let (total, own) = match (line.instant, line.end) {
         (true, _) => (String::new(), String::new()),

@@ -1,6 +1,7 @@
 //! Pieces of text views: tables, numbers, colours.
 
 use crate::analysis::Warning;
+use crate::hash::Map;
 use crate::model::{TimeMap, major_minor};
 use std::fmt::{self, Display, Formatter};
 use std::io::{self, Write};
@@ -296,13 +297,16 @@ pub fn warnings(out: &mut dyn Write, style: Style, warnings: &[Warning]) -> io::
 /// Those of `out`.
 pub fn notes(out: &mut dyn Write, style: Style, all: &[Warning]) -> io::Result<()> {
     const SHOWN: usize = 3;
-    let same = |a: &Warning, b: &Warning| (a.severity, &a.topic) == (b.severity, &b.topic);
+    let mut topics = Map::<(&str, &str), Vec<&Warning>>::default();
+    for warning in all {
+        topics.entry((warning.severity, &warning.topic)).or_default().push(warning);
+    }
     let mut summed: Vec<Warning> = Vec::new();
     for warning in all {
-        let alike: Vec<_> = all.iter().filter(|other| same(other, warning)).collect();
+        let alike = &topics[&(warning.severity, warning.topic.as_str())];
         if alike.len() <= SHOWN + 1 {
             summed.push(warning.clone());
-        } else if !summed.iter().any(|other| same(other, warning)) {
+        } else if std::ptr::eq(alike[0], warning) {
             let first: Vec<_> = alike.iter().take(SHOWN).map(|other| other.text.as_str()).collect();
             let (first, more) = (first.join("; "), alike.len() - SHOWN);
             let text = format!("{first}; and {more} more, which `iotrace-analyze info` lists");

@@ -3,7 +3,7 @@
 use super::json;
 use super::path::io_line;
 use super::text::{self, Align, Style, Table, grouped, plain};
-use crate::analysis::why::{Doing, Span, Why};
+use crate::analysis::why::{Doing, FARTHEST, Span, Why};
 use serde_json::{Value, json as object};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -117,6 +117,9 @@ fn words(doing: &Doing) -> String {
         Doing::Timer { function } => format!("timer: {}", plain(function)),
         Doing::UnknownContext { task } => format!("unknown context, while {} ran", plain(task)),
         Doing::Unknown { task } => format!("{} waits for something that is not in the trace", plain(task)),
+        Doing::TooFar { task } => {
+            format!("{} waits for something that is more than {FARTHEST} hand-overs away", plain(task))
+        }
     }
 }
 
@@ -163,6 +166,6 @@ fn name(doing: &Doing) -> &'static str {
         Doing::Softirq => "softirq",
         Doing::WorkPending { .. } => "work-pending",
         Doing::Timer { .. } => "timer",
-        Doing::UnknownContext { .. } | Doing::Unknown { .. } => "unknown",
+        Doing::UnknownContext { .. } | Doing::Unknown { .. } | Doing::TooFar { .. } => "unknown",
     }
 }

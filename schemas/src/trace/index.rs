@@ -231,7 +231,16 @@ impl<'a> Index<'a> {
         let entry = u32_at(head, 68) as usize;
         let chunks = definition_chunks.checked_add(landmark_chunks)?.checked_add(event_chunks)?;
         let length = usize::try_from(chunks).ok()?.checked_mul(entry)?;
-        (entry >= ENTRY && entries.len() == length).then_some(Self { totals, offset, kinds, entries, entry })
+        let index = Self { totals, offset, kinds, entries, entry };
+        (entry >= ENTRY && entries.len() == length && index.ascends()).then_some(index)
+    }
+
+    /// Whether the chunks are listed in the order of the file, each once.
+    fn ascends(self) -> bool {
+        fn ascend(entries: impl Iterator<Item = Entry>) -> bool {
+            entries.map(|entry| entry.offset).is_sorted_by(|a, b| a < b)
+        }
+        ascend(self.definitions()) && ascend(self.landmarks()) && ascend(self.events())
     }
 
     /// What the whole trace has.

@@ -67,8 +67,8 @@ pub struct TraceWriter<W: Write> {
     /// Definitions that stand before the next block.
     definitions: Vec<u8>,
     defined: u32,
-    /// Probes whose events are landmarks.
-    landmark_probes: Vec<KindId>,
+    /// By kind: whether it is a probe whose events are landmarks.
+    landmark_probes: Vec<bool>,
     blocks: Vec<BlockBuilder>,
     landmarks: Vec<BlockBuilder>,
 }
@@ -110,9 +110,10 @@ impl<W: Write> TraceWriter<W> {
     /// [`WriteError`].
     pub fn definitions(&mut self, definitions: &[Definition]) -> Result<(), WriteError> {
         for definition in definitions {
-            if let Definition::Probe(probe) = definition {
-                let landmark = probe.is_landmark().then_some(probe.id);
-                self.landmark_probes.extend(landmark);
+            if let Definition::Probe(probe) = definition
+                && probe.is_landmark()
+            {
+                self.add_landmark_probe(probe.id);
             }
             encode(definition, &mut self.definitions)?;
             self.defined += 1;
@@ -123,6 +124,12 @@ impl<W: Write> TraceWriter<W> {
         Ok(())
     }
 
+    fn add_landmark_probe(&mut self, kind: KindId) {
+        let at = usize::from(kind);
+        self.landmark_probes.resize(self.landmark_probes.len().max(at + 1), false);
+        self.landmark_probes[at] = true;
+    }
+
     /// Takes an event. Those of a vCPU come in the order of their clocks.
     ///
     /// # Errors
@@ -131,7 +138,8 @@ impl<W: Write> TraceWriter<W> {
         let block = builder(&mut self.blocks, event.vcpu);
         block.push(event);
         let full = block.count() >= BLOCK || block.words() >= BLOCK_WORDS;
-        if is_landmark(event.kind) || self.landmark_probes.contains(&event.kind) {
+        let of_probe = self.landmark_probes.get(usize::from(event.kind)).copied().unwrap_or(false);
+        if of_probe || is_landmark(event.kind) {
             builder(&mut self.landmarks, event.vcpu).push(event);
         }
         if full { self.write_blocks() } else { Ok(()) }

@@ -8,6 +8,7 @@ use super::names::Names;
 use super::test::test;
 use super::tree::Tree;
 use super::{Both, HandoverChange, HandoverKind, InContext};
+use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A context.
@@ -23,14 +24,24 @@ enum Context {
 }
 
 impl Context {
-    /// Of a node, by what stands around it, from the inside out.
-    fn of(tree: &Tree, at: u32, names: &Names) -> Self {
-        let around: Vec<u32> = tree.around(at).map(|node| node.name).collect();
-        let Some(root) = around.last() else { return Self::Other };
-        match names.about(*root).stage.as_str() {
+    /// Of each node of a tree. What stands around it, the outermost, tells.
+    fn of_nodes(tree: &Tree, names: &Names) -> Vec<Self> {
+        let mut contexts: Vec<Self> = Vec::with_capacity(tree.nodes.len());
+        for node in &tree.nodes {
+            let context = match node.parent.map(|parent| (parent as usize, contexts[parent as usize])) {
+                None => Self::of_root(&names.about(node.name).stage),
+                // What a work item is, the first function in it tells.
+                Some((parent, Self::Other)) if is_work(tree, parent, names) => Self::Work(node.name),
+                Some((_, around)) => around,
+            };
+            contexts.push(context);
+        }
+        contexts
+    }
+
+    fn of_root(stage: &str) -> Self {
+        match stage {
             stage if stage.starts_with("sys.") => Self::Task,
-            // What a work item is, the first function in it tells.
-            "work.run" => around.iter().rev().nth(1).map_or(Self::Other, |name| Self::Work(*name)),
             stage if stage.starts_with("softirq.") => Self::Softirq,
             "irq.frame" | "irq.entry" | "irq.handler" => Self::Interrupt,
             _ => Self::Other,
@@ -46,6 +57,11 @@ impl Context {
             Self::Other => "other".into(),
         }
     }
+}
+
+/// Whether a node is the outermost call of a work item.
+fn is_work(tree: &Tree, at: usize, names: &Names) -> bool {
+    tree.nodes[at].parent.is_none() && names.about(tree.nodes[at].name).stage == "work.run"
 }
 
 /// Calls of a function by context, and the functions that it was called from.
@@ -83,19 +99,24 @@ impl Calls {
 pub fn handovers(group: &Group<'_>, names: &Names, recordings: usize) -> Vec<HandoverChange> {
     let mut found = BTreeMap::<u32, Calls>::new();
     for (side, tree) in group.trees.iter().enumerate() {
-        for (at, node) in (0..).zip(&tree.nodes).filter(|(_, node)| node.parent.is_some()) {
+        let nodes = tree.nodes.iter().zip(Context::of_nodes(tree, names));
+        for (node, context) in nodes.filter(|(node, _)| node.parent.is_some()) {
             let calls = found.entry(node.name).or_default();
-            *calls.contexts.entry(Context::of(tree, at, names)).or_default().of(side) += node.calls;
+            *calls.contexts.entry(context).or_default().of(side) += node.calls;
             calls.parents.extend(node.parent.map(|parent| tree.nodes[parent as usize].name));
         }
     }
     let changed: BTreeMap<u32, (u64, HandoverKind)> =
         found.iter().filter_map(|(name, calls)| Some((*name, calls.changed()?))).collect();
-    let outside =
-        |name: &u32| found[name].parents.iter().find(|parent| changed.contains_key(parent)).copied();
+    let outside = |name: &u32| {
+        let around = found[name].parents.iter().find(|parent| changed.contains_key(parent));
+        (*name, around.copied())
+    };
+    let around: FxHashMap<u32, Option<u32>> = changed.keys().map(outside).collect();
+    let tests = ByRecording::of(group, names, recordings);
     let mut changes = BTreeMap::<u32, HandoverChange>::new();
     for (name, (calls, kind)) in &changed {
-        if outside(name).is_none() {
+        if around[name].is_none() {
             let contexts = found[name]
                 .contexts
                 .iter()
@@ -106,21 +127,13 @@ pub fn handovers(group: &Group<'_>, names: &Names, recordings: usize) -> Vec<Han
                 contexts: contexts.collect(),
                 changed: *calls,
                 inside: 0,
-                test: by_recording(group, *name, names, recordings),
+                test: tests.test(*name),
             };
             changes.insert(*name, change);
         }
     }
-    for name in changed.keys() {
-        // A function may be inside of itself, by way of others.
-        let mut around = *name;
-        for _ in 0..changed.len() {
-            let Some(next) = outside(&around) else { break };
-            around = next;
-        }
-        if around != *name
-            && let Some(change) = changes.get_mut(&around)
-        {
+    for (_, outermost) in outermost(&around) {
+        if let Some(change) = changes.get_mut(&outermost) {
             change.inside += 1;
         }
     }
@@ -130,13 +143,53 @@ pub fn handovers(group: &Group<'_>, names: &Names, recordings: usize) -> Vec<Han
     changes
 }
 
-/// Whether the calls outside of the task's own differ, by recording.
-fn by_recording(group: &Group<'_>, name: u32, names: &Names, recordings: usize) -> super::Test {
-    let count = |tree: &Tree| {
-        let nodes = (0..).zip(&tree.nodes).filter(|(_, node)| node.name == name);
-        let outside = nodes.filter(|(at, _)| Context::of(tree, *at, names) != Context::Task);
-        outside.map(|(_, node)| node.calls.cast_signed()).sum::<i64>()
-    };
-    let [a, b] = [0, 1].map(|side| (0..recordings).map(|at| count(&group.by_recording[side][at])).collect());
-    test(a, b)
+/// Of each function that is inside of another one, the outermost that it is in. A function may be inside of itself,
+/// by way of others: none of these is the outermost.
+fn outermost(around: &FxHashMap<u32, Option<u32>>) -> FxHashMap<u32, u32> {
+    let mut found = FxHashMap::<u32, Option<u32>>::default();
+    for name in around.keys() {
+        let (mut way, mut at) = (Vec::new(), *name);
+        let last = loop {
+            if let Some(known) = found.get(&at) {
+                break *known;
+            }
+            // What is met again before it is known is inside of itself.
+            found.insert(at, None);
+            match around.get(&at).copied().flatten() {
+                Some(next) => way.push(std::mem::replace(&mut at, next)),
+                None => {
+                    found.insert(at, Some(at));
+                    break Some(at);
+                }
+            }
+        };
+        way.into_iter().for_each(|name| _ = found.insert(name, last));
+    }
+    found.into_iter().filter_map(|(name, last)| Some((name, last.filter(|last| *last != name)?))).collect()
+}
+
+/// Calls outside of the task's own, of each function, by side and recording.
+struct ByRecording([Vec<FxHashMap<u32, i64>>; 2]);
+
+impl ByRecording {
+    fn of(group: &Group<'_>, names: &Names, recordings: usize) -> Self {
+        let count = |tree: &Tree| {
+            let mut counts = FxHashMap::<u32, i64>::default();
+            for (node, context) in tree.nodes.iter().zip(Context::of_nodes(tree, names)) {
+                if context != Context::Task {
+                    *counts.entry(node.name).or_default() += node.calls.cast_signed();
+                }
+            }
+            counts
+        };
+        Self(group.by_recording.each_ref().map(|trees| trees.iter().take(recordings).map(count).collect()))
+    }
+
+    /// Whether they differ.
+    fn test(&self, name: u32) -> super::Test {
+        let [a, b] = self.0.each_ref().map(|recordings| {
+            recordings.iter().map(|counts| counts.get(&name).copied().unwrap_or(0)).collect()
+        });
+        test(a, b)
+    }
 }

@@ -1,8 +1,8 @@
 //! Functions by number: of each trace by itself, then the same for all that are compared.
 
+use crate::hash::Map;
 use iotrace_schemas::catalog::LAYERS;
 use iotrace_schemas::definition::{At, Probe};
-use rustc_hash::FxHashMap;
 
 /// What is said of a function that the compiler put into several others.
 const SEVERAL: &str = "its callers";
@@ -41,7 +41,7 @@ impl About {
 /// Functions by number.
 #[derive(Debug, Clone, Default)]
 pub struct Names {
-    numbers: FxHashMap<String, u32>,
+    numbers: Map<String, u32>,
     functions: Vec<About>,
 }
 

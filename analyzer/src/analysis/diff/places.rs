@@ -4,6 +4,7 @@ use super::compare::Group;
 use super::test::test;
 use super::tree::Tree;
 use super::{Change, FlameNode, Place, Test};
+use crate::hash::Map;
 
 /// The places that differ, in the order of the tree; of a new or gone function, those inside it are only counted.
 pub fn places(nodes: &[FlameNode], group: &Group<'_>) -> Vec<Place> {
@@ -74,21 +75,25 @@ fn path(nodes: &[FlameNode], node: &FlameNode) -> Vec<String> {
 
 /// A function that is gone in one place and new in another has moved.
 fn moved(mut places: Vec<Place>) -> Vec<Place> {
-    let gone: Vec<usize> = (0..places.len()).filter(|at| places[*at].change == Change::Gone).collect();
-    let mut replaced = Vec::new();
-    for at in gone {
-        let old = places[at].clone();
-        let is_new = |other: &&mut Place| other.change == Change::New && other.function == old.function;
-        let Some(new) = places.iter_mut().find(is_new) else { continue };
-        new.change = Change::Moved { from: old.path };
-        (new.calls.a, new.own.a, new.total.a) = (old.calls.a, old.own.a, old.total.a);
-        new.inside = new.inside.max(old.inside);
-        replaced.push(at);
+    // Places of new functions by name, the first last.
+    let mut new = Map::<String, Vec<usize>>::default();
+    for (at, place) in places.iter().enumerate().rev().filter(|(_, place)| place.change == Change::New) {
+        new.entry(place.function.clone()).or_default().push(at);
     }
-    let mut at = 0;
-    places.retain(|_| {
-        at += 1;
-        !replaced.contains(&(at - 1))
-    });
+    let mut replaced = vec![false; places.len()];
+    for at in 0..places.len() {
+        if places[at].change != Change::Gone {
+            continue;
+        }
+        let Some(to) = new.get_mut(&places[at].function).and_then(Vec::pop) else { continue };
+        let Place { path, calls, own, total, inside, .. } = places[at].clone();
+        let new = &mut places[to];
+        new.change = Change::Moved { from: path };
+        (new.calls.a, new.own.a, new.total.a) = (calls.a, own.a, total.a);
+        new.inside = new.inside.max(inside);
+        replaced[at] = true;
+    }
+    let mut replaced = replaced.into_iter();
+    places.retain(|_| replaced.next() != Some(true));
     places
 }

@@ -7,7 +7,9 @@ use crate::analysis::Progress;
 use crate::analysis::describe::Describer;
 use crate::analysis::objects::Objects;
 use crate::analysis::subject::Subject;
+use crate::hash::{Map, Set};
 use crate::model::{Call, CallEnd, CallId, Definitions, Handover, IrqRef, Level, Switch};
+use crate::ranges::Ranges;
 use crate::reader::{Flow, Trace, Visitor, read};
 use crate::stitch::{Sink, Stitcher};
 use iotrace_schemas::definition::Definition;
@@ -108,8 +110,8 @@ impl Visitor for Reading {
 struct Collector {
     objects: Objects,
     /// Tasks whose being woken matters, and when.
-    sleepers: Vec<(u64, u64, u64)>,
-    doorbells: FxHashSet<u64>,
+    sleepers: Map<u64, Ranges>,
+    doorbells: Set<u64>,
     /// Calls of which everything is wanted.
     whole: FxHashSet<CallId>,
     /// Kinds of events that wake a task.
@@ -121,6 +123,8 @@ struct Collector {
     /// Root and place of each open call.
     places: FxHashMap<CallId, (CallId, usize)>,
     kept: FxHashSet<CallId>,
+    /// So many of them are still open.
+    waiting: usize,
     collected: Collected,
 }
 
@@ -128,11 +132,14 @@ impl Collector {
     fn new(subject: &Subject) -> Self {
         let (first, last) = subject.window();
         let attempts = subject.requests.iter().flat_map(|request| &request.attempts);
-        let sleepers =
-            subject.ios.iter().map(|io| (io.task.address, io.entered, io.left.unwrap_or(u64::MAX)));
+        let mut sleepers = Map::<u64, Vec<_>>::default();
+        for (number, io) in subject.ios.iter().enumerate() {
+            let sleeps = (number, io.entered, io.left.unwrap_or(u64::MAX));
+            sleepers.entry(io.task.address).or_default().push(sleeps);
+        }
         Self {
             objects: Objects::new(&subject.bios, &subject.requests),
-            sleepers: sleepers.collect(),
+            sleepers: sleepers.into_iter().map(|(task, sleeps)| (task, Ranges::new(sleeps))).collect(),
             doorbells: attempts.filter_map(|attempt| attempt.doorbell).collect(),
             whole: subject.ios.iter().filter_map(|io| io.call).collect(),
             wakes: FxHashSet::default(),
@@ -142,13 +149,14 @@ impl Collector {
             open: FxHashMap::default(),
             places: FxHashMap::default(),
             kept: FxHashSet::default(),
+            waiting: 0,
             collected: Collected::default(),
         }
     }
 
     /// A context that has a part in it is still open.
     fn waits(&self) -> bool {
-        self.open.keys().any(|root| self.kept.contains(root))
+        self.waiting > 0
     }
 
     fn is_about(&self, event: &Event<'_>) -> bool {
@@ -165,7 +173,7 @@ impl Collector {
     }
 
     fn sleeps(&self, task: u64, clock: u64) -> bool {
-        self.sleepers.iter().any(|(address, from, to)| *address == task && (*from..=*to).contains(&clock))
+        self.sleepers.get(&task).is_some_and(|sleeps| sleeps.find(clock).is_some())
     }
 
     fn add(&mut self, root: CallId, mut node: Node) {
@@ -173,7 +181,7 @@ impl Collector {
         node.order = self.order;
         let Some(activity) = self.open.get_mut(&root) else { return };
         if node.marked || node.call.is_some_and(|call| self.whole.contains(&call)) {
-            self.kept.insert(root);
+            self.waiting += usize::from(self.kept.insert(root));
         }
         if let Some(call) = node.call {
             activity.whole |= self.whole.contains(&call);
@@ -186,6 +194,7 @@ impl Collector {
         let Some(activity) = self.open.remove(&root) else { return };
         activity.nodes.iter().filter_map(|node| node.call).for_each(|call| _ = self.places.remove(&call));
         if self.kept.contains(&root) {
+            self.waiting -= 1;
             self.collected.activities.push(activity);
         }
     }
@@ -260,8 +269,8 @@ impl Sink for Collector {
 
     fn switched(&mut self, switch: &Switch) {
         let inside = (self.first..=self.last).contains(&switch.clock);
-        let ours = |task: u64| self.sleepers.iter().any(|(address, ..)| *address == task);
-        if inside && (ours(switch.from) || ours(switch.to)) {
+        let ours = |task| self.sleepers.contains_key(task);
+        if inside && (ours(&switch.from) || ours(&switch.to)) {
             self.collected.switches.push(*switch);
         }
     }

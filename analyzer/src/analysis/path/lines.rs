@@ -5,6 +5,8 @@ use super::{Line, Segment};
 use crate::analysis::describe::{Describer, Word};
 use crate::analysis::objects::Objects;
 use crate::analysis::subject::Subject;
+use crate::context::DEEPEST;
+use crate::hash::{Map, Set};
 use crate::model::{Definitions, Level};
 use iotrace_schemas::definition::At;
 use iotrace_schemas::event::Event;
@@ -89,22 +91,35 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    /// How deep each node is. What an inlined function calls is inside it: the place of the call says so.
+    /// How deep each node is. What an inlined function calls is inside it: the place of the call says so. Nothing is
+    /// shown deeper than calls can be.
     fn depths(&self, activity: &Activity) -> Vec<usize> {
         let mut depths: Vec<usize> = Vec::with_capacity(activity.nodes.len());
         // For each call, the inlined functions that its last event was in, the outermost first.
         let mut inlined = FxHashMap::<Option<usize>, Vec<&str>>::default();
+        let (mut inside, mut sites) = (FxHashMap::default(), Map::default());
         for node in &activity.nodes {
             let around = inlined.entry(node.parent).or_default();
             let probe = self.definitions.probes.get(&node.kind);
             let inner = probe.filter(|probe| probe.at == At::Inlined);
             match (inner, self.definitions.sites.get(&node.caller)) {
-                (Some(probe), _) => around.retain(|name| probe.inside.iter().any(|outer| outer == name)),
-                (None, Some(site)) => around.retain(|name| site.frames.iter().any(|f| f.function == *name)),
+                (Some(probe), _) => {
+                    let inside: &Set<&str> = inside
+                        .entry(node.kind)
+                        .or_insert_with(|| probe.inside.iter().map(String::as_str).collect());
+                    around.retain(|name| inside.contains(name));
+                    around.truncate(inside.len());
+                }
+                (None, Some(site)) => {
+                    let frames: &Set<&str> = sites
+                        .entry(node.caller)
+                        .or_insert_with(|| site.frames.iter().map(|frame| frame.function.as_str()).collect());
+                    around.retain(|name| frames.contains(name));
+                }
                 (None, None) => {}
             }
             let above = node.parent.map_or(0, |parent| depths[parent] + 1);
-            depths.push(above + around.len());
+            depths.push((above + around.len()).min(DEEPEST));
             if let Some(probe) = inner {
                 around.push(&probe.function);
             }
@@ -164,7 +179,7 @@ impl Writer<'_> {
 
     fn segment(&self, activity: &Activity, resumed: bool, line: Line) -> Segment {
         let root = activity.nodes.first();
-        let function = root.map(|node| self.line(node, 0).name).unwrap_or_default();
+        let function = root.map(|node| self.definitions.function_name(node.kind).into_owned());
         let words = root.map(|node| (self.definitions.word_names(node.kind), &node.words));
         let work = words.and_then(|(names, words)| {
             let at = names.iter().position(|name| *name == "work.func")?;
@@ -179,7 +194,7 @@ impl Writer<'_> {
         };
         Segment {
             root: activity.root,
-            function,
+            function: function.unwrap_or_default(),
             task: self.describer.task(activity.task),
             level,
             interrupt: activity.interrupt,

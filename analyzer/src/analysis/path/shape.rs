@@ -1,5 +1,6 @@
 //! A listing at the height one wants.
 
+use super::fold::fold;
 use super::{Line, Segment};
 use crate::model::CallId;
 use rustc_hash::FxHashMap;
@@ -69,62 +70,11 @@ fn choose(lines: &[Line], shape: &Shape, around: &mut Vec<Around>) -> Vec<Line> 
     shown
 }
 
-/// Puts calls that came in a row, with the same calls inside, into one line. Lines about an object stay.
-fn fold(lines: &[Line]) -> Vec<Line> {
-    let mut folded: Vec<Line> = Vec::with_capacity(lines.len());
-    let mut at = 0;
-    while at < lines.len() {
-        let block = block(lines, at);
-        let mut next = at + block;
-        let mut first = [&lines[at..=at], &fold(&lines[at + 1..next])].concat();
-        while next < lines.len()
-            && alike(&lines[at..at + block], &lines[next..next + self::block(lines, next)])
-        {
-            let more = [&lines[next..=next], &fold(&lines[next + 1..next + block])].concat();
-            first.iter_mut().zip(&more).for_each(|(line, more)| line.add(more));
-            next += block;
-        }
-        folded.append(&mut first);
-        at = next;
-    }
-    folded
-}
-
-/// Length of a line and of what is inside it.
-fn block(lines: &[Line], at: usize) -> usize {
-    let inside = lines[at + 1..].iter().take_while(|line| line.depth > lines[at].depth);
-    1 + inside.count()
-}
-
-fn alike(a: &[Line], b: &[Line]) -> bool {
-    let same = |(a, b): (&Line, &Line)| {
-        a.name == b.name && a.depth == b.depth && a.inlined == b.inlined && !a.matters() && !b.matters()
-    };
-    a.len() == b.len() && a.iter().zip(b).all(same)
-}
-
-impl Line {
-    /// It is about an object, or where something was handed over.
-    fn matters(&self) -> bool {
-        self.marked || !self.handovers.is_empty() || !self.stops.is_empty()
-    }
-
-    fn add(&mut self, other: &Self) {
-        self.times += other.times;
-        self.total += other.total;
-        self.own += other.own;
-        self.end = other.end;
-        if self.words != other.words {
-            self.words.clear();
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn line(depth: usize, name: &str, marked: bool) -> Line {
+    pub fn line(depth: usize, name: &str, marked: bool) -> Line {
         Line {
             call: Some(1),
             depth,
@@ -149,27 +99,6 @@ mod tests {
         }
     }
 
-    fn folded(lines: &[(usize, &str, bool)]) -> Vec<(usize, String, u64, u64)> {
-        let lines: Vec<_> = lines.iter().map(|(depth, name, marked)| line(*depth, name, *marked)).collect();
-        fold(&lines).into_iter().map(|l| (l.depth, l.name, l.times, l.total)).collect()
-    }
-
-    #[test]
-    fn calls_in_a_row_with_the_same_calls_inside_are_one() {
-        let lines = [
-            (0, "f", false),
-            (1, "g", false),
-            (2, "h", false),
-            (2, "h", false),
-            (1, "g", false),
-            (2, "h", false),
-            (2, "h", false),
-            (1, "k", false),
-        ];
-        let expected = [(0, "f", 1, 10), (1, "g", 2, 20), (2, "h", 4, 40), (1, "k", 1, 10)];
-        assert_eq!(folded(&lines), expected.map(|(d, n, t, c)| (d, n.to_owned(), t, c)));
-    }
-
     #[test]
     fn what_is_hidden_hands_its_notes_up() {
         let mut lines =
@@ -186,11 +115,5 @@ mod tests {
         assert_eq!(names(&layer), [(0, "g".into(), 1)]);
         let collapsed = shape(&lines, &Shape { collapse: vec!["g".into()], ..Shape::default() });
         assert_eq!(names(&collapsed), [(0, "f".into(), 0), (1, "g".into(), 1), (1, "k".into(), 0)]);
-    }
-
-    #[test]
-    fn what_differs_or_matters_stays_apart() {
-        let lines = [(0, "f", false), (0, "f", true), (0, "f", false), (1, "g", false)];
-        assert_eq!(folded(&lines).len(), 4);
     }
 }

@@ -4,10 +4,10 @@
 //! rows.
 
 use super::{Question, Totals};
+use crate::analysis::Workload;
 use crate::analysis::attribution::Account;
 use crate::analysis::conditions::{Conditions, NoVirtualTime};
 use crate::analysis::summary::Summary;
-use crate::analysis::workload;
 use crate::context::TimeKeeper;
 use crate::model::{Bio, BioId, Call, CallEnd, Io, Request, WorkloadMark};
 use crate::stitch::Sink;
@@ -67,6 +67,7 @@ pub struct Collected<'a> {
     pub summary: Summary,
     /// Marks of the guest.
     pub marks: Vec<WorkloadMark>,
+    workload: Workload,
     /// Requests and bios of the whole trace.
     pub totals: Totals,
     /// Bios whose times are not known for good.
@@ -86,14 +87,11 @@ impl<'a> Collected<'a> {
             bios: First::new(question.rows),
             summary: Summary::default(),
             marks: Vec::new(),
+            workload: Workload::default(),
             totals: Totals::default(),
             unsettled: VecDeque::new(),
             candidates: (Vec::new(), Vec::new()),
         }
-    }
-
-    fn begun(&self) -> bool {
-        self.marks.iter().any(|mark| mark.code == MARK_BEGIN)
     }
 
     /// Takes in the bios whose times are known by now.
@@ -124,7 +122,7 @@ impl<'a> Collected<'a> {
             self.take(bio, keeper);
         }
         self.choose(&self.question.conditions.settled(keeper.map(), &self.marks)?, keeper);
-        Ok(self.question.all || workload(&self.marks).is_none())
+        Ok(self.question.all || !self.workload.has_begun())
     }
 
     /// Takes in what fulfils the conditions.
@@ -161,7 +159,7 @@ impl Sink for Collected<'_> {
     fn bio(&mut self, bio: Bio) {
         self.totals.bios += 1;
         // Before the first mark nobody knows whether there will be one.
-        let of_workload = bio.in_workload || !self.begun();
+        let of_workload = bio.in_workload || !self.workload.has_begun();
         if of_workload {
             self.account.bio(&bio);
         }
@@ -172,7 +170,7 @@ impl Sink for Collected<'_> {
 
     fn io(&mut self, io: Io) {
         let all = self.question.all;
-        if !all && !(io.concerns_a_disk() && (io.in_workload || !self.begun())) {
+        if !all && !(io.concerns_a_disk() && (io.in_workload || !self.workload.has_begun())) {
             return;
         }
         if self.question.conditions.is_empty() {
@@ -187,8 +185,9 @@ impl Sink for Collected<'_> {
     }
 
     fn mark(&mut self, mark: WorkloadMark) {
-        let first = mark.code == MARK_BEGIN && !self.begun();
+        let first = mark.code == MARK_BEGIN && !self.workload.has_begun();
         self.marks.push(mark);
+        self.workload.mark(mark);
         if first && !self.question.all {
             self.forget();
         }

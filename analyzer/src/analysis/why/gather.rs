@@ -11,6 +11,7 @@ use iotrace_schemas::event::{Event, KindId};
 use iotrace_schemas::trace::reader::ReadError;
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 /// A context: the outermost call of a task, an interrupt, a softirq, a work item.
 #[derive(Debug, Clone)]
@@ -70,7 +71,7 @@ pub fn gather(
 struct Reading {
     stitcher: Stitcher,
     describer: Describer,
-    stages: FxHashMap<KindId, String>,
+    stages: FxHashMap<KindId, Rc<str>>,
     gatherer: Gatherer,
 }
 
@@ -79,7 +80,7 @@ impl Visitor for Reading {
         self.stitcher.define(definition);
         self.describer.define(definition);
         if let Definition::Probe(probe) = definition {
-            self.stages.insert(probe.id, probe.stage.clone());
+            self.stages.insert(probe.id, probe.stage.as_str().into());
             if probe.stage == "work.run"
                 && let Some(at) = probe.words.iter().position(|word| word == "work.func")
             {
@@ -102,7 +103,7 @@ struct Gatherer {
     from: u64,
     to: u64,
     /// Stage of the event at hand.
-    stage: String,
+    stage: Rc<str>,
     /// The event that tells a work item's function, and its word.
     work: Option<(KindId, usize)>,
     open: BTreeMap<CallId, Root>,

@@ -1,16 +1,15 @@
 //! From what happened to what was being waited for.
 
 use super::gather::{Root, Seen};
-use super::{Context, Doing, Span, function, named};
+use super::index::Index;
+use super::{Context, Doing, FARTHEST, Span, function, named};
 use crate::analysis::describe::Describer;
-use crate::model::{CallId, Definitions, Handover, HandoverKind, Point};
-
-/// Hand-overs that are followed back at most.
-const FARTHEST: usize = 24;
+use crate::model::{CallId, Definitions, HandoverKind, Point};
 
 /// Resolves waits.
 pub struct Resolver<'a> {
     seen: &'a Seen,
+    index: Index<'a>,
     definitions: &'a Definitions,
     describer: &'a Describer,
 }
@@ -25,7 +24,7 @@ struct Range {
 impl<'a> Resolver<'a> {
     /// Of what was seen.
     pub fn new(seen: &'a Seen, definitions: &'a Definitions, describer: &'a Describer) -> Self {
-        Self { seen, definitions, describer }
+        Self { seen, index: Index::new(seen, definitions), definitions, describer }
     }
 
     /// The spans from one clock to another of a task that runs at the first.
@@ -47,49 +46,32 @@ impl<'a> Resolver<'a> {
 
     /// What a task did in a range: it ran, or waited.
     fn task(&self, task: u64, work: Option<String>, range: Range, depth: usize, spans: &mut Vec<Span>) {
+        let switches = self.index.switches(task);
+        let before = switches.partition_point(|switch| switch.clock <= range.from);
+        let last = before.checked_sub(1).map(|at| switches[at].to == task);
+        let mut runs = last.unwrap_or_else(|| self.index.runs_at(task, range.from));
         let mut at = range.from;
-        let mut runs = self.runs_at(task, range.from);
-        for switch in self.seen.switches.iter().filter(|s| s.from == task || s.to == task) {
-            let clock = switch.clock.clamp(at, range.to);
-            let part = Range { from: at, to: clock };
-            match runs {
-                true => self.running(task, work.as_ref(), part, depth, spans),
-                false => self.stopped(task, part, depth, spans),
-            }
-            (at, runs) = (clock, switch.to == task);
-            if switch.clock >= range.to {
-                break;
-            }
+        let mut part = |runs, range| match runs {
+            true => self.running(task, work.as_ref(), range, depth, spans),
+            false => self.stopped(task, range, depth, spans),
+        };
+        for switch in switches[before..].iter().take_while(|switch| switch.clock < range.to) {
+            part(runs, Range { from: at, to: switch.clock });
+            (at, runs) = (switch.clock, switch.to == task);
         }
-        let rest = Range { from: at, to: range.to };
-        match runs {
-            true => self.running(task, work.as_ref(), rest, depth, spans),
-            false => self.stopped(task, rest, depth, spans),
-        }
-    }
-
-    /// Whether a task runs at a clock: the last switch before says so.
-    fn runs_at(&self, task: u64, clock: u64) -> bool {
-        let before = self.seen.switches.iter().take_while(|s| s.clock <= clock).last();
-        before.map_or(self.seen.running, |switch| switch.to) == task || {
-            // Before the first switch that was seen nobody knows; its own next one tells.
-            let next =
-                self.seen.switches.iter().find(|s| s.clock > clock && (s.from == task || s.to == task));
-            before.is_none() && self.seen.running == 0 && next.is_none_or(|switch| switch.from == task)
-        }
+        part(runs, Range { from: at, to: range.to });
     }
 
     /// The task runs, apart from interrupts that come in between.
     fn running(&self, task: u64, work: Option<&String>, range: Range, depth: usize, spans: &mut Vec<Span>) {
         let doing = || Doing::Running { task: named(&self.describer.task(task)), work: work.cloned() };
         let mut at = range.from;
-        for root in self.seen.roots.values() {
-            let comes = root.context == Context::Interrupt && root.task == task;
-            if !comes || root.from < at || root.from >= range.to {
+        for root in self.index.interrupts(task, range.from, range.to) {
+            if root.from < at {
                 continue;
             }
             self.push(spans, Range { from: at, to: root.from }, doing(), depth, String::new());
-            let to = root.to.min(range.to);
+            let to = root.to.clamp(root.from, range.to);
             let handler = self.handler(root);
             let interrupted = Doing::Interrupted { handler };
             self.push(spans, Range { from: root.from, to }, interrupted, depth, String::new());
@@ -104,18 +86,12 @@ impl<'a> Resolver<'a> {
             return;
         }
         let name = named(&self.describer.task(task));
-        let woken = |h: &&Handover| {
-            matches!(h.kind, HandoverKind::Wake { task: woken } if woken == task)
-                && (range.from..=range.to).contains(&h.from.clock)
-                && h.to.clock >= range.to
-        };
-        let Some(wake) = self.seen.handovers.iter().find(woken) else {
-            let runnable = self.seen.handovers.iter().any(|h| {
-                matches!(h.kind, HandoverKind::Wake { task: woken } if woken == task)
-                    && h.from.clock <= range.from
-                    && h.to.clock >= range.to
-            });
-            let on = self.runs_at(task, range.to) || runnable;
+        // A task is woken, runs, and only then is woken again.
+        let mut wakes = self.index.wakes(task, range.to).take_while(|wake| wake.from.clock <= range.to);
+        let first = wakes.next();
+        let runnable = first.is_some_and(|wake| wake.from.clock <= range.from);
+        let Some(wake) = first.into_iter().chain(wakes).find(|wake| wake.from.clock >= range.from) else {
+            let on = self.index.runs_at(task, range.to) || runnable;
             let doing = if on { Doing::Runnable { task: name } } else { Doing::Unknown { task: name } };
             return self.push(spans, range, doing, depth, String::new());
         };
@@ -130,8 +106,11 @@ impl<'a> Resolver<'a> {
         if range.from >= range.to {
             return;
         }
-        let root = point.root.and_then(|root| Some((root, self.seen.roots.get(&root)?)));
-        let Some((id, root)) = root.filter(|_| depth < FARTHEST) else {
+        if depth >= FARTHEST {
+            let task = named(&self.describer.task(point.task));
+            return self.push(spans, range, Doing::TooFar { task }, depth, String::new());
+        }
+        let Some((id, root)) = self.index.root(point.root) else {
             return self.task(point.task, None, range, depth, spans);
         };
         let begun = root.from.clamp(range.from, range.to);
@@ -156,14 +135,8 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// The hand-over that a context began with.
-    fn asked(&self, id: CallId, wanted: impl Fn(&HandoverKind) -> bool) -> Option<&Handover> {
-        self.seen.handovers.iter().find(|h| h.to.root == Some(id) && wanted(&h.kind))
-    }
-
     fn before_interrupt(&self, id: CallId, root: &Root, range: Range, depth: usize, spans: &mut Vec<Span>) {
-        let doorbell = self.asked(id, |kind| matches!(kind, HandoverKind::Interrupt { .. }));
-        let Some((handover, command)) = doorbell.and_then(|h| match h.kind {
+        let Some((handover, command)) = self.index.doorbell(id).and_then(|h| match h.kind {
             HandoverKind::Interrupt { command, .. } => Some((h, command)),
             _ => None,
         }) else {
@@ -188,20 +161,10 @@ impl<'a> Resolver<'a> {
         depth: usize,
         spans: &mut Vec<Span>,
     ) {
-        let served = self.seen.softirqs.get(&id).into_iter().flatten();
-        let served = served.take_while(|(clock, _)| *clock <= point.clock).last();
+        let served = self.index.served(id, point.clock);
         let begun = served.map_or(root.from, |(clock, _)| *clock);
-        let is_served = |name: &str| served.is_none_or(|(_, served)| served == name);
-        let fits = |h: &&Handover| {
-            let ours = match h.kind {
-                HandoverKind::Timer { .. } => is_served("TIMER"),
-                HandoverKind::Softirq { number } => is_served(&self.definitions.softirq(number)),
-                _ => false,
-            };
-            ours && h.to.root == Some(id) && h.to.clock <= point.clock
-        };
-        // Of a timer's function the timer tells more than the softirq, and comes after it.
-        let Some(handover) = self.seen.handovers.iter().rfind(fits) else {
+        let name = served.map(|(_, name)| name.as_str());
+        let Some(handover) = self.index.raised(id, name, point.clock) else {
             return self.push(spans, range, Doing::Softirq, depth, self.place(point.call));
         };
         let asked = handover.from.clock.clamp(range.from, range.to);
@@ -231,8 +194,7 @@ impl<'a> Resolver<'a> {
         depth: usize,
         spans: &mut Vec<Span>,
     ) {
-        let queued = self.asked(id, |kind| matches!(kind, HandoverKind::Work { .. }));
-        let Some(handover) = queued else {
+        let Some(handover) = self.index.queued(id) else {
             return self.task(root.task, None, range, depth, spans);
         };
         let clock = handover.from.clock.clamp(range.from, range.to);

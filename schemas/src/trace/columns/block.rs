@@ -4,6 +4,7 @@ use super::{CLOCK, COMMON, CONTEXT, ColumnError, DIRECTORY_ENTRY, KIND, MAX_EVEN
 use crate::event::{Event, KindId, MAX_WORDS};
 use crate::trace::chunk::RawChunk;
 use crate::trace::varint;
+use std::collections::BTreeSet;
 
 /// Which columns are wanted beside kind and clock; what is not has the value 0, and there are no words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,13 +43,13 @@ pub struct Block {
     of_kind: Vec<OfKind>,
     /// Where the words of each event begin in `words`.
     places: Vec<u32>,
-    /// How many words an event has, by its kind.
+    /// How many words an event has, by its kind; 0 for kinds of which there are no events.
     widths: Vec<u16>,
     /// Kind after kind, event after event.
     words: Vec<u64>,
     /// Columns of all events that this version does not know.
     unknown: u32,
-    /// Next place, by kind: while decoding.
+    /// Next place, by kind, while decoding; 0 for kinds of which there are no events.
     next: Vec<u32>,
 }
 
@@ -103,14 +104,23 @@ impl Block {
 
     /// Counts the events of each kind, and compares with the head.
     fn count(&mut self, chunk: &RawChunk<'_>) -> Result<(), ColumnError> {
+        // What is of other kinds stays 0: a block of few events does not take the time of all kinds.
+        for of_kind in self.of_kind.drain(..) {
+            self.next[usize::from(of_kind.kind)] = 0;
+            self.widths[usize::from(of_kind.kind)] = 0;
+        }
         let most = self.kinds.iter().max().map_or(0, |kind| usize::from(*kind) + 1);
-        let counts = &mut self.next;
-        counts.clear();
-        counts.resize(most, 0);
-        self.kinds.iter().for_each(|kind| counts[usize::from(*kind)] += 1);
-        self.of_kind.clear();
-        let found = counts.iter().zip(0..).filter(|(count, _)| **count > 0);
-        self.of_kind.extend(found.map(|(&count, kind)| OfKind { kind, count, words: 0 }));
+        self.next.resize(self.next.len().max(most), 0);
+        self.widths.resize(self.next.len(), 0);
+        self.kinds.iter().for_each(|kind| self.next[usize::from(*kind)] += 1);
+        let of_kind = |kind: KindId| OfKind { kind, count: self.next[usize::from(kind)], words: 0 };
+        if most <= self.kinds.len() {
+            let found = self.next[..most].iter().zip(0..).filter(|(count, _)| **count > 0);
+            self.of_kind.extend(found.map(|(_, kind)| of_kind(kind)));
+        } else {
+            let found: BTreeSet<KindId> = self.kinds.iter().copied().collect();
+            self.of_kind.extend(found.into_iter().map(of_kind));
+        }
         let mut expected = chunk.kinds();
         for &OfKind { kind, count, .. } in &self.of_kind {
             let in_head = expected.next();
@@ -144,8 +154,6 @@ impl Block {
 
     fn words(&mut self, directory: &Directory<'_>, wanted: bool) -> Result<(), ColumnError> {
         self.words.clear();
-        self.widths.clear();
-        self.widths.resize(self.next.len(), 0);
         let mut columns = directory.words();
         let mut ahead = columns.next();
         for of_kind in &mut self.of_kind {

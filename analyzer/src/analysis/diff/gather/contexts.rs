@@ -6,14 +6,18 @@
 
 use super::steps::{Layers, Marks, Runs, steps};
 use super::{Bio, Waited, Work};
+use crate::analysis::Workload;
 use crate::analysis::diff::tree::Tree;
-use crate::analysis::workload;
+use crate::context::DEEPEST;
 use crate::model::{self, Call, CallEnd, CallId, Handover, HandoverKind, Io, IoId, TimeMap, WorkloadMark};
 use crate::stitch::Sink;
 use iotrace_schemas::definition::{At, Probe};
 use iotrace_schemas::event::{Event, KindId, MARK_BEGIN, MMIO_READ, MMIO_WRITE};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::BTreeMap;
+
+/// Most I/Os that a context is told to work for: the first.
+const OWNERS: usize = 256;
 
 /// What a probe's function is to the gatherer.
 #[derive(Debug, Clone, Copy)]
@@ -30,6 +34,22 @@ struct Place {
     root: CallId,
     at: u32,
     layer: u8,
+    depth: usize,
+}
+
+/// System calls of the I/Os that a context works for, in the order in which they handed over to it.
+#[derive(Debug, Clone, Default)]
+struct Owners {
+    all: Vec<CallId>,
+    known: FxHashSet<CallId>,
+}
+
+impl Owners {
+    fn add(&mut self, owner: CallId) {
+        if self.all.len() < OWNERS && self.known.insert(owner) {
+            self.all.push(owner);
+        }
+    }
 }
 
 /// A context that is open, or the contexts of an I/O that are over.
@@ -50,7 +70,7 @@ struct Context {
 #[derive(Default)]
 pub struct Gatherer {
     functions: FxHashMap<KindId, Function>,
-    marks: Vec<WorkloadMark>,
+    workload: Workload,
     open: FxHashMap<CallId, Context>,
     places: FxHashMap<CallId, Place>,
     /// Contexts that are over, by the system calls of their I/Os.
@@ -58,7 +78,7 @@ pub struct Gatherer {
     /// System calls whose I/O has queued a bio.
     queued: FxHashSet<CallId>,
     /// Whom contexts work for, also those that have not begun.
-    owners: FxHashMap<CallId, Vec<CallId>>,
+    owners: FxHashMap<CallId, Owners>,
     ios: BTreeMap<IoId, Io>,
     bios: BTreeMap<u64, model::Bio>,
     waits: FxHashMap<IoId, Vec<model::Wait>>,
@@ -92,7 +112,7 @@ impl Gatherer {
     pub fn finish(mut self, time: &TimeMap) -> Vec<Work> {
         let open: Vec<_> = self.open.keys().copied().collect();
         open.into_iter().for_each(|root| self.close(root));
-        let marked = workload(&self.marks).is_some();
+        let marked = self.workload.has_begun();
         let ios = std::mem::take(&mut self.ios).into_values();
         let wanted = ios.filter(|io| (io.in_workload || !marked) && io.concerns_a_disk());
         wanted.map(|io| self.work(&io, time)).collect()
@@ -139,14 +159,14 @@ fn waited(wait: model::Wait, time: &TimeMap) -> Waited {
 
 impl Sink for Gatherer {
     fn mark(&mut self, mark: WorkloadMark) {
-        if mark.code == MARK_BEGIN && workload(&self.marks).is_none() {
+        if mark.code == MARK_BEGIN && !self.workload.has_begun() {
             // What was before is not of the workload.
             self.done.clear();
             self.ios.clear();
             self.bios.clear();
             self.waits.clear();
         }
-        self.marks.push(mark);
+        self.workload.mark(mark);
     }
 
     fn entered(&mut self, call: &Call, event: &Event<'_>) {
@@ -156,17 +176,25 @@ impl Sink for Gatherer {
         let root = place.map_or(call.id, |place| place.root);
         if place.is_none() {
             if function.syscall {
-                self.owners.insert(call.id, vec![call.id]);
+                let mut owners = Owners::default();
+                owners.add(call.id);
+                self.owners.insert(call.id, owners);
             }
-            let owners = self.owners.get(&call.id).cloned().unwrap_or_default();
+            let owners = self.owners.get(&call.id).map(|owners| owners.all.clone()).unwrap_or_default();
             self.open.insert(root, Context { owners, ..Context::default() });
         }
         let Some(context) = self.open.get_mut(&root) else { return };
         if function.queues {
             self.queued.extend(context.owners.first());
         }
-        let at = context.tree.enter(place.map(|place| place.at), function.number);
-        self.places.insert(call.id, Place { root, at, layer: function.layer });
+        let (parent, depth) = match place {
+            None => (None, 0),
+            Some(place) if place.depth < DEEPEST => (Some(place.at), place.depth + 1),
+            // Where returns are missing, calls would be ever deeper: it stands beside its caller.
+            Some(place) => (context.tree.nodes[place.at as usize].parent, place.depth),
+        };
+        let at = context.tree.enter(parent, function.number);
+        self.places.insert(call.id, Place { root, at, layer: function.layer, depth });
     }
 
     fn passed(&mut self, within: Option<CallId>, event: &Event<'_>) {
@@ -199,7 +227,7 @@ impl Sink for Gatherer {
 
     fn handover(&mut self, handover: &Handover) {
         let (Some(from), Some(to)) = (handover.from.root, handover.to.root) else { return };
-        let Some(owners) = self.owners.get(&from).cloned() else { return };
+        let Some(owners) = self.owners.get(&from).map(|owners| owners.all.clone()) else { return };
         let rings = match handover.kind {
             HandoverKind::Interrupt { .. } => true,
             HandoverKind::Work { .. } | HandoverKind::Softirq { .. } => false,
@@ -207,14 +235,10 @@ impl Sink for Gatherer {
             HandoverKind::Wake { .. } | HandoverKind::Timer { .. } => return,
         };
         let all = self.owners.entry(to).or_default();
-        for owner in owners {
-            if !all.contains(&owner) {
-                all.push(owner);
-            }
-        }
+        owners.into_iter().for_each(|owner| all.add(owner));
         if let Some(context) = self.open.get_mut(&to) {
             context.interrupts += u64::from(rings && context.interrupts == 0);
-            context.owners.clone_from(all);
+            context.owners.clone_from(&all.all);
         }
     }
 
@@ -223,7 +247,7 @@ impl Sink for Gatherer {
     }
 
     fn bio(&mut self, bio: model::Bio) {
-        if bio.in_workload || workload(&self.marks).is_none() {
+        if bio.in_workload || !self.workload.has_begun() {
             self.bios.insert(bio.id, bio);
         }
     }

@@ -49,6 +49,8 @@ pub struct Walk<'a> {
     pairs: FxHashMap<usize, usize>,
     /// What each of them is in, once the witness has it.
     parents: FxHashMap<usize, Option<usize>>,
+    /// In how many calls each of them is.
+    depths: FxHashMap<usize, usize>,
     done: Vec<(Step, Step)>,
     /// Our calls in which the guest's tracer had no room for more.
     full: FxHashSet<usize>,
@@ -77,6 +79,7 @@ impl<'a> Walk<'a> {
             returns: FxHashMap::default(),
             pairs: FxHashMap::default(),
             parents: FxHashMap::default(),
+            depths: FxHashMap::default(),
             done: Vec::new(),
             full: FxHashSet::default(),
             deeper: FxHashSet::default(),
@@ -122,6 +125,8 @@ impl<'a> Walk<'a> {
                 self.moved.extend(call.interrupt);
             }
             self.parents.insert(ours.call, parent);
+            let depth = parent.map_or(0, |parent| self.our_depth(parent) + 1);
+            self.depths.insert(ours.call, depth);
             self.pairs.insert(theirs.call, ours.call);
             if self.theirs.calls[theirs.call].full {
                 self.full.insert(ours.call);
@@ -169,11 +174,13 @@ impl<'a> Walk<'a> {
 
     fn parent_now(&self, mut call: usize) -> Option<usize> {
         loop {
-            let parent = self.ours.calls[call].parent;
+            let mut parent = self.ours.calls[call].parent;
             let Some(held) = self.interrupts(call, parent) else {
-                // What has returned already is nobody's caller.
-                return std::iter::successors(parent, |parent| self.our_parent(*parent))
-                    .find(|parent| !self.returned.contains(parent));
+                // What has returned already is nobody's caller. What it was in is known: it was entered before.
+                while let Some(back) = parent.filter(|parent| self.returned.contains(parent)) {
+                    parent = self.known(self.parents.get(&back).copied().flatten());
+                }
+                return parent;
             };
             if held.way == Way::Out {
                 return Some(held.call);
@@ -204,7 +211,14 @@ impl<'a> Walk<'a> {
 
     /// How many calls one of ours is in.
     pub fn our_depth(&self, call: usize) -> usize {
-        std::iter::successors(self.our_parent(call), |call| self.our_parent(*call)).count()
+        let (mut depth, mut call) = (0, call);
+        loop {
+            if let Some(known) = self.depths.get(&call) {
+                return depth + known;
+            }
+            let Some(parent) = self.our_parent(call) else { return depth };
+            (depth, call) = (depth + 1, parent);
+        }
     }
 
     /// Returns from calls that were open at the beginning, and those that we did not see; what is too deep for the

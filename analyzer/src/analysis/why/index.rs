@@ -1,0 +1,154 @@
+//! What happened, by the task or the context that it happened to, in the order of time.
+//!
+//! Of each list only the part is looked at that is asked about: the time to resolve a wait follows what is in it.
+
+use super::Context;
+use super::gather::{Root, Seen};
+use crate::hash::Map;
+use crate::model::{CallId, Definitions, Handover, HandoverKind, Switch};
+use rustc_hash::FxHashMap;
+
+/// The softirq in which timers run out.
+const TIMER: &str = "TIMER";
+
+/// What happened, where it can be found.
+pub struct Index<'a> {
+    seen: &'a Seen,
+    /// All switches.
+    switches: Vec<Switch>,
+    /// Of each task: its switches, interrupts that came while it ran, and how it was woken.
+    of_task: Map<u64, OfTask<'a>>,
+    /// What interrupts and work items began with.
+    begins: FxHashMap<CallId, Begin<'a>>,
+    /// What softirqs served, by name; without a name, all of it.
+    served: Map<(CallId, Option<String>), Vec<&'a Handover>>,
+}
+
+#[derive(Default)]
+struct OfTask<'a> {
+    switches: Vec<Switch>,
+    interrupts: Vec<&'a Root>,
+    wakes: Vec<&'a Handover>,
+}
+
+/// The first hand-over of each kind to a context.
+#[derive(Default)]
+struct Begin<'a> {
+    interrupt: Option<&'a Handover>,
+    work: Option<&'a Handover>,
+}
+
+impl<'a> Index<'a> {
+    /// Of what was seen.
+    pub fn new(seen: &'a Seen, definitions: &Definitions) -> Self {
+        let mut index = Self {
+            seen,
+            switches: seen.switches.clone(),
+            of_task: Map::default(),
+            begins: FxHashMap::default(),
+            served: Map::default(),
+        };
+        // Clocks of several vCPUs may be out of order.
+        index.switches.sort_by_key(|switch| switch.clock);
+        for switch in &index.switches {
+            index.of_task.entry(switch.from).or_default().switches.push(*switch);
+            if switch.to != switch.from {
+                index.of_task.entry(switch.to).or_default().switches.push(*switch);
+            }
+        }
+        for root in seen.roots.values().filter(|root| root.context == Context::Interrupt) {
+            index.of_task.entry(root.task).or_default().interrupts.push(root);
+        }
+        seen.handovers.iter().for_each(|handover| index.handover(handover, definitions));
+        for task in index.of_task.values_mut() {
+            task.interrupts.sort_by_key(|root| root.from);
+            task.wakes.sort_by_key(|wake| wake.to.clock);
+        }
+        index.served.values_mut().for_each(|served| served.sort_by_key(|handover| handover.to.clock));
+        index
+    }
+
+    fn handover(&mut self, handover: &'a Handover, definitions: &Definitions) {
+        let name = match handover.kind {
+            HandoverKind::Wake { task } => {
+                return self.of_task.entry(task).or_default().wakes.push(handover);
+            }
+            HandoverKind::Timer { .. } => TIMER.to_owned(),
+            HandoverKind::Softirq { number } => definitions.softirq(number),
+            HandoverKind::Interrupt { .. } | HandoverKind::Work { .. } => String::new(),
+        };
+        let Some(root) = handover.to.root else { return };
+        match handover.kind {
+            HandoverKind::Interrupt { .. } => {
+                self.begins.entry(root).or_default().interrupt.get_or_insert(handover);
+            }
+            HandoverKind::Work { .. } => {
+                self.begins.entry(root).or_default().work.get_or_insert(handover);
+            }
+            _ => {
+                self.served.entry((root, Some(name))).or_default().push(handover);
+                self.served.entry((root, None)).or_default().push(handover);
+            }
+        }
+    }
+
+    /// A context, by its outermost call.
+    pub fn root(&self, id: Option<CallId>) -> Option<(CallId, &'a Root)> {
+        id.and_then(|id| Some((id, self.seen.roots.get(&id)?)))
+    }
+
+    /// Switches from and to a task.
+    pub fn switches(&self, task: u64) -> &[Switch] {
+        self.of_task.get(&task).map_or(&[], |task| &task.switches)
+    }
+
+    /// Interrupts that came from one clock to another while a task ran.
+    pub fn interrupts(&self, task: u64, from: u64, to: u64) -> impl Iterator<Item = &'a Root> {
+        let all = self.of_task.get(&task).map_or(&[][..], |task| &task.interrupts);
+        let first = all.partition_point(|root| root.from < from);
+        all[first..].iter().copied().take_while(move |root| root.from < to)
+    }
+
+    /// The first hand-over by which a task was woken that ran again at a clock, or later.
+    pub fn wakes(&self, task: u64, clock: u64) -> impl Iterator<Item = &'a Handover> {
+        let all = self.of_task.get(&task).map_or(&[][..], |task| &task.wakes);
+        let first = all.partition_point(|wake| wake.to.clock < clock);
+        all[first..].iter().copied()
+    }
+
+    /// Whether a task runs at a clock: the last switch before says so.
+    pub fn runs_at(&self, task: u64, clock: u64) -> bool {
+        let before = self.switches.partition_point(|switch| switch.clock <= clock);
+        let last = before.checked_sub(1).map(|at| self.switches[at].to);
+        last.unwrap_or(self.seen.running) == task || {
+            // Before the first switch that was seen nobody knows; its own next one tells.
+            let next = self.switches(task).first();
+            last.is_none() && self.seen.running == 0 && next.is_none_or(|switch| switch.from == task)
+        }
+    }
+
+    /// The hand-over that an interrupt began with, from a doorbell.
+    pub fn doorbell(&self, id: CallId) -> Option<&'a Handover> {
+        self.begins.get(&id)?.interrupt
+    }
+
+    /// The hand-over that a work item began with.
+    pub fn queued(&self, id: CallId) -> Option<&'a Handover> {
+        self.begins.get(&id)?.work
+    }
+
+    /// When the softirq began that was served last up to a clock in a context, and its name.
+    pub fn served(&self, id: CallId, clock: u64) -> Option<&'a (u64, String)> {
+        let served = self.seen.softirqs.get(&id)?;
+        let after = served.partition_point(|(begun, _)| *begun <= clock);
+        served.get(after.checked_sub(1)?)
+    }
+
+    /// The last hand-over up to a clock that a context served for a softirq, or of a timer in it; whichever softirq it
+    /// is, if no name is known. Of a timer's function the timer tells more than the softirq, and comes after it.
+    pub fn raised(&self, id: CallId, name: Option<&str>, clock: u64) -> Option<&'a Handover> {
+        let all = self.served.get(&(id, name.map(str::to_owned)))?;
+        let after = all.partition_point(|handover| handover.to.clock <= clock);
+        all.get(after.checked_sub(1)?).copied()
+    }
+}

@@ -1,0 +1,98 @@
+//! How long what a definition says may be.
+//!
+//! Names and lists of definitions are used with each event that is described: in a small file, long ones would make
+//! each of a great many events take long.
+
+use iotrace_schemas::definition::{Definition, SiteFrame};
+use iotrace_schemas::event::MAX_WORDS;
+
+/// Longest name in bytes, of a symbol (`KSYM_NAME_LEN`, include/linux/kallsyms.h) as of anything else; a place in the
+/// source has far shorter ones.
+const NAME: usize = 512;
+/// Most functions that a call or a function is inlined into. Compilers nest some ten of them.
+const INLINED: usize = 64;
+
+/// Shortens what is longer; whether anything was.
+pub fn shorten(definition: &mut Definition) -> bool {
+    match definition {
+        // What is in these is used once.
+        Definition::Trace(_) | Definition::Note(_) => false,
+        Definition::Kind(kind) => names([&mut kind.name]) | list(&mut kind.words, MAX_WORDS),
+        Definition::Probe(probe) => {
+            names([
+                &mut probe.function,
+                &mut probe.symbol,
+                &mut probe.layer,
+                &mut probe.stage,
+                &mut probe.file,
+            ]) | names(&mut probe.module)
+                | list(&mut probe.words, MAX_WORDS)
+                | list(&mut probe.inside, INLINED)
+        }
+        Definition::Module(module) => names([&mut module.name]),
+        Definition::Symbol(symbol) => names([&mut symbol.name]),
+        Definition::Device(device) => {
+            names([&mut device.name]) | names(device.registers.iter_mut().map(|register| &mut register.name))
+        }
+        Definition::Constant(constant) => names([&mut constant.name]),
+        Definition::Site(site) => {
+            let excess = site.frames.len() > INLINED;
+            site.frames.truncate(INLINED);
+            let texts = site.frames.iter_mut().flat_map(|SiteFrame { function, file, .. }| [function, file]);
+            names(texts) | excess
+        }
+    }
+}
+
+fn list(texts: &mut Vec<String>, most: usize) -> bool {
+    let excess = texts.len() > most;
+    texts.truncate(most);
+    names(texts) | excess
+}
+
+fn names<'a>(texts: impl IntoIterator<Item = &'a mut String>) -> bool {
+    texts.into_iter().fold(false, |shortened, text| shortened | name(text))
+}
+
+fn name(text: &mut String) -> bool {
+    let is_long = text.len() > NAME;
+    if is_long {
+        let end = (0..=NAME).rev().find(|end| text.is_char_boundary(*end));
+        text.truncate(end.unwrap_or(0));
+    }
+    is_long
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use iotrace_schemas::definition::{Probe, Site, Symbol};
+
+    #[test]
+    fn what_a_kernel_has_is_left_as_it_is() {
+        let mut symbol = Definition::Symbol(Symbol { address: 1, name: "x".repeat(NAME) });
+        let before = symbol.clone();
+        assert!(!shorten(&mut symbol));
+        assert_eq!(symbol, before);
+    }
+
+    #[test]
+    fn names_end_with_a_whole_character() {
+        let mut symbol = Definition::Symbol(Symbol { address: 1, name: "x".to_owned() + &"µ".repeat(NAME) });
+        assert!(shorten(&mut symbol));
+        let expected = "x".to_owned() + &"µ".repeat(NAME / 2 - 1);
+        assert_eq!(symbol, Definition::Symbol(Symbol { address: 1, name: expected }));
+    }
+
+    #[test]
+    fn lists_are_as_long_as_they_can_be() {
+        let texts = || vec!["word".to_owned(); 1000];
+        let mut probe = Definition::Probe(Probe { words: texts(), inside: texts(), ..Probe::default() });
+        assert!(shorten(&mut probe) && !shorten(&mut probe.clone()));
+        let Definition::Probe(Probe { words, inside, .. }) = probe else { panic!("it is still a probe") };
+        assert_eq!((words.len(), inside.len()), (MAX_WORDS, INLINED));
+        let frame = SiteFrame { function: "f".into(), file: String::new(), line: 0 };
+        let mut site = Definition::Site(Site { address: 1, offset: 0, frames: vec![frame; 1000] });
+        assert!(shorten(&mut site) && !shorten(&mut site));
+    }
+}
