@@ -6,6 +6,7 @@ use crate::hash::Map;
 use crate::model::{Handover, HandoverKind, Level, Point};
 use iotrace_schemas::event::Event;
 use std::collections::BTreeSet;
+use std::collections::hash_map::Entry;
 
 /// Where a driver runs: a level of a vCPU. It is not left for another of the same level between a
 /// command and its doorbell, since drivers hold a lock there.
@@ -16,7 +17,7 @@ type Where = (u16, Level);
 pub struct Bells {
     waiting: BTreeSet<(Where, u64)>,
     /// The same by their requests.
-    places: BTreeSet<(u64, Where)>,
+    places: Map<u64, BTreeSet<Where>>,
     /// Where the doorbell of each request under way was rung.
     rung: Map<u64, Point>,
 }
@@ -25,7 +26,7 @@ impl Bells {
     /// A request's command waits for its doorbell.
     fn wait(&mut self, place: Where, rq: u64) {
         self.waiting.insert((place, rq));
-        self.places.insert((rq, place));
+        self.places.entry(rq).or_default().insert(place);
     }
 
     /// The doorbell is rung: the requests whose commands it passes on.
@@ -33,18 +34,20 @@ impl Bells {
         let here: Vec<u64> = self.waiting.range((place, 0)..=(place, u64::MAX)).map(|(_, rq)| *rq).collect();
         for rq in &here {
             self.waiting.remove(&(place, *rq));
-            self.places.remove(&(*rq, place));
+            if let Entry::Occupied(mut places) = self.places.entry(*rq) {
+                places.get_mut().remove(&place);
+                if places.get().is_empty() {
+                    places.remove();
+                }
+            }
         }
         here
     }
 
     /// A command that will not be passed on any more.
     pub fn forget(&mut self, rq: u64) {
-        let everywhere = (rq, (0, Level::Task))..=(rq, (u16::MAX, Level::Nmi));
-        let places: Vec<Where> = self.places.range(everywhere).map(|(_, place)| *place).collect();
-        for place in places {
+        for place in self.places.remove(&rq).unwrap_or_default() {
             self.waiting.remove(&(place, rq));
-            self.places.remove(&(rq, place));
         }
         self.rung.remove(&rq);
     }

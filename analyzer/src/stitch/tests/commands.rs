@@ -1,6 +1,7 @@
 //! Commands, doorbells and interrupts. Clocks stand under the events.
 
 use super::*;
+use iotrace_schemas::event::UNKNOWN_CONTEXT;
 
 // two commands, one doorbell (53); one interrupt (70) finds both done
 #[test]
@@ -87,4 +88,30 @@ fn a_start_whose_command_cannot_be_read_leaves_the_doorbell_to_the_dispatch() {
     let found = stitch(&guest);
     found.assert_sound();
     assert_eq!(found.bio(1).at(Doorbell), Some(53));
+}
+
+// The driver is too busy for a command (53): the next doorbell (60) at the same level of the vCPU is not the command's.
+#[test]
+fn a_command_that_was_refused_waits_for_no_doorbell() {
+    const NMI: u32 = 0x10_0000;
+    let read = io(8, 512, 0);
+    for context in [0, SOFTIRQ, HARDIRQ, NMI, UNKNOWN_CONTEXT] {
+        let mut guest = Guest::default();
+        guest.submit(10, B, RQ, read);
+        guest.at(context, |guest| {
+            guest.entry(45, "rq.dispatch", &[("data", 1), ("data.rq", RQ)]);
+            guest.rq(46, "rq.issue", RQ, B, read);
+            guest.entry(50, "cmd.dispatch", &[("cmd", RQ + 0x200), ("cmd.rq", RQ)]);
+            guest.exit(53, "rq.dispatch", 1);
+            guest.bell(60);
+        });
+        let found = stitch(&guest);
+        let attempt = &found.requests[0].attempts[0];
+        assert_eq!(
+            (attempt.refused, attempt.driver, attempt.doorbell),
+            (true, Some(50), None),
+            "{context:#x}"
+        );
+        assert_eq!((found.counts.doorbells, found.counts.idle_doorbells), (1, 1), "{context:#x}");
+    }
 }
