@@ -289,3 +289,36 @@ pub fn end(index: u64, events: u64) -> [u8; END] {
     bytes[8..].copy_from_slice(&events.to_le_bytes());
     bytes
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chunk_is_listed_once_and_in_its_place() {
+        let parsed = |offsets: &[u64]| {
+            let mut index = IndexBuilder::default();
+            for offset in offsets {
+                let kind = ChunkKind::Definitions;
+                let head = ChunkHead {
+                    kind,
+                    flags: 0,
+                    vcpu: 0,
+                    sequence: 0,
+                    first_clock: 0,
+                    last_clock: 0,
+                    number: 0,
+                    count: 0,
+                    table: 0,
+                    stored: 0,
+                    unpacked: 0,
+                    checksum: 0,
+                };
+                index.add(*offset, &head, []);
+            }
+            Index::parse(0, &index.bytes()).map(|index| index.definitions().count())
+        };
+        assert_eq!(parsed(&[16, 88, 160]), Some(3));
+        assert_eq!([parsed(&[16, 16]), parsed(&[88, 16])], [None, None]);
+    }
+}

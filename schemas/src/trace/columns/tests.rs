@@ -151,3 +151,23 @@ proptest! {
         let _ = Built::of(&[(64, count)], (0, 9), count, bytes).decode(Columns::ALL);
     }
 }
+
+#[test]
+fn a_block_that_is_used_again_has_nothing_of_what_was_in_it() {
+    let high = [event(65534, 1, &[1, 2, 3]), event(64, 2, &[4])];
+    let many: Vec<_> = (0..300).map(|clock| event(clock as u16 % 90, clock, &[])).collect();
+    let mut block = Block::default();
+    for events in [&high[..], &many, &high[..1], &[], &many, &high] {
+        for wanted in [Columns::ALL, Columns { common: true, words: false }] {
+            let built = Built::new(events);
+            block.decode(&RawChunk::open(&built.head).unwrap(), &built.payload, wanted).unwrap();
+            let seen = |event: &Event<'_>| (event.kind, event.clock, event.words.len());
+            let words = |event: &Event<'_>| if wanted.words { event.words.len() } else { 0 };
+            let expected: Vec<_> =
+                events.iter().map(|event| (event.kind, event.clock, words(event))).collect();
+            assert_eq!(block.events().map(|event| seen(&event)).collect::<Vec<_>>(), expected);
+            let kinds: std::collections::BTreeSet<_> = events.iter().map(|event| event.kind).collect();
+            assert!(block.of_kind().iter().map(|of_kind| of_kind.kind).eq(kinds));
+        }
+    }
+}
