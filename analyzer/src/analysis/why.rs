@@ -7,6 +7,8 @@
 //! interrupt's handler, before it the device that was told by a doorbell, before that whoever rang it; a
 //! softirq, and whoever raised it; a work item, and whoever queued it; another task. An interrupt that comes
 //! while the task runs is its device's, not the task's.
+//!
+//! Hand-overs are followed back so far ([`FARTHEST`]); what is before that is unknown.
 
 mod gather;
 mod index;
