@@ -206,7 +206,8 @@ pub fn span(time: &TimeMap, from: u64, to: u64) -> String {
 /// Virtual nanoseconds as microseconds, to be read in columns.
 #[must_use]
 pub fn micros(ns: u64) -> String {
-    format!("{}.{}", grouped((ns + 50) / 1000), (ns + 50) % 1000 / 100)
+    let rounded = ns.saturating_add(50);
+    format!("{}.{}", grouped(rounded / 1000), rounded % 1000 / 100)
 }
 
 /// A span in microseconds of virtual time if there is any, in instructions otherwise (`i`).
@@ -324,6 +325,7 @@ mod tests {
     fn numbers_are_readable() {
         assert_eq!([1, 1234, 1_234_567].map(grouped), ["1", "1,234", "1,234,567"]);
         assert_eq!([0, 949, 950, 1_234_560].map(micros), ["0.0", "0.9", "1.0", "1,234.6"]);
+        assert_eq!(micros(u64::MAX), "18,446,744,073,709,551.6");
         assert_eq!([999, 1500, 2_000_000].map(duration), ["999 ns", "1.5 µs", "2.0 ms"]);
         assert_eq!([512, 4096, 3 << 20].map(bytes), ["512 B", "4.0 KiB", "3.0 MiB"]);
     }
