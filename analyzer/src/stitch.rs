@@ -312,8 +312,9 @@ impl Stitcher {
             Signal::IrqEntry => {
                 let open = self.calls.all();
                 let frame = open.iter().rev().find(|f| f.boundary).filter(|f| f.data == Open::IrqFrame);
-                let call = frame.map_or_else(|| self.calls.next(), |frame| frame.number);
-                self.interrupts.entered(event, words.get(Field::Vector), Some(call), &mut self.counts);
+                let here = || (self.calls.next(), event.clock);
+                let outermost = frame.map_or_else(here, |frame| (frame.number, frame.clock));
+                self.interrupts.entered(event, words.get(Field::Vector), Some(outermost), &mut self.counts);
                 return Open::Irq;
             }
             Signal::IrqHandler => {

@@ -23,6 +23,8 @@ pub struct IrqRef {
     pub id: u64,
     /// When it was delivered, in instructions.
     pub clock: u64,
+    /// When its outermost call was entered, in instructions; [`IrqRef::clock`] if that is not before.
+    pub entered: u64,
     /// Vector.
     pub vector: Option<u64>,
     /// Interrupt line (Linux' number).

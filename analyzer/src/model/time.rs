@@ -35,10 +35,20 @@ impl TimeMap {
     /// Virtual nanoseconds at `clock`; none if the trace has no virtual time, or none yet.
     #[must_use]
     pub fn ns(&self, clock: u64) -> Option<u64> {
+        self.ns_in(self.pieces.partition_point(|(begin, _)| *begin <= clock), clock)
+    }
+
+    /// The same, before the jump at `clock` if there is one: when the guest that slept then fell asleep.
+    #[must_use]
+    pub fn ns_before_jump(&self, clock: u64) -> Option<u64> {
+        self.ns_in(self.pieces.partition_point(|(begin, _)| *begin < clock), clock)
+    }
+
+    /// By the relation of the last of so many pieces.
+    fn ns_in(&self, pieces: usize, clock: u64) -> Option<u64> {
         let shift = self.shift?;
-        let after = self.pieces.partition_point(|(begin, _)| *begin <= clock);
         // Before the first piece its relation is the best there is.
-        let (_, bias) = self.pieces.get(after.saturating_sub(1))?;
+        let (_, bias) = self.pieces.get(pieces.saturating_sub(1))?;
         let ns = (i128::from(clock) << shift.min(32)) + i128::from(*bias);
         u64::try_from(ns).ok()
     }
@@ -81,6 +91,10 @@ mod tests {
         map.begin(200, 1000);
         assert_eq!([0, 100, 199, 200].map(|c| map.ns(c)), [Some(10), Some(410), Some(806), Some(1800)]);
         assert_eq!(map.between(199, 200), Some(994));
+        assert_eq!(
+            [0, 100, 200, 201].map(|c| map.ns_before_jump(c)),
+            [Some(10), Some(410), Some(810), Some(1804)]
+        );
         let clocks = [0, 410, 411, 806, 807, 1800, 1801].map(|ns| map.clock_at(ns).unwrap());
         assert_eq!(clocks, [0, 100, 101, 199, 200, 200, 201]);
     }

@@ -38,12 +38,12 @@ impl Interrupts {
         self.vcpu(event).reported = Some(event.clock);
     }
 
-    /// The kernel's entry function.
+    /// The kernel's entry function; with the outermost call, and when that was entered.
     pub fn entered(
         &mut self,
         event: &Event<'_>,
         vector: Option<u64>,
-        call: Option<CallId>,
+        outermost: Option<(CallId, u64)>,
         counts: &mut Counts,
     ) {
         self.last += 1;
@@ -51,7 +51,9 @@ impl Interrupts {
         let id = self.last;
         let vcpu = self.vcpu(event);
         let clock = vcpu.reported.take().unwrap_or(event.clock);
-        vcpu.current = Some(IrqRef { id, clock, vector, line: None, handler: None, call });
+        let (call, entered) =
+            (outermost.map(|(call, _)| call), outermost.map_or(clock, |(_, from)| from.min(clock)));
+        vcpu.current = Some(IrqRef { id, clock, entered, vector, line: None, handler: None, call });
     }
 
     /// The handlers of a line are called.
