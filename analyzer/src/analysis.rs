@@ -8,6 +8,7 @@
 //! - [`path`]: the whole way of one, call by call.
 //! - [`diff`]: what another kernel does differently.
 //! - [`why`]: what was being waited for, from call to return.
+//! - [`whatif`]: what the workload would take on another device.
 //! - [`explain`]: who raises the block softirq, who wakes the waiting, who runs the queue.
 //! - [`events`]: the raw stream, described and filtered.
 //! - [`info`]: what is in the file.
@@ -34,6 +35,7 @@ pub mod subject;
 pub mod summary;
 pub mod timeline;
 pub mod verify;
+pub mod whatif;
 pub mod why;
 pub mod witness;
 

@@ -18,5 +18,6 @@ pub mod report;
 mod tests;
 pub mod text;
 pub mod verify;
+pub mod whatif;
 pub mod why;
 pub mod witness;

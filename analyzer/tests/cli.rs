@@ -62,6 +62,7 @@ fn every_view_succeeds_and_is_plain_in_a_pipe() {
         &["bio", "#4"],
         &["events"],
         &["info"],
+        &["whatif", "--device", "read=1ms"],
     ] {
         let output = run(args, &trace);
         assert_eq!(code(&output), 0, "{args:?}: {}", said(&output));
@@ -104,6 +105,11 @@ fn a_wrong_command_line_is_two() {
         (&["report", "--layer", "disk"], "the layers are syscall"),
         (&["events", "--time", "1..2"], "has no unit"),
         (&["report", "--op", "rw"], "an operation is read"),
+        (&["whatif"], "--device <MODEL>"),
+        (
+            &["whatif", "--device", "write=1us,read=100us+1us/KB"],
+            "in `read=100us+1us/KB`: `1us/KB` is no rate",
+        ),
         (&["path"], "say which"),
         (&["path", "--io", "1", "--bio", "1"], "cannot be used with"),
         (&["why", "--io", "1", "--fd", "3"], "do not go with conditions"),
@@ -139,11 +145,29 @@ fn conditions_choose_in_every_view() {
 }
 
 #[test]
+fn another_device_takes_its_time() {
+    let place = Place::new();
+    let trace = place.write("way.iot", &direct_write().file());
+    let json = |model: &str| -> Value {
+        let output = run(&["whatif", "--device", model, "--format", "json"], &trace);
+        assert_eq!((code(&output), said(&output).as_str()), (0, ""), "{model}");
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    for (model, difference) in
+        [("write=7228ns,depth=1", 0), ("write=3.132us+1us/KiB", -96), ("write=1ms", 992_772)]
+    {
+        let whatif = json(model);
+        assert_eq!(whatif["ios"][0]["elapsed"]["difference"], difference, "{model}");
+        assert_eq!(whatif["total"]["difference"], difference, "{model}");
+    }
+}
+
+#[test]
 fn a_cut_trace_is_shown_and_is_three() {
     let place = Place::new();
     let whole = small().file();
     let trace = place.write("cut.iot", &whole[..whole.len() - 100]);
-    for args in [&["report"][..], &["info"], &["events"]] {
+    for args in [&["report"][..], &["info"], &["events"], &["whatif", "--device", "depth=1"]] {
         let output = run(args, &trace);
         assert_eq!(code(&output), 3, "{args:?}");
         assert!(said(&output).contains("was cut at offset"), "{args:?}: {}", said(&output));
@@ -224,6 +248,8 @@ fn json_fits_its_schema() {
         ("path", &["path", "--bio", "1", "--depth", "2"]),
         ("why", &["why", "--call", "pwrite"]),
         ("explain", &["explain"]),
+        ("whatif", &["whatif", "--device", "read=1ms,write=1us+1us/KiB,depth=1"]),
+        ("whatif", &["whatif", "--device", "flush=0ns", "--limit", "0"]),
     ] {
         let mut checked = 0;
         for trace in [&small, &buffered, &way] {

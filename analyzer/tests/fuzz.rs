@@ -9,6 +9,7 @@ mod guest;
 use cap::Cap;
 use guest::{Guest, buffered, small};
 use iotrace_analyzer::analysis::verify::verify;
+use iotrace_analyzer::analysis::whatif;
 use iotrace_analyzer::model::Definitions;
 use iotrace_analyzer::reader::{Flow, Needs, Trace, Visitor, census, read};
 use iotrace_schemas::event::Event;
@@ -40,7 +41,7 @@ impl Visitor for Asking {
 }
 
 /// Number of things that can be asked of a reader.
-const QUESTIONS: usize = 6;
+const QUESTIONS: usize = 7;
 
 /// Asks a file, whatever it is, one thing.
 fn fuzz_one(bytes: &[u8], question: usize) {
@@ -51,10 +52,18 @@ fn fuzz_one(bytes: &[u8], question: usize) {
         2 => Needs { numbers: 10..=20, by_kind: true, ..Needs::ALL },
         3 => Needs::LANDMARKS,
         4 => return assert_eq!(census(&trace).file, bytes.len() as u64),
+        5 => return whatif_one(&trace),
         _ => return assert_eq!(verify(&trace, &mut |_| {}).unwrap().bytes, bytes.len() as u64),
     };
     let finished = read(&trace, &mut Asking(needs, 0), &mut |_| {}).unwrap();
     let _ = finished.lost();
+}
+
+/// Asks what the workload would take on another device.
+fn whatif_one(trace: &Trace) {
+    let model = "read=1ms+1us/KiB,write=0ns,depth=1".parse().unwrap();
+    let answer = whatif::whatif(trace, &whatif::Question { model, rows: 10 }, &mut |_| {});
+    assert!(answer.is_err() || answer.is_ok_and(|answer| answer.ios.len() <= 10));
 }
 
 /// A chunk: its head, its table of kinds, its payload unpacked.

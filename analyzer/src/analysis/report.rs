@@ -15,6 +15,7 @@ use crate::model::{Bio, Definitions, Io, Request, RequestKind, TimeMap, Workload
 use crate::reader::{Flow, Trace, Visitor, read};
 use crate::stitch::{Counts, Stitcher};
 use collect::Collected;
+pub(super) use collect::First;
 use iotrace_schemas::definition::Definition;
 use iotrace_schemas::event::{Event, MARK, MARK_BEGIN, MARK_END};
 use iotrace_schemas::trace::reader::ReadError;

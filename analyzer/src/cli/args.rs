@@ -1,8 +1,10 @@
 //! What can be said on the command line.
 
 mod conditions;
+mod whatif;
 
 pub use conditions::ConditionArgs;
+pub use whatif::WhatIfArgs;
 
 use crate::analysis::conditions::{Conditions, Range, parse};
 use crate::analysis::diff::Limit;
@@ -54,6 +56,9 @@ pub enum Command {
     Path(PathArgs),
     /// What an I/O waited for, span by span, from its call to its return
     Why(WhyArgs),
+    /// What the workload would take on another device: each I/O, each operation, the whole
+    #[command(name = "whatif")]
+    WhatIf(WhatIfArgs),
     /// Who raises the block softirq, who wakes the waiting, who runs the queue: with counts and evidence
     Explain(ExplainArgs),
     /// What another kernel, in another trace of the same workload, does differently

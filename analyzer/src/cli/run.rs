@@ -2,14 +2,14 @@
 
 use super::args::{
     Args, BioArgs, Command, Common, DiffArgs, DiffFormat, EventsArgs, ExplainArgs, Format, InfoArgs,
-    KernelArgs, PathArgs, Reading, ReportArgs, SubjectArgs, WhyArgs, WitnessArgs,
+    KernelArgs, PathArgs, Reading, ReportArgs, SubjectArgs, WhatIfArgs, WhyArgs, WitnessArgs,
 };
 use super::files;
 use super::opened::Opened;
 use super::{CUT, PASSED};
 use crate::analysis::describe::Described;
 use crate::analysis::subject::{self, Wanted};
-use crate::analysis::{coverage, diff, events, explain, info, path, report, timeline, why, witness};
+use crate::analysis::{coverage, diff, events, explain, info, path, report, timeline, whatif, why, witness};
 use crate::reader::Trace;
 use crate::view;
 use crate::view::report::{Times, Unit};
@@ -37,6 +37,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         Command::Bio(args) => bio(reading, args),
         Command::Path(args) => path(reading, args),
         Command::Why(args) => why(reading, args),
+        Command::WhatIf(args) => whatif(reading, args),
         Command::Explain(args) => explain(reading, args),
         Command::Diff(args) => diff(reading, args),
         Command::Events(args) => events(reading, args),
@@ -151,6 +152,21 @@ fn why(reading: Reading, args: &WhyArgs) -> Result<ExitCode> {
     }
     out.flush()?;
     Ok(ended(&args.common, why.subject.cut.as_deref()))
+}
+
+fn whatif(reading: Reading, args: &WhatIfArgs) -> Result<ExitCode> {
+    let file = Opened::open(&args.common.trace, reading)?;
+    let bar = bar(&file, &args.common.trace);
+    let whatif = whatif::whatif(&file, &args.question(), &mut |at| bar.set_position(at as u64))
+        .with_context(|| reading_of(&args.common))?;
+    bar.finish_and_clear();
+    let mut out = stdout();
+    match args.common.format {
+        Format::Text => view::whatif::write_text(&mut out, &whatif, style())?,
+        Format::Json => view::whatif::write_json(&mut out, &whatif)?,
+    }
+    out.flush()?;
+    Ok(ended(&args.common, whatif.cut.as_deref()))
 }
 
 fn diff(reading: Reading, args: &DiffArgs) -> Result<ExitCode> {

@@ -1,7 +1,7 @@
 //! The report: what ran, the I/Os, the bios, the summary, what could not be attributed.
 
 mod bios;
-mod ios;
+pub(super) mod ios;
 mod json;
 
 pub use json::write_json;
@@ -70,7 +70,7 @@ fn title(what: &str, count: u64, report: &Report) -> String {
 }
 
 /// What is said below a table that has only the first rows.
-fn more(out: &mut dyn Write, count: u64, shown: usize) -> io::Result<()> {
+pub(super) fn more(out: &mut dyn Write, count: u64, shown: usize) -> io::Result<()> {
     match count - shown as u64 {
         0 => Ok(()),
         more => writeln!(out, "  ({more} more)"),

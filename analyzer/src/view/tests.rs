@@ -8,7 +8,7 @@ use crate::analysis::events::{Filter, events as give, times};
 use crate::analysis::path::{Shape, path};
 use crate::analysis::report::Question;
 use crate::analysis::subject::Wanted;
-use crate::analysis::{diff, explain, info, report, timeline, why, witness};
+use crate::analysis::{diff, explain, info, report, timeline, whatif, why, witness};
 use crate::guest::{Guest, buffered, changed_write, direct_write, small};
 use crate::model::{BlockKind, Comm};
 use crate::reader::Trace;
@@ -143,6 +143,39 @@ fn answers_name_contexts_that_are_not_known() {
 fn explanation_of_a_direct_write() {
     let explanation = explain::explain(&way(), &mut |_| {}).unwrap();
     insta::assert_snapshot!(text(|out| super::explain::write_text(out, &explanation, Style::default())));
+}
+
+/// Times that a hand-drawn timeline has not: of each assumption, with rounded percentiles, of an I/O not over.
+fn modelled() -> whatif::WhatIf {
+    use whatif::{Assumption, Change};
+    let question = whatif::Question { model: "write=1ms+1us/KiB,depth=1".parse().unwrap(), rows: 10 };
+    let mut whatif = whatif::whatif(&way(), &question, &mut |_| {}).unwrap();
+    let mut unfinished = whatif.ios[0].clone();
+    (unfinished.io.id, unfinished.elapsed) = (2, None);
+    whatif.ios.push(unfinished);
+    let mut read = whatif.operations[0];
+    (read.op, read.is_modelled) = (None, false);
+    whatif.operations.push(read);
+    (whatif.io_count, whatif.rounded) = (5, true);
+    (whatif.devices[0].waited, whatif.devices[0].wait, whatif.devices[0].longest_wait) =
+        (3, 1_000_000, 500_000);
+    whatif.devices[0].busy = Change { recorded: 4_000_000, modelled: 3_000_000 };
+    Assumption::ALL.into_iter().zip(1..).for_each(|(one, count)| {
+        whatif.assumptions.add(one, count, if count % 2 == 0 { 1_000 * count } else { 0 });
+    });
+    whatif
+}
+
+#[test]
+fn another_device() {
+    let whatif = modelled();
+    insta::assert_snapshot!(text(|out| super::whatif::write_text(out, &whatif, Style::default())));
+}
+
+#[test]
+fn another_device_as_json() {
+    let whatif = modelled();
+    insta::assert_snapshot!(text(|out| super::whatif::write_json(out, &whatif)));
 }
 
 /// So many recordings of two guests, compared.

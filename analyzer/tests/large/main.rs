@@ -15,6 +15,7 @@ mod page_cache;
 mod path;
 mod reader;
 mod requests;
+mod whatif;
 mod why;
 mod witness;
 

@@ -24,11 +24,13 @@ pub struct First<T> {
 }
 
 impl<T> First<T> {
-    fn new(most: usize) -> Self {
+    /// None yet; so many are kept.
+    pub fn new(most: usize) -> Self {
         Self { most, rows: BTreeMap::new(), count: 0 }
     }
 
-    fn add(&mut self, number: u64, row: T) {
+    /// Takes in one.
+    pub fn add(&mut self, number: u64, row: T) {
         self.count += 1;
         self.rows.insert(number, row);
         if self.rows.len() > self.most {
@@ -36,7 +38,8 @@ impl<T> First<T> {
         }
     }
 
-    fn clear(&mut self) {
+    /// Forgets all that came.
+    pub fn clear(&mut self) {
         *self = Self::new(self.most);
     }
 

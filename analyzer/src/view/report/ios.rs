@@ -59,9 +59,6 @@ fn legend(elapsed: bool, unwritten: bool) -> String {
 }
 
 fn row(io: &Io, report: &Report) -> [String; 12] {
-    fn number(value: Option<impl ToString>) -> String {
-        value.map_or_else(|| "-".to_owned(), |value| value.to_string())
-    }
     [
         io.id.to_string(),
         text::plain(&io.syscall),
@@ -81,7 +78,13 @@ fn row(io: &Io, report: &Report) -> [String; 12] {
     ]
 }
 
-fn file(io: &Io) -> String {
+/// A number that may not be known.
+pub fn number(value: Option<impl ToString>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| value.to_string())
+}
+
+/// Name and inode number of an I/O's file.
+pub fn file(io: &Io) -> String {
     let Some(file) = &io.file else { return "-".to_owned() };
     format!("{}({})", text::plain(&file.name), file.ino)
 }
