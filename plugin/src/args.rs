@@ -12,7 +12,8 @@ use std::path::PathBuf;
 
 const USAGE: &str = "-plugin libiotrace.so,kernel=VMLINUX-OR-PROFILE,out=TRACE\
     [,modules=FOLDER][,debug=FOLDER][,catalog=FILE][,capture=LAYER+LAYER+mmio+interrupts][,mmio=all]\
-    [,mode=thin-OR-full][,window=A..B-OR-workload][,from=STAGE-OR-FUNCTION:WORD=VALUE:...][,only=task:NAME-OR-PID][,memory=MIB][,note=KEY:VALUE]";
+    [,mode=thin-OR-full][,window=A..B-OR-workload][,from=STAGE-OR-FUNCTION:WORD=VALUE:...][,only=task:NAME-OR-PID][,memory=MIB][,note=KEY:VALUE]\
+    [,save-state=FILE][,resume=FOLDER]";
 
 /// What the plugin was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +32,10 @@ pub struct Args {
     pub capture: Capture,
     /// Bytes that may be kept because of the guest.
     pub memory: usize,
+    /// Where to save what is known of the guest when QEMU ends.
+    pub save_state: Option<PathBuf>,
+    /// A folder with what was known of the guest at the snapshot from which it goes on: `state`, and `trace.iot`.
+    pub resume: Option<PathBuf>,
     /// `key:value` pairs to keep in the trace.
     pub notes: Vec<(String, String)>,
 }
@@ -87,6 +92,7 @@ impl Args {
         let (mut catalogs, mut notes) = (Vec::new(), Vec::new());
         let (mut from, mut only, mut mmio) = (None, None, None);
         let (mut window, mut how, mut memory) = (None, Mode::default(), budget::DEFAULT);
+        let (mut save_state, mut resume) = (None, None);
         let mut capture = Capture::default();
         for arg in args {
             let (name, value) = arg.split_once('=').unwrap_or((arg, ""));
@@ -117,6 +123,8 @@ impl Args {
                     how = Mode::parse(value)?;
                     notes.push((name.to_owned(), value.to_owned()));
                 }
+                "save-state" => save_state = Some(PathBuf::from(value)),
+                "resume" => resume = Some(folder(name, value)?),
                 "memory" => memory = mebibytes(value)?,
                 "note" => notes.push(note(value)?),
                 _ => return Err(format!("there is no argument {name:?}; usage: {USAGE}")),
@@ -139,6 +147,8 @@ impl Args {
             catalogs,
             capture,
             memory,
+            save_state,
+            resume,
             notes,
         })
     }

@@ -7,7 +7,7 @@
 
 mod symbols;
 
-pub use symbols::{LoadedModule, read_module};
+pub use symbols::{FUNCTION, LoadedModule, read_module};
 
 use crate::qemu::Cpu;
 use iotrace_profile::plan::Access;
@@ -43,6 +43,15 @@ pub fn find_kernel(profile: &Profile, cpu: &Cpu) -> Search {
         }
     }
     find_banner(cpu).map_or(Search::Nothing, |banner| Search::Other(version(&banner).to_owned()))
+}
+
+/// Whether the profile's kernel is there, moved by this many bytes; none if its memory cannot be read now.
+pub fn is_kernel_at(profile: &Profile, slide: u64, cpu: &Cpu) -> Option<bool> {
+    let mut bytes = vec![0; profile.banner.len()];
+    let read = cpu.read(profile.anchors.banner.wrapping_add(slide), &mut bytes);
+    read.then(|| {
+        bytes == profile.banner.as_bytes() && check_build(profile, slide, cpu) == Search::Found(slide)
+    })
 }
 
 /// The banner fits; the build-id must fit too, where there is one.

@@ -15,6 +15,7 @@
 //! - `instrument`: decides, when QEMU translates an instruction, what is attached to it.
 //! - `pending`: tells returns from jumps.
 //! - `record`: what happens when such an instruction executes: a fixed-size record in a buffer.
+//! - `state`: what is known of the guest at a moment, in a file, to go on from a snapshot of that moment.
 //! - `writer`: the thread that encodes and compresses full buffers.
 //! - `tracer`: puts these together.
 
@@ -30,6 +31,7 @@ mod pending;
 mod qemu;
 mod record;
 mod site;
+mod state;
 mod tracer;
 mod window;
 mod writer;

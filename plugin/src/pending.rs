@@ -6,6 +6,8 @@
 //! return on another one; without locks.
 
 use crate::site::Exit;
+use bincode::{Decode, Encode};
+use iotrace_schemas::event::KindId;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -22,6 +24,26 @@ const VALUE: u64 = 1;
 const ALWAYS: u64 = 2;
 /// A task has another name then.
 const RENAMES: u64 = 4;
+
+/// Open calls as they are kept in a file.
+#[derive(Debug, Default, Encode, Decode)]
+pub struct SavedCalls {
+    /// Place and contents of the slots that are taken.
+    slots: Vec<(u32, u64)>,
+    farthest: u64,
+}
+
+impl SavedCalls {
+    /// Address bits of the stack pointers, and the exits' kinds.
+    pub fn iter(&self) -> impl Iterator<Item = (u64, KindId)> {
+        self.slots.iter().map(|(_, call)| (call & ADDRESS, (call >> 48) as KindId))
+    }
+}
+
+/// What is kept of a stack pointer.
+pub fn address_bits(stack: u64) -> u64 {
+    stack & ADDRESS
+}
 
 /// The open calls.
 pub struct Pending {
@@ -91,6 +113,25 @@ impl Pending {
         self.farthest.store(0, Ordering::Relaxed);
     }
 
+    /// The open calls with their places, and how far one was from its place.
+    pub fn save(&self) -> SavedCalls {
+        let calls = (0..).zip(self.slots.iter().map(|slot| slot.load(Ordering::Relaxed)));
+        SavedCalls {
+            slots: calls.filter(|(_, call)| *call != 0).collect(),
+            farthest: self.farthest.load(Ordering::Relaxed) as u64,
+        }
+    }
+
+    /// Those of a table as it was saved whose returns are recorded.
+    pub fn restore(&self, saved: &SavedCalls, is_recorded: impl Fn(KindId) -> bool) {
+        for (place, call) in saved.slots.iter().filter(|(_, call)| is_recorded((call >> 48) as KindId)) {
+            if let Some(slot) = self.slots.get(*place as usize) {
+                slot.store(*call, Ordering::Relaxed);
+            }
+        }
+        self.farthest.store(saved.farthest.min(REACH as u64) as usize, Ordering::Relaxed);
+    }
+
     fn find(&self, stack: u64) -> Option<(&AtomicU64, u64)> {
         let reach = self.farthest.load(Ordering::Relaxed) + 1;
         let mut calls = self.place(stack, reach).map(|slot| (slot, slot.load(Ordering::Relaxed)));
@@ -149,6 +190,16 @@ mod tests {
         assert!(
             inside.iter().all(|at| !pending.is_open(*at)) && outside.iter().all(|at| pending.is_open(*at))
         );
+    }
+
+    #[test]
+    fn calls_that_were_saved_return_to_where_they_were_made() {
+        let [before, after] = [Pending::new(), Pending::new()];
+        let stacks = (0..200).map(|call| 0xffff_c900_0000_0000 + call * 0x4080);
+        stacks.clone().for_each(|stack| before.enter(stack, exit(70 + (stack >> 7 & 1) as u16)));
+        after.restore(&before.save(), |kind| kind == 70);
+        let of_both = |stack| (before.leave(stack), after.leave(stack));
+        assert!(stacks.map(of_both).all(|(a, b)| a.is_some() && (a == b) == (b.is_some())));
     }
 
     #[test]

@@ -7,13 +7,14 @@ mod met;
 mod running;
 mod values;
 
-pub use met::Met;
+pub use met::{Met, SavedAddresses};
 
 use crate::choice::{Only, Test};
 use crate::guest::follow;
 use crate::qemu::{Access, Cpu, Icount, Register};
 use crate::site::{Entry, Exit};
 use crate::writer::{BUFFER, HEADER, Writer, header};
+use bincode::{Decode, Encode};
 use iotrace_profile::Context;
 use iotrace_profile::plan::{Plan, Source};
 use iotrace_schemas::event::{self, Builtin, KERNEL_HALF, KindId, MAX_WORDS, UNKNOWN_CONTEXT};
@@ -37,6 +38,14 @@ pub enum Undefined {
     Symbol(u64),
     /// Behind a call.
     Site(u64),
+}
+
+/// A vCPU's last record, as it is kept in a file.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Encode, Decode)]
+pub struct LastRecord {
+    task: u64,
+    clock: u64,
+    bias: Option<u64>,
 }
 
 /// One vCPU's records.
@@ -85,6 +94,16 @@ impl Recorder {
     pub fn begin(&mut self, context: Context, only: Option<Only>, icount: Option<Icount>) {
         self.running = Running::new(&context);
         (self.context, self.only, self.icount) = (context, only, icount);
+    }
+
+    /// What the next record depends on.
+    pub fn save(&self) -> LastRecord {
+        LastRecord { task: self.task, clock: self.last, bias: self.bias }
+    }
+
+    /// Goes on behind a record that was made before.
+    pub fn restore(&mut self, last: LastRecord) {
+        (self.task, self.last, self.bias) = (last.task, last.clock, last.bias);
     }
 
     /// A function is entered.

@@ -5,6 +5,7 @@ mod modules;
 mod others;
 mod placement;
 mod preface;
+mod resuming;
 
 use crate::args::{Args, Mmio};
 use crate::budget::Budget;
@@ -12,9 +13,10 @@ use crate::clock::Clock;
 use crate::guest::{self, IMAGES, Search, hex};
 use crate::instrument::{Fixed, Places, count};
 use crate::pending::Pending;
-use crate::qemu::{self, Access, Block, Cpu, Guest, Instrument, PerVcpu, Register};
+use crate::qemu::{self, Access, Block, Cpu, Guest, Icount, Instrument, PerVcpu, Register};
 use crate::record::{Met, Recorder, Undefined};
 use crate::site::{Entry, Exit, Function, Site};
+use crate::state::Resumed;
 use crate::window::Window;
 use crate::writer::Writer;
 use iotrace_profile::{Action, Profile, Sources, compile};
@@ -56,6 +58,8 @@ struct Tracer {
     /// Nothing is recorded any more.
     stopped: AtomicBool,
     tries: AtomicU8,
+    /// What was known of the guest at the snapshot that it goes on from, until that is used.
+    resumed: Mutex<Option<Resumed>>,
     /// Events may be of another vCPU than they say.
     mixed: AtomicBool,
     /// Events that no vCPU's recorder could take.
@@ -79,10 +83,11 @@ pub fn install(guest: Guest, args: &[String]) -> Result<Box<dyn Instrument>, Str
     let args = Args::parse(args)?;
     let profile = load_profile(&args)?;
     args.capture.check(&profile)?;
-    Ok(Box::new(tracer(guest, args, profile)?))
+    let resumed = args.resume.as_deref().map(Resumed::read).transpose()?;
+    Ok(Box::new(tracer(guest, args, profile, resumed)?))
 }
 
-fn tracer(guest: Guest, args: Args, profile: Profile) -> Result<Tracer, String> {
+fn tracer(guest: Guest, args: Args, profile: Profile, resumed: Option<Resumed>) -> Result<Tracer, String> {
     let writer = Arc::new(Writer::start(&args.out)?);
     let met = Arc::new(Met::new());
     let recorder = |i| Recorder::new(i, Arc::clone(&writer), Arc::clone(&met));
@@ -110,6 +115,7 @@ fn tracer(guest: Guest, args: Args, profile: Profile) -> Result<Tracer, String> 
         begun: AtomicBool::new(begun),
         stopped: AtomicBool::new(false),
         tries: AtomicU8::new(0),
+        resumed: Mutex::new(resumed),
         mixed: AtomicBool::new(false),
         missing: AtomicU64::new(0),
         closed: AtomicBool::new(false),
@@ -167,7 +173,13 @@ impl Tracer {
     }
 
     /// Looks for the kernel in guest memory while it is not known.
-    fn search(&self, cpu: &Cpu) {
+    fn search(&self, cpu: &Cpu, address: u64) {
+        if self.args.resume.is_some() {
+            return self.resume(cpu);
+        }
+        if !IMAGES.contains(&address) {
+            return;
+        }
         let tries = self.tries.fetch_add(1, Ordering::Relaxed);
         match guest::find_kernel(&self.profile, cpu) {
             Search::Found(slide) => self.begin(slide, cpu),
@@ -185,11 +197,15 @@ impl Tracer {
         let (Ok(mut placement), Ok(mut places)) = (self.placement.lock(), self.places.lock()) else { return };
         let definitions = placement.place_image(&self.profile, &self.args.capture, slide, &mut places, cpu);
         self.writer.define(definitions);
+        self.begin_recorders(slide, icount);
+        self.tracing.store(true, Ordering::Relaxed);
+    }
+
+    fn begin_recorders(&self, slide: u64, icount: Option<Icount>) {
         for vcpu in self.recorders.indices() {
             let (context, only) = (self.profile.context.moved(slide), self.args.capture.only.clone());
             self.recorders.with(vcpu, |r| r.begin(context, only, icount));
         }
-        self.tracing.store(true, Ordering::Relaxed);
     }
 
     fn wrong_kernel(&self, other: &str) {
@@ -386,8 +402,8 @@ impl Instrument for Tracer {
         if let Some(back) = (!searching).then(|| self.clock.gone_back(|| self.last_event())).flatten() {
             return self.end_in_the_past(back);
         }
-        if let Some(cpu) = cpu.filter(|_| searching && IMAGES.contains(&block.address())) {
-            self.search(cpu);
+        if let Some(cpu) = cpu.filter(|_| searching) {
+            self.search(cpu, block.address());
         }
         if !self.tracing.load(Ordering::Relaxed) {
             // The count goes on from QEMU's own once the kernel is there. QEMU keeps blocks by where they lie in

@@ -5,6 +5,7 @@
 //! guest: it is told once, and buffers are still given back.
 
 use crate::qemu::{block_signals, report};
+use crate::state::{Context, Held};
 use iotrace_schemas::definition::Definition;
 use iotrace_schemas::event::Event;
 use iotrace_schemas::trace::writer::{TraceWriter, WriteError, create};
@@ -32,6 +33,7 @@ pub fn header(kind: u16, length: usize, context: u32) -> u64 {
 
 enum Message {
     Definitions(Vec<Definition>),
+    Context(Box<Context>),
     Buffer { vcpu: u16, words: Vec<u64> },
     Finish,
 }
@@ -95,6 +97,12 @@ impl Writer {
         }
     }
 
+    /// Adds what a trace up to the present moment has to say.
+    pub fn resume(&self, context: Context) {
+        self.send_definitions();
+        self.send(Message::Context(Box::new(context)));
+    }
+
     /// Takes a full buffer and gives an empty one; waits if all are full. What comes after the end is dropped.
     pub fn exchange(&self, vcpu: u16, mut words: Vec<u64>) -> Vec<u64> {
         if self.finished.load(Ordering::Relaxed) {
@@ -148,6 +156,12 @@ impl Worker {
         while let Ok(message) = inbox.recv() {
             match message {
                 Message::Definitions(definitions) => self.attempt(|trace| trace.definitions(&definitions)),
+                Message::Context(context) => self.attempt(|trace| {
+                    context.each_wanted(|held| match held {
+                        Held::Definition(definition) => trace.definitions(&[definition]),
+                        Held::Event(event, _) => trace.event(&event),
+                    })
+                }),
                 Message::Buffer { vcpu, words } => self.buffer(vcpu, words),
                 Message::Finish => break,
             }

@@ -30,7 +30,7 @@ const AT_ONCE: usize = 1024;
 const NAME: usize = 512;
 /// Bytes that are kept of a function, beside its name: 24 in the table and 16 in its index by name, 12 to sort it, 64
 /// while jumps are looked for in it, and its part of a hash table of those that have some.
-const FUNCTION: usize = 128;
+pub const FUNCTION: usize = 128;
 
 /// Reads the module whose `struct module` is at `address`.
 pub fn read_module(access: &ModuleAccess, address: u64, cpu: &Cpu, budget: &Budget) -> Option<LoadedModule> {

@@ -3,7 +3,17 @@
 //! Tables of a fixed size without locks, shared by all vCPUs. An address that takes another one's place makes that
 //! one unknown, which costs a name told again.
 
+use bincode::{Decode, Encode};
 use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Addresses as they are kept in a file: the places in the tables, and what is there.
+#[derive(Debug, Default, Encode, Decode)]
+pub struct SavedAddresses {
+    tasks: Vec<(u32, u64)>,
+    chosen: Vec<(u32, u64)>,
+    symbols: Vec<(u32, u64)>,
+    sites: Vec<(u32, u64)>,
+}
 
 /// What is known of the addresses that were met, of all vCPUs.
 #[derive(Debug)]
@@ -22,6 +32,35 @@ impl Met {
     /// Nothing.
     pub fn new() -> Self {
         Self { tasks: Known::new(), chosen: Chosen::new(), symbols: Known::new(), sites: Known::new() }
+    }
+
+    /// All that was met.
+    pub fn save(&self) -> SavedAddresses {
+        let all = |places: &[AtomicU64]| {
+            let all = (0..).zip(places.iter().map(|place| place.load(Ordering::Relaxed)));
+            all.filter(|(_, address)| *address != 0).collect()
+        };
+        SavedAddresses {
+            tasks: all(&self.tasks.0),
+            chosen: all(&self.chosen.0),
+            symbols: all(&self.symbols.0),
+            sites: all(&self.sites.0),
+        }
+    }
+
+    /// What was met before; which tasks are recorded only if that is chosen as it was.
+    pub fn restore(&self, saved: &SavedAddresses, same_choice: bool) {
+        let fill = |places: &[AtomicU64], saved: &[(u32, u64)]| {
+            for (place, address) in saved {
+                if let Some(place) = places.get(*place as usize) {
+                    place.store(*address, Ordering::Relaxed);
+                }
+            }
+        };
+        fill(&self.tasks.0, &saved.tasks);
+        fill(&self.chosen.0, if same_choice { &saved.chosen } else { &[] });
+        fill(&self.symbols.0, &saved.symbols);
+        fill(&self.sites.0, &saved.sites);
     }
 
     /// A task has another name now, or is another one.
@@ -109,6 +148,12 @@ mod tests {
         met.chosen.set(64, true);
         met.chosen.set(4096, false);
         assert_eq!((met.chosen.get(64), met.chosen.get(4096)), (Some(true), Some(false)));
+        for same_choice in [true, false] {
+            let later = Met::new();
+            later.restore(&met.save(), same_choice);
+            assert_eq!((later.tasks.is_new(64), later.tasks.is_new(128)), (false, true));
+            assert_eq!(later.chosen.get(64), same_choice.then_some(true));
+        }
         met.forget_task(64);
         assert!(met.tasks.is_new(64));
         assert_eq!((met.chosen.get(64), met.chosen.get(4096)), (None, Some(false)));

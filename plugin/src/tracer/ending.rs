@@ -43,7 +43,11 @@ impl Tracer {
         } else if !self.tracing.load(Ordering::Relaxed) && !self.stopped.load(Ordering::Relaxed) {
             self.wrong_kernel("none: the guest ended before it started one");
         } else if !self.stopped.swap(true, Ordering::Relaxed) {
-            self.note(Severity::Warning, "no-power-off", "QEMU was ended before the guest powered off");
+            if self.args.save_state.is_some() {
+                self.save_state();
+            } else {
+                self.note(Severity::Warning, "no-power-off", "QEMU was ended before the guest powered off");
+            }
         }
         self.close();
     }

@@ -11,10 +11,11 @@ use super::others::{self, Other};
 use super::preface;
 use crate::args::{Capture, Mmio, Mode};
 use crate::budget::{Budget, Kept};
-use crate::guest::LoadedModule;
+use crate::guest::{FUNCTION, LoadedModule};
 use crate::instrument::Places;
 use crate::qemu::Cpu;
 use crate::site::{self, Entry, Exit, Site};
+use crate::state::{SavedModule, State};
 use found::{Found, find_in, may_be_in, moved, next_task};
 use iotrace_kernel::{Symbol as CodeSymbol, SymbolTable};
 use iotrace_profile::plan::Plan;
@@ -24,7 +25,7 @@ use iotrace_schemas::definition::{
     At, Definition, Module, Note, Probe, Severity, Site as CallSite, SiteFrame, Symbol,
 };
 use iotrace_schemas::event::{FIRST_PROBE, KindId};
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
@@ -41,6 +42,11 @@ pub struct Placement {
     modules: Vec<Loaded>,
     /// Functions that have a probe, by address.
     placed: FxHashSet<u64>,
+    /// Probes that the trace defined before the moment that it is resumed at, by address; each with number 0, and its
+    /// number.
+    known: FxHashMap<u64, Vec<(Probe, KindId)>>,
+    /// Numbers of exits that are recorded.
+    exits: FxHashSet<KindId>,
     named: FxHashSet<u64>,
     told: FxHashSet<u64>,
     slide: u64,
@@ -117,6 +123,65 @@ impl Placement {
         definitions
     }
 
+    /// Goes on where another trace of the guest was: what it has defined keeps its numbers.
+    pub fn resume(&mut self, definitions: Vec<Definition>, state: &State) {
+        (self.next, self.loaded) = (state.numbers, state.loaded);
+        for definition in definitions {
+            match definition {
+                Definition::Probe(probe) => {
+                    let number = probe.id;
+                    self.known.entry(probe.address).or_default().push((Probe { id: 0, ..probe }, number));
+                }
+                Definition::Symbol(symbol) => _ = is_new(&mut self.named, &self.budget, symbol.address),
+                Definition::Site(site) => _ = is_new(&mut self.told, &self.budget, site.address),
+                _ => {}
+            }
+        }
+    }
+
+    /// What is to be saved: modules, how many were loaded, numbers that are taken.
+    pub fn save(&self) -> (Vec<SavedModule>, u32, u16) {
+        let saved = |loaded: &Loaded| SavedModule {
+            module: loaded.module.clone(),
+            functions: loaded.functions.clone(),
+        };
+        (self.modules.iter().map(saved).collect(), self.loaded, self.next)
+    }
+
+    /// By how many bytes the kernel was moved.
+    pub fn slide(&self) -> u64 {
+        self.slide
+    }
+
+    /// Whether returns are recorded under a number.
+    pub fn records_exit(&self, kind: KindId) -> bool {
+        self.exits.contains(&kind)
+    }
+
+    /// Places what is in a module that was loaded before.
+    pub fn restore_module(
+        &mut self,
+        profile: &Profile,
+        capture: &Capture,
+        saved: SavedModule,
+        places: &mut Places,
+        cpu: &Cpu,
+    ) -> Vec<Definition> {
+        let SavedModule { module, functions } = saved;
+        if !self.budget.take(Kept::Module, MODULE) {
+            return Vec::new();
+        }
+        let mut kept = 0;
+        for function in functions.iter() {
+            let bytes = FUNCTION + function.name.len();
+            kept += if self.budget.take(Kept::Function, bytes) { bytes } else { 0 };
+        }
+        let loaded = LoadedModule { name: module.name.clone(), functions, kept };
+        let definitions = self.place_in(profile, capture, &loaded, module.text, places, cpu);
+        self.modules.push(Loaded { module, functions: loaded.functions, kept });
+        definitions
+    }
+
     /// Places what is in a module; returns its number too.
     pub fn place_module(
         &mut self,
@@ -130,19 +195,7 @@ impl Placement {
         self.remove_module(&module.name, places);
         let start = module.functions.iter().map(|f| f.addr).min().unwrap_or(0);
         let end = module.functions.iter().map(|f| f.addr.saturating_add(f.size)).max().unwrap_or(0);
-        for code in profile.mmio.iter().filter(|c| c.modules.contains(&module.name)) {
-            places.add_device_code(start, end, code.record);
-        }
-        let candidates = profile.functions.iter().filter(|f| may_be_in(f, &module.name));
-        let found: Vec<_> = candidates.filter_map(|function| find_in(function, &module)).collect();
-        let name = Some(module.name.as_str());
-        let mut definitions = self.place_all(&found, name, capture, places, cpu);
-        if capture.mode == Mode::Full {
-            self.place_others(others::functions(module.functions.iter()), name, places, cpu);
-        } else {
-            let code = module.functions.iter().map(|f| f.addr..f.addr.saturating_add(f.size));
-            places.add_jumpers(&Vec::from_iter(code), cpu);
-        }
+        let mut definitions = self.place_in(profile, capture, &module, (start, end), places, cpu);
         let id = self.loaded;
         self.loaded = self.loaded.wrapping_add(1);
         let entries = definitions.iter().filter(|d| matches!(d, Definition::Probe(p) if p.at == At::Entry));
@@ -151,6 +204,31 @@ impl Placement {
         definitions.insert(0, Definition::Module(defined.clone()));
         self.modules.push(Loaded { module: defined, functions: module.functions, kept: module.kept });
         (id, definitions)
+    }
+
+    fn place_in(
+        &mut self,
+        profile: &Profile,
+        capture: &Capture,
+        module: &LoadedModule,
+        (start, end): (u64, u64),
+        places: &mut Places,
+        cpu: &Cpu,
+    ) -> Vec<Definition> {
+        for code in profile.mmio.iter().filter(|c| c.modules.contains(&module.name)) {
+            places.add_device_code(start, end, code.record);
+        }
+        let candidates = profile.functions.iter().filter(|f| may_be_in(f, &module.name));
+        let found: Vec<_> = candidates.filter_map(|function| find_in(function, module)).collect();
+        let name = Some(module.name.as_str());
+        let definitions = self.place_all(&found, name, capture, places, cpu);
+        if capture.mode == Mode::Full {
+            self.place_others(others::functions(module.functions.iter()), name, places, cpu);
+        } else {
+            let code = module.functions.iter().map(|f| f.addr..f.addr.saturating_add(f.size));
+            places.add_jumpers(&Vec::from_iter(code), cpu);
+        }
+        definitions
     }
 
     /// Forgets a module; none if it is not known.
@@ -201,27 +279,25 @@ impl Placement {
     /// Numbers a function that is not of the catalog, which is recorded for the first time; none if there is no
     /// number left.
     pub fn number_other(&mut self, function: &site::Function) -> (Option<(KindId, Exit)>, Vec<Definition>) {
-        let numbers = self.number().and_then(|entered| Some((entered, self.number()?)));
-        let Some((entered, left)) = numbers else { return (None, self.exhausted().into_iter().collect()) };
-        let probe = |id, at, words| {
-            Definition::Probe(Probe {
-                id,
-                at,
-                function: function.name.clone(),
-                symbol: function.name.clone(),
-                module: function.module.clone(),
-                address: function.address,
-                layer: OTHER.to_owned(),
-                words,
-                ..Probe::default()
-            })
+        let probe = |at, words| Probe {
+            at,
+            function: function.name.clone(),
+            symbol: function.name.clone(),
+            module: function.module.clone(),
+            address: function.address,
+            layer: OTHER.to_owned(),
+            words,
+            ..Probe::default()
+        };
+        let mut definitions = Vec::new();
+        let entered = self.number(probe(At::Entry, vec![]), &mut definitions);
+        let left =
+            entered.and_then(|_| self.number(probe(At::Exit, vec!["ret".to_owned()]), &mut definitions));
+        let Some((entered, kind)) = entered.zip(left) else {
+            return (None, self.exhausted().into_iter().collect());
         };
         // What a function of the catalog that jumped to this one returns is this one's value.
-        let exit = Exit { kind: left, value: true, always: false, renames: false };
-        (
-            Some((entered, exit)),
-            vec![probe(entered, At::Entry, vec![]), probe(left, At::Exit, vec!["ret".to_owned()])],
-        )
+        (Some((entered, Exit { kind, value: true, always: false, renames: false })), definitions)
     }
 
     /// The symbol whose code is at an address, and the module it is in.
@@ -312,49 +388,69 @@ impl Placement {
             return Vec::new();
         }
         let recorded = capture.layer(&function.layer);
-        let kind = if recorded { self.number() } else { None };
-        if kind.is_none() && function.action == Action::Record {
-            return Vec::new();
-        }
-        let leaving = function.exit.as_ref().filter(|_| recorded);
-        let left = leaving.and_then(|exit| Some((exit, self.number()?)));
+        let begins = capture.from.as_ref().filter(|_| recorded).and_then(|from| from.tests(function));
         // An exception is its task's own.
         let lasting = function.stage == "pci.enable";
         let always = lasting
             || ["irq", "softirq"].contains(&function.layer.as_str()) && !function.stage.starts_with("exc.");
-        let exit = left.map(|(exit, kind)| Exit {
-            kind,
-            value: exit.value.is_some(),
-            always,
-            renames: [Action::TaskBegin, Action::TaskRename].contains(&function.action),
-        });
-        let begins = capture.from.as_ref().filter(|_| kind.is_some()).and_then(|from| from.tests(function));
-        let (action, next) = (function.action, next_task(function));
         let mut plan = function.entry.clone();
         // What tells of devices, and with which event the recording begins, is needed all the same.
         if capture.mode == Mode::Thin && !lasting && begins.is_none() {
             (plan.words, plan.list) = (Vec::new(), None);
         }
         let words = plan.words.iter().map(|w| w.name.clone()).collect();
+        let at = if function.inside.is_empty() { At::Entry } else { At::Inlined };
+        let mut definitions = Vec::new();
+        let entered = recorded.then(|| found.probe(module, at, words, None));
+        let kind = entered.and_then(|probe| self.number(probe, &mut definitions));
+        if kind.is_none() && function.action == Action::Record {
+            return Vec::new();
+        }
+        let leaving = function.exit.as_ref().filter(|_| recorded);
+        let left = leaving.and_then(|exit| {
+            let probe = found.probe(module, At::Exit, exit.value.iter().cloned().collect(), exit.success);
+            Some((exit, self.number(probe, &mut definitions)?))
+        });
+        let exit = left.map(|(exit, kind)| Exit {
+            kind,
+            value: exit.value.is_some(),
+            always,
+            renames: [Action::TaskBegin, Action::TaskRename].contains(&function.action),
+        });
+        let (action, next, begins) =
+            (function.action, next_task(function), begins.filter(|_| kind.is_some()));
         let entry = Entry { kind, plan, action, exit, begins, always, lasting, next };
         places.add_entry(address, Site::Entry(entry).keep());
-        let at = if function.inside.is_empty() { At::Entry } else { At::Inlined };
         if kind.is_some() && function.inside.is_empty() {
             self.placed.insert(address);
         }
-        let entered = kind.map(|id| found.probe(module, id, at, words, None));
-        let mut definitions = Vec::from_iter(entered);
-        if let Some((exit, kind)) = left {
+        if left.is_some() {
             let parts = std::iter::once(address..address.saturating_add(length)).chain(found.cold.clone());
             places.add_code(&Vec::from_iter(parts), cpu);
-            let words = exit.value.iter().cloned().collect();
-            definitions.push(found.probe(module, kind, At::Exit, words, exit.success));
         }
         definitions
     }
 
+    /// The number of a probe: that which it had before, or the next free one, with its definition; none when there are no
+    /// more.
+    fn number(&mut self, probe: Probe, definitions: &mut Vec<Definition>) -> Option<KindId> {
+        let same = |known: &&(Probe, KindId)| known.0 == probe;
+        let known =
+            self.known.get(&probe.address).and_then(|known| known.iter().find(same)).map(|known| known.1);
+        let is_exit = probe.at == At::Exit;
+        let number = known.or_else(|| {
+            let id = self.next_number()?;
+            definitions.push(Definition::Probe(Probe { id, ..probe }));
+            Some(id)
+        })?;
+        if is_exit {
+            self.exits.insert(number);
+        }
+        Some(number)
+    }
+
     /// The next free kind; none when there are no more.
-    fn number(&mut self) -> Option<KindId> {
+    fn next_number(&mut self) -> Option<KindId> {
         // The highest number stands for the columns that all events have, see FORMAT.md.
         let number = FIRST_PROBE.checked_add(self.next).filter(|number| *number < KindId::MAX);
         match number {

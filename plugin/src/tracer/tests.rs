@@ -24,10 +24,12 @@ fn tracing(name: &str, profile: Profile) -> (Tracer, PathBuf) {
         out: out.clone(),
         capture,
         memory: crate::budget::DEFAULT,
+        save_state: None,
+        resume: None,
         notes: vec![],
     };
     let guest = Guest { target: "x86_64".to_owned(), api: 4, system: true, vcpus: 1, max_vcpus: 1 };
-    let tracer = tracer(guest, args, profile).expect("the folder for temporary files is writable");
+    let tracer = tracer(guest, args, profile, None).expect("the folder for temporary files is writable");
     tracer.begin(0, &fake::cpu(0));
     (tracer, out)
 }

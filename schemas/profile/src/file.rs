@@ -1,21 +1,16 @@
 //! A profile in a file.
 //!
-//! In: a [`Profile`]. Out: eight bytes of magic with the version, the xxh3 of what follows, then the
-//! profile in bincode's fixed-int layout, compressed with zstd; and back. A profile is a cache of what can
+//! In: a [`Profile`]. Out: a sealed file ([`crate::sealed`]); and back. A profile is a cache of what can
 //! be compiled again, so another version is refused, never converted.
 
 use crate::Profile;
+use crate::sealed::{self, Magic};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
-use xxhash_rust::xxh3::xxh3_64;
 
-const MAGIC: [u8; 8] = *b"iotprof\x07";
-const HEAD: usize = 16;
-/// Largest profile that is unpacked, in bytes; those of Debian's kernels take 6 MiB.
-const LIMIT: usize = 256 << 20;
-const LEVEL: i32 = 3;
+const MAGIC: Magic = *b"iotprof\x07";
 
 /// Why a profile cannot be read or written.
 #[derive(Debug, Error)]
@@ -57,14 +52,15 @@ impl Profile {
     /// [`ProfileError::Io`].
     pub fn write(&self, path: &Path) -> Result<(), ProfileError> {
         let error = |source| ProfileError::Io { what: "write", path: path.to_owned(), source };
-        let layout = bincode::config::standard().with_fixed_int_encoding();
-        let plain = bincode::encode_to_vec(self, layout).map_err(|e| error(io::Error::other(e)))?;
-        let packed = zstd::bulk::compress(&plain, LEVEL).map_err(error)?;
-        let mut bytes = MAGIC.to_vec();
-        bytes.extend(xxh3_64(&packed).to_le_bytes());
-        bytes.extend(packed);
-        let partial = path.with_extension("partial");
-        fs::write(&partial, bytes).and_then(|()| fs::rename(&partial, path)).map_err(error)
+        sealed::write(path, MAGIC, self).map_err(error)
+    }
+
+    /// A checksum of what the profile says.
+    ///
+    /// # Errors
+    /// Those of its encoding.
+    pub fn checksum(&self) -> io::Result<u64> {
+        sealed::checksum(self)
     }
 
     /// Reads a profile.
@@ -77,22 +73,7 @@ impl Profile {
             path: path.to_owned(),
             source,
         })?;
-        Self::decode(&bytes).map_err(|reason| ProfileError::Format { path: path.to_owned(), reason })
-    }
-
-    fn decode(bytes: &[u8]) -> Result<Self, String> {
-        let (head, packed) = bytes.split_at_checked(HEAD).ok_or("it is too short")?;
-        if head[..8] != MAGIC {
-            return Err(format!("it begins with {:02x?}", &head[..8]));
-        }
-        if head[8..] != xxh3_64(packed).to_le_bytes() {
-            return Err("its checksum is wrong".into());
-        }
-        let plain = zstd::bulk::decompress(packed, LIMIT.min(packed.len().saturating_mul(1000)))
-            .map_err(|e| e.to_string())?;
-        let layout = bincode::config::standard().with_fixed_int_encoding().with_limit::<LIMIT>();
-        let (profile, _) = bincode::decode_from_slice(&plain, layout).map_err(|e| e.to_string())?;
-        Ok(profile)
+        sealed::decode(&bytes, MAGIC).map_err(|reason| ProfileError::Format { path: path.to_owned(), reason })
     }
 }
 

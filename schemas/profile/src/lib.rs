@@ -11,6 +11,7 @@
 mod compile;
 mod file;
 pub mod plan;
+pub mod sealed;
 
 pub use compile::{CompileError, Sources, compile};
 pub use file::ProfileError;

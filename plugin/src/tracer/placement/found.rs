@@ -6,8 +6,7 @@ use crate::guest::LoadedModule;
 use iotrace_kernel::Symbol as CodeSymbol;
 use iotrace_profile::plan::Source;
 use iotrace_profile::{Function, Place};
-use iotrace_schemas::definition::{At, Definition, Probe, Success};
-use iotrace_schemas::event::KindId;
+use iotrace_schemas::definition::{At, Probe, Success};
 use std::ops::Range;
 
 /// A function at the address it has in the guest.
@@ -25,18 +24,11 @@ pub struct Found<'a> {
 }
 
 impl Found<'_> {
-    /// Its entry or return, as an event type of this number.
-    pub fn probe(
-        &self,
-        module: Option<&str>,
-        id: KindId,
-        at: At,
-        words: Vec<String>,
-        success: Option<Success>,
-    ) -> Definition {
+    /// Its entry or return, as an event type that has no number yet.
+    pub fn probe(&self, module: Option<&str>, at: At, words: Vec<String>, success: Option<Success>) -> Probe {
         let Function { name, layer, stage, file, line, .. } = self.function;
-        Definition::Probe(Probe {
-            id,
+        Probe {
+            id: 0,
             at,
             function: name.clone(),
             symbol: self.symbol.to_owned(),
@@ -49,7 +41,7 @@ impl Found<'_> {
             words,
             success,
             inside: self.function.inside.clone(),
-        })
+        }
     }
 }
 

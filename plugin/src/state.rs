@@ -1,0 +1,242 @@
+//! What is known of a guest at a moment, in a file: a tracer that begins there goes on as one that began with the guest.
+//!
+//! In: the tracer's tables when QEMU ends at that moment. Out: the same tables in another QEMU, which has loaded a
+//! snapshot of that moment; and the context, which is what the trace up to there has to say about what comes later.
+
+use crate::pending::{SavedCalls, address_bits};
+use crate::record::{LastRecord, SavedAddresses};
+use bincode::{Decode, Encode};
+use iotrace_kernel::SymbolTable;
+use iotrace_profile::sealed::{self, Magic};
+use iotrace_schemas::definition::{At, Definition, Module, Probe};
+use iotrace_schemas::event::{Event, KindId, MARK, is_landmark};
+use iotrace_schemas::trace::columns::{Block, Columns};
+use iotrace_schemas::trace::reader::{Content, Decoder, TraceFile};
+use iotrace_schemas::trace::walk::Step;
+use rustc_hash::{FxHashMap, FxHashSet};
+use std::path::Path;
+
+const MAGIC: Magic = *b"iotstat\x01";
+/// Names of the files in a folder to resume from.
+const STATE: &str = "state";
+const TRACE: &str = "trace.iot";
+
+/// A module that is loaded.
+#[derive(Debug, Encode, Decode)]
+pub struct SavedModule {
+    /// As the trace defines it.
+    pub module: Module,
+    /// Its functions, at their addresses in the guest.
+    pub functions: SymbolTable,
+}
+
+/// What is known of a guest.
+#[derive(Debug, Encode, Decode)]
+pub struct State {
+    /// Checksum of the profile.
+    pub profile: u64,
+    /// What was recorded up to here.
+    pub capture: String,
+    /// By how many bytes KASLR has moved the kernel.
+    pub slide: u64,
+    /// Instructions that the guest has executed.
+    pub clock: u64,
+    /// The event was met with which the recording begins.
+    pub begun: bool,
+    /// The task whose name changes, or did last.
+    pub renaming: u64,
+    /// Of each vCPU.
+    pub last: Vec<LastRecord>,
+    /// Tasks, functions and return addresses that were met.
+    pub met: SavedAddresses,
+    /// Calls that have not returned.
+    pub calls: SavedCalls,
+    /// Modules that are loaded, the latest last.
+    pub modules: Vec<SavedModule>,
+    /// Modules that were loaded so far.
+    pub loaded: u32,
+    /// Numbers of probes that are taken.
+    pub numbers: u16,
+}
+
+impl State {
+    /// Writes it to a file.
+    ///
+    /// # Errors
+    /// A message for the user.
+    pub fn write(&self, path: &Path) -> Result<(), String> {
+        sealed::write(path, MAGIC, self)
+            .map_err(|e| format!("cannot write the state {}: {e}", path.display()))
+    }
+
+    fn read(path: &Path) -> Result<Self, String> {
+        let bytes = std::fs::read(path).map_err(|e| e.to_string());
+        let read = bytes.and_then(|bytes| sealed::decode(&bytes, MAGIC));
+        read.map_err(|e| format!("cannot resume from the state {}: {e}; make it again", path.display()))
+    }
+}
+
+/// A state, and the trace up to there.
+pub struct Resumed {
+    /// What was known.
+    pub state: State,
+    /// The trace.
+    pub context: Context,
+}
+
+impl Resumed {
+    /// Reads both from a folder.
+    ///
+    /// # Errors
+    /// A message for the user.
+    pub fn read(folder: &Path) -> Result<Self, String> {
+        let path = folder.join(TRACE);
+        let trace = TraceFile::open(&path).map_err(|e| e.to_string())?;
+        if trace.index().is_none() {
+            return Err(format!(
+                "cannot resume from the trace {}: it is not whole; make it again",
+                path.display()
+            ));
+        }
+        Ok(Self { state: State::read(&folder.join(STATE))?, context: Context { trace, open: None } })
+    }
+}
+
+/// The trace up to a state.
+pub struct Context {
+    trace: TraceFile,
+    /// Events that are wanted beside landmarks, by their number in the file; none: all events are wanted.
+    open: Option<FxHashSet<u64>>,
+}
+
+/// What a context says of the guest, beside its events.
+#[derive(Debug, Default)]
+pub struct Known {
+    /// All definitions.
+    pub definitions: Vec<Definition>,
+    /// Codes and clocks of the marks.
+    pub marks: Vec<(u64, u64)>,
+}
+
+/// What a context holds.
+pub enum Held<'a> {
+    /// A definition.
+    Definition(Definition),
+    /// An event, and its number.
+    Event(Event<'a>, u64),
+}
+
+impl Context {
+    /// Goes through it, as long as `see` succeeds.
+    ///
+    /// # Errors
+    /// That of `see`, or a message for the user.
+    pub fn each<E: From<std::io::Error>>(
+        &self,
+        mut see: impl FnMut(Held<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let (mut decoder, mut block, mut number) = (Decoder::new()?, Box::<Block>::default(), 0);
+        for step in self.trace.walk() {
+            let Step::Chunk(_, chunk) = step else { return Err(damaged("a chunk is damaged").into()) };
+            if chunk.head.kind == iotrace_schemas::trace::chunk::ChunkKind::Landmarks {
+                continue;
+            }
+            match decoder.decode(&chunk, Columns::ALL, block).map_err(|e| damaged(&e.to_string()))? {
+                Content::Definitions(definitions, _) => {
+                    definitions.into_iter().try_for_each(|definition| see(Held::Definition(definition)))?;
+                    block = Box::default();
+                }
+                Content::Events(found) => {
+                    for event in found.events() {
+                        see(Held::Event(event, number))?;
+                        number += 1;
+                    }
+                    block = found;
+                }
+                Content::Index | Content::End | Content::Unknown => block = Box::default(),
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes through what is wanted of it.
+    ///
+    /// # Errors
+    /// As those of [`Self::each`].
+    pub fn each_wanted<E: From<std::io::Error>>(
+        &self,
+        mut see: impl FnMut(Held<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut landmarks = FxHashSet::default();
+        self.each(|held| match (&held, &self.open) {
+            // The one of this trace stands before.
+            (Held::Definition(Definition::Trace(_)), _) => Ok(()),
+            (Held::Definition(definition), _) => {
+                if let Definition::Probe(probe) = definition {
+                    landmarks.extend(probe.is_landmark().then_some(probe.id));
+                }
+                see(held)
+            }
+            (Held::Event(event, number), Some(open))
+                if !(is_landmark(event.kind) || landmarks.contains(&event.kind) || open.contains(number)) =>
+            {
+                Ok(())
+            }
+            (Held::Event(..), _) => see(held),
+        })
+    }
+
+    /// The definitions and the marks.
+    ///
+    /// # Errors
+    /// A message for the user.
+    pub fn known(&self) -> Result<Known, std::io::Error> {
+        let mut known = Known::default();
+        self.each::<std::io::Error>(|held| {
+            match held {
+                Held::Definition(definition) => known.definitions.push(definition),
+                Held::Event(event, _) if event.kind == MARK.id => {
+                    known.marks.push((event.words.first().copied().unwrap_or(0), event.clock));
+                }
+                Held::Event(..) => {}
+            }
+            Ok(())
+        })?;
+        Ok(known)
+    }
+
+    /// Of the events, wants only landmarks and the entries of the calls that have not returned.
+    ///
+    /// # Errors
+    /// A message for the user.
+    pub fn reduce(&mut self, calls: &SavedCalls) -> Result<(), std::io::Error> {
+        let mut entries: FxHashMap<u64, KindId> = FxHashMap::default();
+        let mut exits: FxHashMap<KindId, Probe> = FxHashMap::default();
+        let mut last: FxHashMap<(u64, KindId), u64> = FxHashMap::default();
+        self.each::<std::io::Error>(|held| {
+            match held {
+                Held::Definition(Definition::Probe(probe)) if probe.at == At::Exit => {
+                    exits.insert(probe.id, probe);
+                }
+                Held::Definition(Definition::Probe(probe)) if probe.at == At::Entry => {
+                    entries.insert(probe.address, probe.id);
+                }
+                Held::Event(event, number) => {
+                    _ = last.insert((address_bits(event.stack), event.kind), number)
+                }
+                Held::Definition(_) => {}
+            }
+            Ok(())
+        })?;
+        let entry = |(stack, exit): (u64, KindId)| {
+            let entered = entries.get(&exits.get(&exit)?.address)?;
+            last.get(&(stack, *entered)).copied()
+        };
+        self.open = Some(calls.iter().filter_map(entry).collect());
+        Ok(())
+    }
+}
+
+fn damaged(reason: &str) -> std::io::Error {
+    std::io::Error::other(format!("the trace to resume from: {reason}"))
+}

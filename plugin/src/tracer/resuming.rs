@@ -1,0 +1,121 @@
+//! A trace that goes on where another one of the same guest ended.
+//!
+//! In: the state that was saved when QEMU ended at a moment, a guest that has loaded a snapshot of that moment. Out: the
+//! tracer as it was then, the context at the beginning of the trace. With what was recorded before recorded still, the
+//! trace is the one that a replay from the beginning gives; otherwise it has landmarks and the open calls up to there.
+
+use super::Tracer;
+use crate::guest;
+use crate::pending::SavedCalls;
+use crate::qemu::{self, Cpu};
+use crate::state::{Known, Resumed, State};
+use iotrace_schemas::definition::{Definition, Severity};
+use std::io;
+use std::sync::atomic::Ordering;
+
+impl Tracer {
+    /// Goes on from the saved state, as soon as the kernel's memory can be read.
+    pub(super) fn resume(&self, cpu: &Cpu) {
+        let Ok(mut resumed) = self.resumed.lock() else { return };
+        let Some(slide) = resumed.as_ref().map(|resumed| resumed.state.slide) else { return };
+        match guest::is_kernel_at(&self.profile, slide, cpu) {
+            None => return,
+            Some(false) => return self.wrong_kernel("another than that of the state in resume="),
+            Some(true) => {}
+        }
+        if let Some(resumed) = resumed.take()
+            && let Err(error) = self.go_on(resumed, cpu)
+        {
+            self.stopped.store(true, Ordering::Relaxed);
+            qemu::report(&format!("nothing is traced: {error}"));
+        }
+    }
+
+    fn go_on(&self, resumed: Resumed, cpu: &Cpu) -> io::Result<()> {
+        let Resumed { mut state, mut context } = resumed;
+        let icount = self.clock.icount();
+        icount.into_iter().for_each(|icount| self.clock.follow(icount));
+        self.define_trace(state.slide, icount.map(|icount| icount.shift()));
+        let Known { definitions, marks } = context.known()?;
+        let same = state.capture == self.captured() && state.profile == self.profile.checksum()?;
+        // A probe that was defined before is not among the new ones.
+        let is_known = |new: &_| !matches!(new, Definition::Probe(_)) && definitions.contains(new);
+        let (Ok(mut placement), Ok(mut places)) = (self.placement.lock(), self.places.lock()) else {
+            return Ok(());
+        };
+        let capture = &self.args.capture;
+        placement.resume(definitions.clone(), &state);
+        let mut new = placement.place_image(&self.profile, capture, state.slide, &mut places, cpu);
+        for module in std::mem::take(&mut state.modules) {
+            new.extend(placement.restore_module(&self.profile, capture, module, &mut places, cpu));
+        }
+        new.retain(|definition| !is_known(definition));
+        for (code, clock) in marks {
+            self.window.mark(code, clock);
+        }
+        self.begun.store(if same { state.begun } else { capture.from.is_none() }, Ordering::Relaxed);
+        if !self.records(state.clock) {
+            // As in a trace from the beginning: what is called outside of the window, or before it begins, is not followed.
+            state.calls = SavedCalls::default();
+        }
+        if !same {
+            context.reduce(&state.calls)?;
+        }
+        self.writer.resume(context);
+        self.writer.define(new);
+        if !same {
+            let text = format!(
+                "before instruction {} this trace has only what later events need: it goes on from a snapshot",
+                state.clock
+            );
+            self.note(Severity::Info, "context", &text);
+        }
+        self.pending.restore(&state.calls, |kind| placement.records_exit(kind));
+        self.met.restore(&state.met, same);
+        self.renaming.store(state.renaming, Ordering::Relaxed);
+        self.begin_recorders(state.slide, icount);
+        for (vcpu, last) in self.recorders.indices().zip(&state.last) {
+            self.recorders.with(vcpu, |recorder| recorder.restore(*last));
+        }
+        self.tracing.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Saves what is known of the guest, if that is wanted.
+    pub(super) fn save_state(&self) {
+        let Some(path) = &self.args.save_state else { return };
+        if let Err(error) = self.state().and_then(|state| state.write(path)) {
+            qemu::report(&error);
+        }
+    }
+
+    fn state(&self) -> Result<State, String> {
+        let Ok(placement) = self.placement.lock() else {
+            return Err("the tracing stopped in an error".to_owned());
+        };
+        if !self.tracing.load(Ordering::Relaxed) {
+            return Err("there is no state to save: the guest has not started its kernel".to_owned());
+        }
+        let (modules, loaded, numbers) = placement.save();
+        let saved = |vcpu| self.recorders.with(vcpu, |recorder| recorder.save());
+        Ok(State {
+            profile: self.profile.checksum().map_err(|e| e.to_string())?,
+            capture: self.captured(),
+            slide: placement.slide(),
+            clock: self.clock.end(),
+            begun: self.begun.load(Ordering::Relaxed),
+            renaming: self.renaming.load(Ordering::Relaxed),
+            last: self.recorders.indices().map(|vcpu| saved(vcpu).unwrap_or_default()).collect(),
+            met: self.met.save(),
+            calls: self.pending.save(),
+            modules,
+            loaded,
+            numbers,
+        })
+    }
+
+    /// What is recorded, for a comparison.
+    fn captured(&self) -> String {
+        format!("{:?}", self.args.capture)
+    }
+}

@@ -1,0 +1,64 @@
+//! Values in files of which only this version has to know: caches of what can be made again.
+//!
+//! In: a value. Out: eight bytes of magic with the version, the xxh3 of what follows, then the value in bincode's
+//! fixed-int layout, compressed with zstd; and back. What is damaged or of another version is refused.
+
+use bincode::{Decode, Encode};
+use std::fs;
+use std::io;
+use std::path::Path;
+use xxhash_rust::xxh3::xxh3_64;
+
+/// With what a file of this kind and version begins.
+pub type Magic = [u8; 8];
+
+const HEAD: usize = 16;
+/// Largest value that is decompressed, in bytes; profiles of Debian's kernels take 6 MiB.
+const LIMIT: usize = 256 << 20;
+const LEVEL: i32 = 3;
+
+/// Writes a value to a file, whole or not at all.
+///
+/// # Errors
+/// Those of the file system, and of the encoding.
+pub fn write(path: &Path, magic: Magic, value: &impl Encode) -> io::Result<()> {
+    let compressed = zstd::bulk::compress(&plain(value)?, LEVEL)?;
+    let mut bytes = magic.to_vec();
+    bytes.extend(xxh3_64(&compressed).to_le_bytes());
+    bytes.extend(compressed);
+    let partial = path.with_extension("partial");
+    fs::write(&partial, bytes)?;
+    fs::rename(&partial, path)
+}
+
+/// A checksum of a value.
+///
+/// # Errors
+/// Those of the encoding.
+pub fn checksum(value: &impl Encode) -> io::Result<u64> {
+    plain(value).map(|plain| xxh3_64(&plain))
+}
+
+/// Reads a value from the bytes of its file.
+///
+/// # Errors
+/// What is wrong with them.
+pub fn decode<T: Decode<()>>(bytes: &[u8], magic: Magic) -> Result<T, String> {
+    let (head, compressed) = bytes.split_at_checked(HEAD).ok_or("it is too short")?;
+    if head[..8] != magic {
+        return Err(format!("it begins with {:02x?}", &head[..8]));
+    }
+    if head[8..] != xxh3_64(compressed).to_le_bytes() {
+        return Err("its checksum is wrong".into());
+    }
+    let plain = zstd::bulk::decompress(compressed, LIMIT.min(compressed.len().saturating_mul(1000)))
+        .map_err(|e| e.to_string())?;
+    let layout = bincode::config::standard().with_fixed_int_encoding().with_limit::<LIMIT>();
+    let (value, _) = bincode::decode_from_slice(&plain, layout).map_err(|e| e.to_string())?;
+    Ok(value)
+}
+
+fn plain(value: &impl Encode) -> io::Result<Vec<u8>> {
+    let layout = bincode::config::standard().with_fixed_int_encoding();
+    bincode::encode_to_vec(value, layout).map_err(io::Error::other)
+}
