@@ -45,7 +45,25 @@ fn legend(out: &mut dyn Write, report: &Report, options: Options) -> io::Result<
     let line = format!(
         "  {unit} {since}; * shared with other bios; rq 5<, >5, 5+: merged at its end, its front, with its request"
     );
-    writeln!(out, "{}", options.style.faint(&line))
+    writeln!(out, "{}", options.style.faint(&line))?;
+    match device_time(report.definitions.note("disk"), report.definitions.note("tick")) {
+        Some(line) => writeln!(out, "{}", options.style.faint(&line)),
+        None => Ok(()),
+    }
+}
+
+/// What the times of the device are, by the notes of `scripts/replay`.
+fn device_time(disk: Option<&str>, tick: Option<&str>) -> Option<String> {
+    match disk? {
+        "host" => {
+            let tick = tick.map_or(String::new(), |tick| format!(" of {tick}"));
+            Some(format!(
+                "  irq, and elapsed where it waits: the time of the host that recorded, up to the next timer interrupt{tick}"
+            ))
+        }
+        "instant" => Some("  irq: the disk answers at once; all times follow from instructions".to_owned()),
+        _ => None,
+    }
 }
 
 fn bio_row(bio: &Bio, stages: &[Stage], report: &Report, options: Options) -> Vec<String> {
@@ -88,4 +106,18 @@ fn cell(bio: &Bio, stage: Stage, report: &Report, options: Options) -> String {
         Unit::Instructions => text::grouped(clock - from),
     };
     if shared > 1 { format!("{span}*") } else { span }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::device_time;
+
+    #[test]
+    fn the_disk_says_what_its_times_are() {
+        let host = device_time(Some("host"), Some("8192 Hz")).expect("a line");
+        assert!(host.ends_with("up to the next timer interrupt of 8192 Hz"), "{host}");
+        let instant = device_time(Some("instant"), None).expect("a line");
+        assert!(instant.contains("follow from instructions"), "{instant}");
+        assert_eq!(device_time(None, Some("8192 Hz")), None);
+    }
 }
