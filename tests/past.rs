@@ -2,17 +2,19 @@
 
 use iotrace_schemas::definition::Definition;
 use iotrace_tests::{Held, analyze, built, folder, for_each, script, succeed};
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
 
 /// A live guest with a disk for its snapshots, its monitor and its console.
 struct Guest {
     qemu: Child,
     monitor: BufReader<UnixStream>,
-    console: BufReader<UnixStream>,
+    /// Lines as they come: a guest whose console is full waits, and with it a QEMU that replays.
+    console: Receiver<Vec<u8>>,
 }
 
 impl Guest {
@@ -34,8 +36,13 @@ impl Guest {
         let plugin = format!("{},kernel={},out={}", plugin.display(), vmlinux.display(), trace.display());
         qemu.arg("-plugin").arg(plugin).stdin(OwnedFd::from(theirs)).stdout(OwnedFd::from(printed));
         let qemu = qemu.stderr(Stdio::piped()).spawn().expect("QEMU starts");
-        let [monitor, console] = [monitor, console].map(BufReader::new);
-        let mut guest = Self { qemu, monitor, console };
+        let monitor = BufReader::new(monitor);
+        let (line, lines) = channel();
+        std::thread::spawn(move || {
+            let console = BufReader::new(console).split(b'\n');
+            console.map_while(Result::ok).try_for_each(|text| line.send(text))
+        });
+        let mut guest = Self { qemu, monitor, console: lines };
         guest.command(r#"{"execute":"qmp_capabilities"}"#);
         guest
     }
@@ -65,18 +72,12 @@ impl Guest {
 
     /// Waits until the guest has printed this.
     fn printed(&mut self, text: &str) {
-        let mut line = Vec::new();
-        while !String::from_utf8_lossy(&line).contains(text) {
-            line.clear();
-            let length = self.console.read_until(b'\n', &mut line).expect("the console is readable");
-            assert_ne!(length, 0, "the guest never printed {text:?}");
-        }
+        let found = self.console.iter().any(|line| String::from_utf8_lossy(&line).contains(text));
+        assert!(found, "the guest never printed {text:?}");
     }
 
     /// Waits for its end; returns what QEMU and the plugin printed.
-    fn end(mut self) -> String {
-        let mut rest = Vec::new();
-        self.console.read_to_end(&mut rest).expect("the console is readable");
+    fn end(self) -> String {
         let output = self.qemu.wait_with_output().expect("it is ours");
         assert!(output.status.success(), "{}", output.status);
         String::from_utf8_lossy(&output.stderr).into_owned()
