@@ -17,16 +17,24 @@ const ADDED: i64 = 102;
 /// What the function it adds costs: the place for ftrace's call at its entry, and 50 instructions.
 const NEW: i64 = 51;
 
-/// The folders with the traces of so many recordings of two kernels, made in turn: what drifts is the same to both.
+/// The folders with the traces of recordings of two kernels, one of each of so many boots.
 fn traces(kernels: [(&str, &str); 2]) -> [PathBuf; 2] {
     let catalog = format!("catalog={}", checkout().join("tests/catalogs/one_more_call.toml").display());
     let places = kernels.map(|(_, name)| folder(&format!("traces/{name}")));
     for number in 1..=RECORDINGS {
         for ((kernel, name), place) in kernels.iter().zip(&places) {
             let recorded = folder("recordings").join(format!("{name}-{number}"));
-            succeed(
-                script("record").args([kernel, "--workload", "loop-write", "--force", "-o"]).arg(&recorded),
-            );
+            let of = [
+                "--workload",
+                "loop-write",
+                "--disk",
+                "instant",
+                "--boot",
+                &number.to_string(),
+                "--force",
+                "-o",
+            ];
+            succeed(script("record").arg(kernel).args(of).arg(&recorded));
             let trace = replay(&recorded, &format!("{name}/{number}"), &["--plugin-args", &catalog]);
             assert_eq!(trace.parent(), Some(&**place));
         }
@@ -102,4 +110,42 @@ fn ios_of_6_1_find_their_partners_in_6_12() {
 #[test]
 fn ios_of_5_10_find_their_partners_in_7() {
     partners_are_found("debian-5.10", "debian-7.x");
+}
+
+/// Boots of one kernel, of which each comparison takes eight.
+const BOOTS: usize = 12;
+const COMPARISONS: u64 = 20;
+
+/// Comparisons of a kernel with itself, four boots against four others, find next to nothing.
+#[test]
+#[ignore = "takes 5 minutes"]
+fn a_kernel_does_not_differ_from_itself() {
+    let traces = folder("traces/same");
+    for number in 1..=BOOTS {
+        let recorded = folder("recordings").join("same");
+        let of = ["--workload", "demo", "--disk", "instant", "--boot", &number.to_string(), "--force", "-o"];
+        succeed(script("record").arg("debian-6.1").args(of).arg(&recorded));
+        let _ = replay(&recorded, &format!("same/{number}"), &[]);
+    }
+    let mut differences = Vec::new();
+    for seed in 0..COMPARISONS {
+        let mut numbers = Vec::from_iter(1..=BOOTS);
+        fastrand::Rng::with_seed(seed).shuffle(&mut numbers);
+        let sides = [("a", &numbers[..4]), ("b", &numbers[4..8])].map(|(side, numbers)| {
+            let place = folder("traces").join(format!("split-{seed}/{side}"));
+            let _ = std::fs::remove_dir_all(&place);
+            std::fs::create_dir_all(&place).expect("the build folder is writable");
+            for number in numbers {
+                let name = format!("{number}.iot");
+                std::fs::hard_link(traces.join(&name), place.join(&name))
+                    .expect("the build folder is writable");
+            }
+            place
+        });
+        let diff: Value = serde_json::from_str(&compared(&sides[0], &sides[1], "json")).expect("it is JSON");
+        let functions = diff["functions"].as_array().expect("a list of functions");
+        let differ = functions.iter().filter(|function| function["test"]["differs"] == true);
+        differences.extend(differ.map(|function| function["name"].to_string()));
+    }
+    assert!(differences.len() <= 1, "{differences:?}");
 }

@@ -11,7 +11,7 @@ const LINE: u64 = 59;
 const LINES: usize = 20;
 
 fn loop_write() -> PathBuf {
-    recording(&["debian-6.1", "--fs", "xfs", "--workload", "loop-write"])
+    recording(&["debian-6.1", "--fs", "xfs", "--workload", "loop-write", "--fresh"])
 }
 
 /// Sees every event of a probe, with what is known of the probe, and of the task: its number and name.

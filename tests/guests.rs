@@ -205,8 +205,8 @@ fn replays_are_identical() {
 
     let fewer = replay(&loop_write(), "fewer", &["--plugin-args", "capture=block"]);
     let stages = [&first, &fewer].map(|trace| issued(trace));
-    assert!(!stages[0].is_empty());
-    assert_eq!(stages[0], stages[1]);
+    // With other arguments the trace begins at the snapshot.
+    assert!(stages[1].len() > 5 && stages[0].ends_with(&stages[1]), "{stages:?}");
     accounted_for(&first);
 }
 
@@ -255,9 +255,9 @@ fn a_wrong_kernel_is_named() {
 fn a_changed_recording_is_refused() {
     let copy = iotrace_tests::folder("recordings").join("changed");
     succeed(std::process::Command::new("cp").args(["-rT", "--sparse=always"]).arg(loop_write()).arg(&copy));
-    std::fs::write(copy.join("initramfs.cpio"), b"something else").expect("the copy is writable");
+    std::fs::write(copy.join("workload.tar"), b"something else").expect("the copy is writable");
     let output = run(script("replay").arg(&copy).arg("--no-plugin"));
-    assert!(!output.status.success() && said(&output).contains("initramfs.cpio"), "{}", said(&output));
+    assert!(!output.status.success() && said(&output).contains("workload.tar"), "{}", said(&output));
 }
 
 /// With KASLR off, and on the newest QEMU with its own report of interrupts: the same answers.

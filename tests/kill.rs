@@ -15,9 +15,10 @@ use std::time::{Duration, Instant};
 fn replaying(recorded: &Path, profile: &Path, trace: &Path) -> Child {
     let plugin = built("libiotrace.so");
     let plugin = format!("{},kernel={},out={}", plugin.display(), profile.display(), trace.display());
-    let qemu = succeed(script("replay").arg(recorded).args(["--no-plugin", "--dry-run"]));
+    let stage = folder("stages").join("killed");
+    let qemu = succeed(script("replay").arg(recorded).arg("--no-plugin").arg("--stage").arg(&stage));
     let mut shell = Command::new("sh");
-    shell.arg("-c").arg(format!("exec {qemu} -plugin \"$0\"")).arg(plugin).current_dir(recorded);
+    shell.arg("-c").arg(format!("exec {qemu} -plugin \"$0\"")).arg(plugin).current_dir(stage);
     shell.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("QEMU starts")
 }
 
@@ -64,7 +65,7 @@ fn watched(mut qemu: Child, trace: &Path) -> (Duration, Duration) {
 #[test]
 fn what_was_written_before_a_kill_is_the_beginning_of_the_whole() {
     let kills = std::env::var("IOTRACE_KILLS").map_or(5, |kills| kills.parse().expect("a number"));
-    let recorded = recording(&["debian-6.1", "--bare", "--workload", "loop-write"]);
+    let recorded = recording(&["debian-6.1", "--bare", "--workload", "loop-write", "--fresh"]);
     let profile = profile(&recorded);
     let [complete, cut] = ["complete", "killed"].map(|name| folder("traces").join(format!("{name}.iot")));
     let _ = fs::remove_file(&complete);

@@ -110,7 +110,7 @@ fn a_beginning_that_never_comes_is_told() {
 }
 
 fn loop_write() -> PathBuf {
-    recording(&["debian-6.1", "--fs", "xfs", "--workload", "loop-write"])
+    recording(&["debian-6.1", "--fs", "xfs", "--workload", "loop-write", "--fresh"])
 }
 
 fn accesses(trace: &Path) -> BTreeSet<(u64, u16, Vec<u64>)> {

@@ -7,7 +7,17 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 fn recorded() -> PathBuf {
-    recording(&["debian-6.1", "--bare", "--fs", "ext4", "--disk-size", "32", "--workload", "loop-write"])
+    recording(&[
+        "debian-6.1",
+        "--bare",
+        "--fs",
+        "ext4",
+        "--disk-size",
+        "32",
+        "--workload",
+        "loop-write",
+        "--fresh",
+    ])
 }
 
 fn manifest(recorded: &Path) -> Value {
@@ -25,15 +35,20 @@ fn with_manifest(recorded: &Path, name: &str, manifest: &Value) -> PathBuf {
     copy
 }
 
-/// QEMU's command line for a recording, as words, or why the recording is refused.
+/// QEMU's command line for a recording, as words, or why the recording is refused. It is to be run in [`stage`].
 fn command_line(recorded: &Path) -> Result<Vec<String>, String> {
-    let output = run(script("replay").arg(recorded).args(["--no-plugin", "--dry-run"]));
+    let output = run(script("replay").arg(recorded).arg("--no-plugin").arg("--stage").arg(stage(recorded)));
     if !output.status.success() {
         return Err(said(&output));
     }
     let line = String::from_utf8(output.stdout).expect("it is text");
     let words = succeed(Command::new("sh").arg("-c").arg(format!("printf '%s\\n' {}", line.trim_end())));
     Ok(words.lines().map(str::to_owned).collect())
+}
+
+/// A folder for QEMU to run in.
+fn stage(recorded: &Path) -> PathBuf {
+    folder("stages").join(recorded.file_name().expect("a recording is a folder"))
 }
 
 /// The JSON pointers of all values in a manifest that are not objects or lists.
@@ -62,6 +77,7 @@ fn a_manifest_adds_nothing_to_qemus_command_line() {
     leaves(&original, "", &mut places);
     places.retain(|place| !place.starts_with("/files/") || place.starts_with("/files/vmlinuz"));
     assert!(places.len() > 15, "{places:?}");
+    let behind = |option: &str| expected.iter().position(|word| word == option).expect("it is there") + 1;
     let (mut refused, mut same) = (0, 0);
     for place in &places {
         for value in [json!("x,-plugin=evil.so"), json!("-plugin"), json!(["-plugin", "evil.so"]), json!(-1)]
@@ -76,10 +92,8 @@ fn a_manifest_adds_nothing_to_qemus_command_line() {
                 // The guest's command line and its CPU are one word each; all else is as it was.
                 Ok(mut words) => {
                     let free = match place.as_str() {
-                        "/machine/command_line" => words.len() - 1,
-                        "/machine/cpu" => {
-                            words.iter().position(|word| word == "-cpu").expect("it is there") + 1
-                        }
+                        "/machine/command_line" => behind("-append"),
+                        "/machine/cpu" => behind("-cpu"),
                         _ => 0,
                     };
                     words[free].clone_from(&expected[free]);
@@ -127,13 +141,15 @@ fn a_command_line_of_format_1_is_compared_not_run() {
     let replay: Vec<_> = written[1..]
         .iter()
         .filter(|word| !["-global", "apic-common.vapic=off"].contains(&word.as_str()))
-        .map(|word| word.replace("file:/dev/null", "file:@CONSOLE@"))
+        .map(|word| word.replace("file:console.txt", "file:@CONSOLE@"))
         .collect();
     old["kernel"]["command_line"] = machine["command_line"].clone();
     old["qemu"]["record"] = json!([written[0]]);
     old["guest"]["controller"] = machine["controller"].clone();
     old["guest"]["disks"] = json!(["sda"]);
-    old["guest"].as_object_mut().expect("an object").remove("status");
+    for fact in ["status", "deterministic"] {
+        old["guest"].as_object_mut().expect("an object").remove(fact);
+    }
     old["qemu"]["replay"] = json!(replay);
     let words = command_line(&with_manifest(&recorded, "format-1", &old)).expect("it is accepted");
     assert_eq!(words.len(), replay.len() + 1);
@@ -153,6 +169,23 @@ fn a_command_line_of_format_1_is_compared_not_run() {
         let text = command_line(&with_manifest(&recorded, "format-1", &old)).expect_err("it is refused");
         assert!(text.contains("manifest.json is refused"), "{text}");
     }
+}
+
+/// A recording of format 2 has its workload in the initramfs, and its disks as the host serves them.
+#[test]
+fn a_recording_of_format_2_is_replayed_as_it_was() {
+    let recorded = recorded();
+    let mut old = manifest(&recorded);
+    old["format"] = json!(2);
+    old["guest"].as_object_mut().expect("an object").remove("deterministic");
+    for fact in ["archive", "disk", "boot"] {
+        old["machine"].as_object_mut().expect("an object").remove(fact);
+    }
+    let words = command_line(&with_manifest(&recorded, "format-2", &old)).expect("it is accepted");
+    assert_eq!(words, command_line(&recorded).expect("the recording is whole"));
+    old["machine"]["boot"] = json!("");
+    let text = command_line(&with_manifest(&recorded, "format-2", &old)).expect_err("it is refused");
+    assert!(text.contains("manifest.json is refused"), "{text}");
 }
 
 /// A workload that fails is recorded, and its exit status is in the report; `--strict` refuses it.
@@ -199,7 +232,7 @@ fn a_running_replay_loads_a_snapshot() {
     succeed(Command::new("qemu-img").args(["create", "-q", "-f", "qcow2", "-o", &backing]).arg(&overlay));
     let words = command_line(&recorded).expect("the recording is whole");
     let mut command = Command::new(&words[0]);
-    command.current_dir(&recorded).args(words[1..].iter().map(|word| {
+    command.current_dir(stage(&recorded)).args(words[1..].iter().map(|word| {
         let raw = "file=disk.img,format=raw,if=none,id=image0,snapshot=on";
         let persistent = format!("file={},format=qcow2,if=none,id=image0,snapshot=off", overlay.display());
         if word == raw { persistent } else { word.clone() }

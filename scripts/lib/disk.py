@@ -1,4 +1,7 @@
-"""Disk images: sparse files, made by the file systems' own tools without root."""
+"""Disk images: sparse files, made by the file systems' own tools without root.
+
+File systems use sectors of 4096 bytes: what they write is then aligned as direct I/O on the host wants it.
+"""
 
 import os
 import shlex
@@ -25,9 +28,9 @@ def make(path: Path, file_system: str, megabytes: int, options: str = "") -> Non
                       f"{LEAST_MEGABYTES[file_system]} MB is the least")
     blank(path, megabytes)
     commands = {
-        "xfs": ["mkfs.xfs", "-q", "-f", "-m", f"uuid={UUID}"],
+        "xfs": ["mkfs.xfs", "-q", "-f", "-s", "size=4096", "-m", f"uuid={UUID}"],
         # nothing left to initialise in the background while the workload runs
-        "ext4": ["mkfs.ext4", "-q", "-F", "-U", UUID, "-E",
+        "ext4": ["mkfs.ext4", "-q", "-F", "-b", "4096", "-U", UUID, "-E",
                  f"lazy_itable_init=0,lazy_journal_init=0,hash_seed={UUID}"],
     }
     if file_system in commands:

@@ -1,38 +1,52 @@
-"""The guest's initramfs: busybox, our programs, the modules in loading order, and what to do."""
+"""What the guest is given: to boot, an initramfs with busybox, our programs and the modules in loading order; then an
+archive with the workload."""
 
+import io
+import os
+import shlex
 import shutil
+import tarfile
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Sequence
 
 from . import modules
 from .cache import entry, fingerprint
-from .initramfs import Initramfs
+from .initramfs import Initramfs, shared_libraries
 from .say import Problem, run, say
 from .workload import Workload
 
 SOURCES = Path(__file__).resolve().parent.parent / "guest"
 CATALOG = SOURCES.parent.parent / "schemas" / "catalog"
 PROGRAMS = {"iotrace-mark": "mark.c", "loop-write": "loop_write.c", "direct-io": "direct_io.c",
-            "iotrace-tick": "tick.c"}
+            "iotrace-tick": "tick.c", "iotrace-receive": "receive.c"}
 COMPILER = ["gcc", "-std=gnu11", "-O2", "-Wall", "-Werror", "-static", "-s"]
 APPLETS = """sh mount umount insmod poweroff usleep sleep dd cat echo sync mkdir rm cp mv ls ln tar dmesg
     md5sum sha256sum seq grep sed awk head tail wc sort cut tr find touch stat df du blockdev fstrim hexdump
     test true false expr printf date uname ps kill nice time truncate fallocate sysctl losetup""".split()
 
 
-@dataclass
+@dataclass(frozen=True)
 class GuestPlan:
-    """What init has to know."""
+    """What a guest boots to."""
 
     controller: str
     file_system: str
     scheduler: str
     data_disk: str
-    witness_disk: str
-    tracer: str
+    witness_disk: str  # its name; empty if there is none
     mount_options: str
-    tick: int
+    programs: tuple[str, ...]  # of this machine, that are in the guest beside its own
+
+
+@dataclass(frozen=True)
+class WorkloadOptions:
+    """How a booted guest runs its workload."""
+
+    witness: bool
+    tracer: str
+    tick: int  # Hz; 0 for none
 
 
 def programs() -> Path:
@@ -48,43 +62,76 @@ def programs() -> Path:
     return entry("guest", f"programs-{key}", make)
 
 
-def write_initramfs(path: Path, kernel: Path, plan: GuestPlan, workload: Workload) -> None:
-    """Put the guest together."""
+def write_initramfs(path: Path, kernel: Path, plan: GuestPlan, archive: Path | None = None) -> None:
+    """Put together what the guest boots with. `archive`: with its workload, for a guest that does not wait for one."""
     image = Initramfs()
     for folder in ("dev", "proc", "sys", "mnt", "tmp", "bin", "sbin", "iotrace/modules"):
         image.folder(folder)
     image.character_device("dev/console", 5, 1)
     image.character_device("dev/null", 1, 3)
     image.file("init", (SOURCES / "init").read_bytes(), 0o755)
-    image.file("iotrace/witness", (SOURCES / "witness").read_bytes())
 
-    busybox = shutil.which("busybox")
-    if not busybox:
-        raise Problem("busybox is missing: run scripts/setup")
-    image.program(Path(busybox), "bin/busybox")
+    image.program(installed("busybox"), "bin/busybox")
     for applet in APPLETS:
         image.link(f"bin/{applet}", "busybox")
     for name in PROGRAMS:
         image.file(f"bin/{name}", (programs() / name).read_bytes(), 0o755)
+
+    for name in plan.programs:
+        image.program(installed(name), f"bin/{name}")
 
     order = loading_order(kernel, plan)
     for name, file in order.items():
         image.file(f"iotrace/modules/{name}.ko", file.read_bytes())
     loads = [f"{name} {modules.OPTIONS.get(name, '')}".strip() for name in order]
     image.file("iotrace/load", "\n".join(loads) + "\n")
-    image.file("iotrace/settings", settings(plan))
-    if plan.tracer:
-        image.file("iotrace/functions", "\n".join(catalog_functions()) + "\n")
-    image.file("iotrace/prepare", workload.prepare)
-    image.file("iotrace/workload", workload.run)
-    for name in workload.programs:
-        program = shutil.which(name)
-        if not program:
-            raise Problem(f"{name} is missing: run scripts/setup")
-        image.program(Path(program), f"bin/{name}")
-    if workload.fio_job:
-        image.file("iotrace/job.fio", workload.fio_job.read_bytes())
+    if archive:
+        image.file("iotrace/workload.tar", archive.read_bytes())
+    disks = " ".join(filter(None, [plan.data_disk, plan.witness_disk]))
+    image.file("iotrace/settings", assignments({
+        "DISKS": disks, "DATA_DISK": plan.data_disk, "WITNESS_DISK": plan.witness_disk,
+        "FILE_SYSTEM": plan.file_system, "MOUNT_OPTIONS": plan.mount_options, "SCHEDULER": plan.scheduler,
+    }))
     image.write(path)
+
+
+def write_archive(path: Path, workload: Workload, options: WorkloadOptions, given: Sequence[Path] = ()) -> None:
+    """Put together what a booted guest is to do: the same input gives the same bytes. `given` are further files; of
+    programs, the shared libraries come with them."""
+    files: dict[str, tuple[bytes, int]] = {}
+
+    def add(name: str, contents: bytes | str, mode: int = 0o644) -> None:
+        files[name.strip("/")] = (contents.encode() if isinstance(contents, str) else contents, mode)
+
+    add("iotrace/options", assignments({
+        "WITNESS": "yes" if options.witness else "", "TRACER": options.tracer, "TICK": str(options.tick or ""),
+    }))
+    if options.witness:
+        add("iotrace/witness", (SOURCES / "witness").read_bytes())
+    if options.tracer:
+        add("iotrace/functions", "\n".join(catalog_functions()) + "\n")
+    add("iotrace/prepare", workload.prepare)
+    add("iotrace/workload", workload.run)
+    if workload.fio_job:
+        add("iotrace/job.fio", workload.fio_job.read_bytes())
+    for file in given:
+        executable = os.access(file, os.X_OK)
+        add(f"files/{file.name}", file.read_bytes(), 0o755 if executable else 0o644)
+        for library in shared_libraries(file) if executable else []:
+            add(library, Path(library).read_bytes(), 0o755)
+    with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as archive:
+        for name, (contents, mode) in sorted(files.items()):
+            member = tarfile.TarInfo(name)
+            member.size, member.mode = len(contents), mode
+            archive.addfile(member, io.BytesIO(contents))
+
+
+def installed(name: str) -> Path:
+    """A program of this machine."""
+    program = shutil.which(name)
+    if not program:
+        raise Problem(f"{name} is missing: run scripts/setup")
+    return Path(program)
 
 
 def catalog_functions() -> list[str]:
@@ -107,13 +154,6 @@ def loading_order(kernel: Path, plan: GuestPlan) -> dict[str, Path]:
     return {name: files[name] for name in modules.Dependencies.read(kernel).order(names)}
 
 
-def settings(plan: GuestPlan) -> str:
+def assignments(values: dict[str, str]) -> str:
     """The variables that init reads."""
-    disks = " ".join(filter(None, [plan.data_disk, plan.witness_disk]))
-    values = {
-        "DISKS": disks, "DATA_DISK": plan.data_disk,
-        "FILE_SYSTEM": plan.file_system, "MOUNT_OPTIONS": plan.mount_options,
-        "SCHEDULER": plan.scheduler, "WITNESS": "yes" if plan.witness_disk else "",
-        "WITNESS_DISK": plan.witness_disk, "TRACER": plan.tracer, "TICK": str(plan.tick or ""),
-    }
-    return "".join(f"{name}='{value}'\n" for name, value in values.items())
+    return "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())

@@ -14,11 +14,28 @@ from .say import Problem
 
 DATA_DISK = "disk.img"
 WITNESS_DISK = "witness.img"
+ARCHIVE = "workload.tar"
+FILES = "opt/iotrace/workload"  # the archive's name in the firmware configuration device
+SNAPSHOT = "booted"  # the snapshot of a boot
 MEGABYTES = (32, 1 << 20)  # the least that boots, and QEMU's own limit for a q35 machine
 SHIFTS = (0, 10)  # QEMU's limits (accel/tcg/icount-common.c: MAX_ICOUNT_SHIFT)
 DEFAULT_CPU = "qemu64"
 CPU = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(,[+-]?[A-Za-z0-9._-]+(=[A-Za-z0-9._-]+)?)*")
+CHECKSUM = re.compile(r"[0-9a-f]{64}")
 COMMAND_LINE_BYTES = 2047  # x86's COMMAND_LINE_SIZE, without the zero at its end
+HOST, INSTANT = "host", "instant"
+DISKS = (HOST, INSTANT)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What QEMU does with a machine, in a folder that has the machine's files."""
+
+    mode: str  # record or replay
+    console: str
+    state: bool = False  # there is an image for snapshots of the machine
+    overlays: bool = False  # qcow2 files stand for the images
+    snapshot: str = ""  # one with which a replay begins; it is in the disks' overlays too
 
 
 @dataclass(frozen=True)
@@ -32,20 +49,39 @@ class Machine:
     command_line: str  # of the guest's kernel
     cpu: str = DEFAULT_CPU  # QEMU's CPU model, with features
     seekable: bool = True  # a running replay can load a snapshot
+    archive: bool = True  # the guest waits for its workload, an archive
+    disk: str = HOST  # how the host serves requests: one of DISKS
+    boot: str = ""  # checksum of the boot that the recording goes on from; empty: it boots the guest
 
-    def arguments(self, mode: str, console: str) -> list[str]:
-        """QEMU's arguments to record (`mode` is record) or to replay (replay), in the recording's folder."""
-        keeping = [(name, mode == "record" and name == WITNESS_DISK) for name in self.disks]
+    def arguments(self, run: Run) -> list[str]:
+        """QEMU's arguments, to be used in a folder that has the machine's files."""
         return [
-            *qemu.machine_arguments(self.shift, mode, qemu.RR_LOG, console, self.memory, self.cpu),
+            *qemu.machine_arguments(self.shift, run.mode, run.console, self.memory, self.cpu, run.snapshot),
             *(qemu.SEEKABLE if self.seekable else []),
-            *qemu.disk_arguments(self.controller, keeping),
+            *(qemu.STATE_DRIVE if run.state else []),
+            *qemu.disk_arguments(self.controller, [self._drive(name, run) for name in self.disks], self._in_vcpu()),
             "-kernel", "vmlinuz", "-initrd", "initramfs.cpio", "-append", self.command_line,
+            *(["-fw_cfg", f"name={FILES},file={ARCHIVE}"] if self.archive else []),
         ]
+
+    def _in_vcpu(self) -> bool:
+        return self.archive or self.disk == INSTANT
+
+    def _drive(self, name: str, run: Run) -> qemu.Drive:
+        direct = self.disk == INSTANT and run.mode == "record"
+        if run.overlays:
+            return qemu.Drive(overlay(name), "qcow2", keep=True)
+        keep = run.mode == "record" and (name == WITNESS_DISK or run.state or direct)
+        return qemu.Drive(name, keep=keep, direct=direct)
 
     def facts(self) -> dict[str, Any]:
         """As the manifest keeps it."""
         return asdict(self) | {"disks": list(self.disks)}
+
+
+def overlay(image: str) -> str:
+    """The name of the qcow2 file that stands for an image."""
+    return image.removesuffix(".img") + ".qcow2"
 
 
 def _whole(limits: tuple[int, int]) -> Callable[[Any], bool]:
@@ -71,7 +107,13 @@ CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "cpu": (lambda value: isinstance(value, str) and CPU.fullmatch(value) is not None,
             "a CPU model of QEMU, with features behind commas"),
     "seekable": (lambda value: type(value) is bool, "true or false"),
+    "archive": (lambda value: type(value) is bool, "true or false"),
+    "disk": (lambda value: isinstance(value, str) and value in DISKS, f"one of {', '.join(DISKS)}"),
+    "boot": (lambda value: isinstance(value, str) and (value == "" or CHECKSUM.fullmatch(value) is not None),
+             "empty, or a checksum in 64 hexadecimal digits"),
 }
+# What machines of manifests of format 2 did not have.
+SINCE_3 = {"archive": False, "disk": HOST, "boot": ""}
 assert list(CHECKS) == [field.name for field in fields(Machine)]
 
 
@@ -82,8 +124,11 @@ def check(name: str, value: Any) -> None:
         raise Problem(f"the machine's {name} is {value!r}: it must be {wanted}")
 
 
-def parse(facts: Any) -> Machine:
-    """A machine from the section of a manifest: exactly the known facts, each with a possible value."""
+def parse(facts: Any, defaults: dict[str, Any] | None = None) -> Machine:
+    """A machine from the section of a manifest: exactly the known facts, each with a possible value. `defaults` are
+    those of an older format, which it must not have."""
+    if defaults and isinstance(facts, dict) and not set(facts) & set(defaults):
+        facts = facts | defaults
     if not isinstance(facts, dict) or set(facts) != set(CHECKS):
         has = ", ".join(map(repr, facts)) if isinstance(facts, dict) else repr(facts)
         raise Problem(f"the machine has the facts {has}: it must have exactly {', '.join(CHECKS)}")
@@ -103,9 +148,9 @@ def from_command(command: Any, controller: Any) -> Machine:
         images = [argument.partition(",")[0] for argument in command if argument.startswith("file=")]
         disks = [name.removeprefix("file=") for name in images if not name.startswith("file=@")]
         found = parse({"memory": int(after("-m")), "shift": int(shift[1]) if shift else None, "controller": controller,
-                       "disks": disks, "command_line": after("-append"), "cpu": after("-cpu"), "seekable": False})
+                       "disks": disks, "command_line": after("-append"), "cpu": after("-cpu"), "seekable": False, **SINCE_3})
     except (AttributeError, TypeError, ValueError, IndexError):
         raise Problem("the command line in it is not one that scripts/record writes") from None
-    if found.arguments("replay", "@CONSOLE@") != command:
+    if found.arguments(Run("replay", "@CONSOLE@")) != command:
         raise Problem("the command line in it has more than scripts/record writes")
     return found

@@ -9,21 +9,26 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Iterable
 
 from . import machine
-from .machine import Machine
+from .machine import ARCHIVE, Machine
 from .say import Problem
 
 NAME = "manifest.json"
-FORMAT = 2
+FORMAT = 3
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 # The sections of a manifest, and the facts in each with their types.
 SECTIONS: dict[str, dict[str, type]] = {
     "kernel": {"folder": str, "release": str, "build_id": str},
     "qemu": {"version": str},
-    "guest": {"file_system": str, "scheduler": str, "workload": str, "tick": int, "witness": bool, "status": int},
+    "guest": {"file_system": str, "scheduler": str, "workload": str, "tick": int, "witness": bool, "status": int,
+              "deterministic": bool},
+}
+SECTIONS_2: dict[str, dict[str, type]] = {
+    **SECTIONS,
+    "guest": {name: wanted for name, wanted in SECTIONS["guest"].items() if name != "deterministic"},
 }
 # What manifests of format 1 had besides: the command line, which is not run but compared (machine.from_command).
 SECTIONS_1: dict[str, dict[str, type]] = {
@@ -51,12 +56,21 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write(folder: Path, facts: dict[str, Any], files: list[str]) -> None:
-    """Write the manifest of a recording, last of all its files."""
-    listing = {
+def sha256_of(text: bytes) -> str:
+    """The checksum of some bytes."""
+    return hashlib.sha256(text).hexdigest()
+
+
+def listing_of(folder: Path, files: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Sizes and checksums of files."""
+    return {
         name: {"sha256": sha256(folder / name), "bytes": (folder / name).stat().st_size} for name in sorted(files)
     }
-    text = json.dumps({"format": FORMAT, **facts, "files": listing}, indent=2) + "\n"
+
+
+def write(folder: Path, facts: dict[str, Any], files: Iterable[str]) -> None:
+    """Write the manifest of a recording, last of all its files."""
+    text = json.dumps({"format": FORMAT, **facts, "files": listing_of(folder, files)}, indent=2) + "\n"
     (folder / NAME).write_text(text)
 
 
@@ -78,22 +92,24 @@ def read(folder: Path) -> Manifest:
 
 def _parse(text: Any) -> Manifest:
     found = text.get("format") if isinstance(text, dict) else None
-    if found not in (1, FORMAT) or type(found) is not int:
-        raise Problem(f"its format is {found!r}, this version reads 1 and {FORMAT}")
-    sections = SECTIONS if found == FORMAT else SECTIONS_1
-    known = {"format", "seconds", "files", *sections} | ({"machine"} if found == FORMAT else set())
+    if type(found) is not int or found not in (1, 2, FORMAT):
+        raise Problem(f"its format is {found!r}, this version reads 1 to {FORMAT}")
+    sections = {1: SECTIONS_1, 2: SECTIONS_2, FORMAT: SECTIONS}[found]
+    known = {"format", "seconds", "files", *sections} | ({"machine"} if found != 1 else set())
     if set(text) != known:
         raise Problem(f"it has the sections {', '.join(map(repr, text))}, expected are {', '.join(sorted(known))}")
     if type(text["seconds"]) not in (int, float):
         raise Problem(f"its seconds are {text['seconds']!r}")
     for name, facts in sections.items():
-        _check_section(name, text[name], facts)
-    described = (machine.parse(text["machine"]) if found == FORMAT
-                 else machine.from_command(text["qemu"]["replay"], text["guest"]["controller"]))
-    return Manifest(text["kernel"], text["qemu"], text["guest"], described, _files(text["files"], described))
+        check_section(name, text[name], facts)
+    described = (machine.from_command(text["qemu"]["replay"], text["guest"]["controller"]) if found == 1
+                 else machine.parse(text["machine"], machine.SINCE_3 if found == 2 else None))
+    check_listing(text["files"], needed_files(described))
+    return Manifest(text["kernel"], text["qemu"], text["guest"], described, text["files"])
 
 
-def _check_section(name: str, section: Any, facts: dict[str, type]) -> None:
+def check_section(name: str, section: Any, facts: dict[str, type]) -> None:
+    """Refuse a section that has not exactly these facts, each of its type."""
     if not isinstance(section, dict) or set(section) != set(facts):
         raise Problem(f"its section {name} must have exactly {', '.join(facts)}")
     for fact, wanted in facts.items():
@@ -101,24 +117,37 @@ def _check_section(name: str, section: Any, facts: dict[str, type]) -> None:
             raise Problem(f"its {name}.{fact} is {section[fact]!r}, expected is a value of type {wanted.__name__}")
 
 
-def _files(listing: Any, described: Machine) -> dict[str, dict[str, Any]]:
+def check_listing(listing: Any, needed: set[str]) -> None:
+    """Refuse a list of files that has others than files of the folder, or lacks some."""
     if not isinstance(listing, dict):
         raise Problem("it has no list of files")
     for name, facts in listing.items():
         if not FILE_NAME.fullmatch(name):
-            raise Problem(f"{name!r} is not the name of a file in the recording's folder")
+            raise Problem(f"{name!r} is not the name of a file in its folder")
         if not isinstance(facts, dict) or type(facts.get("sha256")) is not str or type(facts.get("bytes")) is not int:
             raise Problem(f"the size or the checksum of {name} is missing")
-    missing = {"vmlinuz", "initramfs.cpio", "rr.log", "console.txt", *described.disks} - set(listing)
+    missing = needed - set(listing)
     if missing:
         raise Problem(f"no checksum is given for {', '.join(sorted(missing))}")
-    return listing
+
+
+def needed_files(described: Machine) -> set[str]:
+    """The files of a recording of this machine. What a boot has is in the boot."""
+    own = {"rr.log", "console.txt"} | ({ARCHIVE} if described.archive else set())
+    return own if described.boot else own | {"vmlinuz", "initramfs.cpio", *described.disks}
 
 
 def check(folder: Path, manifest: Manifest) -> None:
     """Refuse a recording whose files are not the ones that were recorded."""
+    wrong = wrong_files(folder, manifest.files)
+    if wrong:
+        raise Problem(f"recording {folder} is not as it was recorded: {'; '.join(wrong)}. Record again.")
+
+
+def wrong_files(folder: Path, files: dict[str, dict[str, Any]]) -> list[str]:
+    """What is wrong with files of these sizes and checksums."""
     wrong = []
-    for name, recorded in manifest.files.items():
+    for name, recorded in files.items():
         path = folder / name
         if path.is_symlink() or not path.is_file():
             wrong.append(f"{name} is missing, or not a file of its own")
@@ -126,5 +155,4 @@ def check(folder: Path, manifest: Manifest) -> None:
             wrong.append(f"{name} has {path.stat().st_size} bytes, recorded were {recorded['bytes']}")
         elif sha256(path) != recorded["sha256"]:
             wrong.append(f"{name} was changed (its checksum differs)")
-    if wrong:
-        raise Problem(f"recording {folder} is not as it was recorded: {'; '.join(wrong)}. Record again.")
+    return wrong

@@ -1,43 +1,70 @@
 """QEMU's arguments that load our plugin into a replay."""
 
+import os
 import shutil
 import subprocess
 import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Sequence
 
 from . import build, cache
 from .manifest import Manifest
 from .say import Problem
 
 
-def arguments(facts: Manifest, trace: Path, more: str = "", kernel: Path | None = None,
-              plugin: Path | None = None) -> list[str]:
-    """For a recording with these facts, to write a trace. `more` are further arguments of the plugin; `kernel` is
-    where to take symbols from, if not where the recording did; `plugin` another than the checkout's."""
+@dataclass(frozen=True)
+class Plugin:
+    """A plugin, and where it takes symbols from."""
+
+    path: Path
+    kernel: Path  # a vmlinux, or a profile compiled from one
+    folder: Path  # with the kernel's modules and their debug files
+
+    def identity(self) -> list[str | bytes]:
+        """What a trace depends on beside the recording."""
+        return [self.path.read_bytes(), os.fspath(self.kernel)]
+
+    def saving(self, folder: Path, more: Sequence[str] = ()) -> list[str]:
+        """QEMU's arguments for a plugin that saves its state, and a trace up to there, in a folder."""
+        return self.arguments(folder / "trace.iot", {}, [f"save-state={folder / 'state'}", *more])
+
+    def arguments(self, trace: Path, notes: dict[str, str], more: Sequence[str] = ()) -> list[str]:
+        """QEMU's, for a plugin that writes a trace, with these notes in it. `more` are further arguments."""
+        options = [str(self.path), f"kernel={self.kernel}", f"out={trace}"]
+        options += [f"{name}={self.folder / name}" for name in ("modules", "debug") if (self.folder / name).is_dir()]
+        for option in options:
+            if "," in option:
+                raise Problem(f"'{option}' has a comma in it, which QEMU takes for the end of an argument")
+        # a comma in an argument is doubled for QEMU
+        options += [f"note={key}:{text}".replace(",", ",,") for key, text in notes.items() if text]
+        return ["-plugin", ",".join([*options, *filter(None, more)])]
+
+
+def chosen(kernel: Path, plugin: Path | None, of_its_own: bool = False) -> Plugin:
+    """A plugin (none: the checkout's, brought up to date) for a kernel's folder, vmlinux or profile. `of_its_own`: it has
+    to compile the kernel's profile itself, with catalogs that it is given."""
     plugin = (plugin or build.up_to_date() / "libiotrace.so").resolve()
     if not plugin.is_file():
         raise Problem(f"there is no plugin {plugin}")
-    folder = Path(facts.kernel["folder"])
-    kernel = kernel.resolve() if kernel else folder
+    folder = kernel = kernel.resolve()
     if kernel.is_dir():
-        wants_catalog = "catalog=" in more
-        folder, kernel = kernel, kernel / "vmlinux" if wants_catalog else _kernel_argument(kernel, plugin)
+        kernel = folder / "vmlinux" if of_its_own else _kernel_argument(folder, plugin)
     if not kernel.exists():
         raise Problem(f"the kernel's symbols are gone: there is no {kernel}; get them again with scripts/kernel, or "
                       "name others with --kernel")
-    options = [str(plugin), f"kernel={kernel}", f"out={trace}"]
-    options += [f"{name}={folder / name}" for name in ("modules", "debug") if (folder / name).is_dir()]
-    for option in options:
-        if "," in option:
-            raise Problem(f"'{option}' has a comma in it, which QEMU takes for the end of an argument")
+    return Plugin(plugin, kernel, folder if folder.is_dir() else folder.parent)
+
+
+def notes_of(facts: Manifest) -> dict[str, str]:
+    """What a trace says of its recording."""
     guest = facts.guest
-    notes = {"qemu": facts.qemu["version"], "controller": facts.machine.controller,
-             "file system": guest["file_system"], "workload": guest["workload"], "workload status": str(guest.get("status", 0) or "")}
-    # a comma in an argument is doubled for QEMU
-    options += [f"note={key}:{text}".replace(",", ",,") for key, text in notes.items() if text]
-    if more:
-        options.append(more)
-    return ["-plugin", ",".join(options)]
+    same = "each of this boot is the same" if guest.get("deterministic") else ""
+    disk = facts.machine.disk if "deterministic" in guest else ""
+    return {"qemu": facts.qemu["version"], "controller": facts.machine.controller, "disk": disk, "tick": f"{guest['tick']} Hz" if guest["tick"] else "",
+            "recordings": same,
+            "file system": guest["file_system"], "workload": guest["workload"],
+            "workload status": str(guest.get("status", 0) or "")}
 
 
 def _kernel_argument(folder: Path, plugin: Path) -> Path:

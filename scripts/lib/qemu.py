@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Sequence
 
+from .qmp import Monitor
 from .say import Problem, Ticker, say
 
 DEFAULT = "qemu-system-x86_64"
@@ -53,21 +54,43 @@ def disk_names(controller: str, count: int) -> list[str]:
     return [CONTROLLERS[controller][1] + "abcd"[number] for number in range(count)]
 
 
-def disk_arguments(controller: str, images: Sequence[tuple[str, bool]]) -> list[str]:
-    """Arguments for the disks: images with whether what the guest writes is to be kept in them. Each
-    is behind blkreplay, which puts the completions into the log."""
+@dataclass(frozen=True)
+class Drive:
+    """An image that is attached as a disk."""
+
+    file: str
+    format: str = "raw"
+    keep: bool = False  # what the guest writes is written to the image
+    direct: bool = False  # the host completes a request while it is submitted: see README.md, "The instant disk"
+
+    def options(self, number: int) -> str:
+        """Of QEMU's -drive."""
+        snapshot = "off" if self.keep else "on"
+        direct = ",aio=native,cache.direct=on,cache.no-flush=on" if self.direct else ""
+        return f"file={self.file},format={self.format},if=none,id=image{number},snapshot={snapshot}{direct}"
+
+
+def disk_arguments(controller: str, drives: Sequence[Drive], in_vcpu: bool) -> list[str]:
+    """Arguments for the disks. Each is behind blkreplay, which puts the completions into the log. `in_vcpu`: a
+    controller that could hand requests to another thread submits them in the vCPU's."""
     device, _ = CONTROLLERS[controller]
     arguments = ["-device", f"{controller},id=controller"] if device else []
-    for number, (image, keep) in enumerate(images):
-        snapshot = "off" if keep else "on"
-        arguments += ["-drive", f"file={image},format=raw,if=none,id=image{number},snapshot={snapshot}",
+    for number, drive in enumerate(drives):
+        arguments += ["-drive", drive.options(number),
                       "-drive", f"driver=blkreplay,if=none,id=disk{number},image=image{number}"]
         if not device:
-            arguments += ["-device", f"{controller},drive=disk{number}"]
+            thread = ",ioeventfd=off" if in_vcpu else ""
+            arguments += ["-device", f"{controller},drive=disk{number}{thread}"]
         else:
             name = f",wwn={0x5000c50000000001 + number:#x}" if controller == "mptsas1068" else ""
             arguments += ["-device", f"{device},bus=controller.0,scsi-id={number},drive=disk{number}{name}"]
     return arguments
+
+
+# A qcow2 image without a disk for it in the guest, in which snapshots of the machine are kept.
+STATE = "state.qcow2"
+STATE_NODE = "state"
+STATE_DRIVE = ["-drive", f"file={STATE},format=qcow2,if=none,id=snapshots,node-name={STATE_NODE}"]
 
 
 # With KVM's optional TPR patching (hw/i386/kvmvapic.c) QEMU deadlocks when a running replay loads a snapshot. The
@@ -75,13 +98,15 @@ def disk_arguments(controller: str, images: Sequence[tuple[str, bool]]) -> list[
 SEEKABLE = ["-global", "apic-common.vapic=off"]
 
 
-def machine_arguments(shift: int, mode: str, log: str, console: str, memory: int, cpu: str) -> list[str]:
-    """Arguments for the machine: one CPU, no network, a clock of its own."""
+def machine_arguments(shift: int, mode: str, console: str, memory: int, cpu: str, snapshot: str = "") -> list[str]:
+    """Arguments for the machine: one CPU, no network, a clock of its own. `snapshot`: one to load (replay) or to make
+    (record) at the log's beginning."""
+    loaded = f",rrsnapshot={snapshot}" if snapshot else ""
     return [
         "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-net", "none",
         "-machine", "q35,hpet=off", "-cpu", cpu, "-smp", "1", "-m", str(memory),
         "-rtc", "base=2025-01-01T00:00:00,clock=vm",
-        "-icount", f"shift={shift},rr={mode},rrfile={log}",
+        "-icount", f"shift={shift},rr={mode},rrfile={RR_LOG}{loaded}",
         "-serial", f"file:{console}",
     ]
 
@@ -96,7 +121,7 @@ class Ended:
 
 
 class Watched:
-    """A running QEMU: its progress is shown, a standstill is noticed.
+    """A running QEMU: its progress is shown, a standstill is noticed. `load`: a snapshot that it goes on from.
 
     Progress is QEMU getting on in its log, written while it records and read while it replays: a
     guest's timer alone sees to an event every few milliseconds. A QEMU that does not get on is
@@ -107,23 +132,28 @@ class Watched:
     IDLE_SECONDS = 20.0
     BUSY_SECONDS = 90.0
 
-    def __init__(self, command: Sequence[str], folder: Path, console: Path, what: str) -> None:
-        self.command, self.folder, self.console, self.what = list(command), folder, console, what
-        self.log = folder.resolve() / RR_LOG
+    def __init__(self, command: Sequence[str], folder: Path, console: Path, what: str, load: str = "") -> None:
+        self.command, self.folder, self.console, self.what, self.load = list(command), folder, console, what, load
+        self.log = (folder / RR_LOG).resolve()
 
     def run(self) -> Ended:
         """Run to the end, or to a standstill, which is a Problem."""
         ticker = Ticker(self.what)
         began = time.monotonic()
         with tempfile.TemporaryFile("w+") as said:
-            process = subprocess.Popen(self.command, cwd=self.folder, stdin=subprocess.DEVNULL,
-                                       stdout=said, stderr=said)
+            control = Monitor(self.what)
+            more = [*control.arguments, "-S"] if self.load else []
+            process = subprocess.Popen([*self.command, *more], cwd=self.folder, stdin=subprocess.DEVNULL,
+                                       stdout=said, stderr=said, pass_fds=[control.descriptor])
             try:
+                if self.load:
+                    self._go_on(control)
                 stuck = self._watch(process, ticker)
             finally:
                 if process.poll() is None:
                     process.kill()
                     process.wait()
+                control.close()
             said.seek(0)
             text = said.read().strip()
         if stuck:
@@ -135,6 +165,14 @@ class Watched:
         if text:
             say(f"QEMU says: {text}")
         return Ended(process.returncode, text, time.monotonic() - began)
+
+    def _go_on(self, control: Monitor) -> None:
+        """Load the machine's state, not that of its disks, and let the guest go on."""
+        control.connect()
+        failed = control.snapshot("snapshot-load", self.load, STATE_NODE)
+        if failed:
+            raise Problem(f"{self.what}: QEMU cannot load the snapshot {self.load}: {failed}")
+        control.execute("cont")
 
     def _watch(self, process: subprocess.Popen, ticker: Ticker) -> float:
         """Wait for the end; returns for how long there was no progress if it is given up."""

@@ -5,93 +5,183 @@ import re
 import shutil
 import tarfile
 import tempfile
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Callable
 
-from . import disk, elf, guest, manifest, qemu, workload
-from .machine import DATA_DISK, WITNESS_DISK, Machine, parse
+from . import boots, disk, guest, machine, manifest, qemu, stage, workload
+from .machine import ARCHIVE, DATA_DISK, SNAPSHOT, WITNESS_DISK, Machine, Run, overlay
 from .say import Problem, say
 
 # Quick and quiet: no calibration loops against the APIC timer (each of their PAUSEs would be an event
 # in the log), no page table isolation, the TSC (QEMU's virtual clock, 1 GHz) taken as it is.
 COMMAND_LINE = ("console=ttyS0 quiet panic=-1 noapictimer mitigations=off tsc=reliable tsc_early_khz=1000000 "
                 "no_timer_check nowatchdog audit=0 cryptomgr.notests")
-WITNESS_MEGABYTES = 256
+DEFAULT_DISK = machine.HOST
+# Recordings with the instant disk are made in pairs until two are the same, so often at most.
+PAIRS = 3
+# QEMU takes requests of this controller from another thread when it has completed others: see README.md.
+NOT_INSTANT = ("mptsas1068",)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Wanted:
     """What the user asked for."""
 
     kernel: Path
-    workload: str
     controller: str
     file_system: str
     scheduler: str
     append: str
     kaslr: bool
     witness: bool
-    tracer: str
     mount_options: str
     mkfs_options: str
-    tick: int
     disk_megabytes: int
     memory: int
     cpu: str
     shift: int
     qemu: str
-    strict: bool
+    workload: str
+    files: tuple[Path, ...] = ()
+    tracer: str = ""
+    tick: int = 0
+    disk: str = machine.HOST
+    strict: bool = False
+    fresh: bool = False
+    number: int = 1
+    bundle: bool = False
+
+    def work(self) -> workload.Workload:
+        """What the guest is to do."""
+        return workload.parse(self.workload)
+
+    def configuration(self) -> boots.Configuration:
+        """What the guest's boot depends on."""
+        described = Machine(
+            memory=self.memory or (1024 if self.witness or self.work().fio_job else 512), shift=self.shift,
+            cpu=self.cpu, controller=self.controller,
+            disks=(DATA_DISK, WITNESS_DISK) if self.witness else (DATA_DISK,),
+            command_line=" ".join(filter(None, [COMMAND_LINE, "" if self.kaslr else "nokaslr", self.append])),
+        )
+        machine.parse(described.facts())  # what could not be replayed is refused before it is recorded
+        names = qemu.disk_names(self.controller, len(described.disks))
+        plan = guest.GuestPlan(
+            controller=self.controller, file_system=self.file_system, scheduler=self.scheduler, data_disk=names[0],
+            witness_disk=names[1] if self.witness else "", mount_options=self.mount_options,
+            programs=self.work().programs,
+        )
+        return boots.Configuration(self.kernel, described, plan, self.disk_megabytes, self.mkfs_options, self.qemu)
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What a recording QEMU left in its folder."""
+
+    folder: Path
+    seconds: float
+    status: int  # of the workload
+    clock: int  # the guest's, in nanoseconds, when the workload had ended
 
 
 def record(wanted: Wanted, folder: Path) -> None:
     """Record into an empty folder; the manifest is written only when all went well."""
-    work = workload.parse(wanted.workload)
-    version = qemu.version(wanted.qemu)
-    machine = Machine(
-        memory=wanted.memory or (1024 if work.fio_job or wanted.witness else 512), shift=wanted.shift,
-        cpu=wanted.cpu, controller=wanted.controller, disks=(DATA_DISK, WITNESS_DISK) if wanted.witness else (DATA_DISK,),
-        command_line=" ".join(filter(None, [COMMAND_LINE, "" if wanted.kaslr else "nokaslr", wanted.append])),
-    )
-    parse(machine.facts())  # what could not be replayed is refused before it is recorded
-    names = qemu.disk_names(wanted.controller, 2 if wanted.witness else 1)
-    plan = guest.GuestPlan(
-        controller=wanted.controller, file_system=wanted.file_system, scheduler=wanted.scheduler,
-        data_disk=names[0], witness_disk=names[1] if wanted.witness else "", tracer=wanted.tracer,
-        mount_options=wanted.mount_options, tick=wanted.tick,
-    )
-    shutil.copyfile(wanted.kernel / "vmlinuz", folder / "vmlinuz")
-    guest.write_initramfs(folder / "initramfs.cpio", wanted.kernel, plan, work)
-    disk.make(folder / DATA_DISK, wanted.file_system, wanted.disk_megabytes, wanted.mkfs_options)
-    if wanted.witness:
-        disk.blank(folder / WITNESS_DISK, WITNESS_MEGABYTES)
-    command = [wanted.qemu, *machine.arguments("record", qemu.CONSOLE)]
-    ended = qemu.Watched(command, folder, folder / qemu.CONSOLE, "recording").run()
-    status = workload_status(folder / qemu.CONSOLE, ended)
-    if status and wanted.strict:
-        raise Problem(f"the workload failed with status {status}; the end of the console:\n"
+    if wanted.disk == machine.INSTANT and wanted.controller in NOT_INSTANT:
+        raise Problem(f"{wanted.controller} does not work with the instant disk: record with --disk host")
+    options = guest.WorkloadOptions(wanted.witness, wanted.tracer, wanted.tick)
+    guest.write_archive(folder / ARCHIVE, wanted.work(), options, wanted.files)
+    configuration = wanted.configuration()
+    if wanted.fresh or not configuration.can_wait():
+        if not wanted.fresh:
+            say("the kernel was built without CONFIG_X86_IOPL_IOPERM: it is booted in the recording")
+        described = replace(configuration.machine, disk=wanted.disk, archive=False)
+        configuration.write(folder, folder / ARCHIVE)
+        (folder / ARCHIVE).unlink()
+        with _stage(wanted, folder) as place:
+            recorded = _record_whole(wanted, described, folder, place)
+            files = ["vmlinuz", "initramfs.cpio", *described.disks, *_take(recorded, folder, wanted.witness)]
+        same = False
+    else:
+        boot = boots.boot(configuration, wanted.number)
+        described = replace(configuration.machine, disk=wanted.disk, boot=boot.checksum)
+        recorded, files, same = _record_from(wanted, boot, described, folder)
+        files += [ARCHIVE] + ([boots.bundle(boot, folder)] if wanted.bundle else [])
+    if recorded.status and wanted.strict:
+        raise Problem(f"the workload failed with status {recorded.status}; the end of the console:\n"
                       f"{last_lines(folder / qemu.CONSOLE)}")
-    files = ["vmlinuz", "initramfs.cpio", *machine.disks, qemu.RR_LOG, qemu.CONSOLE]
-    if wanted.witness:
-        files += take_witness(folder)
     facts = {
-        "kernel": kernel_facts(wanted.kernel),
-        "qemu": {"version": version},
-        "machine": machine.facts(),
+        "kernel": {"folder": str(wanted.kernel), **boots.kernel_facts(wanted.kernel)},
+        "qemu": {"version": qemu.version(wanted.qemu)},
+        "machine": described.facts(),
         "guest": {"file_system": wanted.file_system, "scheduler": wanted.scheduler, "workload": wanted.workload,
-                  "tick": wanted.tick, "witness": wanted.witness, "status": status},
-        "seconds": round(ended.seconds, 1),
+                  "tick": wanted.tick, "witness": wanted.witness, "status": recorded.status, "deterministic": same},
+        "seconds": round(recorded.seconds, 1),
     }
     manifest.write(folder, facts, files)
-    if status:
-        say(f"warning: the workload failed with status {status}; the recording is kept, and has the status")
+    if recorded.status:
+        say(f"warning: the workload failed with status {recorded.status}; the recording is kept, and has the status")
 
 
-def kernel_facts(kernel: Path) -> dict[str, str]:
-    """Which kernel this was, and where its symbols are."""
-    release = kernel / "release"
-    return {"folder": str(kernel), "release": release.read_text().strip() if release.exists() else "",
-            "build_id": elf.build_id(kernel / "vmlinux")}
+def _stage(wanted: Wanted, folder: Path) -> stage.Stage:
+    """In memory for the instant disk, otherwise beside the recording: on the disk of the host that is meant."""
+    return stage.Stage(direct=wanted.disk == machine.INSTANT, beside=folder.parent)
+
+
+def _record_whole(wanted: Wanted, described: Machine, folder: Path, place: stage.Stage) -> Recorded:
+    """Boot the guest and record all of it."""
+    place.link(folder / "vmlinuz", folder / "initramfs.cpio")
+    for name in described.disks:
+        place.copy(folder / name)
+    return _run(wanted, described, place.folder, Run("record", qemu.CONSOLE), "recording")
+
+
+def _record_from(wanted: Wanted, boot: boots.Boot, described: Machine, folder: Path) -> tuple[Recorded, list[str], bool]:
+    """Record what a booted guest does with its workload. With the instant disk in pairs, side by side, until two took
+    the same time to the nanosecond: what the host delayed is not in them."""
+    def attempt(number: int, place: stage.Stage) -> Recorded:
+        boot.stage(place)
+        place.link(folder / ARCHIVE)
+        what = "recording" if number == 0 else "recording it again"
+        return _run(wanted, described, place.folder, Run("record", qemu.CONSOLE, state=True), what, SNAPSHOT)
+
+    if wanted.disk != machine.INSTANT:
+        with _stage(wanted, folder) as place:
+            recorded = attempt(0, place)
+            return recorded, _take(recorded, folder, wanted.witness), False
+    clocks: list[int] = []
+    for _ in range(PAIRS):
+        with _stage(wanted, folder) as one, _stage(wanted, folder) as two, ThreadPoolExecutor(2) as pool:
+            pair = list(pool.map(attempt, (len(clocks), len(clocks) + 1), (one, two)))
+            clocks += [recorded.clock for recorded in pair]
+            same = next((recorded for recorded in pair if clocks.count(recorded.clock) > 1), None)
+            if same or len(clocks) == 2 * PAIRS:
+                kept = same or pair[0]
+                files = _take(kept, folder, wanted.witness)
+                break
+    if same is None:
+        say(f"warning: {len(clocks)} recordings took {len(set(clocks))} different times ({min(clocks)} to {max(clocks)} "
+            "ns): the host delayed requests; the recording is kept, and marked as not deterministic")
+    elif len(clocks) > 2:
+        say(f"the host delayed requests in {len(clocks) - clocks.count(same.clock)} of {len(clocks)} recordings")
+    return kept, files, same is not None
+
+
+def _run(wanted: Wanted, described: Machine, folder: Path, how: Run, what: str, load: str = "") -> Recorded:
+    command = [wanted.qemu, *described.arguments(how)]
+    ended = qemu.Watched(command, folder, folder / qemu.CONSOLE, what, load).run()
+    status = workload_status(folder / qemu.CONSOLE, ended)
+    clock = re.search(r"^iotrace: clock (\d+)\s*$", (folder / qemu.CONSOLE).read_text(errors="replace"), re.MULTILINE)
+    if not clock:
+        raise Problem(f"the guest did not print its clock; the end of its console:\n{last_lines(folder / qemu.CONSOLE)}")
+    return Recorded(folder, ended.seconds, status, int(clock[1]))
+
+
+def _take(recorded: Recorded, folder: Path, witness: bool) -> list[str]:
+    """Move what was recorded into the recording's folder; returns the files' names."""
+    for name in (qemu.RR_LOG, qemu.CONSOLE):
+        shutil.move(recorded.folder / name, folder / name)
+    return [qemu.RR_LOG, qemu.CONSOLE, *(take_witness(recorded.folder, folder) if witness else [])]
 
 
 def last_lines(console: Path) -> str:
@@ -117,9 +207,9 @@ def workload_status(console: Path, ended: qemu.Ended) -> int:
     return int(ends[1])
 
 
-def take_witness(folder: Path) -> list[str]:
-    """Unpack what the guest wrote to the second disk, then give the disk back its first state."""
-    image = folder / WITNESS_DISK
+def take_witness(left: Path, folder: Path) -> list[str]:
+    """Unpack what the guest wrote to the second disk, in the folder that QEMU left."""
+    image = left / WITNESS_DISK
     names = ["witness.txt", "witness.stats"]
     try:
         with tarfile.open(image, "r:") as archive:
@@ -130,7 +220,6 @@ def take_witness(folder: Path) -> list[str]:
                     shutil.copyfileobj(member, out)
     except (tarfile.TarError, KeyError) as error:
         raise Problem(f"the guest left no readable trace on {image}: {error}") from None
-    disk.blank(image, WITNESS_MEGABYTES)
     for line in (folder / "witness.stats").read_text().splitlines():
         key, _, value = line.partition(": ")
         if key in ("overrun", "commit overrun", "dropped events") and value.strip() != "0":
@@ -139,16 +228,35 @@ def take_witness(folder: Path) -> list[str]:
     return names
 
 
-def replay_command(facts: manifest.Manifest, chosen: str, extra: list[str], console: Path) -> list[str]:
-    """The command that replays, in the recording's folder, with further QEMU arguments; the guest's console goes to
-    a file of its own."""
-    return [chosen, *facts.machine.arguments("replay", os.fspath(console)), *extra]
+def stage_replay(folder: Path, facts: manifest.Manifest, place: stage.Stage, overlays: bool = False) -> Run:
+    """Put what a replay needs into a folder; returns how QEMU is to run in it. `overlays`: so that snapshots can be
+    made."""
+    place.link(folder / qemu.RR_LOG)
+    if facts.machine.archive:
+        place.link(folder / ARCHIVE)
+    if facts.machine.boot:
+        boots.find(facts.machine.boot, folder).stage(place)
+    else:
+        place.link(*(folder / name for name in ("vmlinuz", "initramfs.cpio", *facts.machine.disks)))
+    if not facts.machine.boot and not overlays:
+        return Run("replay", qemu.CONSOLE)
+    snapshot = SNAPSHOT if facts.machine.boot else ""
+    for name in facts.machine.disks:
+        stage.new_overlay(place.folder / name, place.folder / overlay(name), snapshot)
+    if not facts.machine.boot:
+        stage.new_state(place.folder / qemu.STATE)
+    return Run("replay", qemu.CONSOLE, state=True, overlays=True, snapshot=snapshot)
 
 
-def replay(folder: Path, facts: manifest.Manifest, chosen: str, extra: list[str], console: Path) -> qemu.Ended:
-    """Replay to the end."""
-    command = replay_command(facts, chosen, extra, console)
-    return qemu.Watched(command, folder, console, "replaying").run()
+def replay(folder: Path, facts: manifest.Manifest, chosen: str, extra: list[str], console: Path,
+           prepare: Callable[[stage.Stage], Run] | None = None) -> qemu.Ended:
+    """Replay to the end, with further QEMU arguments; the guest's console goes to a file of its own. `prepare` fills the
+    folder in which QEMU runs, if that is not as for a replay from the recording's begin."""
+    with stage.Stage() as place:
+        how = prepare(place) if prepare else stage_replay(folder, facts, place)
+        how = replace(how, console=os.fspath(console))
+        command = [chosen, *facts.machine.arguments(how), *extra]
+        return qemu.Watched(command, place.folder, console, "replaying").run()
 
 
 def same_console(folder: Path, console: Path) -> None:

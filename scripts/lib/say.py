@@ -70,6 +70,10 @@ class Ticker:
             self.last_line = now
             print(line, file=sys.stderr, flush=True)
 
+    def seconds(self) -> float:
+        """Since it began."""
+        return time.monotonic() - self.began
+
     def done(self, state: str) -> None:
         """Leave a last line behind."""
         end = "\r\x1b[K" if self.terminal else ""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Sequence
 
-from .. import manifest, plugin, qemu
+from .. import machine, manifest, plugin, qemu
 from ..say import Problem, run, say
 from .contrib import plugins
 from .measure import Run, Runs, once, side_by_side
@@ -32,13 +32,14 @@ def replays(recording: Path, analyzer: Path, place: Path, rounds: int) -> Replay
     facts = manifest.read(recording)
     traces = {name: place / f"mode-{number}.iot" for number, name in enumerate(MODES)}
     extra: dict[str, Sequence[str]] = {PLAIN: []}
-    extra |= {name: plugin.arguments(facts, traces[name], more) for name, more in MODES.items()}
+    used = plugin.chosen(Path(facts.kernel["folder"]), None)
+    extra |= {name: used.arguments(traces[name], plugin.notes_of(facts), [more]) for name, more in MODES.items()}
     left_out = []
     try:
         extra |= _contrib(facts)
     except Problem as problem:
         left_out.append(f"QEMU's contrib plugins: {str(problem).splitlines()[0]}")
-    base = [qemu.find(None), *facts.machine.arguments("replay", CONSOLE)]
+    base = [qemu.find(None), *facts.machine.arguments(machine.Run("replay", CONSOLE))]
     commands = {name: lambda more=more: _replay([*base, *more], recording) for name, more in extra.items()}
     for name in list(commands):
         try:

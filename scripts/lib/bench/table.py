@@ -9,7 +9,7 @@ from typing import Iterable, Sequence
 
 from .files import Reading
 from .lengths import Length
-from .measure import Spread
+from .measure import Runs, Spread
 from .peers import Peer
 from .replays import PLAIN, Replays
 
@@ -68,6 +68,15 @@ def replays(found: Replays) -> str:
         events = f"{found.events[name]:,}" if name in found.events else ""
         rows.append([name, f"{runs.of(lambda run: run.wall).median:.2f}", with_spread(wall), with_spread(cpu), events])
     return table(["replay", "seconds", "wall, to the plain one", "CPU, to the plain one", "events"], rows)
+
+
+def recordings(found: dict[str, tuple[Runs, Runs]]) -> str:
+    """Seconds, scripts included."""
+    heads = ["demo", "recording, s", "CPU, s", "replay with the plugin, s", "CPU, s"]
+    return table(heads, [
+        [name, *(with_spread(runs.of(what), 1) for runs in pair for what in (lambda run: run.wall, lambda run: run.cpu))]
+        for name, pair in found.items()
+    ])
 
 
 def sizes(recorded: Iterable[Peer]) -> str:

@@ -1,0 +1,340 @@
+"""Boots: guests that were booted once and wait for a workload, in the cache.
+
+In: what a boot depends on. Out: a folder with the guest's snapshot, the log of the boot, and a manifest. A recording
+goes on from the snapshot and names the boot by the checksum of its manifest. An entry has its name only when it is
+whole; one that is damaged is made again, or refused if a recording needs it.
+"""
+
+import json
+import re
+import shutil
+import tarfile
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from . import cache, disk, elf, guest, machine, manifest, qemu, stage
+from .cache import cache_root, entry, fingerprint
+from .machine import ARCHIVE, DATA_DISK, SNAPSHOT, WITNESS_DISK, Machine, Run
+from .qmp import Controlled
+from .say import Problem, say
+
+KIND = "boots"
+NAME = "boot.json"
+FORMAT = 1
+RECIPE = "1"  # changes when what is done to boot a guest does
+READY = "iotrace: ready"
+BOOT_SECONDS = 600.0
+WITNESS_MEGABYTES = 256
+# The snapshot as it is first made, before its place in the log is set to the log's beginning.
+FIRST = "first"
+# Instructions that are recorded after the snapshot.
+BEHIND = 20_000_000
+# How often a snapshot is tried while a request is in flight.
+TRIES = 100
+NO_WORKLOAD = b"\n"
+SECTIONS: dict[str, dict[str, type]] = {
+    "kernel": {"release": str, "build_id": str},
+    "qemu": {"version": str},
+    "guest": {"file_system": str, "scheduler": str, "mount_options": str, "mkfs_options": str, "disk_megabytes": int},
+}
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """What a boot depends on."""
+
+    kernel: Path
+    machine: Machine
+    plan: guest.GuestPlan
+    disk_megabytes: int
+    mkfs_options: str
+    qemu: str
+
+    def can_wait(self) -> bool:
+        """Whether a booted guest can be given its workload: a program needs access to I/O ports for that (iopl)."""
+        config = self.kernel / "config"
+        # before Linux 5.5 there was no such option, and access
+        return not config.exists() or "# CONFIG_X86_IOPL_IOPERM is not set" not in config.read_text()
+
+    def write(self, folder: Path, archive: Path | None = None) -> None:
+        """Write what the guest boots from: kernel, initramfs, disks. `archive`: with the workload."""
+        shutil.copyfile(self.kernel / "vmlinuz", folder / "vmlinuz")
+        guest.write_initramfs(folder / "initramfs.cpio", self.kernel, self.plan, archive)
+        disk.make(folder / DATA_DISK, self.plan.file_system, self.disk_megabytes, self.mkfs_options)
+        if WITNESS_DISK in self.machine.disks:
+            disk.blank(folder / WITNESS_DISK, WITNESS_MEGABYTES)
+
+    def key(self, folder: Path) -> str:
+        """A name for it, from the files that were written."""
+        facts = {**self.machine.facts(), "disk": "", "boot": ""}
+        parts = [RECIPE, json.dumps(facts), qemu.version(self.qemu), self.plan.file_system, self.mkfs_options,
+                 str(self.disk_megabytes)]
+        return fingerprint(*parts, *(manifest.sha256(folder / name) for name in ("vmlinuz", "initramfs.cpio")))
+
+
+@dataclass(frozen=True)
+class Boot:
+    """A boot in the cache."""
+
+    folder: Path
+    checksum: str  # of its manifest
+    machine: Machine
+    clock: int  # instructions that the guest had executed when the snapshot was made
+    facts: dict[str, Any]
+
+    def stage(self, place: stage.Stage) -> None:
+        """Put the guest's snapshot and what QEMU needs with it into a folder."""
+        place.link(self.folder / "vmlinuz", self.folder / "initramfs.cpio")
+        place.unpack(self.folder / f"{qemu.STATE}.zst")
+        stage.check_state(place.folder / qemu.STATE)
+        for name in self.machine.disks:
+            place.unpack(self.folder / f"{name}.zst")
+
+    def check(self) -> list[str]:
+        """What is wrong with its files. (Packed ones have a checksum of their own, which is compared when they are
+        unpacked.)"""
+        packed = {name: facts for name, facts in self.facts["files"].items() if name.endswith(".zst")}
+        whole = {name: facts for name, facts in self.facts["files"].items() if name not in packed}
+        wrong = manifest.wrong_files(self.folder, whole)
+        for name, facts in packed.items():
+            path = self.folder / name
+            if not path.is_file() or path.stat().st_size != facts["bytes"]:
+                wrong.append(f"{name} is missing, or has another size")
+        return wrong
+
+
+def read(folder: Path) -> Boot:
+    """A boot's manifest; its facts are checked as those of a recording are."""
+    path = folder / NAME
+    try:
+        text = path.read_bytes()
+        facts = json.loads(text)
+    except (OSError, ValueError, RecursionError) as error:
+        raise Problem(f"{folder} is no boot: {error}") from None
+    if not isinstance(facts, dict) or set(facts) != {"format", "machine", "clock", "seconds", "files", *SECTIONS}:
+        raise Problem(f"{path} is refused: it has not the sections of a boot")
+    if facts["format"] != FORMAT or type(facts["clock"]) is not int or type(facts["seconds"]) not in (int, float):
+        raise Problem(f"{path} is refused: its format, its clock or its seconds")
+    for name, wanted in SECTIONS.items():
+        manifest.check_section(name, facts[name], wanted)
+    described = machine.parse(facts["machine"])
+    manifest.check_listing(facts["files"], needed_files(described))
+    return Boot(folder, manifest.sha256_of(text), described, facts["clock"], facts)
+
+
+def needed_files(described: Machine) -> set[str]:
+    """The files of a boot."""
+    images = {f"{name}.zst" for name in [qemu.STATE, *described.disks, *map(first_contents, described.disks)]}
+    return {"vmlinuz", "initramfs.cpio", qemu.RR_LOG, qemu.CONSOLE} | images
+
+
+def first_contents(image: str) -> str:
+    """The name of the file with what an image had in it before the boot."""
+    return f"first-{image}"
+
+
+def boot(wanted: Configuration, number: int = 1) -> Boot:
+    """The boot of this configuration with this number; it is made if it is missing or damaged."""
+    if not wanted.can_wait():
+        raise Problem(f"the kernel {wanted.kernel} was built without CONFIG_X86_IOPL_IOPERM: a guest of it cannot wait for a "
+                      "workload; scripts/record boots it in each recording")
+    with tempfile.TemporaryDirectory(prefix="iotrace-") as place:
+        files = Path(place)
+        wanted.write(files)
+        name = f"{wanted.key(files)}-{number}"
+
+        def make(folder: Path) -> None:
+            say(f"booting the guest once for all recordings of its kind ({name})")
+            _make(wanted, files, folder)
+
+        folder = entry(KIND, name, make)
+        try:
+            found = read(folder)
+            wrong = found.check()
+        except Problem as problem:
+            wrong = [str(problem)]
+        if wrong:
+            say(f"the boot {name} is damaged and is made again: {'; '.join(wrong)}")
+            shutil.rmtree(folder)
+            found = read(entry(KIND, name, make))
+    return found
+
+
+def _make(wanted: Configuration, files: Path, folder: Path) -> None:
+    described = replace(wanted.machine, disk=machine.HOST if stage.no_direct_io(stage.MEMORY) else machine.INSTANT)
+    with stage.Stage(direct=described.disk == machine.INSTANT) as place:
+        place.link(files / "vmlinuz", files / "initramfs.cpio")
+        (place.folder / ARCHIVE).write_bytes(NO_WORKLOAD)
+        stage.new_state(place.folder / qemu.STATE)
+        for name in described.disks:
+            place.copy(files / name)
+        clock, seconds = _run_up(wanted, described, place.folder)
+        for name in (qemu.RR_LOG, qemu.CONSOLE):
+            shutil.copyfile(place.folder / name, folder / name)
+        _set_to_beginning(wanted, described, place.folder)
+        for name in ("vmlinuz", "initramfs.cpio"):
+            shutil.copyfile(files / name, folder / name)
+        stage.pack(place.folder / qemu.STATE, folder)
+        for name in described.disks:
+            stage.pack(place.folder / name, folder)
+            stage.pack(files / name, folder, first_contents(name))
+    facts = {
+        "machine": wanted.machine.facts(),
+        "kernel": kernel_facts(wanted.kernel),
+        "qemu": {"version": qemu.version(wanted.qemu)},
+        "guest": {"file_system": wanted.plan.file_system, "scheduler": wanted.plan.scheduler,
+                  "mount_options": wanted.plan.mount_options, "mkfs_options": wanted.mkfs_options,
+                  "disk_megabytes": wanted.disk_megabytes},
+        "clock": clock, "seconds": round(seconds, 1),
+        "files": manifest.listing_of(folder, needed_files(described)),
+    }
+    (folder / NAME).write_text(json.dumps({"format": FORMAT, **facts}, indent=2) + "\n")
+
+
+def kernel_facts(kernel: Path) -> dict[str, str]:
+    """Which kernel this is."""
+    release = kernel / "release"
+    return {"release": release.read_text().strip() if release.exists() else "",
+            "build_id": elf.build_id(kernel / "vmlinux")}
+
+
+def _run_up(wanted: Configuration, described: Machine, folder: Path) -> tuple[int, float]:
+    """Boot the guest until it waits for a workload, and make a snapshot; returns its clock, and how long that took."""
+    console = folder / qemu.CONSOLE
+    lines = lambda: console.read_text(errors="replace").splitlines() if console.exists() else []  # noqa: E731
+    command = [wanted.qemu, *described.arguments(Run("record", qemu.CONSOLE, state=True))]
+
+    def waits() -> bool:
+        failed = [line for line in lines() if "Kernel panic" in line or line.startswith("iotrace: failed:")]
+        if failed:
+            raise Problem(f"the guest did not come up: {failed[0]}; the end of its console:\n" + "\n".join(lines()[-15:]))
+        return READY in lines()
+
+    with Controlled(command, folder, "booting") as running:
+        running.wait_until(waits, lambda: f"{len(lines())} console lines", BOOT_SECONDS)
+        running.execute("stop")
+        clock = _snapshot(running)
+        for name in described.disks:
+            stage.copy(folder / name, folder / f"{name}.kept")
+        # What comes after the last event in QEMU's log does not replay reliably: the log goes on a little.
+        running.execute("cont")
+        running.wait_until(lambda: running.execute("query-replay")["icount"] > clock + BEHIND, lambda: "", BOOT_SECONDS)
+        running.quit()
+        for name in described.disks:
+            (folder / f"{name}.kept").rename(folder / name)
+        running.ticker.done(f"{clock} instructions")
+        return clock, running.ticker.seconds()
+
+
+def _snapshot(running: Controlled) -> int:
+    """Make the first snapshot of a stopped guest; returns its clock. Refused while a request is in flight."""
+    for _ in range(TRIES):
+        refused = running.snapshot("snapshot-save", FIRST, qemu.STATE_NODE)
+        if not refused:
+            return snapshot_clock(running, FIRST)
+        running.execute("cont")
+        running.execute("stop")
+    raise Problem(f"no snapshot of the booted guest can be made: {refused}")
+
+
+def snapshot_clock(running: Controlled, name: str) -> int:
+    """The clock of a snapshot, in instructions: the last column of QEMU's list."""
+    listed = running.monitor("info snapshots")
+    found = re.search(rf"^\S+\s+{re.escape(name)}\s.*\s(\d+)\s*$", listed, re.MULTILINE)
+    if not found:
+        raise Problem(f"QEMU lists no clock for the snapshot {name}:\n{listed}")
+    return int(found[1])
+
+
+def _set_to_beginning(wanted: Configuration, described: Machine, folder: Path) -> None:
+    """A snapshot holds its place in the log: load it, and make another one at the beginning of a new log."""
+    command = [wanted.qemu, *described.arguments(Run("record", qemu.CONSOLE, state=True)), "-S"]
+    with Controlled(command, folder, "setting the snapshot to the beginning of its log") as running:
+        for what, name in (("load", FIRST), ("save", SNAPSHOT)):
+            failed = running.snapshot(f"snapshot-{what}", name, qemu.STATE_NODE)
+            if failed:
+                raise Problem(f"snapshot-{what} of the booted guest: {failed}")
+        running.quit()
+        running.ticker.done("done")
+    stage.delete_snapshot(folder / qemu.STATE, FIRST)
+
+
+def all_boots() -> list[Boot]:
+    """Those in the cache, and readable."""
+    found = []
+    for folder in sorted((cache_root() / KIND).glob("[!.]*")):
+        try:
+            found.append(read(folder))
+        except Problem as problem:
+            say(str(problem))
+    return found
+
+
+def find(checksum: str, folder: Path) -> Boot:
+    """The boot from which the recording in `folder` goes on."""
+    for found in all_boots():
+        if found.checksum == checksum:
+            break
+    else:
+        found = _import(checksum, folder)
+    wrong = found.check()
+    if wrong:
+        raise Problem(f"the boot {found.folder}, from which {folder} goes on, is damaged: {'; '.join(wrong)}. Copy it "
+                      "again, or record again.")
+    return found
+
+
+BUNDLED = "boot.tar"
+
+
+def bundle(found: Boot, folder: Path) -> str:
+    """Add a boot to a recording; returns the file's name."""
+    with tarfile.open(folder / BUNDLED, "w", format=tarfile.USTAR_FORMAT) as archive:
+        for name in [NAME, *sorted(found.facts["files"])]:
+            archive.add(found.folder / name, name, recursive=False)
+    return BUNDLED
+
+
+def _import(checksum: str, folder: Path) -> Boot:
+    """Put a bundled boot into the cache."""
+    bundled = folder / BUNDLED
+    if not bundled.is_file():
+        raise Problem(f"{folder} goes on from the boot {checksum[:12]}, which is not in {cache_root() / KIND}: copy it "
+                      "there from the machine that recorded (`scripts/boot --list` names its folder), or record there "
+                      "with --bundle. Another boot of the same kernel does not do.")
+
+    def unpack(into: Path) -> None:
+        try:
+            with tarfile.open(bundled, "r:") as archive:
+                for member in archive:
+                    source = archive.extractfile(member) if manifest.FILE_NAME.fullmatch(member.name) else None
+                    if not member.isreg() or source is None:
+                        raise Problem(f"{bundled} is refused: {member.name!r} in it is not a file of a boot")
+                    with open(into / member.name, "wb") as out:
+                        shutil.copyfileobj(source, out)
+        except (tarfile.TarError, OSError) as error:
+            raise Problem(f"reading {bundled}: {error}") from None
+        unpacked = read(into)
+        wrong = manifest.wrong_files(into, unpacked.facts["files"])
+        if unpacked.checksum != checksum or wrong:
+            raise Problem(f"{bundled} is not the boot from which {folder} goes on; {'; '.join(wrong)}")
+
+    say(f"taking the boot {checksum[:12]} from the recording")
+    return read(entry(KIND, f"imported-{checksum[:12]}", unpack))
+
+
+def remove(names: list[str]) -> None:
+    """Delete boots, and what was made from them."""
+    for found in all_boots():
+        if found.folder.name in names or "all" in names:
+            with cache.lock(found.folder.with_name(f".{found.folder.name}.lock")):
+                shutil.rmtree(found.folder)
+            for context in (cache_root() / "contexts").glob(f"{found.checksum[:12]}-*"):
+                shutil.rmtree(context, ignore_errors=True)
+            say(f"removed {found.folder.name}")
+            names = [name for name in names if name != found.folder.name]
+    missing = [name for name in names if name != "all"]
+    if missing:
+        raise Problem(f"there is no boot {', '.join(missing)}: see scripts/boot --list")

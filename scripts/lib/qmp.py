@@ -1,0 +1,165 @@
+"""A QEMU that is controlled through its machine protocol (docs/interop/qmp-spec.rst in QEMU's sources)."""
+
+import json
+import select
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, Callable, Sequence
+
+from .say import Problem, Ticker
+
+ANSWER_SECONDS = 60.0  # making a snapshot of the largest guests takes some seconds
+
+
+class Monitor:
+    """A connection to QEMU. `arguments` and `descriptor` are for the process."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        self.socket, self.theirs = socket.socketpair()
+        self.pending = b""
+        self.events: list[str] = []
+
+    @property
+    def descriptor(self) -> int:
+        """What the process has to inherit."""
+        return self.theirs.fileno()
+
+    @property
+    def arguments(self) -> list[str]:
+        """QEMU's, for the connection."""
+        return ["-chardev", f"socket,id=control,fd={self.descriptor}", "-qmp", "chardev:control"]
+
+    def connect(self) -> None:
+        """To be called when the process has started."""
+        self.theirs.close()
+        self.execute("qmp_capabilities")
+
+    def close(self) -> None:
+        """Ends the connection."""
+        self.theirs.close()
+        self.socket.close()
+
+    def execute(self, command: str, arguments: dict[str, Any] | None = None) -> Any:
+        """Run a command and return its result."""
+        self.socket.sendall(json.dumps({"execute": command, "arguments": arguments or {}}).encode() + b"\n")
+        deadline = time.monotonic() + ANSWER_SECONDS
+        while True:
+            message = self.message(deadline - time.monotonic())
+            if message is None:
+                raise Problem(f"{self.what}: QEMU did not answer '{command}' for {ANSWER_SECONDS:.0f} s")
+            if "error" in message:
+                raise Problem(f"{self.what}: QEMU refuses '{command}': {message['error'].get('desc')}")
+            if "return" in message:
+                return message["return"]
+
+    def monitor(self, command: str) -> str:
+        """Run a command of the human monitor and return what it printed."""
+        return self.execute("human-monitor-command", {"command-line": command}).strip()
+
+    def snapshot(self, command: str, name: str, node: str) -> str:
+        """Run snapshot-save or snapshot-load on a block node alone; returns why it failed, if it did."""
+        job = {"job-id": f"{command}-{name}", "tag": name, "vmstate": node, "devices": [node]}
+        self.execute(command, job)
+        deadline = time.monotonic() + ANSWER_SECONDS
+        while True:
+            jobs = [found for found in self.execute("query-jobs") if found["id"] == job["job-id"]]
+            if jobs and jobs[0]["status"] == "concluded":
+                self.execute("job-dismiss", {"id": job["job-id"]})
+                return jobs[0].get("error", "")
+            if not jobs or time.monotonic() > deadline:
+                raise Problem(f"{self.what}: QEMU does not end the job {command}")
+            self.message(0.01)
+
+    def message(self, seconds: float) -> dict[str, Any] | None:
+        """The next message; None if there is none in this time, or QEMU has ended. Events are kept by name."""
+        deadline = time.monotonic() + seconds
+        while True:
+            while b"\n" not in self.pending:
+                ready, _, _ = select.select([self.socket], [], [], max(0.0, deadline - time.monotonic()))
+                try:
+                    received = self.socket.recv(1 << 16) if ready else b""
+                except ConnectionResetError:
+                    received = b""
+                if not received:
+                    return None
+                self.pending += received
+            line, _, self.pending = self.pending.partition(b"\n")
+            message = json.loads(line)
+            if "event" not in message:
+                return message
+            self.events.append(message["event"])
+
+
+class Controlled(Monitor):
+    """Runs QEMU in a folder; killed when the block ends, if it has not ended."""
+
+    POLL_SECONDS = 0.05
+
+    def __init__(self, command: Sequence[str], folder: Path, what: str) -> None:
+        super().__init__(what)
+        self.command, self.folder = list(command), folder
+
+    def __enter__(self) -> "Controlled":
+        self.ticker = Ticker(self.what)
+        self.said = tempfile.TemporaryFile("w+")
+        self.process = subprocess.Popen([*self.command, *self.arguments], cwd=self.folder, stdin=subprocess.DEVNULL,
+                                        stdout=self.said, stderr=self.said, pass_fds=[self.descriptor])
+        try:
+            self.connect()
+        except (OSError, Problem):
+            self.process.kill()
+            self.process.wait()
+            said = self.printed()
+            self.close()
+            raise Problem(f"{self.what}: QEMU does not start: {said or 'it said nothing'}") from None
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self.close()
+
+    def wait_until(self, met: Callable[[], bool], state: Callable[[], str], seconds: float) -> None:
+        """Wait for a condition, which has to be met while QEMU runs."""
+        deadline = time.monotonic() + seconds
+        while not met():
+            if time.monotonic() > deadline:
+                raise Problem(f"{self.what} did not end within {seconds:.0f} s ({state()}): killed")
+            if self.process.poll() is not None and not met():
+                raise Problem(f"{self.what}: QEMU ended with status {self.process.returncode}\n{self.printed()}")
+            began = time.monotonic()
+            self.message(self.POLL_SECONDS)
+            time.sleep(max(0.0, self.POLL_SECONDS - (time.monotonic() - began)))
+            self.ticker.tell(state())
+
+    def replay_to(self, instructions: int, state: Callable[[], str], seconds: float) -> None:
+        """Let a replay run until it has executed so many instructions."""
+        self.execute("replay-break", {"icount": instructions})
+        self.events.clear()
+        self.execute("cont")
+        self.wait_until(lambda: "STOP" in self.events, state, seconds)
+        reached = self.execute("query-replay")["icount"]
+        if reached != instructions:
+            raise Problem(f"{self.what} stopped at instruction {reached}, not at {instructions}")
+
+    def quit(self) -> str:
+        """End QEMU; returns what it printed."""
+        self.execute("quit")
+        try:
+            self.process.wait(ANSWER_SECONDS)
+        except subprocess.TimeoutExpired:
+            raise Problem(f"{self.what}: QEMU does not end: killed") from None
+        said = self.printed()
+        if self.process.returncode != 0:
+            raise Problem(f"{self.what}: QEMU ended with status {self.process.returncode}\n{said}")
+        return said
+
+    def printed(self) -> str:
+        """What QEMU and its plugins printed."""
+        self.said.seek(0)
+        return self.said.read().strip()

@@ -1,0 +1,247 @@
+//! Recordings that go on from a boot, and replays that begin at a snapshot.
+
+use iotrace_tests::{analyze, folder, recording, replay, run, said, script, succeed};
+use serde_json::{Value, json};
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+
+/// A small guest, whose boot is made once.
+const SMALL: [&str; 6] = ["debian-6.1", "--bare", "--fs", "ext4", "--disk-size", "32"];
+
+/// A program that keeps a core of the host busy as long as this lives.
+struct Busy(Child);
+
+impl Busy {
+    fn start() -> Self {
+        Self(Command::new("sh").args(["-c", "while :; do :; done"]).spawn().expect("there is a shell"))
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.kill().expect("it is ours");
+        self.0.wait().expect("it ends");
+    }
+}
+
+fn manifest(recorded: &Path) -> Value {
+    let text = fs::read_to_string(recorded.join("manifest.json")).expect("the recording is whole");
+    serde_json::from_str(&text).expect("it is JSON")
+}
+
+/// Recordings of a boot with the instant disk, made anew, the last ones beside a load: their traces are the same bytes,
+/// but for those that are marked as not deterministic.
+fn the_same_on_any_load(name: &str, options: &[&str], count: usize, loaded: usize) {
+    let (mut traces, mut marked) = (Vec::new(), 0);
+    for number in 0..count {
+        let load = [(); 2].map(|()| (number >= count - loaded).then(Busy::start));
+        let place = folder("recordings").join(format!("{name}-{number}"));
+        let instant = ["--workload", "direct:count=8", "--disk", "instant", "--force", "-o"];
+        succeed(script("record").args(options).args(instant).arg(&place));
+        drop(load);
+        let [once, again] = ["once", "again"].map(|replayed| {
+            let trace = replay(&place, &format!("{name}-{number}-{replayed}"), &[]);
+            fs::read(trace).expect("it was just written")
+        });
+        assert!(once == again, "two replays of {name}-{number} differ");
+        if manifest(&place)["guest"]["deterministic"] == true {
+            traces.push(once);
+        } else {
+            marked += 1;
+        }
+    }
+    assert!(marked * 10 <= count, "{marked} of {count} recordings of {name} are not deterministic");
+    assert!(traces.windows(2).all(|pair| pair[0] == pair[1]), "recordings of {name} differ");
+}
+
+#[test]
+fn recordings_of_a_boot_are_the_same_on_any_load() {
+    the_same_on_any_load("same-lsi-xfs", &["debian-6.1"], 3, 1);
+    the_same_on_any_load(
+        "same-virtio-ext4",
+        &["debian-7.x", "--fs", "ext4", "--controller", "virtio-blk-pci"],
+        3,
+        1,
+    );
+}
+
+#[test]
+#[ignore = "takes 10 minutes"]
+fn ten_recordings_of_each_boot_are_the_same_on_any_load() {
+    for kernel in ["debian-6.1", "debian-7.x"] {
+        for controller in ["lsi53c895a", "megasas", "virtio-blk-pci"] {
+            for file_system in ["xfs", "ext4"] {
+                let options = [kernel, "--controller", controller, "--fs", file_system];
+                the_same_on_any_load(&format!("ten-{kernel}-{controller}-{file_system}"), &options, 10, 3);
+            }
+        }
+    }
+}
+
+/// A replay from a snapshot gives the events of a replay from the guest's start; with other arguments, what it records
+/// from there on.
+#[test]
+fn a_replay_from_a_snapshot_is_that_from_the_start() {
+    let whole = recording(&["debian-6.1", "--workload", "demo:count=3,direct=2", "--fresh"]);
+    let booted = recording(&["debian-6.1", "--workload", "demo:count=3,direct=2"]);
+    for (name, recorded, moment) in [("whole", &whole, "workload"), ("booted", &booted, "6590000000")] {
+        let all = replay(recorded, &format!("{name}-all"), &[]);
+        let part = replay(recorded, &format!("{name}-from"), &["--from", moment]);
+        for view in [&["events"][..], &["report", "--format", "json"]] {
+            let [all, part] = [&all, &part].map(|trace| succeed(&mut analyze(view, trace)));
+            assert!(all == part && all.len() > 10_000, "{name}: {view:?} of a replay from {moment} differs");
+        }
+    }
+    for (name, arguments) in [("window", "window=workload"), ("thin", "mode=thin")] {
+        let all = replay(&whole, &format!("{name}-all"), &["--plugin-args", arguments]);
+        let part =
+            replay(&whole, &format!("{name}-from"), &["--plugin-args", arguments, "--from", "workload"]);
+        let of_workload = |trace: &Path| {
+            let report = succeed(&mut analyze(&["report", "--summary", "--format", "json"], trace));
+            let report: Value = serde_json::from_str(&report).expect("it is JSON");
+            report["attribution"]["calls"].as_u64().expect("a number")
+        };
+        let calls = [&all, &part].map(|trace| of_workload(trace));
+        assert!(calls[0] > 100 && calls[0] == calls[1], "{arguments}: {calls:?}");
+        let said = succeed(&mut analyze(&["report"], &part));
+        assert!(said.contains("this trace has only what later events need"), "{said}");
+    }
+}
+
+/// The archive with the workload may be large, and programs in it find their libraries.
+#[test]
+fn files_of_the_user_reach_the_guest() {
+    let file = folder("files").join("megabytes");
+    let mut state = 1_u64;
+    let bytes = Vec::from_iter((0..3_000_001).map(|_| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (state >> 56) as u8
+    }));
+    fs::write(&file, bytes).expect("the build folder is writable");
+    let sum = succeed(Command::new("md5sum").arg(&file));
+    let sum = sum.split_whitespace().next().expect("a sum");
+    let place = folder("recordings").join("files");
+    let workload = "sh:md5sum /files/megabytes; stat /files/megabytes | head -n 1; env true && echo it ran";
+    let program = PathBuf::from("/usr/bin/env");
+    let mut record = script("record");
+    record.args(SMALL).args(["--workload", workload, "--verify", "--force", "-o"]).arg(&place);
+    succeed(record.arg("--file").arg(&file).arg("--file").arg(program));
+    let console = fs::read_to_string(place.join("console.txt")).expect("the recording is whole");
+    assert!(console.contains(sum) && console.contains("it ran"), "{console}");
+}
+
+/// A cache of its own with the kernels of the other, where boots can be damaged.
+fn own_cache() -> PathBuf {
+    let usual = PathBuf::from(succeed(script("kernel").args(["debian-6.1", "--bare"])));
+    let cache = folder("cache");
+    let _ = fs::remove_dir_all(cache.join("boots"));
+    for kind in ["kernels", "guest"] {
+        let from = usual.parent().and_then(Path::parent).expect("a kernel is two folders deep").join(kind);
+        if fs::symlink_metadata(cache.join(kind)).is_err() {
+            symlink(from, cache.join(kind)).expect("the build folder is writable");
+        }
+    }
+    cache
+}
+
+/// Boots that are damaged are made again, or refused; a recording whose boot is missing says so, one that has it with it
+/// brings it along.
+#[test]
+fn a_recording_needs_its_boot() {
+    let cache = own_cache();
+    let with_cache = |name: &str| {
+        let mut command = script(name);
+        command.env("IOTRACE_CACHE", &cache);
+        command
+    };
+    let place = folder("recordings").join("bundled");
+    let record = |more: &[&str]| {
+        said(&run(with_cache("record").args(SMALL).args(more).args(["--force", "-o"]).arg(&place)))
+    };
+    let replayed = |recorded: &Path| run(with_cache("replay").arg(recorded).arg("--no-plugin"));
+    let boots = || {
+        let folders = fs::read_dir(cache.join("boots"))
+            .expect("there are boots")
+            .map(|entry| entry.expect("it is readable"));
+        let named = folders.filter(|entry| !entry.file_name().to_string_lossy().starts_with('.'));
+        Vec::from_iter(named.map(|entry| entry.path()))
+    };
+    assert!(record(&["--bundle"]).contains("booting"));
+    let [boot] = &boots()[..] else { panic!("{:?}", boots()) };
+    assert!(replayed(&place).status.success());
+
+    // A half-made one is not used, a damaged one is made again.
+    fs::create_dir(cache.join("boots/.half.making-1")).expect("it is writable");
+    let state = boot.join("state.qcow2.zst");
+    fs::write(&state, &fs::read(&state).expect("it is there")[1..]).expect("it is writable");
+    let refused = replayed(&place);
+    assert!(!refused.status.success() && said(&refused).contains("is damaged"), "{}", said(&refused));
+    let list = succeed(with_cache("boot").arg("--list"));
+    assert!(list.contains("state.qcow2.zst is missing, or has another size"), "{list}");
+    let other = folder("recordings").join("after-damage");
+    let mut again = with_cache("record");
+    let said_again = said(&run(again.args(SMALL).args(["--force", "-o"]).arg(&other)));
+    assert!(said_again.contains("is damaged and is made again"), "{said_again}");
+
+    // The recording brings its boot along; another one without it is refused.
+    assert!(replayed(&place).status.success());
+    assert_eq!(boots().len(), 2);
+    succeed(with_cache("boot").args(["--remove", "all"]));
+    assert!(boots().is_empty());
+    let refused = said(&replayed(&other));
+    assert!(refused.contains("which is not in") && refused.contains("--bundle"), "{refused}");
+
+    // What is brought along is refused if it is not what was recorded from, or refers to the host's files.
+    let mut manifest = manifest(&place);
+    manifest["machine"]["boot"] = json!("0".repeat(64));
+    fs::write(place.join("manifest.json"), manifest.to_string()).expect("it is writable");
+    let refused = said(&replayed(&place));
+    assert!(refused.contains("is not the boot from which"), "{refused}");
+}
+
+/// What the instant disk cannot do is refused.
+#[test]
+fn the_instant_disk_is_not_for_every_controller() {
+    let place = folder("recordings").join("never");
+    let options =
+        ["debian-6.1", "--bare", "--controller", "mptsas1068", "--disk", "instant", "--force", "-o"];
+    let refused = run(script("record").args(options).arg(&place));
+    assert!(
+        !refused.status.success() && said(&refused).contains("record with --disk host"),
+        "{}",
+        said(&refused)
+    );
+}
+
+/// A boot's image that has another file of the host behind it is refused.
+#[test]
+fn a_boots_image_refers_to_no_other_file() {
+    let place = folder("images");
+    let image = place.join("state.qcow2");
+    let secret = place.join("secret");
+    fs::write(&secret, [7; 4096]).expect("the build folder is writable");
+    let check = |image: &Path| {
+        let code = "import sys; from pathlib import Path; from lib.stage import check_state; check_state(Path(sys.argv[1]))";
+        let mut python = Command::new("python3");
+        python.current_dir(iotrace_tests::checkout().join("scripts")).args(["-c", code]).arg(image);
+        run(&mut python)
+    };
+    for (options, good) in [
+        (vec!["-o".to_owned(), format!("backing_file={},backing_fmt=raw", secret.display())], false),
+        (
+            vec!["-o".to_owned(), format!("data_file={}", place.join("data").display()), "1M".to_owned()],
+            false,
+        ),
+        (vec!["1M".to_owned()], true),
+    ] {
+        let _ = fs::remove_file(&image);
+        let mut create = Command::new("qemu-img");
+        create.args(["create", "-q", "-f", "qcow2"]);
+        let (options, size) = options.split_at(options.len().min(2) - usize::from(options.len() == 1));
+        succeed(create.args(options).arg(&image).args(size));
+        let checked = check(&image);
+        assert_eq!(checked.status.success(), good, "{options:?}: {}", said(&checked));
+    }
+}
