@@ -5,6 +5,7 @@ goes on from the snapshot and names the boot by the checksum of its manifest. An
 whole; one that is damaged is made again, or refused if a recording needs it.
 """
 
+import functools
 import json
 import re
 import shutil
@@ -14,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from . import cache, disk, elf, guest, machine, manifest, qemu, stage
+from . import cache, disk, elf, guest, machine, manifest, plugin, qemu, stage
 from .cache import cache_root, entry, fingerprint
 from .machine import ARCHIVE, DATA_DISK, SNAPSHOT, WITNESS_DISK, Machine, Run
 from .qmp import Controlled
@@ -203,17 +204,17 @@ def kernel_facts(kernel: Path) -> dict[str, str]:
 def _run_up(wanted: Configuration, described: Machine, folder: Path) -> tuple[int, float]:
     """Boot the guest until it waits for a workload, and make a snapshot; returns its clock, and how long that took."""
     console = folder / qemu.CONSOLE
-    lines = lambda: console.read_text(errors="replace").splitlines() if console.exists() else []  # noqa: E731
     command = [wanted.qemu, *described.arguments(Run("record", qemu.CONSOLE, state=True))]
 
     def waits() -> bool:
-        failed = [line for line in lines() if "Kernel panic" in line or line.startswith("iotrace: failed:")]
+        lines = qemu.lines(console)
+        failed = [line for line in lines if "Kernel panic" in line or line.startswith("iotrace: failed:")]
         if failed:
-            raise Problem(f"the guest did not come up: {failed[0]}; the end of its console:\n" + "\n".join(lines()[-15:]))
-        return READY in lines()
+            raise Problem(f"the guest did not come up: {failed[0]}; the end of its console:\n{qemu.last_lines(console)}")
+        return READY in lines
 
     with Controlled(command, folder, "booting") as running:
-        running.wait_until(waits, lambda: f"{len(lines())} console lines", BOOT_SECONDS)
+        running.wait_until(waits, lambda: f"{len(qemu.lines(console))} console lines", BOOT_SECONDS)
         running.execute("stop")
         clock = _snapshot(running)
         for name in described.disks:
@@ -272,6 +273,7 @@ def all_boots() -> list[Boot]:
     return found
 
 
+@functools.cache
 def find(checksum: str, folder: Path) -> Boot:
     """The boot from which the recording in `folder` goes on."""
     for found in all_boots():
@@ -331,7 +333,7 @@ def remove(names: list[str]) -> None:
         if found.folder.name in names or "all" in names:
             with cache.lock(found.folder.with_name(f".{found.folder.name}.lock")):
                 shutil.rmtree(found.folder)
-            for context in (cache_root() / "contexts").glob(f"{found.checksum[:12]}-*"):
+            for context in (cache_root() / plugin.CONTEXTS).glob(f"{found.checksum[:12]}-*"):
                 shutil.rmtree(context, ignore_errors=True)
             say(f"removed {found.folder.name}")
             names = [name for name in names if name != found.folder.name]

@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+import time
 from pathlib import Path
 from typing import Callable, Iterator
 
@@ -62,6 +63,19 @@ def entry(kind: str, name: str, make: Callable[[Path], None]) -> Path:
             shutil.rmtree(making, ignore_errors=True)
             raise
     return folder
+
+
+# Entries of other builds are kept so long: another checkout may be using them.
+OLD_SECONDS = 86400
+
+
+def entry_of_build(kind: str, family: str, key: str, make: Callable[[Path], None]) -> Path:
+    """An entry of a family of which each build has its own; those of earlier builds are deleted when they are old."""
+    made = entry(kind, f"{family}-{key}", make)
+    for old in made.parent.glob(f"{family}-*"):
+        if old != made and old.stat().st_mtime < time.time() - OLD_SECONDS:
+            shutil.rmtree(old, ignore_errors=True)
+    return made
 
 
 def _clear_left_overs(place: Path, name: str) -> None:

@@ -5,8 +5,6 @@ and the trace up to there, for its argument `resume=`. Made by a replay up to th
 plugin.
 """
 
-import shutil
-import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Callable
@@ -16,14 +14,11 @@ from .boots import NO_WORKLOAD, Boot, first_contents
 from .machine import ARCHIVE, Machine, Run, overlay
 from .manifest import NAME as MANIFEST
 from .manifest import Manifest, sha256
+from .plugin import CONTEXTS, STATE, complaint
 from .qmp import Controlled
 from .say import Problem, say
 
-KIND = "contexts"
-STATE, TRACE = "state", "trace.iot"  # as the plugin calls them
 REPLAY_SECONDS = 3600.0
-# Contexts of other builds of the plugin are deleted when they are so old.
-OLD_SECONDS = 86400
 POINT = "point"
 # No snapshot can be made while a request is in flight: tried from so many instructions before the wanted one on, each so
 # many later.
@@ -34,11 +29,7 @@ Options = Callable[[Path], list[str]]  # QEMU's arguments for a plugin that save
 
 
 def _entry(family: str, parts: list[str | bytes], make: Callable[[Path], None]) -> Path:
-    made = cache.entry(KIND, f"{family}-{cache.fingerprint(*parts)}", make)
-    for old in made.parent.glob(f"{family}-*"):
-        if old != made and old.stat().st_mtime < time.time() - OLD_SECONDS:
-            shutil.rmtree(old, ignore_errors=True)
-    return made
+    return cache.entry_of_build(CONTEXTS, family, cache.fingerprint(*parts), make)
 
 
 def of_boot(boot: Boot, chosen: str, identity: list[str | bytes], options: Options) -> Path:
@@ -114,6 +105,5 @@ def _state(running: Controlled, log: Path) -> Callable[[], str]:
 def _end(running: Controlled, folder: Path, clock: int) -> None:
     said = running.quit()
     running.ticker.done(f"{clock} instructions")
-    complaints = [line for line in said.splitlines() if line.startswith("iotrace: ")]
-    if complaints or not (folder / STATE).exists():
-        raise Problem(f"the context cannot be made: {complaints[0] if complaints else 'the plugin saved no state'}")
+    if (complained := complaint(said)) or not (folder / STATE).exists():
+        raise Problem(f"the context cannot be made: {complained or 'the plugin saved no state'}")

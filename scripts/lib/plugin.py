@@ -1,9 +1,8 @@
 """QEMU's arguments that load our plugin into a replay."""
 
+import functools
 import os
-import shutil
 import subprocess
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Sequence
@@ -11,6 +10,17 @@ from typing import Sequence
 from . import build, cache
 from .manifest import Manifest
 from .say import Problem
+
+
+# What a plugin goes on from: the cache's kind of such folders, and the files in one, as the plugin calls them.
+CONTEXTS = "contexts"
+STATE, TRACE = "state", "trace.iot"
+
+
+def complaint(said: str) -> str:
+    """The first thing that a plugin complains of, in what QEMU and it printed; empty if there is none."""
+    complaints = [line for line in said.splitlines() if line.startswith("iotrace: ")]
+    return complaints[0].removeprefix("iotrace: ") if complaints else ""
 
 
 @dataclass(frozen=True)
@@ -27,7 +37,7 @@ class Plugin:
 
     def saving(self, folder: Path, more: Sequence[str] = ()) -> list[str]:
         """QEMU's arguments for a plugin that saves its state, and a trace up to there, in a folder."""
-        return self.arguments(folder / "trace.iot", {}, [f"save-state={folder / 'state'}", *more])
+        return self.arguments(folder / TRACE, {}, [f"save-state={folder / STATE}", *more])
 
     def arguments(self, trace: Path, notes: dict[str, str], more: Sequence[str] = ()) -> list[str]:
         """QEMU's, for a plugin that writes a trace, with these notes in it. `more` are further arguments."""
@@ -41,6 +51,7 @@ class Plugin:
         return ["-plugin", ",".join([*options, *filter(None, more)])]
 
 
+@functools.cache
 def chosen(kernel: Path, plugin: Path | None, of_its_own: bool = False) -> Plugin:
     """A plugin (none: the checkout's, brought up to date) for a kernel's folder, vmlinux or profile. `of_its_own`: it has
     to compile the kernel's profile itself, with catalogs that it is given."""
@@ -84,9 +95,4 @@ def _kernel_argument(folder: Path, plugin: Path) -> Path:
         if compiled.returncode != 0:
             raise Problem(f"compiling the kernel profile of {vmlinux} failed: {compiled.stderr.strip()}")
 
-    made = cache.entry("profiles", f"{family}-{key}", compile_profile)
-    # those of earlier builds, unless another checkout may be using them
-    for old in made.parent.glob(f"{family}-*"):
-        if old.stat().st_mtime < time.time() - 86400 and old != made:
-            shutil.rmtree(old, ignore_errors=True)
-    return made / "kernel.profile"
+    return cache.entry_of_build("profiles", family, key, compile_profile) / "kernel.profile"

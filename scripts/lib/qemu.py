@@ -160,7 +160,7 @@ class Watched:
             ticker.done("stands still")
             raise Problem(f"{self.what} made no progress for {stuck:.0f} s ({self.state(None)}): killed. QEMU does "
                           f"not replay all that it records with some controllers (mptsas1068): record again.\n"
-                          f"The last line of the console: '{last_line(self.console)}'" + (f"\n{text}" if text else ""))
+                          f"The last line of the console: '{last_lines(self.console, 1)}'" + (f"\n{text}" if text else ""))
         ticker.done(self.state(None))
         if text:
             say(f"QEMU says: {text}")
@@ -221,7 +221,11 @@ def cpu_tenths(pid: int) -> int:
     return (int(fields[11]) + int(fields[12])) * 10 // os.sysconf("SC_CLK_TCK")
 
 
-def last_line(console: Path) -> str:
-    """The last line of a console."""
-    lines = console.read_text(errors="replace").splitlines() if console.exists() else []
-    return lines[-1] if lines else ""
+def lines(console: Path) -> list[str]:
+    """The lines of a console; none if QEMU has not made it yet."""
+    return console.read_text(errors="replace").splitlines() if console.exists() else []
+
+
+def last_lines(console: Path, count: int = 15) -> str:
+    """The end of a console."""
+    return "\n".join(lines(console)[-count:])

@@ -109,7 +109,7 @@ def record(wanted: Wanted, folder: Path) -> None:
         files += [ARCHIVE] + ([boots.bundle(boot, folder)] if wanted.bundle else [])
     if recorded.status and wanted.strict:
         raise Problem(f"the workload failed with status {recorded.status}; the end of the console:\n"
-                      f"{last_lines(folder / qemu.CONSOLE)}")
+                      f"{qemu.last_lines(folder / qemu.CONSOLE)}")
     facts = {
         "kernel": {"folder": str(wanted.kernel), **boots.kernel_facts(wanted.kernel)},
         "qemu": {"version": qemu.version(wanted.qemu)},
@@ -173,7 +173,7 @@ def _run(wanted: Wanted, described: Machine, folder: Path, how: Run, what: str, 
     status = workload_status(folder / qemu.CONSOLE, ended)
     clock = re.search(r"^iotrace: clock (\d+)\s*$", (folder / qemu.CONSOLE).read_text(errors="replace"), re.MULTILINE)
     if not clock:
-        raise Problem(f"the guest did not print its clock; the end of its console:\n{last_lines(folder / qemu.CONSOLE)}")
+        raise Problem(f"the guest did not print its clock; the end of its console:\n{qemu.last_lines(folder / qemu.CONSOLE)}")
     return Recorded(folder, ended.seconds, status, int(clock[1]))
 
 
@@ -184,16 +184,9 @@ def _take(recorded: Recorded, folder: Path, witness: bool) -> list[str]:
     return [qemu.RR_LOG, qemu.CONSOLE, *(take_witness(recorded.folder, folder) if witness else [])]
 
 
-def last_lines(console: Path) -> str:
-    """The end of a console."""
-    text = console.read_text(errors="replace") if console.exists() else ""
-    return "\n".join(text.splitlines()[-15:])
-
-
 def workload_status(console: Path, ended: qemu.Ended) -> int:
     """The exit status of the workload; a guest that did not come to its proper end is an error."""
-    text = console.read_text(errors="replace") if console.exists() else ""
-    last = last_lines(console)
+    text, last = "\n".join(qemu.lines(console)), qemu.last_lines(console)
     if ended.status != 0:
         raise Problem(f"QEMU ended with status {ended.status} before the guest powered off\n{ended.said}\n{last}")
     if "Kernel panic" in text:
@@ -261,8 +254,7 @@ def replay(folder: Path, facts: manifest.Manifest, chosen: str, extra: list[str]
 
 def same_console(folder: Path, console: Path) -> None:
     """A replay that says anything else than the recording was no replay."""
-    recorded = (folder / qemu.CONSOLE).read_text(errors="replace").splitlines()
-    replayed = console.read_text(errors="replace").splitlines()
+    recorded, replayed = qemu.lines(folder / qemu.CONSOLE), qemu.lines(console)
     if recorded == replayed:
         return
     for number, (was, is_now) in enumerate(zip(recorded + [""], replayed + [""]), 1):

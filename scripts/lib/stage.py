@@ -9,7 +9,6 @@ from pathlib import Path
 from .say import Problem, run
 
 MEMORY = Path("/dev/shm")  # the tmpfs that POSIX shared memory is in
-BLOCK = 4096
 SPARE_BYTES = 512 << 20  # that a stage in memory leaves free
 
 
@@ -69,9 +68,9 @@ class Stage:
             target.unlink(missing_ok=True)
             target.symlink_to(file.resolve())
 
-    def copy(self, file: Path, name: str = "") -> None:
+    def copy(self, file: Path) -> None:
         """A file that QEMU may write to. Holes stay holes."""
-        copy(file, self.folder / (name or file.name))
+        copy(file, self.folder / file.name)
 
     def unpack(self, packed: Path) -> None:
         """What `pack` has packed, under its name without .zst."""
