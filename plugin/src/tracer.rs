@@ -5,6 +5,7 @@ mod modules;
 mod others;
 mod placement;
 mod preface;
+mod profile;
 mod resuming;
 
 use crate::args::{Args, Mmio};
@@ -19,8 +20,7 @@ use crate::site::{Entry, Exit, Function, Site};
 use crate::state::Resumed;
 use crate::window::Window;
 use crate::writer::Writer;
-use iotrace_profile::{Action, Profile, Sources, compile};
-use iotrace_schemas::catalog::Catalog;
+use iotrace_profile::{Action, Profile};
 use iotrace_schemas::definition::{Definition, Note, Severity, TraceInfo};
 use iotrace_schemas::event::{self, KindId, MARK_LEAF};
 use placement::Placement;
@@ -81,7 +81,7 @@ pub fn install(guest: Guest, args: &[String]) -> Result<Box<dyn Instrument>, Str
         ));
     }
     let args = Args::parse(args)?;
-    let profile = load_profile(&args)?;
+    let profile = profile::load(&args)?;
     args.capture.check(&profile)?;
     let resumed = args.resume.as_deref().map(Resumed::read).transpose()?;
     Ok(Box::new(tracer(guest, args, profile, resumed)?))
@@ -120,31 +120,6 @@ fn tracer(guest: Guest, args: Args, profile: Profile, resumed: Option<Resumed>) 
         missing: AtomicU64::new(0),
         closed: AtomicBool::new(false),
     })
-}
-
-fn load_profile(args: &Args) -> Result<Profile, String> {
-    if Profile::is_profile(&args.kernel) {
-        if !args.catalogs.is_empty() {
-            return Err("catalog= does not go with a compiled profile, which has its catalog in it: \
-                compile the profile again with the catalog, or give kernel= the vmlinux"
-                .into());
-        }
-        return Profile::read(&args.kernel).map_err(|e| e.to_string());
-    }
-    let read = |path: &std::path::PathBuf| {
-        let text = std::fs::read_to_string(path)
-            .map_err(|e| format!("cannot read the catalog {}: {e}", path.display()))?;
-        Ok::<_, String>((path.display().to_string(), text))
-    };
-    let files = args.catalogs.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-    let catalog = Catalog::load(&files).map_err(|e| e.to_string())?;
-    let sources = Sources {
-        vmlinux: args.kernel.clone(),
-        modules: args.modules.clone(),
-        debug: args.debug.clone(),
-        lines: true,
-    };
-    compile(&catalog, &sources).map_err(|e| e.to_string())
 }
 
 impl Tracer {
@@ -191,14 +166,20 @@ impl Tracer {
 
     /// The kernel is there, before its first block is translated: everything in its image is placed and defined.
     fn begin(&self, slide: u64, cpu: &Cpu) {
-        let icount = self.clock.icount();
-        icount.into_iter().for_each(|icount| self.clock.follow(icount));
-        self.define_trace(slide, icount.map(|i| i.shift()));
+        let icount = self.found(slide);
         let (Ok(mut placement), Ok(mut places)) = (self.placement.lock(), self.places.lock()) else { return };
         let definitions = placement.place_image(&self.profile, &self.args.capture, slide, &mut places, cpu);
         self.writer.define(definitions);
         self.begin_recorders(slide, icount);
         self.tracing.store(true, Ordering::Relaxed);
+    }
+
+    /// The kernel was found, moved by this many bytes: the clock goes on from QEMU's own, and the trace is defined.
+    fn found(&self, slide: u64) -> Option<Icount> {
+        let icount = self.clock.icount();
+        icount.into_iter().for_each(|icount| self.clock.follow(icount));
+        self.define_trace(slide, icount.map(|icount| icount.shift()));
+        icount
     }
 
     fn begin_recorders(&self, slide: u64, icount: Option<Icount>) {

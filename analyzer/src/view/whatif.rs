@@ -4,12 +4,11 @@ mod json;
 
 pub use json::write_json;
 
-use super::report::ios::{file, number};
+use super::report::ios;
 use super::text::{self, Align, Style, Table, micros};
 use crate::analysis::spread::Spread;
 use crate::analysis::whatif::{Change, DeviceChange, IoChange, OpChange, WhatIf};
 use crate::model::OpName;
-use crate::view::cause::task;
 use std::io::{self, Write};
 
 /// What holds whatever was counted.
@@ -71,15 +70,16 @@ fn ios(out: &mut dyn Write, whatif: &WhatIf, scope: &str, style: Style) -> io::R
 }
 
 fn io_row(IoChange { io, elapsed }: &IoChange) -> [String; 10] {
+    let [id, call, task, fd, file, position, bytes] = ios::what(io);
     let time = |of: fn(Change) -> String| elapsed.map_or_else(|| "-".to_owned(), of);
     [
-        io.id.to_string(),
-        text::plain(&io.syscall),
-        task(&io.task),
-        number(io.fd.map(|fd| fd as u32 as i32)),
-        file(io),
-        number(io.position),
-        number(io.count),
+        id,
+        call,
+        task,
+        fd,
+        file,
+        position,
+        bytes,
         time(|change| micros(change.recorded)),
         time(|change| micros(change.modelled)),
         time(difference),

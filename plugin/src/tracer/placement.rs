@@ -4,18 +4,19 @@
 //! definitions that tell a reader of the trace what they are.
 //!
 //! - `found`: functions of the profile, where they are in the guest.
+//! - `saved`: what is saved of it, and placed again in another QEMU.
 
 mod found;
+mod saved;
 
 use super::others::{self, Other};
 use super::preface;
 use crate::args::{Capture, Mmio, Mode};
 use crate::budget::{Budget, Kept};
-use crate::guest::{FUNCTION, LoadedModule};
+use crate::guest::LoadedModule;
 use crate::instrument::Places;
 use crate::qemu::Cpu;
 use crate::site::{self, Entry, Exit, Site};
-use crate::state::{SavedModule, State};
 use found::{Found, find_in, may_be_in, moved, next_task};
 use iotrace_kernel::{Symbol as CodeSymbol, SymbolTable};
 use iotrace_profile::plan::Plan;
@@ -120,65 +121,6 @@ impl Placement {
         }
         places.add_jumpers(&Vec::from_iter(profile.jumpers.iter().map(range)), cpu);
         places.add_callers(profile.callers.iter().map(range));
-        definitions
-    }
-
-    /// Goes on where another trace of the guest was: what it has defined keeps its numbers.
-    pub fn resume(&mut self, definitions: Vec<Definition>, state: &State) {
-        (self.next, self.loaded) = (state.numbers, state.loaded);
-        for definition in definitions {
-            match definition {
-                Definition::Probe(probe) => {
-                    let number = probe.id;
-                    self.known.entry(probe.address).or_default().push((Probe { id: 0, ..probe }, number));
-                }
-                Definition::Symbol(symbol) => _ = is_new(&mut self.named, &self.budget, symbol.address),
-                Definition::Site(site) => _ = is_new(&mut self.told, &self.budget, site.address),
-                _ => {}
-            }
-        }
-    }
-
-    /// What is to be saved: modules, how many were loaded, numbers that are taken.
-    pub fn save(&self) -> (Vec<SavedModule>, u32, u16) {
-        let saved = |loaded: &Loaded| SavedModule {
-            module: loaded.module.clone(),
-            functions: loaded.functions.clone(),
-        };
-        (self.modules.iter().map(saved).collect(), self.loaded, self.next)
-    }
-
-    /// By how many bytes the kernel was moved.
-    pub fn slide(&self) -> u64 {
-        self.slide
-    }
-
-    /// Whether returns are recorded under a number.
-    pub fn records_exit(&self, kind: KindId) -> bool {
-        self.exits.contains(&kind)
-    }
-
-    /// Places what is in a module that was loaded before.
-    pub fn restore_module(
-        &mut self,
-        profile: &Profile,
-        capture: &Capture,
-        saved: SavedModule,
-        places: &mut Places,
-        cpu: &Cpu,
-    ) -> Vec<Definition> {
-        let SavedModule { module, functions } = saved;
-        if !self.budget.take(Kept::Module, MODULE) {
-            return Vec::new();
-        }
-        let mut kept = 0;
-        for function in functions.iter() {
-            let bytes = FUNCTION + function.name.len();
-            kept += if self.budget.take(Kept::Function, bytes) { bytes } else { 0 };
-        }
-        let loaded = LoadedModule { name: module.name.clone(), functions, kept };
-        let definitions = self.place_in(profile, capture, &loaded, module.text, places, cpu);
-        self.modules.push(Loaded { module, functions: loaded.functions, kept });
         definitions
     }
 

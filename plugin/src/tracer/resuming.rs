@@ -33,9 +33,7 @@ impl Tracer {
 
     fn go_on(&self, resumed: Resumed, cpu: &Cpu) -> io::Result<()> {
         let Resumed { mut state, mut context } = resumed;
-        let icount = self.clock.icount();
-        icount.into_iter().for_each(|icount| self.clock.follow(icount));
-        self.define_trace(state.slide, icount.map(|icount| icount.shift()));
+        let icount = self.found(state.slide);
         let Known { definitions, marks } = context.known()?;
         let same = state.capture == self.captured() && state.profile == self.profile.checksum()?;
         // A probe that was defined before is not among the new ones.

@@ -58,7 +58,8 @@ fn legend(elapsed: bool, unwritten: bool) -> String {
     line
 }
 
-fn row(io: &Io, report: &Report) -> [String; 12] {
+/// What an I/O is: number, call, task, file descriptor, file, position, bytes.
+pub(in crate::view) fn what(io: &Io) -> [String; 7] {
     [
         io.id.to_string(),
         text::plain(&io.syscall),
@@ -67,6 +68,19 @@ fn row(io: &Io, report: &Report) -> [String; 12] {
         file(io),
         number(io.position),
         number(io.count),
+    ]
+}
+
+fn row(io: &Io, report: &Report) -> [String; 12] {
+    let [id, call, task, fd, file, position, bytes] = what(io);
+    [
+        id,
+        call,
+        task,
+        fd,
+        file,
+        position,
+        bytes,
         number(io.returned),
         bios(io),
         text::grouped(io.cost),
