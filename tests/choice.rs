@@ -42,7 +42,7 @@ fn word(event: &Event<'_>, probe: &Probe, name: &str) -> Option<u64> {
 
 fn is_line(event: &Event<'_>, probe: &Probe) -> bool {
     let is = |name, value| word(event, probe, name) == Some(value);
-    probe.stage == "sys.write" && probe.at == At::Entry && is("regs.fd", 3) && is("regs.count", LINE)
+    probe.stage_name() == "sys.write" && probe.at == At::Entry && is("regs.fd", 3) && is("regs.count", LINE)
 }
 
 /// Entries, and returns, as clock, task, kind and words; without what tells of devices, which all traces have.
@@ -52,7 +52,7 @@ fn happened(trace: &Path) -> (Vec<Happened>, Vec<Happened>) {
     let (mut entries, mut returns) = (Vec::new(), Vec::new());
     for_each_event(trace, |event, probe, _| {
         let list = if probe.at == At::Exit { &mut returns } else { &mut entries };
-        if probe.stage != "pci.enable" {
+        if probe.stage_name() != "pci.enable" {
             list.push((event.clock, event.task, event.kind, event.words.to_vec()));
         }
     });
@@ -67,7 +67,7 @@ fn a_trace_begins_with_the_event_asked_for() {
         replay(&loop_write(), "late", &["--plugin-args", &format!("from=sys.write:fd=3:count={LINE}")]);
     let mut first = None;
     for_each_event(&late, |event, probe, _| {
-        if probe.stage != "pci.enable" && first.is_none() {
+        if probe.stage_name() != "pci.enable" && first.is_none() {
             first = Some((event.clock, is_line(event, probe)));
         }
     });
@@ -112,7 +112,7 @@ fn a_trace_has_only_the_task_asked_for() {
         // NMIs, interrupts and softirqs being served, from where that is told by layer to where by context.
         let interrupt =
             event.context & 0x00ff_0100 != 0 || ["irq", "softirq"].contains(&probe.layer.as_str());
-        let about_others = ["task.switch", "pci.enable"].contains(&probe.stage.as_str());
+        let about_others = ["task.switch", "pci.enable"].contains(&&*probe.stage_name());
         assert!(
             interrupt || about_others || !users.contains(task),
             "{} of {task:?} at {}",

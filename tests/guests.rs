@@ -224,7 +224,7 @@ fn issued(trace: &Path) -> Vec<(u64, u64)> {
 
 fn issue_kind(definition: &Definition) -> Option<u16> {
     match definition {
-        Definition::Probe(probe) if probe.stage == "rq.issue" => Some(probe.id),
+        Definition::Probe(probe) if probe.stage_name() == "rq.issue" => Some(probe.id),
         _ => None,
     }
 }

@@ -3,6 +3,7 @@
 //! Times are clocks (guest instructions completed); [`TimeMap`] turns them into virtual nanoseconds.
 
 mod bio;
+mod bio_stage;
 mod block_event;
 mod call;
 mod cause;
@@ -11,11 +12,11 @@ mod io;
 mod level;
 mod op;
 mod request;
-mod stage;
 mod task;
 mod time;
 
-pub use bio::{Bio, BioId, FileCall, Join, Origin};
+pub use bio::{Bio, BioId, FileCall, FileCallKind, Join, Origin};
+pub use bio_stage::{BioStage, StageMark};
 pub use block_event::{BlockEvent, BlockKind};
 pub use call::{Call, CallEnd, CallId, Ending};
 pub use cause::{Cause, Handover, HandoverKind, Point, Raise, Switch, Wait};
@@ -27,7 +28,6 @@ pub use request::{
     Attempt, CompletionWay, DispatchWay, FlushRide, IrqRef, Member, Request, RequestId, RequestKind, Rider,
     Update,
 };
-pub use stage::{Stage, StageMark};
 pub use task::{Comm, Task};
 pub use time::TimeMap;
 

@@ -25,13 +25,13 @@ mod tests;
 mod ways;
 
 pub use counts::{Counts, Oddity};
-pub use probes::{Field, Signal};
+pub use probes::{Probes, Words};
 
 use crate::context::{Calls, Left, Tasks};
 use crate::hash::{Map, Set};
 use crate::model::{
-    Bio, BlockEvent, Call, CallEnd, CallId, Cause, FileCall, Handover, Io, IoId, IrqRef, Join, Level,
-    OpCodes, Raise, Request, Switch, Wait, WorkloadMark,
+    Bio, BlockEvent, Call, CallEnd, CallId, Cause, FileCall, FileCallKind, Handover, Io, IoId, IrqRef, Join,
+    Level, OpCodes, Raise, Request, Switch, Wait, WorkloadMark,
 };
 use bios::LiveBio;
 use causes::Causes;
@@ -44,10 +44,12 @@ use iotrace_schemas::definition::Definition;
 use iotrace_schemas::event::{
     Event, FIRST_PROBE, INTERRUPT, IRET, MARK, MARK_BEGIN, MARK_END, MMIO_READ, MMIO_WRITE, TASK,
 };
+use iotrace_schemas::role::Role;
+use iotrace_schemas::stage::{BLOCK_SOFTIRQ, Stage};
 use merges::PendingInsert;
-use probes::{Probes, Words};
 use requests::Seen;
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// Where functions return to whose return address the kernel's own tracing has changed (function_graph, and
 /// kretprobes under their names in several kernels).
@@ -118,7 +120,7 @@ enum Open {
     /// A timer that ran out: address of its function, who started it.
     Timer { function: u64, by: Option<Rc<Cause>> },
     /// A wait of a task.
-    Wait(Rc<str>),
+    Wait(Arc<str>),
     /// A task is being woken.
     Wake { task: u64 },
     /// Softirqs are being served.
@@ -128,7 +130,7 @@ enum Open {
     /// A request is being completed.
     Complete { rq: u64 },
     /// A way to the hardware queue.
-    Way(Signal),
+    Way(Stage),
     /// The entry of an interrupt, up to its IRET.
     IrqFrame,
     /// The entry of an exception, up to its IRET.
@@ -178,7 +180,6 @@ impl Stitcher {
             Definition::Probe(probe) => self.probes.define(probe),
             Definition::Constant(constant) => {
                 self.codes.define(&constant.name, constant.value);
-                self.causes.define(&constant.name, constant.value);
             }
             Definition::Device(device) => self.devices.define(device),
             Definition::Site(site)
@@ -272,89 +273,99 @@ impl Stitcher {
     }
 
     fn entry(&mut self, event: &Event<'_>, words: &Words<'_>, out: &mut dyn Sink) -> Open {
-        match words.signal() {
-            Signal::BioQueue => self.bio_queue(event, words, out),
-            Signal::BioEnter => return self.bio_enter(words),
-            Signal::BioSplit => return self.bio_split(words),
-            Signal::BioChain => self.bio_chain(words),
-            Signal::BioEnd => self.bio_end(event, words, out),
-            Signal::RqInit => self.rq_init(event, words, out),
-            Signal::Merge(join) => return self.bio_merge(event, words, join, out),
-            Signal::RqMerge => return self.rq_merge(event, words, out),
-            Signal::RqPlug => self.rq_plug(event, words, out),
-            Signal::RqInsert => return self.rq_insert(event, words, out),
-            Signal::RqInsertMerge => {
+        let Some(stage) = words.stage() else { return Open::Plain };
+        match stage {
+            Stage::BioQueue => self.bio_queue(event, words, out),
+            Stage::BioEnter => return self.bio_enter(words),
+            Stage::BioSplit => return self.bio_split(words),
+            Stage::BioChain => self.bio_chain(words),
+            Stage::BioEnd => self.bio_end(event, words, out),
+            Stage::RequestInit => self.rq_init(event, words, out),
+            Stage::MergeBack => return self.bio_merge(event, words, Join::Back, out),
+            Stage::MergeFront => return self.bio_merge(event, words, Join::Front, out),
+            Stage::MergeDiscard => return self.bio_merge(event, words, Join::Discard, out),
+            Stage::RequestMerge => return self.rq_merge(event, words, out),
+            Stage::RequestPlug => self.rq_plug(event, words, out),
+            Stage::RequestInsert => return self.rq_insert(event, words, out),
+            Stage::RequestInsertMerge => {
                 return words.request().map_or(Open::Plain, |rq| Open::InsertMerge { rq });
             }
-            Signal::RqRequeue => self.rq_requeue(event, words, out),
-            Signal::RqDispatch => return self.rq_dispatch(event, words, out),
-            Signal::RqIssue => self.rq_issue(event, words, out),
-            Signal::RqComplete => {
+            Stage::RequestRequeue => self.rq_requeue(event, words, out),
+            Stage::RequestDispatch => return self.rq_dispatch(event, words, out),
+            Stage::RequestIssue => self.rq_issue(event, words, out),
+            Stage::RequestComplete => {
                 self.rq_answered(event, words, out);
                 return self.rq_complete(event, words);
             }
-            Signal::RqAnswered => self.rq_answered(event, words, out),
-            Signal::RqSoftirq => self.rq_softirq(event, words),
-            Signal::RqUpdate => self.rq_update(event, words, out),
-            Signal::RqEnd => self.rq_end(event, words),
-            Signal::RqFree => self.rq_free(event, words, out),
-            Signal::CmdPrepare => self.rq_step(event, words, |attempt, clock| attempt.prepared = Some(clock)),
-            Signal::CmdDispatch => self.cmd_dispatch(event, words),
-            Signal::CmdStart => self.cmd_start(event, words),
-            Signal::CmdDriverDone => {
+            Stage::RequestAnswered => self.rq_answered(event, words, out),
+            Stage::RequestSoftirq => self.rq_softirq(event, words),
+            Stage::RequestUpdate => self.rq_update(event, words, out),
+            Stage::RequestEnd => self.rq_end(event, words),
+            Stage::RequestFree => self.rq_free(event, words, out),
+            Stage::CommandPrepare => {
+                self.rq_step(event, words, |attempt, clock| attempt.prepared = Some(clock))
+            }
+            Stage::CommandDispatch => self.cmd_dispatch(event, words),
+            Stage::CommandStart => self.cmd_start(event, words),
+            Stage::CommandDriverDone => {
                 self.rq_step(event, words, |attempt, clock| attempt.driver_done = Some(clock));
             }
-            Signal::CmdDone => self.cmd_done(event, words, out),
-            Signal::CmdFinish => self.cmd_finish(event, words),
-            Signal::FlushInsert => self.flush_insert(event, words, out),
-            Signal::FlushStep => self.flush_step(event, words, out),
-            Signal::FlushEnd => self.flush_end(event, words, out),
-            Signal::IrqEntry => {
+            Stage::CommandDone => self.cmd_done(event, words, out),
+            Stage::CommandFinish => self.cmd_finish(event, words),
+            Stage::FlushInsert => self.flush_insert(event, words, out),
+            Stage::FlushStep => self.flush_step(event, words, out),
+            Stage::FlushEnd => self.flush_end(event, words, out),
+            Stage::IrqEntry => {
                 let open = self.calls.all();
                 let frame = open.iter().rev().find(|f| f.boundary).filter(|f| f.data == Open::IrqFrame);
                 let here = || (self.calls.next(), event.clock);
                 let outermost = frame.map_or_else(here, |frame| (frame.number, frame.clock));
-                self.interrupts.entered(event, words.get(Field::Vector), Some(outermost), &mut self.counts);
+                self.interrupts.entered(event, words.get(Role::Vector), Some(outermost), &mut self.counts);
                 return Open::Irq;
             }
-            Signal::IrqHandler => {
+            Stage::IrqHandler => {
                 self.interrupts.handler(
                     event,
-                    words.get(Field::Irq),
-                    words.get(Field::Handler),
+                    words.get(Role::IrqNumber),
+                    words.get(Role::IrqHandler),
                     &mut self.counts,
                 );
             }
-            Signal::IrqDriver => return Open::IrqDriver,
-            Signal::PciEnable => self.devices.enabled(words),
-            Signal::Vfs(name) => return self.vfs(event, words, name),
-            Signal::Syscall => return self.syscall(event, words, out),
-            Signal::CacheWrite => self.cache_write(event, words),
-            Signal::TaskWake => return Open::Wake { task: words.get(Field::Task).unwrap_or(0) },
-            Signal::TaskNew => self.task_new(event, words),
-            Signal::TaskSwitch => self.task_switch(event, words, out),
-            Signal::TaskWait => return Open::Wait(words.stage()),
-            Signal::WorkQueue => self.work_queue(event, words),
-            Signal::WorkRun => return self.work_run(event, words, out),
-            Signal::TimerStart => self.timer_start(event, words),
-            Signal::TimerRun => return self.timer_run(event, words, out),
-            Signal::SoftirqRaise => self.softirq_raise(event, words, out),
-            Signal::SoftirqRun => return self.softirq_run(event, out),
-            Signal::SoftirqBlock => {
-                self.softirq_served(event, words, out);
-                return Open::SoftirqBlock;
+            Stage::IrqDriver => return Open::IrqDriver,
+            Stage::PciEnable => self.devices.enabled(words),
+            Stage::VfsRead => return self.vfs(event, words, FileCallKind::Read),
+            Stage::VfsWrite => return self.vfs(event, words, FileCallKind::Write),
+            Stage::VfsFsync => return self.vfs(event, words, FileCallKind::Fsync),
+            Stage::Syscall(_) => return self.syscall(event, words, out),
+            Stage::CacheWrite => self.cache_write(event, words),
+            Stage::TaskWake => return Open::Wake { task: words.get(Role::Task).unwrap_or(0) },
+            Stage::TaskNew => self.task_new(event, words),
+            Stage::TaskSwitch => self.task_switch(event, words, out),
+            Stage::Wait(what) => return Open::Wait(Arc::clone(what)),
+            Stage::WorkQueue => self.work_queue(event, words),
+            Stage::WorkRun => return self.work_run(event, words, out),
+            Stage::TimerStart => self.timer_start(event, words),
+            Stage::TimerRun => return self.timer_run(event, words, out),
+            Stage::SoftirqRaise => self.softirq_raise(event, words, out),
+            Stage::SoftirqRun => return Open::Softirq,
+            Stage::Softirq(number) => {
+                self.softirq_served(event, words, *number, out);
+                if *number == BLOCK_SOFTIRQ {
+                    return Open::SoftirqBlock;
+                }
             }
-            Signal::SoftirqAction => self.softirq_served(event, words, out),
-            Signal::IrqFrame => return Open::IrqFrame,
-            Signal::ExcFrame => return Open::ExcFrame,
-            way @ (Signal::HwRun
-            | Signal::HwWork
-            | Signal::HwRequeue
-            | Signal::HwRestart
-            | Signal::IssueDirect
-            | Signal::PlugFlush) => return Open::Way(way),
-            Signal::RqGet => return Open::Get { bio: self.bio_entered(event) },
-            Signal::BioSubmit | Signal::Other => {}
+            Stage::IrqFrame => return Open::IrqFrame,
+            Stage::ExceptionFrame => return Open::ExcFrame,
+            Stage::QueueRun
+            | Stage::SingleQueueRun
+            | Stage::QueueWork
+            | Stage::QueueRequeue
+            | Stage::QueueRestart
+            | Stage::IssueDirect
+            | Stage::PlugFlush
+            | Stage::PlugFinish => return Open::Way(stage.clone()),
+            Stage::RequestGet => return Open::Get { bio: self.bio_entered(event) },
+            Stage::Lock(_) => {}
         }
         Open::Plain
     }

@@ -8,6 +8,7 @@ use crate::guest::follow;
 use crate::qemu::Cpu;
 use iotrace_profile::plan::{Access, Source};
 use iotrace_profile::{Context, Function, Profile};
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -63,7 +64,9 @@ impl Begin {
     }
 
     fn is(&self, function: &Function) -> bool {
-        self.name == function.stage || self.name == function.name || function.symbols.contains(&self.name)
+        self.name == function.stage_name()
+            || self.name == function.name
+            || function.symbols.contains(&self.name)
     }
 
     /// What must hold when a function is entered; none if it is another one, or has not all the words.
@@ -101,13 +104,11 @@ impl Begin {
             return format!("this kernel has not the function {}: {}", self.name, missing.reason);
         }
         let group = self.name.split_once('.').map(|(group, _)| format!("{group}."));
-        let stages = profile.functions.iter().map(|f| f.stage.as_str()).filter(|stage| !stage.is_empty());
+        let stages = profile.functions.iter().map(Function::stage_name).filter(|stage| !stage.is_empty());
         let all: BTreeSet<_> = stages.collect();
-        let near: Vec<_> = all
-            .iter()
-            .copied()
-            .filter(|s| group.as_ref().is_some_and(|g| s.starts_with(g.as_str())))
-            .collect();
+        let is_near =
+            |name: &&Cow<'_, str>| group.as_ref().is_some_and(|group| name.starts_with(group.as_str()));
+        let near: Vec<_> = all.iter().filter(is_near).cloned().collect();
         let shown = if near.is_empty() { all.into_iter().collect() } else { near };
         format!(
             "no function of this kernel that is traced has that name or stage; stages are {}",
@@ -202,9 +203,11 @@ mod tests {
     use super::*;
     use iotrace_profile::plan::{Plan, Word};
     use iotrace_profile::{Action, Missing, Place};
+    use iotrace_schemas::stage::Stage;
 
     fn function(name: &str, stage: &str, words: &[(&str, Source)]) -> Function {
         let word = |(name, source): &(&str, Source)| Word {
+            role: None,
             name: (*name).to_owned(),
             source: source.clone(),
             symbol: false,
@@ -218,7 +221,8 @@ mod tests {
             offset: 0,
             inside: Vec::new(),
             layer: "syscall".to_owned(),
-            stage: stage.to_owned(),
+            stage: Stage::parse(stage).ok(),
+            label: String::new(),
             action: Action::Record,
             file: String::new(),
             line: 0,

@@ -119,6 +119,7 @@ pub struct Known {
 }
 
 /// What a context holds.
+#[expect(clippy::large_enum_variant, reason = "one is at hand at a time")]
 pub enum Held<'a> {
     /// A definition.
     Definition(Definition),

@@ -4,8 +4,13 @@
 //! entries are written is described at the top of `catalog/block.toml`; every mistake is an error that
 //! names the file and the entry.
 
+mod entry;
+
+use crate::role::Role;
+use crate::stage::{Stage, nearest};
+use entry::Entry;
 use serde::Deserialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use thiserror::Error;
 
 /// The files compiled in: name and text.
@@ -83,7 +88,7 @@ pub enum CatalogError {
 #[serde(deny_unknown_fields, default)]
 struct File {
     object: Vec<Object>,
-    function: Vec<Function>,
+    function: Vec<Entry>,
     device: Vec<Device>,
     context: Option<Context>,
     mmio: Vec<Mmio>,
@@ -148,8 +153,7 @@ impl Paths {
 }
 
 /// A function of the I/O path.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Function {
     /// Name in the newest kernel known; what views print.
     pub name: String,
@@ -157,8 +161,10 @@ pub struct Function {
     pub aliases: Vec<String>,
     /// One of [`CATALOG_LAYERS`].
     pub layer: String,
-    /// What it tells about an I/O, in the stitcher's words; empty if it is only part of the path.
-    pub stage: String,
+    /// What it tells about an I/O; none if it is only part of the path.
+    pub stage: Option<Stage>,
+    /// What views call it by, if it tells no stage; empty for nothing.
+    pub label: String,
     /// Functions that, where they exist, tell the stage in this one's place.
     pub unless: Vec<String>,
     /// Defined in a header: probed where it is inlined all the same. Others in headers are helpers, which are inlined
@@ -168,8 +174,10 @@ pub struct Function {
     pub args: Vec<String>,
     /// Fields read at the entry: `argument.field`, or `argument.*`.
     pub reads: Vec<String>,
+    /// The argument or read of each role that the entry states; others have roles by their names, see
+    /// [`Self::role`].
+    pub roles: BTreeMap<Role, String>,
     /// Probe the returns as well: unless it never returns, or is a label in assembly.
-    #[serde(default = "yes")]
     pub exit: bool,
     /// Name of the return value, recorded at the exit.
     pub ret: String,
@@ -184,10 +192,6 @@ pub struct Function {
     pub action: String,
 }
 
-fn yes() -> bool {
-    true
-}
-
 impl Function {
     /// The name and the aliases.
     pub fn names(&self) -> impl Iterator<Item = &str> {
@@ -199,6 +203,18 @@ impl Function {
         self.args.iter().enumerate().filter(|(_, a)| *a != "-").map(|(i, a)| match a.split_once(':') {
             Some((name, object)) => (i, name, Some(object)),
             None => (i, a.as_str(), None),
+        })
+    }
+
+    /// The role of a word of its event: an argument, or a field read through one.
+    #[must_use]
+    pub fn role(&self, word: &str) -> Option<Role> {
+        let stated = |word: &str| self.roles.iter().find(|(_, of)| *of == word).map(|(role, _)| *role);
+        let usual = |argument| Role::usually(argument).filter(|role| !self.roles.contains_key(role));
+        let of_argument = |argument| stated(argument).or_else(|| usual(argument));
+        stated(word).or_else(|| match word.split_once('.') {
+            Some((argument, field)) => of_argument(argument)?.field(field),
+            None => of_argument(word),
         })
     }
 }
@@ -285,10 +301,11 @@ impl Catalog {
         let parsed: File = toml::from_str(text)
             .map_err(|e| CatalogError::Syntax { file: file.into(), reason: e.to_string() })?;
         self.objects.extend(parsed.object.into_iter().map(|o| (o.name.clone(), o)));
-        for function in parsed.function {
-            check_function(&function).map_err(|reason| CatalogError::Entry {
+        for entry in parsed.function {
+            let name = entry.name.clone();
+            let function = entry.into_function().map_err(|reason| CatalogError::Entry {
                 file: file.into(),
-                entry: format!("function {}", function.name),
+                entry: format!("function {name}"),
                 reason,
             })?;
             self.functions.retain(|f| f.name != function.name);
@@ -307,7 +324,8 @@ impl Catalog {
 
     fn check_references(&self) -> Result<(), CatalogError> {
         for function in &self.functions {
-            self.check_reads(function).map_err(|reason| CatalogError::Entry {
+            let checked = self.check_reads(function).and_then(|()| self.check_roles(function));
+            checked.map_err(|reason| CatalogError::Entry {
                 file: "(all)".into(),
                 entry: format!("function {}", function.name),
                 reason,
@@ -335,6 +353,55 @@ impl Catalog {
         Ok(())
     }
 
+    /// Whether the words of a function have the roles that its entry states and its stage needs.
+    fn check_roles(&self, function: &Function) -> Result<(), String> {
+        let words = self.words(function);
+        let listed =
+            if words.is_empty() { "it has none".into() } else { format!("it has {}", words.join(", ")) };
+        let near = |name: &str| nearest(name, words.iter().map(String::as_str));
+        for (role, word) in &function.roles {
+            if !words.contains(word) {
+                let meant = near(word).map_or_else(String::new, |near| format!("; did you mean {near:?}?"));
+                return Err(format!("{role} = {word:?} is no argument and no read: {listed}{meant}"));
+            }
+        }
+        let Some(stage) = &function.stage else { return Ok(()) };
+        for any_of in stage.needs() {
+            if words.iter().filter_map(|word| function.role(word)).any(|role| any_of.contains(&role)) {
+                continue;
+            }
+            let [names, keys] = [" or ", " or the key "]
+                .map(|or| Vec::from_iter(any_of.iter().map(|role| role.name())).join(or));
+            let role = any_of[0];
+            let same =
+                words.iter().map(String::as_str).find(|word| word.rsplit('.').next() == Some(role.usual()));
+            let first = || words.first().map(String::as_str);
+            let word = same.or_else(|| near(role.usual())).or_else(first).unwrap_or("ARGUMENT");
+            return Err(format!(
+                "stage {stage} needs an argument or a read with the role {names}: {listed}; give it the key {keys}, \
+                 as {role} = {word:?}"
+            ));
+        }
+        Ok(())
+    }
+
+    /// The words of a function's event: its arguments, and what is read through them.
+    fn words(&self, function: &Function) -> Vec<String> {
+        let mut words = Vec::new();
+        for (_, argument, _) in function.arguments() {
+            words.push(argument.to_owned());
+            for field in
+                function.reads.iter().filter_map(|read| read.strip_prefix(argument)?.strip_prefix('.'))
+            {
+                match self.object_of(function, argument).filter(|_| field == "*") {
+                    Some(object) => words.extend(object.fields.keys().map(|f| format!("{argument}.{f}"))),
+                    None => words.push(format!("{argument}.{field}")),
+                }
+            }
+        }
+        words
+    }
+
     /// The object that an argument of a function points to, or that its list holds.
     #[must_use]
     pub fn object_of(&self, function: &Function, argument: &str) -> Option<&Object> {
@@ -345,36 +412,6 @@ impl Catalog {
         };
         self.objects.get(object)
     }
-}
-
-/// What can be checked of a function without the rest of the catalog.
-fn check_function(function: &Function) -> Result<(), String> {
-    const ACTIONS: &[&str] =
-        &["", "module-load", "module-unload", "task-begin", "task-rename", "power-off", "fault"];
-    if function.name.is_empty() {
-        return Err("it has no name".into());
-    }
-    if !CATALOG_LAYERS.contains(&function.layer.as_str()) {
-        return Err(format!("layer {:?} is none of {CATALOG_LAYERS:?}", function.layer));
-    }
-    if !ACTIONS.contains(&function.action.as_str()) {
-        return Err(format!("action {:?} is none of {ACTIONS:?}", function.action));
-    }
-    if function.args.len() > 6 {
-        return Err("only the six arguments in registers can be read".into());
-    }
-    let names: BTreeSet<_> = function.arguments().map(|(_, name, _)| name).collect();
-    if names.len() != function.arguments().count() {
-        return Err("two arguments have the same name".into());
-    }
-    let listed = function.each.split_once(':').map_or("", |(name, _)| name);
-    if !function.each.is_empty() && !names.contains(listed) {
-        return Err(format!("each = {:?} names no argument", function.each));
-    }
-    if !function.ret.is_empty() && !function.exit {
-        return Err("a return value needs the exits probed".into());
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -388,7 +425,7 @@ mod tests {
     #[test]
     fn the_built_in_catalog_is_sound() {
         let catalog = Catalog::load(&[]).unwrap();
-        assert!(catalog.functions.iter().any(|f| f.stage == "bio.queue"));
+        assert!(catalog.functions.iter().any(|f| f.stage == Some(Stage::BioQueue)));
         assert!(!catalog.context.current_task.is_empty());
     }
 
@@ -401,10 +438,53 @@ mod tests {
     }
 
     #[test]
+    fn arguments_have_the_roles_that_the_entry_states_or_that_their_names_have() {
+        let text = "[[function]]\nname = 'x'\nlayer = 'driver'\nstage = 'cmd.dispatch'\n\
+                    args = ['iod:queue_data', 'bio:bio', 'b:bio', 'rq']\nreads = ['iod.*', 'bio.dev', 'b.dev']\n\
+                    command = 'iod'\nrequest = 'iod.rq'\n";
+        let catalog = load(text).unwrap();
+        let function = catalog.functions.last().unwrap();
+        for (word, role) in [
+            ("iod", Some(Role::Command)),
+            ("iod.rq", Some(Role::Request)),
+            ("bio", Some(Role::Bio)),
+            ("bio.dev", Some(Role::BioDev)),
+            ("b", None),
+            ("b.dev", None),
+            ("rq", None),
+        ] {
+            assert_eq!(function.role(word), role, "{word}");
+        }
+    }
+
+    #[test]
     fn mistakes_name_file_and_entry() {
         for (text, expected) in [
             ("[[function]]\nname = 'x'\nlayer = 'blok'\n", "mine.toml: function x: layer \"blok\""),
-            ("[[function]]\nnam = 'x'\n", "unknown field `nam`"),
+            ("[[function]]\nnam = 'x'\n", "unknown key \"nam\"; did you mean \"name\"?"),
+            ("[[function]]\nname = 'x'\nlayer = 'block'\nreqest = 'rq'\n", "did you mean \"request\"?"),
+            (
+                "[[function]]\nname = 'x'\nlayer = 'block'\nstage = 'bio.ennd'\n",
+                "there is no stage \"bio.ennd\"; did you mean \"bio.end\"?",
+            ),
+            (
+                "[[function]]\nname = 'x'\nlayer = 'block'\nstage = 'rq.end'\nlabel = 'a'\n",
+                "both a stage and a label",
+            ),
+            (
+                "[[function]]\nname = 'x'\nlayer = 'block'\nstage = 'bio.end'\nargs = ['bo:bio']\n",
+                "stage bio.end needs an argument or a read with the role bio: it has bo; give it the key bio, as \
+                 bio = \"bo\"",
+            ),
+            (
+                "[[function]]\nname = 'x'\nlayer = 'block'\nstage = 'rq.end'\nargs = ['r:request']\nrequest = 'q'\n",
+                "request = \"q\" is no argument and no read: it has r",
+            ),
+            (
+                "[[function]]\nname = 'x'\nlayer = 'driver'\nstage = 'cmd.dispatch'\nargs = ['iod:queue_data']\n\
+                 reads = ['iod.rq']\n",
+                "as request = \"iod.rq\"",
+            ),
             ("[[function]]\nname = 'x'\nlayer = 'block'\nargs = ['a:beo']\n", "unknown object \"beo\""),
             (
                 "[[function]]\nname = 'x'\nlayer = 'block'\nargs = ['bio:bio']\nreads = ['bio.z']\n",

@@ -5,9 +5,15 @@
 //! skips tags it does not know and ignores what a newer writer added at the end of a body.
 
 mod codec;
+mod probe;
 
 use crate::event::KindId;
+use crate::role::Role;
+use crate::stage::Stage;
 use bincode::{Decode, Encode};
+use std::borrow::Cow;
+
+pub use probe::by_name;
 
 pub use codec::{DefinitionError, Skipped, decode_all, encode};
 
@@ -81,7 +87,7 @@ pub enum At {
 }
 
 /// A probe.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Probe {
     /// Number, from [`crate::event::FIRST_PROBE`] on.
     pub id: KindId,
@@ -97,8 +103,10 @@ pub struct Probe {
     pub address: u64,
     /// Layer of the I/O path, such as `block`.
     pub layer: String,
-    /// What the function tells about an I/O, such as `bio.queue`; empty if nothing in particular.
-    pub stage: String,
+    /// What the function tells about an I/O; none if nothing in particular.
+    pub stage: Option<Stage>,
+    /// What views call it by, if it tells no stage; empty for nothing.
+    pub label: String,
     /// Source file as in the kernel tree; empty if not known.
     pub file: String,
     /// Source line; 0 if not known.
@@ -106,6 +114,8 @@ pub struct Probe {
     /// Names of the words: an argument (`bio`), or a field read through it (`bio.sector`). A read through
     /// a pointer that leads nowhere gives 0.
     pub words: Vec<String>,
+    /// The roles of the words, in their order; words that follow the last one have none.
+    pub roles: Vec<Option<Role>>,
     /// Of an exit: which value of its first word means success; none if it has no such meaning.
     pub success: Option<Success>,
     /// Of an inlined instance: the functions it is in, the innermost first, the one with the symbol last.
@@ -117,7 +127,22 @@ impl Probe {
     /// when it is enabled.
     #[must_use]
     pub fn is_landmark(&self) -> bool {
-        self.stage == "pci.enable"
+        self.stage.as_ref().is_some_and(Stage::is_context_record)
+    }
+
+    /// Where among the words the one with this role is.
+    #[must_use]
+    pub fn word(&self, role: Role) -> Option<usize> {
+        self.roles.iter().position(|of| *of == Some(role))
+    }
+
+    /// Its stage's name, or its label; empty if it has neither.
+    #[must_use]
+    pub fn stage_name(&self) -> Cow<'_, str> {
+        match &self.stage {
+            Some(stage) => stage.name(),
+            None => Cow::Borrowed(&self.label),
+        }
     }
 }
 

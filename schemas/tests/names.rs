@@ -1,6 +1,7 @@
 //! The catalog against the names that a kernel has on its I/O path.
 
 use iotrace_schemas::catalog::{Catalog, Function};
+use iotrace_schemas::stage::Stage;
 use std::collections::BTreeMap;
 
 /// In one kernel the label that interrupts enter through, in a later one the function that it calls: each of
@@ -36,10 +37,12 @@ fn missing(wanted: &str) -> String {
     for line in wanted.lines() {
         let mut words = line.split_whitespace();
         let Some(name) = words.next().filter(|word| !word.starts_with('#')) else { continue };
-        let stages: Vec<_> = names.get(name).into_iter().flatten().map(|f| f.stage.as_str()).collect();
+        let entries = names.get(name).into_iter().flatten();
+        let stages: Vec<_> =
+            entries.map(|f| f.stage.as_ref().map_or_else(|| f.label.clone(), Stage::to_string)).collect();
         if stages.is_empty() {
             wrong += &format!("{name} is not in the catalog\n");
-        } else if let Some(stage) = words.next().filter(|stage| !stages.contains(stage)) {
+        } else if let Some(stage) = words.next().filter(|stage| !stages.iter().any(|s| s == stage)) {
             wrong += &format!("{name} tells {stages:?}, not {stage}\n");
         }
     }
@@ -89,7 +92,8 @@ fn where_another_tells_the_stage_it_is_an_entry() {
 fn labels_and_what_never_returns_have_no_exit() {
     let catalog = Catalog::load(&[]).unwrap();
     for function in &catalog.functions {
-        let label = matches!(function.stage.as_str(), "irq.frame" | "exc.frame" | "task.switch");
+        let label =
+            matches!(function.stage, Some(Stage::IrqFrame | Stage::ExceptionFrame | Stage::TaskSwitch));
         let end = function.action == "power-off";
         assert_eq!(function.exit, !label && !end, "{}", function.name);
     }

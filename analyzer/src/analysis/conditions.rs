@@ -11,7 +11,7 @@ pub use event::OfKind;
 pub use parse::OpIs;
 
 use crate::analysis::workload;
-use crate::model::{Bio, Cause, Io, Stage, Task, TimeMap, WorkloadMark};
+use crate::model::{Bio, BioStage, Cause, Io, Task, TimeMap, WorkloadMark};
 use iotrace_schemas::catalog::OTHER;
 use std::ops::RangeInclusive;
 
@@ -174,10 +174,10 @@ fn bio_reached(bio: &Bio, layer: &str) -> bool {
         "syscall" => bio.cause.as_ref().is_some_and(|cause| cause.io().is_some()),
         "vfs" => bio.call.is_some(),
         "page-cache" | "writeback" => !bio.carries.is_empty(),
-        "scsi" => bio.at(Stage::Issued).is_some(),
-        "driver" => bio.at(Stage::Driver).is_some(),
-        "irq" => bio.at(Stage::Interrupt).is_some(),
-        "softirq" => bio.at(Stage::Completed).is_some(),
+        "scsi" => bio.at(BioStage::Issued).is_some(),
+        "driver" => bio.at(BioStage::Driver).is_some(),
+        "irq" => bio.at(BioStage::Interrupt).is_some(),
+        "softirq" => bio.at(BioStage::Completed).is_some(),
         _ => true,
     }
 }

@@ -3,6 +3,7 @@
 //! In: a kernel profile. Out: for each function of the catalog, where it is or why it is not there.
 
 use iotrace_profile::{Place, Profile};
+use iotrace_schemas::stage::Stage;
 use std::collections::BTreeMap;
 
 /// A kernel as the catalog sees it.
@@ -25,7 +26,7 @@ pub struct Entry {
     pub function: String,
     /// Layer.
     pub layer: String,
-    /// Stage; empty if it tells none, or another function tells it in this kernel.
+    /// BioStage; empty if it tells none, or another function tells it in this kernel.
     pub stage: String,
     /// Where it is; none if this kernel does not have it.
     pub found: Option<Found>,
@@ -90,7 +91,7 @@ pub fn coverage(profile: &Profile) -> Coverage {
     let entry = |function: &iotrace_profile::Function| Entry {
         function: function.name.clone(),
         layer: function.layer.clone(),
-        stage: function.stage.clone(),
+        stage: function.stage_name().into_owned(),
         found: found(function),
         reasons: reasons.get(function.name.as_str()).cloned().unwrap_or_default(),
     };
@@ -98,7 +99,7 @@ pub fn coverage(profile: &Profile) -> Coverage {
         kernel: profile.banner.trim_end().to_owned(),
         build_id: profile.build_id.clone(),
         functions: profile.functions.iter().map(entry).collect(),
-        untold: profile.untold.clone(),
+        untold: profile.untold.iter().map(Stage::to_string).collect(),
     }
 }
 

@@ -3,11 +3,12 @@
 use crate::context::Tasks;
 use crate::hash::Map;
 use crate::model::{Comm, Definitions, Level, OpCodes, OpField, Task, major_minor};
-use crate::stitch::Signal;
 use crate::stitch::devices::Devices;
 use crate::stitch::probes::{Probes, Words};
+use iotrace_schemas::definition::Probe;
 use iotrace_schemas::definition::{At, Definition, Site};
 use iotrace_schemas::event::{self, BUILTINS, Event, FIRST_PROBE, KindId};
+use iotrace_schemas::stage::Stage;
 use rustc_hash::FxHashMap;
 use std::borrow::Cow;
 
@@ -39,7 +40,7 @@ pub struct Described<'a> {
     pub name: Cow<'a, str>,
     /// Entry or exit, of a probe.
     pub at: Option<At>,
-    /// Stage in the catalog.
+    /// BioStage in the catalog.
     pub stage: Cow<'a, str>,
     /// Layer of the I/O path.
     pub layer: Cow<'a, str>,
@@ -159,7 +160,7 @@ impl Describer {
 
     /// The words of an event that tells where a device's registers are.
     fn enabled<'a>(&self, event: &Event<'a>) -> Option<Words<'a>> {
-        self.probes.words(event).filter(|words| words.signal() == Signal::PciEnable)
+        self.probes.words(event).filter(|words| words.stage() == Some(&Stage::PciEnable))
     }
 
     /// The task at an address.
@@ -223,7 +224,7 @@ impl Wording {
             name: probe
                 .map_or_else(|| definitions.kind_name(event.kind).into(), |p| p.function.as_str().into()),
             at: probe.map(|p| p.at),
-            stage: probe.map_or("", |p| &p.stage).into(),
+            stage: probe.map_or(Cow::Borrowed(""), Probe::stage_name),
             layer: probe.map_or("", |p| &p.layer).into(),
             source,
             words: self.words(definitions, event),

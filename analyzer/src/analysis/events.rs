@@ -19,7 +19,7 @@ pub struct Filter {
     pub conditions: Conditions,
     /// Function, by any part of its name.
     pub function: Option<String>,
-    /// Stage; with a dot at its end, all that begin so (`rq.`).
+    /// Stage or label; with a dot at its end, all that begin so (`rq.`).
     pub stage: Option<String>,
     /// Name of the kind.
     pub kind: Option<String>,
@@ -37,7 +37,10 @@ impl Filter {
         let wanted = given(&self.function, &|name| {
             probe.is_some_and(|p| p.function.contains(name) || p.symbol.contains(name))
         }) && given(&self.stage, &|stage| {
-            probe.is_some_and(|p| p.stage == stage || stage.ends_with('.') && p.stage.starts_with(stage))
+            probe.is_some_and(|probe| {
+                let name = probe.stage_name();
+                name == stage || stage.ends_with('.') && name.starts_with(stage)
+            })
         }) && given(&self.kind, &|name| match probe {
             Some(probe) => name == "probe" || name == probe.function,
             None => definitions.kind_name(kind) == name,

@@ -1,14 +1,14 @@
 //! Distributions per operation: how many, how much, and the time to each stage from the one before.
 
 use super::spread::{Spread, Values};
-use crate::model::{Bio, Origin, Stage, TimeMap};
+use crate::model::{Bio, BioStage, Origin, TimeMap};
 use std::collections::BTreeMap;
 
 /// The time to a stage from the one before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StageSpread {
     /// The stage that was reached; none for the whole way from Q to E.
-    pub stage: Option<Stage>,
+    pub stage: Option<BioStage>,
     /// In instructions.
     pub instructions: Spread,
     /// In virtual nanoseconds.
@@ -33,7 +33,7 @@ pub struct OpSummary {
 }
 
 /// Instructions and nanoseconds of each stage; the whole way comes last.
-type Spans = BTreeMap<(bool, Option<Stage>), (Values, Values)>;
+type Spans = BTreeMap<(bool, Option<BioStage>), (Values, Values)>;
 
 #[derive(Debug, Default)]
 struct Gathered {
@@ -53,7 +53,7 @@ impl Gathered {
             }
             Origin::Split { .. } => self.split_off += 1,
         }
-        self.merged += u64::from(bio.at(Stage::Merged).is_some());
+        self.merged += u64::from(bio.at(BioStage::Merged).is_some());
         for pair in bio.stages.windows(2) {
             self.span(Some(pair[1].stage), (pair[0].clock, pair[1].clock), time);
         }
@@ -62,7 +62,7 @@ impl Gathered {
         }
     }
 
-    fn span(&mut self, stage: Option<Stage>, (from, to): (u64, u64), time: &TimeMap) {
+    fn span(&mut self, stage: Option<BioStage>, (from, to): (u64, u64), time: &TimeMap) {
         let (instructions, ns) = self.stages.entry((stage.is_none(), stage)).or_default();
         instructions.add(to - from);
         time.between(from, to).into_iter().for_each(|span| ns.add(span));

@@ -15,6 +15,7 @@ use crate::reader::{Flow, Needs, Trace, Visitor, read};
 use crate::stitch::{Sink, Stitcher};
 use iotrace_schemas::definition::Definition;
 use iotrace_schemas::event::{Event, FIRST_PROBE, MMIO_WRITE};
+use iotrace_schemas::stage::Stage;
 use iotrace_schemas::trace::reader::ReadError;
 
 /// A bio's timeline.
@@ -132,10 +133,10 @@ impl Picker {
         if event.kind < FIRST_PROBE {
             return event.kind == MMIO_WRITE.id && self.instants.contains(&event.clock);
         }
-        let stage = definitions.probes.get(&event.kind).map_or("", |probe| probe.stage.as_str());
+        let stage = definitions.probes.get(&event.kind).and_then(|probe| probe.stage.as_ref());
         event.words.iter().any(|word| self.objects.name(*word, event.clock).is_some())
-            || stage.starts_with("irq.") && self.interrupts.find(event.clock).is_some()
-            || stage.starts_with("vfs.") && self.instants.contains(&event.clock)
+            || stage.is_some_and(Stage::is_interrupt) && self.interrupts.find(event.clock).is_some()
+            || stage.is_some_and(Stage::is_file_call) && self.instants.contains(&event.clock)
     }
 }
 

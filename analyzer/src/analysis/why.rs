@@ -20,6 +20,7 @@ use super::events::time_map;
 use super::subject::{Subject, Wanted, subject};
 use crate::model::{Definitions, Level, Task, TimeMap};
 use crate::reader::Trace;
+use iotrace_schemas::stage::{Begins, Stage};
 use iotrace_schemas::trace::reader::ReadError;
 
 /// Hand-overs that are followed back at most.
@@ -167,11 +168,11 @@ enum Context {
 }
 
 impl Context {
-    fn of(stage: &str, level: Level) -> Self {
-        match stage {
-            "irq.frame" | "irq.entry" => Self::Interrupt,
-            "softirq.run" => Self::Softirq,
-            "work.run" => Self::Work,
+    fn of(stage: Option<&Stage>, level: Level) -> Self {
+        match stage.and_then(Stage::begins) {
+            Some(Begins::Interrupt) => Self::Interrupt,
+            Some(Begins::Softirq) => Self::Softirq,
+            Some(Begins::Work) => Self::Work,
             _ if level >= Level::Hardirq => Self::Interrupt,
             _ if level == Level::Unknown => Self::Unknown,
             _ => Self::Task,
@@ -190,9 +191,9 @@ mod tests {
 
     #[test]
     fn what_begins_without_a_level_is_known_by_its_stage_alone() {
-        assert_eq!(Context::of("irq.entry", Level::Unknown), Context::Interrupt);
-        assert_eq!(Context::of("work.run", Level::Unknown), Context::Work);
-        assert_eq!(Context::of("bio.queue", Level::Unknown), Context::Unknown);
-        assert_eq!(Context::of("bio.queue", Level::Task), Context::Task);
+        assert_eq!(Context::of(Some(&Stage::IrqEntry), Level::Unknown), Context::Interrupt);
+        assert_eq!(Context::of(Some(&Stage::WorkRun), Level::Unknown), Context::Work);
+        assert_eq!(Context::of(Some(&Stage::BioQueue), Level::Unknown), Context::Unknown);
+        assert_eq!(Context::of(Some(&Stage::BioQueue), Level::Task), Context::Task);
     }
 }

@@ -1,6 +1,6 @@
 //! A bio and what became of it.
 
-use super::{Carried, Cause, IrqRef, Op, RequestId, Stage, StageMark, Task};
+use super::{BioStage, Carried, Cause, IrqRef, Op, RequestId, StageMark, Task};
 use std::rc::Rc;
 
 /// Number of a bio: from 1, in the order in which they were queued or split off.
@@ -33,11 +33,34 @@ pub enum Join {
     WithRequest,
 }
 
+/// What a call into the file system does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileCallKind {
+    /// It reads.
+    Read,
+    /// It writes.
+    Write,
+    /// It has data written to the disk.
+    Fsync,
+}
+
+impl FileCallKind {
+    /// Name, as views print it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Read => "vfs.read",
+            Self::Write => "vfs.write",
+            Self::Fsync => "vfs.fsync",
+        }
+    }
+}
+
 /// The call into the file system that a task was in when it queued a bio.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileCall {
-    /// `vfs.read`, `vfs.write` or `vfs.fsync`.
-    pub name: &'static str,
+    /// What it does.
+    pub kind: FileCallKind,
     /// When it was entered, in instructions.
     pub clock: u64,
     /// Inode number of the file.
@@ -91,7 +114,7 @@ pub struct Bio {
     pub interrupt: Option<IrqRef>,
     /// `blk_status_t` at its end.
     pub status: u64,
-    /// The stages it reached, by time; the first is [`Stage::Queued`].
+    /// The stages it reached, by time; the first is [`BioStage::Queued`].
     pub stages: Vec<StageMark>,
 }
 
@@ -105,12 +128,12 @@ impl Bio {
     /// When it ended, in instructions; none if the trace ended first.
     #[must_use]
     pub fn ended(&self) -> Option<u64> {
-        self.at(Stage::Ended)
+        self.at(BioStage::Ended)
     }
 
     /// When it reached a stage.
     #[must_use]
-    pub fn at(&self, stage: Stage) -> Option<u64> {
+    pub fn at(&self, stage: BioStage) -> Option<u64> {
         self.stages.iter().find(|mark| mark.stage == stage).map(|mark| mark.clock)
     }
 }

@@ -5,6 +5,7 @@
 
 use iotrace_schemas::definition::{Definition, SiteFrame};
 use iotrace_schemas::event::MAX_WORDS;
+use iotrace_schemas::stage::Stage;
 
 /// Longest name in bytes, of a symbol (`KSYM_NAME_LEN`, include/linux/kallsyms.h) as of anything else; a place in the
 /// source has far shorter ones.
@@ -23,10 +24,12 @@ pub fn shorten(definition: &mut Definition) -> bool {
                 &mut probe.function,
                 &mut probe.symbol,
                 &mut probe.layer,
-                &mut probe.stage,
+                &mut probe.label,
                 &mut probe.file,
-            ]) | names(&mut probe.module)
+            ]) | probe.stage.as_mut().is_some_and(member)
+                | names(&mut probe.module)
                 | list(&mut probe.words, MAX_WORDS)
+                | excess(&mut probe.roles, MAX_WORDS)
                 | list(&mut probe.inside, INLINED)
         }
         Definition::Module(module) => names([&mut module.name]),
@@ -44,10 +47,25 @@ pub fn shorten(definition: &mut Definition) -> bool {
     }
 }
 
+/// The name of a family's member, which has ASCII letters alone.
+fn member(stage: &mut Stage) -> bool {
+    match stage {
+        Stage::Syscall(name) | Stage::Wait(name) | Stage::Lock(name) if name.len() > NAME => {
+            *name = name[..NAME].into();
+            true
+        }
+        _ => false,
+    }
+}
+
 fn list(texts: &mut Vec<String>, most: usize) -> bool {
-    let excess = texts.len() > most;
-    texts.truncate(most);
-    names(texts) | excess
+    excess(texts, most) | names(texts)
+}
+
+fn excess<T>(list: &mut Vec<T>, most: usize) -> bool {
+    let excess = list.len() > most;
+    list.truncate(most);
+    excess
 }
 
 fn names<'a>(texts: impl IntoIterator<Item = &'a mut String>) -> bool {

@@ -16,6 +16,7 @@ use crate::model::{Definitions, Level};
 use crate::reader::{Flow, Needs, Trace, Visitor, read};
 use iotrace_schemas::definition::{Definition, Severity};
 use iotrace_schemas::event::{Event, is_landmark};
+use iotrace_schemas::stage::Stage;
 use rustc_hash::FxHashSet;
 use std::ops::RangeInclusive;
 use std::path::Path;
@@ -108,7 +109,7 @@ impl Visitor for Slicer {
 
     fn define(&mut self, definition: &Definition) {
         if let Definition::Probe(probe) = definition {
-            self.switches.extend((probe.stage == "task.switch").then_some(probe.id));
+            self.switches.extend((probe.stage == Some(Stage::TaskSwitch)).then_some(probe.id));
             self.landmarks.extend(probe.is_landmark().then_some(probe.id));
         }
         self.output.define(definition);

@@ -1,12 +1,13 @@
 //! Bios: queued, split, chained, ended.
 
-use super::probes::{Field, Words};
+use super::probes::Words;
 use super::requests::Seen;
 use super::stages::{finish, ride_marks};
 use super::{Oddity, Open, Sink, Stitcher};
 use crate::hash::Map;
-use crate::model::{Bio, BlockKind, Join, Origin, Request, RequestId, Stage, StageMark};
+use crate::model::{Bio, BioStage, BlockKind, Join, Origin, Request, RequestId, StageMark};
 use iotrace_schemas::event::Event;
+use iotrace_schemas::role::Role;
 
 /// Bytes of a sector.
 pub const SECTOR: u64 = 512;
@@ -66,8 +67,8 @@ impl LiveBio {
 
 impl Stitcher {
     pub(super) fn bio_queue(&mut self, event: &Event<'_>, words: &Words<'_>, out: &mut dyn Sink) {
-        let Some(pointer) = words.get(Field::Bio) else { return self.word_missing() };
-        let traced = words.get(Field::BioTraced);
+        let Some(pointer) = words.get(Role::Bio) else { return self.word_missing() };
+        let traced = words.get(Role::BioTraced);
         let known = self.bios.contains_key(&pointer);
         if known && traced == Some(0) {
             // Seen when the bio's end was not: its function is not probed in this kernel.
@@ -113,7 +114,7 @@ impl Stitcher {
             splits: 0,
             interrupt: None,
             status: 0,
-            stages: vec![StageMark { stage: Stage::Queued, clock: event.clock, shared: 1 }],
+            stages: vec![StageMark { stage: BioStage::Queued, clock: event.clock, shared: 1 }],
         };
         let now = (seen.sector, seen.bytes);
         LiveBio { bio, now, traced: false, remaining: 1, parent: None, ride: None, merges: 0 }
@@ -123,23 +124,23 @@ impl Stitcher {
     pub(super) fn refresh(&mut self, pointer: u64, words: &Words<'_>) {
         let parent = self.parent_of(words);
         let Some(live) = self.bios.get_mut(&pointer) else { return };
-        if let (Some(sector), Some(size)) = (words.get(Field::BioSector), words.get(Field::BioSize)) {
+        if let (Some(sector), Some(size)) = (words.get(Role::BioSector), words.get(Role::BioSize)) {
             live.now = (sector, size);
         }
-        match (words.get(Field::BioChained), words.get(Field::BioRemaining)) {
+        match (words.get(Role::BioChained), words.get(Role::BioRemaining)) {
             (Some(0), _) => live.remaining = 1,
             (Some(_), Some(remaining)) => live.remaining = remaining,
             _ => {}
         }
-        if words.get(Field::BioEndIo).is_some() {
+        if words.get(Role::BioEndIo).is_some() {
             live.parent = parent;
         }
     }
 
     /// The bio that waits for this one: `bi_private`, if its end is `bio_chain_endio`.
     pub(super) fn parent_of(&self, words: &Words<'_>) -> Option<u64> {
-        let end_io = self.symbols.get(&words.get(Field::BioEndIo)?)?;
-        words.get(Field::BioPrivate).filter(|_| end_io == "bio_chain_endio")
+        let end_io = self.symbols.get(&words.get(Role::BioEndIo)?)?;
+        words.get(Role::BioPrivate).filter(|_| end_io == "bio_chain_endio")
     }
 
     /// Gives a bio whose end was missed.
@@ -150,13 +151,13 @@ impl Stitcher {
     }
 
     pub(super) fn bio_enter(&mut self, words: &Words<'_>) -> Open {
-        let Some(bio) = words.get(Field::Bio) else { return Open::Plain };
+        let Some(bio) = words.get(Role::Bio) else { return Open::Plain };
         self.refresh(bio, words);
         Open::Enter { bio }
     }
 
     pub(super) fn bio_split(&mut self, words: &Words<'_>) -> Open {
-        let (Some(bio), Some(sectors)) = (words.get(Field::Bio), words.get(Field::Sectors)) else {
+        let (Some(bio), Some(sectors)) = (words.get(Role::Bio), words.get(Role::Sectors)) else {
             return Open::Plain;
         };
         Open::Split {
@@ -215,7 +216,7 @@ impl Stitcher {
     }
 
     pub(super) fn bio_chain(&mut self, words: &Words<'_>) {
-        let (Some(bio), Some(parent)) = (words.get(Field::Bio), words.get(Field::Parent)) else {
+        let (Some(bio), Some(parent)) = (words.get(Role::Bio), words.get(Role::Parent)) else {
             return self.word_missing();
         };
         // Bios chained before they are queued bring their count with them when they are.

@@ -1,11 +1,12 @@
 //! Calls begin and end.
 
-use super::probes::{Field, Words};
+use super::probes::Words;
 use super::{Oddity, Open, Sink, Stitcher};
 use crate::context::Frame;
 use crate::model::{Call, CallEnd, CallId, Ending, Level, Point};
 use iotrace_schemas::definition::At;
 use iotrace_schemas::event::Event;
+use iotrace_schemas::role::Role;
 use std::rc::Rc;
 
 impl Stitcher {
@@ -29,7 +30,7 @@ impl Stitcher {
 
     fn enter(&mut self, event: &Event<'_>, words: &Words<'_>, out: &mut dyn Sink) {
         let function = words.function();
-        let caller = self.calls.caller(event, words.get(Field::Caller).unwrap_or(0));
+        let caller = self.calls.caller(event, words.get(Role::Caller).unwrap_or(0));
         let repeated = words.has_exit() && self.calls.is_repeated(event, function);
         if !repeated {
             self.calls.settle(event, function, caller, &mut self.ended);

@@ -2,13 +2,15 @@
 //!
 //! What was asked for waits here until it begins; then the two ends are given as a handover.
 
-use super::probes::{Field, Words};
+use super::probes::Words;
 use super::{Open, Sink, Stitcher};
 use crate::hash::Map;
 use crate::model::{CallId, Cause, Handover, HandoverKind, IoId, Level, Point, Raise, Switch, Task, Wait};
 use iotrace_schemas::event::Event;
+use iotrace_schemas::role::Role;
 use rustc_hash::FxHashMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// How far back a cause is kept.
 const FARTHEST: usize = 8;
@@ -46,8 +48,8 @@ struct Blocked {
     clock: u64,
     io: IoId,
     function: Rc<str>,
-    /// Stage of that function.
-    stage: Rc<str>,
+    /// What that function waits for; none if the catalog does not tell.
+    what: Option<Arc<str>>,
 }
 
 /// What was asked for and has not begun.
@@ -58,18 +60,9 @@ pub struct Causes {
     woken: Map<u64, Woken>,
     blocked: Map<u64, Blocked>,
     raised: FxHashMap<u16, [Option<Point>; SOFTIRQS]>,
-    /// Numbers of the softirqs by their names, as stages have them.
-    softirqs: Map<String, usize>,
 }
 
 impl Causes {
-    /// Takes in an enumerator of the kernel.
-    pub fn define(&mut self, name: &str, value: i64) {
-        if let (Some(name), Ok(number)) = (name.strip_suffix("_SOFTIRQ"), usize::try_from(value)) {
-            self.softirqs.insert(name.to_lowercase(), number);
-        }
-    }
-
     fn raised(&mut self, event: &Event<'_>) -> &mut [Option<Point>; SOFTIRQS] {
         self.raised.entry(event.vcpu).or_insert([None; SOFTIRQS])
     }
@@ -132,14 +125,14 @@ impl Stitcher {
     }
 
     pub(super) fn work_queue(&mut self, event: &Event<'_>, words: &Words<'_>) {
-        let Some(work) = words.get(Field::Work).filter(|work| *work != 0) else { return };
+        let Some(work) = words.get(Role::Work).filter(|work| *work != 0) else { return };
         let asked = Asked { from: self.here_in(event, words), by: self.lasting_cause(event) };
         self.causes.works.insert(work, asked);
     }
 
     pub(super) fn work_run(&mut self, event: &Event<'_>, words: &Words<'_>, out: &mut dyn Sink) -> Open {
-        let function = words.get(Field::WorkFunc).unwrap_or(0);
-        let asked = words.get(Field::Work).and_then(|work| self.causes.works.remove(&work));
+        let function = words.get(Role::WorkFunction).unwrap_or(0);
+        let asked = words.get(Role::Work).and_then(|work| self.causes.works.remove(&work));
         if let Some(asked) = &asked {
             // A work item is a context of its own.
             let to = self.here_in(event, words);
@@ -150,14 +143,14 @@ impl Stitcher {
     }
 
     pub(super) fn timer_start(&mut self, event: &Event<'_>, words: &Words<'_>) {
-        let Some(timer) = words.get(Field::Timer).filter(|timer| *timer != 0) else { return };
+        let Some(timer) = words.get(Role::Timer).filter(|timer| *timer != 0) else { return };
         let asked = Asked { from: self.here_in(event, words), by: self.lasting_cause(event) };
         self.causes.timers.insert(timer, asked);
     }
 
     pub(super) fn timer_run(&mut self, event: &Event<'_>, words: &Words<'_>, out: &mut dyn Sink) -> Open {
-        let function = words.get(Field::TimerFunc).unwrap_or(0);
-        let asked = words.get(Field::Timer).and_then(|timer| self.causes.timers.remove(&timer));
+        let function = words.get(Role::TimerFunction).unwrap_or(0);
+        let asked = words.get(Role::Timer).and_then(|timer| self.causes.timers.remove(&timer));
         if let Some(asked) = &asked {
             let to = self.here_in(event, words);
             out.handover(&Handover { kind: HandoverKind::Timer { function }, from: asked.from, to });
@@ -167,7 +160,8 @@ impl Stitcher {
 
     pub(super) fn softirq_raise(&mut self, event: &Event<'_>, words: &Words<'_>, out: &mut dyn Sink) {
         let from = self.here_in(event, words);
-        let number = words.get(Field::Nr).map_or(SOFTIRQS, |nr| (nr & u64::from(u32::MAX)) as usize);
+        let number =
+            words.get(Role::SoftirqNumber).map_or(SOFTIRQS, |nr| (nr & u64::from(u32::MAX)) as usize);
         if let Some(place @ None) = self.causes.raised(event).get_mut(number) {
             *place = Some(from);
             let calls = self.names(&self.functions(event, words.function()));
@@ -175,39 +169,23 @@ impl Stitcher {
         }
     }
 
-    /// Softirqs are being served. What each is raised for is told when its function begins; where their numbers
-    /// are not known, here.
-    pub(super) fn softirq_run(&mut self, event: &Event<'_>, out: &mut dyn Sink) -> Open {
-        if self.causes.softirqs.is_empty() {
-            let next = Some(self.calls.next());
-            let to = Point { call: next, root: next, ..self.here(event) };
-            let raised = std::mem::take(self.causes.raised(event));
-            for (number, from) in raised.iter().enumerate() {
-                if let Some(from) = *from {
-                    let kind = HandoverKind::Softirq { number: number as u64 };
-                    out.handover(&Handover { kind, from, to });
-                }
-            }
-        }
-        Open::Softirq
-    }
-
-    /// The function of a softirq begins, which its stage names.
-    pub(super) fn softirq_served(&mut self, event: &Event<'_>, words: &Words<'_>, out: &mut dyn Sink) {
-        let stage = words.stage();
-        let number = stage.strip_prefix("softirq.").and_then(|name| self.causes.softirqs.get(name).copied());
+    /// The function of a softirq begins.
+    pub(super) fn softirq_served(
+        &mut self,
+        event: &Event<'_>,
+        words: &Words<'_>,
+        number: u8,
+        out: &mut dyn Sink,
+    ) {
         let to = self.here_in(event, words);
-        let raised = number.and_then(|number| {
-            let place = self.causes.raised(event).get_mut(number)?;
-            Some((number, place.take()?))
-        });
-        if let Some((number, from)) = raised {
-            out.handover(&Handover { kind: HandoverKind::Softirq { number: number as u64 }, from, to });
+        let place = self.causes.raised(event).get_mut(usize::from(number));
+        if let Some(from) = place.and_then(Option::take) {
+            out.handover(&Handover { kind: HandoverKind::Softirq { number: number.into() }, from, to });
         }
     }
 
     pub(super) fn task_new(&mut self, event: &Event<'_>, words: &Words<'_>) {
-        let Some(task) = words.get(Field::Task) else { return };
+        let Some(task) = words.get(Role::Task) else { return };
         let woken = Woken {
             from: self.here_in(event, words),
             by: self.lasting_cause(event),
@@ -231,7 +209,9 @@ impl Stitcher {
     }
 
     pub(super) fn task_switch(&mut self, event: &Event<'_>, words: &Words<'_>, out: &mut dyn Sink) {
-        let (Some(from), Some(to)) = (words.get(Field::PrevTask), words.get(Field::NextTask)) else { return };
+        let (Some(from), Some(to)) = (words.get(Role::PreviousTask), words.get(Role::NextTask)) else {
+            return;
+        };
         out.switched(&Switch { clock: event.clock, from, to, call: self.innermost() });
         self.calls.switch(event, to);
         if let Some(blocked) = self.blocked(event, from) {
@@ -256,7 +236,7 @@ impl Stitcher {
                 task: self.tasks.get(to),
                 io: blocked.io,
                 function: blocked.function.to_string(),
-                what: blocked.stage.trim_start_matches("task.wait").trim_start_matches('.').to_owned(),
+                what: blocked.what.as_deref().unwrap_or_default().to_owned(),
                 clocks: (blocked.clock, woken.from.clock, event.clock),
                 event: woken.from.event,
                 waker: match &woken.waker {
@@ -278,11 +258,11 @@ impl Stitcher {
         })?;
         let inner = &all[at..];
         let waiting = inner.iter().find_map(|frame| match &frame.data {
-            Open::Wait(stage) => Some((frame.function, Rc::clone(stage))),
+            Open::Wait(what) => Some((frame.function, Some(Arc::clone(what)))),
             _ => None,
         });
-        let (function, stage) = waiting.unwrap_or((inner.last()?.function, "".into()));
-        Some(Blocked { clock: event.clock, io, function: self.probes.name(function), stage })
+        let (function, what) = waiting.unwrap_or((inner.last()?.function, None));
+        Some(Blocked { clock: event.clock, io, function: self.probes.name(function), what })
     }
 
     /// The task at an address.

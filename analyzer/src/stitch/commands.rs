@@ -1,10 +1,11 @@
 //! Commands: passed to the driver, to the controller, and done.
 
 use super::probes::Words;
-use super::{Field, Oddity, Sink, Stitcher};
+use super::{Oddity, Sink, Stitcher};
 use crate::hash::Map;
 use crate::model::{Handover, HandoverKind, Level, Point};
 use iotrace_schemas::event::Event;
+use iotrace_schemas::role::Role;
 use std::collections::BTreeSet;
 use std::collections::hash_map::Entry;
 
@@ -168,7 +169,7 @@ impl Stitcher {
     }
 
     pub(super) fn cmd_finish(&mut self, event: &Event<'_>, words: &Words<'_>) {
-        let result = words.get(Field::CmdResult).unwrap_or(0) & u64::from(u32::MAX);
+        let result = words.get(Role::CommandResult).unwrap_or(0) & u64::from(u32::MAX);
         let Some(rq) = self.request_of(words) else {
             self.counts.add(Oddity::CommandUnknown, 1);
             return;

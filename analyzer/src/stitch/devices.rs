@@ -1,18 +1,19 @@
 //! Which physical address is which register.
 
-use super::probes::{Field, Words};
+use super::probes::Words;
 use crate::ranges::Ranges;
 use iotrace_schemas::definition::{Device, Register};
+use iotrace_schemas::role::Role;
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet};
 
-const BARS: [(Field, Field); 6] = [
-    (Field::Bar0, Field::Bar0End),
-    (Field::Bar1, Field::Bar1End),
-    (Field::Bar2, Field::Bar2End),
-    (Field::Bar3, Field::Bar3End),
-    (Field::Bar4, Field::Bar4End),
-    (Field::Bar5, Field::Bar5End),
+const BARS: [(Role, Role); 6] = [
+    (Role::Bar0, Role::Bar0End),
+    (Role::Bar1, Role::Bar1End),
+    (Role::Bar2, Role::Bar2End),
+    (Role::Bar3, Role::Bar3End),
+    (Role::Bar4, Role::Bar4End),
+    (Role::Bar5, Role::Bar5End),
 ];
 
 /// A base address register of an enabled device, mapped.
@@ -60,7 +61,7 @@ impl Devices {
     /// A device was enabled: its registers are where its BARs say from now on.
     pub fn enabled(&mut self, words: &Words<'_>) {
         let get = |field| words.get(field).unwrap_or(0);
-        let number = u16::try_from(get(Field::PciVendor)).ok().zip(u16::try_from(get(Field::PciDevice)).ok());
+        let number = u16::try_from(get(Role::PciVendor)).ok().zip(u16::try_from(get(Role::PciDevice)).ok());
         let Some(&device) = number.and_then(|number| self.by_number.get(&number)) else { return };
         for (bar, (begin, end)) in (0..).zip(BARS) {
             self.map(device, bar, (get(begin), get(end)));

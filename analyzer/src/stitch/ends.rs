@@ -1,20 +1,21 @@
 //! How bios end: with their own bytes, or with the last of the bios they wait for.
 
 use super::bios::SECTOR;
-use super::probes::{Field, Words};
+use super::probes::Words;
 use super::requests::Seen;
 use super::stages::finish;
 use super::{Oddity, Sink, Stitcher};
-use crate::model::{BlockEvent, BlockKind, Stage, StageMark};
+use crate::model::{BioStage, BlockEvent, BlockKind, StageMark};
 use iotrace_schemas::event::Event;
+use iotrace_schemas::role::Role;
 
 impl Stitcher {
     pub(super) fn bio_end(&mut self, event: &Event<'_>, words: &Words<'_>, out: &mut dyn Sink) {
-        let Some(pointer) = words.get(Field::Bio) else { return self.word_missing() };
+        let Some(pointer) = words.get(Role::Bio) else { return self.word_missing() };
         self.refresh(pointer, words);
-        let chained = words.get(Field::BioChained).is_some_and(|c| c != 0);
-        let remaining = words.get(Field::BioRemaining).filter(|_| chained).unwrap_or(1);
-        let traced = words.get(Field::BioTraced).is_some_and(|t| t != 0);
+        let chained = words.get(Role::BioChained).is_some_and(|c| c != 0);
+        let remaining = words.get(Role::BioRemaining).filter(|_| chained).unwrap_or(1);
+        let traced = words.get(Role::BioTraced).is_some_and(|t| t != 0);
         let Some(live) = self.bios.get_mut(&pointer) else {
             // Seen of bios that end before they are queued: a check failed, or a clone of no device.
             let known = self.mapped.remove(&pointer);
@@ -25,7 +26,7 @@ impl Stitcher {
             return;
         };
         live.traced = traced;
-        live.bio.status = words.get(Field::BioStatus).unwrap_or(0);
+        live.bio.status = words.get(Role::BioStatus).unwrap_or(0);
         live.remaining = live.remaining.saturating_sub(1);
         if live.remaining == 0 {
             self.bio_done(event.clock, pointer, out);
@@ -58,7 +59,7 @@ impl Stitcher {
         let mut live = self.bios.remove(&pointer)?;
         live.leave(clock, &self.requests);
         let bio = &mut live.bio;
-        bio.stages.push(StageMark { stage: Stage::Ended, clock, shared: 1 });
+        bio.stages.push(StageMark { stage: BioStage::Ended, clock, shared: 1 });
         if live.traced {
             let (sector, bytes) = live.now;
             let (dev, op, sectors) = (bio.dev, bio.op, bytes / SECTOR);

@@ -4,11 +4,12 @@
 //! flush after. The flushes are requests of their own, one at a time for each device, shared by all
 //! requests that were waiting when it began.
 
-use super::probes::{Field, Words};
+use super::probes::Words;
 use super::{Oddity, Open, Sink, Stitcher};
 use crate::hash::Map;
 use crate::model::{FlushRide, RequestKind, Rider};
 use iotrace_schemas::event::Event;
+use iotrace_schemas::role::Role;
 
 const PREFLUSH: u64 = 1;
 const POSTFLUSH: u64 = 4;
@@ -37,10 +38,10 @@ impl Stitcher {
 
     /// `step` of a request's sequence is done; the next one begins.
     pub(super) fn flush_step(&mut self, event: &Event<'_>, words: &Words<'_>, out: &mut dyn Sink) {
-        let step = words.get(Field::Step).unwrap_or(0) & 0xff;
+        let step = words.get(Role::FlushSteps).unwrap_or(0) & 0xff;
         let rq = self.meet(event, words, out);
         let Some(request) = rq.and_then(|rq| self.requests.get_mut(&rq)) else { return self.word_missing() };
-        let dev = words.get(Field::RqDev).unwrap_or(request.dev);
+        let dev = words.get(Role::RequestDev).unwrap_or(request.dev);
         let done = request.sequence.unwrap_or(0) | step;
         request.sequence = Some(done);
         self.flushes.device = dev;

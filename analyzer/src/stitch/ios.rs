@@ -2,10 +2,11 @@
 //! came of them.
 
 use super::pages::Dirty;
-use super::probes::{Field, Words};
+use super::probes::Words;
 use super::{Oddity, Open, Sink, Stitcher};
-use crate::model::{Bio, CallEnd, Carried, File, FileCall, Io, IoId, Level, OpName};
+use crate::model::{Bio, CallEnd, Carried, File, FileCall, FileCallKind, Io, IoId, Level, OpName};
 use iotrace_schemas::event::Event;
+use iotrace_schemas::role::Role;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
@@ -59,10 +60,10 @@ impl Stitcher {
             syscall: Rc::clone(&name),
             call: Some(self.calls.next()),
             task: self.tasks.get(event.task),
-            fd: words.any([Field::RegsFd, Field::Fd]).map(|fd| fd & u64::from(u32::MAX)),
+            fd: words.any([Role::RegistersFd, Role::Fd]).map(|fd| fd & u64::from(u32::MAX)),
             file: None,
-            position: words.any([Field::RegsPos, Field::Pos]).filter(|_| name.starts_with('p')),
-            count: words.any([Field::RegsCount, Field::Count]),
+            position: words.any([Role::RegistersPosition, Role::Position]).filter(|_| name.starts_with('p')),
+            count: words.any([Role::RegistersCount, Role::Count]),
             returned: None,
             entered: event.clock,
             left: None,
@@ -89,15 +90,15 @@ impl Stitcher {
         self.ios.live.get_mut(&io)
     }
 
-    pub(super) fn vfs(&mut self, event: &Event<'_>, words: &Words<'_>, name: &'static str) -> Open {
+    pub(super) fn vfs(&mut self, event: &Event<'_>, words: &Words<'_>, kind: FileCallKind) -> Open {
         let call = FileCall {
-            name,
+            kind,
             clock: event.clock,
-            ino: words.get(Field::FileIno).unwrap_or(0),
-            dev: words.get(Field::FileDev).unwrap_or(0),
-            count: words.get(Field::Count),
+            ino: words.get(Role::FileIno).unwrap_or(0),
+            dev: words.get(Role::FileDev).unwrap_or(0),
+            count: words.get(Role::Count),
             // A null `pos` (a stream) reads as 0 as well; the count of such files never reaches a disk.
-            position: words.get(Field::Position),
+            position: words.get(Role::PositionValue),
         };
         if let Some(Live { io, .. }) = self.io_here(event) {
             let file = File { ino: call.ino, dev: call.dev, name: file_name(words) };
@@ -110,12 +111,12 @@ impl Stitcher {
 
     pub(super) fn cache_write(&mut self, event: &Event<'_>, words: &Words<'_>) {
         let file = (
-            words.any([Field::IocbDev, Field::MappingDev]).unwrap_or(0),
-            words.any([Field::IocbIno, Field::MappingIno]).unwrap_or(0),
+            words.any([Role::IocbDev, Role::MappingDev]).unwrap_or(0),
+            words.any([Role::IocbIno, Role::MappingIno]).unwrap_or(0),
         );
         let (Some(from), Some(count)) = (
-            words.any([Field::IocbPos, Field::Pos]),
-            words.any([Field::IterCount, Field::Len]).map(|len| len & u64::from(u32::MAX)),
+            words.any([Role::IocbPosition, Role::Position]),
+            words.any([Role::IterCount, Role::Length]).map(|len| len & u64::from(u32::MAX)),
         ) else {
             return self.word_missing();
         };
@@ -193,16 +194,16 @@ impl Stitcher {
 fn file_range(words: &Words<'_>) -> Option<((u64, u64), u64)> {
     /// `PAGE_MAPPING_FLAGS`, include/linux/page-flags.h: the mapping of an anonymous page is something else.
     const FLAGS: u64 = 3;
-    let mapping = words.get(Field::BioMapping).filter(|mapping| *mapping != 0 && mapping & FLAGS == 0);
+    let mapping = words.get(Role::BioMapping).filter(|mapping| *mapping != 0 && mapping & FLAGS == 0);
     mapping?;
-    let file = (words.get(Field::BioPageDev)?, words.get(Field::BioPageIno)?);
-    let position = words.get(Field::BioIndex)?.checked_shl(PAGE)?;
-    let from = position.checked_add(words.get(Field::BioOffset)?)?;
+    let file = (words.get(Role::BioPageDev)?, words.get(Role::BioPageIno)?);
+    let position = words.get(Role::BioIndex)?.checked_shl(PAGE)?;
+    let from = position.checked_add(words.get(Role::BioOffset)?)?;
     (file.1 != 0 && from < LARGEST).then_some((file, from))
 }
 
 fn file_name(words: &Words<'_>) -> String {
-    let parts = [Field::FileName0, Field::FileName1, Field::FileName2, Field::FileName3];
+    let parts = [Role::FileName0, Role::FileName1, Role::FileName2, Role::FileName3];
     let bytes = parts.into_iter().filter_map(|part| words.get(part)).flat_map(u64::to_le_bytes);
     let bytes: Vec<_> = bytes.take_while(|byte| *byte != 0).collect();
     String::from_utf8_lossy(&bytes).into_owned()

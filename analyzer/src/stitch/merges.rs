@@ -1,11 +1,12 @@
 //! Merges, of bios into requests and of requests into each other, and insertions, which may turn out to
 //! be such merges.
 
-use super::probes::{Field, Words};
+use super::probes::Words;
 use super::requests::Seen;
 use super::{Oddity, Open, Sink, Stitcher};
 use crate::model::{BlockKind, Join};
 use iotrace_schemas::event::Event;
+use iotrace_schemas::role::Role;
 
 /// Most times that a bio is followed into a request that its own is merged into: as many as there are segments in a
 /// request, each of which may have come by a merge (`BLK_MAX_SEGMENTS`, include/linux/blkdev.h).
@@ -27,12 +28,12 @@ impl Stitcher {
         join: Join,
         out: &mut dyn Sink,
     ) -> Open {
-        let (Some(rq), Some(bio)) = (self.meet(event, words, out), words.get(Field::Bio)) else {
+        let (Some(rq), Some(bio)) = (self.meet(event, words, out), words.get(Role::Bio)) else {
             self.word_missing();
             return Open::Plain;
         };
         let mut seen = Seen::bio(words, &self.codes);
-        seen.dev = words.get(Field::BioDev).or(words.get(Field::RqDev)).unwrap_or(0);
+        seen.dev = words.get(Role::BioDev).or(words.get(Role::RequestDev)).unwrap_or(0);
         if !words.has_exit() {
             self.bio_merged(event.clock, (rq, bio), seen, join, out);
         }
@@ -61,7 +62,7 @@ impl Stitcher {
     }
 
     pub(super) fn rq_merge(&mut self, event: &Event<'_>, words: &Words<'_>, out: &mut dyn Sink) -> Open {
-        let (Some(rq), Some(next)) = (self.meet(event, words, out), words.get(Field::Next)) else {
+        let (Some(rq), Some(next)) = (self.meet(event, words, out), words.get(Role::NextRequest)) else {
             self.word_missing();
             return Open::Plain;
         };

@@ -1,12 +1,13 @@
 //! Requests: got, merged, inserted, issued, completed, given back.
 
 use super::bios::SECTOR;
-use super::probes::{Field, Words};
+use super::probes::Words;
 use super::{Oddity, Open, Sink, Stitcher};
 use crate::model::{
     Attempt, BlockEvent, BlockKind, Join, Op, OpCodes, OpField, OpName, Request, RequestKind, Update,
 };
 use iotrace_schemas::event::Event;
+use iotrace_schemas::role::Role;
 
 /// What an event says of a bio or a request at that moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,22 +22,22 @@ impl Seen {
     /// Of the event's bio; what is not in it reads as 0.
     pub fn bio(words: &Words<'_>, codes: &OpCodes) -> Self {
         let get = |field| words.get(field).unwrap_or(0);
-        let (dev, sector, bytes) = (get(Field::BioDev), get(Field::BioSector), get(Field::BioSize));
-        Self { dev, sector, bytes, op: codes.decode(get(Field::BioOp), OpField::Bio) }
+        let (dev, sector, bytes) = (get(Role::BioDev), get(Role::BioSector), get(Role::BioSize));
+        Self { dev, sector, bytes, op: codes.decode(get(Role::BioOp), OpField::Bio) }
     }
 
     /// Of the event's request; none if the event does not say.
     pub fn rq(words: &Words<'_>, codes: &OpCodes) -> Option<Self> {
         let get = |field| words.get(field);
-        let (sector, bytes) = (get(Field::RqSector)?, get(Field::RqSize)?);
-        let op = codes.decode(get(Field::RqOp)?, OpField::Request);
-        Some(Self { dev: get(Field::RqDev)?, sector, bytes, op })
+        let (sector, bytes) = (get(Role::RequestSector)?, get(Role::RequestSize)?);
+        let op = codes.decode(get(Role::RequestOp)?, OpField::Request);
+        Some(Self { dev: get(Role::RequestDev)?, sector, bytes, op })
     }
 
     pub fn next(words: &Words<'_>, codes: &OpCodes) -> Self {
         let get = |field| words.get(field).unwrap_or(0);
-        let (dev, sector, bytes) = (get(Field::RqDev), get(Field::NextSector), get(Field::NextSize));
-        Self { dev, sector, bytes, op: codes.decode(get(Field::NextOp), OpField::Request) }
+        let (dev, sector, bytes) = (get(Role::RequestDev), get(Role::NextSector), get(Role::NextSize));
+        Self { dev, sector, bytes, op: codes.decode(get(Role::NextOp), OpField::Request) }
     }
 
     /// As the tracepoints of bios print it.
@@ -111,14 +112,14 @@ impl Stitcher {
     pub(super) fn meet(&mut self, event: &Event<'_>, words: &Words<'_>, out: &mut dyn Sink) -> Option<u64> {
         let pointer = words.request()?;
         if !self.requests.contains_key(&pointer) {
-            let bio = words.get(Field::RqBio).filter(|bio| self.bios.contains_key(bio));
+            let bio = words.get(Role::RequestBio).filter(|bio| self.bios.contains_key(bio));
             let asked = self.take_asked(event, bio);
             // Otherwise a request out of a plug's cache, or one got before the trace began.
             self.counts.add(Oddity::RequestAdopted, u64::from(asked.is_none()));
             self.new_request(asked.unwrap_or(event.clock), pointer, RequestKind::Passthrough, out);
             self.requests.get_mut(&pointer)?.adopted = asked.is_none();
         }
-        if let Some(bio) = words.get(Field::RqBio).filter(|bio| self.fits(pointer, *bio)) {
+        if let Some(bio) = words.get(Role::RequestBio).filter(|bio| self.fits(pointer, *bio)) {
             let request = self.requests.get_mut(&pointer)?;
             request.kind = RequestKind::Data;
             let got = request.got.max(self.bios.get(&bio).map_or(0, |live| live.bio.queued()));
@@ -231,15 +232,16 @@ impl Stitcher {
     pub(super) fn rq_update(&mut self, event: &Event<'_>, words: &Words<'_>, out: &mut dyn Sink) {
         let Some(rq) = self.meet(event, words, out) else { return self.word_missing() };
         // `unsigned int nr_bytes` and a one-byte status: what is above is left over from other calls.
-        let bytes = words.get(Field::Bytes).unwrap_or(0) & u64::from(u32::MAX);
-        let error = words.get(Field::Error).unwrap_or(0) & 0xff;
+        let bytes = words.get(Role::Bytes).unwrap_or(0) & u64::from(u32::MAX);
+        let error = words.get(Role::Error).unwrap_or(0) & 0xff;
         if let Some(seen) = Seen::rq(words, &self.codes) {
             let seen = Seen { bytes, ..seen };
             out.block_event(seen.block_event(BlockKind::RqComplete, event.clock));
         }
         if let Some(request) = self.requests.get_mut(&rq) {
             if request.kind == RequestKind::Passthrough {
-                let bios = [Field::RqBio, Field::RqBiotail].into_iter().filter_map(|field| words.get(field));
+                let bios =
+                    [Role::RequestBio, Role::RequestBiotail].into_iter().filter_map(|field| words.get(field));
                 self.mapped.extend(bios.filter(|bio| *bio != 0));
             }
             request.update(Update { clock: event.clock, bytes, error });

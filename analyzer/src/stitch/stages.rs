@@ -1,7 +1,7 @@
 //! From what a request went through to the stages of the bios in it.
 
 use super::bios::Ride;
-use crate::model::{Attempt, Bio, FlushRide, IrqRef, Join, Request, Stage, StageMark};
+use crate::model::{Attempt, Bio, BioStage, FlushRide, IrqRef, Join, Request, StageMark};
 
 /// The attempt that brought the request's bytes: its own last one, or that of the flush it waited for
 /// if it had nothing else to do.
@@ -26,27 +26,27 @@ pub fn ride_marks(request: &Request, ride: &Ride, until: u64) -> Vec<StageMark> 
             marks.push(StageMark { stage, clock, shared });
         }
     };
-    add(Stage::Plugged, request.plugged, None);
-    add(Stage::Inserted, request.inserted(ride.from), None);
+    add(BioStage::Plugged, request.plugged, None);
+    add(BioStage::Inserted, request.inserted(ride.from), None);
     let attempt = attempt(request);
     for flush in request.flushes.iter().filter(|_| attempt.is_some_and(|(_, flush)| flush.is_none())) {
-        let stage = if flush.after_data { Stage::Postflushed } else { Stage::Preflushed };
+        let stage = if flush.after_data { BioStage::Postflushed } else { BioStage::Preflushed };
         add(stage, flush.done, Some(flush.riders));
     }
     if let Some((attempt, flush)) = attempt {
         let shared = flush.map(|f| f.riders);
-        add(Stage::Issued, attempt.issued, shared);
-        add(Stage::Driver, attempt.driver, shared);
-        add(Stage::Doorbell, attempt.doorbell, shared);
-        add(Stage::Interrupt, attempt.interrupt.map(|irq| irq.clock), shared);
-        add(Stage::Done, attempt.done, shared);
+        add(BioStage::Issued, attempt.issued, shared);
+        add(BioStage::Driver, attempt.driver, shared);
+        add(BioStage::Doorbell, attempt.doorbell, shared);
+        add(BioStage::Interrupt, attempt.interrupt.map(|irq| irq.clock), shared);
+        add(BioStage::Done, attempt.done, shared);
     }
-    add(Stage::Completed, request.completed(until), None);
+    add(BioStage::Completed, request.completed(until), None);
     marks
 }
 
 fn join_mark(ride: &Ride) -> StageMark {
-    let stage = if ride.join == Join::Got { Stage::Got } else { Stage::Merged };
+    let stage = if ride.join == Join::Got { BioStage::Got } else { BioStage::Merged };
     StageMark { stage, clock: ride.from, shared: 1 }
 }
 
@@ -54,7 +54,7 @@ fn join_mark(ride: &Ride) -> StageMark {
 /// should have come first.
 pub fn finish(bio: &mut Bio) -> u64 {
     bio.stages.sort_by_key(|mark| (mark.clock, mark.stage));
-    let mut seen = [false; Stage::ALL.len()];
+    let mut seen = [false; BioStage::ALL.len()];
     // Of a stage reached in several requests (one merged into another) the first time counts.
     bio.stages.retain(|mark| !std::mem::replace(&mut seen[mark.stage as usize], true));
     bio.other_requests.sort_unstable();
@@ -67,7 +67,7 @@ pub fn finish(bio: &mut Bio) -> u64 {
 
 /// The device's side of the way has one order; merging and inserting may come in any.
 fn disorder(stages: &[StageMark]) -> u64 {
-    let way = stages.iter().filter(|m| m.stage >= Stage::Issued && m.stage != Stage::Postflushed);
+    let way = stages.iter().filter(|m| m.stage >= BioStage::Issued && m.stage != BioStage::Postflushed);
     let order: Vec<_> = way.map(|mark| mark.stage).collect();
     order.windows(2).filter(|pair| pair[0] > pair[1]).count() as u64
 }

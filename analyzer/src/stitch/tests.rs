@@ -13,7 +13,7 @@ mod ways;
 
 use super::*;
 use crate::guest::{TASK, *};
-use crate::model::{Bio, BlockEvent, BlockKind, Origin, RequestKind, Stage};
+use crate::model::{Bio, BioStage, BlockEvent, BlockKind, Origin, RequestKind};
 
 #[derive(Default)]
 struct Found {
@@ -61,7 +61,7 @@ fn stitch(guest: &Guest) -> Found {
 
 impl Found {
     /// Stages of a bio, with its clocks.
-    fn stages(&self, id: u64) -> Vec<(Stage, u64)> {
+    fn stages(&self, id: u64) -> Vec<(BioStage, u64)> {
         self.bio(id).stages.iter().map(|mark| (mark.stage, mark.clock)).collect()
     }
 
@@ -103,7 +103,7 @@ impl Found {
     }
 }
 
-use Stage::{
+use BioStage::{
     Completed, Done, Doorbell, Driver, Ended, Got, Inserted, Interrupt, Issued, Merged, Plugged, Postflushed,
     Preflushed, Queued,
 };

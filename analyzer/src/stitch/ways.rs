@@ -1,30 +1,32 @@
 //! By which way a request was dispatched, and by which its completion came.
 
-use super::probes::{Signal, Words};
+use super::probes::Words;
 use super::{Open, Stitcher};
 use crate::model::{CompletionWay, DispatchWay, Level};
 use iotrace_schemas::event::Event;
+use iotrace_schemas::stage::Stage;
 
 impl Stitcher {
     /// The way by which the request is given to the SCSI layer here: told by the calls that are open.
     pub(super) fn dispatch_way(&self, event: &Event<'_>) -> DispatchWay {
         let mut ways = Vec::new();
         for frame in self.calls.open(event) {
-            if let Open::Way(signal) = frame.data
-                && !ways.contains(&signal)
+            if let Open::Way(stage) = &frame.data
+                && !ways.contains(&stage)
             {
-                ways.push(signal);
+                ways.push(stage);
             }
         }
-        let has = |signal| ways.contains(&signal);
+        let has = |stage| ways.contains(&&stage);
+        let flushes = has(Stage::PlugFlush) || has(Stage::PlugFinish);
         match () {
-            () if has(Signal::HwRequeue) => DispatchWay::Requeue,
-            () if has(Signal::HwWork) => DispatchWay::Kblockd,
-            () if has(Signal::HwRestart) => DispatchWay::Restart,
-            () if has(Signal::PlugFlush) && has(Signal::IssueDirect) => DispatchWay::PlugDirect,
-            () if has(Signal::PlugFlush) => DispatchWay::PlugFlush,
-            () if has(Signal::IssueDirect) => DispatchWay::Direct,
-            () if has(Signal::HwRun) => DispatchWay::Run,
+            () if has(Stage::QueueRequeue) => DispatchWay::Requeue,
+            () if has(Stage::QueueWork) => DispatchWay::Kblockd,
+            () if has(Stage::QueueRestart) => DispatchWay::Restart,
+            () if flushes && has(Stage::IssueDirect) => DispatchWay::PlugDirect,
+            () if flushes => DispatchWay::PlugFlush,
+            () if has(Stage::IssueDirect) => DispatchWay::Direct,
+            () if has(Stage::QueueRun) || has(Stage::SingleQueueRun) => DispatchWay::Run,
             () => DispatchWay::Unknown,
         }
     }

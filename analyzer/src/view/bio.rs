@@ -38,7 +38,7 @@ fn head(out: &mut dyn Write, timeline: &Timeline, style: Style) -> io::Result<()
         writeln!(
             out,
             "  during     {} of inode {} on {}{count}{position}",
-            call.name,
+            call.kind.name(),
             call.ino,
             text::device(call.dev)
         )?;

@@ -9,7 +9,7 @@ mod tests;
 use super::diff::{ROWS, method, signed, tables};
 use super::text::{Align, Table, plain};
 use crate::analysis::diff::{Diff, FlameNode, Side, Timelines};
-use crate::model::Stage;
+use crate::model::BioStage;
 use serde::Serialize;
 use std::io::{self, Write};
 
@@ -139,7 +139,7 @@ fn data(diff: &Diff, all: bool) -> Data<'_> {
     let classes = diff.classes.iter().filter(|class| !class.flame.is_empty());
     let pairs = diff.pairs.iter().take(if all { usize::MAX } else { ROWS });
     Data {
-        stages: Stage::ALL.iter().map(|stage| (stage.short(), stage.name())).collect(),
+        stages: BioStage::ALL.iter().map(|stage| (stage.short(), stage.name())).collect(),
         classes: classes
             .map(|class| Flame { syscall: &class.syscall, pairs: class.pairs, nodes: &class.flame })
             .collect(),

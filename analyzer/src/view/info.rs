@@ -3,8 +3,10 @@
 use super::json;
 use super::text::{self, Align, Style, Table};
 use crate::analysis::info::Info;
+use iotrace_schemas::definition::Probe;
 use rustc_hash::FxHashMap;
 use serde_json::{Value, json as object};
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 /// As text: what [`crate::analysis::info::beginning`] tells.
@@ -131,7 +133,7 @@ fn kinds(out: &mut dyn Write, info: &Info, style: Style) -> io::Result<()> {
         table.row([
             text::grouped(*count),
             text::plain(&info.definitions.kind_name(*kind)),
-            probe.map(|p| text::plain(&p.stage)).unwrap_or_default(),
+            probe.map(|p| text::plain(&p.stage_name())).unwrap_or_default(),
             probe.map(|p| text::plain(&p.layer)).unwrap_or_default(),
             text::plain(&place),
         ]);
@@ -191,7 +193,7 @@ fn kind_json(info: &Info, kind: u16, count: u64) -> Value {
         "at": at,
         "symbol": probe.map(|p| &p.symbol),
         "module": probe.and_then(|p| p.module.as_ref()),
-        "stage": probe.map_or("", |p| &p.stage),
+        "stage": probe.map_or(Cow::Borrowed(""), Probe::stage_name),
         "layer": probe.map_or("", |p| &p.layer),
         "file": probe.map_or("", |p| &p.file),
         "line": probe.map_or(0, |p| p.line),

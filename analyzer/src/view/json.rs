@@ -1,7 +1,7 @@
 //! Pieces that several JSON views share.
 
 use crate::analysis::Warning;
-use crate::model::{Bio, Carried, Definitions, Io, IrqRef, Join, Origin, Stage, Task, TimeMap};
+use crate::model::{Bio, BioStage, Carried, Definitions, Io, IrqRef, Join, Origin, Task, TimeMap};
 use iotrace_schemas::definition::At;
 use serde::ser::{Serialize, Serializer};
 use serde_json::{Value, json};
@@ -145,7 +145,7 @@ pub fn bio(bio: &Bio, time: &TimeMap, definitions: &Definitions) -> Value {
         "cause": super::cause::to_json(bio.cause.as_deref(), definitions),
         "carries": carried(&bio.carries),
         "call": bio.call.map(|call| json!({
-            "name": call.name,
+            "name": call.kind.name(),
             "clock": call.clock,
             "ino": call.ino,
             "device": super::text::device(call.dev),
@@ -209,6 +209,6 @@ pub fn interrupt(irq: &IrqRef, time: &TimeMap, definitions: &Definitions) -> Val
 
 /// Name of a stage, or `total`.
 #[must_use]
-pub fn stage(stage: Option<Stage>) -> &'static str {
-    stage.map_or("total", Stage::name)
+pub fn stage(stage: Option<BioStage>) -> &'static str {
+    stage.map_or("total", BioStage::name)
 }

@@ -12,7 +12,7 @@ use crate::analysis::report::Report;
 use crate::analysis::spread::Spread;
 use crate::analysis::summary::{OpSummary, StageSpread};
 use crate::analysis::workload;
-use crate::model::Stage;
+use crate::model::BioStage;
 use std::io::{self, Write};
 
 /// Which time a cell shows.
@@ -130,7 +130,7 @@ fn summary(out: &mut dyn Write, report: &Report, options: Options) -> io::Result
 }
 
 fn summary_row(op: &OpSummary, stage: &StageSpread) -> Vec<String> {
-    let name = stage.stage.map_or("Q to E", Stage::short).to_owned();
+    let name = stage.stage.map_or("Q to E", BioStage::short).to_owned();
     let mut row = vec![op.rwbs.clone(), name, stage.instructions.count.to_string()];
     let values = |s: &Spread| [s.median, s.p95, s.p99, s.max];
     match &stage.ns {

@@ -11,6 +11,7 @@ mod way;
 
 pub use way::{changed_write, direct_write};
 
+use iotrace_schemas::definition::by_name;
 use iotrace_schemas::definition::{
     At, Constant, Definition, Device, Probe, Register, Success, Symbol, TraceInfo,
 };
@@ -308,6 +309,7 @@ fn probe(id: u16, stage: &str, at: At, words: Vec<String>) -> Probe {
         _ => None,
     };
     let function = format!("{}_function", stage.replace('.', "_"));
+    let known = by_name::stage(stage);
     Probe {
         id,
         at,
@@ -316,7 +318,9 @@ fn probe(id: u16, stage: &str, at: At, words: Vec<String>) -> Probe {
         module: stage.starts_with("cmd.").then(|| "sym53c8xx".to_owned()),
         address: 0xffff_ffff_8200_0000 + u64::from(id),
         layer: "block".into(),
-        stage: stage.into(),
+        roles: by_name::roles(&words, known.as_ref()),
+        stage: known,
+        label: String::new(),
         file: "block/blk-mq.c".into(),
         line: 100 + u32::from(id),
         words,

@@ -2,8 +2,10 @@
 //!
 //! Events are written as they come, in blocks as large as the writer makes them.
 
+use iotrace_schemas::definition::by_name;
 use iotrace_schemas::definition::{At, Definition, Probe, Success, Symbol, TraceInfo};
 use iotrace_schemas::event::{Event, FIRST_PROBE, MARK, TASK};
+use iotrace_schemas::stage::Stage;
 use iotrace_schemas::trace::writer::TraceWriter;
 
 /// The task that runs unless another one is set.
@@ -54,10 +56,15 @@ impl Crafted {
 
     /// A probe of a function; its number.
     pub fn probe_of(&mut self, function: &str, stage: &str, at: At, words: &[&str]) -> u16 {
-        let words = words.iter().map(|word| (*word).to_owned()).collect();
+        let words = Vec::from_iter(words.iter().map(|word| (*word).to_owned()));
+        let known = by_name::stage(stage);
+        let roles = by_name::roles(&words, known.as_ref());
+        let label = if known.is_none() { stage.to_owned() } else { String::new() };
         self.define_probe(Probe {
             function: function.into(),
-            stage: stage.into(),
+            stage: known,
+            label,
+            roles,
             at,
             words,
             ..Probe::default()
@@ -68,9 +75,9 @@ impl Crafted {
     pub fn define_probe(&mut self, probe: Probe) -> u16 {
         let id = self.next;
         self.next += 1;
-        let success = match (probe.at, probe.stage.as_str()) {
-            (At::Exit, "rq.merge" | "task.wake") => Some(Success::NonZero),
-            (At::Exit, "merge.back") => Some(Success::Equals(0)),
+        let success = match (probe.at, &probe.stage) {
+            (At::Exit, Some(Stage::RequestMerge | Stage::TaskWake)) => Some(Success::NonZero),
+            (At::Exit, Some(Stage::MergeBack)) => Some(Success::Equals(0)),
             _ => None,
         };
         self.define(Definition::Probe(Probe { id, symbol: probe.function.clone(), success, ..probe }));

@@ -4,6 +4,8 @@ use super::crafted::Crafted;
 use super::{MANY, ask, line};
 use iotrace_schemas::definition::{At, Definition, Device, Probe, Register};
 use iotrace_schemas::event::MMIO_WRITE;
+use iotrace_schemas::role::Role;
+use iotrace_schemas::stage::Stage;
 
 fn device(device: u16, registers: Vec<Register>) -> Definition {
     Definition::Device(Device { name: "d".into(), vendor: 1, device, registers })
@@ -57,8 +59,9 @@ fn drivers_that_tell_of_commands() {
     let start = trace.probe("cmd.start", At::Entry, &[]);
     for at in 0..MANY / 8 {
         let module = Some(at.to_string());
-        let (stage, words) = ("cmd.start".into(), vec!["cmd".into()]);
-        trace.define(Definition::Probe(Probe { id: start, stage, words, module, ..Probe::default() }));
+        let (stage, words, roles) =
+            (Some(Stage::CommandStart), vec!["cmd".into()], vec![Some(Role::Command)]);
+        trace.define(Definition::Probe(Probe { id: start, stage, words, roles, module, ..Probe::default() }));
     }
     trace.event(issue, &[0xa000]);
     (0..MANY).for_each(|_| trace.event(dispatch, &[0xc000, 0xa000]));

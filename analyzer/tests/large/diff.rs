@@ -41,12 +41,14 @@ fn wide(system_calls: u64, prefix: &str, in_softirq: bool) -> Vec<u8> {
     let all: Vec<_> = (0..system_calls).map(|at| trace.call(&format!("sys.sync{at}"), &["fd"])).collect();
     let (run, ran) = trace.call("softirq.run", &[]);
     let raise = trace.probe("softirq.raise", At::Entry, &["nr"]);
+    let served = trace.probe("softirq.block", At::Entry, &[]);
     let calls: Vec<_> = (0..FUNCTIONS).map(|at| trace.plain_call(&format!("{prefix}{at}"))).collect();
     for (enter, returned) in all {
         trace.event(enter, &[3]);
         trace.event(raise, &[4]);
         if in_softirq {
             trace.event(run, &[]);
+            trace.event(served, &[]);
         }
         for (enter, leave) in &calls {
             trace.event(*enter, &[]);

@@ -4,6 +4,7 @@ use super::crafted::Crafted;
 use super::{MANY, ask, line, printed, run, text};
 use iotrace_schemas::definition::{At, Definition, Module, Probe};
 use iotrace_schemas::event::{IDLE, MODULE_LOAD};
+use iotrace_schemas::stage::Stage;
 use iotrace_schemas::trace::chunk::{ChunkHead, ChunkKind, RawChunk};
 use iotrace_schemas::trace::index::end;
 use iotrace_schemas::trace::reader::TraceFile;
@@ -28,7 +29,7 @@ fn landmarks(probes: impl Iterator<Item = (u16, String)>, stands: Option<u64>) -
         trace.define(Definition::Probe(Probe {
             id,
             function,
-            stage: "pci.enable".into(),
+            stage: Some(Stage::PciEnable),
             ..Probe::default()
         }));
     }

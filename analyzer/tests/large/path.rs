@@ -41,7 +41,7 @@ fn softirqs_and_constants() {
     trace.define(Definition::Constant(Constant { name: "x_BLOCK_SOFTIRQ".into(), value: 4 }));
     let (fsync, returned) = trace.call("sys.fsync", &["fd"]);
     let raise = trace.probe("softirq.raise", At::Entry, &["nr"]);
-    let served = trace.probe("softirq.x_block", At::Entry, &[]);
+    let served = trace.probe("softirq.block", At::Entry, &[]);
     trace.event(fsync, &[3]);
     for _ in 0..MANY / 8 {
         trace.event(raise, &[4]);

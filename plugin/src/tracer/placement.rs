@@ -26,6 +26,7 @@ use iotrace_schemas::definition::{
     At, Definition, Module, Note, Probe, Severity, Site as CallSite, SiteFrame, Symbol,
 };
 use iotrace_schemas::event::{FIRST_PROBE, KindId};
+use iotrace_schemas::stage::Stage;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
@@ -332,15 +333,16 @@ impl Placement {
         let recorded = capture.layer(&function.layer);
         let begins = capture.from.as_ref().filter(|_| recorded).and_then(|from| from.tests(function));
         // An exception is its task's own.
-        let lasting = function.stage == "pci.enable";
+        let lasting = function.stage.as_ref().is_some_and(Stage::is_context_record);
         let always = lasting
-            || ["irq", "softirq"].contains(&function.layer.as_str()) && !function.stage.starts_with("exc.");
+            || ["irq", "softirq"].contains(&function.layer.as_str())
+                && function.stage != Some(Stage::ExceptionFrame);
         let mut plan = function.entry.clone();
         // What tells of devices, and with which event the recording begins, is needed all the same.
         if capture.mode == Mode::Thin && !lasting && begins.is_none() {
             (plan.words, plan.list) = (Vec::new(), None);
         }
-        let words = plan.words.iter().map(|w| w.name.clone()).collect();
+        let words = plan.words.iter().map(|word| (word.name.clone(), word.role)).unzip();
         let at = if function.inside.is_empty() { At::Entry } else { At::Inlined };
         let mut definitions = Vec::new();
         let entered = recorded.then(|| found.probe(module, at, words, None));
@@ -350,7 +352,12 @@ impl Placement {
         }
         let leaving = function.exit.as_ref().filter(|_| recorded);
         let left = leaving.and_then(|exit| {
-            let probe = found.probe(module, At::Exit, exit.value.iter().cloned().collect(), exit.success);
+            let probe = found.probe(
+                module,
+                At::Exit,
+                exit.value.iter().cloned().map(|name| (name, None)).unzip(),
+                exit.success,
+            );
             Some((exit, self.number(probe, &mut definitions)?))
         });
         let exit = left.map(|(exit, kind)| Exit {

@@ -7,6 +7,7 @@ use crate::args::Mode;
 use iotrace_profile::Profile;
 use iotrace_schemas::definition::{Definition, Kind, Note, Severity};
 use iotrace_schemas::event::BUILTINS;
+use iotrace_schemas::stage::Stage;
 
 /// All that does not depend on where the kernel is.
 pub fn definitions(profile: &Profile, mode: Mode) -> Vec<Definition> {
@@ -33,7 +34,7 @@ pub fn definitions(profile: &Profile, mode: Mode) -> Vec<Definition> {
 /// What a reader may look for in vain, and why.
 fn shortcomings(profile: &Profile, mode: Mode) -> impl Iterator<Item = Definition> {
     let untold = (!profile.untold.is_empty()).then(|| {
-        let stages = profile.untold.join(", ");
+        let stages = Vec::from_iter(profile.untold.iter().map(Stage::name)).join(", ");
         ("untold-stages", format!("stages not told in this kernel: {stages}"))
     });
     let bare = (!profile.lines).then(|| {

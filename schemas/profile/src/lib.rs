@@ -19,7 +19,9 @@ pub use file::ProfileError;
 use bincode::{Decode, Encode};
 use iotrace_kernel::SymbolTable;
 use iotrace_schemas::definition::{Constant, Device, SiteFrame};
+use iotrace_schemas::stage::Stage;
 use plan::{Access, Plan};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -47,7 +49,7 @@ pub struct Profile {
     /// What the catalog has and this kernel has not.
     pub missing: Vec<Missing>,
     /// Stages of the catalog that no function of this kernel tells, nor of its modules that were looked at.
-    pub untold: Vec<String>,
+    pub untold: Vec<Stage>,
     /// The image has debug information: source lines and inlined functions are known.
     pub lines: bool,
     /// The image's functions and labels in its code.
@@ -223,8 +225,10 @@ pub struct Function {
     pub inside: Vec<String>,
     /// Layer.
     pub layer: String,
-    /// Stage.
-    pub stage: String,
+    /// What it tells about an I/O.
+    pub stage: Option<Stage>,
+    /// What views call it by, if it tells no stage.
+    pub label: String,
     /// What the plugin does itself.
     pub action: Action,
     /// Source file, empty if not known.
@@ -235,6 +239,17 @@ pub struct Function {
     pub entry: Plan,
     /// The returns are probed too.
     pub exit: Option<Exit>,
+}
+
+impl Function {
+    /// Its stage's name, or its label; empty if it has neither.
+    #[must_use]
+    pub fn stage_name(&self) -> Cow<'_, str> {
+        match &self.stage {
+            Some(stage) => stage.name(),
+            None => Cow::Borrowed(&self.label),
+        }
+    }
 }
 
 /// What is recorded when a function returns.

@@ -1,6 +1,7 @@
 //! What is read when a probe is hit, worked out beforehand: no names, no look-ups, only offsets.
 
 use bincode::{Decode, Encode};
+use iotrace_schemas::role::Role;
 
 /// How to get from an object's address to a value.
 ///
@@ -80,6 +81,8 @@ pub enum Source {
 pub struct Word {
     /// Name in the trace.
     pub name: String,
+    /// What it is; none if it is only shown.
+    pub role: Option<Role>,
     /// Where it comes from.
     pub source: Source,
     /// The value is a function's address, to be named in the trace.

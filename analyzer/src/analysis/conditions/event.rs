@@ -3,6 +3,7 @@
 use super::{Conditions, given, is_task, sectors_touch};
 use crate::model::{Definitions, OpCodes, OpField, Task};
 use iotrace_schemas::event::{Event, KindId};
+use iotrace_schemas::stage::Stage;
 
 /// What is asked of the events of one kind: where the words of interest are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,9 +25,10 @@ impl Conditions {
     pub fn of_kind(&self, definitions: &Definitions, kind: KindId) -> Option<OfKind> {
         let probe = definitions.probes.get(&kind);
         let fits = given(&self.layer, |layer| probe.is_some_and(|p| p.layer == *layer))
-            && given(&self.syscall, |name| {
-                probe.and_then(|p| p.stage.strip_prefix("sys.")).is_some_and(|stage| stage == name)
-            });
+            && given(
+                &self.syscall,
+                |name| matches!(probe.and_then(|p| p.stage.as_ref()), Some(Stage::Syscall(of)) if **of == **name),
+            );
         let words = definitions.word_names(kind);
         let named = |wanted: &[&str]| -> Vec<usize> {
             let last = |word: &&str| word.rsplit('.').next().unwrap_or(word).to_owned();

@@ -54,7 +54,7 @@ fn bio() -> Bio {
         splits: 0,
         interrupt: None,
         status: 0,
-        stages: vec![mark(Stage::Queued, 500), mark(Stage::Issued, 550), mark(Stage::Ended, 600)],
+        stages: vec![mark(BioStage::Queued, 500), mark(BioStage::Issued, 550), mark(BioStage::Ended, 600)],
     }
 }
 

@@ -8,6 +8,7 @@ use super::names::Names;
 use super::test::test;
 use super::tree::Tree;
 use super::{Both, HandoverChange, HandoverKind, InContext};
+use iotrace_schemas::stage::{Begins, Stage};
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,7 +30,7 @@ impl Context {
         let mut contexts: Vec<Self> = Vec::with_capacity(tree.nodes.len());
         for node in &tree.nodes {
             let context = match node.parent.map(|parent| (parent as usize, contexts[parent as usize])) {
-                None => Self::of_root(&names.about(node.name).stage),
+                None => Self::of_root(names.about(node.name).stage.as_ref()),
                 // What a work item is, the first function in it tells.
                 Some((parent, Self::Other)) if is_work(tree, parent, names) => Self::Work(node.name),
                 Some((_, around)) => around,
@@ -39,12 +40,13 @@ impl Context {
         contexts
     }
 
-    fn of_root(stage: &str) -> Self {
-        match stage {
-            stage if stage.starts_with("sys.") => Self::Task,
-            stage if stage.starts_with("softirq.") => Self::Softirq,
-            "irq.frame" | "irq.entry" | "irq.handler" => Self::Interrupt,
-            _ => Self::Other,
+    fn of_root(stage: Option<&Stage>) -> Self {
+        match stage.and_then(Stage::begins) {
+            Some(Begins::Syscall) => Self::Task,
+            Some(Begins::Softirq) => Self::Softirq,
+            Some(Begins::Interrupt) => Self::Interrupt,
+            // What a work item is, the first function in it tells.
+            Some(Begins::Work) | None => Self::Other,
         }
     }
 
@@ -61,7 +63,7 @@ impl Context {
 
 /// Whether a node is the outermost call of a work item.
 fn is_work(tree: &Tree, at: usize, names: &Names) -> bool {
-    tree.nodes[at].parent.is_none() && names.about(tree.nodes[at].name).stage == "work.run"
+    tree.nodes[at].parent.is_none() && names.about(tree.nodes[at].name).stage == Some(Stage::WorkRun)
 }
 
 /// Calls of a function by context, and the functions that it was called from.

@@ -3,6 +3,7 @@
 use crate::hash::Map;
 use iotrace_schemas::catalog::LAYERS;
 use iotrace_schemas::definition::{At, Probe};
+use iotrace_schemas::stage::Stage;
 
 /// What is said of a function that the compiler put into several others.
 const SEVERAL: &str = "its callers";
@@ -18,8 +19,8 @@ pub struct About {
     pub inlined: Option<String>,
     /// Layer, by its place in [`LAYERS`].
     pub layer: u8,
-    /// Stage in the catalog.
-    pub stage: String,
+    /// BioStage in the catalog.
+    pub stage: Option<Stage>,
 }
 
 impl About {

@@ -8,6 +8,7 @@ use super::places::places;
 use super::test::Values;
 use super::tree::Tree;
 use super::{Both, Change, FlameNode, HandoverKind, Place};
+use iotrace_schemas::definition::by_name;
 use iotrace_schemas::definition::{At, Probe};
 
 /// Functions named by the words of a drawing.
@@ -58,10 +59,12 @@ fn probe(name: &str, stage: &str) -> Probe {
         module: None,
         address: 0,
         layer: "block".into(),
-        stage: stage.into(),
+        stage: by_name::stage(stage),
+        label: String::new(),
         file: String::new(),
         line: 0,
         words: Vec::new(),
+        roles: Vec::new(),
         success: None,
         inside: Vec::new(),
     }

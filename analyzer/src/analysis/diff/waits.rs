@@ -4,6 +4,7 @@ use super::compare::Group;
 use super::names::Names;
 use super::test::test;
 use super::{Both, Waiting};
+use iotrace_schemas::stage::Stage;
 use std::collections::BTreeMap;
 
 #[derive(Default)]
@@ -25,11 +26,12 @@ impl Sum {
 }
 
 /// What the catalog takes a function for: a lock, or a wait for something.
-fn purpose(stage: &str) -> Option<&str> {
-    if stage == "lock" {
-        return Some(stage);
+fn purpose(stage: &Stage) -> Option<&str> {
+    match stage {
+        Stage::Lock(_) => Some("lock"),
+        Stage::Wait(what) => Some(what),
+        _ => None,
     }
-    stage.strip_prefix("task.wait").map(|what| what.trim_start_matches('.'))
 }
 
 /// Locks and waits that differ, the longest difference in time first.
@@ -73,7 +75,7 @@ fn calls(sums: &mut BTreeMap<(String, String), Sum>, group: &Group<'_>, names: &
         for (recording, tree) in trees.iter().enumerate() {
             for (node, total) in tree.nodes.iter().zip(tree.totals()) {
                 let about = names.about(node.name);
-                let Some(what) = purpose(&about.stage) else { continue };
+                let Some(what) = about.stage.as_ref().and_then(purpose) else { continue };
                 let sum = sums.entry((about.name.clone(), what.to_owned())).or_default();
                 *sum.calls.of(side) += node.calls;
                 *sum.total.of(side) += total;

@@ -14,6 +14,7 @@ use crate::reader::{Flow, Trace, Visitor, read};
 use crate::stitch::{Sink, Stitcher};
 use iotrace_schemas::definition::Definition;
 use iotrace_schemas::event::{Event, FIRST_PROBE, KindId};
+use iotrace_schemas::stage::Stage;
 use iotrace_schemas::trace::reader::ReadError;
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -94,7 +95,7 @@ impl Visitor for Reading {
         self.stitcher.define(definition);
         self.describer.define(definition);
         if let Definition::Probe(probe) = definition
-            && probe.stage == "task.wake"
+            && probe.stage == Some(Stage::TaskWake)
         {
             self.collector.wakes.insert(probe.id);
         }

@@ -10,6 +10,7 @@ use crate::hash::{Map, Set};
 use crate::model::{Definitions, Level};
 use iotrace_schemas::definition::At;
 use iotrace_schemas::event::Event;
+use iotrace_schemas::stage::{Begins, Stage};
 use rustc_hash::FxHashMap;
 use std::collections::BTreeSet;
 
@@ -138,7 +139,7 @@ impl Writer<'_> {
             instant: node.call.is_none(),
             inlined,
             layer: probe.map(|p| p.layer.clone()).unwrap_or_default(),
-            stage: probe.map(|p| p.stage.clone()).unwrap_or_default(),
+            stage: probe.map(|p| p.stage_name().into_owned()).unwrap_or_default(),
             source: probe.map(|p| (p.file.clone(), p.line)).unwrap_or_default(),
             site: site.map(|frame| (frame.file.clone(), frame.line)).unwrap_or_default(),
             words: self.words(node),
@@ -185,11 +186,12 @@ impl Writer<'_> {
             let at = names.iter().position(|name| *name == "work.func")?;
             Some(Describer::function(self.definitions, *words.get(at)?))
         });
-        let stage = root.and_then(|node| self.definitions.probes.get(&node.kind)).map_or("", |p| &p.stage);
+        let stage =
+            root.and_then(|node| self.definitions.probes.get(&node.kind)).and_then(|p| p.stage.as_ref());
         // Their first calls are made before the kernel has counted them.
-        let level = match stage {
-            "irq.frame" | "irq.entry" => Level::Hardirq,
-            "softirq.run" => Level::Softirq,
+        let level = match stage.and_then(Stage::begins) {
+            Some(Begins::Interrupt) => Level::Hardirq,
+            Some(Begins::Softirq) => Level::Softirq,
             _ => activity.level,
         };
         Segment {

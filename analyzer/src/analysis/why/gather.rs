@@ -8,10 +8,11 @@ use crate::reader::{Flow, Trace, Visitor, read};
 use crate::stitch::{Sink, Stitcher};
 use iotrace_schemas::definition::Definition;
 use iotrace_schemas::event::{Event, KindId};
+use iotrace_schemas::role::Role;
+use iotrace_schemas::stage::{SOFTIRQS, Stage};
 use iotrace_schemas::trace::reader::ReadError;
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
-use std::rc::Rc;
 
 /// A context: the outermost call of a task, an interrupt, a softirq, a work item.
 #[derive(Debug, Clone)]
@@ -71,7 +72,7 @@ pub fn gather(
 struct Reading {
     stitcher: Stitcher,
     describer: Describer,
-    stages: FxHashMap<KindId, Rc<str>>,
+    stages: FxHashMap<KindId, Option<Stage>>,
     gatherer: Gatherer,
 }
 
@@ -80,9 +81,9 @@ impl Visitor for Reading {
         self.stitcher.define(definition);
         self.describer.define(definition);
         if let Definition::Probe(probe) = definition {
-            self.stages.insert(probe.id, probe.stage.as_str().into());
-            if probe.stage == "work.run"
-                && let Some(at) = probe.words.iter().position(|word| word == "work.func")
+            self.stages.insert(probe.id, probe.stage.clone());
+            if probe.stage == Some(Stage::WorkRun)
+                && let Some(at) = probe.word(Role::WorkFunction)
             {
                 self.gatherer.work = Some((probe.id, at));
             }
@@ -91,7 +92,7 @@ impl Visitor for Reading {
 
     fn event(&mut self, _: &Definitions, event: &Event<'_>) -> Flow {
         self.describer.follow(event);
-        self.gatherer.stage = self.stages.get(&event.kind).cloned().unwrap_or_default();
+        self.gatherer.stage = self.stages.get(&event.kind).cloned().flatten();
         self.stitcher.event(event, &mut self.gatherer);
         // The last hand-over of a call is told in the moment in which the task goes on.
         if event.clock > self.gatherer.to { Flow::Stop } else { Flow::Continue }
@@ -102,8 +103,8 @@ impl Visitor for Reading {
 struct Gatherer {
     from: u64,
     to: u64,
-    /// Stage of the event at hand.
-    stage: Rc<str>,
+    /// BioStage of the event at hand.
+    stage: Option<Stage>,
     /// The event that tells a work item's function, and its word.
     work: Option<(KindId, usize)>,
     open: BTreeMap<CallId, Root>,
@@ -116,17 +117,18 @@ impl Sink for Gatherer {
             self.seen.names.insert(call.id, call.kind);
         }
         if call.depth_in_context == 1
-            && let (Some(name), Some(root)) = (self.stage.strip_prefix("softirq."), call.parent)
+            && let (Some(Stage::Softirq(number)), Some(root)) = (&self.stage, call.parent)
         {
-            // The catalog names the stage of a softirq's function after the softirq.
-            self.seen.softirqs.entry(root).or_default().push((call.clock, name.to_uppercase()));
+            let name =
+                SOFTIRQS.get(usize::from(*number)).map_or_else(|| number.to_string(), |n| n.to_uppercase());
+            self.seen.softirqs.entry(root).or_default().push((call.clock, name));
         }
         if call.depth_in_context > 0 {
             return;
         }
         let work = self.work.filter(|(kind, _)| *kind == event.kind);
         let root = Root {
-            context: Context::of(&self.stage, call.level),
+            context: Context::of(self.stage.as_ref(), call.level),
             task: call.task,
             from: call.clock,
             to: u64::MAX,

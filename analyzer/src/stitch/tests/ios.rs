@@ -17,7 +17,10 @@ fn a_call_of_the_task_is_the_bios_cause_only_if_its_end_is_known() {
     let found = stitch(&guest);
     assert_eq!(found.bio(1).call, None);
     let call = found.bio(2).call.unwrap();
-    assert_eq!((call.name, call.ino, call.count, call.position), ("vfs.write", 77, Some(59), Some(118)));
+    assert_eq!(
+        (call.kind.name(), call.ino, call.count, call.position),
+        ("vfs.write", 77, Some(59), Some(118))
+    );
 }
 
 // write #1 (0..59)   write #2 (59..118)   the page's bio by a kworker   write #3 (118..177)   write #4, direct

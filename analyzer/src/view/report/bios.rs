@@ -2,7 +2,7 @@
 
 use super::{Options, Times, Unit, unit};
 use crate::analysis::report::Report;
-use crate::model::{Bio, Join, Origin, Stage, StageMark};
+use crate::model::{Bio, BioStage, Join, Origin, StageMark};
 use crate::view::text::{self, Align, Table};
 use std::io::{self, Write};
 
@@ -14,8 +14,8 @@ pub fn write(out: &mut dyn Write, report: &Report, options: Options) -> io::Resu
     let title = super::title("Bios", report.bio_count, report);
     writeln!(out, "\n{}", options.style.heading(&title))?;
     let list = &report.bios;
-    let used = |stage: &Stage| list.iter().any(|bio| bio.at(*stage).is_some());
-    let stages: Vec<_> = Stage::ALL.into_iter().skip(1).filter(used).collect();
+    let used = |stage: &BioStage| list.iter().any(|bio| bio.at(*stage).is_some());
+    let stages: Vec<_> = BioStage::ALL.into_iter().skip(1).filter(used).collect();
     let fixed = [
         ("bio", Align::Right),
         ("op", Align::Left),
@@ -66,7 +66,7 @@ fn device_time(disk: Option<&str>, tick: Option<&str>) -> Option<String> {
     }
 }
 
-fn bio_row(bio: &Bio, stages: &[Stage], report: &Report, options: Options) -> Vec<String> {
+fn bio_row(bio: &Bio, stages: &[BioStage], report: &Report, options: Options) -> Vec<String> {
     let id = match bio.origin {
         Origin::Queued => format!("#{}", bio.id),
         Origin::Split { of } => format!("#{of}/#{}", bio.id),
@@ -94,7 +94,7 @@ fn request(bio: &Bio) -> String {
     }
 }
 
-fn cell(bio: &Bio, stage: Stage, report: &Report, options: Options) -> String {
+fn cell(bio: &Bio, stage: BioStage, report: &Report, options: Options) -> String {
     let Some(at) = bio.stages.iter().position(|mark| mark.stage == stage) else { return "-".into() };
     let StageMark { clock, shared, .. } = bio.stages[at];
     let from = match options.times {

@@ -7,6 +7,8 @@ use iotrace_kernel::Symbol as CodeSymbol;
 use iotrace_profile::plan::Source;
 use iotrace_profile::{Function, Place};
 use iotrace_schemas::definition::{At, Probe, Success};
+use iotrace_schemas::role::Role;
+use iotrace_schemas::stage::Stage;
 use std::ops::Range;
 
 /// A function at the address it has in the guest.
@@ -23,10 +25,14 @@ pub struct Found<'a> {
     pub cold: Option<Range<u64>>,
 }
 
+/// The names and the roles of an event's words.
+pub type Words = (Vec<String>, Vec<Option<Role>>);
+
 impl Found<'_> {
     /// Its entry or return, as an event type that has no number yet.
-    pub fn probe(&self, module: Option<&str>, at: At, words: Vec<String>, success: Option<Success>) -> Probe {
-        let Function { name, layer, stage, file, line, .. } = self.function;
+    pub fn probe(&self, module: Option<&str>, at: At, words: Words, success: Option<Success>) -> Probe {
+        let (words, roles) = words;
+        let Function { name, layer, stage, label, file, line, .. } = self.function;
         Probe {
             id: 0,
             at,
@@ -36,9 +42,11 @@ impl Found<'_> {
             address: self.address,
             layer: layer.clone(),
             stage: stage.clone(),
+            label: label.clone(),
             file: file.clone(),
             line: *line,
             words,
+            roles,
             success,
             inside: self.function.inside.clone(),
         }
@@ -52,8 +60,8 @@ pub fn moved(symbol: CodeSymbol<'_>, slide: u64) -> CodeSymbol<'_> {
 
 /// The argument of a task switch that is the task which runs next.
 pub fn next_task(function: &Function) -> Option<u8> {
-    let switches = function.stage == "task.switch";
-    let next = function.entry.words.iter().find(|word| switches && word.name == "next")?;
+    let switches = function.stage == Some(Stage::TaskSwitch);
+    let next = function.entry.words.iter().find(|word| switches && word.role == Some(Role::NextTask))?;
     match next.source {
         Source::Argument(at) => Some(at),
         _ => None,

@@ -7,6 +7,7 @@ use crate::{Action, Exit, Function, Missing, Place};
 use iotrace_kernel::{Kernel, Lines, ModuleFile, Symbol, SymbolKind, Types};
 use iotrace_schemas::catalog::{self, Catalog, Object};
 use iotrace_schemas::definition::Success;
+use iotrace_schemas::stage::Stage;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -205,11 +206,8 @@ fn plan(
         cold: found.cold,
         offset: found.offset,
         layer: function.layer.clone(),
-        stage: if is_inlined && told_by_its_return(function) {
-            String::new()
-        } else {
-            function.stage.clone()
-        },
+        stage: function.stage.clone().filter(|stage| !(is_inlined && is_in_return(stage, function))),
+        label: function.label.clone(),
         action: action(&function.action),
         file: found.line.0,
         line: found.line.1,
@@ -223,8 +221,8 @@ fn plan(
 }
 
 /// Whether a stage is told by what the function returns: an inlined instance returns nothing.
-fn told_by_its_return(function: &catalog::Function) -> bool {
-    !function.success.is_empty() || ["rq.get", "bio.split"].contains(&function.stage.as_str())
+fn is_in_return(stage: &Stage, function: &catalog::Function) -> bool {
+    !function.success.is_empty() || stage.is_in_return()
 }
 
 fn entry(
@@ -235,10 +233,11 @@ fn entry(
 ) -> Plan {
     let (types, positions) = (&found.types[..], found.signature.positions(catalog, function));
     let list = list(catalog, function, &positions, types, note);
+    let word = |name: String, source, symbol| Word { role: function.role(&name), name, source, symbol };
     let mut plan = Plan { arguments: found.signature.values.clone(), list, words: Vec::new() };
     // A label that the processor enters through has no return address.
     if found.inside.is_empty() && function.exit {
-        plan.words.push(Word { name: "caller".into(), source: Source::Caller, symbol: false });
+        plan.words.push(word("caller".into(), Source::Caller, false));
     }
     for ((_, name, _), position) in function.arguments().zip(&positions) {
         let Some(position) = *position else {
@@ -247,18 +246,18 @@ fn entry(
         };
         let element = plan.list.is_some_and(|(argument, _)| argument == position);
         let source = if element { Source::Element } else { Source::Argument(position) };
-        plan.words.push(Word { name: name.into(), source, symbol: false });
+        plan.words.push(word(name.into(), source, false));
         let Some(object) = catalog.object_of(function, name) else { continue };
         for field in fields(function, name, object) {
             match access(object, field, types) {
-                Ok(access) => plan.words.push(Word {
-                    name: format!("{name}.{field}"),
-                    source: match element {
+                Ok(access) => {
+                    let source = match element {
                         true => Source::ThroughElement(access),
                         false => Source::Through(position, access),
-                    },
-                    symbol: object.symbols.iter().any(|s| s == field),
-                }),
+                    };
+                    let symbol = object.symbols.iter().any(|s| s == field);
+                    plan.words.push(word(format!("{name}.{field}"), source, symbol));
+                }
                 Err(reason) => note(format!("{name}.{field}: {reason}")),
             }
         }

@@ -5,6 +5,7 @@
 
 use crate::{Function, Place};
 use iotrace_schemas::catalog::{self, Catalog};
+use iotrace_schemas::stage::Stage;
 
 /// Takes the stage from functions in whose place another one tells it.
 pub fn clear(catalog: &Catalog, functions: &mut [Function]) {
@@ -14,16 +15,17 @@ pub fn clear(catalog: &Catalog, functions: &mut [Function]) {
     };
     let cleared = |f: &&catalog::Function| f.unless.iter().any(is_there);
     let names: Vec<_> = catalog.functions.iter().filter(cleared).map(|f| f.name.clone()).collect();
-    functions.iter_mut().filter(|f| names.contains(&f.name)).for_each(|f| f.stage.clear());
+    functions.iter_mut().filter(|f| names.contains(&f.name)).for_each(|f| f.stage = None);
 }
 
 /// The catalog's stages that none of the functions found tells, in the catalog's order.
-pub fn untold(catalog: &Catalog, functions: &[Function]) -> Vec<String> {
-    let told = |stage: &str| functions.iter().any(|f| f.stage == stage && f.place != Place::Elsewhere);
-    let mut untold = Vec::<String>::new();
-    for function in &catalog.functions {
-        let stage = &function.stage;
-        if !stage.is_empty() && !told(stage) && !untold.contains(stage) {
+pub fn untold(catalog: &Catalog, functions: &[Function]) -> Vec<Stage> {
+    let told = |stage: &Stage| {
+        functions.iter().any(|f| f.stage.as_ref() == Some(stage) && f.place != Place::Elsewhere)
+    };
+    let mut untold = Vec::<Stage>::new();
+    for stage in catalog.functions.iter().filter_map(|function| function.stage.as_ref()) {
+        if !told(stage) && !untold.contains(stage) {
             untold.push(stage.clone());
         }
     }
@@ -40,7 +42,7 @@ mod tests {
     fn a_stage_is_told_by_any_of_its_functions_that_is_there() {
         let entry = |name: &str, stage: &str| catalog::Function {
             name: name.into(),
-            stage: stage.into(),
+            stage: Stage::parse(stage).ok(),
             ..catalog::Function::default()
         };
         let entries = vec![entry("old", "rq.issue"), entry("new", "rq.issue"), entry("gone", "sq.run")];
@@ -54,7 +56,8 @@ mod tests {
             offset: 0,
             inside: Vec::new(),
             layer: "block".into(),
-            stage: stage.into(),
+            label: String::new(),
+            stage: Stage::parse(stage).ok(),
             action: Action::Record,
             file: String::new(),
             line: 0,
@@ -66,6 +69,6 @@ mod tests {
             found("new", "rq.issue", Place::Image(1)),
             found("gone", "sq.run", Place::Elsewhere),
         ];
-        assert_eq!(untold(&catalog, &functions), ["sq.run"]);
+        assert_eq!(untold(&catalog, &functions), [Stage::SingleQueueRun]);
     }
 }

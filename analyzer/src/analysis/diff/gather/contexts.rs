@@ -13,6 +13,7 @@ use crate::model::{self, Call, CallEnd, CallId, Handover, HandoverKind, Io, IoId
 use crate::stitch::Sink;
 use iotrace_schemas::definition::{At, Probe};
 use iotrace_schemas::event::{Event, KindId, MARK_BEGIN, MMIO_READ, MMIO_WRITE};
+use iotrace_schemas::stage::Stage;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::BTreeMap;
 
@@ -87,8 +88,8 @@ pub struct Gatherer {
 impl Gatherer {
     /// Takes in a probe, with its function's number and layer.
     pub fn define(&mut self, probe: &Probe, number: u32, layer: u8) {
-        let syscall = probe.stage.starts_with("sys.");
-        let queues = probe.stage == "bio.queue" && probe.at != At::Exit;
+        let syscall = matches!(probe.stage, Some(Stage::Syscall(_)));
+        let queues = probe.stage == Some(Stage::BioQueue) && probe.at != At::Exit;
         self.functions.insert(probe.id, Function { number, layer, syscall, queues });
     }
 

@@ -11,7 +11,7 @@
 //! The steps follow one another without a gap: the instructions of all steps are those of the I/O's contexts, and
 //! their time is that of the I/O, to the last of its moments.
 
-use crate::model::{Bio, Stage, TimeMap, Wait};
+use crate::model::{Bio, BioStage, TimeMap, Wait};
 use iotrace_schemas::catalog::LAYERS;
 use std::collections::BTreeMap;
 
@@ -23,7 +23,7 @@ pub enum Step {
     /// Before the first bio is queued, with nothing of it running.
     Waiting,
     /// To a stage of a bio.
-    To(Stage),
+    To(BioStage),
     /// Until its task is woken.
     Woken,
     /// Until its task runs.

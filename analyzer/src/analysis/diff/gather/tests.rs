@@ -6,6 +6,7 @@ use crate::guest::{changed_write, direct_write};
 use crate::model::{Call, CallEnd, Ending, Handover, HandoverKind, Io, Level, Point, Task, TimeMap};
 use crate::reader::Trace;
 use crate::stitch::Sink;
+use iotrace_schemas::definition::by_name;
 use iotrace_schemas::definition::{At, Probe};
 
 #[test]
@@ -35,10 +36,12 @@ fn probe(id: u16, stage: &str) -> Probe {
         module: None,
         address: 0,
         layer: "block".into(),
-        stage: stage.into(),
+        stage: by_name::stage(stage),
+        label: String::new(),
         file: String::new(),
         line: 0,
         words: Vec::new(),
+        roles: Vec::new(),
         success: None,
         inside: Vec::new(),
     }

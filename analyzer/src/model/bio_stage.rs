@@ -2,7 +2,7 @@
 
 /// A stage. A bio's time is divided by the moments at which it reached each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Stage {
+pub enum BioStage {
     /// Handed to the block layer (blktrace's Q), or cut off from a larger bio.
     Queued,
     /// Got a request of its own (G).
@@ -33,7 +33,7 @@ pub enum Stage {
     Ended,
 }
 
-impl Stage {
+impl BioStage {
     /// All stages in their usual order.
     pub const ALL: [Self; 14] = [
         Self::Queued,
@@ -99,7 +99,7 @@ impl Stage {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StageMark {
     /// Which.
-    pub stage: Stage,
+    pub stage: BioStage,
     /// When, in instructions.
     pub clock: u64,
     /// How many bios went through it together, this one included; 1 if it was alone.

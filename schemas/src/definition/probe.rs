@@ -1,0 +1,182 @@
+//! A probe's body in the file.
+//!
+//! Stages and roles stand there by name. A name that this version does not know is none to it: what it tells is left to
+//! readers that know it. Label and roles were added at the body's end: where they are missing, roles are those that the
+//! names of words stood for.
+
+use super::{At, Probe, Success};
+use crate::role::Role;
+use crate::stage::Stage;
+use bincode::de::read::Reader;
+use bincode::de::{BorrowDecoder, Decoder};
+use bincode::enc::Encoder;
+use bincode::error::{DecodeError, EncodeError};
+use bincode::{BorrowDecode, Decode, Encode};
+
+/// What was always there.
+type Head = (u16, At, String, String, Option<String>, u64, String);
+type Rest = (String, String, u32, Vec<String>, Option<Success>, Vec<String>);
+
+impl Encode for Probe {
+    fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
+        (self.id, self.at, &self.function, &self.symbol, &self.module, self.address, &self.layer)
+            .encode(encoder)?;
+        let stage = self.stage.as_ref().map(Stage::to_string).unwrap_or_default();
+        (stage, &self.file, self.line, &self.words, self.success, &self.inside).encode(encoder)?;
+        let roles = self.roles.iter().map(|role| role.map_or("", Role::name));
+        (&self.label, Vec::from_iter(roles)).encode(encoder)
+    }
+}
+
+impl<C> Decode<C> for Probe {
+    fn decode<D: Decoder<Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
+        let (id, at, function, symbol, module, address, layer) = Head::decode(decoder)?;
+        let (stage, file, line, words, success, inside) = Rest::decode(decoder)?;
+        let (stage, label, roles) = if decoder.reader().peek_read(1).is_some() {
+            let (label, roles) = <(String, Vec<String>)>::decode(decoder)?;
+            let known = Stage::parse(&stage).ok();
+            let label = if known.is_none() && label.is_empty() { stage } else { label };
+            (known, label, roles.iter().map(|name| Role::named(name)).collect())
+        } else {
+            let known = by_name::stage(&stage);
+            let label = if known.is_none() { stage } else { String::new() };
+            let roles = by_name::roles(&words, known.as_ref());
+            (known, label, roles)
+        };
+        Ok(Self {
+            id,
+            at,
+            function,
+            symbol,
+            module,
+            address,
+            layer,
+            stage,
+            label,
+            file,
+            line,
+            words,
+            roles,
+            success,
+            inside,
+        })
+    }
+}
+
+impl<'de, C> BorrowDecode<'de, C> for Probe {
+    fn borrow_decode<D: BorrowDecoder<'de, Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
+        Self::decode(decoder)
+    }
+}
+
+/// What names stood for before probes had labels and roles.
+pub mod by_name {
+    use crate::role::Role;
+    use crate::stage::Stage;
+
+    /// The stage of this name.
+    #[must_use]
+    pub fn stage(name: &str) -> Option<Stage> {
+        match name {
+            "lock" => Some(Stage::Lock("unknown".into())),
+            _ => Stage::parse(name).ok(),
+        }
+    }
+
+    /// The role of a word of this name, of a probe with this stage.
+    #[must_use]
+    pub fn role(word: &str, stage: Option<&Stage>) -> Option<Role> {
+        match (word, stage) {
+            ("cmd.rq" | "data.rq" | "ccb.rq", _) => Some(Role::Request),
+            ("ccb.cmd", _) => Some(Role::Command),
+            ("nr", _) => Some(Role::SoftirqNumber),
+            ("next", Some(Stage::TaskSwitch)) => Some(Role::NextTask),
+            _ => match word.split_once('.') {
+                Some((argument, field)) => Role::usually(argument)?.field(field),
+                None => Role::usually(word),
+            },
+        }
+    }
+
+    /// The roles of words of these names.
+    #[must_use]
+    pub fn roles(words: &[String], stage: Option<&Stage>) -> Vec<Option<Role>> {
+        words.iter().map(|word| role(word, stage)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Definition, decode_all, encode};
+    use super::*;
+
+    fn probe(stage: &str, label: &str, words: &[&str], roles: &[Option<Role>]) -> Probe {
+        Probe {
+            id: 64,
+            stage: Stage::parse(stage).ok(),
+            label: label.into(),
+            words: words.iter().map(|word| (*word).to_owned()).collect(),
+            roles: roles.to_vec(),
+            ..Probe::default()
+        }
+    }
+
+    fn encoded(probe: &Probe) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        encode(&Definition::Probe(probe.clone()), &mut bytes).unwrap();
+        bytes
+    }
+
+    fn decoded(bytes: &[u8]) -> Probe {
+        match decode_all(bytes).unwrap().0.pop() {
+            Some(Definition::Probe(probe)) => probe,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The bytes without label and roles, as they were written before.
+    fn before(probe: &Probe) -> Vec<u8> {
+        let mut bytes = encoded(probe);
+        let added = 8
+            + probe.label.len()
+            + 8
+            + probe.roles.iter().map(|r| 8 + r.map_or(0, |r| r.name().len())).sum::<usize>();
+        bytes.truncate(bytes.len() - added);
+        let length = (bytes.len() - 6) as u32;
+        bytes[2..6].copy_from_slice(&length.to_le_bytes());
+        bytes
+    }
+
+    #[test]
+    fn stages_and_roles_stand_in_the_file_by_name() {
+        let probe = probe(
+            "cmd.dispatch",
+            "",
+            &["iod", "iod.rq", "size"],
+            &[Some(Role::Command), Some(Role::Request), None],
+        );
+        assert_eq!(decoded(&encoded(&probe)), probe);
+        assert!(encoded(&probe).windows(12).any(|part| part == b"cmd.dispatch"));
+    }
+
+    #[test]
+    fn names_that_are_not_known_are_none() {
+        let mut bytes = encoded(&probe("rq.issue", "", &["rq"], &[Some(Role::Request)]));
+        for (name, other) in [(&b"rq.issue"[..], &b"rq.other"[..]), (b"request", b"another")] {
+            let at = bytes.windows(name.len()).position(|part| part == name).unwrap();
+            bytes[at..at + name.len()].copy_from_slice(other);
+        }
+        assert_eq!(decoded(&bytes), probe("", "rq.other", &["rq"], &[None]));
+    }
+
+    #[test]
+    fn where_there_are_no_roles_the_names_of_words_tell_them() {
+        let words = ["caller", "cmd", "cmd.rq", "x"];
+        let roles = [Some(Role::Caller), Some(Role::Command), Some(Role::Request), None];
+        let dispatch = probe("cmd.dispatch", "", &words, &roles);
+        assert_eq!(decoded(&before(&dispatch)), dispatch);
+        let switch =
+            probe("task.switch", "", &["prev", "next"], &[Some(Role::PreviousTask), Some(Role::NextTask)]);
+        assert_eq!(decoded(&before(&switch)), switch);
+    }
+}

@@ -1,0 +1,376 @@
+//! Stages: the steps in the processing of an object that the analyzer knows, one table.
+//!
+//! A function of the catalog tells at most one stage. A stage says which roles its function's arguments must have, which
+//! context begins with it, and what of it stands in every part of a trace. Families (`sys`, `task.wait`, `lock`, `softirq`)
+//! have members that a catalog may add; only this table adds a family or another stage.
+
+use crate::role::Role;
+use bincode::de::{BorrowDecoder, Decoder};
+use bincode::enc::Encoder;
+use bincode::error::{DecodeError, EncodeError};
+use bincode::{BorrowDecode, Decode, Encode};
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+use thiserror::Error;
+
+/// What begins with a function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Begins {
+    /// A system call.
+    Syscall,
+    /// A work item.
+    Work,
+    /// The service of softirqs, or of one of them.
+    Softirq,
+    /// An interrupt.
+    Interrupt,
+}
+
+/// Roles of which one must be among a function's arguments.
+pub type AnyOf = &'static [Role];
+
+macro_rules! stages {
+    ($($(#[doc = $doc:literal])* $stage:ident = $name:literal [$($role:ident $(or $other:ident)*),*],)*) => {
+        /// A step in the processing of an object.
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Stage {
+            $($(#[doc = $doc])* $stage,)*
+            /// A system call: `sys.` and its name.
+            Syscall(Arc<str>),
+            /// A task waits for something: `task.wait.` and for what.
+            Wait(Arc<str>),
+            /// A lock is taken: `lock.` and its kind.
+            Lock(Arc<str>),
+            /// The function of a softirq: `softirq.` and its name in lower case. Its number.
+            Softirq(u8),
+        }
+
+        impl Stage {
+            /// The stages that are no members of a family.
+            pub const SINGLE: &[Self] = &[$(Self::$stage,)*];
+
+            /// Name of one that is no member of a family.
+            const fn single(&self) -> Option<&'static str> {
+                match self {
+                    $(Self::$stage => Some($name),)*
+                    Self::Syscall(_) | Self::Wait(_) | Self::Lock(_) | Self::Softirq(_) => None,
+                }
+            }
+
+            /// The roles that a function's arguments must have, besides those that may be there.
+            #[must_use]
+            pub const fn needs(&self) -> &'static [AnyOf] {
+                match self {
+                    $(Self::$stage => &[$(&[Role::$role $(, Role::$other)*],)*],)*
+                    Self::Syscall(_) | Self::Wait(_) | Self::Lock(_) | Self::Softirq(_) => &[],
+                }
+            }
+
+            /// What it is, a sentence.
+            #[must_use]
+            pub const fn description(&self) -> &'static str {
+                match self {
+                    $(Self::$stage => concat!($($doc),*),)*
+                    Self::Syscall(_) => "A system call.",
+                    Self::Wait(_) => "A task waits for something.",
+                    Self::Lock(_) => "A lock is taken.",
+                    Self::Softirq(_) => "The function of a softirq.",
+                }
+            }
+        }
+    };
+}
+
+stages! {
+    /// A bio enters the queue of its device.
+    BioQueue = "bio.queue" [Bio],
+    /// A bio is split: the function returns the part that goes first.
+    BioSplit = "bio.split" [Bio, Sectors],
+    /// A bio is made to wait for another one.
+    BioChain = "bio.chain" [Bio, Parent],
+    /// A bio is made a request, or part of one.
+    BioEnter = "bio.enter" [Bio],
+    /// A bio is complete.
+    BioEnd = "bio.end" [Bio],
+    /// A request is allocated: the function returns it.
+    RequestGet = "rq.get" [],
+    /// A request is initialized without having been allocated, as a device's flush request is.
+    RequestInit = "rq.init" [Request],
+    /// A bio is appended to a request.
+    MergeBack = "merge.back" [Request, Bio],
+    /// A bio is put in front of a request.
+    MergeFront = "merge.front" [Request, Bio],
+    /// A discard becomes part of a request.
+    MergeDiscard = "merge.discard" [Request, Bio],
+    /// A request is merged into another one.
+    RequestMerge = "rq.merge" [Request, NextRequest],
+    /// A request is put into a plug.
+    RequestPlug = "rq.plug" [Request],
+    /// A request is put into a queue.
+    RequestInsert = "rq.insert" [Request],
+    /// A request that is being inserted may be merged into a queued one.
+    RequestInsertMerge = "rq.insert_merge" [Request],
+    /// A request is put back into the queue.
+    RequestRequeue = "rq.requeue" [Request],
+    /// A request is handed to the layer below the block layer.
+    RequestDispatch = "rq.dispatch" [Request],
+    /// A request is issued.
+    RequestIssue = "rq.issue" [Request],
+    /// A driver completes a request.
+    RequestComplete = "rq.complete" [Request],
+    /// A driver reports a request as answered.
+    RequestAnswered = "rq.answered" [Request],
+    /// The completion of a request is processed, in the softirq or in its place.
+    RequestSoftirq = "rq.softirq" [Request],
+    /// Bytes of a request are complete.
+    RequestUpdate = "rq.update" [Request, Bytes],
+    /// A request is complete.
+    RequestEnd = "rq.end" [Request],
+    /// A request is freed.
+    RequestFree = "rq.free" [Request],
+    /// The command of a request is prepared.
+    CommandPrepare = "cmd.prepare" [Request or Command],
+    /// A command is handed to the driver.
+    CommandDispatch = "cmd.dispatch" [Request],
+    /// A driver puts a command into the controller's queue.
+    CommandStart = "cmd.start" [Command or Request],
+    /// A driver is done with a command.
+    CommandDriverDone = "cmd.driver_done" [Command or Request],
+    /// A command is reported complete to the layer above the driver.
+    CommandDone = "cmd.done" [Command or Request],
+    /// A command's result is evaluated.
+    CommandFinish = "cmd.finish" [Command or Request],
+    /// A request begins its flush sequence.
+    FlushInsert = "flush.insert" [Request],
+    /// Steps of a flush sequence are complete.
+    FlushStep = "flush.step" [Request, FlushSteps],
+    /// A device's flush request is complete.
+    FlushEnd = "flush.end" [Request],
+    /// The common handler of device interrupts begins.
+    IrqEntry = "irq.entry" [],
+    /// The handlers of an interrupt are called.
+    IrqHandler = "irq.handler" [IrqDesc],
+    /// The handler of a driver of the I/O path begins.
+    IrqDriver = "irq.driver" [],
+    /// The code through which an interrupt is entered.
+    IrqFrame = "irq.frame" [],
+    /// The code through which an exception is entered.
+    ExceptionFrame = "exc.frame" [],
+    /// A PCI device is enabled.
+    PciEnable = "pci.enable" [Pci],
+    /// A task reads from a file.
+    VfsRead = "vfs.read" [File],
+    /// A task writes to a file.
+    VfsWrite = "vfs.write" [File],
+    /// A task writes a file's data to the disk.
+    VfsFsync = "vfs.fsync" [File],
+    /// Bytes are written to the page cache.
+    CacheWrite = "cache.write" [Iocb or Mapping, Iter or Length],
+    /// A task is woken.
+    TaskWake = "task.wake" [Task],
+    /// A task is new.
+    TaskNew = "task.new" [Task],
+    /// Another task runs.
+    TaskSwitch = "task.switch" [PreviousTask, NextTask],
+    /// A work item is queued.
+    WorkQueue = "work.queue" [Work],
+    /// A work item begins.
+    WorkRun = "work.run" [Work],
+    /// A timer is started.
+    TimerStart = "timer.start" [Timer],
+    /// A timer has expired.
+    TimerRun = "timer.run" [Timer],
+    /// A softirq is raised.
+    SoftirqRaise = "softirq.raise" [SoftirqNumber],
+    /// Softirqs are served.
+    SoftirqRun = "softirq.run" [],
+    /// A hardware queue is run.
+    QueueRun = "hw.run" [],
+    /// A worker runs a hardware queue.
+    QueueWork = "hw.work" [],
+    /// Requests that were put back are queued again.
+    QueueRequeue = "hw.requeue" [],
+    /// A queue that waited for resources is run again.
+    QueueRestart = "hw.restart" [],
+    /// The queue of a kernel without blk-mq is run.
+    SingleQueueRun = "sq.run" [],
+    /// A request is issued without having been inserted.
+    IssueDirect = "issue.direct" [],
+    /// A plug's requests are sent.
+    PlugFlush = "plug.flush" [],
+    /// A plug ends: its requests are sent.
+    PlugFinish = "plug.finish" [],
+}
+
+/// Names of the softirqs in lower case, by number (include/linux/interrupt.h, the same from 2.6.30 on; `IRQ_POLL` was
+/// `BLOCK_IOPOLL` until 4.5).
+pub const SOFTIRQS: [&str; 10] =
+    ["hi", "timer", "net_tx", "net_rx", "block", "irq_poll", "tasklet", "sched", "hrtimer", "rcu"];
+
+/// Number of the block layer's softirq.
+pub const BLOCK_SOFTIRQ: u8 = 4;
+
+/// Families: what a member's name begins with.
+const FAMILIES: [&str; 4] = ["sys.", "task.wait.", "lock.", "softirq."];
+
+/// A name that no stage has.
+#[derive(Debug, Clone, Error, PartialEq, Eq)]
+#[error("there is no stage {name:?}{}", suggested(.suggestion))]
+pub struct StageError {
+    /// The name.
+    pub name: String,
+    /// The stage with the nearest name, if one is near.
+    pub suggestion: Option<String>,
+}
+
+fn suggested(name: &Option<String>) -> String {
+    name.as_ref().map_or_else(String::new, |name| format!("; did you mean {name:?}?"))
+}
+
+/// The candidate whose name is nearest to `name`, if one is near.
+#[must_use]
+pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    /// Below this, names have little in common (Jaro-Winkler similarity, 0 to 1); clap suggests from 0.7 on.
+    const NEAR: f64 = 0.8;
+    let scored = candidates.into_iter().map(|c| (strsim::jaro_winkler(name, c), c));
+    scored.filter(|(score, _)| *score > NEAR).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, c)| c)
+}
+
+impl Stage {
+    /// The stage of this name.
+    ///
+    /// # Errors
+    /// [`StageError`] if there is none.
+    pub fn parse(name: &str) -> Result<Self, StageError> {
+        if let Some(stage) = Self::SINGLE.iter().find(|stage| stage.single() == Some(name)) {
+            return Ok(stage.clone());
+        }
+        let member = |prefix: &str| name.strip_prefix(prefix).filter(|member| is_member(member));
+        if let Some(number) = member("softirq.").and_then(|m| SOFTIRQS.iter().position(|s| *s == m)) {
+            return Ok(Self::Softirq(number as u8));
+        }
+        let family = |prefix, make: fn(Arc<str>) -> Self| member(prefix).map(|member| make(member.into()));
+        let families = family("sys.", Self::Syscall)
+            .or_else(|| family("task.wait.", Self::Wait))
+            .or_else(|| family("lock.", Self::Lock));
+        families.ok_or_else(|| {
+            let softirqs = SOFTIRQS.map(|softirq| format!("softirq.{softirq}"));
+            let single = Self::SINGLE.iter().filter_map(Self::single).chain(FAMILIES);
+            let all = Vec::from_iter(single.map(str::to_owned).chain(softirqs));
+            let near = nearest(name, all.iter().map(String::as_str));
+            StageError { name: name.to_owned(), suggestion: near.map(str::to_owned) }
+        })
+    }
+
+    /// Name, as in catalogs and traces.
+    #[must_use]
+    pub fn name(&self) -> Cow<'static, str> {
+        self.single().map_or_else(|| self.to_string().into(), Cow::Borrowed)
+    }
+
+    /// What begins with a function of this stage.
+    #[must_use]
+    pub const fn begins(&self) -> Option<Begins> {
+        match self {
+            Self::Syscall(_) => Some(Begins::Syscall),
+            Self::WorkRun => Some(Begins::Work),
+            Self::SoftirqRun | Self::Softirq(_) => Some(Begins::Softirq),
+            Self::IrqFrame | Self::IrqEntry | Self::IrqHandler => Some(Begins::Interrupt),
+            _ => None,
+        }
+    }
+
+    /// Whether its events are context records: what happens later cannot be described without them, so they stand in
+    /// every part of a trace.
+    #[must_use]
+    pub const fn is_context_record(&self) -> bool {
+        matches!(self, Self::PciEnable)
+    }
+
+    /// Whether it is told by what its function returns: an inlined instance, which returns nothing, does not tell it.
+    #[must_use]
+    pub const fn is_in_return(&self) -> bool {
+        matches!(self, Self::RequestGet | Self::BioSplit)
+    }
+
+    /// Whether it is a step of an interrupt.
+    #[must_use]
+    pub const fn is_interrupt(&self) -> bool {
+        matches!(self, Self::IrqEntry | Self::IrqHandler | Self::IrqDriver | Self::IrqFrame)
+    }
+
+    /// Whether it is a task's request to a file.
+    #[must_use]
+    pub const fn is_file_call(&self) -> bool {
+        matches!(self, Self::VfsRead | Self::VfsWrite | Self::VfsFsync)
+    }
+}
+
+fn is_member(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Syscall(name) => write!(f, "sys.{name}"),
+            Self::Wait(what) => write!(f, "task.wait.{what}"),
+            Self::Lock(kind) => write!(f, "lock.{kind}"),
+            Self::Softirq(number) => match SOFTIRQS.get(usize::from(*number)) {
+                Some(name) => write!(f, "softirq.{name}"),
+                None => write!(f, "softirq.{number}"),
+            },
+            single => f.write_str(single.single().unwrap_or_default()),
+        }
+    }
+}
+
+impl Encode for Stage {
+    fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
+        self.to_string().encode(encoder)
+    }
+}
+
+impl<C> Decode<C> for Stage {
+    fn decode<D: Decoder<Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
+        Self::parse(&String::decode(decoder)?).map_err(|error| DecodeError::OtherString(error.to_string()))
+    }
+}
+
+impl<'de, C> BorrowDecode<'de, C> for Stage {
+    fn borrow_decode<D: BorrowDecoder<'de, Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
+        Self::decode(decoder)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_distinct_and_read_as_they_are_printed() {
+        let members = ["sys.write", "task.wait.mutex", "lock.rwsem", "softirq.block", "softirq.rcu"];
+        let members = members.map(|name| Stage::parse(name).unwrap());
+        for stage in Stage::SINGLE.iter().chain(&members) {
+            assert_eq!(Stage::parse(&stage.to_string()).as_ref(), Ok(stage));
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_is_an_error_with_what_it_may_be() {
+        for (name, expected) in [
+            ("bio.ennd", Some("bio.end")),
+            ("rq.isue", Some("rq.issue")),
+            ("syss.read", Some("sys.")),
+            ("softirq.blok", Some("softirq.block")),
+            ("sys.", Some("sys.")),
+            ("zzz", None),
+        ] {
+            let error = Stage::parse(name).unwrap_err();
+            assert_eq!(error.suggestion.as_deref(), expected, "{name}");
+            let end = expected.map_or_else(|| format!("{name:?}"), |near| format!("did you mean {near:?}?"));
+            assert!(error.to_string().ends_with(&end), "{error}");
+        }
+    }
+}
