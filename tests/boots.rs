@@ -59,6 +59,11 @@ fn the_same_on_any_load(name: &str, options: &[&str], count: usize, loaded: usiz
 #[test]
 fn recordings_of_a_boot_are_the_same_on_any_load() {
     the_same_on_any_load("same-lsi-xfs", &["debian-6.1"], 3, 1);
+}
+
+#[test]
+#[ignore = "of ./scripts/test full"]
+fn recordings_of_another_boot_are_the_same_on_any_load() {
     the_same_on_any_load(
         "same-virtio-ext4",
         &["debian-7.x", "--fs", "ext4", "--controller", "virtio-blk-pci"],
@@ -68,7 +73,7 @@ fn recordings_of_a_boot_are_the_same_on_any_load() {
 }
 
 #[test]
-#[ignore = "takes 10 minutes"]
+#[ignore = "of ./scripts/test full"]
 fn ten_recordings_of_each_boot_are_the_same_on_any_load() {
     for kernel in ["debian-6.1", "debian-7.x"] {
         for controller in ["lsi53c895a", "megasas", "virtio-blk-pci"] {
@@ -85,15 +90,25 @@ fn ten_recordings_of_each_boot_are_the_same_on_any_load() {
 #[test]
 fn a_replay_from_a_snapshot_is_that_from_the_start() {
     let whole = recording(&["debian-6.1", "--workload", "demo:count=3,direct=2", "--fresh"]);
-    let booted = recording(&["debian-6.1", "--workload", "demo:count=3,direct=2"]);
-    for (name, recorded, moment) in [("whole", &whole, "workload"), ("booted", &booted, "6590000000")] {
-        let all = replay(recorded, &format!("{name}-all"), &[]);
-        let part = replay(recorded, &format!("{name}-from"), &["--from", moment]);
-        for view in [&["events"][..], &["report", "--format", "json"]] {
-            let [all, part] = [&all, &part].map(|trace| succeed(&mut analyze(view, trace)));
-            assert!(all == part && all.len() > 10_000, "{name}: {view:?} of a replay from {moment} differs");
-        }
+    from_a_moment_is_a_part("whole", &whole, "workload");
+}
+
+fn from_a_moment_is_a_part(name: &str, recorded: &Path, moment: &str) {
+    let all = replay(recorded, &format!("{name}-all"), &[]);
+    let part = replay(recorded, &format!("{name}-from"), &["--from", moment]);
+    for view in [&["events"][..], &["report", "--format", "json"]] {
+        let [all, part] = [&all, &part].map(|trace| succeed(&mut analyze(view, trace)));
+        assert!(all == part && all.len() > 10_000, "{name}: {view:?} of a replay from {moment} differs");
     }
+}
+
+/// The same of a recording that goes on from a boot, from a moment in it; and with a part of the events alone.
+#[test]
+#[ignore = "of ./scripts/test full"]
+fn a_replay_from_a_snapshot_takes_the_arguments_of_one_from_the_start() {
+    let booted = recording(&["debian-6.1", "--workload", "demo:count=3,direct=2"]);
+    from_a_moment_is_a_part("booted", &booted, "6590000000");
+    let whole = recording(&["debian-6.1", "--workload", "demo:count=3,direct=2", "--fresh"]);
     for (name, arguments) in [("window", "window=workload"), ("thin", "mode=thin")] {
         let all = replay(&whole, &format!("{name}-all"), &["--plugin-args", arguments]);
         let part =
@@ -149,6 +164,7 @@ fn own_cache() -> PathBuf {
 /// Boots that are damaged are made again, or refused; a recording whose boot is missing says so, one that has it with it
 /// brings it along.
 #[test]
+#[ignore = "of ./scripts/test full"]
 fn a_recording_needs_its_boot() {
     let cache = own_cache();
     let with_cache = |name: &str| {

@@ -49,6 +49,7 @@ fn compared(a: &Path, b: &Path, format: &str) -> String {
 }
 
 #[test]
+#[ignore = "of ./scripts/test full"]
 fn a_patch_is_found_to_the_instruction() {
     let patch = checkout().join("tests/patches/one-more-call.patch");
     let patched = succeed(script("kernel").arg("built-6.1").arg("--patch").arg(&patch));
@@ -103,11 +104,13 @@ fn partners_are_found(a: &str, b: &str) {
 }
 
 #[test]
+#[ignore = "of ./scripts/test full"]
 fn ios_of_6_1_find_their_partners_in_6_12() {
     partners_are_found("debian-6.1", "debian-6.12");
 }
 
 #[test]
+#[ignore = "of ./scripts/test full"]
 fn ios_of_5_10_find_their_partners_in_7() {
     partners_are_found("debian-5.10", "debian-7.x");
 }
@@ -118,7 +121,7 @@ const COMPARISONS: u64 = 20;
 
 /// Comparisons of a kernel with itself, four boots against four others, find next to nothing.
 #[test]
-#[ignore = "takes 5 minutes"]
+#[ignore = "of ./scripts/test full"]
 fn a_kernel_does_not_differ_from_itself() {
     let traces = folder("traces/same");
     for number in 1..=BOOTS {

@@ -63,6 +63,7 @@ fn watched(mut qemu: Child, trace: &Path) -> (Duration, Duration) {
 
 /// `IOTRACE_KILLS=N` does it N times.
 #[test]
+#[ignore = "of ./scripts/test full"]
 fn what_was_written_before_a_kill_is_the_beginning_of_the_whole() {
     let kills = std::env::var("IOTRACE_KILLS").map_or(5, |kills| kills.parse().expect("a number"));
     let recorded = recording(&["debian-6.1", "--bare", "--workload", "loop-write", "--fresh"]);

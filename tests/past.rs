@@ -118,6 +118,7 @@ fn loads_a_snapshot(name: &str, arguments: &[&str]) {
 }
 
 #[test]
+#[ignore = "of ./scripts/test full"]
 fn a_loaded_snapshot_ends_the_trace_with_qemus_count() {
     loads_a_snapshot("icount", &["-icount", "shift=2"]);
     loads_a_snapshot("icount-2", &["-smp", "2", "-icount", "shift=2"]);
@@ -130,6 +131,7 @@ fn a_loaded_snapshot_ends_the_trace_without_qemus_count() {
 
 /// The same in a replay. (A snapshot is loaded in a running replay only if the local APIC has no support for Windows XP.)
 #[test]
+#[ignore = "of ./scripts/test full"]
 fn a_loaded_snapshot_ends_the_trace_of_a_replay() {
     let log = folder("snapshots").join("rr.log");
     let icount = |mode: &str| format!("shift=2,rr={mode},rrfile={}", log.display());

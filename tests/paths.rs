@@ -153,6 +153,7 @@ fn buffered_bytes_are_followed_to_the_disk() {
 
 /// A guest whose queues belong to several CPUs completes in the block softirq; one with a single CPU does not.
 #[test]
+#[ignore = "of ./scripts/test full"]
 fn the_block_softirq_is_explained() {
     let single = json(&replay(&demo(), "explain-single", &[]), &["explain"]);
     let ways = |explanation: &Value| {
@@ -179,6 +180,7 @@ fn the_block_softirq_is_explained() {
 
 /// DWARF serves where there is no BTF, as in 3.10: the same trace.
 #[test]
+#[ignore = "of ./scripts/test full"]
 fn dwarf_serves_without_btf() {
     let kernel = PathBuf::from(succeed(script("kernel").arg("built-6.1")));
     let stripped = folder("kernels").join("without-btf");

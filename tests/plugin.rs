@@ -61,6 +61,7 @@ fn wrong_arguments_are_named() {
 
 /// A trace that cannot be written any more stops the tracing, not the guest.
 #[test]
+#[ignore = "of ./scripts/test full"]
 fn a_full_disk_stops_the_tracing_and_not_the_guest() {
     let trace = folder("traces").join("limited.iot");
     let limited = qemu(&format!("kernel={},out={}", kernel().join("vmlinux").display(), trace.display()));
@@ -97,6 +98,7 @@ fn a_live_guest_is_traced() {
 
 /// A beginning that never comes is told, in the trace too.
 #[test]
+#[ignore = "of ./scripts/test full"]
 fn a_beginning_that_never_comes_is_told() {
     let trace = folder("traces").join("never.iot");
     let vmlinux = kernel().join("vmlinux");
@@ -127,6 +129,7 @@ fn accesses(trace: &Path) -> BTreeSet<(u64, u16, Vec<u64>)> {
 
 /// What the whole kernel accesses is more than what drivers do, and has all of that; I/Os are the same.
 #[test]
+#[ignore = "of ./scripts/test full"]
 fn accesses_of_the_whole_kernel_are_recorded_if_asked_for() {
     let drivers = replay(&loop_write(), "mmio-drivers", &[]);
     let all = replay(&loop_write(), "mmio-all", &["--plugin-args", "mmio=all"]);
@@ -171,6 +174,7 @@ fn others_and_window(trace: &Path) -> (u64, [u64; 2], [u64; 2]) {
 /// Every function of the kernel while the workload runs: two replays give the same bytes, the I/Os are those that a
 /// trace of the catalog's functions has, and their way shows the other functions between those.
 #[test]
+#[ignore = "of ./scripts/test full"]
 fn every_function_of_the_kernel_is_recorded_while_the_workload_runs() {
     let window = ["--plugin-args", "window=workload"];
     let everything = ["--plugin-args", "mode=full,window=workload"];
@@ -206,6 +210,7 @@ fn every_function_of_the_kernel_is_recorded_while_the_workload_runs() {
 
 /// Without arguments: the same functions, in the same tasks, at the same clocks.
 #[test]
+#[ignore = "of ./scripts/test full"]
 fn a_thin_trace_has_the_same_calls_without_their_arguments() {
     let [whole, thin] = [("whole", &[][..]), ("thin", &["--plugin-args", "mode=thin"])]
         .map(|(name, arguments)| replay(&loop_write(), name, arguments));

@@ -116,6 +116,7 @@ fn guests_with_several_vcpus_are_traced_however_qemu_runs_them() {
 /// a vCPU, QEMU counts the rest of its turn, which it does not execute: its reset clears what is left of that
 /// (`cpu_common_reset_hold`, hw/core/cpu-common.c).
 #[test]
+#[ignore = "of ./scripts/test full"]
 fn the_clock_of_several_vcpus_is_qemus() {
     let trace = live("icount-clock", &["-smp", "3", "-icount", "shift=2"]);
     let (mut drifts, mut last) = (Vec::new(), 0);
