@@ -10,6 +10,7 @@
 //! - `clock`: the instructions that the guest has executed.
 //! - `past`: notices that the guest has gone back to an earlier moment.
 //! - `blocks`: what translated blocks count in advance.
+//! - `session`: the states of the session: searching, armed, recording, stopped.
 //! - `site`: what can be attached to an instruction.
 //! - `guest`: finds the kernel and its modules in guest memory.
 //! - `instrument`: decides, when QEMU translates an instruction, what is attached to it.
@@ -30,6 +31,7 @@ mod past;
 mod pending;
 mod qemu;
 mod record;
+mod session;
 mod site;
 mod state;
 mod tracer;

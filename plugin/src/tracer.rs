@@ -16,6 +16,7 @@ use crate::instrument::{Fixed, Places, count};
 use crate::pending::Pending;
 use crate::qemu::{self, Access, Block, Cpu, Guest, Icount, Instrument, PerVcpu, Register};
 use crate::record::{Met, Recorder, Undefined};
+use crate::session::{Session, SessionState};
 use crate::site::{Entry, Exit, Function, Site};
 use crate::state::Resumed;
 use crate::window::Window;
@@ -24,12 +25,8 @@ use iotrace_profile::{Action, Profile};
 use iotrace_schemas::definition::{Definition, Note, Severity, TraceInfo};
 use iotrace_schemas::event::{self, KindId, MARK_LEAF};
 use placement::Placement;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-
-/// How often a kernel is looked for before the tracing is given up: each block translated in the range of
-/// kernel images is a try, and the kernel is there with the first.
-const TRIES: u8 = 20;
 
 /// Bytes of a task's stack: `THREAD_SIZE`, arch/x86/include/asm/page_64_types.h. (A kernel with KASAN has twice that.)
 const THREAD_SIZE: u64 = 16 << 10;
@@ -51,13 +48,7 @@ struct Tracer {
     window: Window,
     /// The task whose name changes, or did last.
     renaming: AtomicU64,
-    /// The kernel was found: events are recorded.
-    tracing: AtomicBool,
-    /// The event was met with which the recording begins: all events are recorded.
-    begun: AtomicBool,
-    /// Nothing is recorded any more.
-    stopped: AtomicBool,
-    tries: AtomicU8,
+    session: Session,
     /// What was known of the guest at the snapshot that it goes on from, until that is used.
     resumed: Mutex<Option<Resumed>>,
     /// Events may be of another vCPU than they say.
@@ -92,7 +83,6 @@ fn tracer(guest: Guest, args: Args, profile: Profile, resumed: Option<Resumed>) 
     let met = Arc::new(Met::new());
     let recorder = |i| Recorder::new(i, Arc::clone(&writer), Arc::clone(&met));
     let recorders = PerVcpu::new(guest.max_vcpus, recorder);
-    let begun = args.capture.from.is_none();
     let window = Window::new(args.capture.window.as_ref());
     let clock = Clock::new(guest.max_vcpus);
     let budget = Arc::new(Budget::new(args.memory));
@@ -111,10 +101,7 @@ fn tracer(guest: Guest, args: Args, profile: Profile, resumed: Option<Resumed>) 
         pending: Pending::new(),
         window,
         renaming: AtomicU64::new(0),
-        tracing: AtomicBool::new(false),
-        begun: AtomicBool::new(begun),
-        stopped: AtomicBool::new(false),
-        tries: AtomicU8::new(0),
+        session: Session::default(),
         resumed: Mutex::new(resumed),
         mixed: AtomicBool::new(false),
         missing: AtomicU64::new(0),
@@ -123,14 +110,6 @@ fn tracer(guest: Guest, args: Args, profile: Profile, resumed: Option<Resumed>) 
 }
 
 impl Tracer {
-    fn never_begun(&self) -> bool {
-        self.tracing.load(Ordering::Relaxed) && !self.begun.load(Ordering::Relaxed)
-    }
-
-    fn active(&self) -> bool {
-        self.tracing.load(Ordering::Relaxed) && !self.stopped.load(Ordering::Relaxed)
-    }
-
     fn record(&self, cpu: &Cpu, code: impl FnOnce(&mut Recorder)) {
         let full = self.recorders.with(cpu.index(), |recorder| {
             code(recorder);
@@ -143,7 +122,7 @@ impl Tracer {
             None => _ = self.missing.fetch_add(1, Ordering::Relaxed),
         }
         if self.writer.failed() {
-            self.stopped.store(true, Ordering::Relaxed);
+            self.session.stop();
         }
     }
 
@@ -155,23 +134,27 @@ impl Tracer {
         if !IMAGES.contains(&address) {
             return;
         }
-        let tries = self.tries.fetch_add(1, Ordering::Relaxed);
+        let is_last = self.session.count_try();
         match guest::find_kernel(&self.profile, cpu) {
             Search::Found(slide) => self.begin(slide, cpu),
             Search::Other(other) => self.wrong_kernel(&other),
-            Search::Nothing if tries + 1 == TRIES => self.wrong_kernel("none that iotrace can find"),
+            Search::Nothing if is_last => self.wrong_kernel("none that iotrace can find"),
             Search::Nothing => {}
         }
     }
 
     /// The kernel is there, before its first block is translated: everything in its image is placed and defined.
     fn begin(&self, slide: u64, cpu: &Cpu) {
-        let icount = self.found(slide);
         let (Ok(mut placement), Ok(mut places)) = (self.placement.lock(), self.places.lock()) else { return };
+        if self.session.state() != SessionState::Searching {
+            // Another vCPU has found it meanwhile.
+            return;
+        }
+        let icount = self.found(slide);
         let definitions = placement.place_image(&self.profile, &self.args.capture, slide, &mut places, cpu);
         self.writer.define(definitions);
         self.begin_recorders(slide, icount);
-        self.tracing.store(true, Ordering::Relaxed);
+        self.session.found(self.args.capture.from.is_none());
     }
 
     /// The kernel was found, moved by this many bytes: the clock goes on from QEMU's own, and the trace is defined.
@@ -189,8 +172,11 @@ impl Tracer {
         }
     }
 
+    /// Stops and says why, if the kernel was not found yet.
     fn wrong_kernel(&self, other: &str) {
-        self.stopped.store(true, Ordering::Relaxed);
+        if !self.session.give_up() {
+            return;
+        }
         let text = format!(
             "the guest's kernel is {other}, but kernel={} is {} with build-id {}: nothing is traced; give the \
              vmlinux of the guest's kernel",
@@ -250,7 +236,7 @@ impl Tracer {
 
     /// Whether events are recorded at this clock: the beginning was met, and it is in the window.
     fn records(&self, clock: u64) -> bool {
-        self.begun.load(Ordering::Relaxed) && self.window.contains(clock)
+        self.session.state() == SessionState::Recording && self.window.contains(clock)
     }
 
     /// Whether an event is recorded: the beginning was met, or this is it. Before that, and outside of the window,
@@ -261,12 +247,12 @@ impl Tracer {
         }
         match site {
             Site::Entry(entry) => {
-                let first = !self.begun.load(Ordering::Relaxed) && self.window.contains(clock);
+                let first = self.session.state() == SessionState::Armed && self.window.contains(clock);
                 let fulfilled = entry.begins.as_ref().filter(|_| first).and_then(|tests| {
                     self.recorders.with(cpu.index(), |recorder| recorder.begins(cpu, entry, tests))
                 });
                 if fulfilled == Some(true) {
-                    self.begun.store(true, Ordering::Relaxed);
+                    self.session.begin();
                     return true;
                 }
                 if !entry.lasting {
@@ -376,17 +362,18 @@ impl Instrument for Tracer {
     }
 
     fn translate(&self, block: &Block, cpu: Option<&Cpu>) {
-        if self.stopped.load(Ordering::Relaxed) {
+        let state = self.session.state();
+        if state == SessionState::Stopped {
             return;
         }
-        let searching = !self.tracing.load(Ordering::Relaxed);
+        let searching = state == SessionState::Searching;
         if let Some(back) = (!searching).then(|| self.clock.gone_back(|| self.last_event())).flatten() {
             return self.end_in_the_past(back);
         }
         if let Some(cpu) = cpu.filter(|_| searching) {
             self.search(cpu, block.address());
         }
-        if !self.tracing.load(Ordering::Relaxed) {
+        if !self.session.is_active() {
             // The count goes on from QEMU's own once the kernel is there. QEMU keeps blocks by where they lie in
             // memory: some of the kernel's are first executed, and translated, at other addresses than its own.
             if self.clock.counts() {
@@ -409,7 +396,7 @@ impl Instrument for Tracer {
         if matches!(site, Site::Entry(entry) if entry.action == Action::Fault) {
             self.fault(cpu);
         }
-        if !self.active() {
+        if !self.session.is_active() {
             return;
         }
         // What most calls and jumps lead to is no return of an open call.
@@ -449,7 +436,7 @@ impl Instrument for Tracer {
     fn accessed(&self, cpu: &Cpu, access: Access, site: &'static Site) {
         let Site::Device { pc, record } = *site else { return };
         self.left_block(cpu, pc);
-        if !self.active() {
+        if !self.session.is_active() {
             return;
         }
         let count = self.clock.icount().map(|icount| icount.read());
@@ -468,7 +455,7 @@ impl Instrument for Tracer {
     }
 
     fn interrupted(&self, cpu: &Cpu, from: u64, to: u64) {
-        if !self.active() || !self.args.capture.interrupts {
+        if !self.session.is_active() || !self.args.capture.interrupts {
             return;
         }
         // Between instructions: the one before is counted, there is none in execution.

@@ -6,6 +6,7 @@ use super::Tracer;
 use crate::clock::GoneBack;
 use crate::qemu::{self, Cpu};
 use crate::record::Recorder;
+use crate::session::SessionState;
 use iotrace_schemas::definition::Severity;
 use iotrace_schemas::event::{self, MARK_OVER};
 use std::sync::atomic::Ordering;
@@ -27,7 +28,7 @@ impl Tracer {
 
     /// The trace ends here; the guest runs on.
     pub(super) fn end(&self) {
-        self.stopped.store(true, Ordering::Relaxed);
+        self.session.stop();
         self.flush();
     }
 
@@ -39,10 +40,10 @@ impl Tracer {
     pub(super) fn finish(&self, broken: bool) {
         if broken {
             self.note(Severity::Error, "internal-error", "the tracing stopped in an internal error");
-            self.stopped.store(true, Ordering::Relaxed);
-        } else if !self.tracing.load(Ordering::Relaxed) && !self.stopped.load(Ordering::Relaxed) {
+            self.session.stop();
+        } else if self.session.state() == SessionState::Searching {
             self.wrong_kernel("none: the guest ended before it started one");
-        } else if !self.stopped.swap(true, Ordering::Relaxed) {
+        } else if self.session.stop() {
             if self.args.save_state.is_some() {
                 self.save_state();
             } else {
@@ -54,7 +55,7 @@ impl Tracer {
 
     /// The guest is at an earlier moment than it was: what follows was, or would have been, recorded already.
     pub(super) fn end_in_the_past(&self, back: GoneBack) {
-        if self.stopped.swap(true, Ordering::Relaxed) {
+        if !self.session.stop() {
             return;
         }
         let GoneBack { from, to } = back;
@@ -104,7 +105,8 @@ impl Tracer {
 
     /// What the trace has not, though it was asked for.
     fn shortcomings(&self) {
-        if let Some(from) = self.args.capture.from.as_ref().filter(|_| self.never_begun()) {
+        let never_begun = self.session.furthest() == SessionState::Armed;
+        if let Some(from) = self.args.capture.from.as_ref().filter(|_| never_begun) {
             let text = format!("no event of the guest was from={from}: nothing was recorded");
             qemu::report(&text);
             self.note(Severity::Warning, "from", &text);

@@ -8,6 +8,7 @@ use super::Tracer;
 use crate::guest;
 use crate::pending::SavedCalls;
 use crate::qemu::{self, Cpu};
+use crate::session::SessionState;
 use crate::state::{Known, Resumed, State};
 use iotrace_schemas::definition::{Definition, Severity};
 use std::io;
@@ -26,7 +27,7 @@ impl Tracer {
         if let Some(resumed) = resumed.take()
             && let Err(error) = self.go_on(resumed, cpu)
         {
-            self.stopped.store(true, Ordering::Relaxed);
+            self.session.stop();
             qemu::report(&format!("nothing is traced: {error}"));
         }
     }
@@ -51,8 +52,8 @@ impl Tracer {
         for (code, clock) in marks {
             self.window.mark(code, clock);
         }
-        self.begun.store(if same { state.begun } else { capture.from.is_none() }, Ordering::Relaxed);
-        if !self.records(state.clock) {
+        let begins = if same { state.begun } else { capture.from.is_none() };
+        if !begins || !self.window.contains(state.clock) {
             // As in a trace from the beginning: what is called outside of the window, or before it begins, is not followed.
             state.calls = SavedCalls::default();
         }
@@ -75,7 +76,7 @@ impl Tracer {
         for (vcpu, last) in self.recorders.indices().zip(&state.last) {
             self.recorders.with(vcpu, |recorder| recorder.restore(*last));
         }
-        self.tracing.store(true, Ordering::Relaxed);
+        self.session.found(begins);
         Ok(())
     }
 
@@ -91,9 +92,6 @@ impl Tracer {
         let Ok(placement) = self.placement.lock() else {
             return Err("the tracing stopped in an error".to_owned());
         };
-        if !self.tracing.load(Ordering::Relaxed) {
-            return Err("there is no state to save: the guest has not started its kernel".to_owned());
-        }
         let (modules, loaded, numbers) = placement.save();
         let saved = |vcpu| self.recorders.with(vcpu, |recorder| recorder.save());
         Ok(State {
@@ -101,7 +99,7 @@ impl Tracer {
             capture: self.captured(),
             slide: placement.slide(),
             clock: self.clock.end(),
-            begun: self.begun.load(Ordering::Relaxed),
+            begun: self.session.furthest() == SessionState::Recording,
             renaming: self.renaming.load(Ordering::Relaxed),
             last: self.recorders.indices().map(|vcpu| saved(vcpu).unwrap_or_default()).collect(),
             met: self.met.save(),

@@ -38,19 +38,25 @@ fn tracing(name: &str, profile: Profile) -> (Tracer, PathBuf) {
 fn held(path: &Path) -> (u64, Vec<Note>) {
     let trace = TraceFile::from_bytes(std::fs::read(path).expect("the trace is there")).expect("it is one");
     let events = trace.index().expect("it is whole").kinds().map(|(_, count)| count).sum();
-    let (mut decoder, mut notes) = (Decoder::new().expect("there is memory"), Vec::new());
+    let note = |definition| match definition {
+        Definition::Note(note) if note.severity != Severity::Info => Some(note),
+        _ => None,
+    };
+    (events, definitions(path).into_iter().filter_map(note).collect())
+}
+
+/// The definitions of a whole trace.
+fn definitions(path: &Path) -> Vec<Definition> {
+    let trace = TraceFile::from_bytes(std::fs::read(path).expect("the trace is there")).expect("it is one");
+    let (mut decoder, mut all) = (Decoder::new().expect("there is memory"), Vec::new());
     for step in trace.walk() {
         let Step::Chunk(_, chunk) = step else { panic!("{step:?}") };
         let content = decoder.decode(&chunk, Columns::ALL, Box::default()).expect("the chunk is whole");
         if let Content::Definitions(definitions, _) = content {
-            let note = |definition| match definition {
-                Definition::Note(note) if note.severity != Severity::Info => Some(note),
-                _ => None,
-            };
-            notes.extend(definitions.into_iter().filter_map(note));
+            all.extend(definitions);
         }
     }
-    (events, notes)
+    all
 }
 
 #[test]
@@ -62,7 +68,7 @@ fn a_guest_that_goes_back_ends_its_trace_and_says_so_in_it() {
     assert_eq!(tracer.last_event(), 3000);
     tracer.end_in_the_past(GoneBack { from: 3000, to: Some(1500) });
     let whole = held(&path);
-    assert!(!tracer.active());
+    assert!(!tracer.session.is_active());
     let halt = Site::Halt.keep();
     [halt; 3].into_iter().for_each(|site| tracer.executed(&cpu, site));
     tracer.end_in_the_past(GoneBack { from: 3000, to: Some(1200) });
@@ -180,4 +186,19 @@ fn the_functions_of_an_old_kernels_module_are_found() {
         let found: Vec<_> = module.functions.iter().map(|f| (f.addr - text, f.size)).collect();
         assert_eq!(found, [(0x100, expected[0]), (0x130, expected[1])]);
     }
+}
+
+/// Two vCPUs that find the kernel at the same time begin one trace.
+#[test]
+fn a_kernel_that_is_found_twice_is_defined_once() {
+    let (tracer, path) = tracing("twice", Profile::default());
+    tracer.begin(0, &fake::cpu(0));
+    // A third one, which has looked before the others were done.
+    tracer.wrong_kernel("none that iotrace can find");
+    assert!(tracer.session.is_active());
+    tracer.exit(false);
+    let definitions = definitions(&path);
+    let traces = definitions.iter().filter(|definition| matches!(definition, Definition::Trace(_)));
+    assert_eq!(traces.count(), 1, "{definitions:?}");
+    std::fs::remove_file(path).expect("it was just read");
 }
