@@ -4,7 +4,7 @@
 //! probe is hit, as offsets and numbers.
 
 use crate::args::Capture;
-use crate::guest::follow;
+use crate::follow::follow;
 use crate::qemu::Cpu;
 use iotrace_profile::plan::{Access, Source};
 use iotrace_profile::{Context, Function, Profile};

@@ -9,8 +9,8 @@ mod symbols;
 
 pub use symbols::{FUNCTION, LoadedModule, read_module};
 
+use crate::follow::follow;
 use crate::qemu::Cpu;
-use iotrace_profile::plan::Access;
 use iotrace_profile::{ModuleAccess, Profile};
 
 /// Where kernel images are mapped: `__START_KERNEL_map`, 1 GiB (Documentation/arch/x86/x86_64/mm.rst).
@@ -115,19 +115,6 @@ pub fn module_name(access: &ModuleAccess, address: u64, cpu: &Cpu) -> Option<Str
     cpu.read(follow(&access.name, address, cpu)?, &mut name).then_some(())?;
     let length = name.iter().position(|b| *b == 0).unwrap_or(name.len());
     Some(String::from_utf8_lossy(&name[..length]).into_owned())
-}
-
-/// The value of an access from an object's address; none if a pointer leads nowhere.
-pub fn follow(access: &Access, object: u64, cpu: &Cpu) -> Option<u64> {
-    let mut address = object;
-    for step in &access.steps {
-        address = cpu.number(address.wrapping_add_signed(*step), 8)?;
-    }
-    let address = address.wrapping_add_signed(access.offset);
-    match access.width {
-        0 => Some(address),
-        width => Some(access.decode(cpu.number(address, width)?)),
-    }
 }
 
 /// The part of a banner that names the kernel: "Linux version 6.1.0-50-amd64".

@@ -12,8 +12,10 @@
 //! - `blocks`: what translated blocks count in advance.
 //! - `session`: the states of the session: searching, armed, recording, stopped.
 //! - `site`: what can be attached to an instruction.
+//! - `follow`: reads what the profile describes from guest memory, when a probe is hit.
 //! - `guest`: finds the kernel and its modules in guest memory.
 //! - `instrument`: decides, when QEMU translates an instruction, what is attached to it.
+//! - `layout`: how records lie in a buffer.
 //! - `pending`: tells returns from jumps.
 //! - `record`: what happens when such an instruction executes: a fixed-size record in a buffer.
 //! - `state`: what is known of the guest at a moment, in a file, to go on from a snapshot of that moment.
@@ -25,8 +27,10 @@ mod blocks;
 mod budget;
 mod choice;
 mod clock;
+mod follow;
 mod guest;
 mod instrument;
+mod layout;
 mod past;
 mod pending;
 mod qemu;

@@ -1,6 +1,6 @@
 //! Execution time: appends fixed-size records to a vCPU's buffer.
 //!
-//! In: a site that was hit. Out: records, see `writer::header` for their layout. Nothing here allocates,
+//! In: a site that was hit. Out: records, see `layout`. Nothing here allocates,
 //! formats or waits, except when a buffer is full.
 
 mod met;
@@ -10,14 +10,15 @@ mod values;
 pub use met::{Met, SavedAddresses};
 
 use crate::choice::{Only, Test};
-use crate::guest::follow;
+use crate::follow::follow;
+use crate::layout;
 use crate::qemu::{Access, Cpu, Icount, Register};
 use crate::site::{Entry, Exit};
-use crate::writer::{BUFFER, HEADER, Writer, header};
+use crate::writer::{BUFFER, Writer};
 use bincode::{Decode, Encode};
 use iotrace_profile::Context;
 use iotrace_profile::plan::{Plan, Source};
-use iotrace_schemas::event::{self, Builtin, KERNEL_HALF, KindId, MAX_WORDS, UNKNOWN_CONTEXT};
+use iotrace_schemas::event::{self, Builtin, Event, KERNEL_HALF, KindId, MAX_WORDS, UNKNOWN_CONTEXT};
 use running::Running;
 use std::sync::Arc;
 use values::{Arguments, each_element, value};
@@ -304,14 +305,14 @@ impl Recorder {
     }
 
     fn push(&mut self, moment: Moment, kind: KindId, words: &[u64]) {
-        if self.buffer.len() + HEADER + words.len() > BUFFER {
+        if self.buffer.len() + layout::length(words.len()) > BUFFER {
             self.flush();
             self.full = true;
         }
         self.last = moment.clock.max(self.last);
-        let first = header(kind, words.len(), moment.context);
-        self.buffer.extend_from_slice(&[first, self.last, moment.task, moment.stack]);
-        self.buffer.extend_from_slice(words);
+        let Moment { task, stack, context, .. } = moment;
+        let event = Event { kind, vcpu: self.vcpu, clock: self.last, context, task, stack, words };
+        layout::append(&mut self.buffer, &event);
     }
 }
 

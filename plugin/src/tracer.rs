@@ -11,6 +11,7 @@ mod resuming;
 use crate::args::{Args, Mmio};
 use crate::budget::Budget;
 use crate::clock::Clock;
+use crate::follow::follow;
 use crate::guest::{self, IMAGES, Search, hex};
 use crate::instrument::{Fixed, Places, count};
 use crate::pending::Pending;
@@ -278,7 +279,7 @@ impl Tracer {
                 self.renaming.store(task, Ordering::Relaxed);
                 self.met.forget_task(task);
                 let stack = self.profile.context.stack.as_ref().filter(|_| entry.action == Action::TaskBegin);
-                if let Some(stack) = stack.and_then(|stack| guest::follow(stack, task, cpu)) {
+                if let Some(stack) = stack.and_then(|stack| follow(stack, task, cpu)) {
                     self.pending.forget(stack..stack.saturating_add(THREAD_SIZE));
                 }
             }

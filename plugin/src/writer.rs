@@ -4,10 +4,10 @@
 //! is a fixed number of buffers: if the disk is slow, the guest waits. An error stops the tracing, not the
 //! guest: it is told once, and buffers are still given back.
 
+use crate::layout;
 use crate::qemu::{block_signals, report};
 use crate::state::{Context, Held};
 use iotrace_schemas::definition::Definition;
-use iotrace_schemas::event::Event;
 use iotrace_schemas::trace::writer::{TraceWriter, WriteError, create};
 use std::fs::File;
 use std::io::BufWriter;
@@ -19,17 +19,10 @@ use std::thread::JoinHandle;
 
 /// Words in a buffer: 1 MiB.
 pub const BUFFER: usize = 128 * 1024;
-/// Words before an event's own: kind, length and context; clock; task; stack pointer.
-pub const HEADER: usize = 4;
 /// Buffers beside the one that each vCPU fills.
 const SPARE: usize = 4;
 /// Definitions that wait for the next buffer, at most.
 const WAITING: usize = 1024;
-
-/// A record's first word.
-pub fn header(kind: u16, length: usize, context: u32) -> u64 {
-    u64::from(kind) | (length as u64 & 0xffff) << 16 | u64::from(context) << 32
-}
 
 enum Message {
     Definitions(Vec<Definition>),
@@ -172,7 +165,7 @@ impl Worker {
     }
 
     fn buffer(&mut self, vcpu: u16, mut words: Vec<u64>) {
-        self.attempt(|trace| records(vcpu, &words).try_for_each(|event| trace.event(&event)));
+        self.attempt(|trace| layout::events(vcpu, &words).try_for_each(|event| trace.event(&event)));
         words.clear();
         // Nobody takes it any more when QEMU ends.
         let _ = self.give_back.send(words);
@@ -195,22 +188,10 @@ impl Worker {
     }
 }
 
-/// The records of a buffer as events.
-fn records(vcpu: u16, words: &[u64]) -> impl Iterator<Item = Event<'_>> {
-    let mut rest = words;
-    std::iter::from_fn(move || {
-        let (&[first, clock, task, stack], after) = rest.split_first_chunk::<HEADER>()?;
-        let length = (first >> 16 & 0xffff) as usize;
-        let (words, after) = after.split_at_checked(length)?;
-        rest = after;
-        Some(Event { kind: first as u16, vcpu, clock, context: (first >> 32) as u32, task, stack, words })
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use iotrace_schemas::event::FIRST_PROBE;
+    use iotrace_schemas::event::{Event, FIRST_PROBE};
     use iotrace_schemas::trace::reader::TraceFile;
     use iotrace_schemas::trace::writer::BLOCK;
     use std::io::Read;
@@ -218,20 +199,14 @@ mod tests {
     use std::process::Command;
     use std::sync::atomic::AtomicUsize;
 
-    #[test]
-    fn a_buffer_gives_its_records_and_never_more() {
-        let words = [header(64, 2, 7), 100, 1, 8, 10, 20, header(5, 0, 0), 101, 1, 8, header(64, 2, 0), 102];
-        let events: Vec<_> = records(3, &words).collect();
-        assert_eq!(events.len(), 2);
-        assert_eq!((events[0].kind, events[0].context, events[0].words), (64, 7, &[10, 20][..]));
-        assert_eq!((events[1].kind, events[1].clock), (5, 101));
-    }
-
     /// What the guest gives in one go; the words are such that nothing can be made of them but as many bytes.
     fn fill(mut buffer: Vec<u64>, clocks: Range<usize>, random: &mut fastrand::Rng) -> Vec<u64> {
         for clock in clocks {
-            buffer.extend([header(FIRST_PROBE, 3, 0), clock as u64, 1, 8]);
-            buffer.extend([(); 3].map(|()| random.u64(..)));
+            let words = [(); 3].map(|()| random.u64(..));
+            let clock = clock as u64;
+            let event =
+                Event { kind: FIRST_PROBE, vcpu: 0, clock, context: 0, task: 1, stack: 8, words: &words };
+            layout::append(&mut buffer, &event);
         }
         buffer
     }
@@ -239,7 +214,7 @@ mod tests {
     #[test]
     fn the_guest_waits_for_a_slow_disk_and_nothing_is_lost() {
         const BUFFERS: usize = 60;
-        const EVENTS: usize = BUFFER / (HEADER + 3);
+        const EVENTS: usize = BUFFER / layout::length(3);
         // Those to spare, the one just given, the one being encoded, those in a block that is not full.
         const BEHIND: usize = SPARE + 2 + BLOCK / EVENTS + 1;
         let path = std::env::temp_dir().join(format!("iotrace-slow-disk-{}", std::process::id()));

@@ -3,8 +3,9 @@
 //! In: the address of a `struct module`, room for what is kept of it. Out: its functions, as many as there is room for.
 //! The guest's memory may hold anything: what is read at once is a few pages, whatever the guest says of the rest.
 
-use super::{IMAGES, PAGE, follow, module_name};
+use super::{IMAGES, PAGE, module_name};
 use crate::budget::{Budget, Kept};
+use crate::follow::follow;
 use crate::qemu::Cpu;
 use iotrace_kernel::{ElfSymbol, LoadedSymtab, Symbol, SymbolKind, SymbolTable, SymbolTableBuilder};
 use iotrace_profile::ModuleAccess;

@@ -3,7 +3,7 @@
 //! In: where they are, the base of the per-CPU data. Out: both, read together where they lie near one another; of what
 //! cannot be read, nothing is said.
 
-use crate::guest::follow;
+use crate::follow::follow;
 use crate::qemu::{Cpu, Resident};
 use iotrace_profile::plan::Access;
 use iotrace_profile::{Context, CountPlace};

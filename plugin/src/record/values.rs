@@ -2,7 +2,7 @@
 //!
 //! In: a plan, the vCPU at the function's first instruction. Out: values; 0 for what cannot be read.
 
-use crate::guest::follow;
+use crate::follow::follow;
 use crate::qemu::{Cpu, Register};
 use iotrace_profile::plan::{Plan, Source, Value};
 use std::cell::Cell;
