@@ -10,6 +10,7 @@ mod cause;
 mod definitions;
 mod io;
 mod level;
+mod name;
 mod op;
 mod request;
 mod task;
@@ -23,6 +24,7 @@ pub use cause::{Cause, Handover, HandoverKind, Point, Raise, Switch, Wait};
 pub use definitions::Definitions;
 pub use io::{Carried, File, Io, IoId};
 pub use level::Level;
+pub use name::{NAME_WORDS, name_of_words};
 pub use op::{Op, OpCodes, OpField, OpName};
 pub use request::{
     Attempt, CompletionWay, DispatchWay, FlushRide, IrqRef, Member, Request, RequestId, RequestKind, Rider,

@@ -1,5 +1,6 @@
 //! Tasks of the guest.
 
+use super::name::name_of_bytes;
 use std::borrow::Cow;
 use std::fmt;
 
@@ -28,8 +29,7 @@ impl Comm {
     /// As text. A name is the guest's to choose: nothing in it drives a terminal.
     #[must_use]
     pub fn text(&self) -> Cow<'_, str> {
-        let length = self.0.iter().position(|b| *b == 0).unwrap_or(self.0.len());
-        let text = String::from_utf8_lossy(&self.0[..length]);
+        let text = name_of_bytes(&self.0);
         match text.contains(char::is_control) {
             false => text,
             true => text.replace(char::is_control, "?").into(),

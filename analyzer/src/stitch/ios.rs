@@ -4,7 +4,9 @@
 use super::pages::Dirty;
 use super::probes::Words;
 use super::{Oddity, Open, Sink, Stitcher};
-use crate::model::{Bio, CallEnd, Carried, File, FileCall, FileCallKind, Io, IoId, Level, OpName};
+use crate::model::{
+    Bio, CallEnd, Carried, File, FileCall, FileCallKind, Io, IoId, Level, OpName, name_of_words,
+};
 use iotrace_schemas::event::Event;
 use iotrace_schemas::role::Role;
 use std::collections::{BTreeMap, BTreeSet};
@@ -204,7 +206,5 @@ fn file_range(words: &Words<'_>) -> Option<((u64, u64), u64)> {
 
 fn file_name(words: &Words<'_>) -> String {
     let parts = [Role::FileName0, Role::FileName1, Role::FileName2, Role::FileName3];
-    let bytes = parts.into_iter().filter_map(|part| words.get(part)).flat_map(u64::to_le_bytes);
-    let bytes: Vec<_> = bytes.take_while(|byte| *byte != 0).collect();
-    String::from_utf8_lossy(&bytes).into_owned()
+    name_of_words(parts.into_iter().filter_map(|part| words.get(part)))
 }

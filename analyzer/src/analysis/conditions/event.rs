@@ -1,7 +1,7 @@
 //! Conditions on single events: by their words, as breakpoints look at arguments.
 
 use super::{Conditions, given, is_task, sectors_touch};
-use crate::model::{Definitions, OpCodes, OpField, Task};
+use crate::model::{Definitions, NAME_WORDS, OpCodes, OpField, Task, name_of_words};
 use iotrace_schemas::event::{Event, KindId};
 use iotrace_schemas::stage::Stage;
 
@@ -44,7 +44,7 @@ impl Conditions {
             ops: named(&["op"]).into_iter().map(|at| (at, OpField::of_word(words[at]))).collect(),
             sectors: named(&["sector"]).into_iter().map(|at| (at, size_of(at))).collect(),
             inodes: named(&["ino"]),
-            names: named(&["name0", "name1", "name2", "name3"]),
+            names: named(&NAME_WORDS),
         };
         let has = self.fd.is_none_or(|_| !of_kind.fds.is_empty())
             && given(&self.size, |_| !of_kind.sizes.is_empty())
@@ -84,7 +84,5 @@ impl Conditions {
 }
 
 fn name(of_kind: &OfKind, event: &Event<'_>) -> String {
-    let parts = of_kind.names.iter().filter_map(|at| event.words.get(*at));
-    let bytes = parts.flat_map(|part| part.to_le_bytes()).take_while(|byte| *byte != 0);
-    String::from_utf8_lossy(&bytes.collect::<Vec<_>>()).into_owned()
+    name_of_words(of_kind.names.iter().filter_map(|at| event.words.get(*at).copied()))
 }

@@ -7,7 +7,7 @@ use crate::analysis::objects::Objects;
 use crate::analysis::subject::Subject;
 use crate::context::DEEPEST;
 use crate::hash::{Map, Set};
-use crate::model::{Definitions, Level};
+use crate::model::{Definitions, Level, NAME_WORDS, name_of_words};
 use iotrace_schemas::definition::At;
 use iotrace_schemas::event::Event;
 use iotrace_schemas::stage::{Begins, Stage};
@@ -62,10 +62,9 @@ fn is_told(word: &str) -> bool {
 
 /// The file's name, whose first 32 bytes are four words.
 fn file_name(words: &[Word<'_>]) -> Option<String> {
-    let parts = words.iter().filter(|word| word.name.starts_with("file.name"));
-    let bytes: Vec<_> =
-        parts.flat_map(|word| word.value.to_le_bytes()).take_while(|byte| *byte != 0).collect();
-    (!bytes.is_empty()).then(|| String::from_utf8_lossy(&bytes).into_owned())
+    let is_part = |word: &&Word<'_>| word.name.strip_prefix("file.").is_some_and(|n| NAME_WORDS.contains(&n));
+    let name = name_of_words(words.iter().filter(is_part).map(|word| word.value));
+    (!name.is_empty()).then_some(name)
 }
 
 /// Which nodes are shown: those about an object, what is inside them, and what they are in.
