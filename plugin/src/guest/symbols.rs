@@ -7,7 +7,9 @@ use super::{IMAGES, PAGE, module_name};
 use crate::budget::{Budget, Kept};
 use crate::follow::follow;
 use crate::qemu::Cpu;
-use iotrace_kernel::{ElfSymbol, LoadedSymtab, Symbol, SymbolKind, SymbolTable, SymbolTableBuilder};
+use iotrace_kernel::{
+    ElfSymbol, LoadedSymtab, Symbol, SymbolEntry, SymbolKind, SymbolTable, SymbolTableBuilder,
+};
 use iotrace_profile::ModuleAccess;
 use iotrace_profile::plan::Access;
 
@@ -23,8 +25,6 @@ pub struct LoadedModule {
 
 /// Most symbols that a module may have. (Of Debian's modules amdgpu has most: some 60,000.)
 const SYMBOLS: u64 = 1 << 20;
-/// sizeof(Elf64_Sym); the name's offset is its first word.
-const SYMBOL: usize = 24;
 /// Symbols that are read at once.
 const AT_ONCE: usize = 1024;
 /// KSYM_NAME_LEN, include/linux/kallsyms.h.
@@ -97,12 +97,12 @@ impl Symbols<'_> {
     }
 
     /// Goes through the entries until there was enough.
-    fn each_entry(&self, mut go_on: impl FnMut(&[u8; SYMBOL]) -> bool) {
+    fn each_entry(&self, mut go_on: impl FnMut(SymbolEntry) -> bool) {
         for first in (0..self.count).step_by(AT_ONCE) {
-            let at = self.symtab.wrapping_add((first * SYMBOL) as u64);
-            let length = AT_ONCE.min(self.count - first) * SYMBOL;
+            let at = self.symtab.wrapping_add((first * SymbolEntry::SIZE) as u64);
+            let length = AT_ONCE.min(self.count - first) * SymbolEntry::SIZE;
             let table = read_pages(self.cpu, at, length);
-            if !table.as_chunks::<SYMBOL>().0.iter().all(&mut go_on) || table.len() < length {
+            if !SymbolEntry::of_table(&table).all(&mut go_on) || table.len() < length {
                 return;
             }
         }
@@ -120,17 +120,14 @@ struct Strings<'a> {
 
 impl Strings<'_> {
     /// A symbol with its name.
-    fn symbol(&mut self, form: LoadedSymtab, entry: &[u8; SYMBOL]) -> Option<ElfSymbol<'_>> {
-        let offset = u32::from_le_bytes([entry[0], entry[1], entry[2], entry[3]]);
-        let page = offset / PAGE as u32;
+    fn symbol(&mut self, form: LoadedSymtab, entry: SymbolEntry) -> Option<ElfSymbol<'_>> {
+        let page = entry.name / PAGE as u32;
         if page != self.page {
             let at = self.strtab.wrapping_add(u64::from(page) * PAGE as u64);
             // A name may begin with the page's last byte.
             (self.page, self.bytes) = (page, read_pages(self.cpu, at, PAGE + NAME + 1));
         }
-        let mut entry = *entry;
-        entry[..4].copy_from_slice(&(offset % PAGE as u32).to_le_bytes());
-        form.symbol(&entry, &self.bytes)
+        form.symbol(SymbolEntry { name: entry.name % PAGE as u32, ..entry }, &self.bytes)
     }
 }
 

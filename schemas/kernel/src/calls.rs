@@ -4,7 +4,8 @@
 //! called. Every byte that may begin a call is looked at: what is no call and looks like one is the address of
 //! no instruction, or one that nothing returns to.
 
-use crate::bytes::{cstr_at, u32_at, u64_at};
+use crate::bytes::{str_at, u32_at, u64_at};
+use crate::symtab::SymbolEntry;
 use crate::{Image, ModuleFile};
 use goblin::elf::section_header::SHT_RELA;
 
@@ -101,14 +102,12 @@ impl ModuleFile {
 fn relocated_calls(image: &Image) -> Vec<RelocatedCall<'_>> {
     /// sizeof(Elf64_Rela)
     const RELA: usize = 24;
-    /// sizeof(Elf64_Sym); the name's offset is its first word.
-    const SYMBOL: usize = 24;
     /// R_X86_64_PC32 and R_X86_64_PLT32.
     const RELATIVE: [u32; 2] = [2, 4];
     let Some((symtab, strtab)) = image.symtab() else { return Vec::new() };
     let name = |number: u32| {
-        let symbol = usize::try_from(number).ok()?.checked_mul(SYMBOL)?;
-        std::str::from_utf8(cstr_at(strtab, u32_at(symtab, symbol)? as usize)?).ok()
+        let symbol = SymbolEntry::of_table(symtab).nth(usize::try_from(number).ok()?)?;
+        str_at(strtab, usize::try_from(symbol.name).ok()?)
     };
     let mut calls = Vec::new();
     for rela in image.sections().iter().filter(|s| s.kind == SHT_RELA) {

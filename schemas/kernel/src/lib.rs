@@ -63,5 +63,5 @@ pub use lines::{Frame, Lines};
 pub use module::{ModuleFile, ModuleSymbol};
 pub use source_line::SourceLine;
 pub use symbol::{Symbol, SymbolKind, SymbolTable, SymbolTableBuilder};
-pub use symtab::{ElfSymbol, LoadedSymtab, parse_symtab};
+pub use symtab::{ElfSymbol, LoadedSymtab, SymbolEntry, parse_symtab};
 pub use types::{FieldKind, FieldPath, Parameter, Types};

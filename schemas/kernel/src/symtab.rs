@@ -4,7 +4,7 @@
 //! symbols, one by one; nothing is copied.
 
 use crate::SymbolKind;
-use crate::bytes::{cstr_at, u16_at, u32_at, u64_at};
+use crate::bytes::str_at;
 
 /// An entry of an ELF64 symbol table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,13 +29,48 @@ impl ElfSymbol<'_> {
     }
 }
 
-/// sizeof(Elf64_Sym)
-const SYM: usize = 24;
+/// An `Elf64_Sym` (include/uapi/linux/elf.h), whatever it means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SymbolEntry {
+    /// `st_name`: where its name begins among the strings.
+    pub name: u32,
+    /// `st_info`: type and binding.
+    pub info: u8,
+    /// `st_shndx`.
+    pub section: u16,
+    /// `st_value`.
+    pub value: u64,
+    /// `st_size`.
+    pub size: u64,
+}
+
+impl SymbolEntry {
+    /// sizeof(Elf64_Sym)
+    pub const SIZE: usize = 24;
+
+    /// From its bytes.
+    #[must_use]
+    pub fn read(bytes: &[u8; Self::SIZE]) -> Self {
+        let [n0, n1, n2, n3, info, _other, s0, s1, value @ .., z0, z1, z2, z3, z4, z5, z6, z7] = *bytes;
+        Self {
+            name: u32::from_le_bytes([n0, n1, n2, n3]),
+            info,
+            section: u16::from_le_bytes([s0, s1]),
+            value: u64::from_le_bytes(value),
+            size: u64::from_le_bytes([z0, z1, z2, z3, z4, z5, z6, z7]),
+        }
+    }
+
+    /// The entries of a table, up to the last whole one.
+    pub fn of_table(table: &[u8]) -> impl ExactSizeIterator<Item = Self> {
+        table.as_chunks().0.iter().map(Self::read)
+    }
+}
 
 /// Reads a table of `Elf64_Sym` with its strings from a file. Undefined symbols, section and file symbols and
 /// those without a name are left out; so are names that are not UTF-8 or lie outside `strtab`.
 pub fn parse_symtab<'a>(symtab: &[u8], strtab: &'a [u8]) -> impl Iterator<Item = ElfSymbol<'a>> {
-    symtab.chunks_exact(SYM).filter_map(|sym| elf_symbol(sym, *sym.get(4)?, strtab))
+    SymbolEntry::of_table(symtab).filter_map(|entry| elf_symbol(entry, strtab))
 }
 
 /// What the symbol table of a loaded module has in guest memory. A kernel whose `struct mod_kallsyms` has a `typetab`
@@ -54,19 +89,19 @@ impl LoadedSymtab {
     /// Whether an entry has a letter in `st_info`: the high nibble would be a binding from 4 to 7, which ELF does not
     /// use (STB_LOOS is 10).
     #[must_use]
-    pub fn is_letter(entry: &[u8]) -> bool {
-        entry.get(4).is_some_and(|info| (4..8).contains(&(info >> 4)))
+    pub fn is_letter(entry: SymbolEntry) -> bool {
+        (4..8).contains(&(entry.info >> 4))
     }
 
     /// The symbol of an `Elf64_Sym`, as [`parse_symtab`]; its size is 0 where that is lost.
     #[must_use]
-    pub fn symbol<'a>(self, entry: &[u8], strtab: &'a [u8]) -> Option<ElfSymbol<'a>> {
-        let info = *entry.get(4)?;
-        match self {
-            Self::Untouched => elf_symbol(entry, info, strtab),
-            Self::LetterForInfo => elf_symbol(entry, info_of_letter(info), strtab),
-            Self::LetterForSize => Some(ElfSymbol { size: 0, ..elf_symbol(entry, info, strtab)? }),
-        }
+    pub fn symbol(self, entry: SymbolEntry, strtab: &[u8]) -> Option<ElfSymbol<'_>> {
+        let entry = match self {
+            Self::Untouched => entry,
+            Self::LetterForInfo => SymbolEntry { info: info_of_letter(entry.info), ..entry },
+            Self::LetterForSize => SymbolEntry { size: 0, ..entry },
+        };
+        elf_symbol(entry, strtab)
     }
 }
 
@@ -79,8 +114,8 @@ fn info_of_letter(letter: u8) -> u8 {
     }
 }
 
-fn elf_symbol<'a>(sym: &[u8], info: u8, strtab: &'a [u8]) -> Option<ElfSymbol<'a>> {
-    let section = u16_at(sym, 6)?;
+fn elf_symbol(entry: SymbolEntry, strtab: &[u8]) -> Option<ElfSymbol<'_>> {
+    let SymbolEntry { name, info, section, value, size } = entry;
     let kind = match info & 0xf {
         1 => SymbolKind::Object,
         2 | 10 => SymbolKind::Function,
@@ -90,9 +125,8 @@ fn elf_symbol<'a>(sym: &[u8], info: u8, strtab: &'a [u8]) -> Option<ElfSymbol<'a
     if section == 0 {
         return None;
     }
-    let name = cstr_at(strtab, usize::try_from(u32_at(sym, 0)?).ok()?)?;
-    let name = std::str::from_utf8(name).ok().filter(|n| !n.is_empty())?;
-    Some(ElfSymbol { name, value: u64_at(sym, 8)?, size: u64_at(sym, 16)?, section, kind })
+    let name = str_at(strtab, usize::try_from(name).ok()?).filter(|name| !name.is_empty())?;
+    Some(ElfSymbol { name, value, size, section, kind })
 }
 
 #[cfg(test)]
@@ -135,9 +169,9 @@ mod tests {
             .map(|((name, section, value), (info, size))| (*name, info, *section, *value, size))
             .collect();
         let (table, strings) = symtab(&symbols);
-        let letters = table.chunks_exact(SYM).filter(|entry| LoadedSymtab::is_letter(entry)).count();
+        let letters = SymbolEntry::of_table(&table).filter(|entry| LoadedSymtab::is_letter(*entry)).count();
         assert_eq!(letters, if form == LoadedSymtab::LetterForInfo { 5 } else { 0 });
-        let found = table.chunks_exact(SYM).filter_map(|entry| form.symbol(entry, &strings));
+        let found = SymbolEntry::of_table(&table).filter_map(|entry| form.symbol(entry, &strings));
         found.map(|s| (s.name.to_owned(), s.kind, s.size)).collect()
     }
 
