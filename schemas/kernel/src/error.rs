@@ -165,6 +165,14 @@ pub enum TypeError {
         /// What kind of type it met.
         found: &'static str,
     },
+    /// A bitfield that no single load has.
+    #[error("path {path:?}: a value of {bytes} bytes, but at most 8 can be read at once")]
+    Wide {
+        /// The whole path.
+        path: String,
+        /// How many bytes would have to be read.
+        bytes: u32,
+    },
     /// An index beyond the end of an array.
     #[error("path {path:?}: index {index}, but the array has {count} elements")]
     Index {

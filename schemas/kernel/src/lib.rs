@@ -2,7 +2,7 @@
 //!
 //! In: an ELF file, either a `vmlinux` (with `.symtab`, or stripped as it comes out of a
 //! bzImage) or a module's `.ko`, optionally with its detached debug file. Out: symbols with
-//! their virtual addresses, the layout of structures as [`FieldPath`]s that a reader of guest
+//! their virtual addresses, the layout of structures as [`Access`]es that a reader of guest
 //! memory can follow, source lines, and where functions were [`Inlined`]. All offsets and sizes are in bytes unless a name says
 //! bits; all addresses are those the image was linked at (no KASLR applied).
 //!
@@ -27,7 +27,7 @@
 //!         println!("{:#x} {}", function.addr, function.name);
 //!     }
 //!     let sector = kernel.types().resolve("bio", "bi_iter.bi_sector")?;
-//!     println!("a bio's sector: {} bytes at offset {}", sector.width, sector.offset);
+//!     println!("a bio's sector: {} bytes at offset {}", sector.size, sector.access.offset);
 //!     if let Some(lines) = kernel.lines()? {
 //!         println!("{:?}", lines.at(0xffff_ffff_8100_0000)?);
 //!     }
@@ -35,6 +35,7 @@
 //! }
 //! ```
 
+mod access;
 mod bytes;
 mod calls;
 mod debug;
@@ -53,6 +54,7 @@ mod types;
 #[cfg(test)]
 mod testing;
 
+pub use access::Access;
 pub use bytes::Bytes;
 pub use calls::{Callee, LONGEST_CALL, RelocatedCall, call_before, calls_in, jumps_in, may_jump_out};
 pub use elf::{Image, Section};
@@ -64,4 +66,4 @@ pub use module::{ModuleFile, ModuleSymbol};
 pub use source_line::SourceLine;
 pub use symbol::{Symbol, SymbolKind, SymbolTable, SymbolTableBuilder};
 pub use symtab::{ElfSymbol, LoadedSymtab, SymbolEntry, parse_symtab};
-pub use types::{FieldKind, FieldPath, Parameter, Types};
+pub use types::{Field, FieldKind, Parameter, Types};

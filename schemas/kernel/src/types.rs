@@ -1,7 +1,7 @@
 //! The layout of structures, from BTF or from DWARF.
 //!
-//! In: a type's name and a path through its fields, in C's notation. Out: a [`FieldPath`]:
-//! which offsets to add, where to follow a pointer, and how many bytes to read at the end.
+//! In: a type's name and a path through its fields, in C's notation. Out: a [`Field`] with its
+//! [`Access`]: which offsets to add, where to follow a pointer, and how many bytes to read at the end.
 //!
 //! ```text
 //! path  = ["&"] field { "." field | "->" field | "[" number "]" }
@@ -22,7 +22,7 @@ mod source;
 use std::sync::Arc;
 
 use crate::debug::DebugSections;
-use crate::{Image, KernelError, TypeError};
+use crate::{Access, Image, KernelError, TypeError};
 use btf::Btf;
 use dwarf::DwarfTypes;
 use source::Source;
@@ -37,48 +37,21 @@ pub enum FieldKind {
     Scalar,
     /// A pointer; its value is an address.
     Pointer,
-    /// An embedded array, structure or union: `width` bytes as they are.
+    /// An embedded array, structure or union, or a number wider than a register: bytes as they are.
     Aggregate,
     /// The address of the field itself (a path with `&`): nothing is loaded.
     Address,
 }
 
-/// How to get from the address of a structure to a field.
-///
-/// ```text
-/// for step in steps: address = *(u64 *)(address + step)
-/// value = the `width` bytes at address + offset          (Address: address + offset itself)
-/// ```
+/// A field of a structure.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct FieldPath {
-    /// Offsets, each followed by loading a pointer from there.
-    pub steps: Vec<u32>,
-    /// The offset of the field itself.
-    pub offset: u32,
-    /// How many bytes it has; for a bitfield, how many to read. 1, 2, 4 or 8 unless the kind
-    /// is [`FieldKind::Aggregate`].
-    pub width: u32,
-    /// For a bitfield: its first bit, counted from the lowest of the value, and how many.
-    pub bits: Option<(u8, u8)>,
-    /// Is the number signed?
-    pub signed: bool,
+pub struct Field {
+    /// How to get there from the structure's address; for an aggregate, to its address.
+    pub access: Access,
+    /// How many bytes the field has; for a bitfield, how many are read.
+    pub size: u32,
     /// What it is.
     pub kind: FieldKind,
-}
-
-impl FieldPath {
-    /// The field's value from the `width` bytes that were read, as a little-endian number:
-    /// takes out the bitfield, extends the sign (to 64 bits). Meaningless for an aggregate.
-    #[must_use]
-    pub fn decode(&self, raw: u64) -> u64 {
-        let (first, count) = match self.bits {
-            Some((first, count)) => (u32::from(first), u32::from(count)),
-            None => (0, self.width.saturating_mul(8)),
-        };
-        let count = count.clamp(1, 64);
-        let top = raw.checked_shr(first).unwrap_or(0) << (64 - count);
-        if self.signed { (top.cast_signed() >> (64 - count)).cast_unsigned() } else { top >> (64 - count) }
-    }
 }
 
 #[derive(Debug, Clone)]
@@ -146,7 +119,7 @@ impl Types {
     ///
     /// # Errors
     /// [`TypeError`], which says what there is instead.
-    pub fn resolve(&self, type_name: &str, path: &str) -> Result<FieldPath, TypeError> {
+    pub fn resolve(&self, type_name: &str, path: &str) -> Result<Field, TypeError> {
         match &self.backend {
             Backend::Btf(s) => path::resolve(s, type_name, path),
             Backend::Dwarf(s) => path::resolve(&**s, type_name, path),

@@ -173,8 +173,8 @@ fn per_cpu(path: &str, kernel: &Kernel) -> Option<u64> {
         None => address(path),
         Some((symbol, field)) => {
             let (structure, field) = field.split_once('.')?;
-            let offset = kernel.types().resolve(structure, field).ok()?.offset;
-            Some(address(symbol)? + u64::from(offset))
+            let offset = kernel.types().resolve(structure, field).ok()?.access.offset;
+            address(symbol)?.checked_add_signed(offset)
         }
     }
 }
@@ -186,12 +186,11 @@ fn count_place(path: &str, kernel: &Kernel) -> Option<CountPlace> {
     };
     let field = |path: &str| {
         let (structure, field) = path.split_once('.')?;
-        kernel.types().resolve(structure, field).ok()
+        Some(kernel.types().resolve(structure, field).ok()?.access)
     };
     let (pointer, number) = (field(pointer)?, field(number)?);
-    let width = u8::try_from(number.width).ok()?;
-    let steps = pointer.steps.iter().chain([&pointer.offset]).map(|step| i64::from(*step)).collect();
-    Some(CountPlace::OfTask(Access { steps, offset: number.offset.into(), width, ..Access::default() }))
+    // A set of bits, whatever the type says of it.
+    Some(CountPlace::OfTask(pointer.then(Access { signed: false, ..number })))
 }
 
 fn module_access(catalog: &Catalog, kernel: &Kernel) -> Option<ModuleAccess> {

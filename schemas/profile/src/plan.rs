@@ -1,39 +1,8 @@
 //! What is read when a probe is hit, worked out beforehand: no names, no look-ups, only offsets.
 
 use bincode::{Decode, Encode};
+pub use iotrace_kernel::Access;
 use iotrace_schemas::role::Role;
-
-/// How to get from an object's address to a value.
-///
-/// ```text
-/// for step in steps: address = *(u64 *)(address + step)
-/// Load:    the `width` bytes at address + offset, then `bits`
-/// Address: address + offset
-/// ```
-#[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
-pub struct Access {
-    /// Offsets, each followed by loading a pointer.
-    pub steps: Vec<i64>,
-    /// Offset of the value.
-    pub offset: i64,
-    /// Bytes to load, 1 to 8; 0: the address itself is the value.
-    pub width: u8,
-    /// Of a bitfield: first bit and number of bits.
-    pub bits: Option<(u8, u8)>,
-    /// The number is signed and is extended to 64 bits.
-    pub signed: bool,
-}
-
-impl Access {
-    /// The value from what was loaded.
-    #[must_use]
-    pub fn decode(&self, raw: u64) -> u64 {
-        let (first, count) = self.bits.unwrap_or((0, self.width.saturating_mul(8)));
-        let count = u32::from(count.clamp(1, 64));
-        let top = raw.checked_shr(first.into()).unwrap_or(0) << (64 - count);
-        if self.signed { (top.cast_signed() >> (64 - count)).cast_unsigned() } else { top >> (64 - count) }
-    }
-}
 
 /// Where an argument is when the probe is hit. Registers by their DWARF numbers (System V ABI for x86-64,
 /// figure 3.36).
@@ -99,18 +68,4 @@ pub struct Plan {
     /// One event for each element of a list: the argument that is the `list_head`, and the offset of
     /// the link in an element.
     pub list: Option<(u8, i64)>,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn values_are_cut_and_extended() {
-        let signed = Access { width: 2, signed: true, ..Access::default() };
-        assert_eq!(signed.decode(0xffff), u64::MAX);
-        let bit = Access { width: 4, bits: Some((3, 1)), ..Access::default() };
-        assert_eq!((bit.decode(0x8), bit.decode(0x7)), (1, 0));
-        assert_eq!(Access { width: 8, ..Access::default() }.decode(u64::MAX), u64::MAX);
-    }
 }

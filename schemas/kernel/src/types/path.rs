@@ -1,16 +1,16 @@
 //! From a path to offsets, over any source of types.
 //!
-//! In: a source, a type's name, a path. Out: [`FieldPath`]. See [`super`] for the grammar.
+//! In: a source, a type's name, a path. Out: [`Field`]. See [`super`] for the grammar.
 
 use super::layout::{DEPTH, member, size, strip};
 use super::shape::{Aggregate, Shape};
 use super::source::{Source, TypeId};
-use super::{FieldKind, FieldPath};
-use crate::TypeError;
+use super::{Field, FieldKind};
+use crate::{Access, TypeError};
 
 /// Resolves `path` from a pointer to `type_name`. Where the name is not unique the first
 /// definition that has the whole path counts.
-pub fn resolve(source: &impl Source, type_name: &str, path: &str) -> Result<FieldPath, TypeError> {
+pub fn resolve(source: &impl Source, type_name: &str, path: &str) -> Result<Field, TypeError> {
     let mut first_error = None;
     for id in definitions(source, type_name)? {
         match Walk::new(source, path, id).run() {
@@ -48,7 +48,7 @@ struct Walk<'a, S> {
     /// Bytes of `path` read so far.
     at: usize,
     id: TypeId,
-    steps: Vec<u32>,
+    steps: Vec<i64>,
     /// From the last pointer followed, in bits.
     offset: u64,
     bits: Option<u8>,
@@ -59,7 +59,7 @@ impl<'a, S: Source> Walk<'a, S> {
         Self { source, path, at: 0, id, steps: Vec::new(), offset: 0, bits: None }
     }
 
-    fn run(mut self) -> Result<FieldPath, TypeError> {
+    fn run(mut self) -> Result<Field, TypeError> {
         let address_of = self.accept("&");
         self.field()?;
         while self.at < self.path.len() {
@@ -122,7 +122,7 @@ impl<'a, S: Source> Walk<'a, S> {
     fn follow(&mut self, reason: &'static str) -> Result<(), TypeError> {
         match strip(self.source, self.id)?.1 {
             Shape::Pointer(Some(target)) => {
-                self.steps.push(self.byte_offset(self.offset / 8)?);
+                self.steps.push(self.byte_offset(self.offset / 8)?.into());
                 self.offset = 0;
                 self.id = target;
                 Ok(())
@@ -157,7 +157,7 @@ impl<'a, S: Source> Walk<'a, S> {
         size.ok_or_else(|| self.mismatch("a size is needed here", &Shape::Nothing))
     }
 
-    fn address(self) -> Result<FieldPath, TypeError> {
+    fn address(self) -> Result<Field, TypeError> {
         if self.bits.is_some() {
             return Err(self.syntax("a bitfield has no address"));
         }
@@ -165,7 +165,7 @@ impl<'a, S: Source> Walk<'a, S> {
         self.result(bytes, 8, None, false, FieldKind::Address)
     }
 
-    fn end(self) -> Result<FieldPath, TypeError> {
+    fn end(self) -> Result<Field, TypeError> {
         let bytes = self.offset / 8;
         match strip(self.source, self.id)?.1 {
             Shape::Scalar { size, signed } => self.scalar(size, signed),
@@ -179,7 +179,7 @@ impl<'a, S: Source> Walk<'a, S> {
         }
     }
 
-    fn scalar(self, size: u64, signed: bool) -> Result<FieldPath, TypeError> {
+    fn scalar(self, size: u64, signed: bool) -> Result<Field, TypeError> {
         let Some(count) = self.bits else {
             // A number wider than a register (__int128) is bytes.
             let kind = if size > 8 { FieldKind::Aggregate } else { FieldKind::Scalar };
@@ -204,14 +204,24 @@ impl<'a, S: Source> Walk<'a, S> {
     fn result(
         self,
         offset: u64,
-        width: u64,
+        size: u64,
         bits: Option<(u8, u8)>,
         signed: bool,
         kind: FieldKind,
-    ) -> Result<FieldPath, TypeError> {
+    ) -> Result<Field, TypeError> {
         let offset = self.byte_offset(offset)?;
-        let width = self.byte_offset(width)?;
-        Ok(FieldPath { steps: self.steps, offset, width, bits, signed, kind })
+        let size = self.byte_offset(size)?;
+        let width = match kind {
+            FieldKind::Aggregate | FieldKind::Address => 0,
+            FieldKind::Scalar | FieldKind::Pointer => self.width(size)?,
+        };
+        let access = Access { steps: self.steps, offset: offset.into(), width, bits, signed };
+        Ok(Field { access, size, kind })
+    }
+
+    fn width(&self, size: u32) -> Result<u8, TypeError> {
+        let width = u8::try_from(size).ok().filter(|width| *width <= 8);
+        width.ok_or_else(|| TypeError::Wide { path: self.path.to_string(), bytes: size })
     }
 
     fn byte_offset(&self, offset: u64) -> Result<u32, TypeError> {

@@ -18,8 +18,10 @@ fn both() -> [Types; 2] {
     [btf, Types::of_dwarf(&image).expect("sound")]
 }
 
-fn field(steps: &[u32], offset: u32, width: u32, signed: bool, kind: FieldKind) -> FieldPath {
-    FieldPath { steps: steps.to_vec(), offset, width, bits: None, signed, kind }
+fn field(steps: &[i64], offset: i64, size: u32, signed: bool, kind: FieldKind) -> Field {
+    let is_loaded = matches!(kind, FieldKind::Scalar | FieldKind::Pointer);
+    let width = if is_loaded { u8::try_from(size).expect("at most 8") } else { 0 };
+    Field { access: Access { steps: steps.to_vec(), offset, width, bits: None, signed }, size, kind }
 }
 
 #[test]
@@ -59,7 +61,7 @@ fn paths_resolve_alike_in_btf_and_dwarf() {
 fn bitfields_say_which_bits() {
     for types in both() {
         let bits = |path| {
-            let f = types.resolve("struct bio", path).expect(path);
+            let f = types.resolve("struct bio", path).expect(path).access;
             (f.offset, f.width, f.bits, f.signed)
         };
         assert_eq!(bits("low"), (40, 4, Some((0, 3)), false));
@@ -72,12 +74,12 @@ fn bitfields_say_which_bits() {
 #[test]
 fn values_are_taken_out_of_what_was_read() {
     let [types, _] = both();
-    let bits = types.resolve("bio", "signed_bits").expect("there");
+    let bits = types.resolve("bio", "signed_bits").expect("there").access;
     assert_eq!(bits.decode(0b11_1111_1000), u64::MAX);
     assert_eq!(bits.decode(0b00_0000_1111), 1);
-    assert_eq!(types.resolve("bio", "depth").expect("there").decode(0xfffe), -2i64 as u64);
-    assert_eq!(types.resolve("bio", "iter.size").expect("there").decode(0xffff_fffe), 0xffff_fffe);
-    assert_eq!(types.resolve("bio", "private").expect("there").decode(u64::MAX), u64::MAX);
+    assert_eq!(types.resolve("bio", "depth").expect("there").access.decode(0xfffe), -2i64 as u64);
+    assert_eq!(types.resolve("bio", "iter.size").expect("there").access.decode(0xffff_fffe), 0xffff_fffe);
+    assert_eq!(types.resolve("bio", "private").expect("there").access.decode(u64::MAX), u64::MAX);
 }
 
 #[test]
@@ -123,7 +125,7 @@ fn a_module_defines_what_the_kernel_declares() {
     let dwarf = Types::of_dwarf(&data("module.ko")).expect("sound");
     for types in [split, dwarf] {
         assert_eq!(types.size_of("host"), Ok(16));
-        let through = types.resolve("bio", "host->bio->iter.size").expect("both sides");
+        let through = types.resolve("bio", "host->bio->iter.size").expect("both sides").access;
         assert_eq!((through.steps.as_slice(), through.offset), (&[200, 8][..], 24));
     }
 }
@@ -151,6 +153,30 @@ fn functions_have_parameters() {
     }
 }
 
+/// The types of BTF with these descriptions and strings.
+fn btf(types: &[&[u32]], strings: &[u8]) -> Types {
+    let types: Vec<u8> = types.iter().flat_map(|t| t.iter().flat_map(|w| w.to_le_bytes())).collect();
+    let mut bytes = vec![0x9f, 0xeb, 1, 0];
+    for word in [24, 0, types.len(), types.len(), strings.len()] {
+        bytes.extend(u32::try_from(word).expect("small").to_le_bytes());
+    }
+    bytes.extend(&types);
+    bytes.extend(strings);
+    Types { backend: Backend::Btf(Btf::parse(bytes.into(), None).expect("sound")) }
+}
+
+/// struct s { u64 : 4; u64 f : 64; } packed, and one with f of 60 bits.
+#[test]
+fn a_bitfield_that_no_load_has_is_an_error() {
+    for (bits, expected) in [(60, Ok((0, 8, Some((4, 60))))), (64, Err(16))] {
+        let types: [&[u32]; 2] = [&[5, 1 << 24, 8, 64], &[1, 1 << 31 | 4 << 24 | 1, 9, 3, 1, bits << 24 | 4]];
+        let found = btf(&types, b"\0s\0f\0u64\0").resolve("s", "f");
+        let found = found.map(|field| (field.access.offset, field.access.width, field.access.bits));
+        let wide = |bytes| TypeError::Wide { path: "f".to_string(), bytes };
+        assert_eq!(found, expected.map_err(wide), "{bits} bits");
+    }
+}
+
 /// const struct s *, typedef of a pointer to a typedef of it, u8, void *, a structure itself.
 #[test]
 fn parameters_are_seen_through_typedefs() {
@@ -168,15 +194,7 @@ fn parameters_are_seen_through_typedefs() {
         &[8, 12 << 24, 9],                                         // 10: f, by string 8
         &[0, 2 << 24, 99],                                         // 11: * what is not there
     ];
-    let types: Vec<u8> = types.iter().flat_map(|t| t.iter().flat_map(|w| w.to_le_bytes())).collect();
-    let mut bytes = vec![0x9f, 0xeb, 1, 0];
-    for word in [24, 0, types.len(), types.len(), strings.len()] {
-        bytes.extend(u32::try_from(word).expect("small").to_le_bytes());
-    }
-    bytes.extend(&types);
-    bytes.extend(strings);
-    let btf = Btf::parse(bytes.into(), None).expect("sound");
-    let types = Types { backend: Backend::Btf(btf) };
+    let types = btf(&types, strings);
     let s = || parameter("p", Some("s"), 8);
     let void = Parameter { pointer: true, ..parameter("p", None, 8) };
     let expected = vec![s(), s(), parameter("p", None, 1), void, parameter("p", None, 24)];

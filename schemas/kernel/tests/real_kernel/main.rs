@@ -223,9 +223,9 @@ fn btf_agrees_with_btf_rs() {
                 continue;
             }
             let found = kernel.types().resolve(&name, &field);
-            let found = found.unwrap_or_else(|e| panic!("{name}.{field}: {e}"));
-            let first = found.bits.map_or(0, |(first, _)| u32::from(first));
-            assert_eq!(found.offset * 8 + first, m.bit_offset(), "{name}.{field}");
+            let found = found.unwrap_or_else(|e| panic!("{name}.{field}: {e}")).access;
+            let first = found.bits.map_or(0, |(first, _)| i64::from(first));
+            assert_eq!(found.offset * 8 + first, i64::from(m.bit_offset()), "{name}.{field}");
             compared += 1;
         }
     }

@@ -292,11 +292,11 @@ fn list(
     let at = function.arguments().position(|(_, n, _)| n == name)?;
     let position = (*positions.get(at)?)?;
     let structure = catalog.object_of(function, name)?.structure.as_deref()?;
-    let offset = types.iter().find_map(|t| t.resolve(structure, link).ok()).map(|p| p.offset);
+    let offset = types.iter().find_map(|t| t.resolve(structure, link).ok()).map(|field| field.access.offset);
     if offset.is_none() {
         note(format!("the list {name} cannot be followed: {structure} has no {link}"));
     }
-    Some((position, offset?.into()))
+    Some((position, offset?))
 }
 
 fn success(function: &catalog::Function, types: &[&Types]) -> Option<Success> {

@@ -4,7 +4,7 @@
 //! why this kernel has no such field.
 
 use crate::plan::Access;
-use iotrace_kernel::{FieldKind, FieldPath, TypeError, Types};
+use iotrace_kernel::{TypeError, Types};
 use iotrace_schemas::catalog::Object;
 
 /// The access to `field` of `object`, by the first of its paths that one of `types` has.
@@ -35,8 +35,7 @@ fn one(object: &Object, path: &str, types: &Types) -> Result<Access, String> {
         return behind(structure, pointer, place, types);
     }
     let (path, bit) = path.split_once('#').map_or((path, None), |(path, bit)| (path, Some(bit)));
-    let found = types.resolve(structure, path).map_err(|e| e.to_string())?;
-    let access = from_path(&found)?;
+    let access = types.resolve(structure, path).map_err(|e| e.to_string())?.access;
     match bit {
         None => Ok(access),
         Some(name) => {
@@ -49,11 +48,9 @@ fn one(object: &Object, path: &str, types: &Types) -> Result<Access, String> {
 
 /// `OFFSET:WIDTH` behind the pointer that a path leads to.
 fn behind(structure: &str, pointer: &str, place: &str, types: &Types) -> Result<Access, String> {
-    let found = types.resolve(structure, pointer).map_err(|e| e.to_string())?;
-    let mut steps: Vec<_> = found.steps.iter().map(|step| i64::from(*step)).collect();
-    steps.push(found.offset.into());
+    let pointer = types.resolve(structure, pointer).map_err(|e| e.to_string())?.access;
     let plain = plain(place).ok_or_else(|| format!("{place:?} is not of the form OFFSET:WIDTH"))?;
-    Ok(Access { steps, ..plain })
+    Ok(pointer.then(plain))
 }
 
 /// `+sizeof(structure)` or `-sizeof(structure)`.
@@ -72,21 +69,4 @@ fn plain(place: &str) -> Option<Access> {
     let (offset, width) = place.split_once(':')?;
     let width = width.parse().ok().filter(|w| (1..=8).contains(w))?;
     Some(Access { offset: offset.parse().ok()?, width, ..Access::default() })
-}
-
-fn from_path(path: &FieldPath) -> Result<Access, String> {
-    let width = match path.kind {
-        FieldKind::Scalar | FieldKind::Pointer => u8::try_from(path.width).unwrap_or(u8::MAX),
-        FieldKind::Aggregate | FieldKind::Address => 0,
-    };
-    if width > 8 {
-        return Err(format!("a value of {} bytes", path.width));
-    }
-    Ok(Access {
-        steps: path.steps.iter().map(|s| i64::from(*s)).collect(),
-        offset: path.offset.into(),
-        width,
-        bits: path.bits,
-        signed: path.signed,
-    })
 }
