@@ -6,6 +6,7 @@
 
 mod entry;
 
+use crate::definition::Device;
 use crate::role::Role;
 use crate::stage::{Stage, nearest};
 use entry::Entry;
@@ -244,40 +245,6 @@ pub struct Mmio {
     pub modules: Vec<String>,
     /// Record the accesses; otherwise they only set the clock right.
     pub record: bool,
-}
-
-/// A device whose registers are known.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Device {
-    /// Name.
-    pub name: String,
-    /// PCI vendor.
-    pub vendor: u16,
-    /// PCI device.
-    pub device: u16,
-    /// Registers.
-    pub registers: Vec<Register>,
-}
-
-/// A register of a device.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Register {
-    /// Name in the manual.
-    pub name: String,
-    /// Base address register it is reached through.
-    pub bar: u8,
-    /// Offset in bytes.
-    pub offset: u64,
-    /// Width in bytes.
-    pub width: u8,
-    /// Writing it passes on a command.
-    #[serde(default)]
-    pub doorbell: bool,
-    /// Of a doorbell: bits of the value that must be set.
-    #[serde(default)]
-    pub mask: u64,
 }
 
 impl Catalog {

@@ -14,6 +14,7 @@ use bincode::{Decode, Encode};
 use std::borrow::Cow;
 
 pub use probe::by_name;
+use serde::Deserialize;
 
 pub use codec::{DefinitionError, Skipped, decode_all, encode};
 
@@ -220,8 +221,9 @@ pub struct Constant {
     pub value: i64,
 }
 
-/// A device that the catalog knows.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+/// A device that the catalog knows, as the catalog describes it.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Device {
     /// Name, such as `lsi53c895a`.
     pub name: String,
@@ -230,12 +232,13 @@ pub struct Device {
     /// PCI device.
     pub device: u16,
     /// Registers.
-    pub registers: Vec<Register>,
+    pub registers: Vec<DeviceRegister>,
 }
 
 /// A register of a device.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub struct Register {
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeviceRegister {
     /// Name in the device's manual.
     pub name: String,
     /// Base address register the offset counts from.
@@ -245,8 +248,10 @@ pub struct Register {
     /// Width in bytes.
     pub width: u8,
     /// Writing it passes a command to the device.
+    #[serde(default)]
     pub doorbell: bool,
     /// Of a doorbell: the bits of the value that must be set for it to be one; 0 for any value.
+    #[serde(default)]
     pub mask: u64,
 }
 

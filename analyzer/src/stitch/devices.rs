@@ -2,7 +2,7 @@
 
 use super::probes::Words;
 use crate::ranges::Ranges;
-use iotrace_schemas::definition::{Device, Register};
+use iotrace_schemas::definition::{Device, DeviceRegister};
 use iotrace_schemas::role::Role;
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet};
@@ -89,7 +89,7 @@ impl Devices {
     /// The device and register at a physical address: name, offset in the BAR, and the register's
     /// description if the catalog has one.
     #[must_use]
-    pub fn find(&self, address: u64) -> Option<(&str, u8, u64, Option<&Register>)> {
+    pub fn find(&self, address: u64) -> Option<(&str, u8, u64, Option<&DeviceRegister>)> {
         let (first, mapped) = self.mapped.range(..=address).next_back()?;
         let Known { device, registers } = self.known.get(mapped.device).filter(|_| mapped.last >= address)?;
         let offset = address - first;

@@ -13,7 +13,7 @@ pub use way::{changed_write, direct_write};
 
 use iotrace_schemas::definition::by_name;
 use iotrace_schemas::definition::{
-    At, Constant, Definition, Device, Probe, Register, Success, Symbol, TraceInfo,
+    At, Constant, Definition, Device, DeviceRegister, Probe, Success, Symbol, TraceInfo,
 };
 use iotrace_schemas::event::{self, Event, FIRST_PROBE};
 use iotrace_schemas::trace::writer::TraceWriter;
@@ -85,8 +85,14 @@ impl Default for Guest {
             slide: 0,
             notes: vec![("workload".into(), "by hand".into())],
         };
-        let bell =
-            Register { name: "ISTAT".into(), bar: 1, offset: 0x14, width: 1, doorbell: true, mask: 0x20 };
+        let bell = DeviceRegister {
+            name: "ISTAT".into(),
+            bar: 1,
+            offset: 0x14,
+            width: 1,
+            doorbell: true,
+            mask: 0x20,
+        };
         let registers = vec![bell];
         let device = Device { name: "lsi53c895a".into(), vendor: 0x1000, device: 0x12, registers };
         let chain = Symbol { address: CHAIN_END, name: "bio_chain_endio".into() };

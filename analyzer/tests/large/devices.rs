@@ -2,17 +2,17 @@
 
 use super::crafted::Crafted;
 use super::{MANY, ask, line};
-use iotrace_schemas::definition::{At, Definition, Device, Probe, Register};
+use iotrace_schemas::definition::{At, Definition, Device, DeviceRegister, Probe};
 use iotrace_schemas::event::MMIO_WRITE;
 use iotrace_schemas::role::Role;
 use iotrace_schemas::stage::Stage;
 
-fn device(device: u16, registers: Vec<Register>) -> Definition {
+fn device(device: u16, registers: Vec<DeviceRegister>) -> Definition {
     Definition::Device(Device { name: "d".into(), vendor: 1, device, registers })
 }
 
-fn register(offset: u64, doorbell: bool) -> Register {
-    Register { name: String::new(), bar: 0, offset, width: 4, doorbell, mask: 0 }
+fn register(offset: u64, doorbell: bool) -> DeviceRegister {
+    DeviceRegister { name: String::new(), bar: 0, offset, width: 4, doorbell, mask: 0 }
 }
 
 const ENABLE: [&str; 4] = ["pci.vendor", "pci.device", "pci.bar0", "pci.bar0_end"];

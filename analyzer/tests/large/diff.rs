@@ -2,7 +2,7 @@
 
 use super::crafted::{Crafted, HARDIRQ, TASK_A};
 use super::{MANY, line, printed, run, text};
-use iotrace_schemas::definition::{At, Definition, Device, Register};
+use iotrace_schemas::definition::{At, Definition, Device, DeviceRegister};
 use iotrace_schemas::event::MMIO_WRITE;
 
 /// Functions: there is room for so many kinds of events.
@@ -77,7 +77,7 @@ fn functions_in_another_context() {
 /// An interrupt that completes the commands of many I/Os, and raises softirqs.
 fn shared(count: u64) -> Vec<u8> {
     let mut trace = Crafted::default();
-    let doorbell = Register { name: "r".into(), bar: 0, offset: 4, width: 4, doorbell: true, mask: 0 };
+    let doorbell = DeviceRegister { name: "r".into(), bar: 0, offset: 4, width: 4, doorbell: true, mask: 0 };
     trace.define(Definition::Device(Device {
         name: "d".into(),
         vendor: 1,

@@ -14,7 +14,7 @@ use crate::plan::Access;
 use crate::{Anchors, Context, CountBits, CountPlace, MmioCode, ModuleAccess, Profile, Thunks};
 use iotrace_kernel::{Kernel, KernelError, ModuleFile, SymbolKind, SymbolTable, Types};
 use iotrace_schemas::catalog::{self, Catalog};
-use iotrace_schemas::definition::{Constant, Device, Register};
+use iotrace_schemas::definition::Constant;
 use reads::access;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
@@ -72,7 +72,7 @@ pub fn compile(catalog: &Catalog, sources: &Sources) -> Result<Profile, CompileE
         module: module_access(catalog, &kernel),
         mmio: catalog.mmio.iter().map(|code| mmio(code, &kernel)).collect(),
         constants: constants(catalog, &kernel),
-        devices: catalog.devices.iter().map(device).collect(),
+        devices: catalog.devices.clone(),
         symbols: code_symbols(&kernel),
         thunks: thunks(&kernel),
         callers: callers(catalog, &kernel),
@@ -224,23 +224,6 @@ fn constants(catalog: &Catalog, kernel: &Kernel) -> Vec<Constant> {
         Some(Constant { name: name.clone(), value })
     };
     catalog.constants.iter().filter_map(value).collect()
-}
-
-fn device(device: &catalog::Device) -> Device {
-    let register = |r: &catalog::Register| Register {
-        name: r.name.clone(),
-        bar: r.bar,
-        offset: r.offset,
-        width: r.width,
-        doorbell: r.doorbell,
-        mask: r.mask,
-    };
-    Device {
-        name: device.name.clone(),
-        vendor: device.vendor,
-        device: device.device,
-        registers: device.registers.iter().map(register).collect(),
-    }
 }
 
 #[cfg(test)]

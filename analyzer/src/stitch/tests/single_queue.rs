@@ -3,15 +3,21 @@
 
 use super::*;
 use crate::model::{CompletionWay, DispatchWay};
-use iotrace_schemas::definition::{Device, Register};
+use iotrace_schemas::definition::{Device, DeviceRegister};
 
 const PUSH: u64 = 0xfebf_1040;
 
 /// A guest with a Fusion MPT controller.
 fn fusion() -> Guest {
     let mut guest = Guest::default();
-    let fifo =
-        Register { name: "RequestFifo".into(), bar: 1, offset: 0x40, width: 4, doorbell: true, mask: 0 };
+    let fifo = DeviceRegister {
+        name: "RequestFifo".into(),
+        bar: 1,
+        offset: 0x40,
+        width: 4,
+        doorbell: true,
+        mask: 0,
+    };
     let device = Device { name: "mptspi".into(), vendor: 0x1000, device: 0x30, registers: vec![fifo] };
     guest.definitions.push(Definition::Device(device));
     let bar = [("pci.bar1", PUSH - 0x40), ("pci.bar1_end", PUSH + 99)];
