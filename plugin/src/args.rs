@@ -1,10 +1,14 @@
 //! The plugin's arguments.
 //!
-//! In: `name=value` strings from QEMU's command line. Out: [`Args`], or a message that says which argument
+//! In: `name=value` strings from QEMU's command line. Out: [`Args`], or an error that says which argument
 //! is wrong and what it may be.
 
+mod error;
+
+pub use error::ArgsError;
+
 use crate::budget;
-use crate::choice::{Begin, Only};
+use crate::choice::{Begin, ChoiceError, Only};
 use crate::window::Asked;
 use iotrace_profile::Profile;
 use iotrace_schemas::catalog::CATALOG_LAYERS;
@@ -86,8 +90,8 @@ impl Args {
     /// Reads the arguments.
     ///
     /// # Errors
-    /// A message for the user.
-    pub fn parse(args: &[String]) -> Result<Self, String> {
+    /// [`ArgsError`].
+    pub fn parse(args: &[String]) -> Result<Self, ArgsError> {
         let (mut kernel, mut out, mut modules, mut debug) = (None, None, None, None);
         let (mut catalogs, mut notes) = (Vec::new(), Vec::new());
         let (mut from, mut only, mut mmio) = (None, None, None);
@@ -97,7 +101,7 @@ impl Args {
         for arg in args {
             let (name, value) = arg.split_once('=').unwrap_or((arg, ""));
             if value.is_empty() || value == "on" {
-                return Err(format!("argument {name:?} has no value; usage: {USAGE}"));
+                return Err(ArgsError::NoValue { name: name.to_owned() });
             }
             match name {
                 "kernel" => kernel = Some(file(name, value)?),
@@ -127,18 +131,16 @@ impl Args {
                 "resume" => resume = Some(folder(name, value)?),
                 "memory" => memory = mebibytes(value)?,
                 "note" => notes.push(note(value)?),
-                _ => return Err(format!("there is no argument {name:?}; usage: {USAGE}")),
+                _ => return Err(ArgsError::UnknownName { name: name.to_owned() }),
             }
         }
         (capture.from, capture.only, capture.window, capture.mode) = (from, only, window, how);
         match mmio {
-            Some(_) if capture.mmio == Mmio::None => {
-                return Err("mmio=all: capture= leaves mmio out".to_owned());
-            }
+            Some(_) if capture.mmio == Mmio::None => return Err(ArgsError::MmioLeftOut),
             Some(mmio) => capture.mmio = mmio,
             None => {}
         }
-        let missing = |name| format!("argument {name:?} is missing; usage: {USAGE}");
+        let missing = |name| ArgsError::Missing { name };
         Ok(Self {
             kernel: kernel.ok_or_else(|| missing("kernel"))?,
             out: out.ok_or_else(|| missing("out"))?,
@@ -155,25 +157,20 @@ impl Args {
 }
 
 impl Mode {
-    fn parse(value: &str) -> Result<Self, String> {
+    fn parse(value: &str) -> Result<Self, ArgsError> {
         match value {
             "thin" => Ok(Self::Thin),
             "full" => Ok(Self::Full),
-            _ => Err(format!(
-                "mode={value}: it can be thin (no arguments) or full (all functions of the kernel); without it, the \
-                 functions of the catalog are recorded with their arguments"
-            )),
+            _ => Err(ArgsError::Mode { value: value.to_owned() }),
         }
     }
 }
 
 impl Mmio {
-    fn parse(value: &str) -> Result<Self, String> {
+    fn parse(value: &str) -> Result<Self, ArgsError> {
         match value {
             "all" => Ok(Self::All),
-            _ => {
-                Err(format!("mmio={value}: it can only be all; without it, what drivers access is recorded"))
-            }
+            _ => Err(ArgsError::Mmio { value: value.to_owned() }),
         }
     }
 }
@@ -193,7 +190,7 @@ impl Default for Capture {
 }
 
 impl Capture {
-    fn parse(value: &str) -> Result<Self, String> {
+    fn parse(value: &str) -> Result<Self, ArgsError> {
         let mut capture =
             Self { layers: Some(Vec::new()), mmio: Mmio::None, interrupts: false, ..Self::default() };
         for word in value.split('+') {
@@ -203,12 +200,7 @@ impl Capture {
                 layer if CATALOG_LAYERS.contains(&layer) => {
                     capture.layers.get_or_insert_default().push(layer.to_owned());
                 }
-                _ => {
-                    let known = CATALOG_LAYERS.join(", ");
-                    return Err(format!(
-                        "capture={value}: {word:?} is neither a layer ({known}) nor mmio nor interrupts"
-                    ));
-                }
+                _ => return Err(ArgsError::Capture { value: value.to_owned(), word: word.to_owned() }),
             }
         }
         Ok(capture)
@@ -217,8 +209,8 @@ impl Capture {
     /// Whether this kernel has what is asked for.
     ///
     /// # Errors
-    /// A message for the user.
-    pub fn check(&self, profile: &Profile) -> Result<(), String> {
+    /// [`ChoiceError`].
+    pub fn check(&self, profile: &Profile) -> Result<(), ChoiceError> {
         self.from.as_ref().map_or(Ok(()), |from| from.check(profile, self))?;
         self.only.as_ref().map_or(Ok(()), |only| only.check(&profile.context))
     }
@@ -229,24 +221,32 @@ impl Capture {
     }
 }
 
-fn file(name: &str, value: &str) -> Result<PathBuf, String> {
+fn file(name: &str, value: &str) -> Result<PathBuf, ArgsError> {
     let path = PathBuf::from(value);
-    if path.is_file() { Ok(path) } else { Err(format!("{name}={value}: there is no such file")) }
+    if path.is_file() {
+        Ok(path)
+    } else {
+        Err(ArgsError::NoFile { name: name.to_owned(), value: value.to_owned() })
+    }
 }
 
-fn folder(name: &str, value: &str) -> Result<PathBuf, String> {
+fn folder(name: &str, value: &str) -> Result<PathBuf, ArgsError> {
     let path = PathBuf::from(value);
-    if path.is_dir() { Ok(path) } else { Err(format!("{name}={value}: there is no such folder")) }
+    if path.is_dir() {
+        Ok(path)
+    } else {
+        Err(ArgsError::NoFolder { name: name.to_owned(), value: value.to_owned() })
+    }
 }
 
-fn mebibytes(value: &str) -> Result<usize, String> {
+fn mebibytes(value: &str) -> Result<usize, ArgsError> {
     let bytes =
         value.parse().ok().filter(|count| *count != 0).and_then(|count: usize| count.checked_mul(1 << 20));
-    bytes.ok_or_else(|| format!("memory={value}: it must be a number of MiB, as 64"))
+    bytes.ok_or_else(|| ArgsError::Memory { value: value.to_owned() })
 }
 
-fn note(value: &str) -> Result<(String, String), String> {
-    let (key, text) = value.split_once(':').ok_or_else(|| format!("note={value}: it must be KEY:VALUE"))?;
+fn note(value: &str) -> Result<(String, String), ArgsError> {
+    let (key, text) = value.split_once(':').ok_or_else(|| ArgsError::Note { value: value.to_owned() })?;
     Ok((key.to_owned(), text.to_owned()))
 }
 
@@ -254,7 +254,7 @@ fn note(value: &str) -> Result<(String, String), String> {
 mod tests {
     use super::*;
 
-    fn parse(args: &[&str]) -> Result<Args, String> {
+    fn parse(args: &[&str]) -> Result<Args, ArgsError> {
         Args::parse(&args.iter().map(|a| (*a).to_owned()).collect::<Vec<_>>())
     }
 
@@ -278,7 +278,7 @@ mod tests {
             (&["memory=64M"], "memory=64M: it must be a number of MiB"),
             (&["only=dd"], "must be task:NAME or task:PID"),
         ] {
-            let message = parse(args).unwrap_err();
+            let message = parse(args).unwrap_err().to_string();
             assert!(message.contains(expected), "{message}");
         }
     }

@@ -3,6 +3,10 @@
 //! In: `from=` and `only=` of the plugin's arguments, the kernel profile. Out: what is to be compared when a
 //! probe is hit, as offsets and numbers.
 
+mod error;
+
+pub use error::ChoiceError;
+
 use crate::args::Capture;
 use crate::follow::follow;
 use crate::qemu::Cpu;
@@ -39,25 +43,24 @@ impl Begin {
     /// Reads the argument.
     ///
     /// # Errors
-    /// A message for the user.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    /// [`ChoiceError`].
+    pub fn parse(text: &str) -> Result<Self, ChoiceError> {
         let mut parts = text.split(':');
         let name = parts.next().unwrap_or_default().to_owned();
         let word = |part: &str| {
             let pair = part.split_once('=').filter(|(word, _)| !word.is_empty());
-            let (word, value) = pair.ok_or_else(|| {
-                format!("from={text}: {part:?} is not WORD=VALUE; it must be as in sys.write:fd=3:count=59")
-            })?;
+            let not_a_pair = || ChoiceError::NotAPair { text: text.to_owned(), part: part.to_owned() };
+            let (word, value) = pair.ok_or_else(not_a_pair)?;
             let number = match value.strip_prefix("0x") {
                 Some(digits) => u64::from_str_radix(digits, 16).ok(),
                 None => value.parse().ok().or_else(|| value.parse().ok().map(i64::cast_unsigned)),
             };
-            let number = number.ok_or_else(|| format!("from={text}: {value:?} is no number"))?;
-            Ok::<_, String>((word.to_owned(), number))
+            let not_a_number = || ChoiceError::NotANumber { text: text.to_owned(), value: value.to_owned() };
+            Ok((word.to_owned(), number.ok_or_else(not_a_number)?))
         };
-        let words = parts.map(word).collect::<Result<_, _>>()?;
+        let words = parts.map(word).collect::<Result<_, ChoiceError>>()?;
         if name.is_empty() {
-            Err(format!("from={text}: it must begin with a stage or a function"))
+            Err(ChoiceError::NoName { text: text.to_owned() })
         } else {
             Ok(Self { name, words })
         }
@@ -78,11 +81,11 @@ impl Begin {
     /// Whether there is a function that can fulfil it.
     ///
     /// # Errors
-    /// A message for the user: what there is in its place.
-    pub fn check(&self, profile: &Profile, capture: &Capture) -> Result<(), String> {
+    /// [`ChoiceError`]: what there is in its place.
+    pub fn check(&self, profile: &Profile, capture: &Capture) -> Result<(), ChoiceError> {
         let named: Vec<_> = profile.functions.iter().filter(|function| self.is(function)).collect();
         if named.is_empty() {
-            return Err(format!("from={self}: {}", self.unknown(profile)));
+            return Err(self.unknown(profile));
         }
         let Some(fits) = named.iter().find(|function| self.tests(function).is_some()) else {
             let of =
@@ -90,18 +93,21 @@ impl Begin {
             let word = self.words.iter().find(|(word, _)| named.iter().all(|f| test(f, word, 0).is_none()));
             let word = word.or(self.words.first()).map_or("", |(word, _)| word);
             let there: BTreeSet<_> = named.iter().map(of).collect();
-            let there = Vec::from_iter(there).join(" or ");
-            return Err(format!("from={self}: {} has no word {word:?}; it has {there}", self.name));
+            let there = Vec::from_iter(there);
+            let (from, name, word) = (self.to_string(), self.name.clone(), word.to_owned());
+            return Err(ChoiceError::NoWord { from, name, word, there });
         };
         if !named.iter().any(|f| capture.layer(&f.layer) && self.tests(f).is_some()) {
-            return Err(format!("from={self}: capture= leaves its layer out, {}", fits.layer));
+            return Err(ChoiceError::LayerLeftOut { from: self.to_string(), layer: fits.layer.clone() });
         }
         Ok(())
     }
 
-    fn unknown(&self, profile: &Profile) -> String {
+    fn unknown(&self, profile: &Profile) -> ChoiceError {
+        let from = self.to_string();
         if let Some(missing) = profile.missing.iter().find(|m| m.function == self.name && !m.partial) {
-            return format!("this kernel has not the function {}: {}", self.name, missing.reason);
+            let (function, reason) = (self.name.clone(), missing.reason.clone());
+            return ChoiceError::NotInKernel { from, function, reason };
         }
         let group = self.name.split_once('.').map(|(group, _)| format!("{group}."));
         let stages = profile.functions.iter().map(Function::stage_name).filter(|stage| !stage.is_empty());
@@ -109,11 +115,8 @@ impl Begin {
         let is_near =
             |name: &&Cow<'_, str>| group.as_ref().is_some_and(|group| name.starts_with(group.as_str()));
         let near: Vec<_> = all.iter().filter(is_near).cloned().collect();
-        let shown = if near.is_empty() { all.into_iter().collect() } else { near };
-        format!(
-            "no function of this kernel that is traced has that name or stage; stages are {}",
-            shown.join(", ")
-        )
+        let shown: Vec<_> = if near.is_empty() { all.into_iter().collect() } else { near };
+        ChoiceError::Unknown { from, stages: shown.into_iter().map(Cow::into_owned).collect() }
     }
 }
 
@@ -149,15 +152,15 @@ impl Only {
     /// Reads the argument.
     ///
     /// # Errors
-    /// A message for the user.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    /// [`ChoiceError`].
+    pub fn parse(text: &str) -> Result<Self, ChoiceError> {
         let task = text.strip_prefix("task:").filter(|task| !task.is_empty());
-        let task = task.ok_or_else(|| format!("only={text}: it must be task:NAME or task:PID"))?;
+        let task = task.ok_or_else(|| ChoiceError::NotATask { text: text.to_owned() })?;
         if let Ok(pid) = task.parse() {
             return Ok(Self::Pid(pid));
         }
         if task.len() > NAME {
-            return Err(format!("only={text}: the kernel keeps {NAME} bytes of a task's name, not more"));
+            return Err(ChoiceError::LongName { text: text.to_owned() });
         }
         let (mut name, mut mask) = ([0; NAME + 1], [0; NAME + 1]);
         name[..task.len()].copy_from_slice(task.as_bytes());
@@ -172,14 +175,13 @@ impl Only {
     /// Whether the kernel's profile tells what is needed.
     ///
     /// # Errors
-    /// A message for the user.
-    pub fn check(&self, context: &Context) -> Result<(), String> {
+    /// [`ChoiceError`].
+    pub fn check(&self, context: &Context) -> Result<(), ChoiceError> {
         let known = [&context.mm, &context.pid, &context.tgid, &context.comm].iter().all(|a| a.is_some());
         if known && context.current_task.is_some() {
             return Ok(());
         }
-        Err("only=: the layout of task_struct is not known of this kernel: tasks cannot be told apart"
-            .to_owned())
+        Err(ChoiceError::NoTaskLayout)
     }
 
     /// Whether what a task does is recorded.
@@ -259,7 +261,7 @@ mod tests {
         assert_eq!(Begin::parse("sys.write:fd=-1").unwrap().tests(&write()).unwrap()[0].value, u64::MAX);
     }
 
-    fn check(text: &str) -> Result<(), String> {
+    fn check(text: &str) -> Result<(), ChoiceError> {
         Begin::parse(text)?.check(&profile(), &Capture::default())
     }
 
@@ -274,11 +276,11 @@ mod tests {
             ("sys_write", "this kernel has not the function sys_write: not in the image"),
             ("sys.write:fdd=3", "sys.write has no word \"fdd\"; it has caller, regs.fd, regs.count"),
         ] {
-            let message = check(text).unwrap_err();
+            let message = check(text).unwrap_err().to_string();
             assert!(message.contains(expected), "{message}");
         }
         let block = Capture { layers: Some(vec!["block".to_owned()]), ..Capture::default() };
-        let message = Begin::parse("sys.write").unwrap().check(&profile(), &block).unwrap_err();
+        let message = Begin::parse("sys.write").unwrap().check(&profile(), &block).unwrap_err().to_string();
         assert!(message.contains("capture= leaves its layer out, syscall"), "{message}");
         assert_eq!(check("sys.write:count=59"), Ok(()));
     }
@@ -293,9 +295,9 @@ mod tests {
             ("task:", "must be task:NAME or task:PID"),
             ("task:a-name-of-16-bytes", "the kernel keeps 15 bytes"),
         ] {
-            let message = Only::parse(text).unwrap_err();
+            let message = Only::parse(text).unwrap_err().to_string();
             assert!(message.contains(expected), "{message}");
         }
-        assert!(Only::Pid(1).check(&Context::default()).unwrap_err().contains("task_struct"));
+        assert!(Only::Pid(1).check(&Context::default()).unwrap_err().to_string().contains("task_struct"));
     }
 }

@@ -7,19 +7,68 @@ use crate::pending::{SavedCalls, address_bits};
 use crate::record::{LastRecord, SavedAddresses};
 use bincode::{Decode, Encode};
 use iotrace_kernel::SymbolTable;
-use iotrace_profile::sealed::{self, Magic};
+use iotrace_profile::sealed::{self, Magic, SealedError};
 use iotrace_schemas::definition::{At, Definition, Module, Probe};
 use iotrace_schemas::event::{Event, KindId, MARK, is_landmark};
 use iotrace_schemas::trace::columns::{Block, Columns};
-use iotrace_schemas::trace::reader::{Content, Decoder, TraceFile};
+use iotrace_schemas::trace::reader::{Content, Decoder, ReadError, TraceFile};
 use iotrace_schemas::trace::walk::Step;
 use rustc_hash::{FxHashMap, FxHashSet};
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
+use thiserror::Error;
 
 const MAGIC: Magic = *b"iotstat\x01";
 /// Names of the files in a folder to resume from.
 const STATE: &str = "state";
 const TRACE: &str = "trace.iot";
+
+/// Why a state cannot be saved or used.
+#[derive(Debug, Error)]
+pub enum StateError {
+    /// The file system, on writing.
+    #[error("cannot write the state {}: {source}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file system, on reading.
+    #[error("cannot resume from the state {}: {source}; make it again", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The state is damaged or of another version.
+    #[error("cannot resume from the state {}: {source}; make it again", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: SealedError,
+    },
+    /// The trace up to the state cannot be read.
+    #[error(transparent)]
+    Trace(#[from] ReadError),
+    /// The trace up to the state ends too early.
+    #[error("cannot resume from the trace {}: it is not whole; make it again", path.display())]
+    NotWhole {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A panic of another thread has left the tables as they may not be.
+    #[error("cannot save the state: the tracing stopped in an error")]
+    Broken,
+    /// The profile has no checksum.
+    #[error("cannot save the state: the kernel profile cannot be encoded: {source}")]
+    Profile {
+        /// What the encoder said.
+        source: io::Error,
+    },
+}
 
 /// A module that is loaded.
 #[derive(Debug, Encode, Decode)]
@@ -63,16 +112,15 @@ impl State {
     /// Writes it to a file.
     ///
     /// # Errors
-    /// A message for the user.
-    pub fn write(&self, path: &Path) -> Result<(), String> {
-        sealed::write(path, MAGIC, self)
-            .map_err(|e| format!("cannot write the state {}: {e}", path.display()))
+    /// [`StateError::Write`].
+    pub fn write(&self, path: &Path) -> Result<(), StateError> {
+        sealed::write(path, MAGIC, self).map_err(|source| StateError::Write { path: path.to_owned(), source })
     }
 
-    fn read(path: &Path) -> Result<Self, String> {
-        let bytes = std::fs::read(path).map_err(|e| e.to_string());
-        let read = bytes.and_then(|bytes| sealed::decode(&bytes, MAGIC));
-        read.map_err(|e| format!("cannot resume from the state {}: {e}; make it again", path.display()))
+    fn read(path: &Path) -> Result<Self, StateError> {
+        let bytes =
+            std::fs::read(path).map_err(|source| StateError::Read { path: path.to_owned(), source })?;
+        sealed::decode(&bytes, MAGIC).map_err(|source| StateError::Damaged { path: path.to_owned(), source })
     }
 }
 
@@ -88,15 +136,12 @@ impl Resumed {
     /// Reads both from a folder.
     ///
     /// # Errors
-    /// A message for the user.
-    pub fn read(folder: &Path) -> Result<Self, String> {
+    /// [`StateError`].
+    pub fn read(folder: &Path) -> Result<Self, StateError> {
         let path = folder.join(TRACE);
-        let trace = TraceFile::open(&path).map_err(|e| e.to_string())?;
+        let trace = TraceFile::open(&path)?;
         if trace.index().is_none() {
-            return Err(format!(
-                "cannot resume from the trace {}: it is not whole; make it again",
-                path.display()
-            ));
+            return Err(StateError::NotWhole { path });
         }
         Ok(Self { state: State::read(&folder.join(STATE))?, context: Context { trace, open: None } })
     }
@@ -132,10 +177,7 @@ impl Context {
     ///
     /// # Errors
     /// That of `see`, or a message for the user.
-    pub fn each<E: From<std::io::Error>>(
-        &self,
-        mut see: impl FnMut(Held<'_>) -> Result<(), E>,
-    ) -> Result<(), E> {
+    pub fn each<E: From<io::Error>>(&self, mut see: impl FnMut(Held<'_>) -> Result<(), E>) -> Result<(), E> {
         let (mut decoder, mut block, mut number) = (Decoder::new()?, Box::<Block>::default(), 0);
         for step in self.trace.walk() {
             let Step::Chunk(_, chunk) = step else { return Err(damaged("a chunk is damaged").into()) };
@@ -164,7 +206,7 @@ impl Context {
     ///
     /// # Errors
     /// As those of [`Self::each`].
-    pub fn each_wanted<E: From<std::io::Error>>(
+    pub fn each_wanted<E: From<io::Error>>(
         &self,
         mut see: impl FnMut(Held<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
@@ -191,9 +233,9 @@ impl Context {
     ///
     /// # Errors
     /// A message for the user.
-    pub fn known(&self) -> Result<Known, std::io::Error> {
+    pub fn known(&self) -> Result<Known, io::Error> {
         let mut known = Known::default();
-        self.each::<std::io::Error>(|held| {
+        self.each::<io::Error>(|held| {
             match held {
                 Held::Definition(definition) => known.definitions.push(definition),
                 Held::Event(event, _) if event.kind == MARK.id => {
@@ -210,11 +252,11 @@ impl Context {
     ///
     /// # Errors
     /// A message for the user.
-    pub fn reduce(&mut self, calls: &SavedCalls) -> Result<(), std::io::Error> {
+    pub fn reduce(&mut self, calls: &SavedCalls) -> Result<(), io::Error> {
         let mut entries: FxHashMap<u64, KindId> = FxHashMap::default();
         let mut exits: FxHashMap<KindId, Probe> = FxHashMap::default();
         let mut last: FxHashMap<(u64, KindId), u64> = FxHashMap::default();
-        self.each::<std::io::Error>(|held| {
+        self.each::<io::Error>(|held| {
             match held {
                 Held::Definition(Definition::Probe(probe)) if probe.at == At::Exit => {
                     exits.insert(probe.id, probe);
@@ -238,6 +280,6 @@ impl Context {
     }
 }
 
-fn damaged(reason: &str) -> std::io::Error {
-    std::io::Error::other(format!("the trace to resume from: {reason}"))
+fn damaged(reason: &str) -> io::Error {
+    io::Error::other(format!("the trace to resume from: {reason}"))
 }

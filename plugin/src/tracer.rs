@@ -1,6 +1,7 @@
 //! Puts the parts together: what QEMU reports becomes places, records and definitions.
 
 mod ending;
+mod error;
 mod modules;
 mod others;
 mod placement;
@@ -22,6 +23,7 @@ use crate::site::{Entry, Exit, Function, Site};
 use crate::state::Resumed;
 use crate::window::Window;
 use crate::writer::Writer;
+use error::InstallError;
 use iotrace_profile::{Action, Profile};
 use iotrace_schemas::definition::{Definition, Note, Severity, TraceInfo};
 use iotrace_schemas::event::{self, KindId, MARK_LEAF};
@@ -63,14 +65,10 @@ struct Tracer {
 /// Prepares the tracing: called once, when QEMU loads the plugin.
 ///
 /// # Errors
-/// A message for the user; QEMU then does not start.
-pub fn install(guest: Guest, args: &[String]) -> Result<Box<dyn Instrument>, String> {
+/// [`InstallError`]; QEMU then does not start.
+pub fn install(guest: Guest, args: &[String]) -> Result<Box<dyn Instrument>, InstallError> {
     if guest.target != "x86_64" || !guest.system {
-        return Err(format!(
-            "the guest is {}{}; iotrace traces qemu-system-x86_64 only",
-            guest.target,
-            if guest.system { "" } else { " (a single program)" }
-        ));
+        return Err(InstallError::Guest { target: guest.target, system: guest.system });
     }
     let args = Args::parse(args)?;
     let profile = profile::load(&args)?;
@@ -79,7 +77,12 @@ pub fn install(guest: Guest, args: &[String]) -> Result<Box<dyn Instrument>, Str
     Ok(Box::new(tracer(guest, args, profile, resumed)?))
 }
 
-fn tracer(guest: Guest, args: Args, profile: Profile, resumed: Option<Resumed>) -> Result<Tracer, String> {
+fn tracer(
+    guest: Guest,
+    args: Args,
+    profile: Profile,
+    resumed: Option<Resumed>,
+) -> Result<Tracer, InstallError> {
     let writer = Arc::new(Writer::start(&args.out)?);
     let met = Arc::new(Met::new());
     let recorder = |i| Recorder::new(i, Arc::clone(&writer), Arc::clone(&met));

@@ -6,6 +6,15 @@ use iotrace_schemas::event::{MARK_BEGIN, MARK_END};
 use std::fmt;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
+use thiserror::Error;
+
+/// The window is none.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[error("window={text}: it must be workload, or A..B in instructions as 6570000000..6578000000")]
+pub struct WindowError {
+    /// The argument.
+    text: String,
+}
 
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,8 +29,8 @@ impl Asked {
     /// Reads the argument.
     ///
     /// # Errors
-    /// A message for the user.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    /// [`WindowError`].
+    pub fn parse(text: &str) -> Result<Self, WindowError> {
         if text == "workload" {
             return Ok(Self::Workload);
         }
@@ -30,10 +39,7 @@ impl Asked {
             Some(clock(from, 0)?..clock(to, u64::MAX)?)
         });
         let clocks = clocks.filter(|clocks| !clocks.is_empty());
-        let wrong = || {
-            format!("window={text}: it must be workload, or A..B in instructions as 6570000000..6578000000")
-        };
-        clocks.map(Self::Clock).ok_or_else(wrong)
+        clocks.map(Self::Clock).ok_or_else(|| WindowError { text: text.to_owned() })
     }
 }
 
@@ -102,7 +108,7 @@ mod tests {
             assert_eq!(Asked::parse(text), Ok(Asked::Clock(clocks)));
         }
         for text in ["5", "9..5", "5..5", "a..b", "demo"] {
-            assert!(Asked::parse(text).unwrap_err().contains("must be workload, or A..B"));
+            assert!(Asked::parse(text).unwrap_err().to_string().contains("must be workload, or A..B"));
         }
         let window = Window::new(Some(&Asked::Clock(5..9)));
         assert_eq!([4, 5, 8, 9].map(|clock| window.contains(clock)), [false, true, true, false]);

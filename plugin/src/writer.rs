@@ -10,12 +10,13 @@ use crate::state::{Context, Held};
 use iotrace_schemas::definition::Definition;
 use iotrace_schemas::trace::writer::{TraceWriter, WriteError, create};
 use std::fs::File;
-use std::io::BufWriter;
+use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use thiserror::Error;
 
 /// Words in a buffer: 1 MiB.
 pub const BUFFER: usize = 128 * 1024;
@@ -29,6 +30,14 @@ enum Message {
     Context(Box<Context>),
     Buffer { vcpu: u16, words: Vec<u64> },
     Finish,
+}
+
+/// Why no trace can be written.
+#[derive(Debug, Error)]
+#[error("cannot write the trace {}: {source}", path.display())]
+pub struct StartError {
+    path: PathBuf,
+    source: WriteError,
 }
 
 /// The writer, as the vCPUs see it.
@@ -46,23 +55,23 @@ impl Writer {
     /// Creates the trace and starts the thread.
     ///
     /// # Errors
-    /// A message for the user if the file cannot be created.
-    pub fn start(path: &Path) -> Result<Self, String> {
-        let failure = |e: &dyn std::fmt::Display| format!("cannot write the trace {}: {e}", path.display());
-        let file = create(path).map_err(|e| failure(&e))?;
-        let trace = TraceWriter::new(BufWriter::new(file)).map_err(|e| failure(&e))?;
+    /// [`StartError`] if the file cannot be created.
+    pub fn start(path: &Path) -> Result<Self, StartError> {
+        Self::begin(path).map_err(|source| StartError { path: path.to_owned(), source })
+    }
+
+    fn begin(path: &Path) -> Result<Self, WriteError> {
+        let trace = TraceWriter::new(BufWriter::new(create(path)?))?;
         let (messages, inbox) = sync_channel(SPARE + 4);
         let (give_back, spare) = channel();
         for _ in 0..SPARE {
-            give_back.send(Vec::with_capacity(BUFFER)).map_err(|e| failure(&e))?;
+            give_back.send(Vec::with_capacity(BUFFER)).map_err(io::Error::other)?;
         }
         let failed = Arc::new(AtomicBool::new(false));
         let worker =
             Worker { path: path.to_owned(), trace: Some(trace), failed: Arc::clone(&failed), give_back };
-        let thread = std::thread::Builder::new()
-            .name("iotrace-writer".into())
-            .spawn(move || worker.run(&inbox))
-            .map_err(|e| failure(&e))?;
+        let thread =
+            std::thread::Builder::new().name("iotrace-writer".into()).spawn(move || worker.run(&inbox))?;
         Ok(Self {
             messages,
             definitions: Mutex::default(),

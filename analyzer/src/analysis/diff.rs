@@ -28,7 +28,7 @@ mod tree;
 mod waits;
 
 pub use compare::compare;
-pub use gate::{Limit, Passed};
+pub use gate::{Limit, LimitError, Passed};
 pub use gather::{Run, Work, gather};
 pub use interval::Interval;
 pub use result::*;

@@ -1,6 +1,7 @@
 //! What can be said on the command line.
 
 mod conditions;
+mod numbers;
 mod whatif;
 
 pub use conditions::ConditionArgs;
@@ -14,6 +15,7 @@ use crate::analysis::report::Question;
 use crate::analysis::subject::Wanted;
 use crate::rewrite::Part;
 use clap::{Args as Group, Parser, Subcommand, ValueEnum};
+use numbers::{nth, number, threads};
 use std::path::PathBuf;
 
 /// Most rows of a table that people are shown unless they ask for more.
@@ -433,22 +435,6 @@ pub struct KernelArgs {
     pub format: Format,
 }
 
-fn number(text: &str) -> Result<u64, String> {
-    let digits = text.strip_prefix('#').unwrap_or(text);
-    digits.parse().ok().filter(|id| *id > 0).ok_or_else(|| "they are numbered from 1".to_owned())
-}
-
-fn threads(text: &str) -> Result<usize, String> {
-    let wrong = || "a number from 1 to 256".to_owned();
-    text.parse().ok().filter(|threads| (1..=256).contains(threads)).ok_or_else(wrong)
-}
-
-fn nth(text: &str) -> Result<(String, usize), String> {
-    let (name, at) = text.split_once(':').unwrap_or((text, "1"));
-    let at = at.parse().ok().filter(|at| *at > 0).ok_or("calls are counted from 1, as in write:3")?;
-    Ok((name.to_owned(), at))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -457,13 +443,5 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Args::command().debug_assert();
-    }
-
-    #[test]
-    fn numbers_are_read() {
-        assert_eq!((number("#12"), number("12")), (Ok(12), Ok(12)));
-        assert!(number("0").is_err());
-        assert_eq!(nth("write:3"), Ok(("write".into(), 3)));
-        assert!(nth("write:0").is_err());
     }
 }

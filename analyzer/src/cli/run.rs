@@ -230,7 +230,7 @@ fn limits(args: &DiffArgs) -> Result<Vec<diff::Limit>> {
     if let Some(path) = &args.budget {
         let reading = || format!("reading the budget {}", path.display());
         let text = std::fs::read_to_string(path).with_context(reading)?;
-        limits.extend(diff::Limit::budget(&text).map_err(anyhow::Error::msg).with_context(reading)?);
+        limits.extend(diff::Limit::budget(&text).with_context(reading)?);
     }
     Ok(limits)
 }

@@ -93,8 +93,8 @@ unsafe extern "C" fn qemu_plugin_install(
     let made = catch_unwind(|| crate::tracer::install(guest, &args));
     match made {
         Ok(Ok(instrument)) => start(id, instrument),
-        Ok(Err(message)) => {
-            report(&message);
+        Ok(Err(error)) => {
+            report(&error.to_string());
             -1
         }
         Err(_) => -1,

@@ -3,34 +3,62 @@
 //! In: the plugin's arguments. Out: a profile, read from its file or compiled from a vmlinux and catalogs.
 
 use crate::args::Args;
-use iotrace_profile::{Profile, Sources, compile};
-use iotrace_schemas::catalog::Catalog;
+use iotrace_profile::{CompileError, Profile, ProfileError, Sources, compile};
+use iotrace_schemas::catalog::{Catalog, CatalogError};
+use std::io;
+use std::path::PathBuf;
+use thiserror::Error;
+
+/// Why there is no profile.
+#[derive(Debug, Error)]
+pub enum LoadError {
+    /// Catalogs with a profile that was compiled.
+    #[error(
+        "catalog= does not go with a compiled profile, which has its catalog in it: compile the profile again with the \
+         catalog, or give kernel= the vmlinux"
+    )]
+    CatalogOfProfile,
+    /// A catalog cannot be read.
+    #[error("cannot read the catalog {}: {source}", path.display())]
+    Catalog {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A catalog is wrong.
+    #[error(transparent)]
+    Entry(#[from] CatalogError),
+    /// The profile cannot be read.
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
+    /// The vmlinux cannot be compiled into one.
+    #[error(transparent)]
+    Compile(#[from] CompileError),
+}
 
 /// Reads or compiles it.
 ///
 /// # Errors
-/// A message for the user.
-pub(super) fn load(args: &Args) -> Result<Profile, String> {
+/// [`LoadError`].
+pub(super) fn load(args: &Args) -> Result<Profile, LoadError> {
     if Profile::is_profile(&args.kernel) {
         if !args.catalogs.is_empty() {
-            return Err("catalog= does not go with a compiled profile, which has its catalog in it: \
-                compile the profile again with the catalog, or give kernel= the vmlinux"
-                .into());
+            return Err(LoadError::CatalogOfProfile);
         }
-        return Profile::read(&args.kernel).map_err(|e| e.to_string());
+        return Ok(Profile::read(&args.kernel)?);
     }
-    let read = |path: &std::path::PathBuf| {
-        let text = std::fs::read_to_string(path)
-            .map_err(|e| format!("cannot read the catalog {}: {e}", path.display()))?;
-        Ok::<_, String>((path.display().to_string(), text))
+    let read = |path: &PathBuf| match std::fs::read_to_string(path) {
+        Ok(text) => Ok((path.display().to_string(), text)),
+        Err(source) => Err(LoadError::Catalog { path: path.clone(), source }),
     };
     let files = args.catalogs.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-    let catalog = Catalog::load(&files).map_err(|e| e.to_string())?;
+    let catalog = Catalog::load(&files)?;
     let sources = Sources {
         vmlinux: args.kernel.clone(),
         modules: args.modules.clone(),
         debug: args.debug.clone(),
         lines: true,
     };
-    compile(&catalog, &sources).map_err(|e| e.to_string())
+    Ok(compile(&catalog, &sources)?)
 }

@@ -9,7 +9,7 @@ use crate::guest;
 use crate::pending::SavedCalls;
 use crate::qemu::{self, Cpu};
 use crate::session::SessionState;
-use crate::state::{Known, Resumed, State};
+use crate::state::{Known, Resumed, State, StateError};
 use iotrace_schemas::definition::{Definition, Severity};
 use std::io;
 use std::sync::atomic::Ordering;
@@ -84,18 +84,18 @@ impl Tracer {
     pub(super) fn save_state(&self) {
         let Some(path) = &self.args.save_state else { return };
         if let Err(error) = self.state().and_then(|state| state.write(path)) {
-            qemu::report(&error);
+            qemu::report(&error.to_string());
         }
     }
 
-    fn state(&self) -> Result<State, String> {
+    fn state(&self) -> Result<State, StateError> {
         let Ok(placement) = self.placement.lock() else {
-            return Err("the tracing stopped in an error".to_owned());
+            return Err(StateError::Broken);
         };
         let (modules, loaded, numbers) = placement.save();
         let saved = |vcpu| self.recorders.with(vcpu, |recorder| recorder.save());
         Ok(State {
-            profile: self.profile.checksum().map_err(|e| e.to_string())?,
+            profile: self.profile.checksum().map_err(|source| StateError::Profile { source })?,
             capture: self.captured(),
             slide: placement.slide(),
             clock: self.clock.end(),

@@ -4,7 +4,7 @@
 //! be compiled again, so another version is refused, never converted.
 
 use crate::Profile;
-use crate::sealed::{self, Magic};
+use crate::sealed::{self, Magic, SealedError};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -27,13 +27,13 @@ pub enum ProfileError {
     },
     /// The file is damaged or of another version.
     #[error(
-        "{path} is not a kernel profile of this version ({reason}); compile it again with `iotrace-analyze kernel VMLINUX -o {path}`"
+        "{path} is not a kernel profile of this version ({source}); compile it again with `iotrace-analyze kernel VMLINUX -o {path}`"
     )]
     Format {
         /// The file.
         path: PathBuf,
         /// What is wrong.
-        reason: String,
+        source: SealedError,
     },
 }
 
@@ -73,7 +73,7 @@ impl Profile {
             path: path.to_owned(),
             source,
         })?;
-        sealed::decode(&bytes, MAGIC).map_err(|reason| ProfileError::Format { path: path.to_owned(), reason })
+        sealed::decode(&bytes, MAGIC).map_err(|source| ProfileError::Format { path: path.to_owned(), source })
     }
 }
 

@@ -7,10 +7,37 @@ use bincode::{Decode, Encode};
 use std::fs;
 use std::io;
 use std::path::Path;
+use thiserror::Error;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// With what a file of this kind and version begins.
 pub type Magic = [u8; 8];
+
+/// Why the bytes of a file are not what was written to it.
+#[derive(Debug, Error)]
+pub enum SealedError {
+    /// Not even a head.
+    #[error("it is too short: {bytes} bytes, of which the head alone takes {}", HEAD)]
+    Short {
+        /// Bytes that there are.
+        bytes: usize,
+    },
+    /// Another kind of file, or another version.
+    #[error("it begins with {found:02x?}")]
+    Magic {
+        /// Its first bytes.
+        found: Vec<u8>,
+    },
+    /// Damaged.
+    #[error("its checksum is wrong")]
+    Checksum,
+    /// Not compressed as it was written, or too large.
+    #[error("{0}")]
+    Decompress(#[source] io::Error),
+    /// No value of this type.
+    #[error("{0}")]
+    Decode(#[from] bincode::error::DecodeError),
+}
 
 const HEAD: usize = 16;
 /// Largest value that is decompressed, in bytes; profiles of Debian's kernels take 6 MiB.
@@ -42,19 +69,19 @@ pub fn checksum(value: &impl Encode) -> io::Result<u64> {
 /// Reads a value from the bytes of its file.
 ///
 /// # Errors
-/// What is wrong with them.
-pub fn decode<T: Decode<()>>(bytes: &[u8], magic: Magic) -> Result<T, String> {
-    let (head, compressed) = bytes.split_at_checked(HEAD).ok_or("it is too short")?;
+/// [`SealedError`]: what is wrong with them.
+pub fn decode<T: Decode<()>>(bytes: &[u8], magic: Magic) -> Result<T, SealedError> {
+    let (head, compressed) = bytes.split_at_checked(HEAD).ok_or(SealedError::Short { bytes: bytes.len() })?;
     if head[..8] != magic {
-        return Err(format!("it begins with {:02x?}", &head[..8]));
+        return Err(SealedError::Magic { found: head[..8].to_owned() });
     }
     if head[8..] != xxh3_64(compressed).to_le_bytes() {
-        return Err("its checksum is wrong".into());
+        return Err(SealedError::Checksum);
     }
     let plain = zstd::bulk::decompress(compressed, LIMIT.min(compressed.len().saturating_mul(1000)))
-        .map_err(|e| e.to_string())?;
+        .map_err(SealedError::Decompress)?;
     let layout = bincode::config::standard().with_fixed_int_encoding().with_limit::<LIMIT>();
-    let (value, _) = bincode::decode_from_slice(&plain, layout).map_err(|e| e.to_string())?;
+    let (value, _) = bincode::decode_from_slice(&plain, layout)?;
     Ok(value)
 }
 

@@ -3,6 +3,7 @@
 use super::Range;
 use crate::model::{Op, OpName};
 use iotrace_schemas::catalog::LAYERS;
+use thiserror::Error;
 
 /// Letters of operations and flags, as `blk_fill_rwbs` has them.
 const LETTERS: &str = "RWDEFNASM";
@@ -11,6 +12,58 @@ const UNITS: [(&str, u64); 5] =
     [("ns", 1), ("us", 1_000), ("µs", 1_000), ("ms", 1_000_000), ("s", 1_000_000_000)];
 /// Units of bytes.
 const SIZES: [(&str, u64); 3] = [("k", 1 << 10), ("M", 1 << 20), ("G", 1 << 30)];
+
+/// A condition cannot be read.
+#[derive(Debug, Clone, Error, PartialEq, Eq)]
+pub enum ConditionError {
+    /// No operation.
+    #[error("an operation is read, write, flush, discard, or letters of {}, as the report has them", LETTERS)]
+    Op,
+    /// No name of a system call.
+    #[error("a system call is its name, as write or fsync")]
+    Syscall,
+    /// No layer.
+    #[error("the layers are {}", LAYERS.join(", "))]
+    Layer,
+    /// More bytes than 64 bits can count.
+    #[error("{number} is too large")]
+    TooLarge {
+        /// The number, without its unit.
+        number: String,
+    },
+    /// A moment where a range of clocks must be.
+    #[error("a range of clocks is A..B, in instructions")]
+    Clocks,
+    /// A moment where a window of time must be.
+    #[error("a window of time is A..B, as 1.2ms..3ms")]
+    Time,
+    /// A time without a unit.
+    #[error("{moment:?} has no unit: ns, us, ms or s")]
+    NoUnit {
+        /// The time.
+        moment: String,
+    },
+    /// A unit, but no number before it.
+    #[error("{moment:?} is no time")]
+    NotATime {
+        /// The time.
+        moment: String,
+    },
+    /// No number.
+    #[error("{text:?} is no number")]
+    NotANumber {
+        /// What is there.
+        text: String,
+    },
+    /// A range that ends before it begins.
+    #[error("{from} is after {to}")]
+    Reversed {
+        /// Its begin.
+        from: String,
+        /// Its end.
+        to: String,
+    },
+}
 
 /// Which operations are wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,8 +100,8 @@ impl OpIs {
 /// An operation: a word, or letters.
 ///
 /// # Errors
-/// A message for the user.
-pub fn op(text: &str) -> Result<OpIs, String> {
+/// [`ConditionError`].
+pub fn op(text: &str) -> Result<OpIs, ConditionError> {
     match text {
         "read" => Ok(OpIs::Read),
         "write" => Ok(OpIs::Write),
@@ -57,43 +110,38 @@ pub fn op(text: &str) -> Result<OpIs, String> {
         letters if !letters.is_empty() && letters.chars().all(|c| LETTERS.contains(c)) => {
             Ok(OpIs::Letters(letters.to_owned()))
         }
-        _ => Err(format!(
-            "an operation is read, write, flush, discard, or letters of {LETTERS}, as the report has them"
-        )),
+        _ => Err(ConditionError::Op),
     }
 }
 
 /// A system call: `write`, `sys_write` and `__x64_sys_write` are the same, and so are `pread` and `pread64`.
 ///
 /// # Errors
-/// A message for the user.
-pub fn syscall(text: &str) -> Result<String, String> {
+/// [`ConditionError`].
+pub fn syscall(text: &str) -> Result<String, ConditionError> {
     let name = text.trim_start_matches("__x64_").trim_start_matches("sys_").trim_start_matches("sys.");
     let name = name.trim_end_matches("64");
     let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c == '_' || c == '2');
-    if is_name { Ok(name.to_owned()) } else { Err("a system call is its name, as write or fsync".to_owned()) }
+    if is_name { Ok(name.to_owned()) } else { Err(ConditionError::Syscall) }
 }
 
 /// A layer.
 ///
 /// # Errors
-/// A message for the user: which there are.
-pub fn layer(text: &str) -> Result<String, String> {
-    if LAYERS.contains(&text) {
-        return Ok(text.to_owned());
-    }
-    Err(format!("the layers are {}", LAYERS.join(", ")))
+/// [`ConditionError::Layer`]: which there are.
+pub fn layer(text: &str) -> Result<String, ConditionError> {
+    if LAYERS.contains(&text) { Ok(text.to_owned()) } else { Err(ConditionError::Layer) }
 }
 
 /// Bytes: `4096`, `4k`, or a range of such, `1..4k`; either end may be left out.
 ///
 /// # Errors
-/// A message for the user.
-pub fn size(text: &str) -> Result<Range, String> {
+/// [`ConditionError`].
+pub fn size(text: &str) -> Result<Range, ConditionError> {
     range(text, |number| match SIZES.iter().find_map(|(unit, of)| Some((number.strip_suffix(unit)?, of))) {
-        Some((number, unit)) => {
-            whole(number)?.checked_mul(*unit).ok_or_else(|| format!("{number} is too large"))
-        }
+        Some((number, unit)) => whole(number)?
+            .checked_mul(*unit)
+            .ok_or_else(|| ConditionError::TooLarge { number: number.to_owned() }),
         None => whole(number),
     })
 }
@@ -101,18 +149,18 @@ pub fn size(text: &str) -> Result<Range, String> {
 /// Sectors or clocks: a number, or a range `A..B`; either end may be left out.
 ///
 /// # Errors
-/// A message for the user.
-pub fn numbers(text: &str) -> Result<Range, String> {
+/// [`ConditionError`].
+pub fn numbers(text: &str) -> Result<Range, ConditionError> {
     range(text, whole)
 }
 
 /// Clocks, in instructions: a range `A..B`; either end may be left out.
 ///
 /// # Errors
-/// A message for the user.
-pub fn clocks(text: &str) -> Result<Range, String> {
+/// [`ConditionError`].
+pub fn clocks(text: &str) -> Result<Range, ConditionError> {
     if !text.contains("..") {
-        return Err("a range of clocks is A..B, in instructions".to_owned());
+        return Err(ConditionError::Clocks);
     }
     numbers(text)
 }
@@ -120,17 +168,17 @@ pub fn clocks(text: &str) -> Result<Range, String> {
 /// Virtual time since the workload began, in nanoseconds: a range `1.2ms..3ms`; either end may be left out.
 ///
 /// # Errors
-/// A message for the user.
-pub fn time(text: &str) -> Result<Range, String> {
+/// [`ConditionError`].
+pub fn time(text: &str) -> Result<Range, ConditionError> {
     if !text.contains("..") {
-        return Err("a window of time is A..B, as 1.2ms..3ms".to_owned());
+        return Err(ConditionError::Time);
     }
     range(text, |moment| {
         let (number, unit) = UNITS
             .iter()
             .find_map(|(name, unit)| Some((moment.strip_suffix(name)?, *unit)))
-            .ok_or_else(|| format!("{moment:?} has no unit: ns, us, ms or s"))?;
-        decimal(number, unit).ok_or_else(|| format!("{moment:?} is no time"))
+            .ok_or_else(|| ConditionError::NoUnit { moment: moment.to_owned() })?;
+        decimal(number, unit).ok_or_else(|| ConditionError::NotATime { moment: moment.to_owned() })
     })
 }
 
@@ -148,18 +196,19 @@ fn decimal(text: &str, unit: u64) -> Option<u64> {
     whole.checked_mul(unit)?.checked_add(digits.sum())
 }
 
-fn whole(text: &str) -> Result<u64, String> {
-    text.replace(['_', ','], "").parse().map_err(|_| format!("{text:?} is no number"))
+fn whole(text: &str) -> Result<u64, ConditionError> {
+    text.replace(['_', ','], "").parse().map_err(|_| ConditionError::NotANumber { text: text.to_owned() })
 }
 
-fn range(text: &str, number: impl Fn(&str) -> Result<u64, String>) -> Result<Range, String> {
+fn range(text: &str, number: impl Fn(&str) -> Result<u64, ConditionError>) -> Result<Range, ConditionError> {
     let Some((from, to)) = text.split_once("..") else {
         let only = number(text)?;
         return Ok(only..=only);
     };
     let end = |text: &str, otherwise| if text.is_empty() { Ok(otherwise) } else { number(text) };
     let (first, last) = (end(from, 0)?, end(to.trim_start_matches('='), u64::MAX)?);
-    if first > last { Err(format!("{from} is after {to}")) } else { Ok(first..=last) }
+    let reversed = || ConditionError::Reversed { from: from.to_owned(), to: to.to_owned() };
+    (first <= last).then_some(first..=last).ok_or_else(reversed)
 }
 
 #[cfg(test)]
@@ -192,7 +241,7 @@ mod tests {
             (layer("disk").map(drop), "the layers are syscall, vfs"),
             (syscall("wr!te").map(drop), "a system call is its name"),
         ] {
-            let message = result.unwrap_err();
+            let message = result.unwrap_err().to_string();
             assert!(message.contains(expected), "{message}");
         }
     }

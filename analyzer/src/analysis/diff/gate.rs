@@ -15,6 +15,52 @@
 
 use super::{Both, Change, Costs, Diff, StepCost};
 use std::fmt;
+use thiserror::Error;
+
+/// A limit cannot be read.
+#[derive(Debug, Clone, Error, PartialEq, Eq)]
+pub enum LimitError {
+    /// Nothing is compared.
+    #[error("{text:?} has neither > nor <")]
+    NoSign {
+        /// The limit.
+        text: String,
+    },
+    /// What is measured is not known.
+    #[error("{what:?} is not of the form SUBJECT.MEASURE, nor one of {}", OF_ALL.join(", "))]
+    Subject {
+        /// What is before the sign.
+        what: String,
+    },
+    /// The subject has no such measure.
+    #[error("{measure:?} is none of {}", known.join(", "))]
+    Measure {
+        /// The measure.
+        measure: String,
+        /// Those that it has.
+        known: &'static [&'static str],
+    },
+    /// No number behind the sign.
+    #[error("{value:?} is no number")]
+    NotANumber {
+        /// What is there.
+        value: String,
+    },
+    /// Per cent of what is counted in B alone.
+    #[error("{measure} is a count, of which there are no per cent")]
+    PercentOfCount {
+        /// The measure.
+        measure: String,
+    },
+    /// A line of a budget.
+    #[error("line {line}: {error}")]
+    Line {
+        /// Its number, from 1 on.
+        line: usize,
+        /// What is wrong with it.
+        error: Box<LimitError>,
+    },
+}
 
 /// What a limit is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,26 +145,23 @@ impl Limit {
     /// Reads a limit.
     ///
     /// # Errors
-    /// A message that says what is wrong with it.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let at = text.find(['>', '<']).ok_or_else(|| format!("{text:?} has neither > nor <"))?;
+    /// [`LimitError`]: what is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, LimitError> {
+        let at = text.find(['>', '<']).ok_or_else(|| LimitError::NoSign { text: text.to_owned() })?;
         let (what, rest) = text.split_at(at);
         let (subject, measure) = match what.trim().rsplit_once('.') {
             Some((subject, measure)) => (Subject::parse(subject), measure),
             None if OF_ALL.contains(&what.trim()) => (Subject::Whole, what.trim()),
-            None => {
-                let all = OF_ALL.join(", ");
-                return Err(format!("{what:?} is not of the form SUBJECT.MEASURE, nor one of {all}"));
-            }
+            None => return Err(LimitError::Subject { what: what.to_owned() }),
         };
         if !subject.measures().contains(&measure) {
-            return Err(format!("{measure:?} is none of {}", subject.measures().join(", ")));
+            return Err(LimitError::Measure { measure: measure.to_owned(), known: subject.measures() });
         }
         let value = rest[1..].trim();
         let (digits, percent) = value.strip_suffix('%').map_or((value, false), |digits| (digits, true));
-        let number = digits.trim().parse().map_err(|_| format!("{value:?} is no number"))?;
+        let number = digits.trim().parse().map_err(|_| LimitError::NotANumber { value: value.to_owned() })?;
         if percent && subject == Subject::Whole {
-            return Err(format!("{measure} is a count, of which there are no per cent"));
+            return Err(LimitError::PercentOfCount { measure: measure.to_owned() });
         }
         let above = rest.starts_with('>');
         let (text, measure) = (text.trim().to_owned(), measure.to_owned());
@@ -128,11 +171,15 @@ impl Limit {
     /// Reads a budget: the limits of a file's text.
     ///
     /// # Errors
-    /// A message with the number of the line.
-    pub fn budget(text: &str) -> Result<Vec<Self>, String> {
+    /// [`LimitError::Line`].
+    pub fn budget(text: &str) -> Result<Vec<Self>, LimitError> {
         let lines = text.lines().map(|line| line.split('#').next().unwrap_or("").trim());
         let lines = lines.enumerate().filter(|(_, line)| !line.is_empty());
-        lines.map(|(at, line)| Self::parse(line).map_err(|e| format!("line {}: {e}", at + 1))).collect()
+        let parse = |(at, line)| {
+            let of_line = |error| LimitError::Line { line: at + 1, error: Box::new(error) };
+            Self::parse(line).map_err(of_line)
+        };
+        lines.map(parse).collect()
     }
 
     /// What was found, if it is past the limit. What is not in the comparison has not changed.
@@ -278,7 +325,7 @@ mod tests {
             ("new>5%", "no per cent"),
             ("fsync.bios>many", "no number"),
         ] {
-            let message = Limit::parse(limit).unwrap_err();
+            let message = Limit::parse(limit).unwrap_err().to_string();
             assert!(message.contains(expected), "{message}");
         }
     }
@@ -288,6 +335,6 @@ mod tests {
         let limits =
             Limit::budget("# ours\ntotal.call>0 # none\n\nfsync.bios>+1\n".replace("\\\n", "\n").as_str());
         assert_eq!(limits.map(|limits| limits.len()), Ok(2));
-        assert_eq!(Limit::budget("\n\nx").unwrap_err(), "line 3: \"x\" has neither > nor <");
+        assert_eq!(Limit::budget("\n\nx").unwrap_err().to_string(), "line 3: \"x\" has neither > nor <");
     }
 }

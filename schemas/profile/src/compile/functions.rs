@@ -258,7 +258,7 @@ fn entry(
                     let symbol = object.symbols.iter().any(|s| s == field);
                     plan.words.push(word(format!("{name}.{field}"), source, symbol));
                 }
-                Err(reason) => note(format!("{name}.{field}: {reason}")),
+                Err(error) => note(format!("{name}.{field}: {error}")),
             }
         }
     }

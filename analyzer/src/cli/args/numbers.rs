@@ -1,0 +1,47 @@
+//! Numbers on the command line.
+//!
+//! In: an argument's text. Out: the number of an I/O, of threads, of a call among those of its name, or what it must be.
+
+use thiserror::Error;
+
+/// A number on the command line cannot be read.
+#[derive(Debug, Clone, Error, PartialEq, Eq)]
+pub(super) enum NumberError {
+    /// Of an I/O or a bio.
+    #[error("they are numbered from 1")]
+    Id,
+    /// Of threads.
+    #[error("a number from 1 to 256")]
+    Threads,
+    /// Of a call among those of its name.
+    #[error("calls are counted from 1, as in write:3")]
+    Nth,
+}
+
+pub(super) fn number(text: &str) -> Result<u64, NumberError> {
+    let digits = text.strip_prefix('#').unwrap_or(text);
+    digits.parse().ok().filter(|id| *id > 0).ok_or(NumberError::Id)
+}
+
+pub(super) fn threads(text: &str) -> Result<usize, NumberError> {
+    text.parse().ok().filter(|threads| (1..=256).contains(threads)).ok_or(NumberError::Threads)
+}
+
+pub(super) fn nth(text: &str) -> Result<(String, usize), NumberError> {
+    let (name, at) = text.split_once(':').unwrap_or((text, "1"));
+    let at = at.parse().ok().filter(|at| *at > 0).ok_or(NumberError::Nth)?;
+    Ok((name.to_owned(), at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_read() {
+        assert_eq!((number("#12"), number("12")), (Ok(12), Ok(12)));
+        assert!(number("0").is_err());
+        assert_eq!(nth("write:3"), Ok(("write".into(), 3)));
+        assert!(nth("write:0").is_err());
+    }
+}

@@ -1,0 +1,87 @@
+//! What is wrong with `from=` and `only=`, and what there is in its place.
+
+use super::NAME;
+use thiserror::Error;
+
+/// What is chosen cannot be recorded.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum ChoiceError {
+    /// A part of `from=` is no pair.
+    #[error("from={text}: {part:?} is not WORD=VALUE; it must be as in sys.write:fd=3:count=59")]
+    NotAPair {
+        /// The argument.
+        text: String,
+        /// The part.
+        part: String,
+    },
+    /// A value of `from=` is no number.
+    #[error("from={text}: {value:?} is no number; it must be one as 59, -1 or 0x3b")]
+    NotANumber {
+        /// The argument.
+        text: String,
+        /// The value.
+        value: String,
+    },
+    /// `from=` names nothing.
+    #[error("from={text}: it must begin with a stage or a function")]
+    NoName {
+        /// The argument.
+        text: String,
+    },
+    /// The catalog has the function, this kernel has not.
+    #[error("from={from}: this kernel has not the function {function}: {reason}")]
+    NotInKernel {
+        /// The argument.
+        from: String,
+        /// The function.
+        function: String,
+        /// Why it is not there.
+        reason: String,
+    },
+    /// Neither a stage nor a function that is probed.
+    #[error(
+        "from={from}: no function of this kernel that is traced has that name or stage; stages are {}",
+        stages.join(", ")
+    )]
+    Unknown {
+        /// The argument.
+        from: String,
+        /// Stages that there are.
+        stages: Vec<String>,
+    },
+    /// The function's events have no such word.
+    #[error("from={from}: {name} has no word {word:?}; it has {}", there.join(" or "))]
+    NoWord {
+        /// The argument.
+        from: String,
+        /// The stage or function.
+        name: String,
+        /// The word.
+        word: String,
+        /// The words of each function that it can be.
+        there: Vec<String>,
+    },
+    /// The function is of a layer that is not recorded.
+    #[error("from={from}: capture= leaves its layer out, {layer}; add it to capture=")]
+    LayerLeftOut {
+        /// The argument.
+        from: String,
+        /// The layer.
+        layer: String,
+    },
+    /// `only=` is no task.
+    #[error("only={text}: it must be task:NAME or task:PID")]
+    NotATask {
+        /// The argument.
+        text: String,
+    },
+    /// `only=` with a name that no task can have.
+    #[error("only={text}: the kernel keeps {} bytes of a task's name, not more", NAME)]
+    LongName {
+        /// The argument.
+        text: String,
+    },
+    /// The profile does not tell where a task's name and numbers are.
+    #[error("only=: the layout of task_struct is not known of this kernel: tasks cannot be told apart")]
+    NoTaskLayout,
+}

@@ -1,0 +1,39 @@
+//! Why a guest cannot be traced: what QEMU prints before it ends.
+
+use super::profile::LoadError;
+use crate::args::ArgsError;
+use crate::choice::ChoiceError;
+use crate::state::StateError;
+use crate::writer::StartError;
+use thiserror::Error;
+
+/// The plugin cannot be installed.
+#[derive(Debug, Error)]
+pub enum InstallError {
+    /// QEMU emulates another processor, or runs a single program.
+    #[error(
+        "the guest is {target}{}; iotrace traces qemu-system-x86_64 only",
+        if *system { "" } else { " (a single program)" }
+    )]
+    Guest {
+        /// The processor, as QEMU calls it.
+        target: String,
+        /// A whole system.
+        system: bool,
+    },
+    /// The arguments.
+    #[error(transparent)]
+    Args(#[from] ArgsError),
+    /// The kernel profile.
+    #[error(transparent)]
+    Profile(#[from] LoadError),
+    /// What is asked for is not in this kernel.
+    #[error(transparent)]
+    Choice(#[from] ChoiceError),
+    /// The state to go on from.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The trace.
+    #[error(transparent)]
+    Writer(#[from] StartError),
+}
