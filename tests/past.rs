@@ -1,5 +1,6 @@
 //! Guests that go back to an earlier moment while they are traced.
 
+use iotrace_arch::FIRST;
 use iotrace_schemas::definition::Definition;
 use iotrace_tests::{Held, analyze, built, folder, for_each, script, succeed};
 use std::io::{BufRead, BufReader, Write};
@@ -25,7 +26,7 @@ impl Guest {
         succeed(Command::new("qemu-img").args(["create", "-q", "-f", "qcow2"]).arg(&disk).arg("1M"));
         let pair = || UnixStream::pair().expect("sockets can be made");
         let ((monitor, theirs), (console, printed)) = (pair(), pair());
-        let mut qemu = Command::new("qemu-system-x86_64");
+        let mut qemu = Command::new(FIRST.qemu);
         qemu.args(["-nodefaults", "-display", "none", "-no-reboot", "-m", "256"]).args(arguments);
         qemu.arg("-kernel").arg(kernel.join("vmlinuz"));
         qemu.args(["-append", "panic=-1 noapictimer console=ttyS0"]);

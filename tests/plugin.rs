@@ -1,5 +1,6 @@
 //! The plugin's own manners, with a QEMU that needs no guest: arguments, files that cannot be written.
 
+use iotrace_arch::FIRST;
 use iotrace_schemas::catalog::OTHER;
 use iotrace_schemas::definition::Definition;
 use iotrace_schemas::event::{self, Event, FIRST_PROBE, MARK_BEGIN, MARK_END, is_landmark};
@@ -18,7 +19,7 @@ fn kernel() -> PathBuf {
 /// QEMU with the plugin and these arguments, on the kernel without a disk: it panics for want of a root file
 /// system and restarts, which ends it.
 fn qemu(arguments: &str) -> Command {
-    let mut command = Command::new("qemu-system-x86_64");
+    let mut command = Command::new(FIRST.qemu);
     command.args(["-nodefaults", "-display", "none", "-no-reboot", "-m", "256", "-icount", "shift=2"]);
     command.arg("-kernel").arg(kernel().join("vmlinuz")).args(["-append", "panic=-1 noapictimer"]);
     command.arg("-plugin").arg(format!("{},{arguments}", built("libiotrace.so").display()));

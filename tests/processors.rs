@@ -1,5 +1,6 @@
 //! Guests with other processors than the default one.
 
+use iotrace_arch::FIRST;
 use iotrace_schemas::event;
 use iotrace_tests::{
     Held, agrees, analyze, built, folder, for_each, recording, replay, run, said, script,
@@ -62,7 +63,7 @@ fn a_processor_model_that_needs_quoting_is_refused() {
 fn live(name: &str, arguments: &[&str]) -> PathBuf {
     let kernel = PathBuf::from(succeed(script("kernel").args(["debian-6.1", "--bare"])));
     let trace = folder("traces").join(format!("{name}.iot"));
-    let mut qemu = Command::new("qemu-system-x86_64");
+    let mut qemu = Command::new(FIRST.qemu);
     qemu.args(["-nodefaults", "-display", "none", "-no-reboot", "-m", "256"]).args(arguments);
     qemu.arg("-kernel").arg(kernel.join("vmlinuz")).args(["-append", "panic=-1 noapictimer"]);
     let (plugin, vmlinux) = (built("libiotrace.so"), kernel.join("vmlinux"));

@@ -42,7 +42,7 @@ use interrupts::Interrupts;
 use ios::Ios;
 use iotrace_schemas::definition::Definition;
 use iotrace_schemas::event::{
-    Event, FIRST_PROBE, INTERRUPT, IRET, MARK, MARK_BEGIN, MARK_END, MMIO_READ, MMIO_WRITE, TASK,
+    EXCEPTION_RETURN, Event, FIRST_PROBE, INTERRUPT, MARK, MARK_BEGIN, MARK_END, MMIO_READ, MMIO_WRITE, TASK,
 };
 use iotrace_schemas::role::Role;
 use iotrace_schemas::stage::{BLOCK_SOFTIRQ, Stage};
@@ -131,9 +131,9 @@ enum Open {
     Complete { rq: u64 },
     /// A way to the hardware queue.
     Way(Stage),
-    /// The entry of an interrupt, up to its IRET.
+    /// The entry of an interrupt, up to its exception return.
     IrqFrame,
-    /// The entry of an exception, up to its IRET.
+    /// The entry of an exception, up to its exception return.
     ExcFrame,
     /// An interrupt.
     Irq,
@@ -177,6 +177,10 @@ impl Stitcher {
     /// Takes in a definition.
     pub fn define(&mut self, definition: &Definition) {
         match definition {
+            Definition::Trace(info) => {
+                self.calls.set_layout(info.layout);
+                self.ios.set_layout(info.layout);
+            }
             Definition::Probe(probe) => self.probes.define(probe),
             Definition::Constant(constant) => {
                 self.codes.define(&constant.name, constant.value);
@@ -229,7 +233,7 @@ impl Stitcher {
                 }
             }
             k if k == INTERRUPT.id => self.interrupts.reported(event),
-            k if k == IRET.id => self.iret(event, out),
+            k if k == EXCEPTION_RETURN.id => self.exception_return(event, out),
             k if k == MARK.id => self.mark(event, out),
             _ => {}
         }

@@ -31,7 +31,7 @@ struct Translated {
     kept: usize,
 }
 
-/// No instruction of x86 is longer than 15 bytes.
+/// No instruction has as many bytes.
 const END: u8 = 0x80;
 
 impl Blocks {

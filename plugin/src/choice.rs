@@ -236,7 +236,7 @@ mod tests {
     fn write() -> Function {
         let through = Source::Through(0, Access::default());
         let words = [("caller", Source::Caller), ("regs.fd", through.clone()), ("regs.count", through)];
-        function("__x64_sys_write", "sys.write", &words)
+        function("ksys_write", "sys.write", &words)
     }
 
     fn profile() -> Profile {
@@ -257,7 +257,7 @@ mod tests {
         let expected = [test(0, u32::MAX.into(), 3)];
         assert_eq!(by_name.tests(&profile().functions[1]).as_deref(), Some(&expected[..]));
         assert_eq!(by_name.tests(&write()), None);
-        assert_eq!(Begin::parse("__x64_sys_write").unwrap().tests(&write()).as_deref(), Some(&[][..]));
+        assert_eq!(Begin::parse("ksys_write").unwrap().tests(&write()).as_deref(), Some(&[][..]));
         assert_eq!(Begin::parse("sys.write:fd=-1").unwrap().tests(&write()).unwrap()[0].value, u64::MAX);
     }
 

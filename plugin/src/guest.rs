@@ -11,13 +11,9 @@ pub use symbols::{FUNCTION, LoadedModule, read_module};
 
 use crate::follow::follow;
 use crate::qemu::Cpu;
+use iotrace_arch::Memory;
 use iotrace_profile::{ModuleAccess, Profile};
 
-/// Where kernel images are mapped: `__START_KERNEL_map`, 1 GiB (Documentation/arch/x86/x86_64/mm.rst).
-pub const IMAGES: std::ops::Range<u64> = 0xffff_ffff_8000_0000..0xffff_ffff_c000_0000;
-/// KASLR moves the image by multiples of this (CONFIG_PHYSICAL_ALIGN).
-const STEP: u64 = 0x20_0000;
-const PAGE: usize = 4096;
 const BANNER: &[u8] = b"Linux version ";
 
 /// What was found in the guest.
@@ -35,7 +31,8 @@ pub enum Search {
 pub fn find_kernel(profile: &Profile, cpu: &Cpu) -> Search {
     let expected = profile.banner.as_bytes();
     let mut bytes = vec![0; expected.len()];
-    let slides = (0..IMAGES.end - IMAGES.start).step_by(STEP as usize);
+    let Memory { images, image_step, .. } = &cpu.arch().memory;
+    let slides = (0..images.end - images.start).step_by(*image_step as usize);
     for slide in slides {
         let address = profile.anchors.banner.wrapping_add(slide);
         if !expected.is_empty() && cpu.read(address, &mut bytes) && bytes == expected {
@@ -57,7 +54,7 @@ pub fn is_kernel_at(profile: &Profile, slide: u64, cpu: &Cpu) -> Option<bool> {
 /// The banner fits; the build-id must fit too, where there is one.
 fn check_build(profile: &Profile, slide: u64, cpu: &Cpu) -> Search {
     let Some((start, stop)) = profile.anchors.notes else { return Search::Found(slide) };
-    let mut notes = vec![0; stop.saturating_sub(start).min(PAGE as u64) as usize];
+    let mut notes = vec![0; stop.saturating_sub(start).min(cpu.arch().memory.page_size()) as usize];
     if !cpu.read(start.wrapping_add(slide), &mut notes) {
         return Search::Found(slide);
     }
@@ -87,15 +84,17 @@ fn build_id(mut notes: &[u8]) -> Option<&[u8]> {
 
 /// The first thing in the images' range that looks like a kernel's banner.
 fn find_banner(cpu: &Cpu) -> Option<String> {
-    let mut page = [0; PAGE + 256];
-    let (step, mut address) = (PAGE as u64, IMAGES.start);
-    while address < IMAGES.end {
-        if !cpu.read(address, &mut page[..PAGE]) {
-            // Images are mapped with pages of 2 MiB while the kernel starts.
-            address = (address / STEP + 1) * STEP;
+    let memory = &cpu.arch().memory;
+    let (size, large) = (memory.page_size() as usize, memory.image_step);
+    let mut page = vec![0; size + 256];
+    let mut address = memory.images.start;
+    while address < memory.images.end {
+        if !cpu.read(address, &mut page[..size]) {
+            // Images are mapped with pages as large as they are aligned while the kernel starts.
+            address = (address / large + 1) * large;
             continue;
         }
-        if let Some(at) = page[..PAGE].windows(BANNER.len()).position(|w| w == BANNER) {
+        if let Some(at) = page[..size].windows(BANNER.len()).position(|w| w == BANNER) {
             cpu.read(address, &mut page);
             let text: Vec<u8> = page[at..].iter().copied().take_while(|b| (32..127).contains(b)).collect();
             // "Linux version %s" of a format string is not a banner.
@@ -103,7 +102,7 @@ fn find_banner(cpu: &Cpu) -> Option<String> {
                 return Some(String::from_utf8_lossy(&text).into_owned());
             }
         }
-        address += step;
+        address += size as u64;
     }
     None
 }

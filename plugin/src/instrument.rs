@@ -3,19 +3,13 @@
 //! In: places (functions, returns, code that accesses devices), a block that QEMU translates. Out: sites
 //! attached to its instructions. Those that are no such place are counted together at the first of them, if translated
 //! code has to count.
-//!
-//! - `code`: instructions, by their bytes.
-
-mod code;
 
 use crate::blocks::Blocks;
 use crate::budget::{Budget, Kept};
 use crate::clock::Clock;
-use crate::qemu::{Block, Counter, Cpu, Instruction};
+use crate::qemu::{self, Block, Counter, Cpu, Instruction};
 use crate::site::Site;
-use code::{CPUID, is_return, may_access_device, may_be_left_early};
-use iotrace_kernel::{Callee, LONGEST_CALL, call_before, jumps_in, may_jump_out};
-use iotrace_schemas::event::KERNEL_HALF;
+use iotrace_arch::{Callee, Code, Instruction as Decoded};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -47,7 +41,7 @@ pub struct Places {
     call_thunks: FxHashSet<u64>,
     /// Code that calls some of the functions through pointers, and whose own returns are not recorded.
     callers: BTreeMap<u64, Range<()>>,
-    /// Where the kernel is entered and left: an IRET elsewhere only serializes the processor.
+    /// Where the kernel is entered and left: an exception return elsewhere only serializes the processor.
     entry_text: std::ops::Range<u64>,
     /// Sites of instructions that may access devices, by address: blocks are translated more than once.
     device_sites: FxHashMap<u64, &'static Site>,
@@ -57,6 +51,8 @@ pub struct Places {
 
 /// Bytes of code that are looked through at once: more than any module has.
 const LOOKED_THROUGH: u64 = 256 << 20;
+/// No call has more bytes.
+const LONGEST: usize = 16;
 /// Bytes of the budget for an instruction that may access a device.
 const DEVICE: usize = 192;
 
@@ -89,12 +85,12 @@ impl Places {
         self.budget.leave_out(Kept::Code, (functions.len() - some.len()) as u64);
         for function in some {
             let code = cpu.code(function).unwrap_or_default();
-            let jumps = || jumps_in(&code, function.start);
-            let bytes = jumps().count() * size_of::<u64>();
+            let jumps = cpu.arch().code.jumps(&code, function.start);
+            let bytes = jumps.len() * size_of::<u64>();
             // Most functions have none.
             if bytes != 0 && self.budget.take(Kept::Code, bytes) {
                 kept += bytes;
-                rest.push((function.start, Vec::from_iter(jumps().map(|(_, to)| to))));
+                rest.push((function.start, Vec::from_iter(jumps.into_iter().map(|(_, to)| to))));
             }
         }
         loop {
@@ -169,7 +165,9 @@ impl Places {
         };
         parts.iter().any(|part| {
             let code = cpu.code(part);
-            code.is_none_or(|code| code.is_empty() || may_jump_out(&code, part.start, inside))
+            code.is_none_or(|code| {
+                code.is_empty() || cpu.arch().code.may_jump_out(&code, part.start, &inside)
+            })
         })
     }
 
@@ -257,8 +255,8 @@ impl Places {
         cpu: Option<&Cpu>,
         counts: bool,
     ) -> Vec<(usize, Attached)> {
-        let mut attached = Vec::new();
-        let kernel = block.address() >= KERNEL_HALF;
+        let (mut attached, arch) = (Vec::new(), qemu::arch());
+        let kernel = arch.memory.is_kernel(block.address());
         // A call ends its block: the address behind it can only be the first of another one.
         if kernel && cpu.is_some_and(|cpu| self.follows_call(block.address(), cpu)) {
             attached.push((0, Attached::Execution(fixed.behind)));
@@ -272,46 +270,49 @@ impl Places {
                 attached.extend(sites.iter().map(|site| (at, Attached::Execution(site))));
             }
             // Asking for the bytes of an instruction takes longer than all else that is done with most of them.
-            if at == last || devices || length == CPUID.len() {
+            if at == last || devices || arch.code.may_be_mark(length) {
                 let (bytes, length) = instruction.bytes();
-                let what = self.by_bytes(address, &bytes[..length], kernel, devices, fixed);
+                let what = self.by_bytes(address, &bytes[..length], kernel, devices, arch.code, fixed);
                 attached.extend(what.map(|what| (at, what)));
             }
             address = address.wrapping_add(length as u64);
         }
         if counts && attached.is_empty() && block.instructions().len() == 1 {
-            attached.extend(self.alone(&block.instruction(0), kernel).map(|what| (0, what)));
+            attached.extend(self.alone(&block.instruction(0), kernel, arch.code).map(|what| (0, what)));
         }
         attached
     }
 
     /// QEMU translates an instruction that accesses a device anew, alone in a block, if it was not the last of its
     /// block: there the clock can be compared wherever the access was made.
-    fn alone(&mut self, instruction: &Instruction, kernel: bool) -> Option<Attached> {
+    fn alone(&mut self, instruction: &Instruction, kernel: bool, code: &dyn Code) -> Option<Attached> {
         let (bytes, length) = instruction.bytes();
-        let code = &bytes[..length];
-        let may = may_be_left_early(code) && (!kernel || may_access_device(code));
+        let bytes = &bytes[..length];
+        let may = code.may_be_left_early(bytes) && (!kernel || code.may_access_device(bytes));
         may.then(|| self.device_site(instruction.address(), false).map(Attached::Access)).flatten()
     }
 
-    /// What is attached to an instruction for what it does. All but CPUID and accesses are the last of their block.
+    /// What is attached to an instruction for what it does. All but marks and accesses are the last of their block.
     fn by_bytes(
         &mut self,
         address: u64,
-        code: &[u8],
+        bytes: &[u8],
         kernel: bool,
         devices: bool,
+        code: &dyn Code,
         fixed: &Fixed,
     ) -> Option<Attached> {
-        match code {
-            code if code.starts_with(&CPUID) => Some(Attached::Execution(fixed.cpuid)),
+        let returns = || at(&self.code, address).map(|()| Attached::Execution(fixed.returns));
+        match code.instruction(bytes, address) {
+            Decoded::Mark => Some(Attached::Execution(fixed.mark)),
             _ if !kernel => None,
-            [0xf4, ..] => Some(Attached::Execution(fixed.halt)),
-            [0x48, 0xcf] if self.entry_text.contains(&address) => Some(Attached::Execution(fixed.iret)),
-            code if is_return(code, address, &self.return_thunks) => {
-                at(&self.code, address).map(|()| Attached::Execution(fixed.ret))
+            Decoded::Halt => Some(Attached::Execution(fixed.halt)),
+            Decoded::ExceptionReturn if self.entry_text.contains(&address) => {
+                Some(Attached::Execution(fixed.exception_return))
             }
-            code if devices && may_access_device(code) => {
+            Decoded::Return => returns(),
+            Decoded::Jump(to) if self.return_thunks.contains(&to) => returns(),
+            _ if devices && code.may_access_device(bytes) => {
                 let known = at(&self.devices, address).copied();
                 let record = if self.all_devices { Some(true) } else { known };
                 self.device_site(address, record?).map(Attached::Access)
@@ -354,13 +355,15 @@ impl Places {
     /// pointer in a probed function or a known caller. What is no call and looks like one does no harm: no open call
     /// returns there.
     fn follows_call(&self, address: u64, cpu: &Cpu) -> bool {
-        let mut before = [0; LONGEST_CALL];
-        if !cpu.read(address.wrapping_sub(LONGEST_CALL as u64), &mut before) {
+        let code = cpu.arch().code;
+        let mut bytes = [0; LONGEST];
+        let Some(before) = bytes.get_mut(..code.longest_call()) else { return false };
+        if !cpu.read(address.wrapping_sub(before.len() as u64), before) {
             return false;
         }
         let before_it = address.wrapping_sub(1);
         let probed = || at(&self.code, before_it).or_else(|| at(&self.callers, before_it)).is_some();
-        match call_before(&before, address) {
+        match code.call_before(before, address) {
             Some(Callee::Address(target)) => {
                 self.leaving.contains(&target)
                     || self.jumpers.contains(&target)
@@ -384,27 +387,27 @@ pub fn count(block: &Block, counter: &Counter) {
 /// Sites that do not depend on the kernel.
 #[derive(Debug)]
 pub struct Fixed {
-    /// CPUID, which may be a mark.
-    pub cpuid: &'static Site,
-    /// HLT.
+    /// What may be a mark.
+    pub mark: &'static Site,
+    /// The processor waits for an interrupt.
     pub halt: &'static Site,
-    /// RET.
-    pub ret: &'static Site,
+    /// A return from a function.
+    pub returns: &'static Site,
     /// The address behind a call.
     pub behind: &'static Site,
-    /// IRET.
-    pub iret: &'static Site,
+    /// A return from an interrupt or an exception.
+    pub exception_return: &'static Site,
 }
 
 impl Fixed {
     /// Makes them.
     pub fn new() -> Self {
         Self {
-            cpuid: Site::Cpuid.keep(),
+            mark: Site::Mark.keep(),
             halt: Site::Halt.keep(),
-            ret: Site::Return.keep(),
+            returns: Site::Return.keep(),
             behind: Site::Behind.keep(),
-            iret: Site::Iret.keep(),
+            exception_return: Site::ExceptionReturn.keep(),
         }
     }
 }

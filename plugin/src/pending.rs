@@ -1,7 +1,7 @@
 //! Calls that have not returned yet.
 //!
-//! In: stack pointers at function entries. Out: whether a RET, or an address behind a call, is the return of an
-//! open call, and of which function. A function that ends with RET has returned there; one that ends in a tail
+//! In: stack pointers at function entries. Out: whether a return instruction, or an address behind a call, is the return of an
+//! open call, and of which function. A function that ends with a return instruction has returned there; one that ends in a tail
 //! call, where the function it jumped to returns, or behind its own call. Shared by all vCPUs, since a task may
 //! return on another one; without locks.
 

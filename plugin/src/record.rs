@@ -12,13 +12,13 @@ pub use met::{Met, SavedAddresses};
 use crate::choice::{Only, Test};
 use crate::follow::follow;
 use crate::layout;
-use crate::qemu::{Access, Cpu, Icount, Register};
+use crate::qemu::{Access, Cpu, Icount};
 use crate::site::{Entry, Exit};
 use crate::writer::{BUFFER, Writer};
 use bincode::{Decode, Encode};
 use iotrace_profile::Context;
 use iotrace_profile::plan::{Plan, Source};
-use iotrace_schemas::event::{self, Builtin, Event, KERNEL_HALF, KindId, MAX_WORDS, UNKNOWN_CONTEXT};
+use iotrace_schemas::event::{self, Builtin, Event, KindId, MAX_WORDS, UNKNOWN_CONTEXT};
 use running::Running;
 use std::sync::Arc;
 use values::{Arguments, each_element, value};
@@ -155,7 +155,7 @@ impl Recorder {
         }
         self.name(cpu, moment);
         match exit.value {
-            true => self.push(moment, exit.kind, &[cpu.register(Register::RAX)]),
+            true => self.push(moment, exit.kind, &[cpu.register(cpu.arch().registers.result)]),
             false => self.push(moment, exit.kind, &[]),
         }
     }
@@ -273,9 +273,10 @@ impl Recorder {
 
     /// What runs now.
     fn moment(&mut self, cpu: &Cpu, clock: u64, stack: u64) -> Moment {
-        let base = cpu.register(Register::GS_BASE);
-        // In user mode, between it and the kernel, and before the kernel has set it up, GS is not the kernel's.
-        if base < KERNEL_HALF {
+        let arch = cpu.arch();
+        let base = cpu.register(arch.registers.per_cpu);
+        // In user mode, between it and the kernel, and before the kernel has set it up, it is not the kernel's.
+        if !arch.memory.is_kernel(base) {
             return Moment { clock, task: self.task, stack, context: 0 };
         }
         let (task, count) = self.running.read(cpu, base);
@@ -287,7 +288,7 @@ impl Recorder {
 
     /// Names the task of a moment, if it was not met before.
     fn name(&mut self, cpu: &Cpu, moment: Moment) {
-        // Where GS is not the kernel's, the task is the one that ran last.
+        // Where the per-CPU data is out of reach, the task is the one that ran last.
         if moment.task != 0 && self.met.tasks.is_new(moment.task) {
             self.name_task(cpu, moment);
         }

@@ -13,12 +13,12 @@ pub enum Site {
     Entry(Entry),
     /// The first instruction of a function that is not of the catalog.
     Function(Function),
-    /// RET in the code of a probed function.
+    /// A return instruction in the code of a probed function.
     Return,
     /// An address behind a call: where a function returns to that ended in a tail call.
     Behind,
-    /// IRET of the kernel.
-    Iret,
+    /// The kernel returns from an interrupt or an exception.
+    ExceptionReturn,
     /// An instruction that may access a device, at this address.
     Device {
         /// Address of the instruction.
@@ -26,10 +26,10 @@ pub enum Site {
         /// The access is recorded, not only used to set the clock.
         record: bool,
     },
-    /// HLT.
+    /// The processor waits for an interrupt.
     Halt,
-    /// CPUID: perhaps a mark.
-    Cpuid,
+    /// Perhaps a mark.
+    Mark,
 }
 
 /// A function's entry.

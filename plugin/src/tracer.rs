@@ -13,10 +13,10 @@ use crate::args::{Args, Mmio};
 use crate::budget::Budget;
 use crate::clock::Clock;
 use crate::follow::follow;
-use crate::guest::{self, IMAGES, Search, hex};
+use crate::guest::{self, Search, hex};
 use crate::instrument::{Fixed, Places, count};
 use crate::pending::Pending;
-use crate::qemu::{self, Access, Block, Cpu, Guest, Icount, Instrument, PerVcpu, Register};
+use crate::qemu::{self, Access, Block, Cpu, Guest, Icount, Instrument, PerVcpu};
 use crate::record::{Met, Recorder, Undefined};
 use crate::session::{Session, SessionState};
 use crate::site::{Entry, Exit, Function, Site};
@@ -24,15 +24,13 @@ use crate::state::Resumed;
 use crate::window::Window;
 use crate::writer::Writer;
 use error::InstallError;
+use iotrace_arch::{Arch, Exception};
 use iotrace_profile::{Action, Profile};
-use iotrace_schemas::definition::{Definition, Note, Severity, TraceInfo};
-use iotrace_schemas::event::{self, KindId, MARK_LEAF};
+use iotrace_schemas::definition::{Definition, Layout, Note, Severity, TraceInfo};
+use iotrace_schemas::event::{self, KindId};
 use placement::Placement;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-
-/// Bytes of a task's stack: `THREAD_SIZE`, arch/x86/include/asm/page_64_types.h. (A kernel with KASAN has twice that.)
-const THREAD_SIZE: u64 = 16 << 10;
 
 /// The tracer of this QEMU.
 struct Tracer {
@@ -67,11 +65,15 @@ struct Tracer {
 /// # Errors
 /// [`InstallError`]; QEMU then does not start.
 pub fn install(guest: Guest, args: &[String]) -> Result<Box<dyn Instrument>, InstallError> {
-    if guest.target != "x86_64" || !guest.system {
+    let Some(arch) = Arch::named(&guest.target).filter(|_| guest.system) else {
         return Err(InstallError::Guest { target: guest.target, system: guest.system });
-    }
+    };
+    qemu::set_arch(arch);
     let args = Args::parse(args)?;
     let profile = profile::load(&args)?;
+    if profile.arch != arch.name {
+        return Err(InstallError::Arch { guest: arch.name, profile: profile.arch });
+    }
     args.capture.check(&profile)?;
     let resumed = args.resume.as_deref().map(Resumed::read).transpose()?;
     Ok(Box::new(tracer(guest, args, profile, resumed)?))
@@ -135,7 +137,7 @@ impl Tracer {
         if self.args.resume.is_some() {
             return self.resume(cpu);
         }
-        if !IMAGES.contains(&address) {
+        if !cpu.arch().memory.images.contains(&address) {
             return;
         }
         let is_last = self.session.count_try();
@@ -171,7 +173,8 @@ impl Tracer {
 
     fn begin_recorders(&self, slide: u64, icount: Option<Icount>) {
         for vcpu in self.recorders.indices() {
-            let (context, only) = (self.profile.context.moved(slide), self.args.capture.only.clone());
+            let context = self.profile.context.moved(slide, qemu::arch());
+            let only = self.args.capture.only.clone();
             self.recorders.with(vcpu, |r| r.begin(context, only, icount));
         }
     }
@@ -204,6 +207,7 @@ impl Tracer {
             build_id: self.profile.build_id.clone(),
             slide,
             notes: self.args.notes.clone(),
+            layout: Layout::of(&qemu::arch().memory),
         };
         self.writer.define(vec![Definition::Trace(info)]);
     }
@@ -265,7 +269,7 @@ impl Tracer {
                 entry.lasting
             }
             // Marks: where the workload begins and ends.
-            Site::Cpuid => true,
+            Site::Mark => true,
             _ => false,
         }
     }
@@ -278,12 +282,12 @@ impl Tracer {
             Action::ModuleUnload => self.module_unloaded(cpu, clock),
             // After the record of this entry, which still has the task under its old name.
             Action::TaskBegin | Action::TaskRename => {
-                let task = cpu.register(Register::RDI);
+                let task = cpu.argument(0);
                 self.renaming.store(task, Ordering::Relaxed);
                 self.met.forget_task(task);
                 let stack = self.profile.context.stack.as_ref().filter(|_| entry.action == Action::TaskBegin);
                 if let Some(stack) = stack.and_then(|stack| follow(stack, task, cpu)) {
-                    self.pending.forget(stack..stack.saturating_add(THREAD_SIZE));
+                    self.pending.forget(stack..stack.saturating_add(cpu.arch().memory.stack_size));
                 }
             }
             Action::PowerOff => self.power_off(cpu, clock),
@@ -321,12 +325,7 @@ impl Tracer {
         if !self.clock.counts() {
             return;
         }
-        // X86_PF_INSTR, arch/x86/include/asm/trap_pf.h: the error code is on top of the stack, the instruction's
-        // address below it.
-        const FETCH: u64 = 1 << 4;
-        let stack = cpu.stack();
-        if cpu.number(stack, 8).unwrap_or(0) & FETCH == 0 {
-            let pc = cpu.number(stack.wrapping_add(8), 8).unwrap_or(0);
+        if let Exception::Access(pc) = cpu.arch().code.fault(cpu) {
             self.clock.set_back(1);
             self.left_block(cpu, pc);
         }
@@ -407,7 +406,7 @@ impl Instrument for Tracer {
         let closes = match site {
             Site::Return => Some(cpu.stack()),
             // The return has taken its address from the stack.
-            Site::Behind => Some(cpu.stack().wrapping_sub(8)),
+            Site::Behind => Some(cpu.stack().wrapping_sub(cpu.arch().registers.return_slot)),
             _ => None,
         };
         if closes.is_some_and(|stack| !self.pending.is_open(stack)) {
@@ -423,17 +422,18 @@ impl Instrument for Tracer {
         match site {
             Site::Entry(entry) => self.enter(cpu, clock, entry),
             Site::Function(function) => self.enter_other(cpu, clock, function),
-            Site::Iret => {
-                let to = cpu.number(cpu.stack(), 8).unwrap_or(0);
-                self.record(cpu, |r| r.builtin(cpu, clock, event::IRET, &[to]));
+            Site::ExceptionReturn => {
+                let to = cpu.arch().code.returns_to(cpu);
+                self.record(cpu, |r| r.builtin(cpu, clock, event::EXCEPTION_RETURN, &[to]));
             }
             Site::Halt => self.record(cpu, |r| r.builtin(cpu, clock, event::IDLE, &[])),
-            Site::Cpuid if cpu.register(Register::RAX) as u32 == MARK_LEAF => {
-                let words = [Register::RBX, Register::RCX].map(|r| cpu.register(r) & 0xffff_ffff);
-                self.record(cpu, |r| r.builtin(cpu, clock, event::MARK, &words));
-                self.marked(words[0], clock);
+            Site::Mark => {
+                if let Some(words) = cpu.arch().code.mark(cpu) {
+                    self.record(cpu, |r| r.builtin(cpu, clock, event::MARK, &words));
+                    self.marked(words[0], clock);
+                }
             }
-            Site::Return | Site::Behind | Site::Cpuid | Site::Device { .. } => {}
+            Site::Return | Site::Behind | Site::Device { .. } => {}
         }
     }
 

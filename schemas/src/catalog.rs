@@ -10,6 +10,7 @@ use crate::definition::Device;
 use crate::role::Role;
 use crate::stage::{Stage, nearest};
 use entry::Entry;
+use iotrace_arch::Arch;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use thiserror::Error;
@@ -72,6 +73,14 @@ pub enum CatalogError {
         /// What the parser said, with the line.
         reason: String,
     },
+    /// It is for an architecture that is not known.
+    #[error("catalog {file}: arch = {arch:?} is none of {}", Arch::known_names())]
+    Arch {
+        /// The file.
+        file: String,
+        /// The architecture.
+        arch: String,
+    },
     /// An entry contradicts itself or the rest of the catalog.
     #[error("catalog {file}: {entry}: {reason}")]
     Entry {
@@ -88,6 +97,7 @@ pub enum CatalogError {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct File {
+    arch: Option<String>,
     object: Vec<Object>,
     function: Vec<Entry>,
     device: Vec<Device>,
@@ -248,25 +258,31 @@ pub struct Mmio {
 }
 
 impl Catalog {
-    /// The catalog compiled in, and `more` files (name and text) on top of it. An entry of a later file
-    /// replaces the one of the same name.
+    /// The catalog compiled in, and `more` files (name and text) on top of it, for kernels of an architecture: files
+    /// of another one are only checked. An entry of a later file replaces the one of the same name.
     ///
     /// # Errors
     /// [`CatalogError`] for the first mistake.
-    pub fn load(more: &[(String, String)]) -> Result<Self, CatalogError> {
+    pub fn load(more: &[(String, String)], arch: &Arch) -> Result<Self, CatalogError> {
         let mut catalog = Self::default();
         let ours = BUILT_IN.iter().map(|(name, text)| (*name, *text));
         let theirs = more.iter().map(|(name, text)| (name.as_str(), text.as_str()));
         for (name, text) in ours.chain(theirs) {
-            catalog.add(name, text)?;
+            catalog.add(name, text, arch)?;
         }
         catalog.check_references()?;
         Ok(catalog)
     }
 
-    fn add(&mut self, file: &str, text: &str) -> Result<(), CatalogError> {
+    fn add(&mut self, file: &str, text: &str, arch: &Arch) -> Result<(), CatalogError> {
         let parsed: File = toml::from_str(text)
             .map_err(|e| CatalogError::Syntax { file: file.into(), reason: e.to_string() })?;
+        if let Some(other) = parsed.arch {
+            let known = Arch::named(&other);
+            if known.ok_or_else(|| CatalogError::Arch { file: file.into(), arch: other })? != arch {
+                return Ok(());
+            }
+        }
         self.objects.extend(parsed.object.into_iter().map(|o| (o.name.clone(), o)));
         for entry in parsed.function {
             let name = entry.name.clone();
@@ -384,14 +400,15 @@ impl Catalog {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use iotrace_arch::FIRST;
 
     fn load(text: &str) -> Result<Catalog, CatalogError> {
-        Catalog::load(&[("mine.toml".into(), text.into())])
+        Catalog::load(&[("mine.toml".into(), text.into())], FIRST)
     }
 
     #[test]
     fn the_built_in_catalog_is_sound() {
-        let catalog = Catalog::load(&[]).unwrap();
+        let catalog = Catalog::load(&[], FIRST).unwrap();
         assert!(catalog.functions.iter().any(|f| f.stage == Some(Stage::BioQueue)));
         assert!(!catalog.context.current_task.is_empty());
     }
@@ -429,6 +446,7 @@ mod tests {
         for (text, expected) in [
             ("[[function]]\nname = 'x'\nlayer = 'blok'\n", "mine.toml: function x: layer \"blok\""),
             ("[[function]]\nnam = 'x'\n", "unknown key \"nam\"; did you mean \"name\"?"),
+            ("arch = 'vax'\n", &format!("mine.toml: arch = \"vax\" is none of {}", Arch::known_names())),
             ("[[function]]\nname = 'x'\nlayer = 'block'\nreqest = 'rq'\n", "did you mean \"request\"?"),
             (
                 "[[function]]\nname = 'x'\nlayer = 'block'\nstage = 'bio.ennd'\n",
@@ -461,5 +479,24 @@ mod tests {
             let message = load(text).unwrap_err().to_string();
             assert!(message.contains(expected), "{message}");
         }
+    }
+
+    #[test]
+    fn a_file_of_another_architecture_is_not_used() {
+        let text = format!("arch = '{}'\n[[function]]\nname = 'x'\nlayer = 'block'\n", FIRST.name);
+        let other = Arch {
+            name: "other",
+            qemu: "",
+            machine: 0,
+            memory: FIRST.memory.clone(),
+            registers: FIRST.registers.clone(),
+            system_call_prefixes: &[],
+            code: FIRST.code,
+        };
+        let has = |arch: &Arch| {
+            let catalog = Catalog::load(&[("mine.toml".into(), text.clone())], arch).unwrap();
+            catalog.functions.iter().any(|function| function.name == "x")
+        };
+        assert!(has(FIRST) && !has(&other));
     }
 }

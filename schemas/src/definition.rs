@@ -11,6 +11,7 @@ use crate::event::KindId;
 use crate::role::Role;
 use crate::stage::Stage;
 use bincode::{Decode, Encode};
+use iotrace_arch::{FIRST, Memory};
 use std::borrow::Cow;
 
 pub use probe::by_name;
@@ -42,11 +43,11 @@ pub enum Definition {
 }
 
 /// Who wrote the trace, of which kernel, with which settings.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Encode)]
 pub struct TraceInfo {
     /// Program and version that wrote it.
     pub writer: String,
-    /// QEMU target, such as `x86_64`.
+    /// QEMU target: the name of an [`iotrace_arch::Arch`].
     pub target: String,
     /// TCG plugin API version of the QEMU that ran the guest.
     pub plugin_api: u32,
@@ -62,6 +63,41 @@ pub struct TraceInfo {
     pub slide: u64,
     /// `key: value` pairs that the user gave (`note=`): workload, controller, QEMU's version.
     pub notes: Vec<(String, String)>,
+    /// How the guest's kernel lays out its memory.
+    pub layout: Layout,
+}
+
+/// How the guest's kernel lays out its memory, as far as a reader of its events has to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct Layout {
+    /// log2 of the page size.
+    pub page_shift: u8,
+    /// Size and alignment of a task's stack, in bytes; a power of two.
+    pub stack_size: u64,
+    /// First address of the kernel's part of the address space.
+    pub kernel_start: u64,
+}
+
+impl Layout {
+    /// That of an architecture.
+    #[must_use]
+    pub const fn of(memory: &Memory) -> Self {
+        let Memory { page_shift, stack_size, kernel_start, .. } = *memory;
+        Self { page_shift, stack_size, kernel_start }
+    }
+
+    /// Whether it can be one: what is computed with it neither overflows nor divides by zero.
+    #[must_use]
+    pub const fn is_sound(self) -> bool {
+        self.page_shift < 32 && self.stack_size.is_power_of_two()
+    }
+}
+
+/// That of the first architecture: the one of traces that do not say it.
+impl Default for Layout {
+    fn default() -> Self {
+        Self::of(&FIRST.memory)
+    }
 }
 
 /// A built-in kind of event, see [`crate::event::BUILTINS`].
@@ -81,7 +117,7 @@ pub enum At {
     /// The function's first instruction.
     #[default]
     Entry,
-    /// Where it returns: at its RET, or behind the call of it if it ends in a tail call.
+    /// Where it returns: at its return instruction, or behind the call of it if it ends in a tail call.
     Exit,
     /// The first instruction of an instance that the compiler inlined into another function.
     Inlined,

@@ -36,9 +36,9 @@ pub const MMIO_WRITE: Builtin =
 /// number); `drift` is what the plugin's count was off QEMU's own before it was set right, in
 /// instructions, two's complement.
 pub const CLOCK: Builtin = Builtin { id: 4, name: "clock", words: &["bias", "drift"] };
-/// The vCPU halts (HLT): what virtual time jumps from here to the next event is idle time.
+/// The vCPU halts: what virtual time jumps from here to the next event is idle time.
 pub const IDLE: Builtin = Builtin { id: 5, name: "idle", words: &[] };
-/// A mark set by the guest (CPUID with [`MARK_LEAF`] in EAX, the code in EBX, an argument in ECX).
+/// A mark set by the guest, by an instruction that does nothing else ([`iotrace_arch::Code::mark`]).
 pub const MARK: Builtin = Builtin { id: 6, name: "mark", words: &["code", "argument"] };
 /// QEMU delivered an interrupt: address interrupted, address of the handler entered.
 pub const INTERRUPT: Builtin = Builtin { id: 7, name: "interrupt", words: &["from", "to"] };
@@ -49,12 +49,23 @@ pub const MODULE_UNLOAD: Builtin = Builtin { id: 9, name: "module_unload", words
 /// The guest powers off or restarts; nothing comes after it.
 pub const POWER_OFF: Builtin = Builtin { id: 10, name: "power_off", words: &[] };
 
-/// The kernel is about to return from an interrupt or exception (IRET), to this address.
-pub const IRET: Builtin = Builtin { id: 11, name: "iret", words: &["to"] };
+/// The kernel is about to return from an interrupt or exception, to this address.
+pub const EXCEPTION_RETURN: Builtin = Builtin { id: 11, name: "exception_return", words: &["to"] };
 
 /// All built-in kinds, by number.
-pub const BUILTINS: &[Builtin] =
-    &[TASK, MMIO_READ, MMIO_WRITE, CLOCK, IDLE, MARK, INTERRUPT, MODULE_LOAD, MODULE_UNLOAD, POWER_OFF, IRET];
+pub const BUILTINS: &[Builtin] = &[
+    TASK,
+    MMIO_READ,
+    MMIO_WRITE,
+    CLOCK,
+    IDLE,
+    MARK,
+    INTERRUPT,
+    MODULE_LOAD,
+    MODULE_UNLOAD,
+    POWER_OFF,
+    EXCEPTION_RETURN,
+];
 
 /// Whether events of a built-in kind are landmarks: what happens later cannot be described without them, so they
 /// stand in the file a second time, for a reader who does not begin at the beginning. Of the probes,
@@ -64,17 +75,10 @@ pub fn is_landmark(kind: KindId) -> bool {
     [TASK, CLOCK, IDLE, MARK, MODULE_LOAD, MODULE_UNLOAD, POWER_OFF].iter().any(|builtin| builtin.id == kind)
 }
 
-/// First address of the kernel's half of the address space with 5-level paging (Documentation/arch/x86/x86_64/mm.rst).
-/// With 4-level paging that begins at `0xffff_8000_0000_0000`, and what lies between the two is no address.
-pub const KERNEL_HALF: u64 = 0xff00_0000_0000_0000;
-
 /// Bit of an event's context that says that the kernel's `preempt_count` could not be read, and nothing else: no kernel
 /// counts in it.
 pub const UNKNOWN_CONTEXT: u32 = 1 << 30;
 
-/// EAX of the CPUID instruction that sets a mark: "iotr". No processor has this leaf, so the
-/// instruction does nothing else.
-pub const MARK_LEAF: u32 = 0x696f_7472;
 /// Mark code: the workload begins.
 pub const MARK_BEGIN: u64 = 1;
 /// Mark code: the workload ends.

@@ -1,5 +1,6 @@
 //! The catalog against the names that a kernel has on its I/O path.
 
+use iotrace_arch::FIRST;
 use iotrace_schemas::catalog::{Catalog, Function};
 use iotrace_schemas::stage::Stage;
 use std::collections::BTreeMap;
@@ -31,7 +32,7 @@ fn by_name(catalog: &Catalog) -> BTreeMap<&str, Vec<&Function>> {
 
 /// What is wrong with the catalog's entries for `wanted`: a name in each line, and the stage that it tells.
 fn missing(wanted: &str) -> String {
-    let catalog = Catalog::load(&[]).unwrap();
+    let catalog = Catalog::load(&[], FIRST).unwrap();
     let names = by_name(&catalog);
     let mut wrong = String::new();
     for line in wanted.lines() {
@@ -61,7 +62,7 @@ fn the_path_of_a_7_2_kernel_is_covered() {
 
 #[test]
 fn no_name_stands_for_two_things() {
-    let catalog = Catalog::load(&[]).unwrap();
+    let catalog = Catalog::load(&[], FIRST).unwrap();
     for (name, entries) in by_name(&catalog) {
         let entries: Vec<_> = entries.iter().map(|e| e.name.as_str()).collect();
         assert!(entries.len() == 1 || TWO_MEANINGS.contains(&name), "{name} is in {entries:?}");
@@ -70,7 +71,7 @@ fn no_name_stands_for_two_things() {
 
 #[test]
 fn what_loops_for_ever_is_left_out() {
-    let catalog = Catalog::load(&[]).unwrap();
+    let catalog = Catalog::load(&[], FIRST).unwrap();
     let names = by_name(&catalog);
     for name in LOOPS {
         assert!(!names.contains_key(name), "{name}");
@@ -79,7 +80,7 @@ fn what_loops_for_ever_is_left_out() {
 
 #[test]
 fn where_another_tells_the_stage_it_is_an_entry() {
-    let catalog = Catalog::load(&[]).unwrap();
+    let catalog = Catalog::load(&[], FIRST).unwrap();
     for function in &catalog.functions {
         for other in &function.unless {
             let there = catalog.functions.iter().any(|f| f.name == *other);
@@ -90,7 +91,7 @@ fn where_another_tells_the_stage_it_is_an_entry() {
 
 #[test]
 fn labels_and_what_never_returns_have_no_exit() {
-    let catalog = Catalog::load(&[]).unwrap();
+    let catalog = Catalog::load(&[], FIRST).unwrap();
     for function in &catalog.functions {
         let label =
             matches!(function.stage, Some(Stage::IrqFrame | Stage::ExceptionFrame | Stage::TaskSwitch));

@@ -1,6 +1,6 @@
 /* iotrace-mark begin|end|over|NUMBER: a mark that a tracer outside the guest can see.
  *
- * The mark is one CPUID instruction with EAX = "iotr" (0x696f7472) and EBX = the mark's number
+ * arch = "x86_64": the mark is one CPUID instruction with EAX = "iotr" (0x696f7472) and EBX = the mark's number
  * (1: the workload begins, 2: it ends, 3: the trace is over); the guest itself does not change by it.
  * With the end, the guest's clock is printed: two recordings of a boot in which it is the same took the same way.
  */

@@ -291,7 +291,7 @@ impl Visitor for Giver<'_> {
 mod tests {
     use super::*;
     use iotrace_schemas::definition::Symbol;
-    use iotrace_schemas::event::IRET;
+    use iotrace_schemas::event::EXCEPTION_RETURN;
     use iotrace_schemas::trace::reader::TraceFile;
     use iotrace_schemas::trace::writer::{BLOCK, TraceWriter};
 
@@ -303,8 +303,15 @@ mod tests {
             writer.definitions(&[Definition::Symbol(symbol)]).unwrap();
             for at in 0..BLOCK {
                 let clock = (block * BLOCK + at) as u64;
-                let event =
-                    Event { kind: IRET.id, vcpu: 0, clock, context: 0, task: 0, stack: 0, words: &[7] };
+                let event = Event {
+                    kind: EXCEPTION_RETURN.id,
+                    vcpu: 0,
+                    clock,
+                    context: 0,
+                    task: 0,
+                    stack: 0,
+                    words: &[7],
+                };
                 writer.event(&event).unwrap();
             }
         }

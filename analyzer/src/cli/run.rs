@@ -366,15 +366,15 @@ fn kernel(args: &KernelArgs) -> Result<ExitCode> {
         Ok((path.display().to_string(), text))
     };
     let files = args.catalog.iter().map(read).collect::<Result<Vec<_>>>()?;
-    let catalog = Catalog::load(&files)?;
     let sources = Sources {
         vmlinux: args.vmlinux.clone(),
         modules: args.modules.clone(),
         debug: args.debug.clone(),
         lines: true,
     };
-    let profile = iotrace_profile::compile(&catalog, &sources)
-        .with_context(|| format!("matching the catalog against {}", args.vmlinux.display()))?;
+    let what = || format!("matching the catalog against {}", args.vmlinux.display());
+    let catalog = Catalog::load(&files, sources.arch().with_context(what)?)?;
+    let profile = iotrace_profile::compile(&catalog, &sources).with_context(what)?;
     if let Some(path) = &args.output {
         profile.write(path)?;
     }

@@ -18,14 +18,13 @@
 
 use crate::hash::{Map, Set};
 use crate::model::{Ending, Level};
-use iotrace_schemas::event::{Event, KERNEL_HALF, KindId};
+use iotrace_schemas::definition::Layout;
+use iotrace_schemas::event::{Event, KindId};
 
 /// Calls that may be open in one task; more means that returns are missing.
 pub const DEEPEST: usize = 512;
 /// So many more are kept, and dropped at once: to make room for each call by itself would take as long as all that are open.
 const SPARE: usize = 64;
-/// Kernel stacks are aligned to their size (THREAD_SIZE, arch/x86/include/asm/page_64_types.h).
-const STACK: u64 = 16 << 10;
 
 /// An open call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,6 +79,8 @@ pub struct Calls<T> {
     /// The calls of each task, in the order in which the tasks were met. Their addresses are used again, so there
     /// are never more than the guest's memory holds.
     stacks: Vec<Vec<Frame<T>>>,
+    /// How the guest's kernel lays out its memory.
+    layout: Layout,
     /// Which of them are a task's.
     places: Map<u64, usize>,
     /// Which of them are those of the task that the event at hand happened in.
@@ -97,6 +98,7 @@ impl<T> Default for Calls<T> {
     fn default() -> Self {
         Self {
             stacks: vec![Vec::new()],
+            layout: Layout::default(),
             places: Map::default(),
             current: 0,
             vcpus: Vec::new(),
@@ -113,12 +115,17 @@ fn key(event: &Event<'_>) -> u64 {
     if event.task == 0 { u64::from(event.vcpu) } else { event.task }
 }
 
-/// Whether two stack pointers are of one stack.
-fn same(a: u64, b: u64) -> bool {
-    a / STACK == b / STACK
+/// Whether two stack pointers are of one stack: kernel stacks are aligned to their size, a power of two.
+fn same(a: u64, b: u64, size: u64) -> bool {
+    a ^ b < size
 }
 
 impl<T> Calls<T> {
+    /// How the guest's kernel lays out its memory.
+    pub fn set_layout(&mut self, layout: Layout) {
+        self.layout = layout;
+    }
+
     /// The guest's own tracing puts this address in the place of return addresses.
     pub fn trampoline(&mut self, address: u64) {
         self.trampolines.insert(address);
@@ -172,7 +179,7 @@ impl<T> Calls<T> {
 
     /// Ends the calls that must be over for a function to be entered here.
     pub fn settle(&mut self, event: &Event<'_>, function: u16, caller: u64, left: &mut Vec<Left<T>>) {
-        let stack = &mut self.stacks[self.current];
+        let (stack, size) = (&mut self.stacks[self.current], self.layout.stack_size);
         if event.stack == 0 {
             self.without_exit += drop_oldest(stack);
             return;
@@ -181,7 +188,7 @@ impl<T> Calls<T> {
             // Where a caller is not known, it was a jump: the exit of what returned has been seen.
             let elsewhere = frame.caller != caller && frame.caller != 0 && caller != 0;
             let again = frame.stack == event.stack && (elsewhere || frame.function == function);
-            same(frame.stack, event.stack) && (frame.stack < event.stack || again)
+            same(frame.stack, event.stack, size) && (frame.stack < event.stack || again)
         };
         // A stack above the others' end is another one (an interrupt's): what is below it is still open.
         while let Some(frame) = stack.pop_if(|frame| over(frame)) {
@@ -265,7 +272,7 @@ impl<T> Calls<T> {
         left: &mut Vec<Left<T>>,
     ) {
         let stack = &mut self.stacks[self.current];
-        let to_user = event.words.first().is_some_and(|to| *to < KERNEL_HALF);
+        let to_user = event.words.first().is_some_and(|to| *to < self.layout.kernel_start);
         // The processor has pushed five words, and with some exceptions an error code below them.
         let fits =
             |f: &Frame<T>| is_entry(f) && (f.stack == event.stack || f.stack.wrapping_add(8) == event.stack);
@@ -446,7 +453,7 @@ mod tests {
     }
 
     #[test]
-    fn an_interrupt_ends_with_its_iret_and_costs_its_caller_nothing() {
+    fn an_interrupt_ends_with_its_return_and_costs_its_caller_nothing() {
         let mut calls = Calls::default();
         enter(&mut calls, 0, S + 800, 1, 0xa);
         let irq = at(10, S + 600, &[]);
@@ -454,12 +461,29 @@ mod tests {
         calls.enter(&irq, 2, 0, true, ());
         // On a stack of its own.
         enter(&mut calls, 12, 0xffff_c900_000f_0000, 3, 0xe);
-        let (iret, mut left) = (at(50, S + 608, &[u64::MAX]), Vec::new());
-        calls.advance(&iret);
-        calls.leave_interrupt(&iret, |f| f.function == 2, &mut left);
+        let (end, mut left) = (at(50, S + 608, &[u64::MAX]), Vec::new());
+        calls.advance(&end);
+        calls.leave_interrupt(&end, |f| f.function == 2, &mut left);
         let left: Vec<_> = left.into_iter().map(|l| (l.frame.function, l.ending)).collect();
         assert_eq!(left, [(3, Ending::Unseen), (2, Ending::Returned)]);
         assert_eq!(leave(&mut calls, 60, S + 800, 1), [(1, Ending::Returned, 20, 20)]);
+    }
+
+    #[test]
+    fn stacks_are_as_large_and_addresses_the_kernels_as_the_trace_says() {
+        // Of one stack only the larger one is large enough; the return is to where only the last has the kernel.
+        for (stack_size, kernel_start, expected) in
+            [(1 << 17, 1 << 63, (1, 1)), (1 << 14, 1 << 63, (0, 1)), (1 << 14, 1 << 40, (0, 0))]
+        {
+            let mut calls = Calls::default();
+            calls.set_layout(Layout { stack_size, kernel_start, ..Layout::default() });
+            enter(&mut calls, 0, S - 0x8000, 1, 0xa);
+            let settled = enter(&mut calls, 10, S + 0x100, 2, 0xb).len();
+            let (end, mut left) = (at(50, S + 0x400, &[1 << 40]), Vec::new());
+            calls.advance(&end);
+            calls.leave_interrupt(&end, |f| f.function == 2, &mut left);
+            assert_eq!((settled, left.len()), expected, "{stack_size:#x} {kernel_start:#x}");
+        }
     }
 
     #[test]

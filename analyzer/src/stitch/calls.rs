@@ -67,7 +67,7 @@ impl Stitcher {
     }
 
     /// An interrupt or an exception returns.
-    pub(super) fn iret(&mut self, event: &Event<'_>, out: &mut dyn Sink) {
+    pub(super) fn exception_return(&mut self, event: &Event<'_>, out: &mut dyn Sink) {
         let is_entry = |frame: &Frame<Open>| matches!(frame.data, Open::IrqFrame | Open::ExcFrame);
         self.calls.leave_interrupt(event, is_entry, &mut self.ended);
         self.ends(event, None, out);

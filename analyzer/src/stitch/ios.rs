@@ -7,13 +7,12 @@ use super::{Oddity, Open, Sink, Stitcher};
 use crate::model::{
     Bio, CallEnd, Carried, File, FileCall, FileCallKind, Io, IoId, Level, OpName, name_of_words,
 };
+use iotrace_schemas::definition::Layout;
 use iotrace_schemas::event::Event;
 use iotrace_schemas::role::Role;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-/// PAGE_SHIFT of x86-64.
-const PAGE: u32 = 12;
 /// Largest position in a file (`MAX_LFS_FILESIZE`): what is beyond was read through a stale pointer.
 const LARGEST: u64 = i64::MAX as u64;
 
@@ -43,9 +42,15 @@ pub struct Ios {
     returned: BTreeSet<IoId>,
     dirty: Dirty,
     last: IoId,
+    layout: Layout,
 }
 
 impl Ios {
+    /// How the guest's kernel lays out its memory.
+    pub fn set_layout(&mut self, layout: Layout) {
+        self.layout = layout;
+    }
+
     fn remove(&mut self, io: IoId) -> Option<Live> {
         self.returned.remove(&io);
         self.live.remove(&io)
@@ -153,7 +158,11 @@ impl Stitcher {
             live.io.bios.push(bio.id);
         }
         bio.cause = Some(cause);
-        let Some((file, from)) = file_range(words).filter(|_| bio.op.name == OpName::Write) else { return };
+        let Some((file, from)) =
+            file_range(words, self.ios.layout.page_shift).filter(|_| bio.op.name == OpName::Write)
+        else {
+            return;
+        };
         let taken = self.ios.dirty.take(file, from, from.saturating_add(bio.bytes));
         for (io, from, to) in taken {
             let carried = Carried { io, bio: bio.id, from, to };
@@ -193,13 +202,13 @@ impl Stitcher {
 }
 
 /// The file and the position in it of the first byte of a bio whose pages are a file's.
-fn file_range(words: &Words<'_>) -> Option<((u64, u64), u64)> {
+fn file_range(words: &Words<'_>, page_shift: u8) -> Option<((u64, u64), u64)> {
     /// `PAGE_MAPPING_FLAGS`, include/linux/page-flags.h: the mapping of an anonymous page is something else.
     const FLAGS: u64 = 3;
     let mapping = words.get(Role::BioMapping).filter(|mapping| *mapping != 0 && mapping & FLAGS == 0);
     mapping?;
     let file = (words.get(Role::BioPageDev)?, words.get(Role::BioPageIno)?);
-    let position = words.get(Role::BioIndex)?.checked_shl(PAGE)?;
+    let position = words.get(Role::BioIndex)?.checked_shl(page_shift.into())?;
     let from = position.checked_add(words.get(Role::BioOffset)?)?;
     (file.1 != 0 && from < LARGEST).then_some((file, from))
 }

@@ -13,7 +13,7 @@ pub use way::{changed_write, direct_write};
 
 use iotrace_schemas::definition::by_name;
 use iotrace_schemas::definition::{
-    At, Constant, Definition, Device, DeviceRegister, Probe, Success, Symbol, TraceInfo,
+    At, Constant, Definition, Device, DeviceRegister, Layout, Probe, Success, Symbol, TraceInfo,
 };
 use iotrace_schemas::event::{self, Event, FIRST_PROBE};
 use iotrace_schemas::trace::writer::TraceWriter;
@@ -76,7 +76,7 @@ impl Default for Guest {
     fn default() -> Self {
         let info = TraceInfo {
             writer: "by hand".into(),
-            target: "x86_64".into(),
+            target: iotrace_arch::FIRST.name.into(),
             plugin_api: 4,
             vcpus: 1,
             icount_shift: Some(2),
@@ -84,6 +84,7 @@ impl Default for Guest {
             build_id: vec![0xab, 0xcd],
             slide: 0,
             notes: vec![("workload".into(), "by hand".into())],
+            layout: Layout::default(),
         };
         let bell = DeviceRegister {
             name: "ISTAT".into(),

@@ -2,6 +2,7 @@
 //! timer-less kworker runs, and the wake-up.
 
 use super::{Guest, HARDIRQ, SDA, SOFTIRQ, SYNC, TASK, WRITE, io};
+use iotrace_arch::FIRST;
 use iotrace_schemas::definition::{Constant, Definition, Site, SiteFrame, Symbol};
 use iotrace_schemas::event;
 
@@ -152,7 +153,7 @@ fn interrupt(guest: &mut Guest, write: super::Extent) {
     });
     guest.back(2260, 1, "softirq.run", 0);
     guest.stack = below - 8 * 20 + 8;
-    guest.raw(2300, event::IRET.id, &[event::KERNEL_HALF]);
+    guest.raw(2300, event::EXCEPTION_RETURN.id, &[FIRST.memory.kernel_start]);
     guest.stack = below;
 }
 

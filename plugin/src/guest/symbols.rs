@@ -3,7 +3,7 @@
 //! In: the address of a `struct module`, room for what is kept of it. Out: its functions, as many as there is room for.
 //! The guest's memory may hold anything: what is read at once is a few pages, whatever the guest says of the rest.
 
-use super::{IMAGES, PAGE, module_name};
+use super::module_name;
 use crate::budget::{Budget, Kept};
 use crate::follow::follow;
 use crate::qemu::Cpu;
@@ -12,6 +12,7 @@ use iotrace_kernel::{
 };
 use iotrace_profile::ModuleAccess;
 use iotrace_profile::plan::Access;
+use std::ops::Range;
 
 /// A module in the guest.
 pub struct LoadedModule {
@@ -27,6 +28,8 @@ pub struct LoadedModule {
 const SYMBOLS: u64 = 1 << 20;
 /// Symbols that are read at once.
 const AT_ONCE: usize = 1024;
+/// Bytes of names that are read at once.
+const CHUNK: u32 = 4096;
 /// KSYM_NAME_LEN, include/linux/kallsyms.h.
 const NAME: usize = 512;
 /// Bytes that are kept of a function, beside its name: 24 in the table and 16 in its index by name, 12 to sort it, 64
@@ -90,9 +93,10 @@ impl Symbols<'_> {
 
     /// Goes through the functions until there was enough.
     fn each(&self, mut go_on: impl FnMut(&ElfSymbol<'_>) -> bool) {
+        let modules = &self.cpu.arch().memory.modules;
         let mut strings = Strings { cpu: self.cpu, strtab: self.strtab, page: u32::MAX, bytes: Vec::new() };
         self.each_entry(|entry| {
-            strings.symbol(self.form, entry).is_none_or(|symbol| !is_sane(&symbol) || go_on(&symbol))
+            strings.symbol(self.form, entry).is_none_or(|symbol| !is_sane(&symbol, modules) || go_on(&symbol))
         });
     }
 
@@ -109,11 +113,11 @@ impl Symbols<'_> {
     }
 }
 
-/// Names in guest memory, of which some pages at a time are read: those of neighbours are mostly near one another.
+/// Names in guest memory, of which some are read at a time: those of neighbours are mostly near one another.
 struct Strings<'a> {
     cpu: &'a Cpu,
     strtab: u64,
-    /// Number of the page from which on the bytes are, counted from the first name.
+    /// Number of the chunk from which on the bytes are, counted from the first name.
     page: u32,
     bytes: Vec<u8>,
 }
@@ -121,25 +125,23 @@ struct Strings<'a> {
 impl Strings<'_> {
     /// A symbol with its name.
     fn symbol(&mut self, form: LoadedSymtab, entry: SymbolEntry) -> Option<ElfSymbol<'_>> {
-        let page = entry.name / PAGE as u32;
+        let page = entry.name / CHUNK;
         if page != self.page {
-            let at = self.strtab.wrapping_add(u64::from(page) * PAGE as u64);
-            // A name may begin with the page's last byte.
-            (self.page, self.bytes) = (page, read_pages(self.cpu, at, PAGE + NAME + 1));
+            let at = self.strtab.wrapping_add(u64::from(page) * u64::from(CHUNK));
+            // A name may begin with the last byte.
+            (self.page, self.bytes) = (page, read_pages(self.cpu, at, CHUNK as usize + NAME + 1));
         }
-        form.symbol(SymbolEntry { name: entry.name % PAGE as u32, ..entry }, &self.bytes)
+        form.symbol(SymbolEntry { name: entry.name % CHUNK, ..entry }, &self.bytes)
     }
 }
 
 /// Whether a symbol of a module is a function, and can be what it says.
-fn is_sane(symbol: &ElfSymbol<'_>) -> bool {
-    // Modules are within 2 GiB of the kernel.
+fn is_sane(symbol: &ElfSymbol<'_>, modules: &Range<u64>) -> bool {
     const LONGEST: u64 = 16 << 20;
     symbol.is_function()
         && symbol.name.len() <= NAME
         && symbol.size <= LONGEST
-        && symbol.value >= IMAGES.start
-        && symbol.value <= u64::MAX - LONGEST
+        && modules.contains(&symbol.value)
 }
 
 /// As much of `length` bytes as is mapped, page by page.
@@ -148,7 +150,8 @@ fn read_pages(cpu: &Cpu, address: u64, length: usize) -> Vec<u8> {
     let mut done = 0;
     while done < length {
         let at = address.wrapping_add(done as u64);
-        let part = (PAGE - at as usize % PAGE).min(length - done);
+        let page = cpu.arch().memory.page_size();
+        let part = ((page - at % page) as usize).min(length - done);
         if !cpu.read(at, &mut bytes[done..done + part]) {
             bytes.truncate(done);
             break;

@@ -1,52 +1,23 @@
 //! Registers and memory of the vCPU that is in a callback.
 
 use super::{registers, vcpus};
+use iotrace_arch::{Arch, FIRST, Reg, State};
 use qemu_plugin_sys as sys;
 use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, c_uint};
+use std::sync::OnceLock;
 
-/// A register that is read: its place among [`NAMES`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Register(u8);
+static ARCH: OnceLock<&'static Arch> = OnceLock::new();
 
-impl Register {
-    /// Return value.
-    pub const RAX: Self = Self(0);
-    /// Used by CPUID.
-    pub const RCX: Self = Self(2);
-    /// Used by CPUID.
-    pub const RBX: Self = Self(3);
-    /// First argument of a function.
-    pub const RDI: Self = Self(5);
-    /// Stack pointer: [`Cpu::stack`].
-    pub(super) const RSP: Self = Self(7);
-    /// Base of the per-CPU data while in the kernel.
-    pub const GS_BASE: Self = Self(16);
-
-    /// By its DWARF number, 0 to 15 (System V ABI for x86-64, figure 3.36).
-    pub fn dwarf(number: u8) -> Option<Self> {
-        (number < Self::GS_BASE.0).then_some(Self(number))
-    }
-
-    /// By its place among [`NAMES`], which has one there.
-    pub(super) fn numbered(place: usize) -> Self {
-        Self(place as u8)
-    }
-
-    /// Its place among [`NAMES`].
-    pub(super) fn number(self) -> usize {
-        self.0.into()
-    }
+/// The guest's architecture; until it is set, the first one.
+pub fn arch() -> &'static Arch {
+    ARCH.get().copied().unwrap_or(FIRST)
 }
 
-/// How many registers there are.
-pub(super) const COUNT: usize = 17;
-
-/// gdb's names of the registers, the general ones in the order of their DWARF numbers.
-pub(super) const NAMES: [&str; COUNT] = [
-    "rax", "rdx", "rcx", "rbx", "rsi", "rdi", "rbp", "rsp", "r8", "r9", "r10", "r11", "r12", "r13", "r14",
-    "r15", "gs_base",
-];
+/// Sets the guest's architecture, once.
+pub fn set_arch(arch: &'static Arch) {
+    _ = ARCH.set(arch);
+}
 
 unsafe extern "C" {
     fn g_byte_array_new() -> *mut sys::GByteArray;
@@ -56,7 +27,8 @@ unsafe extern "C" {
 
 /// QEMU's handles of one vCPU's registers, and a buffer of glib's for what is read.
 struct Handles {
-    registers: [*mut sys::qemu_plugin_register; COUNT],
+    /// In the order of the architecture's names.
+    registers: Vec<*mut sys::qemu_plugin_register>,
     buffer: *mut sys::GByteArray,
 }
 
@@ -69,6 +41,7 @@ thread_local! {
 #[derive(Debug)]
 pub struct Cpu {
     index: u32,
+    arch: &'static Arch,
     /// The stack pointer, once it was read.
     stack: Cell<Option<u64>>,
     /// Not to be sent to another thread.
@@ -77,7 +50,7 @@ pub struct Cpu {
 
 impl Cpu {
     pub(super) fn new(index: c_uint) -> Self {
-        Self { index, stack: Cell::new(None), here: std::marker::PhantomData }
+        Self { index, arch: arch(), stack: Cell::new(None), here: std::marker::PhantomData }
     }
 
     /// The vCPU whose code is being translated, where only memory can be read; none on a thread that
@@ -91,6 +64,11 @@ impl Cpu {
         self.index
     }
 
+    /// Its architecture.
+    pub fn arch(&self) -> &'static Arch {
+        self.arch
+    }
+
     /// Whose score translated code changes while this one executes it.
     pub(super) fn score(&self) -> u32 {
         vcpus::score_of(self.index)
@@ -98,29 +76,32 @@ impl Cpu {
 
     /// Gets the handles; to be called once on the vCPU's thread. False if a register is not there.
     pub fn prepare(&self) -> bool {
-        let handles = Handles::find();
+        let handles = Handles::find(self.arch.registers.names);
         let complete = handles.registers.iter().all(|r| !r.is_null());
         HANDLES.set(Some(handles));
         complete
     }
 
     /// A register's value; 0 if it cannot be read.
-    pub fn register(&self, register: Register) -> u64 {
-        registers::read(register).unwrap_or_else(|| {
+    pub fn register(&self, register: Reg) -> u64 {
+        registers::read(register, self.arch).unwrap_or_else(|| {
             let value = self.ask(register);
-            registers::learn(register, value, |other| self.ask(other));
+            registers::learn(register, value, self.arch, |other| self.ask(other));
             value
         })
     }
 
+    /// An argument of the function at whose first instruction the vCPU is; 0 if it cannot be read.
+    pub fn argument(&self, position: usize) -> u64 {
+        self.arch.registers.arguments.get(position).map_or(0, |register| self.register(*register))
+    }
+
     /// A register's value, from the API.
-    fn ask(&self, register: Register) -> u64 {
+    fn ask(&self, register: Reg) -> u64 {
         HANDLES.with_borrow(|handles| {
             let Some(handles) = handles else { return 0 };
-            let handle = handles.registers[register.number()];
-            if handle.is_null() {
-                return 0;
-            }
+            let handle = handles.registers.get(usize::from(register.number())).copied();
+            let Some(handle) = handle.filter(|handle| !handle.is_null()) else { return 0 };
             // SAFETY: handle and buffer come from QEMU and glib and belong to this thread; the callback
             // was registered with QEMU_PLUGIN_CB_R_REGS. QEMU appends to the buffer, so it is emptied
             // first. What the function returns differs between versions; the buffer's length does not.
@@ -135,7 +116,7 @@ impl Cpu {
     /// The stack pointer; 0 if it cannot be read. Most callbacks need it more than once.
     pub fn stack(&self) -> u64 {
         self.stack.get().unwrap_or_else(|| {
-            let stack = self.register(Register::RSP);
+            let stack = self.register(self.arch.registers.stack);
             self.stack.set(Some(stack));
             stack
         })
@@ -179,10 +160,24 @@ impl Cpu {
     }
 }
 
+impl State for Cpu {
+    fn register(&self, register: Reg) -> u64 {
+        self.register(register)
+    }
+
+    fn number(&self, address: u64, width: u8) -> Option<u64> {
+        self.number(address, width)
+    }
+
+    fn stack(&self) -> u64 {
+        self.stack()
+    }
+}
+
 impl Handles {
-    fn find() -> Self {
+    fn find(names: &[&str]) -> Self {
         let mut handles = Self {
-            registers: [std::ptr::null_mut(); COUNT],
+            registers: vec![std::ptr::null_mut(); names.len()],
             // SAFETY: glib is part of every QEMU.
             buffer: unsafe { g_byte_array_new() },
         };
@@ -200,7 +195,7 @@ impl Handles {
                 let at = (*array).data.add(i * distance);
                 let descriptor = &*at.cast::<sys::qemu_plugin_reg_descriptor>();
                 let name = CStr::from_ptr(descriptor.name).to_bytes();
-                if let Some(at) = NAMES.iter().position(|n| n.as_bytes() == name) {
+                if let Some(at) = names.iter().position(|n| n.as_bytes() == name) {
                     handles.registers[at] = descriptor.handle;
                 }
             }

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// What QEMU says of the guest when it loads the plugin.
 #[derive(Debug, Clone)]
 pub struct Guest {
-    /// Target, such as `x86_64`.
+    /// Target: the name of an architecture.
     pub target: String,
     /// Version of the plugin API in use.
     pub api: u32,

@@ -2,8 +2,9 @@
 //!
 //! In: registers and memory of a guest that a test makes up, on the test's own thread. Out: a vCPU in a callback.
 
-use super::cpu::{COUNT, Cpu, NAMES, Register};
+use super::cpu::{Cpu, arch};
 use super::{Instruction, vcpus};
+use iotrace_arch::Reg;
 use qemu_plugin_sys as sys;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -12,7 +13,8 @@ use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
 #[derive(Default)]
 struct Guest {
-    registers: [u64; COUNT],
+    /// By number; those that are not there are 0.
+    registers: BTreeMap<usize, u64>,
     memory: BTreeMap<u64, Vec<u8>>,
     attached: Vec<Attached>,
 }
@@ -120,8 +122,8 @@ extern "C" fn qemu_plugin_register_vcpu_insn_exec_cb(
 }
 
 /// Sets a register.
-pub fn set(register: Register, value: u64) {
-    GUEST.with_borrow_mut(|guest| guest.registers[register.number()] = value);
+pub fn set(register: Reg, value: u64) {
+    GUEST.with_borrow_mut(|guest| guest.registers.insert(register.number().into(), value));
 }
 
 /// Maps memory with these bytes in it.
@@ -165,7 +167,7 @@ extern "C" fn qemu_plugin_get_registers() -> *mut sys::GArray {
         name: CString::new(*name).expect("a name without NUL").into_raw(),
         feature: c"fake".as_ptr(),
     };
-    let descriptors: Vec<_> = NAMES.iter().enumerate().map(describe).collect();
+    let descriptors: Vec<_> = arch().registers.names.iter().enumerate().map(describe).collect();
     let len = descriptors.len() as c_uint;
     Box::into_raw(Box::new(sys::GArray { data: descriptors.leak().as_mut_ptr().cast(), len }))
 }
@@ -175,7 +177,7 @@ unsafe extern "C" fn qemu_plugin_read_register(
     handle: *mut sys::qemu_plugin_register,
     buffer: *mut sys::GByteArray,
 ) -> c_int {
-    let value = GUEST.with_borrow(|guest| guest.registers[handle.addr() - 1]);
+    let value = GUEST.with_borrow(|guest| guest.registers.get(&(handle.addr() - 1)).copied().unwrap_or(0));
     // SAFETY: the plugin's own buffer.
     unsafe { resize(buffer, 8) }.copy_from_slice(&value.to_le_bytes());
     8

@@ -30,7 +30,7 @@ mod vcpus;
 
 pub use block::{Block, Instruction};
 pub use clock::{Counter, Icount, VirtualClock};
-pub use cpu::{Cpu, Register};
+pub use cpu::{Cpu, arch, set_arch};
 pub use entry::{Access, Guest, Instrument};
 pub use host::{block_signals, report};
 pub use per_vcpu::PerVcpu;

@@ -6,8 +6,7 @@
 //! often enough.
 
 use super::abi::current;
-use super::cpu::{COUNT, Register};
-use iotrace_schemas::event::KERNEL_HALF;
+use iotrace_arch::{Arch, Reg, Registers};
 use std::cell::Cell;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -19,16 +18,13 @@ const SPAN: usize = 32 << 10;
 const TRIES: u16 = 8;
 /// How often the API has to agree.
 const PROOFS: u16 = 1000;
-/// The places of the general registers in `env->regs`, which has them as instructions encode them (`R_EAX` to `R_R15`,
-/// target/i386/cpu.h), in the order of their DWARF numbers.
-const ORDER: [usize; 16] = [0, 2, 1, 3, 6, 7, 5, 4, 8, 9, 10, 11, 12, 13, 14, 15];
-
 /// Offsets in a vCPU's object, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Places {
     /// Of the general registers.
     general: usize,
-    gs_base: usize,
+    /// Of the base of the per-CPU data.
+    per_cpu: usize,
 }
 
 /// How far the search has come.
@@ -49,49 +45,57 @@ thread_local! {
 }
 
 /// A register's value, if it is known where it is.
-pub(super) fn read(register: Register) -> Option<u64> {
+pub(super) fn read(register: Reg, arch: &Arch) -> Option<u64> {
     match SEARCH.get() {
-        Search::Proved(places) => places.read(register),
+        Search::Proved(places) => places.read(register, &arch.registers),
         _ => None,
     }
 }
 
 /// The API has read a register, and reads others if asked.
-pub(super) fn learn(register: Register, value: u64, others: impl Fn(Register) -> u64) {
+pub(super) fn learn(register: Reg, value: u64, arch: &Arch, others: impl Fn(Reg) -> u64) {
+    let registers = &arch.registers;
     let next = match SEARCH.get() {
         done @ (Search::Proved(_) | Search::GivenUp) => done,
         Search::Failed(TRIES) => Search::GivenUp,
-        Search::Agreed(places, _) if places.read(register) != Some(value) => Search::GivenUp,
+        Search::Agreed(places, _) if places.read(register, registers) != Some(value) => Search::GivenUp,
         Search::Agreed(places, PROOFS) => Search::Proved(places),
         Search::Agreed(places, times) => Search::Agreed(places, times + 1),
         // In user mode, and before there is a kernel, registers hold what is found elsewhere too.
-        failed if [Register::RSP, Register::GS_BASE].into_iter().any(|r| others(r) < KERNEL_HALF) => failed,
+        failed
+            if [registers.stack, registers.per_cpu]
+                .into_iter()
+                .any(|r| !arch.memory.is_kernel(others(r))) =>
+        {
+            failed
+        }
         Search::Failed(times) => {
-            let all = std::array::from_fn(|number| others(Register::numbered(number)));
-            look(&all).map_or(Search::Failed(times + 1), |found| Search::Agreed(found, 0))
+            let all = (0..registers.names.len()).map(|number| others(Reg::new(number as u8)));
+            look(&Vec::from_iter(all), registers)
+                .map_or(Search::Failed(times + 1), |found| Search::Agreed(found, 0))
         }
     };
     SEARCH.set(next);
 }
 
 /// Looks for registers in the object of the vCPU on this thread.
-fn look(registers: &[u64; COUNT]) -> Option<Places> {
+fn look(values: &[u64], registers: &Registers) -> Option<Places> {
     let cpu = current()?.addr().get();
     let mut bytes = vec![0; SPAN];
     // Not through a pointer: the object may be smaller, and nothing behind it.
     let length = File::open("/proc/self/mem").ok()?.read_at(&mut bytes, cpu as u64).ok()?;
     let words = bytes[..length].as_chunks().0.iter().map(|word| u64::from_ne_bytes(*word));
-    find(&Vec::from_iter(words), registers)
+    find(&Vec::from_iter(words), values, registers)
 }
 
 /// The only place where these values can be those of the registers.
-fn find(words: &[u64], registers: &[u64; COUNT]) -> Option<Places> {
-    let mut general = [0; ORDER.len()];
-    ORDER.iter().zip(registers).for_each(|(at, value)| general[*at] = *value);
-    let gs_base = registers[Register::GS_BASE.number()];
+fn find(words: &[u64], values: &[u64], registers: &Registers) -> Option<Places> {
+    let mut general = vec![0; registers.general()];
+    registers.in_qemu.iter().zip(values).for_each(|(at, value)| general[usize::from(*at)] = *value);
+    let per_cpu = values.get(usize::from(registers.per_cpu.number()))?;
     Some(Places {
         general: only(words.windows(general.len()).map(|part| part == general))?,
-        gs_base: only(words.iter().map(|word| *word == gs_base))?,
+        per_cpu: only(words.iter().map(|word| word == per_cpu))?,
     })
 }
 
@@ -102,10 +106,10 @@ fn only(mut fits: impl Iterator<Item = bool>) -> Option<usize> {
 }
 
 impl Places {
-    fn read(self, register: Register) -> Option<u64> {
-        let offset = match ORDER.get(register.number()) {
-            Some(at) => self.general + at * size_of::<u64>(),
-            None => self.gs_base,
+    fn read(self, register: Reg, registers: &Registers) -> Option<u64> {
+        let offset = match registers.in_qemu.get(usize::from(register.number())) {
+            Some(at) => self.general + usize::from(*at) * size_of::<u64>(),
+            None => self.per_cpu,
         };
         let cpu = current()?;
         // SAFETY: it is the object of the vCPU in execution on this thread, which alone changes its registers; the offset
@@ -118,33 +122,37 @@ impl Places {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use iotrace_arch::FIRST;
 
-    /// An object with its registers from word 5 on and GS at word 30.
-    fn object() -> ([u64; 40], [u64; COUNT]) {
-        let registers = std::array::from_fn(|number| 0x1000 + number as u64);
+    const REGISTERS: &Registers = &FIRST.registers;
+
+    /// An object with its general registers from word 5 on and the base of the per-CPU data at word 30, and the values
+    /// by the numbers of the registers.
+    fn object() -> ([u64; 40], Vec<u64>) {
+        let values = Vec::from_iter((0x1000..).take(REGISTERS.names.len()));
         let mut words = [0; 40];
-        ORDER.iter().zip(registers).for_each(|(at, value)| words[5 + at] = value);
-        words[30] = registers[Register::GS_BASE.number()];
-        (words, registers)
+        REGISTERS.in_qemu.iter().zip(&values).for_each(|(at, value)| words[5 + usize::from(*at)] = *value);
+        words[30] = values[usize::from(REGISTERS.per_cpu.number())];
+        (words, values)
     }
 
     #[test]
     fn registers_are_found_by_their_values() {
-        let (words, registers) = object();
-        assert_eq!(words[5 + 4], registers[Register::RSP.number()]);
-        assert_eq!(find(&words, &registers), Some(Places { general: 40, gs_base: 240 }));
-        assert_eq!(find(&words[..35], &registers), Some(Places { general: 40, gs_base: 240 }));
+        let (words, values) = object();
+        assert_eq!(words[5 + 4], values[usize::from(REGISTERS.stack.number())]);
+        assert_eq!(find(&words, &values, REGISTERS), Some(Places { general: 40, per_cpu: 240 }));
+        assert_eq!(find(&words[..35], &values, REGISTERS), Some(Places { general: 40, per_cpu: 240 }));
     }
 
     #[test]
     fn what_may_be_in_two_places_is_in_none() {
-        let (mut words, registers) = object();
+        let (mut words, values) = object();
         words[35] = words[30];
-        assert_eq!(find(&words, &registers), None);
-        let (mut words, registers) = object();
+        assert_eq!(find(&words, &values, REGISTERS), None);
+        let (mut words, values) = object();
         words[6] += 1;
-        assert_eq!(find(&words, &registers), None);
-        assert_eq!(find(&[7; 40], &[7; COUNT]), None);
-        assert_eq!(find(&[], &registers), None);
+        assert_eq!(find(&words, &values, REGISTERS), None);
+        assert_eq!(find(&[7; 40], &vec![7; values.len()], REGISTERS), None);
+        assert_eq!(find(&[], &values, REGISTERS), None);
     }
 }

@@ -3,13 +3,10 @@
 //! For each read that the plugin API makes, QEMU walks the guest's page tables. Where this QEMU exports what is needed
 //! (10.0 does, 11.1 does not), that is done once for an address, and what it maps to is read in QEMU's own memory.
 
-use super::Cpu;
 use super::abi::{current, symbol};
+use super::{Cpu, arch};
 use std::ffi::c_void;
 use std::sync::atomic::{AtomicU32, Ordering};
-
-/// The size of the guest's pages, at least.
-const PAGE: u64 = 4096;
 
 /// `hwaddr cpu_get_phys_page_debug(CPUState *, vaddr)`, include/hw/core/cpu.h.
 type Translate = unsafe extern "C" fn(*mut c_void, u64) -> u64;
@@ -91,10 +88,11 @@ impl Functions {
 
     /// The words at a virtual address of the vCPU on this thread, if they are in one page of memory.
     fn map(self, address: u64, length: usize) -> Option<&'static [AtomicU32]> {
-        let offset = address % PAGE;
+        let page = arch().memory.page_size();
+        let offset = address % page;
         let cpu = current()?.as_ptr();
         if length == 0
-            || offset + length as u64 > PAGE
+            || offset + length as u64 > page
             || !offset.is_multiple_of(4)
             || !length.is_multiple_of(4)
         {

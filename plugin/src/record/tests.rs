@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::qemu::fake;
+use iotrace_arch::FIRST;
 use iotrace_profile::{CountBits, CountPlace};
 
 /// Where the fake guest's per-CPU data has the current task and the preemption count.
@@ -22,7 +23,7 @@ fn recorder(base: u64, task: u64, count: u32) -> Recorder {
     data[0x100..0x108].copy_from_slice(&task.to_le_bytes());
     data[0x108..0x10c].copy_from_slice(&count.to_le_bytes());
     fake::map(base, &data);
-    fake::set(Register::GS_BASE, base);
+    fake::set(FIRST.registers.per_cpu, base);
     let path = std::env::temp_dir().join(format!("iotrace-recorder-{}-{base:x}", std::process::id()));
     let writer = Writer::start(&path).expect("the folder for temporary files is writable");
     std::fs::remove_file(path).expect("it was just made");
@@ -53,7 +54,7 @@ fn a_context_that_cannot_be_read_is_unknown() {
     assert_eq!((moment.task, moment.context), (base + 0x40_0000, UNKNOWN_CONTEXT));
     // Its task is known, and where its count is, but there is no memory.
     recorder.begin(CONTEXT, None, None);
-    fake::set(Register::GS_BASE, base + 0x10_0000);
+    fake::set(FIRST.registers.per_cpu, base + 0x10_0000);
     let moment = recorder.moment(&fake::cpu(0), 7, 0);
     assert_eq!((moment.task, moment.context), (0, UNKNOWN_CONTEXT));
 }

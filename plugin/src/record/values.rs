@@ -3,7 +3,7 @@
 //! In: a plan, the vCPU at the function's first instruction. Out: values; 0 for what cannot be read.
 
 use crate::follow::follow;
-use crate::qemu::{Cpu, Register};
+use crate::qemu::Cpu;
 use iotrace_profile::plan::{Plan, Source, Value};
 use std::cell::Cell;
 
@@ -69,7 +69,8 @@ impl<'a> Arguments<'a> {
     }
 
     fn read(&self, place: &Value) -> Option<u64> {
-        let register = |number| Some(self.cpu.register(Register::dwarf(number)?));
+        let registers = &self.cpu.arch().registers;
+        let register = |number: u8| Some(self.cpu.register(registers.dwarf(number.into())?));
         match *place {
             Value::Register(number) => register(number),
             Value::Sum(number, offset) => Some(register(number)?.wrapping_add_signed(offset)),

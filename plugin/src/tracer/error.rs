@@ -5,6 +5,7 @@ use crate::args::ArgsError;
 use crate::choice::ChoiceError;
 use crate::state::StateError;
 use crate::writer::StartError;
+use iotrace_arch::KNOWN;
 use thiserror::Error;
 
 /// The plugin cannot be installed.
@@ -12,14 +13,25 @@ use thiserror::Error;
 pub enum InstallError {
     /// QEMU emulates another processor, or runs a single program.
     #[error(
-        "the guest is {target}{}; iotrace traces qemu-system-x86_64 only",
-        if *system { "" } else { " (a single program)" }
+        "the guest is {target}{}; iotrace traces {} only",
+        if *system { "" } else { " (a single program)" },
+        KNOWN.iter().map(|arch| arch.qemu).collect::<Vec<_>>().join(", ")
     )]
     Guest {
         /// The processor, as QEMU calls it.
         target: String,
         /// A whole system.
         system: bool,
+    },
+    /// The kernel is of another processor.
+    #[error(
+        "the guest is {guest}, but kernel= is a kernel for {profile}: give the vmlinux of the guest's kernel"
+    )]
+    Arch {
+        /// The guest's processor.
+        guest: &'static str,
+        /// The kernel's.
+        profile: String,
     },
     /// The arguments.
     #[error(transparent)]

@@ -6,7 +6,7 @@ use super::Tracer;
 use super::placement::MODULE;
 use crate::budget::Kept;
 use crate::guest;
-use crate::qemu::{Cpu, Register};
+use crate::qemu::Cpu;
 use iotrace_schemas::definition::Severity;
 use iotrace_schemas::event;
 
@@ -14,7 +14,7 @@ impl Tracer {
     /// The function is entered that calls a module's own initialization.
     pub(super) fn module_loaded(&self, cpu: &Cpu, clock: u64) {
         let Some(access) = &self.profile.module else { return };
-        let address = cpu.register(Register::RDI);
+        let address = cpu.argument(0);
         if !self.budget.take(Kept::Module, MODULE) {
             return self.tell_of_memory();
         }
@@ -34,7 +34,7 @@ impl Tracer {
     /// The function is entered that frees a module.
     pub(super) fn module_unloaded(&self, cpu: &Cpu, clock: u64) {
         let Some(access) = &self.profile.module else { return };
-        let Some(name) = guest::module_name(access, cpu.register(Register::RDI), cpu) else { return };
+        let Some(name) = guest::module_name(access, cpu.argument(0), cpu) else { return };
         let (Ok(mut placement), Ok(mut places)) = (self.placement.lock(), self.places.lock()) else { return };
         if let Some(module) = placement.remove_module(&name, &mut places) {
             self.met.symbols.forget_all(module.text.0, module.text.1);

@@ -118,7 +118,7 @@ impl Placement {
         definitions.extend(self.place_all(&found, None, capture, places, cpu));
         if capture.mode == Mode::Full {
             let symbols = profile.symbols.iter().map(|symbol| moved(symbol, slide));
-            self.place_others(others::functions(symbols), None, places, cpu);
+            self.place_others(others::functions(symbols, cpu.arch().code), None, places, cpu);
         }
         places.add_jumpers(&Vec::from_iter(profile.jumpers.iter().map(range)), cpu);
         places.add_callers(profile.callers.iter().map(range));
@@ -166,7 +166,7 @@ impl Placement {
         let name = Some(module.name.as_str());
         let definitions = self.place_all(&found, name, capture, places, cpu);
         if capture.mode == Mode::Full {
-            self.place_others(others::functions(module.functions.iter()), name, places, cpu);
+            self.place_others(others::functions(module.functions.iter(), cpu.arch().code), name, places, cpu);
         } else {
             let code = module.functions.iter().map(|f| f.addr..f.addr.saturating_add(f.size));
             places.add_jumpers(&Vec::from_iter(code), cpu);

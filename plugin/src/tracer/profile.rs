@@ -53,12 +53,12 @@ pub(super) fn load(args: &Args) -> Result<Profile, LoadError> {
         Err(source) => Err(LoadError::Catalog { path: path.clone(), source }),
     };
     let files = args.catalogs.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-    let catalog = Catalog::load(&files)?;
     let sources = Sources {
         vmlinux: args.kernel.clone(),
         modules: args.modules.clone(),
         debug: args.debug.clone(),
         lines: true,
     };
+    let catalog = Catalog::load(&files, sources.arch()?)?;
     Ok(compile(&catalog, &sources)?)
 }

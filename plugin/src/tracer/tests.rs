@@ -4,6 +4,7 @@ use super::*;
 use crate::args::Capture;
 use crate::clock::GoneBack;
 use crate::qemu::{fake, heap};
+use iotrace_arch::FIRST;
 use iotrace_profile::{ModuleAccess, plan};
 use iotrace_schemas::definition::Definition;
 use iotrace_schemas::trace::columns::Columns;
@@ -28,7 +29,7 @@ fn tracing(name: &str, profile: Profile) -> (Tracer, PathBuf) {
         resume: None,
         notes: vec![],
     };
-    let guest = Guest { target: "x86_64".to_owned(), api: 4, system: true, vcpus: 1, max_vcpus: 1 };
+    let guest = Guest { target: FIRST.name.to_owned(), api: 4, system: true, vcpus: 1, max_vcpus: 1 };
     let tracer = tracer(guest, args, profile, None).expect("the folder for temporary files is writable");
     tracer.begin(0, &fake::cpu(0));
     (tracer, out)
@@ -120,7 +121,7 @@ fn what_a_guest_says_of_its_modules_does_not_exhaust_memory() {
     }
     let (grown, peak) = heap::growth(|| {
         for module in [0, 1, 2, 2, 1, 0] {
-            fake::set(Register::RDI, address(module));
+            fake::set(FIRST.registers.arguments[0], address(module));
             tracer.module_loaded(&cpu, 1000 + module);
         }
     });
@@ -148,7 +149,7 @@ fn modules_that_come_and_go_take_no_memory() {
     let (tracer, path) = tracing("coming", profile);
     let (cpu, address) = (fake::cpu(0), 0xffff_8880_0000_0000);
     map_module(address, "coming", 1 << 16);
-    fake::set(Register::RDI, address);
+    fake::set(FIRST.registers.arguments[0], address);
     let once = || {
         tracer.module_loaded(&cpu, 1000);
         tracer.module_unloaded(&cpu, 1000);

@@ -11,21 +11,13 @@ use std::sync::{Arc, OnceLock};
 
 use gimli::{Dwarf, EndianSlice, LittleEndian, SectionId};
 use goblin::elf::section_header::SHT_RELA;
+use iotrace_arch::{Arch, Relocation};
 
 use crate::bytes::{u16_at, u64_at};
 use crate::{Address, Image, KernelError, Section};
 
 /// What gimli reads from.
 pub(crate) type Slice<'a> = EndianSlice<'a, LittleEndian>;
-
-/// R_X86_64_*
-mod reloc {
-    pub const ABS64: u32 = 1;
-    pub const PC32: u32 = 2;
-    pub const ABS32: u32 = 10;
-    pub const ABS32S: u32 = 11;
-    pub const PC64: u32 = 24;
-}
 
 /// An image's DWARF, prepared when it is first asked for.
 #[derive(Debug)]
@@ -115,6 +107,11 @@ impl DebugSections {
         inside.then(|| base(index).saturating_add(offset))
     }
 
+    /// The architecture whose registers it has.
+    pub fn arch(&self) -> &'static Arch {
+        self.image.arch()
+    }
+
     /// The call frame information.
     pub fn frames(&self) -> Slice<'_> {
         EndianSlice::new(self.section(".debug_frame"), LittleEndian)
@@ -151,7 +148,10 @@ fn relocate(image: &Image, target: &Section, rela: &Section) -> Result<Vec<u8>, 
         let addend = u64_at(entry, 16).unwrap_or(0);
         let kind = (info & 0xffff_ffff) as u32;
         let symbol = symbol_value(image, symbols, (info >> 32) as usize);
-        let patched = symbol.and_then(|s| patch(&mut bytes, kind, offset, s.wrapping_add(addend)));
+        let patched = symbol.and_then(|s| {
+            let relocation = image.arch().code.relocation(kind)?;
+            patch(&mut bytes, relocation, offset, s.wrapping_add(addend))
+        });
         if patched.is_none() {
             let (path, section) = (image.path().to_path_buf(), target.name.clone());
             return Err(KernelError::Relocation { path, section, index, kind, offset });
@@ -169,15 +169,12 @@ fn symbol_value(image: &Image, symbols: &[u8], index: usize) -> Option<u64> {
     Some(if allocated { base(section).wrapping_add(value) } else { value })
 }
 
-fn patch(bytes: &mut [u8], kind: u32, offset: u64, value: u64) -> Option<()> {
+fn patch(bytes: &mut [u8], relocation: Relocation, offset: u64, value: u64) -> Option<()> {
     let at = usize::try_from(offset).ok()?;
-    let (value, width) = match kind {
-        0 => return Some(()),
-        reloc::ABS64 => (value, 8),
-        reloc::ABS32 | reloc::ABS32S => (value, 4),
-        reloc::PC32 => (value.wrapping_sub(offset), 4),
-        reloc::PC64 => (value.wrapping_sub(offset), 8),
-        _ => return None,
+    let (value, width) = match relocation {
+        Relocation::None => return Some(()),
+        Relocation::Absolute(width) => (value, width),
+        Relocation::Relative(width) => (value.wrapping_sub(offset), width),
     };
     let place = bytes.get_mut(at..at.checked_add(width)?)?;
     place.copy_from_slice(value.to_le_bytes().get(..width)?);

@@ -12,6 +12,7 @@ use goblin::elf::header::{EI_CLASS, EI_DATA, ELFCLASS64, ELFDATA2LSB, ET_REL, He
 use goblin::elf::program_header::{PT_LOAD, PT_NOTE};
 use goblin::elf::section_header::{SHF_ALLOC, SHF_EXECINSTR, SHT_NOBITS, SHT_NOTE, SHT_SYMTAB};
 use goblin::elf::{Elf, ProgramHeader, SectionHeader};
+use iotrace_arch::Arch;
 
 use crate::bytes::str_at;
 use crate::{Bytes, KernelError};
@@ -52,6 +53,7 @@ pub(crate) struct Loaded {
 #[derive(Debug)]
 pub struct Image {
     path: PathBuf,
+    arch: &'static Arch,
     sections: Vec<Section>,
     loaded: Vec<Loaded>,
     notes: Vec<Bytes>,
@@ -81,6 +83,10 @@ impl Image {
         if header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_ident[EI_DATA] != ELFDATA2LSB {
             return Err(not_elf("only 64-bit little-endian images are supported".to_string()));
         }
+        let arch = Arch::of_machine(header.e_machine).ok_or_else(|| {
+            let known = Arch::known_names();
+            not_elf(format!("it is of machine {}; only images of {known} are supported", header.e_machine))
+        })?;
         let cut = |what: &str, offset, wanted| {
             bytes.cut(offset, wanted).ok_or_else(|| KernelError::Truncated {
                 path: path.to_path_buf(),
@@ -106,13 +112,19 @@ impl Image {
         }
         notes.extend(sections.iter().filter(|s| s.kind == SHT_NOTE).map(|s| s.bytes.clone()));
         let relocatable = header.e_type == ET_REL;
-        Ok(Self { path: path.to_path_buf(), sections, loaded, notes, relocatable })
+        Ok(Self { path: path.to_path_buf(), arch, sections, loaded, notes, relocatable })
     }
 
     /// The file it came from.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The architecture whose instructions are in it.
+    #[must_use]
+    pub fn arch(&self) -> &'static Arch {
+        self.arch
     }
 
     /// All sections, in the order of the file; the index is ELF's section number.

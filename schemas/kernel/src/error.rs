@@ -65,7 +65,7 @@ pub enum KernelError {
     /// A relocation of a debug section that is not understood.
     #[error(
         "{}: section {section}: relocation {index} of type {kind} at {offset:#x} cannot be \
-         applied (known: R_X86_64_64, _32, _32S, _PC32, _PC64)", path.display()
+         applied: its type is not known, or it is outside of the section", path.display()
     )]
     Relocation {
         /// The file.

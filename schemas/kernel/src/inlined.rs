@@ -20,7 +20,7 @@ use std::sync::Arc;
 use crate::SourceLine;
 
 pub(crate) use scan::scan;
-pub use value::{Reg, Value};
+pub use value::Value;
 
 /// A place in an image.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]

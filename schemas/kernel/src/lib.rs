@@ -56,10 +56,10 @@ mod testing;
 
 pub use access::Access;
 pub use bytes::Bytes;
-pub use calls::{Callee, LONGEST_CALL, RelocatedCall, call_before, calls_in, jumps_in, may_jump_out};
+pub use calls::RelocatedCall;
 pub use elf::{Image, Section};
 pub use error::{KernelError, TypeError};
-pub use inlined::{Address, Inlined, InlinedArgument, InlinedFunctions, Reg, Stretch, Value};
+pub use inlined::{Address, Inlined, InlinedArgument, InlinedFunctions, Stretch, Value};
 pub use kernel::Kernel;
 pub use lines::{Frame, Lines};
 pub use module::{ModuleFile, ModuleSymbol};

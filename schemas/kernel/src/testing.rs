@@ -120,7 +120,7 @@ impl ElfBuilder {
         let mut out = vec![0x7f, b'E', b'L', b'F', 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0];
         let half = |n: usize| u16::try_from(n).unwrap().to_le_bytes();
         out.extend(this.kind.to_le_bytes());
-        out.extend(62u16.to_le_bytes());
+        out.extend(iotrace_arch::FIRST.machine.to_le_bytes());
         out.extend(1u32.to_le_bytes());
         out.extend(0u64.to_le_bytes());
         out.extend(if programs > 0 { 64u64 } else { 0 }.to_le_bytes());

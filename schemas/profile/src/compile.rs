@@ -12,7 +12,8 @@ mod stages;
 
 use crate::plan::Access;
 use crate::{Anchors, Context, CountBits, CountPlace, MmioCode, ModuleAccess, Profile, Thunks};
-use iotrace_kernel::{Kernel, KernelError, ModuleFile, SymbolKind, SymbolTable, Types};
+use iotrace_arch::Arch;
+use iotrace_kernel::{Image, Kernel, KernelError, ModuleFile, SymbolKind, SymbolTable, Types};
 use iotrace_schemas::catalog::{self, Catalog};
 use iotrace_schemas::definition::Constant;
 use reads::access;
@@ -33,6 +34,16 @@ pub struct Sources {
     pub lines: bool,
 }
 
+impl Sources {
+    /// The architecture of the vmlinux, of which the catalog's files have to be.
+    ///
+    /// # Errors
+    /// [`CompileError::Kernel`] if the vmlinux cannot be read.
+    pub fn arch(&self) -> Result<&'static Arch, CompileError> {
+        Ok(Image::open(&self.vmlinux)?.arch())
+    }
+}
+
 /// Why a profile cannot be compiled.
 #[derive(Debug, Error)]
 pub enum CompileError {
@@ -48,7 +59,7 @@ pub enum CompileError {
         source: io::Error,
     },
     /// The image lacks what everything hangs on.
-    #[error("{path} has no {what}: is it a vmlinux of a Linux kernel for x86-64, with its symbols?")]
+    #[error("{path} has no {what}: is it a vmlinux of a Linux kernel, with its symbols?")]
     NotAKernel {
         /// The image.
         path: PathBuf,
@@ -65,6 +76,7 @@ pub fn compile(catalog: &Catalog, sources: &Sources) -> Result<Profile, CompileE
     let kernel = Kernel::open(&sources.vmlinux)?;
     let modules = open_modules(sources, &kernel)?;
     let mut profile = Profile {
+        arch: kernel.image().arch().name.to_owned(),
         banner: kernel.banner().unwrap_or_default().to_owned(),
         build_id: kernel.build_id().unwrap_or_default().to_owned(),
         anchors: anchors(&sources.vmlinux, &kernel)?,
@@ -92,11 +104,13 @@ fn code_symbols(kernel: &Kernel) -> SymbolTable {
 }
 
 fn thunks(kernel: &Kernel) -> Thunks {
-    let named =
-        |fits: fn(&str) -> bool| kernel.symbols().iter().filter(|s| fits(s.name)).map(|s| s.addr).collect();
+    let named = |fits: &dyn Fn(&str) -> bool| {
+        kernel.symbols().iter().filter(|s| fits(s.name)).map(|s| s.addr).collect()
+    };
+    let code = kernel.image().arch().code;
     Thunks {
-        returns: named(|name| name.ends_with("_return_thunk")),
-        calls: named(|name| name.starts_with("__x86_indirect_")),
+        returns: named(&|name| code.is_return_thunk(name)),
+        calls: named(&|name| code.is_call_thunk(name)),
     }
 }
 
@@ -233,7 +247,7 @@ mod tests {
     /// What tells what is running in one of the small kernels of schemas/kernel/tests/data.
     fn context_of(file: &str) -> Context {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../kernel/tests/data").join(file);
-        context(&Catalog::load(&[]).unwrap(), &Kernel::open(&path).unwrap())
+        context(&Catalog::load(&[], iotrace_arch::FIRST).unwrap(), &Kernel::open(&path).unwrap())
     }
 
     #[test]

@@ -17,6 +17,7 @@ pub use compile::{CompileError, Sources, compile};
 pub use file::ProfileError;
 
 use bincode::{Decode, Encode};
+use iotrace_arch::Arch;
 use iotrace_kernel::SymbolTable;
 use iotrace_schemas::definition::{Constant, Device, SiteFrame};
 use iotrace_schemas::stage::Stage;
@@ -28,6 +29,8 @@ use std::ops::Range;
 /// The catalog matched against one kernel.
 #[derive(Debug, Clone, Default, PartialEq, Encode, Decode)]
 pub struct Profile {
+    /// The kernel's architecture, by [`Arch::name`].
+    pub arch: String,
     /// Text of `linux_banner`.
     pub banner: String,
     /// GNU build-id, empty if the image has none.
@@ -90,12 +93,12 @@ pub struct Anchors {
     pub notes: Option<(u64, u64)>,
     /// `_stext` and `_etext`.
     pub text: (u64, u64),
-    /// The code through which the kernel is entered and left: `__entry_text_start` and `__entry_text_end`,
-    /// arch/x86/kernel/vmlinux.lds.S. Empty if the image does not say.
+    /// The code through which the kernel is entered and left: `__entry_text_start` and `__entry_text_end`
+    /// of the kernel's linker script. Empty if the image does not say.
     pub entry_text: Range<u64>,
 }
 
-/// Code of the image that the compiler has functions jump to and call, arch/x86/lib/retpoline.S. Addresses as linked.
+/// Code of the image that the compiler has functions jump to and call in the place of other instructions. Addresses as linked.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
 pub struct Thunks {
     /// A jump to one of these is a return.
@@ -104,7 +107,7 @@ pub struct Thunks {
     pub calls: Vec<u64>,
 }
 
-/// How to find what is running, from the base of the per-CPU data (GS).
+/// How to find what is running, from the base of the per-CPU data.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
 pub struct Context {
     /// Offset of the pointer to the current task.
@@ -165,10 +168,10 @@ impl Context {
     /// The same in a guest whose kernel was moved by `slide`. From 6.15 on per-CPU data is linked among the image's
     /// other sections, and moved with them; before, it was linked at 0.
     #[must_use]
-    pub fn moved(&self, slide: u64) -> Self {
-        /// `__START_KERNEL_map`, arch/x86/include/asm/page_64_types.h.
-        const IMAGE: u64 = 0xffff_ffff_8000_0000;
-        let moved = |offset: u64| if offset >= IMAGE { offset.wrapping_add(slide) } else { offset };
+    pub fn moved(&self, slide: u64, arch: &Arch) -> Self {
+        let moved = |offset: u64| {
+            if offset >= arch.memory.images.start { offset.wrapping_add(slide) } else { offset }
+        };
         Self {
             current_task: self.current_task.map(moved),
             preempt_count: self.preempt_count.clone().map(|place| match place {

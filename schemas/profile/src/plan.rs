@@ -4,8 +4,7 @@ use bincode::{Decode, Encode};
 pub use iotrace_kernel::Access;
 use iotrace_schemas::role::Role;
 
-/// Where an argument is when the probe is hit. Registers by their DWARF numbers (System V ABI for x86-64,
-/// figure 3.36).
+/// Where an argument is when the probe is hit. Registers by their DWARF numbers.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub enum Value {
     /// In a register.
@@ -26,9 +25,6 @@ pub enum Value {
     /// Nowhere any more.
     Unknown,
 }
-
-/// The registers of a function's first six arguments: rdi, rsi, rdx, rcx, r8, r9.
-pub const ARGUMENTS: [u8; 6] = [5, 4, 1, 2, 8, 9];
 
 /// Where a word of an event comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]

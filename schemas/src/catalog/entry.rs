@@ -5,6 +5,7 @@
 use super::{CATALOG_LAYERS, Function};
 use crate::role::Role;
 use crate::stage::{Stage, nearest};
+use iotrace_arch::KNOWN;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -101,8 +102,9 @@ fn check(function: &Function) -> Result<(), String> {
     if function.stage.is_some() && !function.label.is_empty() {
         return Err("it has both a stage and a label".into());
     }
-    if function.args.len() > 6 {
-        return Err("only the six arguments in registers can be read".into());
+    let most = KNOWN.iter().map(|arch| arch.registers.arguments.len()).max().unwrap_or(0);
+    if function.args.len() > most {
+        return Err(format!("only the {most} arguments in registers can be read"));
     }
     let names: BTreeSet<_> = function.arguments().map(|(_, name, _)| name).collect();
     if names.len() != function.arguments().count() {

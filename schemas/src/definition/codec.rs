@@ -4,8 +4,10 @@
 //! bincode's fixed-int little-endian layout, which FORMAT.md spells out, so that another encoder can
 //! take its place without changing a byte.
 
-use super::{Constant, Definition, Device, Kind, Module, Note, Probe, Site, Symbol, TraceInfo};
+use super::{Definition, Layout, TraceInfo};
+use bincode::Decode;
 use bincode::config::{Configuration, Fixint, Limit, LittleEndian};
+use bincode::error::DecodeError;
 use thiserror::Error;
 
 /// Largest body that is decoded, in bytes: nothing in a file makes the reader allocate more.
@@ -98,7 +100,7 @@ fn split(bytes: &[u8], offset: usize) -> Result<(u16, &[u8]), DefinitionError> {
 }
 
 macro_rules! definitions {
-    ($($tag:literal => $variant:ident($type:ty)),+ $(,)?) => {
+    ($($tag:literal => $variant:ident($read:ident)),+ $(,)?) => {
         fn tag(definition: &Definition) -> u16 {
             match definition { $(Definition::$variant(_) => $tag),+ }
         }
@@ -107,9 +109,9 @@ macro_rules! definitions {
             match definition { $(Definition::$variant(d) => bincode::encode_to_vec(d, LAYOUT)),+ }
         }
 
-        fn decode(tag: u16, body: &[u8]) -> Result<Option<Definition>, bincode::error::DecodeError> {
+        fn decode(tag: u16, body: &[u8]) -> Result<Option<Definition>, DecodeError> {
             Ok(match tag {
-                $($tag => Some(Definition::$variant(bincode::decode_from_slice::<$type, _>(body, LAYOUT)?.0)),)+
+                $($tag => Some(Definition::$variant($read(body)?)),)+
                 _ => None,
             })
         }
@@ -117,20 +119,39 @@ macro_rules! definitions {
 }
 
 definitions! {
-    1 => Trace(TraceInfo),
-    2 => Kind(Kind),
-    3 => Probe(Probe),
-    4 => Module(Module),
-    5 => Symbol(Symbol),
-    6 => Device(Device),
-    7 => Note(Note),
-    8 => Constant(Constant),
-    9 => Site(Site),
+    1 => Trace(trace),
+    2 => Kind(whole),
+    3 => Probe(whole),
+    4 => Module(whole),
+    5 => Symbol(whole),
+    6 => Device(whole),
+    7 => Note(whole),
+    8 => Constant(whole),
+    9 => Site(whole),
+}
+
+/// A body as its type says.
+fn whole<T: Decode<()>>(body: &[u8]) -> Result<T, DecodeError> {
+    Ok(bincode::decode_from_slice(body, LAYOUT)?.0)
+}
+
+/// Of the first writers it ends before the kernel's layout.
+fn trace(body: &[u8]) -> Result<TraceInfo, DecodeError> {
+    let (first, length) = bincode::decode_from_slice(body, LAYOUT)?;
+    let (writer, target, plugin_api, vcpus, icount_shift, banner, build_id, slide, notes) = first;
+    let layout = match &body[length..] {
+        [] => Layout::default(),
+        rest => whole(rest)?,
+    };
+    if !layout.is_sound() {
+        return Err(DecodeError::OtherString(format!("no kernel has this layout: {layout:x?}")));
+    }
+    Ok(TraceInfo { writer, target, plugin_api, vcpus, icount_shift, banner, build_id, slide, notes, layout })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::Severity;
+    use super::super::{Note, Severity};
     use super::*;
     use proptest::prelude::*;
 
@@ -149,6 +170,39 @@ mod tests {
             1, 0, 0, 0, 0, 0, 0, 0, b'x', // text
         ];
         assert_eq!(bytes, expected);
+    }
+
+    /// A trace's definition, its body as this changes it.
+    fn changed(layout: Layout, change: impl FnOnce(&mut Vec<u8>)) -> Result<Layout, DefinitionError> {
+        let (mut whole, info) = (Vec::new(), TraceInfo { vcpus: 2, layout, ..TraceInfo::default() });
+        encode(&Definition::Trace(info), &mut whole).unwrap();
+        let mut body = whole.split_off(HEAD);
+        change(&mut body);
+        let mut bytes = vec![1, 0];
+        bytes.extend((body.len() as u32).to_le_bytes());
+        bytes.extend(body);
+        match &decode_all(&bytes)?.0[..] {
+            [Definition::Trace(TraceInfo { vcpus: 2, layout, .. })] => Ok(*layout),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_trace_that_does_not_say_the_kernels_layout_has_that_of_the_first_architecture() {
+        let layout = Layout { page_shift: 16, stack_size: 1 << 16, kernel_start: 1 << 63 };
+        assert_eq!(changed(layout, |_| {}), Ok(layout));
+        assert_eq!(changed(layout, |body| body.extend([1, 2, 3])), Ok(layout));
+        assert_eq!(changed(layout, |body| body.truncate(body.len() - 17)), Ok(Layout::default()));
+        assert!(changed(layout, |body| body.truncate(body.len() - 3)).is_err());
+    }
+
+    #[test]
+    fn a_layout_that_no_kernel_has_is_an_error() {
+        for (page_shift, stack_size) in [(64, 1 << 14), (12, 0), (12, 10_000)] {
+            let layout = Layout { page_shift, stack_size, ..Layout::default() };
+            let error = changed(layout, |_| {}).unwrap_err().to_string();
+            assert!(error.contains("no kernel has this layout"), "{error}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::Range;
 use crate::model::{Op, OpName};
+use iotrace_arch::KNOWN;
 use iotrace_schemas::catalog::LAYERS;
 use thiserror::Error;
 
@@ -114,12 +115,14 @@ pub fn op(text: &str) -> Result<OpIs, ConditionError> {
     }
 }
 
-/// A system call: `write`, `sys_write` and `__x64_sys_write` are the same, and so are `pread` and `pread64`.
+/// A system call: `write`, `sys_write` and what an architecture puts before it are the same, and so are `pread` and `pread64`.
 ///
 /// # Errors
 /// [`ConditionError`].
 pub fn syscall(text: &str) -> Result<String, ConditionError> {
-    let name = text.trim_start_matches("__x64_").trim_start_matches("sys_").trim_start_matches("sys.");
+    let prefixes = KNOWN.iter().flat_map(|arch| arch.system_call_prefixes);
+    let name = prefixes.fold(text, |name, prefix| name.trim_start_matches(prefix));
+    let name = name.trim_start_matches("sys_").trim_start_matches("sys.");
     let name = name.trim_end_matches("64");
     let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c == '_' || c == '2');
     if is_name { Ok(name.to_owned()) } else { Err(ConditionError::Syscall) }
@@ -261,8 +264,11 @@ mod tests {
 
     #[test]
     fn a_system_call_has_many_names() {
-        for text in ["pwrite64", "sys_pwrite64", "__x64_sys_pwrite64", "pwrite", "sys.pwrite"] {
+        for text in ["pwrite64", "sys_pwrite64", "pwrite", "sys.pwrite"] {
             assert_eq!(syscall(text).as_deref(), Ok("pwrite"));
+        }
+        for prefix in KNOWN.iter().flat_map(|arch| arch.system_call_prefixes) {
+            assert_eq!(syscall(&format!("{prefix}sys_pwrite64")).as_deref(), Ok("pwrite"));
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::model::Carried;
+use iotrace_schemas::definition::{Definition, Layout, TraceInfo};
 
 #[test]
 fn a_call_of_the_task_is_the_bios_cause_only_if_its_end_is_known() {
@@ -104,4 +105,18 @@ fn bytes_that_never_reach_a_disk_are_not_waited_for_for_ever() {
     assert_eq!(found.counts.of(Oddity::IoGivenUp), TOO_MANY);
     assert_eq!(found.ios.len() as u64, most + TOO_MANY);
     assert_eq!((found.io(1).unwritten(), found.bio(1).carries[0].io), (59, TOO_MANY + 1));
+}
+
+#[test]
+fn a_page_is_as_large_as_the_trace_says() {
+    let page = io(80, 4096, WRITE);
+    for (page_shift, carried) in [(12, 0), (16, 1)] {
+        let mut guest = Guest::default();
+        let layout = Layout { page_shift, ..Layout::default() };
+        let info = TraceInfo { layout, vcpus: 1, ..TraceInfo::default() };
+        guest.definitions[0] = Definition::Trace(info);
+        guest.write(100, 1 << 16, 100);
+        guest.queue_page(300, B, page, 1);
+        assert_eq!(stitch(&guest).bio(1).carries.len(), carried, "{page_shift}");
+    }
 }

@@ -10,7 +10,8 @@ use gimli::{
     BaseAddresses, CfaRule, CieOrFde, DebugFrame, FrameDescriptionEntry, UnwindContext, UnwindSection,
 };
 
-use super::value::Reg;
+use iotrace_arch::{Reg, Registers};
+
 use crate::debug::Slice;
 
 type Described<'a> = (u64, u64, FrameDescriptionEntry<Slice<'a>>);
@@ -18,16 +19,17 @@ type Described<'a> = (u64, u64, FrameDescriptionEntry<Slice<'a>>);
 /// The call frame information of an image.
 pub struct Frames<'a> {
     section: DebugFrame<Slice<'a>>,
+    registers: &'static Registers,
     /// Where each description begins and ends, by address. Made when first asked for.
     index: OnceCell<Vec<Described<'a>>>,
 }
 
 impl<'a> Frames<'a> {
     /// Nothing is read yet.
-    pub fn new(section: Slice<'a>) -> Self {
+    pub fn new(section: Slice<'a>, registers: &'static Registers) -> Self {
         let mut section = DebugFrame::from(section);
         section.set_address_size(8);
-        Self { section, index: OnceCell::new() }
+        Self { section, registers, index: OnceCell::new() }
     }
 
     /// The canonical frame address before the instruction at `address`.
@@ -42,7 +44,9 @@ impl<'a> Frames<'a> {
         let bases = BaseAddresses::default();
         let row = fde.unwind_info_for_address(&self.section, &bases, &mut context, address).ok()?;
         match row.cfa() {
-            CfaRule::RegisterAndOffset { register, offset } => Some((Reg::from_dwarf(register.0)?, *offset)),
+            CfaRule::RegisterAndOffset { register, offset } => {
+                Some((self.registers.dwarf(register.0)?, *offset))
+            }
             CfaRule::Expression(_) => None,
         }
     }

@@ -11,9 +11,11 @@ use gimli::{
     DW_AT_ranges,
 };
 
+use iotrace_arch::Reg;
+
 use super::abstracts::{Abstract, Abstracts, line, origin};
 use super::frame::Frames;
-use super::value::{Asked, Reg, value};
+use super::value::{Asked, value};
 use super::{Inlined, InlinedArgument, Stretch, Value};
 use crate::debug::entry::{Dwarf, Entry, Unit};
 use crate::debug::{DebugSections, Slice};
@@ -30,7 +32,7 @@ pub(crate) fn scan(
 ) -> Result<Vec<Inlined>, gimli::Error> {
     let dwarf = debug.dwarf();
     let abstracts = Abstracts::find(&dwarf, wanted)?;
-    let frames = Frames::new(debug.frames());
+    let frames = Frames::new(debug.frames(), &debug.arch().registers);
     let mut found = Vec::new();
     if abstracts.functions.is_empty() {
         return Ok(found);
@@ -162,7 +164,8 @@ impl<'w, 'a> Walk<'w, 'a> {
         let instance = found.get_mut(*index);
         if let Some(argument) = instance.and_then(|instance| instance.arguments.get_mut(position)) {
             let frame = || self.frame(*begin);
-            let asked = Asked { address: *begin, width: argument.width, frame: &frame };
+            let (width, registers) = (argument.width, &self.debug.arch().registers);
+            let asked = Asked { address: *begin, width, registers, frame: &frame };
             argument.value = value(self.dwarf, self.unit, entry, &asked);
         }
     }
@@ -177,7 +180,7 @@ impl<'w, 'a> Walk<'w, 'a> {
         let base = self.unit.entry(at?).ok()?.attr_value(DW_AT_frame_base)?.exprloc_value()?;
         match base.operations(self.unit.encoding()).next().ok()?? {
             Operation::CallFrameCFA => self.frames.cfa(address),
-            Operation::Register { register } => Some((Reg::from_dwarf(register.0)?, 0)),
+            Operation::Register { register } => Some((self.debug.arch().registers.dwarf(register.0)?, 0)),
             _ => None,
         }
     }

@@ -4,12 +4,22 @@
 use std::path::{Path, PathBuf};
 
 use gimli::{EndianSlice, Expression, LittleEndian};
+use iotrace_arch::{FIRST, Reg};
 use proptest::prelude::*;
 
 use super::Value::{Constant, Memory, Register, RegisterPlus, Unknown};
 use super::value::{Asked, evaluate};
 use super::*;
 use crate::{Bytes, Image, Kernel, ModuleFile};
+
+const RAX: Reg = Reg::new(0);
+const RDX: Reg = Reg::new(1);
+const RBX: Reg = Reg::new(3);
+const RSI: Reg = Reg::new(4);
+const RDI: Reg = Reg::new(5);
+const RBP: Reg = Reg::new(6);
+const RSP: Reg = Reg::new(7);
+const R15: Reg = Reg::new(15);
 
 fn data(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
@@ -27,22 +37,21 @@ fn memory(register: Reg, offset: i64) -> Value {
 }
 
 fn expected() -> [Row; 10] {
-    use Reg::{Rax, Rbp, Rbx, Rdi, Rdx, Rsi, Rsp};
     [
-        ("account", "start", 101, 0x40_1180, vec![Register(Rdi), Constant(5)]),
-        ("settle", "divided", 95, 0x40_115e, vec![Register(Rbx)]),
-        ("account", "twice", 74, 0x40_1139, vec![Register(Rbp), memory(Rbx, 24)]),
-        ("queue_add", "nested", 64, 0x40_10e6, vec![Register(Rbp), Register(Rbx)]),
-        ("account", "nested", 31, 0x40_10ee, vec![Register(Rbx), memory(Rbp, 24)]),
+        ("account", "start", 101, 0x40_1180, vec![Register(RDI), Constant(5)]),
+        ("settle", "divided", 95, 0x40_115e, vec![Register(RBX)]),
+        ("account", "twice", 74, 0x40_1139, vec![Register(RBP), memory(RBX, 24)]),
+        ("queue_add", "nested", 64, 0x40_10e6, vec![Register(RBP), Register(RBX)]),
+        ("account", "nested", 31, 0x40_10ee, vec![Register(RBX), memory(RBP, 24)]),
         // DW_OP_fbreg -80 and -72; the frame is at rsp + 80 here.
-        ("account", "in_memory", 57, 0x40_10ad, vec![memory(Rsp, 0), memory(Rsp, 8)]),
+        ("account", "in_memory", 57, 0x40_10ad, vec![memory(RSP, 0), memory(RSP, 8)]),
         // DW_AT_entry_pc is 4 less, where its range is empty.
-        ("account", "part_of_another", 48, 0x40_1074, vec![Register(Rax), Constant(3)]),
-        ("account", "a_constant", 43, 0x40_1060, vec![Register(Rdi), Constant(7u64.wrapping_neg())]),
+        ("account", "part_of_another", 48, 0x40_1074, vec![Register(RAX), Constant(3)]),
+        ("account", "a_constant", 43, 0x40_1060, vec![Register(RDI), Constant(7u64.wrapping_neg())]),
         // DW_AT_entry_pc is 3 less, where its range is empty.
-        ("account", "in_registers", 37, 0x40_1056, vec![Register(Rdi), Register(Rdx)]),
+        ("account", "in_registers", 37, 0x40_1056, vec![Register(RDI), Register(RDX)]),
         // In the copy of its own.
-        ("account", "queue_add", 31, 0x40_1028, vec![Register(Rsi), memory(Rdi, 24)]),
+        ("account", "queue_add", 31, 0x40_1028, vec![Register(RSI), memory(RDI, 24)]),
     ]
 }
 
@@ -102,37 +111,38 @@ fn the_description_may_be_in_another_unit() {
     assert_eq!(rows, [("queue_add", "nested"), ("account", "nested"), ("account", "twice")]);
     let values: Vec<_> =
         found.instances[0].arguments.iter().map(|a| (a.points_to.as_deref(), a.value)).collect();
-    assert_eq!(values, [(Some("queue"), Register(Reg::Rbp)), (Some("bio"), Register(Reg::Rbx))]);
-    assert_eq!(found.instances[2].arguments[1].value, memory(Reg::Rbx, 24));
+    assert_eq!(values, [(Some("queue"), Register(RBP)), (Some("bio"), Register(RBX))]);
+    assert_eq!(found.instances[2].arguments[1].value, memory(RBX, 24));
     assert_eq!(found.only_inlined, ["account", "queue_add"]);
 }
 
 #[test]
 fn expressions_that_are_not_understood_are_unknown() {
     let encoding = gimli::Encoding { address_size: 8, format: gimli::Format::Dwarf32, version: 5 };
-    let asked = Asked { address: 0, width: 4, frame: &|| Some((Reg::Rsp, 64)) };
+    let frame = || Some((RSP, 64));
+    let asked = Asked { address: 0, width: 4, registers: &FIRST.registers, frame: &frame };
     let value = |bytes: &[u8]| {
         let expression = Expression(EndianSlice::new(bytes, LittleEndian));
         evaluate(encoding, expression, &asked).unwrap_or(Unknown)
     };
     let rows: [(&[u8], Value); 18] = [
-        (&[0x50], Register(Reg::Rax)),
-        (&[0x51], Register(Reg::Rdx)),
-        (&[0x5f], Register(Reg::R15)),
-        (&[0x61], Unknown),                                                    // reg17, xmm0
-        (&[0x76, 0x70], Memory { register: Reg::Rbp, offset: -16, width: 4 }), // breg6 -16
-        (&[0x91, 0x48], Memory { register: Reg::Rsp, offset: 8, width: 4 }),   // fbreg -56
-        (&[0x91, 0x40, 0x9f], Register(Reg::Rsp)),                             // fbreg -64; stack_value
-        (&[0x70, 8, 0x23, 4, 0x9f], RegisterPlus { register: Reg::Rax, offset: 12 }), // plus_uconst
-        (&[0x70, 8, 0x06, 0x9f], Memory { register: Reg::Rax, offset: 8, width: 8 }), // deref
-        (&[0x70, 8, 0x94, 2, 0x9f], Memory { register: Reg::Rax, offset: 8, width: 2 }), // deref_size
-        (&[0x70, 8, 0x06], Unknown),                                           // at an address in memory
-        (&[0x37, 0x9f], Constant(7)),                                          // lit7
-        (&[0x09, 0xff, 0x9f], Constant(u64::MAX)),                             // const1s -1
-        (&[0x9e, 2, 0x34, 0x12], Constant(0x1234)),                            // implicit_value
-        (&[0xa3, 1, 0x55, 0x9f], Unknown),                                     // entry_value
-        (&[0x50, 0x93, 4, 0x93, 4], Unknown),                                  // in pieces
-        (&[0x70, 0, 0x31, 0x1a, 0x9f], Unknown),                               // and
+        (&[0x50], Register(RAX)),
+        (&[0x51], Register(RDX)),
+        (&[0x5f], Register(R15)),
+        (&[0x61], Unknown),                                               // reg17, xmm0
+        (&[0x76, 0x70], Memory { register: RBP, offset: -16, width: 4 }), // breg6 -16
+        (&[0x91, 0x48], Memory { register: RSP, offset: 8, width: 4 }),   // fbreg -56
+        (&[0x91, 0x40, 0x9f], Register(RSP)),                             // fbreg -64; stack_value
+        (&[0x70, 8, 0x23, 4, 0x9f], RegisterPlus { register: RAX, offset: 12 }), // plus_uconst
+        (&[0x70, 8, 0x06, 0x9f], Memory { register: RAX, offset: 8, width: 8 }), // deref
+        (&[0x70, 8, 0x94, 2, 0x9f], Memory { register: RAX, offset: 8, width: 2 }), // deref_size
+        (&[0x70, 8, 0x06], Unknown),                                      // at an address in memory
+        (&[0x37, 0x9f], Constant(7)),                                     // lit7
+        (&[0x09, 0xff, 0x9f], Constant(u64::MAX)),                        // const1s -1
+        (&[0x9e, 2, 0x34, 0x12], Constant(0x1234)),                       // implicit_value
+        (&[0xa3, 1, 0x55, 0x9f], Unknown),                                // entry_value
+        (&[0x50, 0x93, 4, 0x93, 4], Unknown),                             // in pieces
+        (&[0x70, 0, 0x31, 0x1a, 0x9f], Unknown),                          // and
         (&[], Unknown),
     ];
     for (bytes, expected) in rows {
@@ -141,16 +151,6 @@ fn expressions_that_are_not_understood_are_unknown() {
     let too_wide = Asked { width: 16, ..asked };
     let bytes = EndianSlice::new(&[0x76, 0x70], LittleEndian);
     assert_eq!(evaluate(encoding, Expression(bytes), &too_wide), None);
-}
-
-#[test]
-fn registers_have_dwarfs_numbers() {
-    let names: Vec<_> = Reg::ALL.iter().map(|reg| reg.name()).collect();
-    assert_eq!(names[..8], ["rax", "rdx", "rcx", "rbx", "rsi", "rdi", "rbp", "rsp"]);
-    assert_eq!((Reg::from_dwarf(8), Reg::from_dwarf(16)), (Some(Reg::R8), None));
-    for reg in Reg::ALL {
-        assert_eq!(format!("{reg:?}").to_lowercase(), reg.name());
-    }
 }
 
 proptest! {

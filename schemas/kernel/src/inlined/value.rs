@@ -6,68 +6,10 @@
 
 use gimli::{AttributeValue, DW_AT_const_value, DW_AT_location, Encoding, Expression, Operation};
 
+use iotrace_arch::{Reg, Registers};
+
 use crate::debug::Slice;
 use crate::debug::entry::{Dwarf, Entry, Unit};
-
-/// A general register of x86-64.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[allow(missing_docs)] // They have no other names.
-pub enum Reg {
-    Rax,
-    Rdx,
-    Rcx,
-    Rbx,
-    Rsi,
-    Rdi,
-    Rbp,
-    Rsp,
-    R8,
-    R9,
-    R10,
-    R11,
-    R12,
-    R13,
-    R14,
-    R15,
-}
-
-impl Reg {
-    /// In the order of DWARF's numbers, which is not that of the instruction set.
-    pub const ALL: [Self; 16] = [
-        Self::Rax,
-        Self::Rdx,
-        Self::Rcx,
-        Self::Rbx,
-        Self::Rsi,
-        Self::Rdi,
-        Self::Rbp,
-        Self::Rsp,
-        Self::R8,
-        Self::R9,
-        Self::R10,
-        Self::R11,
-        Self::R12,
-        Self::R13,
-        Self::R14,
-        Self::R15,
-    ];
-
-    /// The register with that DWARF number.
-    #[must_use]
-    pub fn from_dwarf(number: u16) -> Option<Self> {
-        Self::ALL.get(usize::from(number)).copied()
-    }
-
-    /// Its name in small letters, `rax`.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        const NAMES: [&str; 16] = [
-            "rax", "rdx", "rcx", "rbx", "rsi", "rdi", "rbp", "rsp", "r8", "r9", "r10", "r11", "r12", "r13",
-            "r14", "r15",
-        ];
-        NAMES.get(self as usize).copied().unwrap_or_default()
-    }
-}
 
 /// Where a value is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -102,6 +44,8 @@ pub struct Asked<'f> {
     pub address: u64,
     /// How many bytes the value has.
     pub width: u32,
+    /// The registers that DWARF's numbers stand for.
+    pub registers: &'static Registers,
     /// Where the frame of the function around is, if that is known: a register and a distance.
     pub frame: &'f dyn Fn() -> Option<(Reg, i64)>,
 }
@@ -167,7 +111,7 @@ pub fn evaluate(encoding: Encoding, expression: Expression<Slice<'_>>, asked: &A
     while let Some(operation) = operations.next().ok()? {
         top = match operation {
             Operation::Register { register } => {
-                let register = Reg::from_dwarf(register.0)?;
+                let register = asked.registers.dwarf(register.0)?;
                 return top.is_none().then(|| finish(Value::Register(register), operations.next().ok()?))?;
             }
             Operation::ImplicitValue { data } => {
@@ -180,7 +124,7 @@ pub fn evaluate(encoding: Encoding, expression: Expression<Slice<'_>>, asked: &A
                 let (register, distance) = (asked.frame)()?;
                 Some(Top::Sum(register, distance.wrapping_add(offset)))
             }
-            other => Some(step(top, &other)?),
+            other => Some(step(top, &other, asked.registers)?),
         };
     }
     // Without DW_OP_stack_value the expression is an address.
@@ -192,12 +136,12 @@ pub fn evaluate(encoding: Encoding, expression: Expression<Slice<'_>>, asked: &A
 }
 
 /// One operation; `None` if it is not understood.
-fn step(top: Option<Top>, operation: &Operation<Slice<'_>>) -> Option<Top> {
+fn step(top: Option<Top>, operation: &Operation<Slice<'_>>, registers: &Registers) -> Option<Top> {
     Some(match (top, operation) {
         (None, Operation::UnsignedConstant { value }) => Top::Number(*value),
         (None, Operation::SignedConstant { value }) => Top::Number(value.cast_unsigned()),
         (None, Operation::RegisterOffset { register, offset, base_type }) if base_type.0 == 0 => {
-            Top::Sum(Reg::from_dwarf(register.0)?, *offset)
+            Top::Sum(registers.dwarf(register.0)?, *offset)
         }
         (Some(Top::Number(n)), Operation::PlusConstant { value }) => Top::Number(n.wrapping_add(*value)),
         (Some(Top::Sum(register, offset)), Operation::PlusConstant { value }) => {

@@ -97,7 +97,7 @@ impl Catalog {
             // BTF describes no function that was inlined everywhere.
             if let (Some(mut a), Some(mut b)) = (btf.parameters(name), dwarf.parameters(name)) {
                 // The macros of system calls declare them under several names.
-                if name.starts_with("__x64_sys_") {
+                if iotrace_arch::FIRST.system_call_prefixes.iter().any(|prefix| name.starts_with(prefix)) {
                     [&mut a, &mut b].into_iter().flatten().for_each(|p| p.name.clear());
                 }
                 // What a module only calls has no names in its DWARF.

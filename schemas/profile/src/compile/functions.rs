@@ -106,7 +106,7 @@ impl<'a> Ground<'a> {
     }
 
     fn in_image(&self, name: &str) -> Vec<Found<'a>> {
-        let table = self.kernel.symbols();
+        let (table, arch) = (self.kernel.symbols(), self.kernel.image().arch());
         let mut symbols: Vec<_> = table.variants(name).collect();
         if symbols.is_empty() {
             // Entries written in assembly are labels without a type.
@@ -120,9 +120,9 @@ impl<'a> Ground<'a> {
             offset: 0,
             inside: Vec::new(),
             signature: match s.kind {
-                SymbolKind::Function => Signature::of_function(s.name, &[self.kernel.types()]),
+                SymbolKind::Function => Signature::of_function(s.name, &[self.kernel.types()], arch),
                 // Nobody describes a label's arguments.
-                _ => Signature::by_position(),
+                _ => Signature::by_position(arch),
             },
             types: vec![self.kernel.types()],
             line: self.lines.as_ref().map_or_else(Default::default, |l| line(l.at(s.addr))),
@@ -145,7 +145,7 @@ impl<'a> Found<'a> {
             cold: None,
             offset: 0,
             inside: Vec::new(),
-            signature: Signature::of_function(&function.name, &[kernel.types()]),
+            signature: Signature::of_function(&function.name, &[kernel.types()], kernel.image().arch()),
             types: vec![kernel.types()],
             line: Default::default(),
         }
@@ -166,7 +166,7 @@ fn in_module<'a>(
         cold: None,
         offset: 0,
         inside: Vec::new(),
-        signature: Signature::of_function(s.name, &[module.types(), kernel.types()]),
+        signature: Signature::of_function(s.name, &[module.types(), kernel.types()], module.image().arch()),
         types: vec![module.types(), kernel.types()],
         line: lines.map_or_else(Default::default, |l| line(l.in_section(s.section, s.offset))),
     });

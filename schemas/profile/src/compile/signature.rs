@@ -4,7 +4,8 @@
 //! place among the parameters. `name:object` is the parameter that points to the object's structure, a plain
 //! name the one of that name; otherwise the position in the entry counts.
 
-use crate::plan::{ARGUMENTS, Value};
+use crate::plan::Value;
+use iotrace_arch::Arch;
 use iotrace_kernel::{Inlined, Parameter, Types};
 use iotrace_schemas::catalog::{Catalog, Function};
 
@@ -17,18 +18,22 @@ pub struct Signature {
 
 impl Signature {
     /// Of a function, by the name its source has.
-    pub fn of_function(symbol: &str, types: &[&Types]) -> Self {
+    pub fn of_function(symbol: &str, types: &[&Types], arch: &Arch) -> Self {
         let name = symbol.split('.').next().unwrap_or(symbol);
         // A clone may have lost arguments: their positions are anybody's guess, the source's the best.
         // What is written in assembly is described too, as if it took nothing.
         let described = |types: &&Types| types.parameters(name).filter(|p| !p.is_empty());
         let parameters = types.iter().find_map(described);
-        Self { parameters, ..Self::by_position() }
+        Self { parameters, ..Self::by_position(arch) }
     }
 
     /// Of a function without a prototype.
-    pub fn by_position() -> Self {
-        Self { parameters: None, values: ARGUMENTS.map(Value::Register).to_vec() }
+    pub fn by_position(arch: &Arch) -> Self {
+        let registers = arch.registers.arguments.iter();
+        Self {
+            parameters: None,
+            values: registers.map(|register| Value::Register(register.number())).collect(),
+        }
     }
 
     /// Of an inlined instance.
@@ -93,10 +98,10 @@ fn value(value: &iotrace_kernel::Value) -> Value {
     use iotrace_kernel::Value as Kernel;
     match *value {
         Kernel::Constant(constant) => Value::Constant(constant),
-        Kernel::Register(register) => Value::Register(register as u8),
-        Kernel::RegisterPlus { register, offset } => Value::Sum(register as u8, offset),
+        Kernel::Register(register) => Value::Register(register.number()),
+        Kernel::RegisterPlus { register, offset } => Value::Sum(register.number(), offset),
         Kernel::Memory { register, offset, width } => {
-            Value::Memory { register: register as u8, offset, width: width.clamp(1, 8) }
+            Value::Memory { register: register.number(), offset, width: width.clamp(1, 8) }
         }
         Kernel::Unknown => Value::Unknown,
     }
@@ -105,6 +110,7 @@ fn value(value: &iotrace_kernel::Value) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use iotrace_arch::FIRST;
 
     fn parameter(name: &str, points_to: Option<&str>) -> Parameter {
         Parameter {
@@ -117,11 +123,11 @@ mod tests {
 
     fn positions(entry: &str, parameters: &[(&str, Option<&str>)]) -> Vec<Option<u8>> {
         let text = format!("[[function]]\nname = 'f_of_a_test'\nlayer = 'block'\n{entry}\n");
-        let catalog = Catalog::load(&[("test".into(), text)]).expect("sound");
+        let catalog = Catalog::load(&[("test".into(), text)], FIRST).expect("sound");
         let function = catalog.functions.iter().find(|f| f.name == "f_of_a_test").expect("there");
         let parameters = parameters.iter().map(|(n, p)| parameter(n, *p)).collect();
-        let values = ARGUMENTS.map(Value::Register).to_vec();
-        Signature { parameters: Some(parameters), values }.positions(&catalog, function)
+        Signature { parameters: Some(parameters), ..Signature::by_position(FIRST) }
+            .positions(&catalog, function)
     }
 
     #[test]

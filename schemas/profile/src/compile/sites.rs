@@ -6,7 +6,8 @@
 
 use super::functions::Ground;
 use crate::{Function, Place, Profile};
-use iotrace_kernel::{Callee, Kernel, Lines, ModuleFile, calls_in, jumps_in};
+use iotrace_arch::Callee;
+use iotrace_kernel::{Kernel, Lines, ModuleFile};
 use iotrace_schemas::definition::SiteFrame;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -41,7 +42,7 @@ fn jumpers(kernel: &Kernel, functions: &[Function]) -> Vec<Range<u64>> {
         let before = found.len();
         for section in kernel.image().sections().iter().filter(|s| s.executable && s.allocated) {
             let Some(code) = kernel.image().section_data(&section.name) else { continue };
-            for (from, to) in jumps_in(code, section.address) {
+            for (from, to) in kernel.image().arch().code.jumps(code, section.address) {
                 if !targets.contains(&to) && !found.contains(&to) {
                     continue;
                 }
@@ -65,12 +66,14 @@ fn in_image(kernel: &Kernel, lines: &Lines<'_>, functions: &[Function]) -> Vec<(
         _ => None,
     });
     let placed: BTreeMap<_, _> = placed.collect();
-    let thunks = thunks(kernel);
+    let arch = kernel.image().arch();
+    let calls = kernel.symbols().iter().filter(|s| arch.code.patched_call(s.name, 0).is_some());
+    let thunks: BTreeMap<_, _> = calls.map(|s| (s.addr, s.name)).collect();
     let within = |address: u64| placed.range(..=address).next_back().is_some_and(|(a, s)| address - a < *s);
     let mut sites = Vec::new();
     for section in kernel.image().sections().iter().filter(|s| s.executable && s.allocated) {
         let Some(code) = kernel.image().section_data(&section.name) else { continue };
-        for (after, callee) in calls_in(code, section.address) {
+        for (after, callee) in arch.code.calls(code, section.address) {
             let wanted = match callee {
                 Callee::Address(target) if thunks.contains_key(&target) => within(after),
                 Callee::Address(target) => placed.contains_key(&target),
@@ -81,9 +84,10 @@ fn in_image(kernel: &Kernel, lines: &Lines<'_>, functions: &[Function]) -> Vec<(
             }
             let Some(frames) = site(lines.chain(after)) else { continue };
             if let Callee::Address(target) = callee
-                && let Some(length) = thunks.get(&target)
+                && let Some(patched) =
+                    thunks.get(&target).and_then(|name| arch.code.patched_call(name, after))
             {
-                sites.push((after - 5 + length, frames.clone()));
+                sites.push((patched, frames.clone()));
             }
             sites.push((after, frames));
         }
@@ -91,21 +95,6 @@ fn in_image(kernel: &Kernel, lines: &Lines<'_>, functions: &[Function]) -> Vec<(
     sites.sort_by_key(|(address, _)| *address);
     sites.dedup_by_key(|(address, _)| *address);
     sites
-}
-
-/// What calls through a pointer go to, with the length of the call that the kernel puts in their place where
-/// it needs no mitigation (arch/x86/kernel/alternative.c, patch_retpoline).
-fn thunks(kernel: &Kernel) -> BTreeMap<u64, u64> {
-    let symbols = kernel.symbols().iter().filter(|s| s.name.starts_with(THUNK));
-    symbols.map(|s| (s.addr, call_length(s.name))).collect()
-}
-
-const THUNK: &str = "__x86_indirect_thunk_";
-
-/// `call *%r8` and up need a prefix.
-fn call_length(thunk: &str) -> u64 {
-    let register = thunk.trim_start_matches(THUNK);
-    if register[1..].starts_with(|c: char| c.is_ascii_digit()) { 3 } else { 2 }
 }
 
 /// What is kept of a call's functions; none if DWARF has none.
@@ -135,22 +124,22 @@ fn in_module(
         let Some(function) = holder(section, after.wrapping_sub(1)) else { return };
         let Some(frames) = site(lines.chain_in_section(section, after)) else { return };
         let key = |after: u64| (module.name(), function.name.to_owned(), after - function.offset);
-        if let Some(length) = patched {
-            sites.insert(key(after - 5 + length), frames.clone());
+        if let Some(patched) = patched {
+            sites.insert(key(patched), frames.clone());
         }
         sites.insert(key(after), frames);
     };
     let probed =
         |section: &str, after: u64| holder(section, after - 1).is_some_and(|f| names.contains(f.name));
     for call in module.relocated_calls() {
-        let thunk = call.symbol.starts_with(THUNK);
-        if names.contains(call.symbol) || thunk && probed(call.section, call.after) {
-            add(call.section, call.after, thunk.then(|| call_length(call.symbol)));
+        let patched = module.image().arch().code.patched_call(call.symbol, call.after);
+        if names.contains(call.symbol) || patched.is_some() && probed(call.section, call.after) {
+            add(call.section, call.after, patched);
         }
     }
     for section in module.image().sections().iter().filter(|s| s.executable && s.allocated) {
         let Some(code) = module.image().section_data(&section.name) else { continue };
-        for (after, callee) in calls_in(code, 0) {
+        for (after, callee) in module.image().arch().code.calls(code, 0) {
             let wanted = match callee {
                 Callee::Address(target) => functions
                     .binary_search_by_key(&(section.name.as_str(), target), |s| (s.section, s.offset))

@@ -5,7 +5,7 @@
 //!   workload are moved, all of one copy alike, so that they fit together.
 //! - Sectors, positions in files and the numbers of tasks are others.
 
-use super::original::{ALIGNMENT, Original, Recorded, Role};
+use super::original::{MEMORY, Original, Recorded, Role, alignment};
 use fastrand::Rng;
 use iotrace_schemas::event::{CLOCK, Event};
 
@@ -17,8 +17,6 @@ const ELSEWHERE: u64 = 1 << 40;
 const PIDS: u64 = 4 << 20;
 /// Pages and sectors that a copy is moved by at most.
 const FARTHEST: u64 = 1 << 20;
-/// PAGE_SHIFT of x86-64.
-const PAGE: u32 = 12;
 /// Sectors in a page.
 const SECTORS: u64 = 8;
 
@@ -71,7 +69,7 @@ impl Copies {
     pub fn next_copy(&mut self) {
         let first = self.place.objects == 0;
         self.place = Place {
-            objects: ELSEWHERE | self.random.u64(..PLACES) << ALIGNMENT,
+            objects: ELSEWHERE | self.random.u64(..PLACES) << alignment(),
             pages: self.random.u64(..FARTHEST),
             pids: (self.place.pids + 64) % PIDS,
             bias: if first { 0 } else { self.place.bias.wrapping_add(self.jump) },
@@ -117,7 +115,7 @@ impl Place {
             Role::Same => word,
             Role::Pointer => word ^ self.objects,
             Role::Sector => word.wrapping_add(self.pages * SECTORS),
-            Role::Position => word.wrapping_add(self.pages << PAGE),
+            Role::Position => word.wrapping_add(self.pages << MEMORY.page_shift),
             Role::Page => word.wrapping_add(self.pages),
             Role::Pid => (word + self.pids) % PIDS,
             Role::Bias => word.wrapping_add(self.bias),

@@ -3,14 +3,18 @@
 use anyhow::{Result, ensure};
 use iotrace_analyzer::model::Definitions;
 use iotrace_analyzer::reader::{Flow, Trace, Visitor, read};
+use iotrace_arch::{FIRST, Memory};
 use iotrace_schemas::definition::{Definition, Probe};
-use iotrace_schemas::event::{CLOCK, Event, KERNEL_HALF, MARK, MARK_BEGIN, MARK_END, TASK};
+use iotrace_schemas::event::{CLOCK, Event, MARK, MARK_BEGIN, MARK_END, TASK};
 use std::collections::{BTreeMap, HashSet};
 
-/// The kernel's image and its modules lie from here on (`__START_KERNEL_map`, x86-64): what is there stays.
-const IMAGE: u64 = 0xffff_ffff_8000_0000;
-/// Kernel stacks are aligned to their size (THREAD_SIZE), as are pages and what lies in them.
-pub const ALIGNMENT: u32 = 14;
+/// How the kernel lays out its memory: what is in its image and its modules, at the end, stays.
+pub static MEMORY: &Memory = &FIRST.memory;
+
+/// Kernel stacks are aligned to their size, as are pages and what lies in them.
+pub fn alignment() -> u32 {
+    MEMORY.stack_size.trailing_zeros()
+}
 
 /// What another copy of the workload has in the place of a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,7 +93,7 @@ impl Original {
             Some("bio.sector" | "rq.sector" | "next.sector") if value != 0 && value != u64::MAX => {
                 Role::Sector
             }
-            Some("regs.pos" | "pos" | "pos.value" | "iocb.pos") if value < KERNEL_HALF => Role::Position,
+            Some("regs.pos" | "pos" | "pos.value" | "iocb.pos") if !MEMORY.is_kernel(value) => Role::Position,
             Some("bio.page_index") => Role::Page,
             Some(_) => self.pointer(value),
             None if kind == CLOCK.id && at == 0 => Role::Bias,
@@ -100,8 +104,8 @@ impl Original {
 
     /// Of an address in the kernel's memory; objects that last stay where they are.
     fn pointer(&self, value: u64) -> Role {
-        let memory = (KERNEL_HALF..IMAGE).contains(&value);
-        let lasts = self.lasting.contains(&value) || self.lasting.contains(&(value >> ALIGNMENT));
+        let memory = (MEMORY.kernel_start..MEMORY.images.start).contains(&value);
+        let lasts = self.lasting.contains(&value) || self.lasting.contains(&(value >> alignment()));
         if memory && !lasts { Role::Pointer } else { Role::Same }
     }
 
@@ -144,7 +148,7 @@ impl Visitor for Original {
         } else if begun {
             self.section.push(recorded);
         } else {
-            self.lasting.extend([event.task, event.stack >> ALIGNMENT]);
+            self.lasting.extend([event.task, event.stack >> alignment()]);
             self.lasting.extend(event.words.first().filter(|_| event.kind == TASK.id));
             self.head.push(recorded);
         }
