@@ -18,6 +18,7 @@ use thiserror::Error;
 /// The files compiled in: name and text.
 pub const BUILT_IN: &[(&str, &str)] = &[
     ("kernel.toml", include_str!("../catalog/kernel.toml")),
+    ("processor.toml", include_str!("../catalog/processor.toml")),
     ("irq.toml", include_str!("../catalog/irq.toml")),
     ("sched.toml", include_str!("../catalog/sched.toml")),
     ("syscall.toml", include_str!("../catalog/syscall.toml")),
