@@ -44,6 +44,16 @@ fn a_cut_file_is_an_error_with_numbers() {
     assert!(matches!(e, KernelError::Truncated { .. } | KernelError::NotElf { .. }), "{e}");
 }
 
+#[test]
+fn an_image_of_another_machine_is_refused() {
+    let mut bytes = ElfBuilder::executable().build();
+    // e_machine
+    bytes[18..20].copy_from_slice(&[0xff, 0xff]);
+    let error = Image::parse(Path::new("v"), Bytes::from(bytes)).expect_err("another machine").to_string();
+    let known = iotrace_arch::Arch::known_names();
+    assert!(error.contains(&format!("machine 65535; only images of {known}")), "{error}");
+}
+
 proptest! {
     #[test]
     fn never_panics(cut in 0usize..600, changes in prop::collection::vec((0usize..600, any::<u8>()), 0..8)) {
