@@ -9,7 +9,7 @@ use crate::budget::{Budget, Kept};
 use crate::clock::Clock;
 use crate::qemu::{self, Block, Counter, Cpu, Instruction};
 use crate::site::Site;
-use iotrace_arch::{Callee, Code, Instruction as Decoded};
+use iotrace_arch::{Callee, Code, InstructionKind};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -304,14 +304,14 @@ impl Places {
     ) -> Option<Attached> {
         let returns = || at(&self.code, address).map(|()| Attached::Execution(fixed.returns));
         match code.instruction(bytes, address) {
-            Decoded::Mark => Some(Attached::Execution(fixed.mark)),
+            InstructionKind::Mark => Some(Attached::Execution(fixed.mark)),
             _ if !kernel => None,
-            Decoded::Halt => Some(Attached::Execution(fixed.halt)),
-            Decoded::ExceptionReturn if self.entry_text.contains(&address) => {
+            InstructionKind::Halt => Some(Attached::Execution(fixed.halt)),
+            InstructionKind::ExceptionReturn if self.entry_text.contains(&address) => {
                 Some(Attached::Execution(fixed.exception_return))
             }
-            Decoded::Return => returns(),
-            Decoded::Jump(to) if self.return_thunks.contains(&to) => returns(),
+            InstructionKind::Return => returns(),
+            InstructionKind::Jump(to) if self.return_thunks.contains(&to) => returns(),
             _ if devices && code.may_access_device(bytes) => {
                 let known = at(&self.devices, address).copied();
                 let record = if self.all_devices { Some(true) } else { known };

@@ -1,7 +1,7 @@
 //! Registers and memory of the vCPU that is in a callback.
 
 use super::{registers, vcpus};
-use iotrace_arch::{Arch, FIRST, Reg, State};
+use iotrace_arch::{Arch, FIRST, Reg, VcpuState};
 use qemu_plugin_sys as sys;
 use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, c_uint};
@@ -160,7 +160,7 @@ impl Cpu {
     }
 }
 
-impl State for Cpu {
+impl VcpuState for Cpu {
     fn register(&self, register: Reg) -> u64 {
         self.register(register)
     }

@@ -7,7 +7,7 @@ use std::fmt::Debug;
 
 /// What an instruction does, as far as it is of interest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Instruction {
+pub enum InstructionKind {
     /// It may be a mark that the guest sets ([`Code::mark`]).
     Mark,
     /// The processor waits for an interrupt.
@@ -52,7 +52,7 @@ pub enum Exception {
 }
 
 /// A vCPU in a callback.
-pub trait State {
+pub trait VcpuState {
     /// A register's value; 0 if it cannot be read.
     fn register(&self, register: Reg) -> u64;
     /// A number of `width` bytes (1 to 8) at a virtual address; none if it is not mapped.
@@ -64,7 +64,7 @@ pub trait State {
 /// The instructions of an architecture.
 pub trait Code: Sync + Debug {
     /// What the instruction at `address` does.
-    fn instruction(&self, code: &[u8], address: u64) -> Instruction;
+    fn instruction(&self, code: &[u8], address: u64) -> InstructionKind;
 
     /// Whether an instruction of so many bytes may be a mark.
     fn may_be_mark(&self, length: usize) -> bool;
@@ -97,13 +97,13 @@ pub trait Code: Sync + Debug {
     fn may_jump_out(&self, code: &[u8], start: u64, inside: &dyn Fn(u64) -> bool) -> bool;
 
     /// The code and the argument of a mark, if the instruction that is about to be executed sets one.
-    fn mark(&self, state: &dyn State) -> Option<[u64; 2]>;
+    fn mark(&self, state: &dyn VcpuState) -> Option<[u64; 2]>;
 
     /// What led to the handler of memory faults, at its first instruction.
-    fn fault(&self, state: &dyn State) -> Exception;
+    fn fault(&self, state: &dyn VcpuState) -> Exception;
 
     /// The address that an exception return, about to be executed, goes to; 0 if it cannot be read.
-    fn returns_to(&self, state: &dyn State) -> u64;
+    fn returns_to(&self, state: &dyn VcpuState) -> u64;
 
     /// What a relocation of this ELF type puts in its place; none if it is not known.
     fn relocation(&self, kind: u32) -> Option<Relocation>;

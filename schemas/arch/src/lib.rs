@@ -14,7 +14,7 @@ mod code;
 mod registers;
 mod x86_64;
 
-pub use code::{Callee, Code, Exception, Instruction, Relocation, State};
+pub use code::{Callee, Code, Exception, InstructionKind, Relocation, VcpuState};
 pub use registers::{Reg, Registers};
 
 use std::ops::Range;

@@ -8,7 +8,7 @@ mod decode;
 mod jumps;
 mod names;
 
-use crate::code::{Callee, Code, Exception, Instruction, Relocation, State};
+use crate::code::{Callee, Code, Exception, InstructionKind, Relocation, VcpuState};
 use crate::{Arch, Memory, Reg, Registers};
 
 /// As constants and code.
@@ -63,7 +63,7 @@ const MARK_LEAF: u64 = 0x696f_7472;
 struct X86_64;
 
 impl Code for X86_64 {
-    fn instruction(&self, code: &[u8], address: u64) -> Instruction {
+    fn instruction(&self, code: &[u8], address: u64) -> InstructionKind {
         decode::instruction(code, address)
     }
 
@@ -99,13 +99,13 @@ impl Code for X86_64 {
         jumps::may_jump_out(code, start, inside)
     }
 
-    fn mark(&self, state: &dyn State) -> Option<[u64; 2]> {
+    fn mark(&self, state: &dyn VcpuState) -> Option<[u64; 2]> {
         let low = |register| state.register(register) & 0xffff_ffff;
         (low(RAX) == MARK_LEAF).then(|| [low(RBX), low(RCX)])
     }
 
     /// The error code is on top of the stack, the instruction's address behind it.
-    fn fault(&self, state: &dyn State) -> Exception {
+    fn fault(&self, state: &dyn VcpuState) -> Exception {
         /// `X86_PF_INSTR`, arch/x86/include/asm/trap_pf.h.
         const FETCH: u64 = 1 << 4;
         let stack = state.stack();
@@ -116,7 +116,7 @@ impl Code for X86_64 {
     }
 
     /// On top of the stack.
-    fn returns_to(&self, state: &dyn State) -> u64 {
+    fn returns_to(&self, state: &dyn VcpuState) -> u64 {
         state.number(state.stack(), 8).unwrap_or(0)
     }
 
@@ -164,7 +164,7 @@ mod tests {
     #[derive(Default)]
     struct Made(BTreeMap<u8, u64>, u64, BTreeMap<u64, u64>);
 
-    impl State for Made {
+    impl VcpuState for Made {
         fn register(&self, register: Reg) -> u64 {
             self.0.get(&register.number()).copied().unwrap_or(0)
         }

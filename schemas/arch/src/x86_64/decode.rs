@@ -3,7 +3,7 @@
 //! In: its bytes. Out: what is of interest of it. Instructions that the decoder is built without (those of vector
 //! extensions) may access devices, and are none of the others.
 
-use crate::code::Instruction;
+use crate::code::InstructionKind;
 use iced_x86::{Code, Decoder, DecoderOptions, FlowControl, OpKind, Register};
 
 /// CPUID, without prefixes.
@@ -16,15 +16,15 @@ pub fn decoded(code: &[u8], address: u64) -> Option<iced_x86::Instruction> {
 }
 
 /// What an instruction does. IRET without REX.W is not what a kernel returns with.
-pub fn instruction(code: &[u8], address: u64) -> Instruction {
-    let Some(decoded) = decoded(code, address) else { return Instruction::Other };
+pub fn instruction(code: &[u8], address: u64) -> InstructionKind {
+    let Some(decoded) = decoded(code, address) else { return InstructionKind::Other };
     match decoded.code() {
-        Code::Cpuid => Instruction::Mark,
-        Code::Hlt => Instruction::Halt,
-        Code::Iretq => Instruction::ExceptionReturn,
-        Code::Retnq | Code::Retnq_imm16 => Instruction::Return,
-        Code::Jmp_rel8_64 | Code::Jmp_rel32_64 => Instruction::Jump(decoded.near_branch_target()),
-        _ => Instruction::Other,
+        Code::Cpuid => InstructionKind::Mark,
+        Code::Hlt => InstructionKind::Halt,
+        Code::Iretq => InstructionKind::ExceptionReturn,
+        Code::Retnq | Code::Retnq_imm16 => InstructionKind::Return,
+        Code::Jmp_rel8_64 | Code::Jmp_rel32_64 => InstructionKind::Jump(decoded.near_branch_target()),
+        _ => InstructionKind::Other,
     }
 }
 
@@ -67,7 +67,7 @@ mod tests {
 
     #[test]
     fn instructions_are_known_by_their_bytes() {
-        use Instruction::{ExceptionReturn, Halt, Jump, Mark, Other, Return};
+        use InstructionKind::{ExceptionReturn, Halt, Jump, Mark, Other, Return};
         for (code, expected) in [
             (&[0xc3][..], Return),
             (&[0xf3, 0xc3], Return),
