@@ -2,7 +2,7 @@
 
 use iotrace_schemas::definition::{At, Definition, Probe};
 use iotrace_schemas::event::{self, Event};
-use iotrace_tests::{Held, analyze, for_each, recording, replay, succeed};
+use iotrace_tests::{Held, analyze, for_each, recording, replay, succeed, trace_of};
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
@@ -62,7 +62,7 @@ fn happened(trace: &Path) -> (Vec<Happened>, Vec<Happened>) {
 /// The event asked for is the first, and what follows is what a trace of everything has from there on.
 #[test]
 fn a_trace_begins_with_the_event_asked_for() {
-    let whole = replay(&loop_write(), "whole", &[]);
+    let whole = trace_of(&loop_write());
     let late =
         replay(&loop_write(), "late", &["--plugin-args", &format!("from=sys.write:fd=3:count={LINE}")]);
     let mut first = None;
@@ -89,7 +89,7 @@ fn a_trace_begins_with_the_event_asked_for() {
 /// that a task followed them.
 #[test]
 fn a_trace_has_only_the_task_asked_for() {
-    let whole = replay(&loop_write(), "whole-tasks", &[]);
+    let whole = trace_of(&loop_write());
     let only = replay(&loop_write(), "only", &["--plugin-args", "only=task:loop-write"]);
     let mut users = BTreeSet::new();
     let mut own = [Vec::new(), Vec::new()];

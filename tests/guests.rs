@@ -4,7 +4,7 @@ use iotrace_schemas::definition::{At, Definition};
 use iotrace_schemas::event;
 use iotrace_tests::{
     Held, accounted_for, agrees, analyze, checkout, clock, for_each, recording, replay, run, said, script,
-    stages_are_complete, succeed,
+    stages_are_complete, succeed, trace_of,
 };
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -21,9 +21,9 @@ fn witnessed<'a>(kernel: &'a str, file_system: &'a str, workload: &'a str) -> [&
 
 /// Both workloads on a kernel and a file system agree with their witness.
 fn workloads_agree(kernel: &str, file_system: &str) {
-    for (name, workload) in [("loop", "loop-write".to_owned()), ("fio", all_jobs())] {
+    for workload in ["loop-write".to_owned(), all_jobs()] {
         let recorded = recording(&witnessed(kernel, file_system, &workload));
-        let trace = replay(&recorded, &format!("{kernel}-{file_system}-{name}"), &[]);
+        let trace = trace_of(&recorded);
         agrees(&recorded, &trace);
     }
 }
@@ -124,7 +124,7 @@ fn witness_agrees_under_each_scheduler() {
 #[test]
 fn megasas_agrees() {
     let recorded = recording(&["debian-6.1", "--controller", "megasas", "--workload", "demo", "--witness"]);
-    let trace = replay(&recorded, "megasas", &[]);
+    let trace = trace_of(&recorded);
     agrees(&recorded, &trace);
     stages_are_complete(&trace);
 }
@@ -206,7 +206,7 @@ fn loop_write() -> PathBuf {
 /// Two replays give the same bytes; a replay with other probes gives the same clocks.
 #[test]
 fn replays_are_identical() {
-    let (first, second) = (replay(&loop_write(), "same-1", &[]), replay(&loop_write(), "same-2", &[]));
+    let (first, second) = (trace_of(&loop_write()), replay(&loop_write(), "same-2", &[]));
     let bytes = [&first, &second].map(|path| std::fs::read(path).expect("the trace is there"));
     assert!(bytes[0] == bytes[1], "{} and {} differ", first.display(), second.display());
 
@@ -239,7 +239,7 @@ fn issue_kind(definition: &Definition) -> Option<u16> {
 /// The clock is QEMU's own count at each access to a device, from the first to the last.
 #[test]
 fn the_clock_is_qemus() {
-    let clock = clock(&replay(&loop_write(), "clock", &[]));
+    let clock = clock(&trace_of(&loop_write()));
     println!("{clock:?}");
     assert!(clock.told > 100 && clock.last > 100_000_000 && clock.drift == 0, "{clock:?}");
 }

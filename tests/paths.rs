@@ -1,6 +1,6 @@
 //! The ways of I/Os in real guests: listings, waits, explanations.
 
-use iotrace_tests::{accounted_for, analyze, folder, recording, replay, script, succeed};
+use iotrace_tests::{accounted_for, analyze, folder, recording, replay, script, succeed, trace_of};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -83,7 +83,7 @@ fn listings(trace: &Path) -> String {
 
 #[test]
 fn the_listings_hold_with_debug_info() {
-    let trace = replay(&demo(), "listings", &[]);
+    let trace = trace_of(&demo());
     insta::assert_snapshot!(listings(&trace));
     lines_are_known(&trace);
 }
@@ -112,7 +112,7 @@ fn lines_are_known(trace: &Path) {
 /// What a task waited for adds up to the whole, for every I/O, and is known.
 #[test]
 fn the_parts_of_each_wait_add_up() {
-    let trace = replay(&demo(), "why", &[]);
+    let trace = trace_of(&demo());
     let report = json(&trace, &["report"]);
     let ios = list(&report, "ios");
     assert!(ios.len() >= 20, "{} I/Os", ios.len());
@@ -137,7 +137,7 @@ fn buffered_bytes_are_followed_to_the_disk() {
     for file_system in ["xfs", "ext4"] {
         let recorded =
             recording(&["debian-6.1", "--fs", file_system, "--workload", "loop-write", "--witness"]);
-        let trace = replay(&recorded, &format!("buffered-{file_system}"), &[]);
+        let trace = trace_of(&recorded);
         let report = json(&trace, &["report"]);
         let writes: Vec<_> = list(&report, "ios").iter().filter(|io| io["syscall"] == "write").collect();
         assert_eq!(writes.len(), 20, "{file_system}");
@@ -155,14 +155,14 @@ fn buffered_bytes_are_followed_to_the_disk() {
 #[test]
 #[ignore = "of ./scripts/test full"]
 fn the_block_softirq_is_explained() {
-    let single = json(&replay(&demo(), "explain-single", &[]), &["explain"]);
+    let single = json(&trace_of(&demo()), &["explain"]);
     let ways = |explanation: &Value| {
         let completions = list(explanation, "completions").iter();
         completions.map(|c| c["way"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
     assert_eq!((ways(&single), list(&single, "raises").len()), (vec!["in-place".to_owned()], 0));
     let recorded = recording(&["debian-6.1", "--workload", "demo", "--append", "possible_cpus=2"]);
-    let trace = replay(&recorded, "explain-several", &[]);
+    let trace = trace_of(&recorded);
     let several = json(&trace, &["explain"]);
     assert_eq!(ways(&several), ["softirq"]);
     let raises = list(&several, "raises");

@@ -5,7 +5,7 @@ use iotrace_schemas::catalog::OTHER;
 use iotrace_schemas::definition::Definition;
 use iotrace_schemas::event::{self, Event, FIRST_PROBE, MARK_BEGIN, MARK_END, is_landmark};
 use iotrace_tests::{
-    Held, analyze, built, clock, folder, for_each, recording, replay, run, said, script, succeed,
+    Held, analyze, built, clock, folder, for_each, recording, replay, run, said, script, succeed, trace_of,
 };
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -132,7 +132,7 @@ fn accesses(trace: &Path) -> BTreeSet<(u64, u16, Vec<u64>)> {
 #[test]
 #[ignore = "of ./scripts/test full"]
 fn accesses_of_the_whole_kernel_are_recorded_if_asked_for() {
-    let drivers = replay(&loop_write(), "mmio-drivers", &[]);
+    let drivers = trace_of(&loop_write());
     let all = replay(&loop_write(), "mmio-all", &["--plugin-args", "mmio=all"]);
     let (some, more) = (accesses(&drivers), accesses(&all));
     println!("{} accesses of drivers, {} of the whole kernel", some.len(), more.len());
@@ -249,7 +249,7 @@ fn a_thin_trace_has_the_same_calls_without_their_arguments() {
 /// A window of clocks has what a whole trace has between them, and what has to be known from before.
 #[test]
 fn a_window_of_clocks_is_a_part_of_the_whole() {
-    let (_, [begin, end], _) = others_and_window(&replay(&loop_write(), "whole-window", &[]));
+    let (_, [begin, end], _) = others_and_window(&trace_of(&loop_write()));
     let window = [begin + (end - begin) / 4, end - (end - begin) / 4];
     let arguments = format!("mode=full,window={}..{}", window[0], window[1]);
     let part = replay(&loop_write(), "part", &["--plugin-args", &arguments]);
@@ -265,7 +265,7 @@ fn every_call_of_the_kernel_is_one_of_function_graph() {
     let workload = "sh:dd if=/dev/zero of=x bs=4k count=2 oflag=direct";
     let tracer = ["--witness", "--tracer", "function_graph:all", "--tick", "0"];
     let recorded = recording(&[&["debian-6.1", "--workload", workload][..], &tracer].concat());
-    let (_, [begin, end], _) = others_and_window(&replay(&recorded, "marked", &[]));
+    let (_, [begin, end], _) = others_and_window(&trace_of(&recorded));
     // The guest's tracing begins before the mark, and ends behind it.
     let margin = 2 * (end - begin);
     let arguments = format!("mode=full,window={}..{}", begin - margin, end + margin);

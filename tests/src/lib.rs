@@ -12,7 +12,7 @@ use iotrace_schemas::event::{self, Event};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 
 /// The checkout.
 #[must_use]
@@ -136,24 +136,42 @@ pub fn clock(trace: &Path) -> Clock {
     clock
 }
 
+/// What is made once for each name.
+#[derive(Default)]
+struct Once(Mutex<HashMap<String, Arc<OnceLock<PathBuf>>>>);
+
+impl Once {
+    /// What is made under this name, made when it is first asked for.
+    fn get(&self, name: String, make: impl FnOnce() -> PathBuf) -> PathBuf {
+        let slot = Arc::clone(self.0.lock().expect("no panic").entry(name).or_default());
+        slot.get_or_init(make).clone()
+    }
+}
+
 /// A recording, made when it is first asked for. `arguments` are those of `scripts/record`.
 ///
 /// # Panics
 /// If it cannot be made.
 #[must_use]
 pub fn recording(arguments: &[&str]) -> PathBuf {
-    type Made = Arc<OnceLock<PathBuf>>;
-    static MADE: OnceLock<Mutex<HashMap<String, Made>>> = OnceLock::new();
+    static MADE: LazyLock<Once> = LazyLock::new(Once::default);
     let name = arguments.join(" ").replace(|c: char| !c.is_ascii_alphanumeric() && c != '.', "_");
-    let slot = Arc::clone(
-        MADE.get_or_init(Mutex::default).lock().expect("no panic").entry(name.clone()).or_default(),
-    );
-    slot.get_or_init(|| {
+    MADE.get(name.clone(), || {
         let place = folder("recordings").join(&name);
         succeed(script("record").args(arguments).arg("--force").arg("-o").arg(&place));
         place
     })
-    .clone()
+}
+
+/// The trace of a recording, made when it is first asked for.
+///
+/// # Panics
+/// If it cannot be replayed.
+#[must_use]
+pub fn trace_of(recording: &Path) -> PathBuf {
+    static MADE: LazyLock<Once> = LazyLock::new(Once::default);
+    let name = recording.file_name().expect("a recording is a folder").to_string_lossy().into_owned();
+    MADE.get(name.clone(), || replay(recording, &name, &[]))
 }
 
 /// Replays a recording into a trace of this name. `arguments` are those of `scripts/replay`.

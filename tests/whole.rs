@@ -1,0 +1,13 @@
+//! Whole guests. One program, so that tests share recordings, and two guests run at a time to the end.
+
+mod boots;
+mod changes;
+mod choice;
+mod guests;
+mod kernels;
+mod kill;
+mod past;
+mod paths;
+mod plugin;
+mod processors;
+mod recordings;
