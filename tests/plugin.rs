@@ -175,7 +175,6 @@ fn others_and_window(trace: &Path) -> (u64, [u64; 2], [u64; 2]) {
 /// Every function of the kernel while the workload runs: two replays give the same bytes, the I/Os are those that a
 /// trace of the catalog's functions has, and their way shows the other functions between those.
 #[test]
-#[ignore = "of ./scripts/test full"]
 fn every_function_of_the_kernel_is_recorded_while_the_workload_runs() {
     let window = ["--plugin-args", "window=workload"];
     let everything = ["--plugin-args", "mode=full,window=workload"];
@@ -261,6 +260,7 @@ fn a_window_of_clocks_is_a_part_of_the_whole() {
 /// What is called in what is what the guest's own function_graph says, which follows every function that it can: in
 /// tasks, interrupts and softirqs. Interrupts are those that the guest asks for, since its tracer writes down each call.
 #[test]
+#[ignore = "of ./scripts/test full"]
 fn every_call_of_the_kernel_is_one_of_function_graph() {
     let workload = "sh:dd if=/dev/zero of=x bs=4k count=2 oflag=direct";
     let tracer = ["--witness", "--tracer", "function_graph:all", "--tick", "0"];
