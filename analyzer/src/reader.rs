@@ -21,10 +21,10 @@ use iotrace_schemas::definition::Definition;
 use iotrace_schemas::event::{Event, KindId};
 use iotrace_schemas::trace::FILE_HEADER;
 use iotrace_schemas::trace::chunk::{ChunkError, ChunkKind, HEAD, RawChunk};
-use iotrace_schemas::trace::columns::{Block, Columns};
-use iotrace_schemas::trace::index::Index;
+use iotrace_schemas::trace::columns::{Columns, EventBlock};
+use iotrace_schemas::trace::index::TraceIndex;
 use iotrace_schemas::trace::reader::{Content, ReadError};
-use iotrace_schemas::trace::walk::{Damage, Ledger, Step};
+use iotrace_schemas::trace::walk::{Damage, Ledger, WalkStep};
 use merge::Merger;
 use needs::{Plan, is_read_in_order};
 use rustc_hash::FxHashSet;
@@ -214,7 +214,7 @@ impl<'a> Reading<'a> {
         at: usize,
         chunk: &RawChunk<'_>,
         decoded: Option<Decoded>,
-        back: &mut Option<Box<Block>>,
+        back: &mut Option<Box<EventBlock>>,
     ) -> Flow {
         if let Some(Err(error)) = &decoded {
             self.ledger.bad(at, chunk.head.length(), error.to_string());
@@ -231,7 +231,7 @@ impl<'a> Reading<'a> {
     }
 
     /// What is needed, by the index.
-    fn planned(&mut self, index: Index<'a>, needs: &Needs) -> Result<(), ReadError> {
+    fn planned(&mut self, index: TraceIndex<'a>, needs: &Needs) -> Result<(), ReadError> {
         self.done.end = Some(End::Complete);
         let mut plan = Plan { trace: self.trace, index, numbered: true };
         if needs.landmarks {
@@ -269,7 +269,7 @@ impl<'a> Reading<'a> {
     /// Definitions and landmarks before the first event that is given; `until` is its clock, if there are any.
     fn before(
         &mut self,
-        steps: &mut dyn Iterator<Item = Step<'a>>,
+        steps: &mut dyn Iterator<Item = WalkStep<'a>>,
         until: Option<u64>,
     ) -> Result<(), ReadError> {
         ahead::decode(self.trace, steps, &|_| true, Columns::ALL, &mut |met, back| {
@@ -291,7 +291,7 @@ impl<'a> Reading<'a> {
 
     fn follow(
         &mut self,
-        steps: &mut dyn Iterator<Item = Step<'a>>,
+        steps: &mut dyn Iterator<Item = WalkStep<'a>>,
         columns: Columns,
     ) -> Result<(), ReadError> {
         let flow = ahead::decode(self.trace, steps, &|_| true, columns, &mut |met, back| {
@@ -324,7 +324,7 @@ impl<'a> Reading<'a> {
         at: usize,
         chunk: &RawChunk<'_>,
         content: Content,
-        back: &mut Option<Box<Block>>,
+        back: &mut Option<Box<EventBlock>>,
     ) -> Flow {
         self.count(at, chunk, matches!(content, Content::Events(_)));
         match content {
@@ -375,7 +375,7 @@ impl<'a> Reading<'a> {
         }
     }
 
-    fn give(&mut self, block: Box<Block>, back: &mut Option<Box<Block>>) -> Flow {
+    fn give(&mut self, block: Box<EventBlock>, back: &mut Option<Box<EventBlock>>) -> Flow {
         let mut merger = std::mem::take(&mut self.merger);
         let flow = merger.add(block, back, &mut |event| self.event(event));
         self.merger = merger;

@@ -16,7 +16,7 @@ use iotrace_schemas::event::Event;
 use iotrace_schemas::trace::FILE_HEADER;
 use iotrace_schemas::trace::chunk::{ChunkHead, ChunkKind, RawChunk, table};
 use iotrace_schemas::trace::reader::TraceFile;
-use iotrace_schemas::trace::walk::Step;
+use iotrace_schemas::trace::walk::WalkStep;
 use std::alloc::System;
 
 /// Most memory that a file of a few KiB may cost, in bytes: the limits of the format allow a block of this size.
@@ -85,7 +85,7 @@ impl Seed {
             (chunk.head, chunk.kinds().collect(), payload)
         };
         let chunks = file.walk().map(|step| match step {
-            Step::Chunk(_, chunk) => unpacked(chunk),
+            WalkStep::Chunk(_, chunk) => unpacked(chunk),
             bad => panic!("{bad:?}"),
         });
         Self { chunks: chunks.collect(), bytes: file.bytes().to_vec() }

@@ -10,9 +10,9 @@ use iotrace_kernel::SymbolTable;
 use iotrace_profile::sealed::{self, Magic, SealedError};
 use iotrace_schemas::definition::{At, Definition, Module, Probe};
 use iotrace_schemas::event::{Event, KindId, MARK, is_landmark};
-use iotrace_schemas::trace::columns::{Block, Columns};
+use iotrace_schemas::trace::columns::{Columns, EventBlock};
 use iotrace_schemas::trace::reader::{Content, Decoder, ReadError, TraceFile};
-use iotrace_schemas::trace::walk::Step;
+use iotrace_schemas::trace::walk::WalkStep;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -178,9 +178,9 @@ impl Context {
     /// # Errors
     /// That of `see`, or a message for the user.
     pub fn each<E: From<io::Error>>(&self, mut see: impl FnMut(Held<'_>) -> Result<(), E>) -> Result<(), E> {
-        let (mut decoder, mut block, mut number) = (Decoder::new()?, Box::<Block>::default(), 0);
+        let (mut decoder, mut block, mut number) = (Decoder::new()?, Box::<EventBlock>::default(), 0);
         for step in self.trace.walk() {
-            let Step::Chunk(_, chunk) = step else { return Err(damaged("a chunk is damaged").into()) };
+            let WalkStep::Chunk(_, chunk) = step else { return Err(damaged("a chunk is damaged").into()) };
             if chunk.head.kind == iotrace_schemas::trace::chunk::ChunkKind::Landmarks {
                 continue;
             }

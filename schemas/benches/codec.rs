@@ -4,9 +4,9 @@
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use iotrace_schemas::event::Event;
 use iotrace_schemas::trace::chunk::{ChunkKind, RawChunk};
-use iotrace_schemas::trace::columns::{Block, BlockBuilder, Columns};
+use iotrace_schemas::trace::columns::{BlockBuilder, Columns, EventBlock};
 use iotrace_schemas::trace::reader::{Decoder, TraceFile};
-use iotrace_schemas::trace::walk::Step;
+use iotrace_schemas::trace::walk::WalkStep;
 use iotrace_schemas::trace::writer::TraceWriter;
 use std::hint::black_box;
 
@@ -50,7 +50,7 @@ fn codec(c: &mut Criterion) {
     };
     let file = TraceFile::from_bytes(write()).expect("it is a trace");
     let chunk = file.walk().find_map(|step| match step {
-        Step::Chunk(_, chunk) if chunk.head.kind == ChunkKind::Events => Some(chunk),
+        WalkStep::Chunk(_, chunk) if chunk.head.kind == ChunkKind::Events => Some(chunk),
         _ => None,
     });
     let chunk: RawChunk<'_> = chunk.expect("a block");
@@ -72,7 +72,7 @@ fn codec(c: &mut Criterion) {
         group.bench_function(name, |b| {
             let mut decoder = Decoder::new().expect("there is memory");
             b.iter(|| {
-                black_box(decoder.decode(&chunk, wanted, Box::<Block>::default()).expect("it is sound"))
+                black_box(decoder.decode(&chunk, wanted, Box::<EventBlock>::default()).expect("it is sound"))
             });
         });
     }

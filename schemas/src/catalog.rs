@@ -102,8 +102,8 @@ struct File {
     object: Vec<Object>,
     function: Vec<Entry>,
     device: Vec<Device>,
-    context: Option<Context>,
-    mmio: Vec<Mmio>,
+    context: Option<ContextSymbols>,
+    mmio: Vec<MmioEntry>,
     constants: Vec<String>,
     callers: Vec<String>,
 }
@@ -114,13 +114,13 @@ pub struct Catalog {
     /// Kinds of kernel objects, by name.
     pub objects: BTreeMap<String, Object>,
     /// Functions, in the order of the files.
-    pub functions: Vec<Function>,
+    pub functions: Vec<CatalogFunction>,
     /// Devices whose registers are known.
     pub devices: Vec<Device>,
     /// How the current task is found.
-    pub context: Context,
+    pub context: ContextSymbols,
     /// Code that accesses device memory.
-    pub mmio: Vec<Mmio>,
+    pub mmio: Vec<MmioEntry>,
     /// Enumerators whose values a reader of the trace needs.
     pub constants: Vec<String>,
     /// Functions of the image that are no part of the path and call some of it through pointers.
@@ -166,7 +166,7 @@ impl Paths {
 
 /// A function of the I/O path.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Function {
+pub struct CatalogFunction {
     /// Name in the newest kernel known; what views print.
     pub name: String,
     /// Names it had in other kernels.
@@ -204,7 +204,7 @@ pub struct Function {
     pub action: String,
 }
 
-impl Function {
+impl CatalogFunction {
     /// The name and the aliases.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         std::iter::once(self.name.as_str()).chain(self.aliases.iter().map(String::as_str))
@@ -234,7 +234,7 @@ impl Function {
 /// Where the kernel tells what is running. Paths are `symbol` or `symbol:structure.field` in the per-CPU data.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Context {
+pub struct ContextSymbols {
     /// The pointer to the current task.
     pub current_task: Vec<String>,
     /// The preemption count; also `task_struct.field->structure.field`, behind a pointer of the current task.
@@ -247,7 +247,7 @@ pub struct Context {
 /// Code that accesses device memory.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Mmio {
+pub struct MmioEntry {
     /// Functions, by name.
     #[serde(default)]
     pub functions: Vec<String>,
@@ -318,7 +318,7 @@ impl Catalog {
         Ok(())
     }
 
-    fn check_reads(&self, function: &Function) -> Result<(), String> {
+    fn check_reads(&self, function: &CatalogFunction) -> Result<(), String> {
         for (_, name, object) in function.arguments() {
             if let Some(object) = object.filter(|o| !self.objects.contains_key(*o)) {
                 return Err(format!("argument {name} is of the unknown object {object:?}"));
@@ -338,7 +338,7 @@ impl Catalog {
     }
 
     /// Whether the words of a function have the roles that its entry states and its stage needs.
-    fn check_roles(&self, function: &Function) -> Result<(), String> {
+    fn check_roles(&self, function: &CatalogFunction) -> Result<(), String> {
         let words = self.words(function);
         let listed =
             if words.is_empty() { "it has none".into() } else { format!("it has {}", words.join(", ")) };
@@ -370,7 +370,7 @@ impl Catalog {
     }
 
     /// The words of a function's event: its arguments, and what is read through them.
-    fn words(&self, function: &Function) -> Vec<String> {
+    fn words(&self, function: &CatalogFunction) -> Vec<String> {
         let mut words = Vec::new();
         for (_, argument, _) in function.arguments() {
             words.push(argument.to_owned());
@@ -388,7 +388,7 @@ impl Catalog {
 
     /// The object that an argument of a function points to, or that its list holds.
     #[must_use]
-    pub fn object_of(&self, function: &Function, argument: &str) -> Option<&Object> {
+    pub fn object_of(&self, function: &CatalogFunction, argument: &str) -> Option<&Object> {
         let listed = function.each.split_once(':').filter(|(name, _)| *name == argument);
         let object = match listed {
             Some((_, rest)) => rest.split_once('.')?.0,

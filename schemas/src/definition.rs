@@ -31,7 +31,7 @@ pub enum Definition {
     /// A kernel module seen in the guest.
     Module(Module),
     /// The name of an address that an event mentions (a handler, a callback).
-    Symbol(Symbol),
+    Symbol(AddressName),
     /// A device whose registers the catalog knows.
     Device(Device),
     /// Something that could not be done, or was lost.
@@ -39,7 +39,7 @@ pub enum Definition {
     /// The value of an enumerator in this kernel.
     Constant(Constant),
     /// A place that a probed function is called from.
-    Site(Site),
+    Site(CallSite),
 }
 
 /// Who wrote the trace, of which kernel, with which settings.
@@ -218,7 +218,7 @@ pub struct Module {
 
 /// The name of an address.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub struct Symbol {
+pub struct AddressName {
     /// Address in the guest.
     pub address: u64,
     /// Symbol.
@@ -227,7 +227,7 @@ pub struct Symbol {
 
 /// A place that a probed function is called from.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub struct Site {
+pub struct CallSite {
     /// Address behind the call: what it pushed as return address.
     pub address: u64,
     /// Offset of that address in the function that has the symbol, in bytes.

@@ -1,7 +1,7 @@
 //! The catalog against the names that a kernel has on its I/O path.
 
 use iotrace_arch::FIRST;
-use iotrace_schemas::catalog::{Catalog, Function};
+use iotrace_schemas::catalog::{Catalog, CatalogFunction};
 use iotrace_schemas::stage::Stage;
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ const LOOPS: &[&str] = &[
     "ext4_lazyinit_thread",
 ];
 
-fn by_name(catalog: &Catalog) -> BTreeMap<&str, Vec<&Function>> {
+fn by_name(catalog: &Catalog) -> BTreeMap<&str, Vec<&CatalogFunction>> {
     let mut found = BTreeMap::<_, Vec<_>>::new();
     for function in &catalog.functions {
         for name in function.names() {

@@ -6,7 +6,7 @@ use crate::model::{Comm, Definitions, Level, OpCodes, OpField, Task, major_minor
 use crate::stitch::devices::Devices;
 use crate::stitch::probes::{Probes, Words};
 use iotrace_schemas::definition::Probe;
-use iotrace_schemas::definition::{At, Definition, Site};
+use iotrace_schemas::definition::{At, CallSite, Definition};
 use iotrace_schemas::event::{self, BUILTINS, Event, FIRST_PROBE, KindId};
 use iotrace_schemas::stage::Stage;
 use rustc_hash::FxHashMap;
@@ -287,7 +287,7 @@ impl Wording {
 }
 
 /// Where a call is: file and line, or function and offset.
-fn site(site: &Site) -> String {
+fn site(site: &CallSite) -> String {
     let Some(frame) = site.frames.first() else { return format!("{:#x}", site.address) };
     match frame.line {
         0 => format!("{}+{:#x}", frame.function, site.offset),

@@ -290,7 +290,7 @@ impl Visitor for Giver<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use iotrace_schemas::definition::Symbol;
+    use iotrace_schemas::definition::AddressName;
     use iotrace_schemas::event::EXCEPTION_RETURN;
     use iotrace_schemas::trace::reader::TraceFile;
     use iotrace_schemas::trace::writer::{BLOCK, TraceWriter};
@@ -299,7 +299,7 @@ mod tests {
     fn renamed() -> Vec<u8> {
         let mut writer = TraceWriter::new(Vec::new()).unwrap();
         for (block, name) in ["before", "after"].into_iter().enumerate() {
-            let symbol = Symbol { address: 7, name: name.into() };
+            let symbol = AddressName { address: 7, name: name.into() };
             writer.definitions(&[Definition::Symbol(symbol)]).unwrap();
             for at in 0..BLOCK {
                 let clock = (block * BLOCK + at) as u64;

@@ -10,8 +10,8 @@ use iotrace_schemas::definition::Definition;
 use iotrace_schemas::event::{KindId, is_landmark};
 use iotrace_schemas::trace::FILE_HEADER;
 use iotrace_schemas::trace::chunk::{ChunkKind, RawChunk};
-use iotrace_schemas::trace::columns::{Block, Columns};
-use iotrace_schemas::trace::index::{Index, IndexBuilder, end};
+use iotrace_schemas::trace::columns::{Columns, EventBlock};
+use iotrace_schemas::trace::index::{IndexBuilder, TraceIndex, end};
 use iotrace_schemas::trace::reader::{Content, ReadError};
 use iotrace_schemas::trace::walk::{Damage, Ledger};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -109,7 +109,7 @@ impl Verifier {
         at: usize,
         chunk: &RawChunk<'_>,
         decoded: Option<Decoded>,
-        back: &mut Option<Box<Block>>,
+        back: &mut Option<Box<EventBlock>>,
     ) {
         let head = &chunk.head;
         if head.kind != ChunkKind::Index {
@@ -167,7 +167,7 @@ impl Verifier {
         definitions.iter().for_each(|definition| self.definitions.add(definition));
     }
 
-    fn block(&mut self, at: usize, chunk: &RawChunk<'_>, block: &Block) {
+    fn block(&mut self, at: usize, chunk: &RawChunk<'_>, block: &EventBlock) {
         let head = &chunk.head;
         for of_kind in block.of_kind() {
             let (kind, words) = (of_kind.kind, of_kind.words);
@@ -210,12 +210,13 @@ impl Verifier {
             return self.told.find(at, "there is more than one index".into());
         }
         let made = self.index.bytes();
-        let (found, made) = (Index::parse(at as u64, chunk.payload), Index::parse(at as u64, &made));
+        let (found, made) =
+            (TraceIndex::parse(at as u64, chunk.payload), TraceIndex::parse(at as u64, &made));
         let (Some(found), Some(made)) = (found, made) else {
             return self.told.find(at, "the index is malformed".into());
         };
         let missing = |text: &str, offset: u64| format!("the index {text} a chunk at offset {offset}");
-        let entries = |index: Index<'_>| {
+        let entries = |index: TraceIndex<'_>| {
             let all = index.definitions().chain(index.landmarks()).chain(index.events());
             all.map(|entry| (entry.offset, entry)).collect::<Map<_, _>>()
         };

@@ -1,7 +1,9 @@
 //! What a trace says about itself.
 
 use crate::hash::Map;
-use iotrace_schemas::definition::{At, Constant, Definition, Device, Module, Note, Probe, Site, TraceInfo};
+use iotrace_schemas::definition::{
+    At, CallSite, Constant, Definition, Device, Module, Note, Probe, TraceInfo,
+};
 use iotrace_schemas::event::{BUILTINS, FIRST_PROBE, KindId};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,7 +33,7 @@ pub struct Definitions {
     /// Names of the enumerators of softirqs by their values.
     softirqs: BTreeMap<i64, BTreeSet<String>>,
     /// Places that functions are called from, by the address behind the call.
-    pub sites: Map<u64, Site>,
+    pub sites: Map<u64, CallSite>,
     /// Definitions of unknown tags.
     pub skipped: u64,
 }

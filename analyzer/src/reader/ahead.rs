@@ -5,9 +5,9 @@
 
 use super::{Flow, Trace};
 use iotrace_schemas::trace::chunk::{ChunkError, RawChunk};
-use iotrace_schemas::trace::columns::{Block, Columns};
+use iotrace_schemas::trace::columns::{Columns, EventBlock};
 use iotrace_schemas::trace::reader::{Content, ContentError, Decoder, ReadError};
-use iotrace_schemas::trace::walk::Step;
+use iotrace_schemas::trace::walk::WalkStep;
 use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -35,12 +35,12 @@ impl Met<'_> {
 }
 
 /// Takes what was met. May give back a block whose memory can be used again.
-pub type Take<'t> = &'t mut dyn FnMut(Met<'_>, &mut Option<Box<Block>>) -> Flow;
+pub type Take<'t> = &'t mut dyn FnMut(Met<'_>, &mut Option<Box<EventBlock>>) -> Flow;
 
 /// A chunk to be decoded.
 struct Job<'a> {
     chunk: RawChunk<'a>,
-    block: Box<Block>,
+    block: Box<EventBlock>,
     answer: Sender<Decoded>,
 }
 
@@ -57,7 +57,7 @@ enum Coming<'a> {
 /// [`ReadError::Thread`].
 pub fn decode<'a>(
     trace: &Trace,
-    steps: &mut dyn Iterator<Item = Step<'a>>,
+    steps: &mut dyn Iterator<Item = WalkStep<'a>>,
     wants: &dyn Fn(&RawChunk<'_>) -> bool,
     columns: Columns,
     take: Take<'_>,
@@ -106,7 +106,7 @@ pub fn decode<'a>(
 }
 
 fn one_by_one<'a>(
-    steps: &mut dyn Iterator<Item = Step<'a>>,
+    steps: &mut dyn Iterator<Item = WalkStep<'a>>,
     wants: &dyn Fn(&RawChunk<'_>) -> bool,
     columns: Columns,
     take: Take<'_>,
@@ -115,12 +115,12 @@ fn one_by_one<'a>(
     let mut spare = None;
     for step in steps {
         let met = match step {
-            Step::Chunk(at, chunk) if wants(&chunk) => {
+            WalkStep::Chunk(at, chunk) if wants(&chunk) => {
                 let decoded = decoder.decode(&chunk, columns, spare.take().unwrap_or_default());
                 Met::Chunk(at, chunk, Some(decoded))
             }
-            Step::Chunk(at, chunk) => Met::Chunk(at, chunk, None),
-            Step::Bad { offset, bytes, reason } => Met::Bad(offset, bytes, reason),
+            WalkStep::Chunk(at, chunk) => Met::Chunk(at, chunk, None),
+            WalkStep::Bad { offset, bytes, reason } => Met::Bad(offset, bytes, reason),
         };
         if take(met, &mut spare) == Flow::Stop {
             return Ok(Flow::Stop);
@@ -130,20 +130,20 @@ fn one_by_one<'a>(
 }
 
 fn begin<'a>(
-    step: Step<'a>,
+    step: WalkStep<'a>,
     wants: &dyn Fn(&RawChunk<'_>) -> bool,
     jobs: &Sender<Job<'a>>,
-    spare: &mut VecDeque<Box<Block>>,
+    spare: &mut VecDeque<Box<EventBlock>>,
 ) -> Coming<'a> {
     match step {
-        Step::Chunk(at, chunk) if wants(&chunk) => {
+        WalkStep::Chunk(at, chunk) if wants(&chunk) => {
             let (answer, result) = channel();
             // The threads are gone only after a panic, which the scope passes on.
             let _ = jobs.send(Job { chunk, block: spare.pop_front().unwrap_or_default(), answer });
             Coming::Wanted(at, chunk, result)
         }
-        Step::Chunk(at, chunk) => Coming::Passed(at, chunk),
-        Step::Bad { offset, bytes, reason } => Coming::Bad(offset, bytes, reason),
+        WalkStep::Chunk(at, chunk) => Coming::Passed(at, chunk),
+        WalkStep::Bad { offset, bytes, reason } => Coming::Bad(offset, bytes, reason),
     }
 }
 

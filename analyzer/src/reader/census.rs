@@ -2,9 +2,9 @@
 
 use iotrace_schemas::event::KindId;
 use iotrace_schemas::trace::chunk::ChunkKind;
-use iotrace_schemas::trace::index::{IndexBuilder, Totals};
+use iotrace_schemas::trace::index::{IndexBuilder, TraceTotals};
 use iotrace_schemas::trace::reader::TraceFile;
-use iotrace_schemas::trace::walk::Step;
+use iotrace_schemas::trace::walk::WalkStep;
 
 /// Sizes and counts of a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -12,7 +12,7 @@ pub struct Census {
     /// Length of the file in bytes.
     pub file: u64,
     /// Sizes and counts of its chunks.
-    pub totals: Totals,
+    pub totals: TraceTotals,
     /// Events of each kind that occurs, by kind.
     pub kinds: Vec<(KindId, u64)>,
 }
@@ -26,7 +26,7 @@ pub fn census(file: &TraceFile) -> Census {
     }
     let mut index = IndexBuilder::default();
     for step in file.walk() {
-        if let Step::Chunk(at, chunk) = step {
+        if let WalkStep::Chunk(at, chunk) = step {
             index.add(at as u64, &chunk.head, chunk.kinds());
             if chunk.head.kind == ChunkKind::End {
                 break;

@@ -84,11 +84,11 @@ fn name(text: &mut String) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use iotrace_schemas::definition::{Probe, Site, Symbol};
+    use iotrace_schemas::definition::{AddressName, CallSite, Probe};
 
     #[test]
     fn what_a_kernel_has_is_left_as_it_is() {
-        let mut symbol = Definition::Symbol(Symbol { address: 1, name: "x".repeat(NAME) });
+        let mut symbol = Definition::Symbol(AddressName { address: 1, name: "x".repeat(NAME) });
         let before = symbol.clone();
         assert!(!shorten(&mut symbol));
         assert_eq!(symbol, before);
@@ -96,10 +96,11 @@ mod tests {
 
     #[test]
     fn names_end_with_a_whole_character() {
-        let mut symbol = Definition::Symbol(Symbol { address: 1, name: "x".to_owned() + &"µ".repeat(NAME) });
+        let mut symbol =
+            Definition::Symbol(AddressName { address: 1, name: "x".to_owned() + &"µ".repeat(NAME) });
         assert!(shorten(&mut symbol));
         let expected = "x".to_owned() + &"µ".repeat(NAME / 2 - 1);
-        assert_eq!(symbol, Definition::Symbol(Symbol { address: 1, name: expected }));
+        assert_eq!(symbol, Definition::Symbol(AddressName { address: 1, name: expected }));
     }
 
     #[test]
@@ -110,7 +111,7 @@ mod tests {
         let Definition::Probe(Probe { words, inside, .. }) = probe else { panic!("it is still a probe") };
         assert_eq!((words.len(), inside.len()), (MAX_WORDS, INLINED));
         let frame = SiteFrame { function: "f".into(), file: String::new(), line: 0 };
-        let mut site = Definition::Site(Site { address: 1, offset: 0, frames: vec![frame; 1000] });
+        let mut site = Definition::Site(CallSite { address: 1, offset: 0, frames: vec![frame; 1000] });
         assert!(shorten(&mut site) && !shorten(&mut site));
     }
 }

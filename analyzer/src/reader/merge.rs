@@ -6,7 +6,7 @@
 
 use super::Flow;
 use iotrace_schemas::event::Event;
-use iotrace_schemas::trace::columns::Block;
+use iotrace_schemas::trace::columns::EventBlock;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
@@ -26,7 +26,7 @@ pub struct Merger {
 /// Blocks of one vCPU.
 #[derive(Debug, Default)]
 struct Queue {
-    blocks: VecDeque<Box<Block>>,
+    blocks: VecDeque<Box<EventBlock>>,
     /// Next event in the first of them.
     next: usize,
 }
@@ -47,8 +47,8 @@ impl Merger {
     /// Adds a block and gives what can be given. A block whose events were all given at once comes back.
     pub fn add(
         &mut self,
-        block: Box<Block>,
-        back: &mut Option<Box<Block>>,
+        block: Box<EventBlock>,
+        back: &mut Option<Box<EventBlock>>,
         give: &mut dyn FnMut(&Event<'_>) -> Flow,
     ) -> Flow {
         if self.vcpus <= 1 && self.waiting == 0 && block.vcpu() == 0 {
@@ -60,7 +60,7 @@ impl Merger {
     }
 
     /// Adds a block to those that wait and gives what can be given.
-    fn wait(&mut self, block: Box<Block>, give: &mut dyn FnMut(&Event<'_>) -> Flow) -> Flow {
+    fn wait(&mut self, block: Box<EventBlock>, give: &mut dyn FnMut(&Event<'_>) -> Flow) -> Flow {
         if block.is_empty() {
             return Flow::Continue;
         }
@@ -121,7 +121,7 @@ impl Merger {
     }
 }
 
-fn give_all(block: &Block, give: &mut dyn FnMut(&Event<'_>) -> Flow) -> Flow {
+fn give_all(block: &EventBlock, give: &mut dyn FnMut(&Event<'_>) -> Flow) -> Flow {
     for event in block.events() {
         if give(&event) == Flow::Stop {
             return Flow::Stop;

@@ -4,8 +4,8 @@ use super::Trace;
 use iotrace_schemas::event::KindId;
 use iotrace_schemas::trace::chunk::{ChunkKind, RawChunk};
 use iotrace_schemas::trace::columns::Columns;
-use iotrace_schemas::trace::index::{Entry, Index};
-use iotrace_schemas::trace::walk::Step;
+use iotrace_schemas::trace::index::{IndexEntry, TraceIndex};
+use iotrace_schemas::trace::walk::WalkStep;
 use rustc_hash::FxHashSet;
 use std::ops::RangeInclusive;
 
@@ -49,7 +49,7 @@ impl Needs {
     }
 
     /// Whether a block has, or may have, some of it.
-    fn wants(&self, block: &Entry, numbered: bool) -> bool {
+    fn wants(&self, block: &IndexEntry, numbered: bool) -> bool {
         let touch =
             |range: &RangeInclusive<u64>, first, last| first <= *range.end() && last >= *range.start();
         let last = block.number.saturating_add(block.count.into());
@@ -61,31 +61,31 @@ impl Needs {
 /// Which chunks are read, found in the index.
 pub(super) struct Plan<'a> {
     pub(super) trace: &'a Trace,
-    pub(super) index: Index<'a>,
+    pub(super) index: TraceIndex<'a>,
     /// Numbers of events are those in the heads: there is one vCPU.
     pub(super) numbered: bool,
 }
 
 impl<'a> Plan<'a> {
     /// All definitions, and the landmarks.
-    pub(super) fn landmarks(&self) -> impl Iterator<Item = Step<'a>> {
+    pub(super) fn landmarks(&self) -> impl Iterator<Item = WalkStep<'a>> {
         let trace = self.trace;
         merge(self.index.definitions(), self.index.landmarks()).map(move |entry| step(trace, &entry))
     }
 
     /// All definitions.
-    pub(super) fn definitions(&self) -> impl Iterator<Item = Step<'a>> {
+    pub(super) fn definitions(&self) -> impl Iterator<Item = WalkStep<'a>> {
         let trace = self.trace;
         self.index.definitions().map(move |entry| step(trace, &entry))
     }
 
     /// The first block that is needed.
-    pub(super) fn first(&self, needs: &Needs) -> Option<Entry> {
+    pub(super) fn first(&self, needs: &Needs) -> Option<IndexEntry> {
         self.index.events().find(|block| needs.wants(block, self.numbered))
     }
 
     /// Events in the blocks that lie before a block, and before a clock.
-    pub(super) fn events_before(&self, block: &Entry, clock: u64) -> u64 {
+    pub(super) fn events_before(&self, block: &IndexEntry, clock: u64) -> u64 {
         if self.numbered {
             return block.number;
         }
@@ -94,7 +94,11 @@ impl<'a> Plan<'a> {
     }
 
     /// The definitions before a block, and the landmarks up to a clock, if there are any.
-    pub(super) fn before(&self, block: &Entry, until: Option<u64>) -> impl Iterator<Item = Step<'a>> {
+    pub(super) fn before(
+        &self,
+        block: &IndexEntry,
+        until: Option<u64>,
+    ) -> impl Iterator<Item = WalkStep<'a>> {
         let (trace, offset) = (self.trace, block.offset);
         let definitions = self.index.definitions().take_while(move |entry| entry.offset < offset);
         let landmarks = self.index.landmarks().filter(move |entry| Some(entry.first_clock) <= until);
@@ -104,13 +108,13 @@ impl<'a> Plan<'a> {
     /// The blocks that are needed from this one on, and the definitions among them.
     pub(super) fn from<'n>(
         &self,
-        first: &Entry,
+        first: &IndexEntry,
         needs: &'n Needs,
         kinds: Option<&'n FxHashSet<KindId>>,
-    ) -> impl Iterator<Item = Step<'a>> + use<'a, 'n> {
+    ) -> impl Iterator<Item = WalkStep<'a>> + use<'a, 'n> {
         let (trace, offset, numbered) = (self.trace, first.offset, self.numbered);
-        let is_needed = move |step: &Step<'_>| match (step, kinds) {
-            (Step::Chunk(_, chunk), Some(kinds)) if numbered && chunk.head.kind == ChunkKind::Events => {
+        let is_needed = move |step: &WalkStep<'_>| match (step, kinds) {
+            (WalkStep::Chunk(_, chunk), Some(kinds)) if numbered && chunk.head.kind == ChunkKind::Events => {
                 chunk.kinds().any(|(kind, _)| kinds.contains(&kind))
             }
             _ => true,
@@ -122,7 +126,10 @@ impl<'a> Plan<'a> {
 }
 
 /// Two runs of entries as one, in the order of the file.
-fn merge(a: impl Iterator<Item = Entry>, b: impl Iterator<Item = Entry>) -> impl Iterator<Item = Entry> {
+fn merge(
+    a: impl Iterator<Item = IndexEntry>,
+    b: impl Iterator<Item = IndexEntry>,
+) -> impl Iterator<Item = IndexEntry> {
     let (mut a, mut b) = (a.peekable(), b.peekable());
     std::iter::from_fn(move || match (a.peek(), b.peek()) {
         (Some(first), Some(second)) if first.offset > second.offset => b.next(),
@@ -132,12 +139,12 @@ fn merge(a: impl Iterator<Item = Entry>, b: impl Iterator<Item = Entry>) -> impl
 }
 
 /// The chunk of an entry of the index.
-fn step<'a>(trace: &'a Trace, entry: &Entry) -> Step<'a> {
+fn step<'a>(trace: &'a Trace, entry: &IndexEntry) -> WalkStep<'a> {
     let offset = usize::try_from(entry.offset).unwrap_or(usize::MAX);
     let rest = trace.bytes().get(offset..).unwrap_or_default();
     match RawChunk::open(rest) {
-        Ok(chunk) => Step::Chunk(offset, chunk),
-        Err(reason) => Step::Bad { offset, bytes: entry.length as usize, reason },
+        Ok(chunk) => WalkStep::Chunk(offset, chunk),
+        Err(reason) => WalkStep::Bad { offset, bytes: entry.length as usize, reason },
     }
 }
 

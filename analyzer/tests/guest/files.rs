@@ -117,7 +117,7 @@ pub fn buffered() -> Guest {
     let (page, direct) = (io(80, 4096, WRITE), io(96, 4096, WRITE | SYNC));
     let mut guest = Guest::default();
     for (address, name) in [(WB_WORKFN, "wb_workfn"), (WAKE_FN, "delayed_work_timer_fn")] {
-        guest.definitions.push(Definition::Symbol(Symbol { address, name: name.into() }));
+        guest.definitions.push(Definition::Symbol(AddressName { address, name: name.into() }));
     }
     guest.name_task(2, KWORKER, 26, "kworker/u2:2");
     guest.name_task(3, TASK, 119, "loop-write");

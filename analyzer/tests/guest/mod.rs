@@ -13,7 +13,7 @@ pub use way::{changed_write, direct_write};
 
 use iotrace_schemas::definition::by_name;
 use iotrace_schemas::definition::{
-    At, Constant, Definition, Device, DeviceRegister, Layout, Probe, Success, Symbol, TraceInfo,
+    AddressName, At, Constant, Definition, Device, DeviceRegister, Layout, Probe, Success, TraceInfo,
 };
 use iotrace_schemas::event::{self, Event, FIRST_PROBE};
 use iotrace_schemas::trace::writer::TraceWriter;
@@ -96,7 +96,7 @@ impl Default for Guest {
         };
         let registers = vec![bell];
         let device = Device { name: "lsi53c895a".into(), vendor: 0x1000, device: 0x12, registers };
-        let chain = Symbol { address: CHAIN_END, name: "bio_chain_endio".into() };
+        let chain = AddressName { address: CHAIN_END, name: "bio_chain_endio".into() };
         let discard = Constant { name: "REQ_OP_DISCARD".into(), value: 3 };
         let mut guest = Self {
             definitions: vec![

@@ -3,7 +3,7 @@
 
 use super::{Guest, HARDIRQ, SDA, SOFTIRQ, SYNC, TASK, WRITE, io};
 use iotrace_arch::FIRST;
-use iotrace_schemas::definition::{Constant, Definition, Site, SiteFrame, Symbol};
+use iotrace_schemas::definition::{AddressName, CallSite, Constant, Definition, SiteFrame};
 use iotrace_schemas::event;
 
 /// The guest's idle task and its worker.
@@ -69,9 +69,9 @@ fn of_kernel(changed: bool) -> Guest {
         SiteFrame { function: "vfs_write".into(), file: "fs/read_write.c".into(), line: 590 },
     ];
     guest.definitions.extend([
-        Definition::Site(Site { address: SITE, offset: 0x23, frames }),
-        Definition::Symbol(Symbol { address: DONE_WORK, name: "done_work".into() }),
-        Definition::Symbol(Symbol { address: 0x99, name: "sym53c8xx_intr".into() }),
+        Definition::Site(CallSite { address: SITE, offset: 0x23, frames }),
+        Definition::Symbol(AddressName { address: DONE_WORK, name: "done_work".into() }),
+        Definition::Symbol(AddressName { address: 0x99, name: "sym53c8xx_intr".into() }),
         Definition::Constant(Constant { name: "BLOCK_SOFTIRQ".into(), value: 4 }),
     ]);
     guest.raw(2, event::TASK.id, &[IDLE, 0, 0, comm(b"swapper\0"), 0]);

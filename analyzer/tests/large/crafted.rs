@@ -3,7 +3,7 @@
 //! Events are written as they come, in blocks as large as the writer makes them.
 
 use iotrace_schemas::definition::by_name;
-use iotrace_schemas::definition::{At, Definition, Probe, Success, Symbol, TraceInfo};
+use iotrace_schemas::definition::{AddressName, At, Definition, Probe, Success, TraceInfo};
 use iotrace_schemas::event::{Event, FIRST_PROBE, MARK, TASK};
 use iotrace_schemas::stage::Stage;
 use iotrace_schemas::trace::writer::TraceWriter;
@@ -40,7 +40,7 @@ impl Crafted {
     pub fn of_vcpus(vcpus: u32) -> Self {
         let mut writer = TraceWriter::new(Vec::new()).unwrap();
         let info = TraceInfo { vcpus, icount_shift: Some(2), ..TraceInfo::default() };
-        let end = Symbol { address: CHAIN_END, name: "bio_chain_endio".into() };
+        let end = AddressName { address: CHAIN_END, name: "bio_chain_endio".into() };
         writer.definitions(&[Definition::Trace(info), Definition::Symbol(end)]).unwrap();
         Self { writer, next: FIRST_PROBE, clock: 0, vcpu: 0, task: TASK_A, stack: 0, context: 0 }
     }

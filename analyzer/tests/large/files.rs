@@ -8,7 +8,7 @@ use iotrace_schemas::stage::Stage;
 use iotrace_schemas::trace::chunk::{ChunkHead, ChunkKind, RawChunk};
 use iotrace_schemas::trace::index::end;
 use iotrace_schemas::trace::reader::TraceFile;
-use iotrace_schemas::trace::walk::Step;
+use iotrace_schemas::trace::walk::WalkStep;
 
 #[test]
 fn modules_that_come() {
@@ -74,8 +74,8 @@ fn indexes() {
     let trace = TraceFile::from_bytes(file.clone()).unwrap();
     let chunks: Vec<(ChunkHead, Vec<u8>)> = (trace.walk())
         .filter_map(|step| match step {
-            Step::Chunk(_, RawChunk { head, payload, .. }) => Some((head, payload.to_vec())),
-            Step::Bad { .. } => None,
+            WalkStep::Chunk(_, RawChunk { head, payload, .. }) => Some((head, payload.to_vec())),
+            WalkStep::Bad { .. } => None,
         })
         .collect();
     let (index, payload) = chunks.iter().find(|(head, _)| head.kind == ChunkKind::Index).unwrap();

@@ -23,7 +23,7 @@ use iotrace_profile::plan::Plan;
 use iotrace_profile::{Action, Place, Profile};
 use iotrace_schemas::catalog::OTHER;
 use iotrace_schemas::definition::{
-    At, Definition, Module, Note, Probe, Severity, Site as CallSite, SiteFrame, Symbol,
+    AddressName, At, CallSite, Definition, Module, Note, Probe, Severity, SiteFrame,
 };
 use iotrace_schemas::event::{FIRST_PROBE, KindId};
 use iotrace_schemas::stage::Stage;
@@ -267,7 +267,7 @@ impl Placement {
             return None;
         }
         let (symbol, _) = self.symbol_at(profile, address).filter(|(symbol, _)| symbol.addr == address)?;
-        Some(Definition::Symbol(Symbol { address, name: symbol.name.to_owned() }))
+        Some(Definition::Symbol(AddressName { address, name: symbol.name.to_owned() }))
     }
 
     /// The functions that an address behind a call is in, if it was not defined before.

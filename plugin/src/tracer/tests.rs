@@ -9,7 +9,7 @@ use iotrace_profile::{ModuleAccess, plan};
 use iotrace_schemas::definition::Definition;
 use iotrace_schemas::trace::columns::Columns;
 use iotrace_schemas::trace::reader::{Content, Decoder, TraceFile};
-use iotrace_schemas::trace::walk::Step;
+use iotrace_schemas::trace::walk::WalkStep;
 use std::path::{Path, PathBuf};
 
 /// A tracer that has found its kernel, of one vCPU, and its file.
@@ -51,7 +51,7 @@ fn definitions(path: &Path) -> Vec<Definition> {
     let trace = TraceFile::from_bytes(std::fs::read(path).expect("the trace is there")).expect("it is one");
     let (mut decoder, mut all) = (Decoder::new().expect("there is memory"), Vec::new());
     for step in trace.walk() {
-        let Step::Chunk(_, chunk) = step else { panic!("{step:?}") };
+        let WalkStep::Chunk(_, chunk) = step else { panic!("{step:?}") };
         let content = decoder.decode(&chunk, Columns::ALL, Box::default()).expect("the chunk is whole");
         if let Content::Definitions(definitions, _) = content {
             all.extend(definitions);

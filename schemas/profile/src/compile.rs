@@ -223,7 +223,7 @@ fn field_of(catalog: &Catalog, object: &str, field: &str, types: &Types) -> Opti
     access(object, field, &[types]).ok()
 }
 
-fn mmio(code: &catalog::Mmio, kernel: &Kernel) -> MmioCode {
+fn mmio(code: &catalog::MmioEntry, kernel: &Kernel) -> MmioCode {
     let found = code.functions.iter().flat_map(|name| kernel.symbols().variants(name));
     MmioCode {
         record: code.record,

@@ -1,8 +1,8 @@
 //! A function's entry as it is written, and what it must be.
 //!
-//! In: an entry of a file, all text. Out: a [`Function`], with what can be checked without the rest of the catalog.
+//! In: an entry of a file, all text. Out: a [`CatalogFunction`], with what can be checked without the rest of the catalog.
 
-use super::{CATALOG_LAYERS, Function};
+use super::{CATALOG_LAYERS, CatalogFunction};
 use crate::role::Role;
 use crate::stage::{Stage, nearest};
 use iotrace_arch::KNOWN;
@@ -45,10 +45,10 @@ fn yes() -> bool {
 
 impl Entry {
     /// The function, unless something in the entry is wrong.
-    pub fn into_function(self) -> Result<Function, String> {
+    pub fn into_function(self) -> Result<CatalogFunction, String> {
         let stage =
             Some(&self.stage).filter(|name| !name.is_empty()).map(|name| Stage::parse(name)).transpose();
-        let function = Function {
+        let function = CatalogFunction {
             roles: roles(&self.roles)?,
             stage: stage.map_err(|error| error.to_string())?,
             name: self.name,
@@ -87,7 +87,7 @@ fn roles(keys: &BTreeMap<String, toml::Value>) -> Result<BTreeMap<Role, String>,
 }
 
 /// What can be checked of a function without the rest of the catalog.
-fn check(function: &Function) -> Result<(), String> {
+fn check(function: &CatalogFunction) -> Result<(), String> {
     const ACTIONS: &[&str] =
         &["", "module-load", "module-unload", "task-begin", "task-rename", "power-off", "fault"];
     if function.name.is_empty() {

@@ -7,7 +7,7 @@
 mod block;
 mod builder;
 
-pub use block::{Block, Columns};
+pub use block::{Columns, EventBlock};
 pub use builder::BlockBuilder;
 
 use crate::event::KindId;

@@ -18,7 +18,7 @@ pub const END: usize = 16;
 
 /// What a whole trace has. Bytes unless said otherwise.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Totals {
+pub struct TraceTotals {
     /// Events.
     pub events: u64,
     /// Clock of the first event.
@@ -39,7 +39,7 @@ pub struct Totals {
 
 /// A chunk, as the index has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Entry {
+pub struct IndexEntry {
     /// Offset in the file, in bytes.
     pub offset: u64,
     /// Number of the chunk in the file.
@@ -62,7 +62,7 @@ pub struct Entry {
     pub vcpu: u16,
 }
 
-impl Entry {
+impl IndexEntry {
     /// The entry of a chunk at an offset.
     #[must_use]
     pub fn of(offset: u64, head: &ChunkHead) -> Self {
@@ -103,7 +103,7 @@ impl Entry {
 /// Collects what the index says.
 #[derive(Debug, Default, Clone)]
 pub struct IndexBuilder {
-    totals: Totals,
+    totals: TraceTotals,
     kinds: BTreeMap<KindId, u64>,
     definitions: Vec<u8>,
     landmarks: Vec<u8>,
@@ -113,7 +113,7 @@ pub struct IndexBuilder {
 impl IndexBuilder {
     /// Takes in a chunk, and the counts of its kinds.
     pub fn add(&mut self, offset: u64, head: &ChunkHead, kinds: impl IntoIterator<Item = (KindId, u32)>) {
-        let entry = Entry::of(offset, head);
+        let entry = IndexEntry::of(offset, head);
         match head.kind {
             ChunkKind::Definitions => {
                 self.totals.definition_chunks += 1;
@@ -147,7 +147,7 @@ impl IndexBuilder {
 
     /// What was taken in so far.
     #[must_use]
-    pub fn totals(&self) -> Totals {
+    pub fn totals(&self) -> TraceTotals {
         self.totals
     }
 
@@ -179,8 +179,8 @@ impl IndexBuilder {
 
 /// The index of a mapped trace, where it lies.
 #[derive(Debug, Clone, Copy)]
-pub struct Index<'a> {
-    totals: Totals,
+pub struct TraceIndex<'a> {
+    totals: TraceTotals,
     /// Offset of the index's chunk.
     offset: u64,
     kinds: &'a [u8],
@@ -188,7 +188,7 @@ pub struct Index<'a> {
     entry: usize,
 }
 
-impl<'a> Index<'a> {
+impl<'a> TraceIndex<'a> {
     /// The index of a whole trace, found from the end of its bytes; none if it is not there or not sound.
     #[must_use]
     pub fn find(file: &'a [u8]) -> Option<Self> {
@@ -217,7 +217,7 @@ impl<'a> Index<'a> {
             landmark_chunks,
             event_chunks,
         ] = std::array::from_fn(|at| u64_at(head, at * 8));
-        let totals = Totals {
+        let totals = TraceTotals {
             events,
             first_clock,
             last_clock,
@@ -237,7 +237,7 @@ impl<'a> Index<'a> {
 
     /// Whether the chunks are listed in the order of the file, each once.
     fn ascends(self) -> bool {
-        fn ascend(entries: impl Iterator<Item = Entry>) -> bool {
+        fn ascend(entries: impl Iterator<Item = IndexEntry>) -> bool {
             entries.map(|entry| entry.offset).is_sorted_by(|a, b| a < b)
         }
         ascend(self.definitions()) && ascend(self.landmarks()) && ascend(self.events())
@@ -245,7 +245,7 @@ impl<'a> Index<'a> {
 
     /// What the whole trace has.
     #[must_use]
-    pub fn totals(&self) -> Totals {
+    pub fn totals(&self) -> TraceTotals {
         self.totals
     }
 
@@ -261,23 +261,23 @@ impl<'a> Index<'a> {
     }
 
     /// The chunks of definitions.
-    pub fn definitions(self) -> impl Iterator<Item = Entry> {
+    pub fn definitions(self) -> impl Iterator<Item = IndexEntry> {
         self.range(0, self.totals.definition_chunks)
     }
 
     /// The chunks of landmarks.
-    pub fn landmarks(self) -> impl Iterator<Item = Entry> {
+    pub fn landmarks(self) -> impl Iterator<Item = IndexEntry> {
         self.range(self.totals.definition_chunks, self.totals.landmark_chunks)
     }
 
     /// The chunks of events.
-    pub fn events(self) -> impl Iterator<Item = Entry> {
+    pub fn events(self) -> impl Iterator<Item = IndexEntry> {
         self.range(self.totals.definition_chunks + self.totals.landmark_chunks, self.totals.event_chunks)
     }
 
-    fn range(self, from: u64, count: u64) -> impl Iterator<Item = Entry> {
+    fn range(self, from: u64, count: u64) -> impl Iterator<Item = IndexEntry> {
         let entries = self.entries.chunks_exact(self.entry).skip(from as usize).take(count as usize);
-        entries.filter_map(|bytes| bytes.first_chunk()).map(Entry::parse)
+        entries.filter_map(|bytes| bytes.first_chunk()).map(IndexEntry::parse)
     }
 }
 
@@ -316,7 +316,7 @@ mod tests {
                 };
                 index.add(*offset, &head, []);
             }
-            Index::parse(0, &index.bytes()).map(|index| index.definitions().count())
+            TraceIndex::parse(0, &index.bytes()).map(|index| index.definitions().count())
         };
         assert_eq!(parsed(&[16, 88, 160]), Some(3));
         assert_eq!([parsed(&[16, 16]), parsed(&[88, 16])], [None, None]);

@@ -4,8 +4,8 @@
 //! has more allocated than the limits of [`super::chunk`] and [`super::columns`] allow.
 
 use super::chunk::{ChunkError, ChunkKind, RawChunk};
-use super::columns::{Block, ColumnError, Columns};
-use super::index::Index;
+use super::columns::{ColumnError, Columns, EventBlock};
+use super::index::TraceIndex;
 use super::walk::Walker;
 use super::{FILE_HEADER, MAGIC, VERSION, file_header};
 use crate::definition::{Definition, DefinitionError, Skipped, decode_all};
@@ -80,7 +80,7 @@ pub enum Content {
     /// Definitions, and the tags that were skipped.
     Definitions(Vec<Definition>, Skipped),
     /// Events of one vCPU: a block, or landmarks.
-    Events(Box<Block>),
+    Events(Box<EventBlock>),
     /// The index.
     Index,
     /// The end of the trace.
@@ -112,7 +112,7 @@ impl Decoder {
         &mut self,
         chunk: &RawChunk<'_>,
         wanted: Columns,
-        mut block: Box<Block>,
+        mut block: Box<EventBlock>,
     ) -> Result<Content, ContentError> {
         chunk.check()?;
         if !chunk.head.is_readable() {
@@ -175,7 +175,7 @@ impl TraceFile {
     /// [`ReadError::Open`], [`ReadError::NotATrace`], [`ReadError::Version`].
     pub fn open_damaged(path: &Path) -> Result<Self, ReadError> {
         let file = Self::map(path)?;
-        let found = file.walk().any(|step| matches!(step, super::walk::Step::Chunk(..)));
+        let found = file.walk().any(|step| matches!(step, super::walk::WalkStep::Chunk(..)));
         if found { Ok(file) } else { file.check(path) }
     }
 
@@ -236,8 +236,8 @@ impl TraceFile {
 
     /// The index; none if the file was cut, or if it is damaged there.
     #[must_use]
-    pub fn index(&self) -> Option<Index<'_>> {
-        Index::find(self.bytes())
+    pub fn index(&self) -> Option<TraceIndex<'_>> {
+        TraceIndex::find(self.bytes())
     }
 
     /// These bytes will not be read again: they need not be kept in memory.

@@ -13,7 +13,7 @@ const MOST: usize = 1000;
 
 /// What stands next in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step<'a> {
+pub enum WalkStep<'a> {
     /// A chunk, at this offset. Its payload was not looked at.
     Chunk(usize, RawChunk<'a>),
     /// Bytes that belong to no whole chunk.
@@ -53,20 +53,20 @@ impl<'a> Walker<'a> {
         if behind.is_empty() || behind.starts_with(&CHUNK_MAGIC) { None } else { chunk.check().err() }
     }
 
-    fn bad(&mut self, reason: ChunkError) -> Step<'a> {
+    fn bad(&mut self, reason: ChunkError) -> WalkStep<'a> {
         let from = self.offset;
         let rest = &self.bytes[from + 1..];
         let is_chunk = |at: &usize| RawChunk::open(&rest[*at..]).is_ok();
         let next = memmem::find_iter(rest, &CHUNK_MAGIC).find(is_chunk);
         self.offset = next.map_or(self.bytes.len(), |at| from + 1 + at);
-        Step::Bad { offset: from, bytes: self.offset - from, reason }
+        WalkStep::Bad { offset: from, bytes: self.offset - from, reason }
     }
 }
 
 impl<'a> Iterator for Walker<'a> {
-    type Item = Step<'a>;
+    type Item = WalkStep<'a>;
 
-    fn next(&mut self) -> Option<Step<'a>> {
+    fn next(&mut self) -> Option<WalkStep<'a>> {
         let rest = self.bytes.get(self.offset..).filter(|rest| !rest.is_empty())?;
         let chunk = match RawChunk::open(rest) {
             Ok(chunk) => chunk,
@@ -77,7 +77,7 @@ impl<'a> Iterator for Walker<'a> {
         }
         let at = self.offset;
         self.offset += chunk.head.length();
-        Some(Step::Chunk(at, chunk))
+        Some(WalkStep::Chunk(at, chunk))
     }
 }
 

@@ -66,7 +66,7 @@ pub fn find(catalog: &Catalog, ground: &Ground<'_>) -> Result<(Vec<Function>, Ve
 /// The instances of the name that the function was found under, else of the first that has any: where a kernel
 /// has two of an entry's names, one is called by the other.
 fn under_one_name<'a>(
-    function: &catalog::Function,
+    function: &catalog::CatalogFunction,
     places: &[Found<'_>],
     instances: Vec<(String, Found<'a>)>,
 ) -> Vec<Found<'a>> {
@@ -94,7 +94,7 @@ impl<'a> Ground<'a> {
     }
 
     /// Where the function is, under the first of its names that this kernel has.
-    fn places(&self, function: &catalog::Function) -> Vec<Found<'a>> {
+    fn places(&self, function: &catalog::CatalogFunction) -> Vec<Found<'a>> {
         let named = |name| {
             let mut found = self.in_image(name);
             for (module, lines) in &self.modules {
@@ -137,7 +137,7 @@ fn cold(kernel: &Kernel) -> BTreeMap<String, Range<u64>> {
 }
 
 impl<'a> Found<'a> {
-    fn elsewhere(function: &catalog::Function, kernel: &'a Kernel) -> Self {
+    fn elsewhere(function: &catalog::CatalogFunction, kernel: &'a Kernel) -> Self {
         Self {
             symbol: function.name.clone(),
             place: Place::Elsewhere,
@@ -186,7 +186,7 @@ fn line<E>(found: Result<Option<iotrace_kernel::SourceLine>, E>) -> (String, u32
 
 fn plan(
     catalog: &Catalog,
-    function: &catalog::Function,
+    function: &catalog::CatalogFunction,
     found: Found<'_>,
     missing: &mut Vec<Missing>,
 ) -> Function {
@@ -221,13 +221,13 @@ fn plan(
 }
 
 /// Whether a stage is told by what the function returns: an inlined instance returns nothing.
-fn is_in_return(stage: &Stage, function: &catalog::Function) -> bool {
+fn is_in_return(stage: &Stage, function: &catalog::CatalogFunction) -> bool {
     !function.success.is_empty() || stage.is_in_return()
 }
 
 fn entry(
     catalog: &Catalog,
-    function: &catalog::Function,
+    function: &catalog::CatalogFunction,
     found: &Found<'_>,
     note: &mut impl FnMut(String),
 ) -> Plan {
@@ -266,7 +266,7 @@ fn entry(
 }
 
 /// The fields of `object` that are read through the argument `name`.
-fn fields<'a>(function: &'a catalog::Function, name: &str, object: &'a Object) -> Vec<&'a str> {
+fn fields<'a>(function: &'a catalog::CatalogFunction, name: &str, object: &'a Object) -> Vec<&'a str> {
     let mut fields = Vec::new();
     for read in &function.reads {
         match read.split_once('.') {
@@ -282,7 +282,7 @@ fn fields<'a>(function: &'a catalog::Function, name: &str, object: &'a Object) -
 
 fn list(
     catalog: &Catalog,
-    function: &catalog::Function,
+    function: &catalog::CatalogFunction,
     positions: &[Option<u8>],
     types: &[&Types],
     note: &mut impl FnMut(String),
@@ -299,7 +299,7 @@ fn list(
     Some((position, offset?))
 }
 
-fn success(function: &catalog::Function, types: &[&Types]) -> Option<Success> {
+fn success(function: &catalog::CatalogFunction, types: &[&Types]) -> Option<Success> {
     function.success.iter().find_map(|value| match value.parse::<i64>() {
         _ if value == "nonzero" => Some(Success::NonZero),
         Ok(number) => Some(Success::Equals(number.cast_unsigned())),

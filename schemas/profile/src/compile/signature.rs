@@ -7,7 +7,7 @@
 use crate::plan::Value;
 use iotrace_arch::Arch;
 use iotrace_kernel::{Inlined, Parameter, Types};
-use iotrace_schemas::catalog::{Catalog, Function};
+use iotrace_schemas::catalog::{Catalog, CatalogFunction};
 
 /// The parameters of a function or of an inlined instance, and where their values are.
 pub struct Signature {
@@ -54,7 +54,7 @@ impl Signature {
     }
 
     /// Where each argument of the entry is: `None` if this kernel's function has no such argument.
-    pub fn positions(&self, catalog: &Catalog, function: &Function) -> Vec<Option<u8>> {
+    pub fn positions(&self, catalog: &Catalog, function: &CatalogFunction) -> Vec<Option<u8>> {
         let structure = |name: &str, object: Option<&str>| {
             if function.each.split(':').next() == Some(name) {
                 return Some("list_head");

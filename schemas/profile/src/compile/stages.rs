@@ -13,7 +13,7 @@ pub fn clear(catalog: &Catalog, functions: &mut [Function]) {
         let there = |f: &Function| f.name == *name && f.place != Place::Elsewhere;
         functions.iter().any(there)
     };
-    let cleared = |f: &&catalog::Function| f.unless.iter().any(is_there);
+    let cleared = |f: &&catalog::CatalogFunction| f.unless.iter().any(is_there);
     let names: Vec<_> = catalog.functions.iter().filter(cleared).map(|f| f.name.clone()).collect();
     functions.iter_mut().filter(|f| names.contains(&f.name)).for_each(|f| f.stage = None);
 }
@@ -40,10 +40,10 @@ mod tests {
 
     #[test]
     fn a_stage_is_told_by_any_of_its_functions_that_is_there() {
-        let entry = |name: &str, stage: &str| catalog::Function {
+        let entry = |name: &str, stage: &str| catalog::CatalogFunction {
             name: name.into(),
             stage: Stage::parse(stage).ok(),
-            ..catalog::Function::default()
+            ..catalog::CatalogFunction::default()
         };
         let entries = vec![entry("old", "rq.issue"), entry("new", "rq.issue"), entry("gone", "sq.run")];
         let catalog = Catalog { functions: entries, ..Catalog::default() };

@@ -22,7 +22,7 @@ impl Columns {
 
 /// The events of one kind in a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OfKind {
+pub struct EventTypeCount {
     /// The kind.
     pub kind: KindId,
     /// How many events of it.
@@ -33,14 +33,14 @@ pub struct OfKind {
 
 /// A decoded block.
 #[derive(Debug, Default)]
-pub struct Block {
+pub struct EventBlock {
     vcpu: u16,
     kinds: Vec<KindId>,
     clocks: Vec<u64>,
     contexts: Vec<u32>,
     tasks: Vec<u64>,
     stacks: Vec<u64>,
-    of_kind: Vec<OfKind>,
+    of_kind: Vec<EventTypeCount>,
     /// Where the words of each event begin in `words`.
     places: Vec<u32>,
     /// How many words an event has, by its kind; 0 for kinds of which there are no events.
@@ -53,7 +53,7 @@ pub struct Block {
     next: Vec<u32>,
 }
 
-impl Block {
+impl EventBlock {
     /// Decodes the payload of a chunk, unpacked, in place of what was in this block.
     ///
     /// # Errors
@@ -113,7 +113,7 @@ impl Block {
         self.next.resize(self.next.len().max(most), 0);
         self.widths.resize(self.next.len(), 0);
         self.kinds.iter().for_each(|kind| self.next[usize::from(*kind)] += 1);
-        let of_kind = |kind: KindId| OfKind { kind, count: self.next[usize::from(kind)], words: 0 };
+        let of_kind = |kind: KindId| EventTypeCount { kind, count: self.next[usize::from(kind)], words: 0 };
         if most <= self.kinds.len() {
             let found = self.next[..most].iter().zip(0..).filter(|(count, _)| **count > 0);
             self.of_kind.extend(found.map(|(_, kind)| of_kind(kind)));
@@ -122,7 +122,7 @@ impl Block {
             self.of_kind.extend(found.into_iter().map(of_kind));
         }
         let mut expected = chunk.kinds();
-        for &OfKind { kind, count, .. } in &self.of_kind {
+        for &EventTypeCount { kind, count, .. } in &self.of_kind {
             let in_head = expected.next();
             if in_head != Some((kind, count)) {
                 let expected = in_head.map_or(0, |(_, count)| count.into());
@@ -208,7 +208,7 @@ impl Block {
 
     /// What there is of each kind, by kind.
     #[must_use]
-    pub fn of_kind(&self) -> &[OfKind] {
+    pub fn of_kind(&self) -> &[EventTypeCount] {
         &self.of_kind
     }
 
@@ -243,7 +243,7 @@ impl Block {
 }
 
 /// Appends the words of the events of a kind, event after event.
-fn transpose(of_kind: OfKind, columns: &[&[u8]], words: &mut Vec<u64>) -> Result<(), ColumnError> {
+fn transpose(of_kind: EventTypeCount, columns: &[&[u8]], words: &mut Vec<u64>) -> Result<(), ColumnError> {
     let (count, width, from) = (of_kind.count as usize, columns.len(), words.len());
     for (at, column) in columns.iter().enumerate() {
         // A byte or more for each: what is allocated is at most eight times what is there.

@@ -44,8 +44,8 @@ impl Built {
         Self { head: bytes, payload }
     }
 
-    fn decode(&self, wanted: Columns) -> Result<Block, ColumnError> {
-        let mut block = Block::default();
+    fn decode(&self, wanted: Columns) -> Result<EventBlock, ColumnError> {
+        let mut block = EventBlock::default();
         block.decode(&RawChunk::open(&self.head).unwrap(), &self.payload, wanted).map(|()| block)
     }
 }
@@ -156,7 +156,7 @@ proptest! {
 fn a_block_that_is_used_again_has_nothing_of_what_was_in_it() {
     let high = [event(65534, 1, &[1, 2, 3]), event(64, 2, &[4])];
     let many: Vec<_> = (0..300).map(|clock| event(clock as u16 % 90, clock, &[])).collect();
-    let mut block = Block::default();
+    let mut block = EventBlock::default();
     for events in [&high[..], &many, &high[..1], &[], &many, &high] {
         for wanted in [Columns::ALL, Columns { common: true, words: false }] {
             let built = Built::new(events);

@@ -30,8 +30,8 @@ fn read(bytes: &[u8]) -> (Vec<u64>, Ledger) {
     let mut decoder = Decoder::new().unwrap();
     for step in Walker::new(bytes) {
         match step {
-            Step::Bad { offset, bytes, reason } => ledger.bad(offset, bytes, reason.to_string()),
-            Step::Chunk(at, chunk) => match decoder.decode(&chunk, Columns::ALL, Box::default()) {
+            WalkStep::Bad { offset, bytes, reason } => ledger.bad(offset, bytes, reason.to_string()),
+            WalkStep::Chunk(at, chunk) => match decoder.decode(&chunk, Columns::ALL, Box::default()) {
                 Err(error) => ledger.bad(at, chunk.head.length(), error.to_string()),
                 Ok(content) => {
                     let events = if chunk.head.kind == ChunkKind::Events { chunk.head.count } else { 0 };
@@ -49,7 +49,7 @@ fn read(bytes: &[u8]) -> (Vec<u64>, Ledger) {
 
 fn offsets(bytes: &[u8]) -> Vec<(usize, ChunkHead)> {
     let chunks = Walker::new(bytes).map(|step| match step {
-        Step::Chunk(at, chunk) => (at, chunk.head),
+        WalkStep::Chunk(at, chunk) => (at, chunk.head),
         bad => panic!("{bad:?}"),
     });
     chunks.collect()
