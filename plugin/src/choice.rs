@@ -10,7 +10,7 @@ pub use error::ChoiceError;
 use crate::args::Capture;
 use crate::follow::follow;
 use crate::qemu::Cpu;
-use iotrace_profile::plan::{Access, Source};
+use iotrace_profile::plan::{Source, ValueAccess};
 use iotrace_profile::{Context, Function, Profile};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -186,7 +186,7 @@ impl Only {
 
     /// Whether what a task does is recorded.
     pub fn is(&self, context: &Context, task: u64, cpu: &Cpu) -> bool {
-        let read = |access: &Option<Access>| access.as_ref().and_then(|a| follow(a, task, cpu));
+        let read = |access: &Option<ValueAccess>| access.as_ref().and_then(|a| follow(a, task, cpu));
         if read(&context.mm) == Some(0) {
             return true;
         }
@@ -234,7 +234,7 @@ mod tests {
     }
 
     fn write() -> Function {
-        let through = Source::Through(0, Access::default());
+        let through = Source::Through(0, ValueAccess::default());
         let words = [("caller", Source::Caller), ("regs.fd", through.clone()), ("regs.count", through)];
         function("ksys_write", "sys.write", &words)
     }

@@ -296,7 +296,7 @@ impl Recorder {
 
     fn name_task(&mut self, cpu: &Cpu, moment: Moment) {
         let task = moment.task;
-        let read = |access: &Option<iotrace_profile::plan::Access>| {
+        let read = |access: &Option<iotrace_profile::plan::ValueAccess>| {
             access.as_ref().and_then(|a| follow(a, task, cpu)).unwrap_or(0)
         };
         let comm = read(&self.context.comm);

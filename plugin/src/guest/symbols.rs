@@ -8,10 +8,10 @@ use crate::budget::{Budget, Kept};
 use crate::follow::follow;
 use crate::qemu::Cpu;
 use iotrace_kernel::{
-    ElfSymbol, LoadedSymtab, Symbol, SymbolEntry, SymbolKind, SymbolTable, SymbolTableBuilder,
+    ElfSymbol, KernelSymbol, LoadedSymtab, SymbolEntry, SymbolKind, SymbolTable, SymbolTableBuilder,
 };
 use iotrace_profile::ModuleAccess;
-use iotrace_profile::plan::Access;
+use iotrace_profile::plan::ValueAccess;
 use std::ops::Range;
 
 /// A module in the guest.
@@ -38,7 +38,7 @@ pub const FUNCTION: usize = 128;
 
 /// Reads the module whose `struct module` is at `address`.
 pub fn read_module(access: &ModuleAccess, address: u64, cpu: &Cpu, budget: &Budget) -> Option<LoadedModule> {
-    let value = |access: &Access| follow(access, address, cpu);
+    let value = |access: &ValueAccess| follow(access, address, cpu);
     let count = value(&access.num_symtab)?.min(SYMBOLS) as usize;
     let (symtab, strtab) = (value(&access.symtab)?, value(&access.strtab)?);
     let name = module_name(access, address, cpu)?;
@@ -58,7 +58,7 @@ pub fn read_module(access: &ModuleAccess, address: u64, cpu: &Cpu, budget: &Budg
         if Some(symbol.section) != init && budget.take(Kept::Function, bytes) {
             kept += bytes;
             let ElfSymbol { name, value, size, .. } = *symbol;
-            functions.push(Symbol { name, addr: value, size, kind: SymbolKind::Function });
+            functions.push(KernelSymbol { name, addr: value, size, kind: SymbolKind::Function });
         }
         true
     });

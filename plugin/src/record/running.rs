@@ -5,7 +5,7 @@
 
 use crate::follow::follow;
 use crate::qemu::{Cpu, Resident};
-use iotrace_profile::plan::Access;
+use iotrace_profile::plan::ValueAccess;
 use iotrace_profile::{Context, CountPlace};
 
 /// Bytes that are read at once: two cache lines, in which kernels keep what is needed together.
@@ -77,7 +77,7 @@ fn per_cpu(place: Option<&CountPlace>) -> Option<u64> {
 }
 
 /// The count behind a pointer of a task.
-fn count_of(behind: &mut [Resident; 2], access: &Access, task: u64, cpu: &Cpu) -> Option<u32> {
+fn count_of(behind: &mut [Resident; 2], access: &ValueAccess, task: u64, cpu: &Cpu) -> Option<u32> {
     let ([step], 4) = (&access.steps[..], access.width) else {
         return follow(access, task, cpu).map(|count| count as u32);
     };
@@ -96,7 +96,7 @@ mod tests {
     /// With the count at the bottom of the stack, as in 3.10: the current task's, whichever that is.
     #[test]
     fn the_count_is_found_on_the_stack_of_the_task_that_runs() {
-        let access = Access { steps: vec![8], offset: 0x1c, width: 4, ..Access::default() };
+        let access = ValueAccess { steps: vec![8], offset: 0x1c, width: 4, ..ValueAccess::default() };
         let preempt_count = Some(CountPlace::OfTask(access));
         let mut running =
             Running::new(&Context { current_task: Some(0), preempt_count, ..Context::default() });

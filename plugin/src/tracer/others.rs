@@ -3,7 +3,7 @@
 //! In: the symbols of the image or of a module. Out: those that are functions, each at one address under one name.
 
 use iotrace_arch::Code;
-use iotrace_kernel::{Symbol, SymbolKind};
+use iotrace_kernel::{KernelSymbol, SymbolKind};
 use std::ops::Range;
 
 /// A function.
@@ -21,7 +21,7 @@ pub struct Other<'a> {
 /// is what is entered or left in other ways than by a call and a return, so that no return address lies where one is
 /// looked for.
 pub fn functions<'a>(
-    symbols: impl Iterator<Item = Symbol<'a>>,
+    symbols: impl Iterator<Item = KernelSymbol<'a>>,
     code: &'static dyn Code,
 ) -> impl Iterator<Item = Other<'a>> {
     let mut last = None;
@@ -35,7 +35,7 @@ pub fn functions<'a>(
 }
 
 /// Whether a symbol's code is called and returns.
-fn is_function(symbol: &Symbol<'_>, code: &dyn Code) -> bool {
+fn is_function(symbol: &KernelSymbol<'_>, code: &dyn Code) -> bool {
     symbol.kind == SymbolKind::Function && symbol.size != 0 && code.is_called(symbol.name)
 }
 
@@ -47,7 +47,7 @@ mod tests {
 
     #[test]
     fn a_function_has_one_name_and_padding_is_none() {
-        let symbol = |(name, addr, size, kind)| Symbol { name, addr, size, kind };
+        let symbol = |(name, addr, size, kind)| KernelSymbol { name, addr, size, kind };
         let symbols = [
             ("__pfx_f", 0x0ff0, 16, SymbolKind::Function),
             ("__se_f", 0x1000, 32, SymbolKind::Function),

@@ -18,7 +18,7 @@ use crate::instrument::Places;
 use crate::qemu::Cpu;
 use crate::site::{self, Entry, Exit, Site};
 use found::{Found, find_in, may_be_in, moved, next_task};
-use iotrace_kernel::{Symbol as CodeSymbol, SymbolTable};
+use iotrace_kernel::{KernelSymbol as CodeSymbol, SymbolTable};
 use iotrace_profile::plan::Plan;
 use iotrace_profile::{Action, Place, Profile};
 use iotrace_schemas::catalog::OTHER;

@@ -85,8 +85,8 @@ fn a_guest_that_goes_back_ends_its_trace_and_says_so_in_it() {
 
 /// Where a fake `struct module` has its name, its symbols and how many they are.
 fn module_access() -> ModuleAccess {
-    let load = |offset| plan::Access { offset, width: 8, ..plan::Access::default() };
-    let name = plan::Access::default();
+    let load = |offset| plan::ValueAccess { offset, width: 8, ..plan::ValueAccess::default() };
+    let name = plan::ValueAccess::default();
     ModuleAccess { name, symtab: load(64), num_symtab: load(72), strtab: load(80), has_typetab: true }
 }
 

@@ -12,7 +12,7 @@ use bincode::{Decode, Encode};
 /// width = 0: address + offset itself, nothing is loaded
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Encode, Decode)]
-pub struct Access {
+pub struct ValueAccess {
     /// Offsets, each followed by loading a pointer from there.
     pub steps: Vec<i64>,
     /// Offset of the value.
@@ -25,7 +25,7 @@ pub struct Access {
     pub signed: bool,
 }
 
-impl Access {
+impl ValueAccess {
     /// The value from the `width` bytes that were loaded, as a little-endian number.
     #[must_use]
     pub fn decode(&self, raw: u64) -> u64 {
@@ -49,25 +49,26 @@ mod tests {
 
     #[test]
     fn values_are_cut_and_extended() {
-        let signed = Access { width: 2, signed: true, ..Access::default() };
+        let signed = ValueAccess { width: 2, signed: true, ..ValueAccess::default() };
         assert_eq!(signed.decode(0xffff), u64::MAX);
-        let bit = Access { width: 4, bits: Some((3, 1)), ..Access::default() };
+        let bit = ValueAccess { width: 4, bits: Some((3, 1)), ..ValueAccess::default() };
         assert_eq!((bit.decode(0x8), bit.decode(0x7)), (1, 0));
-        assert_eq!(Access { width: 8, ..Access::default() }.decode(u64::MAX), u64::MAX);
-        let signed_bits = Access { bits: Some((3, 7)), signed: true, ..bit };
+        assert_eq!(ValueAccess { width: 8, ..ValueAccess::default() }.decode(u64::MAX), u64::MAX);
+        let signed_bits = ValueAccess { bits: Some((3, 7)), signed: true, ..bit };
         assert_eq!((signed_bits.decode(0b11_1111_1000), signed_bits.decode(0xf)), (u64::MAX, 1));
         // Bits that no value has, in a file that was not made by a compiler.
         for bits in [(200, 1), (63, 255), (0, 0)] {
-            let odd = Access { width: 255, bits: Some(bits), ..Access::default() };
+            let odd = ValueAccess { width: 255, bits: Some(bits), ..ValueAccess::default() };
             assert!(odd.decode(u64::MAX) <= 1, "{bits:?}");
         }
     }
 
     #[test]
     fn an_access_goes_on_behind_a_pointer() {
-        let pointer = Access { steps: vec![8], offset: 16, width: 8, ..Access::default() };
-        let value = Access { steps: vec![24], offset: -4, width: 4, signed: true, ..Access::default() };
-        let expected = Access { steps: vec![8, 16, 24], ..value.clone() };
+        let pointer = ValueAccess { steps: vec![8], offset: 16, width: 8, ..ValueAccess::default() };
+        let value =
+            ValueAccess { steps: vec![24], offset: -4, width: 4, signed: true, ..ValueAccess::default() };
+        let expected = ValueAccess { steps: vec![8, 16, 24], ..value.clone() };
         assert_eq!(pointer.then(value), expected);
     }
 }

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use crate::SourceLine;
 
 pub(crate) use scan::scan;
-pub use value::Value;
+pub use value::ValueLocation;
 
 /// A place in an image.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -82,7 +82,7 @@ pub struct InlinedArgument {
     /// The parameter's size in bytes: the rest of a register is not part of the value.
     pub width: u32,
     /// Where the value is at the entry.
-    pub value: Value,
+    pub value: ValueLocation,
 }
 
 /// What became of the wanted functions.

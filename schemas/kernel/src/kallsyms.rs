@@ -18,12 +18,12 @@ mod names;
 mod tokens;
 
 use crate::elf::Loaded;
-use crate::symbol::{Symbol, SymbolKind, SymbolTable};
-use names::Names;
+use crate::symbol::{KernelSymbol, SymbolKind, SymbolTable};
+use names::NameTable;
 use tokens::Tokens;
 
 /// What the search came to.
-pub(crate) enum Found {
+pub(crate) enum KallsymsResult {
     /// A table that passed every check.
     Table(SymbolTable),
     /// Nothing; so many places looked like a token table.
@@ -32,7 +32,7 @@ pub(crate) enum Found {
 
 /// Searches the loaded parts for kallsyms tables. `read(address)` gives the bytes that are
 /// loaded there, to check what the symbols say against the image.
-pub(crate) fn find<'a>(loaded: &[Loaded], read: impl Fn(u64) -> Option<&'a [u8]>) -> Found {
+pub(crate) fn find<'a>(loaded: &[Loaded], read: impl Fn(u64) -> Option<&'a [u8]>) -> KallsymsResult {
     let mut candidates = 0;
     for part in loaded {
         for tokens in tokens::find(&part.bytes) {
@@ -41,17 +41,17 @@ pub(crate) fn find<'a>(loaded: &[Loaded], read: impl Fn(u64) -> Option<&'a [u8]>
                 continue;
             };
             if let Some(table) = decode(part, &tokens, &names, &read) {
-                return Found::Table(table);
+                return KallsymsResult::Table(table);
             }
         }
     }
-    Found::Nothing { candidates }
+    KallsymsResult::Nothing { candidates }
 }
 
 fn decode<'a>(
     part: &Loaded,
     tokens: &Tokens,
-    names: &Names,
+    names: &NameTable,
     read: &impl Fn(u64) -> Option<&'a [u8]>,
 ) -> Option<SymbolTable> {
     let texts = names.texts(&part.bytes, tokens)?;
@@ -77,7 +77,7 @@ fn table(texts: &[String], addresses: &[u64]) -> SymbolTable {
     let symbols = texts.iter().zip(addresses).filter_map(|(text, addr)| {
         let letter = text.chars().next()?;
         let name = text.get(letter.len_utf8()..)?;
-        Some(Symbol { name, addr: *addr, size: 0, kind: kind(letter) })
+        Some(KernelSymbol { name, addr: *addr, size: 0, kind: kind(letter) })
     });
     SymbolTable::new(symbols)
 }
@@ -96,7 +96,7 @@ fn plausible<'a>(table: &SymbolTable, read: &impl Fn(u64) -> Option<&'a [u8]>) -
     let start = table.by_name("_stext").chain(table.by_name("_text")).next();
     let in_image = start.is_some_and(|s| read(s.addr).is_some());
     let banner = table.by_name("linux_banner").next();
-    let says_so = |s: Symbol<'_>| read(s.addr).is_some_and(|b| b.starts_with(b"Linux version"));
+    let says_so = |s: KernelSymbol<'_>| read(s.addr).is_some_and(|b| b.starts_with(b"Linux version"));
     in_image && banner.is_none_or(says_so)
 }
 

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use crate::bytes::str_at;
 use crate::debug::LazyDebug;
-use crate::kallsyms::{self, Found};
-use crate::symbol::{Symbol, SymbolKind, SymbolTable};
+use crate::kallsyms::{self, KallsymsResult};
+use crate::symbol::{KernelSymbol, SymbolKind, SymbolTable};
 use crate::symtab::{ElfSymbol, parse_symtab};
 use crate::{Image, InlinedFunctions, KernelError, Lines, Types, inlined};
 
@@ -118,16 +118,16 @@ fn symbols(image: &Image) -> Result<SymbolTable, KernelError> {
         return Ok(SymbolTable::new(linked.map(symbol)));
     }
     match kallsyms::find(image.loaded(), |address| image.at(address)) {
-        Found::Table(table) => Ok(table),
-        Found::Nothing { candidates } => {
+        KallsymsResult::Table(table) => Ok(table),
+        KallsymsResult::Nothing { candidates } => {
             Err(KernelError::NoSymbols { path: image.path().to_path_buf(), candidates })
         }
     }
 }
 
-fn symbol(s: ElfSymbol<'_>) -> Symbol<'_> {
+fn symbol(s: ElfSymbol<'_>) -> KernelSymbol<'_> {
     let ElfSymbol { name, value, size, kind, .. } = s;
-    Symbol { name, addr: value, size: if kind == SymbolKind::Other { 0 } else { size }, kind }
+    KernelSymbol { name, addr: value, size: if kind == SymbolKind::Other { 0 } else { size }, kind }
 }
 
 #[cfg(test)]

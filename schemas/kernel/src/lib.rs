@@ -2,7 +2,7 @@
 //!
 //! In: an ELF file, either a `vmlinux` (with `.symtab`, or stripped as it comes out of a
 //! bzImage) or a module's `.ko`, optionally with its detached debug file. Out: symbols with
-//! their virtual addresses, the layout of structures as [`Access`]es that a reader of guest
+//! their virtual addresses, the layout of structures as [`ValueAccess`]es that a reader of guest
 //! memory can follow, source lines, and where functions were [`Inlined`]. All offsets and sizes are in bytes unless a name says
 //! bits; all addresses are those the image was linked at (no KASLR applied).
 //!
@@ -54,16 +54,16 @@ mod types;
 #[cfg(test)]
 mod testing;
 
-pub use access::Access;
+pub use access::ValueAccess;
 pub use bytes::Bytes;
 pub use calls::RelocatedCall;
 pub use elf::{Image, Section};
 pub use error::{KernelError, TypeError};
-pub use inlined::{Address, Inlined, InlinedArgument, InlinedFunctions, Stretch, Value};
+pub use inlined::{Address, Inlined, InlinedArgument, InlinedFunctions, Stretch, ValueLocation};
 pub use kernel::Kernel;
-pub use lines::{Frame, Lines};
+pub use lines::{Lines, SourceFrame};
 pub use module::{ModuleFile, ModuleSymbol};
 pub use source_line::SourceLine;
-pub use symbol::{Symbol, SymbolKind, SymbolTable, SymbolTableBuilder};
+pub use symbol::{KernelSymbol, SymbolKind, SymbolTable, SymbolTableBuilder};
 pub use symtab::{ElfSymbol, LoadedSymtab, SymbolEntry, parse_symtab};
 pub use types::{Field, FieldKind, Parameter, Types};

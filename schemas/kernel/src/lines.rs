@@ -12,7 +12,7 @@ use crate::{KernelError, SourceLine};
 
 /// A function that an address belongs to, inlined or not.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Frame {
+pub struct SourceFrame {
     /// The function's name in the source.
     pub function: String,
     /// The line in it: for the innermost the address's, for the others that of the call.
@@ -57,7 +57,7 @@ impl<'a> Lines<'a> {
     ///
     /// # Errors
     /// As [`Lines::at`].
-    pub fn frames(&self, address: u64) -> Result<Vec<Frame>, KernelError> {
+    pub fn frames(&self, address: u64) -> Result<Vec<SourceFrame>, KernelError> {
         let found = self.context.find_frames(address).skip_all_loads();
         let mut found = found.map_err(|e| self.error(e))?;
         let mut frames = Vec::new();
@@ -67,7 +67,7 @@ impl<'a> Lines<'a> {
             };
             let name = function.raw_name().map_err(|e| self.error(e))?;
             let place = frame.location.as_ref().and_then(|l| self.place(address, l));
-            frames.push(Frame { function: name.into_owned(), place });
+            frames.push(SourceFrame { function: name.into_owned(), place });
         }
         Ok(frames)
     }
@@ -84,7 +84,7 @@ impl<'a> Lines<'a> {
     ///
     /// # Errors
     /// As [`Lines::at`].
-    pub fn chain(&self, return_address: u64) -> Result<Vec<Frame>, KernelError> {
+    pub fn chain(&self, return_address: u64) -> Result<Vec<SourceFrame>, KernelError> {
         return_address.checked_sub(1).map_or(Ok(Vec::new()), |address| self.frames(address))
     }
 
@@ -92,7 +92,11 @@ impl<'a> Lines<'a> {
     ///
     /// # Errors
     /// As [`Lines::at`].
-    pub fn chain_in_section(&self, section: &str, return_offset: u64) -> Result<Vec<Frame>, KernelError> {
+    pub fn chain_in_section(
+        &self,
+        section: &str,
+        return_offset: u64,
+    ) -> Result<Vec<SourceFrame>, KernelError> {
         let call = return_offset.checked_sub(1).and_then(|offset| self.debug.address(section, offset));
         call.map_or(Ok(Vec::new()), |address| self.frames(address))
     }

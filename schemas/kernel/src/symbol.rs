@@ -25,7 +25,7 @@ pub enum SymbolKind {
 
 /// A symbol of a kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Symbol<'a> {
+pub struct KernelSymbol<'a> {
     /// Its name, with the compiler's suffix if it has one.
     pub name: &'a str,
     /// Its virtual address as linked.
@@ -37,7 +37,7 @@ pub struct Symbol<'a> {
     pub kind: SymbolKind,
 }
 
-impl Symbol<'_> {
+impl KernelSymbol<'_> {
     /// Its name without `.isra.0`, `.constprop.0`, `.part.0`, `.cold`, `.llvm.123`.
     #[must_use]
     pub fn stem(&self) -> &str {
@@ -96,7 +96,7 @@ pub struct SymbolTable {
 
 impl SymbolTable {
     /// Makes a table of symbols in any order.
-    pub fn new<'a>(symbols: impl IntoIterator<Item = Symbol<'a>>) -> Self {
+    pub fn new<'a>(symbols: impl IntoIterator<Item = KernelSymbol<'a>>) -> Self {
         let mut builder = SymbolTableBuilder::default();
         symbols.into_iter().for_each(|symbol| builder.push(symbol));
         builder.build()
@@ -111,7 +111,7 @@ impl SymbolTable {
         self
     }
 
-    fn push(&mut self, s: Symbol<'_>) {
+    fn push(&mut self, s: KernelSymbol<'_>) {
         let place = (u32::try_from(self.names.len()), u16::try_from(s.name.len()));
         // A name of 64 KiB, or 4 GiB of names: not a kernel's.
         let (Ok(name), Ok(len)) = place else { return };
@@ -134,9 +134,9 @@ impl SymbolTable {
         }
     }
 
-    fn symbol(&self, e: &Entry) -> Symbol<'_> {
+    fn symbol(&self, e: &Entry) -> KernelSymbol<'_> {
         let Entry { addr, size, kind, .. } = *e;
-        Symbol { name: name(&self.names, e), addr, size, kind }
+        KernelSymbol { name: name(&self.names, e), addr, size, kind }
     }
 
     /// How many symbols there are.
@@ -152,32 +152,32 @@ impl SymbolTable {
     }
 
     /// All symbols, by ascending address.
-    pub fn iter(&self) -> impl Iterator<Item = Symbol<'_>> {
+    pub fn iter(&self) -> impl Iterator<Item = KernelSymbol<'_>> {
         self.entries.iter().map(|e| self.symbol(e))
     }
 
     /// All functions, by ascending address.
-    pub fn functions(&self) -> impl Iterator<Item = Symbol<'_>> {
+    pub fn functions(&self) -> impl Iterator<Item = KernelSymbol<'_>> {
         self.iter().filter(|s| s.kind == SymbolKind::Function)
     }
 
     /// Every symbol of exactly that name, by ascending address: static functions may repeat.
-    pub fn by_name<'a>(&'a self, name: &str) -> impl Iterator<Item = Symbol<'a>> + use<'a> {
+    pub fn by_name<'a>(&'a self, name: &str) -> impl Iterator<Item = KernelSymbol<'a>> + use<'a> {
         let name = name.to_string();
         self.with_stem(stem(&name)).filter(move |s| s.name == name)
     }
 
     /// The function of that name and its `.isra` and `.constprop` clones, each of which has the
     /// whole body; not its `.cold` and `.part` pieces.
-    pub fn variants<'a>(&'a self, name: &str) -> impl Iterator<Item = Symbol<'a>> + use<'a> {
+    pub fn variants<'a>(&'a self, name: &str) -> impl Iterator<Item = KernelSymbol<'a>> + use<'a> {
         let len = name.len();
-        let whole = move |s: &Symbol<'_>| s.name.get(len..).is_some_and(is_whole);
+        let whole = move |s: &KernelSymbol<'_>| s.name.get(len..).is_some_and(is_whole);
         let functions = self.with_stem(name).filter(|s| s.kind == SymbolKind::Function);
         functions.filter(whole)
     }
 
     /// The symbols whose name without suffixes is `wanted`, by ascending address.
-    fn with_stem<'a>(&'a self, wanted: &str) -> impl Iterator<Item = Symbol<'a>> + use<'a> {
+    fn with_stem<'a>(&'a self, wanted: &str) -> impl Iterator<Item = KernelSymbol<'a>> + use<'a> {
         let by_stem = self.by_stem.get_or_init(|| self.index());
         let (key, wanted) = (hash(wanted), wanted.to_string());
         let first = by_stem.partition_point(|(h, _)| *h < key);
@@ -196,7 +196,7 @@ impl SymbolTable {
     /// The symbol that holds `addr`. Of several at one place, a function before a label.
     /// Labels inside a function (they have no size) do not hide it.
     #[must_use]
-    pub fn at(&self, addr: u64) -> Option<Symbol<'_>> {
+    pub fn at(&self, addr: u64) -> Option<KernelSymbol<'_>> {
         // Enough to step over the labels of an entry stub.
         const LOOK_BACK: usize = 256;
         let end = self.entries.partition_point(|e| e.addr <= addr);
@@ -217,7 +217,7 @@ pub struct SymbolTableBuilder(SymbolTable);
 
 impl SymbolTableBuilder {
     /// Adds a symbol.
-    pub fn push(&mut self, symbol: Symbol<'_>) {
+    pub fn push(&mut self, symbol: KernelSymbol<'_>) {
         self.0.push(symbol);
     }
 

@@ -1,7 +1,7 @@
 //! The layout of structures, from BTF or from DWARF.
 //!
 //! In: a type's name and a path through its fields, in C's notation. Out: a [`Field`] with its
-//! [`Access`]: which offsets to add, where to follow a pointer, and how many bytes to read at the end.
+//! [`ValueAccess`]: which offsets to add, where to follow a pointer, and how many bytes to read at the end.
 //!
 //! ```text
 //! path  = ["&"] field { "." field | "->" field | "[" number "]" }
@@ -22,10 +22,10 @@ mod source;
 use std::sync::Arc;
 
 use crate::debug::DebugSections;
-use crate::{Access, Image, KernelError, TypeError};
+use crate::{Image, KernelError, TypeError, ValueAccess};
 use btf::Btf;
 use dwarf::DwarfTypes;
-use source::Source;
+use source::TypeSource;
 
 pub(crate) use dwarf::parameter;
 pub use prototype::Parameter;
@@ -47,7 +47,7 @@ pub enum FieldKind {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Field {
     /// How to get there from the structure's address; for an aggregate, to its address.
-    pub access: Access,
+    pub access: ValueAccess,
     /// How many bytes the field has; for a bitfield, how many are read.
     pub size: u32,
     /// What it is.

@@ -10,7 +10,7 @@ mod signature;
 mod sites;
 mod stages;
 
-use crate::plan::Access;
+use crate::plan::ValueAccess;
 use crate::{Anchors, Context, CountBits, CountPlace, MmioCode, ModuleAccess, Profile, Thunks};
 use iotrace_arch::Arch;
 use iotrace_kernel::{Image, Kernel, KernelError, ModuleFile, SymbolKind, SymbolTable, Types};
@@ -204,7 +204,7 @@ fn count_place(path: &str, kernel: &Kernel) -> Option<CountPlace> {
     };
     let (pointer, number) = (field(pointer)?, field(number)?);
     // A set of bits, whatever the type says of it.
-    Some(CountPlace::OfTask(pointer.then(Access { signed: false, ..number })))
+    Some(CountPlace::OfTask(pointer.then(ValueAccess { signed: false, ..number })))
 }
 
 fn module_access(catalog: &Catalog, kernel: &Kernel) -> Option<ModuleAccess> {
@@ -218,7 +218,7 @@ fn module_access(catalog: &Catalog, kernel: &Kernel) -> Option<ModuleAccess> {
     })
 }
 
-fn field_of(catalog: &Catalog, object: &str, field: &str, types: &Types) -> Option<Access> {
+fn field_of(catalog: &Catalog, object: &str, field: &str, types: &Types) -> Option<ValueAccess> {
     let object = catalog.objects.get(object)?;
     access(object, field, &[types]).ok()
 }
@@ -254,7 +254,7 @@ mod tests {
     fn the_preemption_count_is_found_at_the_bottom_of_the_stack() {
         let context = context_of("count_in_stack.elf");
         // task_struct.stack lies behind a long, thread_info.preempt_count is as far in as in 3.10.
-        let access = Access { steps: vec![8], offset: 0x1c, width: 4, ..Access::default() };
+        let access = ValueAccess { steps: vec![8], offset: 0x1c, width: 4, ..ValueAccess::default() };
         assert_eq!(context.preempt_count, Some(CountPlace::OfTask(access)));
         assert_eq!(context.count_bits, CountBits::Wide);
         assert!(context.current_task.is_some() && context.stack.is_some());

@@ -80,14 +80,14 @@ impl Profile {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use iotrace_kernel::{Symbol, SymbolKind, SymbolTable};
+    use iotrace_kernel::{KernelSymbol, SymbolKind, SymbolTable};
 
     #[test]
     fn a_profile_survives_and_damage_is_noticed() {
         let folder = std::env::temp_dir().join(format!("iotrace-profile-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         let path = folder.join("p.profile");
-        let symbol = Symbol { name: "submit_bio", addr: 0x1000, size: 8, kind: SymbolKind::Function };
+        let symbol = KernelSymbol { name: "submit_bio", addr: 0x1000, size: 8, kind: SymbolKind::Function };
         let symbols = SymbolTable::new([symbol]);
         let profile = Profile { banner: "Linux version".into(), symbols, ..Profile::default() };
         profile.write(&path).unwrap();

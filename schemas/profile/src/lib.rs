@@ -21,7 +21,7 @@ use iotrace_arch::Arch;
 use iotrace_kernel::SymbolTable;
 use iotrace_schemas::definition::{Constant, Device, SiteFrame};
 use iotrace_schemas::stage::Stage;
-use plan::{Access, Plan};
+use plan::{Plan, ValueAccess};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -117,15 +117,15 @@ pub struct Context {
     /// What its bits are.
     pub count_bits: CountBits,
     /// Offset of the kernel's pid (the thread) in a task.
-    pub pid: Option<Access>,
+    pub pid: Option<ValueAccess>,
     /// Offset of the thread group's id.
-    pub tgid: Option<Access>,
+    pub tgid: Option<ValueAccess>,
     /// Address of the 16 bytes of the task's name.
-    pub comm: Option<Access>,
+    pub comm: Option<ValueAccess>,
     /// A task's memory; null for a thread of the kernel.
-    pub mm: Option<Access>,
+    pub mm: Option<ValueAccess>,
     /// Lowest address of a task's stack.
-    pub stack: Option<Access>,
+    pub stack: Option<ValueAccess>,
 }
 
 /// Where the preemption count is.
@@ -134,7 +134,7 @@ pub enum CountPlace {
     /// At an offset in the per-CPU data.
     PerCpu(u64),
     /// Behind the current task.
-    OfTask(Access),
+    OfTask(ValueAccess),
 }
 
 /// The bits of a preemption count, from bit 16 on; below, all kernels count preemption and softirqs.
@@ -187,13 +187,13 @@ impl Context {
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct ModuleAccess {
     /// Address of the name.
-    pub name: Access,
+    pub name: ValueAccess,
     /// Its symbol table.
-    pub symtab: Access,
+    pub symtab: ValueAccess,
     /// Entries of the symbol table.
-    pub num_symtab: Access,
+    pub num_symtab: ValueAccess,
     /// Names of the symbols.
-    pub strtab: Access,
+    pub strtab: ValueAccess,
     /// The kernel keeps the letters of `nm` in a table of their own, not in the symbol table.
     pub has_typetab: bool,
 }

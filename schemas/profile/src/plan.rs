@@ -1,7 +1,7 @@
 //! What is read when a probe is hit, worked out beforehand: no names, no look-ups, only offsets.
 
 use bincode::{Decode, Encode};
-pub use iotrace_kernel::Access;
+pub use iotrace_kernel::ValueAccess;
 use iotrace_schemas::role::Role;
 
 /// Where an argument is when the probe is hit. Registers by their DWARF numbers.
@@ -34,9 +34,9 @@ pub enum Source {
     /// The element of the list at hand ([`Plan::list`]).
     Element,
     /// Read through an argument.
-    Through(u8, Access),
+    Through(u8, ValueAccess),
     /// Read through the element at hand.
-    ThroughElement(Access),
+    ThroughElement(ValueAccess),
     /// The return address, on top of the stack.
     Caller,
 }

@@ -3,7 +3,7 @@
 //! In: the profile, a module that was loaded. Out: addresses, the definitions of probes there.
 
 use crate::guest::LoadedModule;
-use iotrace_kernel::Symbol as CodeSymbol;
+use iotrace_kernel::KernelSymbol as CodeSymbol;
 use iotrace_profile::plan::Source;
 use iotrace_profile::{Function, Place};
 use iotrace_schemas::definition::{At, Probe, Success};

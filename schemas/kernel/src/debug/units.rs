@@ -4,7 +4,7 @@
 
 use gimli::{DebugInfoOffset, UnitOffset};
 
-use super::entry::{Dwarf, Unit};
+use super::entry::{DebugUnit, Dwarf};
 
 /// Where each unit begins in `.debug_info`, ascending.
 #[derive(Debug, Default)]
@@ -23,7 +23,7 @@ impl Units {
         &self,
         dwarf: &Dwarf<'a>,
         at: u64,
-    ) -> Result<Option<(Unit<'a>, UnitOffset)>, gimli::Error> {
+    ) -> Result<Option<(DebugUnit<'a>, UnitOffset)>, gimli::Error> {
         let after = self.starts.partition_point(|start| *start <= at);
         let start = after.checked_sub(1).and_then(|i| self.starts.get(i));
         let narrow = |offset: u64| usize::try_from(offset).ok();

@@ -7,7 +7,7 @@ use gimli::{DW_AT_abstract_origin, DW_AT_decl_file, DW_AT_decl_line, DW_AT_name,
 use gimli::{DebugInfoOffset, DwTag};
 use rustc_hash::FxHashMap;
 
-use crate::debug::entry::{Cursor, Dwarf, Entry, Unit, bytes, each_child, place, reference, start};
+use crate::debug::entry::{Cursor, DebugEntry, DebugUnit, Dwarf, bytes, each_child, place, reference, start};
 use crate::debug::units::Units;
 use crate::types::parameter;
 use crate::{Parameter, SourceLine};
@@ -55,7 +55,7 @@ impl Abstracts {
     fn add<'a>(
         &mut self,
         dwarf: &Dwarf<'a>,
-        unit: &Unit<'a>,
+        unit: &DebugUnit<'a>,
         wanted: &dyn Fn(&str) -> bool,
     ) -> Result<(), gimli::Error> {
         let mut cursor = unit.entries();
@@ -79,7 +79,7 @@ impl Abstracts {
     fn describe<'a>(
         &self,
         dwarf: &Dwarf<'a>,
-        unit: &Unit<'a>,
+        unit: &DebugUnit<'a>,
         mut cursor: Cursor<'_, 'a>,
         name: &str,
     ) -> Result<Abstract, gimli::Error> {
@@ -102,7 +102,12 @@ impl Abstracts {
     }
 
     /// The name of a function that may have it from the entry it completes.
-    pub fn name<'a>(&self, dwarf: &Dwarf<'a>, unit: &Unit<'a>, entry: &Entry<'a>) -> Option<String> {
+    pub fn name<'a>(
+        &self,
+        dwarf: &Dwarf<'a>,
+        unit: &DebugUnit<'a>,
+        entry: &DebugEntry<'a>,
+    ) -> Option<String> {
         let own = bytes(dwarf, unit, entry, DW_AT_name);
         if let Some(name) = own {
             return Some(String::from_utf8_lossy(name).into_owned());
@@ -121,14 +126,14 @@ impl Abstracts {
 }
 
 /// The entry that this one completes.
-pub fn origin(unit: &Unit<'_>, entry: &Entry<'_>) -> Option<u64> {
+pub fn origin(unit: &DebugUnit<'_>, entry: &DebugEntry<'_>) -> Option<u64> {
     let at = |attribute| reference(unit, entry, attribute);
     at(DW_AT_abstract_origin).or_else(|| at(DW_AT_specification))
 }
 
 /// Are there inlined functions whose description is in another unit? (Link-time optimization
 /// makes such.)
-fn refers_to_others(unit: &Unit<'_>) -> bool {
+fn refers_to_others(unit: &DebugUnit<'_>) -> bool {
     let elsewhere = |spec: &gimli::AttributeSpecification| {
         spec.name() == DW_AT_abstract_origin && spec.form() == gimli::DW_FORM_ref_addr
     };
@@ -142,8 +147,8 @@ fn refers_to_others(unit: &Unit<'_>) -> bool {
 /// The place that two attributes of an entry name.
 pub fn line<'a>(
     dwarf: &Dwarf<'a>,
-    unit: &Unit<'a>,
-    entry: &Entry<'a>,
+    unit: &DebugUnit<'a>,
+    entry: &DebugEntry<'a>,
     file: gimli::DwAt,
     line: gimli::DwAt,
 ) -> Option<SourceLine> {

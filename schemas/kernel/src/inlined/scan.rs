@@ -15,9 +15,9 @@ use iotrace_arch::Reg;
 
 use super::abstracts::{Abstract, Abstracts, line, origin};
 use super::frame::Frames;
-use super::value::{Asked, value};
-use super::{Inlined, InlinedArgument, Stretch, Value};
-use crate::debug::entry::{Dwarf, Entry, Unit};
+use super::value::{ValueQuery, value};
+use super::{Inlined, InlinedArgument, Stretch, ValueLocation};
+use crate::debug::entry::{DebugEntry, DebugUnit, Dwarf};
 use crate::debug::{DebugSections, Slice};
 
 type Raw<'u, 'a> = EntriesRaw<'u, Slice<'a>>;
@@ -66,14 +66,14 @@ struct Walk<'w, 'a> {
     dwarf: &'w Dwarf<'a>,
     frames: &'w Frames<'a>,
     abstracts: &'w Abstracts,
-    unit: &'w Unit<'a>,
+    unit: &'w DebugUnit<'a>,
     open: Vec<Open<'w>>,
 }
 
 impl<'w, 'a> Walk<'w, 'a> {
     fn run(mut self, found: &mut Vec<Inlined>) -> Result<(), gimli::Error> {
         let mut entries = self.unit.entries_raw(None)?;
-        let mut entry = Entry::null();
+        let mut entry = DebugEntry::null();
         while !entries.is_empty() {
             let (depth, at) = (entries.next_depth(), entries.next_offset());
             let mut ahead = entries.clone();
@@ -112,7 +112,7 @@ impl<'w, 'a> Walk<'w, 'a> {
     }
 
     /// Adds an instance of a wanted function to those found.
-    fn instance(&mut self, entry: &Entry<'a>, found: &mut Vec<Inlined>) -> Option<Scope<'w>> {
+    fn instance(&mut self, entry: &DebugEntry<'a>, found: &mut Vec<Inlined>) -> Option<Scope<'w>> {
         let function = self.abstracts.function(origin(self.unit, entry)?)?;
         let ranges = self.ranges(entry);
         let begin = self.entry(entry, &ranges)?;
@@ -124,7 +124,7 @@ impl<'w, 'a> Walk<'w, 'a> {
             position,
             points_to: p.points_to.clone(),
             width: p.width,
-            value: Value::Unknown,
+            value: ValueLocation::Unknown,
         };
         let instance = Inlined {
             function: function.name.clone(),
@@ -152,7 +152,7 @@ impl<'w, 'a> Walk<'w, 'a> {
     }
 
     /// Notes where an argument of the innermost instance is.
-    fn argument(&self, entry: &Entry<'a>, found: &mut [Inlined]) {
+    fn argument(&self, entry: &DebugEntry<'a>, found: &mut [Inlined]) {
         let Some(Scope::Wanted { index, entry: begin, function }) = self.open.last().map(|o| &o.scope) else {
             return;
         };
@@ -165,7 +165,7 @@ impl<'w, 'a> Walk<'w, 'a> {
         if let Some(argument) = instance.and_then(|instance| instance.arguments.get_mut(position)) {
             let frame = || self.frame(*begin);
             let (width, registers) = (argument.width, &self.debug.arch().registers);
-            let asked = Asked { address: *begin, width, registers, frame: &frame };
+            let asked = ValueQuery { address: *begin, width, registers, frame: &frame };
             argument.value = value(self.dwarf, self.unit, entry, &asked);
         }
     }
@@ -187,7 +187,7 @@ impl<'w, 'a> Walk<'w, 'a> {
 
     /// The non-empty ranges, in DWARF's order. What was thrown away when the image was linked
     /// is at an address where there are no instructions.
-    fn ranges(&self, entry: &Entry<'a>) -> Vec<(u64, u64)> {
+    fn ranges(&self, entry: &DebugEntry<'a>) -> Vec<(u64, u64)> {
         let mut found = Vec::new();
         if let Some(low) = self.address(entry, DW_AT_low_pc) {
             let high = entry.attr_value(DW_AT_high_pc);
@@ -211,7 +211,7 @@ impl<'w, 'a> Walk<'w, 'a> {
 
     /// Where the instance begins. The address that DWARF gives may be that of an instruction of
     /// the function around, after which the body comes: then it is the next that is in a range.
-    fn entry(&self, entry: &Entry<'a>, ranges: &[(u64, u64)]) -> Option<u64> {
+    fn entry(&self, entry: &DebugEntry<'a>, ranges: &[(u64, u64)]) -> Option<u64> {
         let first = ranges.first()?.0;
         let base = self.address(entry, DW_AT_low_pc).unwrap_or(first);
         let given = self.address(entry, DW_AT_entry_pc).or_else(|| {
@@ -226,7 +226,7 @@ impl<'w, 'a> Walk<'w, 'a> {
         Some(next.unwrap_or(first))
     }
 
-    fn address(&self, entry: &Entry<'a>, at: gimli::DwAt) -> Option<u64> {
+    fn address(&self, entry: &DebugEntry<'a>, at: gimli::DwAt) -> Option<u64> {
         match entry.attr_value(at)? {
             AttributeValue::Udata(_) => None,
             value => self.dwarf.attr_address(self.unit, value).ok()?,

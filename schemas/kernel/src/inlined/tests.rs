@@ -7,8 +7,8 @@ use gimli::{EndianSlice, Expression, LittleEndian};
 use iotrace_arch::{FIRST, Reg};
 use proptest::prelude::*;
 
-use super::Value::{Constant, Memory, Register, RegisterPlus, Unknown};
-use super::value::{Asked, evaluate};
+use super::ValueLocation::{Constant, Memory, Register, RegisterPlus, Unknown};
+use super::value::{ValueQuery, evaluate};
 use super::*;
 use crate::{Bytes, Image, Kernel, ModuleFile};
 
@@ -30,9 +30,9 @@ fn any_of(names: &'static [&'static str]) -> impl Fn(&str) -> bool {
 }
 
 /// Function, inside, line of the call, entry, values.
-type Row = (&'static str, &'static str, u32, u64, Vec<Value>);
+type Row = (&'static str, &'static str, u32, u64, Vec<ValueLocation>);
 
-fn memory(register: Reg, offset: i64) -> Value {
+fn memory(register: Reg, offset: i64) -> ValueLocation {
     Memory { register, offset, width: 8 }
 }
 
@@ -120,12 +120,12 @@ fn the_description_may_be_in_another_unit() {
 fn expressions_that_are_not_understood_are_unknown() {
     let encoding = gimli::Encoding { address_size: 8, format: gimli::Format::Dwarf32, version: 5 };
     let frame = || Some((RSP, 64));
-    let asked = Asked { address: 0, width: 4, registers: &FIRST.registers, frame: &frame };
+    let asked = ValueQuery { address: 0, width: 4, registers: &FIRST.registers, frame: &frame };
     let value = |bytes: &[u8]| {
         let expression = Expression(EndianSlice::new(bytes, LittleEndian));
         evaluate(encoding, expression, &asked).unwrap_or(Unknown)
     };
-    let rows: [(&[u8], Value); 18] = [
+    let rows: [(&[u8], ValueLocation); 18] = [
         (&[0x50], Register(RAX)),
         (&[0x51], Register(RDX)),
         (&[0x5f], Register(R15)),
@@ -148,7 +148,7 @@ fn expressions_that_are_not_understood_are_unknown() {
     for (bytes, expected) in rows {
         assert_eq!(value(bytes), expected, "{bytes:02x?}");
     }
-    let too_wide = Asked { width: 16, ..asked };
+    let too_wide = ValueQuery { width: 16, ..asked };
     let bytes = EndianSlice::new(&[0x76, 0x70], LittleEndian);
     assert_eq!(evaluate(encoding, Expression(bytes), &too_wide), None);
 }

@@ -1,19 +1,19 @@
 //! Where an argument is at one address.
 //!
-//! In: the entry of a parameter of an inlined instance. Out: a [`Value`]. Expressions are
+//! In: the entry of a parameter of an inlined instance. Out: a [`ValueLocation`]. Expressions are
 //! computed with symbols in place of numbers; what does not come out as one of the forms of
-//! [`Value`] is unknown.
+//! [`ValueLocation`] is unknown.
 
 use gimli::{AttributeValue, DW_AT_const_value, DW_AT_location, Encoding, Expression, Operation};
 
 use iotrace_arch::{Reg, Registers};
 
 use crate::debug::Slice;
-use crate::debug::entry::{Dwarf, Entry, Unit};
+use crate::debug::entry::{DebugEntry, DebugUnit, Dwarf};
 
 /// Where a value is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Value {
+pub enum ValueLocation {
     /// It is always this; a negative number has all its upper bits set.
     Constant(u64),
     /// It is in a register.
@@ -39,7 +39,7 @@ pub enum Value {
 }
 
 /// Where and of what a value is asked for.
-pub struct Asked<'f> {
+pub struct ValueQuery<'f> {
     /// Before which instruction.
     pub address: u64,
     /// How many bytes the value has.
@@ -51,16 +51,21 @@ pub struct Asked<'f> {
 }
 
 /// Where the parameter that `entry` describes is.
-pub fn value<'a>(dwarf: &Dwarf<'a>, unit: &Unit<'a>, entry: &Entry<'a>, asked: &Asked<'_>) -> Value {
+pub fn value<'a>(
+    dwarf: &Dwarf<'a>,
+    unit: &DebugUnit<'a>,
+    entry: &DebugEntry<'a>,
+    asked: &ValueQuery<'_>,
+) -> ValueLocation {
     if let Some(constant) = entry.attr_value(DW_AT_const_value) {
-        return constant_value(&constant).map_or(Value::Unknown, Value::Constant);
+        return constant_value(&constant).map_or(ValueLocation::Unknown, ValueLocation::Constant);
     }
     let location = entry.attr_value(DW_AT_location);
     let expression = location.and_then(|location| match location {
         AttributeValue::Exprloc(expression) => Some(expression),
         list => expression_at(dwarf, unit, list, asked.address),
     });
-    expression.and_then(|e| evaluate(unit.encoding(), e, asked)).unwrap_or(Value::Unknown)
+    expression.and_then(|e| evaluate(unit.encoding(), e, asked)).unwrap_or(ValueLocation::Unknown)
 }
 
 fn constant_value(value: &AttributeValue<Slice<'_>>) -> Option<u64> {
@@ -82,7 +87,7 @@ fn little_endian(bytes: &[u8]) -> Option<u64> {
 /// instruction ("views") all but the last are for none, and are empty.
 fn expression_at<'a>(
     dwarf: &Dwarf<'a>,
-    unit: &Unit<'a>,
+    unit: &DebugUnit<'a>,
     list: AttributeValue<Slice<'a>>,
     address: u64,
 ) -> Option<Expression<Slice<'a>>> {
@@ -104,18 +109,24 @@ enum Top {
 }
 
 /// What an expression comes to; `None` if it is not understood.
-pub fn evaluate(encoding: Encoding, expression: Expression<Slice<'_>>, asked: &Asked<'_>) -> Option<Value> {
+pub fn evaluate(
+    encoding: Encoding,
+    expression: Expression<Slice<'_>>,
+    asked: &ValueQuery<'_>,
+) -> Option<ValueLocation> {
     let mut operations = expression.operations(encoding);
     let mut top = None;
-    let finish = |value: Value, rest: Option<Operation<Slice<'_>>>| rest.is_none().then_some(value);
+    let finish = |value: ValueLocation, rest: Option<Operation<Slice<'_>>>| rest.is_none().then_some(value);
     while let Some(operation) = operations.next().ok()? {
         top = match operation {
             Operation::Register { register } => {
                 let register = asked.registers.dwarf(register.0)?;
-                return top.is_none().then(|| finish(Value::Register(register), operations.next().ok()?))?;
+                return top
+                    .is_none()
+                    .then(|| finish(ValueLocation::Register(register), operations.next().ok()?))?;
             }
             Operation::ImplicitValue { data } => {
-                let constant = Value::Constant(little_endian(data.slice())?);
+                let constant = ValueLocation::Constant(little_endian(data.slice())?);
                 return top.is_none().then(|| finish(constant, operations.next().ok()?))?;
             }
             Operation::StackValue => return finish(result(top?), operations.next().ok()?),
@@ -130,7 +141,7 @@ pub fn evaluate(encoding: Encoding, expression: Expression<Slice<'_>>, asked: &A
     // Without DW_OP_stack_value the expression is an address.
     let width = u8::try_from(asked.width).ok().filter(|width| (1..=8).contains(width))?;
     match top? {
-        Top::Sum(register, offset) => Some(Value::Memory { register, offset, width }),
+        Top::Sum(register, offset) => Some(ValueLocation::Memory { register, offset, width }),
         Top::Number(_) | Top::Loaded(..) => None,
     }
 }
@@ -156,11 +167,11 @@ fn step(top: Option<Top>, operation: &Operation<Slice<'_>>, registers: &Register
     })
 }
 
-fn result(top: Top) -> Value {
+fn result(top: Top) -> ValueLocation {
     match top {
-        Top::Number(number) => Value::Constant(number),
-        Top::Sum(register, 0) => Value::Register(register),
-        Top::Sum(register, offset) => Value::RegisterPlus { register, offset },
-        Top::Loaded(register, offset, width) => Value::Memory { register, offset, width },
+        Top::Number(number) => ValueLocation::Constant(number),
+        Top::Sum(register, 0) => ValueLocation::Register(register),
+        Top::Sum(register, offset) => ValueLocation::RegisterPlus { register, offset },
+        Top::Loaded(register, offset, width) => ValueLocation::Memory { register, offset, width },
     }
 }

@@ -12,7 +12,7 @@
 //!
 //! Up to 6.x each table is aligned to 8 bytes, in 7.x to 4.
 
-use super::names::Names;
+use super::names::NameTable;
 use super::tokens::Tokens;
 use crate::bytes::{u32_at, u64_at};
 use crate::elf::Loaded;
@@ -38,14 +38,14 @@ pub enum Encoding {
 
 /// A candidate for the address table.
 #[derive(Debug)]
-pub struct Place {
+pub struct AddressTable {
     /// Offset of the first entry.
     pub at: usize,
     /// How to read it.
     pub encoding: Encoding,
 }
 
-impl Place {
+impl AddressTable {
     /// The address of each of `count` symbols.
     pub fn decode(&self, part: &Loaded, count: usize) -> Option<Vec<u64>> {
         let bytes = &part.bytes;
@@ -74,31 +74,31 @@ impl Place {
 }
 
 /// Every place and encoding to try, the strictest first.
-pub fn places(part: &Loaded, tokens: &Tokens, names: &Names) -> Vec<Place> {
+pub fn places(part: &Loaded, tokens: &Tokens, names: &NameTable) -> Vec<AddressTable> {
     [8, 4].into_iter().flat_map(|align| aligned(part, tokens, names, align)).collect()
 }
 
-fn aligned(part: &Loaded, tokens: &Tokens, names: &Names, align: usize) -> Vec<Place> {
+fn aligned(part: &Loaded, tokens: &Tokens, names: &NameTable, align: usize) -> Vec<AddressTable> {
     let offsets = (names.count * 4).next_multiple_of(align);
     let after = tokens.end.next_multiple_of(align);
     let mut places = vec![
-        Place { at: after, encoding: Encoding::SelfRelative },
-        Place { at: after, encoding: Encoding::Absolute },
+        AddressTable { at: after, encoding: Encoding::SelfRelative },
+        AddressTable { at: after, encoding: Encoding::Absolute },
     ];
     places.extend(relative(part, Some(after), Some(after + offsets)));
     let base_at = names.count_at.checked_sub(8);
     places.extend(relative(part, base_at.and_then(|b| b.checked_sub(offsets)), base_at));
     if let Some(at) = names.count_at.checked_sub(names.count * 8) {
-        places.push(Place { at, encoding: Encoding::Absolute });
+        places.push(AddressTable { at, encoding: Encoding::Absolute });
     }
     places
 }
 
-fn relative(part: &Loaded, at: Option<usize>, base_at: Option<usize>) -> Vec<Place> {
+fn relative(part: &Loaded, at: Option<usize>, base_at: Option<usize>) -> Vec<AddressTable> {
     let base = base_at.and_then(|b| u64_at(&part.bytes, b));
     let (Some(at), Some(base)) = (at, base) else {
         return Vec::new();
     };
     let encodings = [Encoding::AbsolutePerCpu { base }, Encoding::Relative { base }];
-    encodings.map(|encoding| Place { at, encoding }).into()
+    encodings.map(|encoding| AddressTable { at, encoding }).into()
 }

@@ -22,7 +22,7 @@ const MOST: usize = 4_000_000;
 
 /// Where names and number of symbols are.
 #[derive(Debug)]
-pub struct Names {
+pub struct NameTable {
     /// How many symbols there are.
     pub count: usize,
     /// Offset of `kallsyms_num_syms`.
@@ -31,7 +31,7 @@ pub struct Names {
     start: usize,
 }
 
-impl Names {
+impl NameTable {
     /// The type letter and name of each symbol, in the order of the addresses.
     pub fn texts(&self, bytes: &[u8], tokens: &Tokens) -> Option<Vec<String>> {
         let mut at = self.start;
@@ -67,7 +67,7 @@ struct Markers {
 }
 
 /// Finds the names that belong to `tokens`.
-pub fn find(bytes: &[u8], tokens: &Tokens) -> Option<Names> {
+pub fn find(bytes: &[u8], tokens: &Tokens) -> Option<NameTable> {
     // Between the markers and the tokens may be seqs_of_names: 4 bytes for each symbol.
     let lowest = tokens.start.saturating_sub(4 * MOST + MOST / STEP * 8);
     let places = (lowest..tokens.start).rev().filter(|at| at % 4 == 0);
@@ -100,7 +100,7 @@ fn markers(bytes: &[u8], at: usize, tokens: &Tokens, width: usize) -> Option<Mar
 }
 
 /// The names that end where `markers` begin.
-fn before(bytes: &[u8], markers: &Markers) -> Option<Names> {
+fn before(bytes: &[u8], markers: &Markers) -> Option<NameTable> {
     let last = usize::try_from(*markers.values.last()?).ok()?;
     let latest = markers.at.checked_sub(last)?;
     let longest = usize::try_from(STEP_BYTES.end).ok()?;
@@ -112,13 +112,13 @@ fn before(bytes: &[u8], markers: &Markers) -> Option<Names> {
         // Behind the last marker the next table may look like one more.
         let fits = count <= MOST && count > 0 && count.div_ceil(STEP) <= markers.values.len();
         fits.then_some(())?;
-        let names = Names { count, count_at, start };
+        let names = NameTable { count, count_at, start };
         meets(bytes, &names, markers).then_some(names)
     })
 }
 
 /// Does walking the names meet every marker, and end where the markers begin?
-fn meets(bytes: &[u8], names: &Names, markers: &Markers) -> bool {
+fn meets(bytes: &[u8], names: &NameTable, markers: &Markers) -> bool {
     let mut at = names.start;
     for i in 0..names.count {
         if i % STEP == 0 {

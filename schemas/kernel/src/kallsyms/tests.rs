@@ -150,7 +150,7 @@ fn write_addresses(w: &mut Writer, layout: Layout, symbols: &[(String, u64)]) {
     }
 }
 
-fn search(bytes: Vec<u8>) -> Found {
+fn search(bytes: Vec<u8>) -> KallsymsResult {
     let text = Loaded { address: TEXT, bytes: Bytes::from(vec![0xcc; 16]) };
     let tables = Loaded { address: BASE, bytes: Bytes::from(bytes) };
     let parts = [text, tables];
@@ -160,7 +160,7 @@ fn search(bytes: Vec<u8>) -> Found {
 #[test]
 fn reads_every_layout() {
     for layout in ALL {
-        let Found::Table(table) = search(write(layout)) else { panic!("{layout:?}: not found") };
+        let KallsymsResult::Table(table) = search(write(layout)) else { panic!("{layout:?}: not found") };
         let found: Vec<_> = table.iter().map(|s| (s.name.to_string(), s.addr)).collect();
         let expected: Vec<_> = symbols().into_iter().map(|(t, a)| (t[1..].to_string(), a)).collect();
         assert_eq!(found, expected, "{layout:?}");
@@ -173,8 +173,8 @@ fn reads_every_layout() {
 fn a_banner_that_is_not_there_is_no_table() {
     let mut bytes = write(V5_10);
     bytes[0] = b'l';
-    assert!(matches!(search(bytes), Found::Nothing { candidates: 1 }));
-    assert!(matches!(search(b"0\x001\x002\x003\0".to_vec()), Found::Nothing { candidates: 0 }));
+    assert!(matches!(search(bytes), KallsymsResult::Nothing { candidates: 1 }));
+    assert!(matches!(search(b"0\x001\x002\x003\0".to_vec()), KallsymsResult::Nothing { candidates: 0 }));
 }
 
 proptest! {

@@ -2,15 +2,15 @@
 
 use std::path::PathBuf;
 
-use crate::{Frame, Kernel, ModuleFile, SourceLine};
+use crate::{Kernel, ModuleFile, SourceFrame, SourceLine};
 
 fn data(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
 }
 
-fn frame(function: &str, line: u32) -> Frame {
+fn frame(function: &str, line: u32) -> SourceFrame {
     let place = Some(SourceLine { file: "inlined.c".to_string(), line });
-    Frame { function: function.to_string(), place }
+    SourceFrame { function: function.to_string(), place }
 }
 
 #[test]

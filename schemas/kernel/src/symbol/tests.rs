@@ -2,11 +2,11 @@
 
 use super::*;
 
-fn function(name: &str, addr: u64, size: u64) -> Symbol<'_> {
-    Symbol { name, addr, size, kind: SymbolKind::Function }
+fn function(name: &str, addr: u64, size: u64) -> KernelSymbol<'_> {
+    KernelSymbol { name, addr, size, kind: SymbolKind::Function }
 }
 
-fn names<'a>(found: impl Iterator<Item = Symbol<'a>>) -> Vec<&'a str> {
+fn names<'a>(found: impl Iterator<Item = KernelSymbol<'a>>) -> Vec<&'a str> {
     found.map(|s| s.name).collect()
 }
 
@@ -42,8 +42,8 @@ fn variants_are_clones_but_not_pieces() {
 
 #[test]
 fn at_prefers_the_function_that_holds_the_address() {
-    let label = Symbol { name: "label", addr: 0x18, size: 0, kind: SymbolKind::Other };
-    let alias = Symbol { name: "start", addr: 0x10, size: 0, kind: SymbolKind::Other };
+    let label = KernelSymbol { name: "label", addr: 0x18, size: 0, kind: SymbolKind::Other };
+    let alias = KernelSymbol { name: "start", addr: 0x10, size: 0, kind: SymbolKind::Other };
     let table = SymbolTable::new([alias, label, function("f", 0x10, 0x20)]);
     for addr in [0x10, 0x17, 0x18, 0x2f] {
         assert_eq!(table.at(addr).map(|s| s.name), Some("f"), "{addr:#x}");

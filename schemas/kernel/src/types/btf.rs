@@ -1,7 +1,7 @@
 //! Types from BTF, the compact type information that the kernel keeps for BPF.
 //!
 //! In: the `.BTF` section of a vmlinux, or of a module together with its vmlinux's. Out: a
-//! [`Source`]. The format is that of Documentation/bpf/btf.rst. Opening notes where each type
+//! [`TypeSource`]. The format is that of Documentation/bpf/btf.rst. Opening notes where each type
 //! begins and nothing else; a type is decoded when it is asked for, straight from the mapping.
 //! (The crate btf-rs decodes all of it beforehand: 70 ms and 40 MB for Debian's 6.1, against
 //! 0.5 ms and 4 bytes per type. It is the tests' witness.)
@@ -12,24 +12,24 @@ mod section;
 
 use std::sync::Arc;
 
-use super::shape::{Aggregate, Member, Shape};
-use super::source::{Source, TypeId};
+use super::shape::{Aggregate, StructMember, TypeShape};
+use super::source::{TypeId, TypeSource};
 use crate::bytes::{cstr_at, u32_at};
 use crate::{Bytes, TypeError};
-use section::{Head, Section, damaged, kind};
+use section::{BtfSection, Head, damaged, kind};
 
 /// The types of a kernel, or of a kernel and one module.
 #[derive(Debug, Clone)]
 pub struct Btf {
     /// The module's own section first, then the kernel's.
-    sections: Vec<Arc<Section>>,
+    sections: Vec<Arc<BtfSection>>,
 }
 
 impl Btf {
     /// Reads a section; `base` is the kernel's for a module's.
     pub fn parse(bytes: Bytes, base: Option<&Btf>) -> Result<Self, TypeError> {
         let base = base.and_then(|b| b.sections.last());
-        let own = Section::parse(&bytes, base.map(|b| &**b))?;
+        let own = BtfSection::parse(&bytes, base.map(|b| &**b))?;
         let sections = std::iter::once(Arc::new(own)).chain(base.cloned());
         Ok(Self { sections: sections.collect() })
     }
@@ -63,7 +63,7 @@ impl Btf {
                 bits = Some(count);
             }
             let name = self.text(u32_at(head.tail, at)?);
-            Some(Member { name, bit_offset, bits, id: u64::from(id) })
+            Some(StructMember { name, bit_offset, bits, id: u64::from(id) })
         };
         let members = (0..head.vlen).map(member).collect::<Option<Vec<_>>>()?;
         Some(Aggregate { name: self.text(head.name), size: u64::from(head.value), members })
@@ -78,24 +78,24 @@ impl Btf {
         (!whole).then_some((u8::try_from(first).ok()?, u8::try_from(count).ok()?))
     }
 
-    fn shape(&self, head: &Head<'_>) -> Option<Shape> {
+    fn shape(&self, head: &Head<'_>) -> Option<TypeShape> {
         let size = u64::from(head.value);
         let target = u64::from(head.value);
         Some(match head.kind {
-            kind::INT => Shape::Scalar { size, signed: u32_at(head.tail, 0)? >> 24 & 1 != 0 },
-            kind::ENUM | kind::ENUM64 => Shape::Scalar { size, signed: head.flag },
-            kind::FLOAT => Shape::Scalar { size, signed: false },
-            kind::PTR => Shape::Pointer((target != 0).then_some(target)),
-            kind::ARRAY => Shape::Array {
+            kind::INT => TypeShape::Scalar { size, signed: u32_at(head.tail, 0)? >> 24 & 1 != 0 },
+            kind::ENUM | kind::ENUM64 => TypeShape::Scalar { size, signed: head.flag },
+            kind::FLOAT => TypeShape::Scalar { size, signed: false },
+            kind::PTR => TypeShape::Pointer((target != 0).then_some(target)),
+            kind::ARRAY => TypeShape::Array {
                 element: u64::from(u32_at(head.tail, 0)?),
                 count: u64::from(u32_at(head.tail, 8)?),
             },
-            kind::STRUCT | kind::UNION => Shape::Aggregate(self.aggregate(head)?),
-            kind::FWD => Shape::Declaration(self.text(head.name)),
+            kind::STRUCT | kind::UNION => TypeShape::Aggregate(self.aggregate(head)?),
+            kind::FWD => TypeShape::Declaration(self.text(head.name)),
             kind::TYPEDEF | kind::VOLATILE | kind::CONST | kind::RESTRICT | kind::TYPE_TAG => {
-                Shape::Alias(target)
+                TypeShape::Alias(target)
             }
-            _ => Shape::Nothing,
+            _ => TypeShape::Nothing,
         })
     }
 
@@ -126,7 +126,7 @@ impl Btf {
     }
 }
 
-impl Source for Btf {
+impl TypeSource for Btf {
     fn find(&self, name: &str) -> Result<Vec<TypeId>, TypeError> {
         let (mut tags, mut typedefs, mut declared) = (Vec::new(), Vec::new(), Vec::new());
         let heads = self.sections.iter().flat_map(|s| s.heads());
@@ -145,9 +145,9 @@ impl Source for Btf {
         Ok(if tags.is_empty() { declared } else { tags })
     }
 
-    fn describe(&self, id: TypeId) -> Result<Shape, TypeError> {
+    fn describe(&self, id: TypeId) -> Result<TypeShape, TypeError> {
         if id == 0 {
-            return Ok(Shape::Nothing);
+            return Ok(TypeShape::Nothing);
         }
         let limit = self.sections.first().map_or(0, |s| s.first_id as usize + s.offsets.len());
         let shape = self.head(id).and_then(|head| self.shape(&head));

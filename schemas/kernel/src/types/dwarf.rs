@@ -1,6 +1,6 @@
 //! Types from DWARF, for images without BTF.
 //!
-//! In: the DWARF sections of an image. Out: a [`Source`]. The first question makes one pass
+//! In: the DWARF sections of an image. Out: a [`TypeSource`]. The first question makes one pass
 //! over the outermost entries of every unit and notes where the definitions are; a type is
 //! decoded when it is asked for. In C nothing of interest nests deeper than that: compilers
 //! put a structure that is declared inside another beside it.
@@ -14,13 +14,15 @@ use std::sync::{Arc, OnceLock};
 use gimli::{DW_AT_byte_size, DW_AT_name, DW_AT_type};
 use gimli::{DwTag, Section as _};
 
-use super::shape::{Aggregate, Shape};
-use super::source::{Source, TypeId};
+use super::shape::{Aggregate, TypeShape};
+use super::source::{TypeId, TypeSource};
 use crate::TypeError;
 use crate::debug::DebugSections;
-use crate::debug::entry::{Cursor, Dwarf, Unit, each_child, is_declaration, number, origin, reference, text};
+use crate::debug::entry::{
+    Cursor, DebugUnit, Dwarf, each_child, is_declaration, number, origin, reference, text,
+};
 use entry::{element_count, is_signed, member};
-use index::Index;
+use index::DefinitionIndex;
 
 pub(crate) use near::parameter;
 
@@ -28,7 +30,7 @@ pub(crate) use near::parameter;
 #[derive(Debug)]
 pub struct DwarfTypes {
     debug: Arc<DebugSections>,
-    index: OnceLock<Result<Index, TypeError>>,
+    index: OnceLock<Result<DefinitionIndex, TypeError>>,
 }
 
 impl DwarfTypes {
@@ -37,8 +39,8 @@ impl DwarfTypes {
         Self { debug, index: OnceLock::new() }
     }
 
-    fn index(&self) -> Result<&Index, TypeError> {
-        let index = self.index.get_or_init(|| Index::build(&self.debug.dwarf()));
+    fn index(&self) -> Result<&DefinitionIndex, TypeError> {
+        let index = self.index.get_or_init(|| DefinitionIndex::build(&self.debug.dwarf()));
         index.as_ref().map_err(Clone::clone)
     }
 
@@ -46,7 +48,7 @@ impl DwarfTypes {
     fn visit<T>(
         &self,
         id: TypeId,
-        visit: impl for<'u, 'a> FnOnce(&'u Dwarf<'a>, &'u Unit<'a>, Cursor<'u, 'a>) -> Result<T, TypeError>,
+        visit: impl for<'u, 'a> FnOnce(&'u Dwarf<'a>, &'u DebugUnit<'a>, Cursor<'u, 'a>) -> Result<T, TypeError>,
     ) -> Result<T, TypeError> {
         let dwarf = self.debug.dwarf();
         let found = self.index()?.units.open(&dwarf, id)?;
@@ -62,12 +64,12 @@ impl DwarfTypes {
     }
 }
 
-impl Source for DwarfTypes {
+impl TypeSource for DwarfTypes {
     fn find(&self, name: &str) -> Result<Vec<TypeId>, TypeError> {
         Ok(self.index()?.find(name))
     }
 
-    fn describe(&self, id: TypeId) -> Result<Shape, TypeError> {
+    fn describe(&self, id: TypeId) -> Result<TypeShape, TypeError> {
         self.visit(id, shape)
     }
 
@@ -82,26 +84,30 @@ impl Source for DwarfTypes {
 }
 
 /// The type of the entry the cursor is on.
-fn shape<'a>(dwarf: &Dwarf<'a>, unit: &Unit<'a>, cursor: Cursor<'_, 'a>) -> Result<Shape, TypeError> {
+fn shape<'a>(
+    dwarf: &Dwarf<'a>,
+    unit: &DebugUnit<'a>,
+    cursor: Cursor<'_, 'a>,
+) -> Result<TypeShape, TypeError> {
     let Some(entry) = cursor.current() else {
-        return Ok(Shape::Nothing);
+        return Ok(TypeShape::Nothing);
     };
     let size = number(entry, DW_AT_byte_size).unwrap_or(0);
     let target = reference(unit, entry, DW_AT_type);
     Ok(match entry.tag() {
         gimli::DW_TAG_base_type | gimli::DW_TAG_enumeration_type => {
-            Shape::Scalar { size, signed: is_signed(entry) }
+            TypeShape::Scalar { size, signed: is_signed(entry) }
         }
-        gimli::DW_TAG_pointer_type => Shape::Pointer(target),
+        gimli::DW_TAG_pointer_type => TypeShape::Pointer(target),
         gimli::DW_TAG_structure_type | gimli::DW_TAG_union_type => aggregate(dwarf, unit, cursor)?,
         gimli::DW_TAG_array_type => {
             let Some(element) = target else {
-                return Ok(Shape::Nothing);
+                return Ok(TypeShape::Nothing);
             };
-            Shape::Array { element, count: elements(cursor)? }
+            TypeShape::Array { element, count: elements(cursor)? }
         }
-        tag if is_alias(tag) => target.map_or(Shape::Nothing, Shape::Alias),
-        _ => Shape::Nothing,
+        tag if is_alias(tag) => target.map_or(TypeShape::Nothing, TypeShape::Alias),
+        _ => TypeShape::Nothing,
     })
 }
 
@@ -116,13 +122,17 @@ fn is_alias(tag: DwTag) -> bool {
     )
 }
 
-fn aggregate<'a>(dwarf: &Dwarf<'a>, unit: &Unit<'a>, mut cursor: Cursor<'_, 'a>) -> Result<Shape, TypeError> {
+fn aggregate<'a>(
+    dwarf: &Dwarf<'a>,
+    unit: &DebugUnit<'a>,
+    mut cursor: Cursor<'_, 'a>,
+) -> Result<TypeShape, TypeError> {
     let Some(entry) = cursor.current() else {
-        return Ok(Shape::Nothing);
+        return Ok(TypeShape::Nothing);
     };
     let name = text(dwarf, unit, entry, DW_AT_name);
     if is_declaration(entry) {
-        return Ok(Shape::Declaration(name));
+        return Ok(TypeShape::Declaration(name));
     }
     let mut found =
         Aggregate { name, size: number(entry, DW_AT_byte_size).unwrap_or(0), members: Vec::new() };
@@ -131,14 +141,14 @@ fn aggregate<'a>(dwarf: &Dwarf<'a>, unit: &Unit<'a>, mut cursor: Cursor<'_, 'a>)
             found.members.extend(member(dwarf, unit, child));
         }
     })?;
-    Ok(Shape::Aggregate(found))
+    Ok(TypeShape::Aggregate(found))
 }
 
 /// The parameters of the function the cursor is on. Those of a definition that completes an
 /// earlier entry may say no more than which parameter they are.
 fn parameters<'a>(
     dwarf: &Dwarf<'a>,
-    unit: &Unit<'a>,
+    unit: &DebugUnit<'a>,
     mut cursor: Cursor<'_, 'a>,
 ) -> Result<Vec<(String, TypeId)>, TypeError> {
     let mut found = Vec::new();

@@ -3,14 +3,14 @@
 //! In: a source, a type's name, a path. Out: [`Field`]. See [`super`] for the grammar.
 
 use super::layout::{DEPTH, member, size, strip};
-use super::shape::{Aggregate, Shape};
-use super::source::{Source, TypeId};
+use super::shape::{Aggregate, TypeShape};
+use super::source::{TypeId, TypeSource};
 use super::{Field, FieldKind};
-use crate::{Access, TypeError};
+use crate::{TypeError, ValueAccess};
 
 /// Resolves `path` from a pointer to `type_name`. Where the name is not unique the first
 /// definition that has the whole path counts.
-pub fn resolve(source: &impl Source, type_name: &str, path: &str) -> Result<Field, TypeError> {
+pub fn resolve(source: &impl TypeSource, type_name: &str, path: &str) -> Result<Field, TypeError> {
     let mut first_error = None;
     for id in definitions(source, type_name)? {
         match Walk::new(source, path, id).run() {
@@ -22,7 +22,7 @@ pub fn resolve(source: &impl Source, type_name: &str, path: &str) -> Result<Fiel
 }
 
 /// The size of a type in bytes.
-pub fn size_of(source: &impl Source, type_name: &str) -> Result<u64, TypeError> {
+pub fn size_of(source: &impl TypeSource, type_name: &str) -> Result<u64, TypeError> {
     let ids = definitions(source, type_name)?;
     let id = *ids.first().ok_or_else(|| unknown(type_name))?;
     match size(source, id, DEPTH)? {
@@ -35,7 +35,7 @@ fn unknown(name: &str) -> TypeError {
     TypeError::UnknownType { name: name.to_string() }
 }
 
-fn definitions(source: &impl Source, type_name: &str) -> Result<Vec<TypeId>, TypeError> {
+fn definitions(source: &impl TypeSource, type_name: &str) -> Result<Vec<TypeId>, TypeError> {
     let name = type_name.trim();
     let tag = name.strip_prefix("struct ").or_else(|| name.strip_prefix("union "));
     source.find(tag.unwrap_or(name).trim())
@@ -54,7 +54,7 @@ struct Walk<'a, S> {
     bits: Option<u8>,
 }
 
-impl<'a, S: Source> Walk<'a, S> {
+impl<'a, S: TypeSource> Walk<'a, S> {
     fn new(source: &'a S, path: &'a str, id: TypeId) -> Self {
         Self { source, path, at: 0, id, steps: Vec::new(), offset: 0, bits: None }
     }
@@ -103,8 +103,8 @@ impl<'a, S: Source> Walk<'a, S> {
             return Err(self.syntax("expected the name of a field"));
         }
         let owner = match strip(self.source, self.id)?.1 {
-            Shape::Aggregate(owner) => owner,
-            Shape::Declaration(name) => return Err(TypeError::OnlyDeclared { name }),
+            TypeShape::Aggregate(owner) => owner,
+            TypeShape::Declaration(name) => return Err(TypeError::OnlyDeclared { name }),
             other => {
                 self.at = start;
                 return Err(self.mismatch("a field needs a structure (`->` for a pointer)", &other));
@@ -121,7 +121,7 @@ impl<'a, S: Source> Walk<'a, S> {
     /// Loads the pointer that has been reached.
     fn follow(&mut self, reason: &'static str) -> Result<(), TypeError> {
         match strip(self.source, self.id)?.1 {
-            Shape::Pointer(Some(target)) => {
+            TypeShape::Pointer(Some(target)) => {
                 self.steps.push(self.byte_offset(self.offset / 8)?.into());
                 self.offset = 0;
                 self.id = target;
@@ -137,7 +137,7 @@ impl<'a, S: Source> Walk<'a, S> {
         if !self.accept("]") {
             return Err(self.syntax("expected `]`"));
         }
-        if let Shape::Array { element, count } = strip(self.source, self.id)?.1 {
+        if let TypeShape::Array { element, count } = strip(self.source, self.id)?.1 {
             if count > 0 && index >= count {
                 return Err(TypeError::Index { path: self.path.to_string(), index, count });
             }
@@ -154,7 +154,7 @@ impl<'a, S: Source> Walk<'a, S> {
 
     fn size(&self) -> Result<u64, TypeError> {
         let size = size(self.source, self.id, DEPTH)?;
-        size.ok_or_else(|| self.mismatch("a size is needed here", &Shape::Nothing))
+        size.ok_or_else(|| self.mismatch("a size is needed here", &TypeShape::Nothing))
     }
 
     fn address(self) -> Result<Field, TypeError> {
@@ -168,13 +168,13 @@ impl<'a, S: Source> Walk<'a, S> {
     fn end(self) -> Result<Field, TypeError> {
         let bytes = self.offset / 8;
         match strip(self.source, self.id)?.1 {
-            Shape::Scalar { size, signed } => self.scalar(size, signed),
-            Shape::Pointer(_) => self.result(bytes, 8, None, false, FieldKind::Pointer),
-            Shape::Array { .. } | Shape::Aggregate(_) => {
+            TypeShape::Scalar { size, signed } => self.scalar(size, signed),
+            TypeShape::Pointer(_) => self.result(bytes, 8, None, false, FieldKind::Pointer),
+            TypeShape::Array { .. } | TypeShape::Aggregate(_) => {
                 let size = self.size()?;
                 self.result(bytes, size, None, false, FieldKind::Aggregate)
             }
-            Shape::Declaration(name) => Err(TypeError::OnlyDeclared { name }),
+            TypeShape::Declaration(name) => Err(TypeError::OnlyDeclared { name }),
             other => Err(self.mismatch("only data can be read", &other)),
         }
     }
@@ -215,7 +215,7 @@ impl<'a, S: Source> Walk<'a, S> {
             FieldKind::Aggregate | FieldKind::Address => 0,
             FieldKind::Scalar | FieldKind::Pointer => self.width(size)?,
         };
-        let access = Access { steps: self.steps, offset: offset.into(), width, bits, signed };
+        let access = ValueAccess { steps: self.steps, offset: offset.into(), width, bits, signed };
         Ok(Field { access, size, kind })
     }
 
@@ -236,7 +236,7 @@ impl<'a, S: Source> Walk<'a, S> {
         TypeError::Syntax { path: self.path.to_string(), at: self.at, reason }
     }
 
-    fn mismatch(&self, reason: &'static str, found: &Shape) -> TypeError {
+    fn mismatch(&self, reason: &'static str, found: &TypeShape) -> TypeError {
         let path = self.path.to_string();
         TypeError::Mismatch { path, at: self.at, reason, found: found.what() }
     }

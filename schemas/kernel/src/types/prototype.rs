@@ -4,8 +4,8 @@
 //! code (a clone that the compiler made may take fewer).
 
 use super::layout::{DEPTH, size};
-use super::shape::Shape;
-use super::source::{Source, TypeId};
+use super::shape::TypeShape;
+use super::source::{TypeId, TypeSource};
 use crate::TypeError;
 
 /// A parameter of a function.
@@ -23,7 +23,7 @@ pub struct Parameter {
 }
 
 /// The parameters of a function, or `None` if the source does not describe it.
-pub fn parameters(source: &impl Source, function: &str) -> Result<Option<Vec<Parameter>>, TypeError> {
+pub fn parameters(source: &impl TypeSource, function: &str) -> Result<Option<Vec<Parameter>>, TypeError> {
     let Some(described) = source.parameters(function)? else {
         return Ok(None);
     };
@@ -32,14 +32,14 @@ pub fn parameters(source: &impl Source, function: &str) -> Result<Option<Vec<Par
 }
 
 /// The parameter of that name and type.
-pub fn parameter(source: &impl Source, name: String, id: TypeId) -> Result<Parameter, TypeError> {
+pub fn parameter(source: &impl TypeSource, name: String, id: TypeId) -> Result<Parameter, TypeError> {
     let target = match without_aliases(source, id)? {
-        Shape::Pointer(target) => Some(target),
+        TypeShape::Pointer(target) => Some(target),
         _ => None,
     };
     let points_to = match target.flatten().map(|to| without_aliases(source, to)).transpose()? {
-        Some(Shape::Aggregate(to)) => Some(to.name),
-        Some(Shape::Declaration(to)) => Some(to),
+        Some(TypeShape::Aggregate(to)) => Some(to.name),
+        Some(TypeShape::Declaration(to)) => Some(to),
         _ => None,
     };
     let width = match target {
@@ -52,10 +52,10 @@ pub fn parameter(source: &impl Source, name: String, id: TypeId) -> Result<Param
 
 /// The type behind typedefs and qualifiers. Unlike [`super::layout::strip`] it leaves a
 /// declaration alone: its name is all that is asked for.
-fn without_aliases(source: &impl Source, mut id: TypeId) -> Result<Shape, TypeError> {
+fn without_aliases(source: &impl TypeSource, mut id: TypeId) -> Result<TypeShape, TypeError> {
     for _ in 0..DEPTH {
         match source.describe(id)? {
-            Shape::Alias(next) => id = next,
+            TypeShape::Alias(next) => id = next,
             shape => return Ok(shape),
         }
     }

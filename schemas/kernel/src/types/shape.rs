@@ -4,7 +4,7 @@ use super::source::TypeId;
 
 /// What a type is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Shape {
+pub enum TypeShape {
     /// Integer, enum, bool or float of so many bytes.
     Scalar {
         /// Its size in bytes.
@@ -31,7 +31,7 @@ pub enum Shape {
     Nothing,
 }
 
-impl Shape {
+impl TypeShape {
     /// What to call it in a message.
     pub fn what(&self) -> &'static str {
         match self {
@@ -54,12 +54,12 @@ pub struct Aggregate {
     /// Its size in bytes.
     pub size: u64,
     /// Its members, in order.
-    pub members: Vec<Member>,
+    pub members: Vec<StructMember>,
 }
 
 /// A member of a structure or union.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Member {
+pub struct StructMember {
     /// Its name; empty for an anonymous structure or union.
     pub name: String,
     /// Where it begins, in bits from the start of the structure.

@@ -6,14 +6,14 @@ use crate::TypeError;
 pub type TypeId = u64;
 
 /// One source of types.
-pub trait Source {
+pub trait TypeSource {
     /// The definitions of that name: structures and unions first, then typedefs. More than one
     /// if unrelated parts of the kernel use the same name. Declarations only if there is
     /// nothing else.
     fn find(&self, name: &str) -> Result<Vec<TypeId>, TypeError>;
 
     /// What the type is, one level deep.
-    fn describe(&self, id: TypeId) -> Result<super::shape::Shape, TypeError>;
+    fn describe(&self, id: TypeId) -> Result<super::shape::TypeShape, TypeError>;
 
     /// The parameters of a function, each with its name and its type; `None` if it is not
     /// described.

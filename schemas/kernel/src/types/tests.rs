@@ -21,7 +21,7 @@ fn both() -> [Types; 2] {
 fn field(steps: &[i64], offset: i64, size: u32, signed: bool, kind: FieldKind) -> Field {
     let is_loaded = matches!(kind, FieldKind::Scalar | FieldKind::Pointer);
     let width = if is_loaded { u8::try_from(size).expect("at most 8") } else { 0 };
-    Field { access: Access { steps: steps.to_vec(), offset, width, bits: None, signed }, size, kind }
+    Field { access: ValueAccess { steps: steps.to_vec(), offset, width, bits: None, signed }, size, kind }
 }
 
 #[test]

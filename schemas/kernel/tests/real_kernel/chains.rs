@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use iotrace_kernel::{Frame, Kernel};
+use iotrace_kernel::{Kernel, SourceFrame};
 
 use super::kernel;
 use super::witness::{addr2line, disassembled};
@@ -17,8 +17,8 @@ fn calls(kernel: &Kernel, name: &str) -> Option<Vec<u64>> {
     Some(calls.map(|(_, next)| next).collect())
 }
 
-fn same(ours: &[Frame], theirs: &[(String, String)]) -> bool {
-    let agree = |(frame, (function, place)): (&Frame, &(String, String))| {
+fn same(ours: &[SourceFrame], theirs: &[(String, String)]) -> bool {
+    let agree = |(frame, (function, place)): (&SourceFrame, &(String, String))| {
         let line = frame.place.as_ref().map(|p| format!("{}:{}", p.file, p.line));
         // addr2line has the symbol with its suffix, and the path as the compiler had it.
         function.starts_with(&frame.function) && line.is_some_and(|line| place.ends_with(&line))

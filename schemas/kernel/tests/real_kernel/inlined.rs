@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
-use iotrace_kernel::{Address, Inlined, ModuleFile, Value};
+use iotrace_kernel::{Address, Inlined, ModuleFile, ValueLocation};
 
 use super::witness::{addr2line, disassembled};
 use super::{folder, kernel, modules};
@@ -70,7 +70,7 @@ fn inlined_functions_are_where_addr2line_has_them() {
     println!("only inlined: {:?}", found.only_inlined);
     compare(kernel.image().path(), &found.instances);
     let values = found.instances.iter().flat_map(|i| &i.arguments).map(|a| a.value);
-    let (unknown, known): (Vec<_>, Vec<_>) = values.partition(|v| *v == Value::Unknown);
+    let (unknown, known): (Vec<_>, Vec<_>) = values.partition(|v| *v == ValueLocation::Unknown);
     println!("{} arguments known, {} not", known.len(), unknown.len());
     let pointer = found.instances.iter().flat_map(|i| &i.arguments).find(|a| a.points_to.is_some());
     assert_eq!(pointer.map(|a| a.width), Some(8));

@@ -4,7 +4,7 @@ use super::signature::Signature;
 use super::{CompileError, inlined, reads::access, stages};
 use crate::plan::{Plan, Source, Word};
 use crate::{Action, Exit, Function, Missing, Place};
-use iotrace_kernel::{Kernel, Lines, ModuleFile, Symbol, SymbolKind, Types};
+use iotrace_kernel::{Kernel, KernelSymbol, Lines, ModuleFile, SymbolKind, Types};
 use iotrace_schemas::catalog::{self, Catalog, Object};
 use iotrace_schemas::definition::Success;
 use iotrace_schemas::stage::Stage;
@@ -132,7 +132,8 @@ impl<'a> Ground<'a> {
 }
 
 fn cold(kernel: &Kernel) -> BTreeMap<String, Range<u64>> {
-    let part = |s: Symbol<'_>| Some((s.cold_part_of()?.to_owned(), s.addr..s.addr.saturating_add(s.size)));
+    let part =
+        |s: KernelSymbol<'_>| Some((s.cold_part_of()?.to_owned(), s.addr..s.addr.saturating_add(s.size)));
     kernel.symbols().functions().filter_map(part).collect()
 }
 

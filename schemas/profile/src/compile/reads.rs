@@ -1,9 +1,9 @@
 //! The catalog's paths as accesses.
 //!
-//! In: an object, a field, the types of the kernel and of the module. Out: an [`Access`], or the reason
+//! In: an object, a field, the types of the kernel and of the module. Out: a [`ValueAccess`], or the reason
 //! why this kernel has no such field.
 
-use crate::plan::Access;
+use crate::plan::ValueAccess;
 use iotrace_kernel::{TypeError, Types};
 use iotrace_schemas::catalog::Object;
 use thiserror::Error;
@@ -56,7 +56,7 @@ pub enum AccessError {
 }
 
 /// The access to `field` of `object`, by the first of its paths that one of `types` has.
-pub fn access(object: &Object, field: &str, types: &[&Types]) -> Result<Access, AccessError> {
+pub fn access(object: &Object, field: &str, types: &[&Types]) -> Result<ValueAccess, AccessError> {
     let paths = object
         .fields
         .get(field)
@@ -74,7 +74,7 @@ pub fn access(object: &Object, field: &str, types: &[&Types]) -> Result<Access, 
     Err(AccessError::NoPath(reasons))
 }
 
-fn one(object: &Object, path: &str, types: &Types) -> Result<Access, AccessError> {
+fn one(object: &Object, path: &str, types: &Types) -> Result<ValueAccess, AccessError> {
     if let Some(sum) = path.strip_prefix('@') {
         return relative(sum, types);
     }
@@ -96,13 +96,13 @@ fn one(object: &Object, path: &str, types: &Types) -> Result<Access, AccessError
                 types.enumerator(name).ok_or_else(|| AccessError::NoEnumerator { name: name.to_owned() })?;
             let bit =
                 u8::try_from(number).map_err(|_| AccessError::NotABit { name: name.to_owned(), number })?;
-            Ok(Access { bits: Some((bit, 1)), signed: false, ..access })
+            Ok(ValueAccess { bits: Some((bit, 1)), signed: false, ..access })
         }
     }
 }
 
 /// `OFFSET:WIDTH` behind the pointer that a path leads to.
-fn behind(structure: &str, pointer: &str, place: &str, types: &Types) -> Result<Access, AccessError> {
+fn behind(structure: &str, pointer: &str, place: &str, types: &Types) -> Result<ValueAccess, AccessError> {
     let pointer = types.resolve(structure, pointer)?.access;
     let form = || AccessError::Form { text: place.to_owned(), form: "OFFSET:WIDTH" };
     let plain = plain(place).ok_or_else(form)?;
@@ -110,7 +110,7 @@ fn behind(structure: &str, pointer: &str, place: &str, types: &Types) -> Result<
 }
 
 /// `+sizeof(structure)` or `-sizeof(structure)`.
-fn relative(sum: &str, types: &Types) -> Result<Access, AccessError> {
+fn relative(sum: &str, types: &Types) -> Result<ValueAccess, AccessError> {
     let form = || AccessError::Form { text: sum.to_owned(), form: "+sizeof(structure)" };
     let (sign, rest) = match sum.strip_prefix('-') {
         Some(rest) => (-1, rest),
@@ -118,14 +118,14 @@ fn relative(sum: &str, types: &Types) -> Result<Access, AccessError> {
     };
     let structure = rest.strip_prefix("sizeof(").and_then(|rest| rest.strip_suffix(')')).ok_or_else(form)?;
     let size = types.size_of(structure)?.cast_signed();
-    Ok(Access { offset: sign * size, ..Access::default() })
+    Ok(ValueAccess { offset: sign * size, ..ValueAccess::default() })
 }
 
 /// `OFFSET:WIDTH`.
-fn plain(place: &str) -> Option<Access> {
+fn plain(place: &str) -> Option<ValueAccess> {
     let (offset, width) = place.split_once(':')?;
     let width = width.parse().ok().filter(|w| (1..=8).contains(w))?;
-    Some(Access { offset: offset.parse().ok()?, width, ..Access::default() })
+    Some(ValueAccess { offset: offset.parse().ok()?, width, ..ValueAccess::default() })
 }
 
 #[cfg(test)]
@@ -137,7 +137,7 @@ mod tests {
     use std::sync::Arc;
 
     /// The access by the first of these paths from a bio of schemas/kernel/tests/data/kernel.c.
-    fn read(paths: &[&str]) -> Result<Access, AccessError> {
+    fn read(paths: &[&str]) -> Result<ValueAccess, AccessError> {
         let image = Path::new(env!("CARGO_MANIFEST_DIR")).join("../kernel/tests/data/kernel.elf");
         let types = Types::of_dwarf(&Arc::new(Image::open(&image).expect("checked in"))).expect("sound");
         let paths = Paths::Any(paths.iter().map(|path| (*path).to_owned()).collect());
@@ -149,18 +149,18 @@ mod tests {
 
     #[test]
     fn a_field_is_read_by_the_first_path_that_there_is() {
-        let load = |steps: &[i64], offset, width| Access {
+        let load = |steps: &[i64], offset, width| ValueAccess {
             steps: steps.to_vec(),
             offset,
             width,
-            ..Access::default()
+            ..ValueAccess::default()
         };
         assert_eq!(read(&["bi_bdev", "bdev->dev"]), Ok(load(&[8], 8, 4)));
         assert_eq!(read(&["iter"]), Ok(load(&[], 16, 0)));
         assert_eq!(read(&["bdev->disk@4:2"]), Ok(load(&[8, 16], 4, 2)));
         assert_eq!(read(&["+12:4"]), Ok(load(&[], 12, 4)));
         assert_eq!(read(&["@-sizeof(bio)"]), Ok(load(&[], -240, 0)));
-        let bit = Access { bits: Some((6, 1)), ..load(&[], 34, 1) };
+        let bit = ValueAccess { bits: Some((6, 1)), ..load(&[], 34, 1) };
         assert_eq!(read(&["status#BIO_TRACE_COMPLETION"]), Ok(bit));
     }
 

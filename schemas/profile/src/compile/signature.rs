@@ -94,8 +94,8 @@ fn named(parameters: &[Parameter], name: &str, index: usize) -> Option<usize> {
     found.or_else(|| (index < parameters.len()).then_some(index))
 }
 
-fn value(value: &iotrace_kernel::Value) -> Value {
-    use iotrace_kernel::Value as Kernel;
+fn value(value: &iotrace_kernel::ValueLocation) -> Value {
+    use iotrace_kernel::ValueLocation as Kernel;
     match *value {
         Kernel::Constant(constant) => Value::Constant(constant),
         Kernel::Register(register) => Value::Register(register.number()),

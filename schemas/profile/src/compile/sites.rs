@@ -98,9 +98,9 @@ fn in_image(kernel: &Kernel, lines: &Lines<'_>, functions: &[Function]) -> Vec<(
 }
 
 /// What is kept of a call's functions; none if DWARF has none.
-fn site<E>(chain: Result<Vec<iotrace_kernel::Frame>, E>) -> Option<Vec<SiteFrame>> {
+fn site<E>(chain: Result<Vec<iotrace_kernel::SourceFrame>, E>) -> Option<Vec<SiteFrame>> {
     let frames = chain.ok()?;
-    let frame = |f: iotrace_kernel::Frame| {
+    let frame = |f: iotrace_kernel::SourceFrame| {
         let (file, line) = f.place.map_or_else(Default::default, |p| (p.file, p.line));
         SiteFrame { function: f.function, file, line }
     };

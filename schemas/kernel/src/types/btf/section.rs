@@ -47,7 +47,7 @@ pub mod kind {
 
 /// One `.BTF` section, shared by the modules split from it.
 #[derive(Debug)]
-pub struct Section {
+pub struct BtfSection {
     pub types: Bytes,
     pub strings: Bytes,
     /// Where each type begins in `types`.
@@ -94,8 +94,8 @@ pub fn damaged(what: &'static str, at: u64, limit: usize) -> TypeError {
     TypeError::Damaged { what, at, limit: limit as u64 }
 }
 
-impl Section {
-    pub fn parse(bytes: &Bytes, base: Option<&Section>) -> Result<Self, TypeError> {
+impl BtfSection {
+    pub fn parse(bytes: &Bytes, base: Option<&BtfSection>) -> Result<Self, TypeError> {
         let header = |at| u32_at(bytes, at).map(u64::from);
         let short = || damaged("the BTF header", 0, bytes.len());
         if u16_at(bytes, 0) != Some(MAGIC) || bytes.get(2) != Some(&1) {

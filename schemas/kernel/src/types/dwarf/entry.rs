@@ -6,24 +6,24 @@ use gimli::{
     DW_AT_data_member_location, DW_AT_encoding, DW_AT_name, DW_AT_type, DW_AT_upper_bound,
 };
 
-use super::super::shape::Member;
-use crate::debug::entry::{Dwarf, Entry, Unit, number, reference, text};
+use super::super::shape::StructMember;
+use crate::debug::entry::{DebugEntry, DebugUnit, Dwarf, number, reference, text};
 
 /// Is the number signed? The bits of a float count as unsigned, as in BTF.
-pub fn is_signed(entry: &Entry<'_>) -> bool {
+pub fn is_signed(entry: &DebugEntry<'_>) -> bool {
     let encoding = entry.attr_value(DW_AT_encoding);
     let signed = [gimli::DW_ATE_signed, gimli::DW_ATE_signed_char];
     signed.into_iter().any(|ate| encoding == Some(AttributeValue::Encoding(ate)))
 }
 
 /// How many elements a subrange has; 0 for a flexible array.
-pub fn element_count(entry: &Entry<'_>) -> u64 {
+pub fn element_count(entry: &DebugEntry<'_>) -> u64 {
     let upper = || number(entry, DW_AT_upper_bound)?.checked_add(1);
     number(entry, DW_AT_count).or_else(upper).unwrap_or(0)
 }
 
 /// A member of a structure or union.
-pub fn member<'a>(dwarf: &Dwarf<'a>, unit: &Unit<'a>, entry: &Entry<'a>) -> Option<Member> {
+pub fn member<'a>(dwarf: &Dwarf<'a>, unit: &DebugUnit<'a>, entry: &DebugEntry<'a>) -> Option<StructMember> {
     let name = text(dwarf, unit, entry, DW_AT_name);
     let id = reference(unit, entry, DW_AT_type)?;
     let byte_offset = location(unit, entry).unwrap_or(0);
@@ -34,18 +34,18 @@ pub fn member<'a>(dwarf: &Dwarf<'a>, unit: &Unit<'a>, entry: &Entry<'a>) -> Opti
         (Some(count), None) => bit_offset.saturating_add(old_bit_offset(entry, count)),
         (None, None) => bit_offset,
     };
-    Some(Member { name, bit_offset, bits, id })
+    Some(StructMember { name, bit_offset, bits, id })
 }
 
 /// Up to DWARF 3 bits are counted from the most significant of the unit.
-fn old_bit_offset(entry: &Entry<'_>, count: u8) -> u64 {
+fn old_bit_offset(entry: &DebugEntry<'_>, count: u8) -> u64 {
     let unit_bits = number(entry, DW_AT_byte_size).unwrap_or(4).saturating_mul(8);
     let from_top = number(entry, DW_AT_bit_offset).unwrap_or(0);
     unit_bits.saturating_sub(from_top).saturating_sub(u64::from(count))
 }
 
 /// The offset of a member in bytes: a constant, or in DWARF 2 `DW_OP_plus_uconst n`.
-fn location(unit: &Unit<'_>, entry: &Entry<'_>) -> Option<u64> {
+fn location(unit: &DebugUnit<'_>, entry: &DebugEntry<'_>) -> Option<u64> {
     let value = entry.attr_value(DW_AT_data_member_location)?;
     if let Some(constant) = value.udata_value() {
         return Some(constant);

@@ -10,7 +10,7 @@ use rustc_hash::FxHashMap;
 use super::super::source::TypeId;
 use crate::TypeError;
 use crate::debug::entry::{
-    Cursor, Dwarf, Entry, Unit, bytes, each_child, is_declaration, number, origin, place, start,
+    Cursor, DebugEntry, DebugUnit, Dwarf, bytes, each_child, is_declaration, number, origin, place, start,
 };
 use crate::debug::units::Units;
 
@@ -27,13 +27,13 @@ struct Named {
 
 /// The definitions of an image.
 #[derive(Debug, Default)]
-pub struct Index {
+pub struct DefinitionIndex {
     pub units: Units,
     named: FxHashMap<Box<[u8]>, Named>,
     enumerators: FxHashMap<Box<[u8]>, i64>,
 }
 
-impl Index {
+impl DefinitionIndex {
     /// Reads the outermost entries of every unit.
     pub fn build(dwarf: &Dwarf<'_>) -> Result<Self, TypeError> {
         let mut index = Self::default();
@@ -51,7 +51,7 @@ impl Index {
     fn add_children<'a>(
         &mut self,
         dwarf: &Dwarf<'a>,
-        unit: &Unit<'a>,
+        unit: &DebugUnit<'a>,
         cursor: &mut Cursor<'_, 'a>,
     ) -> Result<(), TypeError> {
         let mut next = cursor.next_dfs()?;
@@ -72,7 +72,12 @@ impl Index {
         Ok(())
     }
 
-    fn named<'a>(&mut self, dwarf: &Dwarf<'a>, unit: &Unit<'a>, entry: &Entry<'a>) -> Option<&mut Named> {
+    fn named<'a>(
+        &mut self,
+        dwarf: &Dwarf<'a>,
+        unit: &DebugUnit<'a>,
+        entry: &DebugEntry<'a>,
+    ) -> Option<&mut Named> {
         let name = bytes(dwarf, unit, entry, DW_AT_name)?;
         if !self.named.contains_key(name) {
             self.named.insert(name.into(), Named::default());
@@ -80,7 +85,7 @@ impl Index {
         self.named.get_mut(name)
     }
 
-    fn add_tag<'a>(&mut self, dwarf: &Dwarf<'a>, unit: &Unit<'a>, entry: &Entry<'a>) {
+    fn add_tag<'a>(&mut self, dwarf: &Dwarf<'a>, unit: &DebugUnit<'a>, entry: &DebugEntry<'a>) {
         let id = place(unit, entry);
         let Some(named) = self.named(dwarf, unit, entry) else {
             return;
@@ -97,7 +102,7 @@ impl Index {
 
     /// An instance of an abstract function has no name, and is not needed beside it. A
     /// definition that completes a declaration has its name from there.
-    fn add_function<'a>(&mut self, dwarf: &Dwarf<'a>, unit: &Unit<'a>, entry: &Entry<'a>) {
+    fn add_function<'a>(&mut self, dwarf: &Dwarf<'a>, unit: &DebugUnit<'a>, entry: &DebugEntry<'a>) {
         let id = place(unit, entry);
         let declaration = match entry.has_attr(gimli::DW_AT_specification) {
             true => origin(unit, entry),
@@ -111,7 +116,7 @@ impl Index {
         }
     }
 
-    fn add_typedef<'a>(&mut self, dwarf: &Dwarf<'a>, unit: &Unit<'a>, entry: &Entry<'a>) {
+    fn add_typedef<'a>(&mut self, dwarf: &Dwarf<'a>, unit: &DebugUnit<'a>, entry: &DebugEntry<'a>) {
         let id = place(unit, entry);
         if let Some(named) = self.named(dwarf, unit, entry) {
             named.typedef.get_or_insert(id);
@@ -121,7 +126,7 @@ impl Index {
     fn add_enumerators<'a>(
         &mut self,
         dwarf: &Dwarf<'a>,
-        unit: &Unit<'a>,
+        unit: &DebugUnit<'a>,
         cursor: &mut Cursor<'_, 'a>,
     ) -> Result<(), TypeError> {
         let visited = each_child(cursor, |child| {
@@ -161,7 +166,7 @@ impl Index {
 }
 
 /// An enumerator's value; its form says whether it is signed.
-fn constant(entry: &Entry<'_>) -> Option<i64> {
+fn constant(entry: &DebugEntry<'_>) -> Option<i64> {
     let value = entry.attr_value(DW_AT_const_value)?;
     match value {
         gimli::AttributeValue::Sdata(v) => Some(v),

@@ -5,25 +5,25 @@
 use gimli::{DW_AT_name, DW_AT_type};
 
 use super::super::prototype::{self, Parameter};
-use super::super::shape::Shape;
-use super::super::source::{Source, TypeId};
+use super::super::shape::TypeShape;
+use super::super::source::{TypeId, TypeSource};
 use super::shape;
 use crate::TypeError;
-use crate::debug::entry::{Dwarf, Entry, Unit, reference, start, text};
+use crate::debug::entry::{DebugEntry, DebugUnit, Dwarf, reference, start, text};
 use crate::debug::units::Units;
 
 struct Near<'u, 'a> {
     dwarf: &'u Dwarf<'a>,
     units: &'u Units,
-    unit: &'u Unit<'a>,
+    unit: &'u DebugUnit<'a>,
 }
 
 /// The parameter that an entry of `unit` describes.
 pub(crate) fn parameter<'a>(
     dwarf: &Dwarf<'a>,
     units: &Units,
-    unit: &Unit<'a>,
-    entry: &Entry<'a>,
+    unit: &DebugUnit<'a>,
+    entry: &DebugEntry<'a>,
 ) -> Result<Parameter, TypeError> {
     let name = text(dwarf, unit, entry, DW_AT_name);
     let Some(id) = reference(unit, entry, DW_AT_type) else {
@@ -32,19 +32,23 @@ pub(crate) fn parameter<'a>(
     prototype::parameter(&Near { dwarf, units, unit }, name, id)
 }
 
-fn at<'a>(dwarf: &Dwarf<'a>, unit: &Unit<'a>, offset: gimli::UnitOffset) -> Result<Shape, TypeError> {
+fn at<'a>(
+    dwarf: &Dwarf<'a>,
+    unit: &DebugUnit<'a>,
+    offset: gimli::UnitOffset,
+) -> Result<TypeShape, TypeError> {
     let mut cursor = unit.entries_at_offset(offset)?;
     cursor.next_dfs()?;
     shape(dwarf, unit, cursor)
 }
 
-impl Source for Near<'_, '_> {
+impl TypeSource for Near<'_, '_> {
     /// A declaration is not looked up: its name is enough.
     fn find(&self, _: &str) -> Result<Vec<TypeId>, TypeError> {
         Ok(Vec::new())
     }
 
-    fn describe(&self, id: TypeId) -> Result<Shape, TypeError> {
+    fn describe(&self, id: TypeId) -> Result<TypeShape, TypeError> {
         let within = id.checked_sub(start(self.unit)).and_then(|offset| usize::try_from(offset).ok());
         let within = within.map(gimli::UnitOffset).filter(|offset| offset.is_in_bounds(&self.unit.header));
         if let Some(offset) = within {
@@ -52,7 +56,7 @@ impl Source for Near<'_, '_> {
         }
         match self.units.open(self.dwarf, id)? {
             Some((unit, offset)) => at(self.dwarf, &unit, offset),
-            None => Ok(Shape::Nothing),
+            None => Ok(TypeShape::Nothing),
         }
     }
 
