@@ -10,8 +10,8 @@ pub use error::ChoiceError;
 use crate::args::Capture;
 use crate::follow::follow;
 use crate::qemu::Cpu;
-use iotrace_profile::plan::{Source, ValueAccess};
-use iotrace_profile::{Context, Function, Profile};
+use iotrace_profile::plan::{FieldSource, ValueAccess};
+use iotrace_profile::{ContextAccess, ProbedFunction, Profile};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -66,14 +66,14 @@ impl Begin {
         }
     }
 
-    fn is(&self, function: &Function) -> bool {
+    fn is(&self, function: &ProbedFunction) -> bool {
         self.name == function.stage_name()
             || self.name == function.name
             || function.symbols.contains(&self.name)
     }
 
     /// What must hold when a function is entered; none if it is another one, or has not all the words.
-    pub fn tests(&self, function: &Function) -> Option<Box<[Test]>> {
+    pub fn tests(&self, function: &ProbedFunction) -> Option<Box<[Test]>> {
         self.is(function)
             .then(|| self.words.iter().map(|(word, value)| test(function, word, *value)).collect())?
     }
@@ -88,8 +88,9 @@ impl Begin {
             return Err(self.unknown(profile));
         }
         let Some(fits) = named.iter().find(|function| self.tests(function).is_some()) else {
-            let of =
-                |f: &&Function| f.entry.words.iter().map(|w| w.name.clone()).collect::<Vec<_>>().join(", ");
+            let of = |f: &&ProbedFunction| {
+                f.entry.words.iter().map(|w| w.name.clone()).collect::<Vec<_>>().join(", ")
+            };
             let word = self.words.iter().find(|(word, _)| named.iter().all(|f| test(f, word, 0).is_none()));
             let word = word.or(self.words.first()).map_or("", |(word, _)| word);
             let there: BTreeSet<_> = named.iter().map(of).collect();
@@ -110,7 +111,8 @@ impl Begin {
             return ChoiceError::NotInKernel { from, function, reason };
         }
         let group = self.name.split_once('.').map(|(group, _)| format!("{group}."));
-        let stages = profile.functions.iter().map(Function::stage_name).filter(|stage| !stage.is_empty());
+        let stages =
+            profile.functions.iter().map(ProbedFunction::stage_name).filter(|stage| !stage.is_empty());
         let all: BTreeSet<_> = stages.collect();
         let is_near =
             |name: &&Cow<'_, str>| group.as_ref().is_some_and(|group| name.starts_with(group.as_str()));
@@ -128,13 +130,13 @@ impl fmt::Display for Begin {
 }
 
 /// What a word must be: named in full, or by its last part.
-fn test(function: &Function, wanted: &str, value: u64) -> Option<Test> {
+fn test(function: &ProbedFunction, wanted: &str, value: u64) -> Option<Test> {
     let words = &function.entry.words;
     let last = |name: &str| name.rsplit('.').next() == Some(wanted);
     let at =
         words.iter().position(|w| w.name == wanted).or_else(|| words.iter().position(|w| last(&w.name)))?;
     // An argument of 32 bits leaves what it likes in the upper half of its register.
-    let half = matches!(words[at].source, Source::Argument(_)) && u32::try_from(value).is_ok();
+    let half = matches!(words[at].source, FieldSource::Argument(_)) && u32::try_from(value).is_ok();
     let mask = if half { u32::MAX.into() } else { u64::MAX };
     Some(Test { word: u8::try_from(at).ok()?, mask, value })
 }
@@ -176,7 +178,7 @@ impl Only {
     ///
     /// # Errors
     /// [`ChoiceError`].
-    pub fn check(&self, context: &Context) -> Result<(), ChoiceError> {
+    pub fn check(&self, context: &ContextAccess) -> Result<(), ChoiceError> {
         let known = [&context.mm, &context.pid, &context.tgid, &context.comm].iter().all(|a| a.is_some());
         if known && context.current_task.is_some() {
             return Ok(());
@@ -185,7 +187,7 @@ impl Only {
     }
 
     /// Whether what a task does is recorded.
-    pub fn is(&self, context: &Context, task: u64, cpu: &Cpu) -> bool {
+    pub fn is(&self, context: &ContextAccess, task: u64, cpu: &Cpu) -> bool {
         let read = |access: &Option<ValueAccess>| access.as_ref().and_then(|a| follow(a, task, cpu));
         if read(&context.mm) == Some(0) {
             return true;
@@ -203,21 +205,21 @@ impl Only {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use iotrace_profile::plan::{Plan, Word};
-    use iotrace_profile::{Action, Missing, Place};
+    use iotrace_profile::plan::{EntryPlan, EventField};
+    use iotrace_profile::{Action, FunctionLocation, Missing};
     use iotrace_schemas::stage::Stage;
 
-    fn function(name: &str, stage: &str, words: &[(&str, Source)]) -> Function {
-        let word = |(name, source): &(&str, Source)| Word {
+    fn function(name: &str, stage: &str, words: &[(&str, FieldSource)]) -> ProbedFunction {
+        let word = |(name, source): &(&str, FieldSource)| EventField {
             role: None,
             name: (*name).to_owned(),
             source: source.clone(),
             symbol: false,
         };
-        Function {
+        ProbedFunction {
             name: name.to_owned(),
             symbols: vec![format!("{name}.cold")],
-            place: Place::Image(0),
+            place: FunctionLocation::Image(0),
             size: 0,
             cold: None,
             offset: 0,
@@ -228,21 +230,21 @@ mod tests {
             action: Action::Record,
             file: String::new(),
             line: 0,
-            entry: Plan { words: words.iter().map(word).collect(), ..Plan::default() },
+            entry: EntryPlan { words: words.iter().map(word).collect(), ..EntryPlan::default() },
             exit: None,
         }
     }
 
-    fn write() -> Function {
-        let through = Source::Through(0, ValueAccess::default());
-        let words = [("caller", Source::Caller), ("regs.fd", through.clone()), ("regs.count", through)];
+    fn write() -> ProbedFunction {
+        let through = FieldSource::Through(0, ValueAccess::default());
+        let words = [("caller", FieldSource::Caller), ("regs.fd", through.clone()), ("regs.count", through)];
         function("ksys_write", "sys.write", &words)
     }
 
     fn profile() -> Profile {
         let missing =
             Missing { function: "sys_write".into(), reason: "not in the image".into(), partial: false };
-        let old = function("SyS_read", "sys.read", &[("fd", Source::Argument(0))]);
+        let old = function("SyS_read", "sys.read", &[("fd", FieldSource::Argument(0))]);
         Profile { functions: vec![write(), old], missing: vec![missing], ..Profile::default() }
     }
 
@@ -298,6 +300,8 @@ mod tests {
             let message = Only::parse(text).unwrap_err().to_string();
             assert!(message.contains(expected), "{message}");
         }
-        assert!(Only::Pid(1).check(&Context::default()).unwrap_err().to_string().contains("task_struct"));
+        assert!(
+            Only::Pid(1).check(&ContextAccess::default()).unwrap_err().to_string().contains("task_struct")
+        );
     }
 }

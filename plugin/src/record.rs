@@ -16,8 +16,8 @@ use crate::qemu::{Access, Cpu, Icount};
 use crate::site::{Entry, Exit};
 use crate::writer::{BUFFER, Writer};
 use bincode::{Decode, Encode};
-use iotrace_profile::Context;
-use iotrace_profile::plan::{Plan, Source};
+use iotrace_profile::ContextAccess;
+use iotrace_profile::plan::{EntryPlan, FieldSource};
 use iotrace_schemas::event::{self, Builtin, Event, KindId, MAX_WORDS, UNKNOWN_CONTEXT};
 use running::Running;
 use std::sync::Arc;
@@ -54,7 +54,7 @@ pub struct Recorder {
     vcpu: u16,
     writer: Arc<Writer>,
     buffer: Vec<u64>,
-    context: Context,
+    context: ContextAccess,
     running: Running,
     only: Option<Only>,
     met: Arc<Met>,
@@ -78,7 +78,7 @@ impl Recorder {
             vcpu: vcpu as u16,
             writer,
             buffer: Vec::with_capacity(BUFFER),
-            context: Context::default(),
+            context: ContextAccess::default(),
             running: Running::default(),
             only: None,
             met,
@@ -92,7 +92,7 @@ impl Recorder {
     }
 
     /// The guest's kernel is known: from here on, tasks can be told.
-    pub fn begin(&mut self, context: Context, only: Option<Only>, icount: Option<Icount>) {
+    pub fn begin(&mut self, context: ContextAccess, only: Option<Only>, icount: Option<Icount>) {
         self.running = Running::new(&context);
         (self.context, self.only, self.icount) = (context, only, icount);
     }
@@ -224,7 +224,7 @@ impl Recorder {
         cpu: &Cpu,
         moment: Moment,
         kind: KindId,
-        plan: &Plan,
+        plan: &EntryPlan,
         arguments: &Arguments,
         element: u64,
     ) {
@@ -232,7 +232,7 @@ impl Recorder {
         for (word, place) in plan.words.iter().zip(&mut words) {
             *place = value(cpu, &word.source, arguments, element, moment.stack);
             let value = &*place;
-            if word.source == Source::Caller {
+            if word.source == FieldSource::Caller {
                 self.called_from(*value);
             }
             // A second one in the same record has its turn the next time.

@@ -2,7 +2,7 @@
 
 use crate::choice::Test;
 use iotrace_profile::Action;
-use iotrace_profile::plan::Plan;
+use iotrace_profile::plan::EntryPlan;
 use iotrace_schemas::event::KindId;
 use std::sync::OnceLock;
 
@@ -38,7 +38,7 @@ pub struct Entry {
     /// Number in the trace; none if the entry is not recorded.
     pub kind: Option<KindId>,
     /// What is read.
-    pub plan: Plan,
+    pub plan: EntryPlan,
     /// What the plugin does itself.
     pub action: Action,
     /// The function's returns; none if they are not recorded.

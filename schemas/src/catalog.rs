@@ -9,7 +9,7 @@ mod entry;
 use crate::definition::Device;
 use crate::role::Role;
 use crate::stage::{Stage, nearest};
-use entry::Entry;
+use entry::CatalogEntry;
 use iotrace_arch::Arch;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -100,7 +100,7 @@ pub enum CatalogError {
 struct File {
     arch: Option<String>,
     object: Vec<Object>,
-    function: Vec<Entry>,
+    function: Vec<CatalogEntry>,
     device: Vec<Device>,
     context: Option<ContextSymbols>,
     mmio: Vec<MmioEntry>,

@@ -2,7 +2,7 @@
 //!
 //! In: a kernel profile. Out: for each function of the catalog, where it is or why it is not there.
 
-use iotrace_profile::{Place, Profile};
+use iotrace_profile::{FunctionLocation, Profile};
 use iotrace_schemas::stage::Stage;
 use std::collections::BTreeMap;
 
@@ -88,7 +88,7 @@ pub fn coverage(profile: &Profile) -> Coverage {
     for missing in &profile.missing {
         reasons.entry(&missing.function).or_default().push(missing.reason.clone());
     }
-    let entry = |function: &iotrace_profile::Function| Entry {
+    let entry = |function: &iotrace_profile::ProbedFunction| Entry {
         function: function.name.clone(),
         layer: function.layer.clone(),
         stage: function.stage_name().into_owned(),
@@ -103,11 +103,11 @@ pub fn coverage(profile: &Profile) -> Coverage {
     }
 }
 
-fn found(function: &iotrace_profile::Function) -> Option<Found> {
+fn found(function: &iotrace_profile::ProbedFunction) -> Option<Found> {
     let module = match &function.place {
-        Place::Image(_) => None,
-        Place::Module(name) => Some(name.clone()),
-        Place::Elsewhere => return None,
+        FunctionLocation::Image(_) => None,
+        FunctionLocation::Module(name) => Some(name.clone()),
+        FunctionLocation::Elsewhere => return None,
     };
     Some(Found {
         symbol: function.symbols.first().cloned().unwrap_or_default(),

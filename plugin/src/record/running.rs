@@ -6,7 +6,7 @@
 use crate::follow::follow;
 use crate::qemu::{Cpu, Resident};
 use iotrace_profile::plan::ValueAccess;
-use iotrace_profile::{Context, CountPlace};
+use iotrace_profile::{ContextAccess, CountPlace};
 
 /// Bytes that are read at once: two cache lines, in which kernels keep what is needed together.
 const SPAN: usize = 128;
@@ -26,7 +26,7 @@ pub(super) struct Running {
 
 impl Running {
     /// From the profile's places.
-    pub(super) fn new(context: &Context) -> Self {
+    pub(super) fn new(context: &ContextAccess) -> Self {
         let (task, count) = (context.current_task, context.preempt_count.clone());
         let together = task.zip(per_cpu(count.as_ref())).and_then(|(task, count)| {
             let first = task.min(count);
@@ -99,7 +99,7 @@ mod tests {
         let access = ValueAccess { steps: vec![8], offset: 0x1c, width: 4, ..ValueAccess::default() };
         let preempt_count = Some(CountPlace::OfTask(access));
         let mut running =
-            Running::new(&Context { current_task: Some(0), preempt_count, ..Context::default() });
+            Running::new(&ContextAccess { current_task: Some(0), preempt_count, ..ContextAccess::default() });
         let [base, first, second, stacks] =
             [0xffff_8880_1f60_0000_u64, 0xffff_8880_0010_0000, 0xffff_8880_0020_0000, 0xffff_8880_0300_0000];
         let count = |stack, count: u32| fake::map(stack, &[&[0; 0x1c][..], &count.to_le_bytes()].concat());
@@ -126,7 +126,7 @@ mod tests {
 
     fn running(task: u64, count: u64) -> Running {
         let (current_task, preempt_count) = (Some(task), Some(CountPlace::PerCpu(count)));
-        Running::new(&Context { current_task, preempt_count, ..Context::default() })
+        Running::new(&ContextAccess { current_task, preempt_count, ..ContextAccess::default() })
     }
 
     #[test]
@@ -135,7 +135,7 @@ mod tests {
         assert_eq!(running(0x1004, 0x1000).together, Some((0x1000, 12)));
         assert_eq!(running(0x1000, 0x107c).together, Some((0x1000, 128)));
         assert_eq!(running(0x1000, 0x1080).together, None);
-        assert_eq!(Running::new(&Context::default()).together, None);
+        assert_eq!(Running::new(&ContextAccess::default()).together, None);
         let mut bytes = [0; SPAN];
         bytes[..12].copy_from_slice(&[3, 0, 1, 0, 9, 0, 0, 0, 0, 0, 0, 0xff]);
         assert_eq!(running(0x1004, 0x1000).parts(&bytes, 0x1000), (0xff00_0000_0000_0009, 0x1_0003));

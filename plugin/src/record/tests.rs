@@ -6,7 +6,7 @@ use iotrace_arch::FIRST;
 use iotrace_profile::{CountBits, CountPlace};
 
 /// Where the fake guest's per-CPU data has the current task and the preemption count.
-const CONTEXT: Context = Context {
+const CONTEXT: ContextAccess = ContextAccess {
     current_task: Some(0x100),
     preempt_count: Some(CountPlace::PerCpu(0x108)),
     count_bits: CountBits::Usual,
@@ -49,7 +49,7 @@ fn the_task_and_its_context_are_known_with_4_and_5_level_paging() {
 fn a_context_that_cannot_be_read_is_unknown() {
     let base = 0xffff_8880_1f70_0000;
     let mut recorder = recorder(base, base + 0x40_0000, 0);
-    recorder.begin(Context { preempt_count: None, ..CONTEXT }, None, None);
+    recorder.begin(ContextAccess { preempt_count: None, ..CONTEXT }, None, None);
     let moment = recorder.moment(&fake::cpu(0), 7, 0);
     assert_eq!((moment.task, moment.context), (base + 0x40_0000, UNKNOWN_CONTEXT));
     // Its task is known, and where its count is, but there is no memory.

@@ -4,7 +4,7 @@
 
 use crate::follow::follow;
 use crate::qemu::Cpu;
-use iotrace_profile::plan::{Plan, Source, Value};
+use iotrace_profile::plan::{ArgumentLocation, EntryPlan, FieldSource};
 use std::cell::Cell;
 
 /// Most elements of a list that one hit records: what a guest's broken list can cost.
@@ -13,20 +13,26 @@ const LIST: usize = 4096;
 const ARGUMENTS: usize = 12;
 
 /// The value of a word of an event.
-pub(super) fn value(cpu: &Cpu, source: &Source, arguments: &Arguments<'_>, element: u64, stack: u64) -> u64 {
+pub(super) fn value(
+    cpu: &Cpu,
+    source: &FieldSource,
+    arguments: &Arguments<'_>,
+    element: u64,
+    stack: u64,
+) -> u64 {
     match source {
-        Source::Argument(position) => arguments.get(*position),
-        Source::Caller => cpu.number(stack, 8).unwrap_or(0),
-        Source::Element => element,
-        Source::Through(position, access) => follow(access, arguments.get(*position), cpu).unwrap_or(0),
-        Source::ThroughElement(access) => follow(access, element, cpu).unwrap_or(0),
+        FieldSource::Argument(position) => arguments.get(*position),
+        FieldSource::Caller => cpu.number(stack, 8).unwrap_or(0),
+        FieldSource::Element => element,
+        FieldSource::Through(position, access) => follow(access, arguments.get(*position), cpu).unwrap_or(0),
+        FieldSource::ThroughElement(access) => follow(access, element, cpu).unwrap_or(0),
     }
 }
 
 /// Goes through the elements of a plan's list until there was enough; without a list there is one element.
 pub(super) fn each_element(
     cpu: &Cpu,
-    plan: &Plan,
+    plan: &EntryPlan,
     arguments: &Arguments<'_>,
     mut go_on: impl FnMut(u64) -> bool,
 ) {
@@ -47,13 +53,13 @@ pub(super) fn each_element(
 /// The arguments of a call, each read when it is first asked for.
 pub(super) struct Arguments<'a> {
     cpu: &'a Cpu,
-    plan: &'a [Value],
+    plan: &'a [ArgumentLocation],
     values: [Cell<Option<u64>>; ARGUMENTS],
 }
 
 impl<'a> Arguments<'a> {
     /// Of a call that begins.
-    pub(super) fn new(cpu: &'a Cpu, plan: &'a Plan) -> Self {
+    pub(super) fn new(cpu: &'a Cpu, plan: &'a EntryPlan) -> Self {
         Self { cpu, plan: &plan.arguments, values: Default::default() }
     }
 
@@ -68,17 +74,17 @@ impl<'a> Arguments<'a> {
         })
     }
 
-    fn read(&self, place: &Value) -> Option<u64> {
+    fn read(&self, place: &ArgumentLocation) -> Option<u64> {
         let registers = &self.cpu.arch().registers;
         let register = |number: u8| Some(self.cpu.register(registers.dwarf(number.into())?));
         match *place {
-            Value::Register(number) => register(number),
-            Value::Sum(number, offset) => Some(register(number)?.wrapping_add_signed(offset)),
-            Value::Memory { register: number, offset, width } => {
+            ArgumentLocation::Register(number) => register(number),
+            ArgumentLocation::Sum(number, offset) => Some(register(number)?.wrapping_add_signed(offset)),
+            ArgumentLocation::Memory { register: number, offset, width } => {
                 self.cpu.number(register(number)?.wrapping_add_signed(offset), width)
             }
-            Value::Constant(value) => Some(value),
-            Value::Unknown => None,
+            ArgumentLocation::Constant(value) => Some(value),
+            ArgumentLocation::Unknown => None,
         }
     }
 }

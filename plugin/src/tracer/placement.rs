@@ -18,9 +18,9 @@ use crate::instrument::Places;
 use crate::qemu::Cpu;
 use crate::site::{self, Entry, Exit, Site};
 use found::{Found, find_in, may_be_in, moved, next_task};
-use iotrace_kernel::{KernelSymbol as CodeSymbol, SymbolTable};
-use iotrace_profile::plan::Plan;
-use iotrace_profile::{Action, Place, Profile};
+use iotrace_kernel::{KernelSymbol, SymbolTable};
+use iotrace_profile::plan::EntryPlan;
+use iotrace_profile::{Action, FunctionLocation, Profile};
 use iotrace_schemas::catalog::OTHER;
 use iotrace_schemas::definition::{
     AddressName, At, CallSite, Definition, Module, Note, Probe, Severity, SiteFrame,
@@ -72,7 +72,7 @@ const ADDRESS: usize = 32;
 const OTHER_FUNCTION: usize = 400;
 
 /// Bytes of the budget for a probe in a module.
-fn bytes_of(plan: &Plan) -> usize {
+fn bytes_of(plan: &EntryPlan) -> usize {
     512 + 160 * plan.words.len() + 32 * plan.arguments.len()
 }
 
@@ -108,7 +108,7 @@ impl Placement {
         let mut definitions = preface::definitions(profile, capture.mode);
         let mut found = Vec::new();
         for function in &profile.functions {
-            if let Place::Image(address) = function.place {
+            if let FunctionLocation::Image(address) = function.place {
                 let symbol = function.symbols.first().map_or("", String::as_str);
                 let address = address.wrapping_add(slide);
                 let cold = function.cold.as_ref().map(range);
@@ -248,7 +248,7 @@ impl Placement {
         &'a self,
         profile: &'a Profile,
         address: u64,
-    ) -> Option<(CodeSymbol<'a>, Option<&'a str>)> {
+    ) -> Option<(KernelSymbol<'a>, Option<&'a str>)> {
         let in_module = |Loaded { module, functions, .. }: &'a Loaded| {
             let (start, end) = module.text;
             let symbol = functions.at(address).filter(|_| (start..=end).contains(&address))?;
@@ -420,8 +420,8 @@ mod tests {
     use super::*;
     use iotrace_kernel::SymbolKind;
 
-    fn symbol(name: &str, addr: u64, size: u64, kind: SymbolKind) -> CodeSymbol<'_> {
-        CodeSymbol { name, addr, size, kind }
+    fn symbol(name: &str, addr: u64, size: u64, kind: SymbolKind) -> KernelSymbol<'_> {
+        KernelSymbol { name, addr, size, kind }
     }
 
     /// The function and the offset that a return address is named by.

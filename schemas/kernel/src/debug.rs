@@ -14,7 +14,7 @@ use goblin::elf::section_header::SHT_RELA;
 use iotrace_arch::{Arch, Relocation};
 
 use crate::bytes::{u16_at, u64_at};
-use crate::{Address, Image, KernelError, Section};
+use crate::{Address, ElfSection, Image, KernelError};
 
 /// What gimli reads from.
 pub(crate) type Slice<'a> = EndianSlice<'a, LittleEndian>;
@@ -53,8 +53,8 @@ pub(crate) struct DebugSections {
 impl DebugSections {
     /// Prepares the sections; relocates them if the image is a module.
     pub fn new(image: &Arc<Image>) -> Result<Self, KernelError> {
-        let debug = |s: &&Section| s.name.starts_with(".debug_") || s.name.starts_with(".zdebug_");
-        let compressed = |s: &&Section| s.compressed || s.name.starts_with(".z");
+        let debug = |s: &&ElfSection| s.name.starts_with(".debug_") || s.name.starts_with(".zdebug_");
+        let compressed = |s: &&ElfSection| s.compressed || s.name.starts_with(".z");
         if let Some(s) = image.sections().iter().filter(debug).find(compressed) {
             let (path, section) = (image.path().to_path_buf(), s.name.clone());
             return Err(KernelError::Compressed { path, section });
@@ -120,9 +120,9 @@ impl DebugSections {
     /// The place of an instruction that DWARF has at `address`; `None` if no section with
     /// instructions is there.
     pub fn locate(&self, address: u64) -> Option<Address> {
-        let code = |s: &&Section| s.allocated && s.executable;
+        let code = |s: &&ElfSection| s.allocated && s.executable;
         if !self.image.is_relocatable() {
-            let holds = |s: &Section| address.checked_sub(s.address).is_some_and(|at| at < s.size);
+            let holds = |s: &ElfSection| address.checked_sub(s.address).is_some_and(|at| at < s.size);
             let inside = self.image.sections().iter().filter(code).any(holds);
             return inside.then_some(Address { section: None, offset: address });
         }
@@ -138,7 +138,7 @@ fn base(index: usize) -> u64 {
 }
 
 /// Applies the entries of `rela` to a copy of `target`.
-fn relocate(image: &Image, target: &Section, rela: &Section) -> Result<Vec<u8>, KernelError> {
+fn relocate(image: &Image, target: &ElfSection, rela: &ElfSection) -> Result<Vec<u8>, KernelError> {
     /// sizeof(Elf64_Rela)
     const RELA: usize = 24;
     let symbols = image.sections().get(rela.link as usize).map_or(&[][..], |s| &s.bytes);

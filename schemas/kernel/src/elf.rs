@@ -23,7 +23,7 @@ const COMPRESSED: u64 = 1 << 11;
 
 /// A section of an ELF file.
 #[derive(Debug, Clone)]
-pub struct Section {
+pub struct ElfSection {
     /// Its name, `.text`.
     pub name: String,
     /// Its virtual address; 0 in a relocatable file.
@@ -54,7 +54,7 @@ pub(crate) struct Loaded {
 pub struct Image {
     path: PathBuf,
     arch: &'static Arch,
-    sections: Vec<Section>,
+    sections: Vec<ElfSection>,
     loaded: Vec<Loaded>,
     notes: Vec<Bytes>,
     relocatable: bool,
@@ -129,7 +129,7 @@ impl Image {
 
     /// All sections, in the order of the file; the index is ELF's section number.
     #[must_use]
-    pub fn sections(&self) -> &[Section] {
+    pub fn sections(&self) -> &[ElfSection] {
         &self.sections
     }
 
@@ -141,7 +141,7 @@ impl Image {
 
     /// The first section of that name.
     #[must_use]
-    pub fn section(&self, name: &str) -> Option<&Section> {
+    pub fn section(&self, name: &str) -> Option<&ElfSection> {
         self.sections.iter().find(|s| s.name == name)
     }
 
@@ -202,7 +202,7 @@ fn sections(
     header: &Header,
     not_elf: &impl Fn(String) -> KernelError,
     cut: &impl Fn(&str, u64, u64) -> Result<Bytes, KernelError>,
-) -> Result<Vec<Section>, KernelError> {
+) -> Result<Vec<ElfSection>, KernelError> {
     let offset = usize::try_from(header.e_shoff).unwrap_or(usize::MAX);
     if offset > bytes.len() {
         cut("the section headers", header.e_shoff, 64)?;
@@ -220,13 +220,13 @@ fn section(
     h: &SectionHeader,
     names: &[u8],
     cut: &impl Fn(&str, u64, u64) -> Result<Bytes, KernelError>,
-) -> Result<Section, KernelError> {
+) -> Result<ElfSection, KernelError> {
     let name = str_at(names, h.sh_name).unwrap_or_default().to_string();
     // The null section's size may be the number of sections.
     let in_file = h.sh_type != SHT_NOBITS && h.sh_type != 0;
     let bytes = cut(&name, h.sh_offset, if in_file { h.sh_size } else { 0 })
         .or_else(|e| if in_file { Err(e) } else { Ok(Bytes::from(Vec::new())) })?;
-    Ok(Section {
+    Ok(ElfSection {
         name,
         address: h.sh_addr,
         size: h.sh_size,

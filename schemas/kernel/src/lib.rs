@@ -57,7 +57,7 @@ mod testing;
 pub use access::ValueAccess;
 pub use bytes::Bytes;
 pub use calls::RelocatedCall;
-pub use elf::{Image, Section};
+pub use elf::{ElfSection, Image};
 pub use error::{KernelError, TypeError};
 pub use inlined::{Address, Inlined, InlinedArgument, InlinedFunctions, Stretch, ValueLocation};
 pub use kernel::Kernel;

@@ -11,7 +11,7 @@ mod sites;
 mod stages;
 
 use crate::plan::ValueAccess;
-use crate::{Anchors, Context, CountBits, CountPlace, MmioCode, ModuleAccess, Profile, Thunks};
+use crate::{Anchors, ContextAccess, CountBits, CountPlace, MmioCode, ModuleAccess, Profile, Thunks};
 use iotrace_arch::Arch;
 use iotrace_kernel::{Image, Kernel, KernelError, ModuleFile, SymbolKind, SymbolTable, Types};
 use iotrace_schemas::catalog::{self, Catalog};
@@ -159,7 +159,7 @@ fn anchors(path: &Path, kernel: &Kernel) -> Result<Anchors, CompileError> {
     })
 }
 
-fn context(catalog: &Catalog, kernel: &Kernel) -> Context {
+fn context(catalog: &Catalog, kernel: &Kernel) -> ContextAccess {
     let first = |paths: &[String]| paths.iter().find_map(|p| per_cpu(p, kernel));
     let task = |field| field_of(catalog, "task", field, kernel.types());
     let preempt_count = catalog.context.preempt_count.iter().find_map(|path| count_place(path, kernel));
@@ -168,7 +168,7 @@ fn context(catalog: &Catalog, kernel: &Kernel) -> Context {
         _ if first(&catalog.context.counts_disabled).is_some() => CountBits::Disabled,
         _ => CountBits::Usual,
     };
-    Context {
+    ContextAccess {
         current_task: first(&catalog.context.current_task),
         preempt_count,
         count_bits,
@@ -245,7 +245,7 @@ mod tests {
     use super::*;
 
     /// What tells what is running in one of the small kernels of schemas/kernel/tests/data.
-    fn context_of(file: &str) -> Context {
+    fn context_of(file: &str) -> ContextAccess {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../kernel/tests/data").join(file);
         context(&Catalog::load(&[], iotrace_arch::FIRST).unwrap(), &Kernel::open(&path).unwrap())
     }

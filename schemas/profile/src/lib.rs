@@ -21,7 +21,7 @@ use iotrace_arch::Arch;
 use iotrace_kernel::SymbolTable;
 use iotrace_schemas::definition::{Constant, Device, SiteFrame};
 use iotrace_schemas::stage::Stage;
-use plan::{Plan, ValueAccess};
+use plan::{EntryPlan, ValueAccess};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -38,11 +38,11 @@ pub struct Profile {
     /// Addresses in the image that tell where the guest's kernel is.
     pub anchors: Anchors,
     /// How to find what is running.
-    pub context: Context,
+    pub context: ContextAccess,
     /// Of `struct module`; none if its layout is not known.
     pub module: Option<ModuleAccess>,
     /// The functions of the catalog that this kernel or its modules may have.
-    pub functions: Vec<Function>,
+    pub functions: Vec<ProbedFunction>,
     /// Code that accesses device memory.
     pub mmio: Vec<MmioCode>,
     /// Values of enumerators.
@@ -109,7 +109,7 @@ pub struct Thunks {
 
 /// How to find what is running, from the base of the per-CPU data.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
-pub struct Context {
+pub struct ContextAccess {
     /// Offset of the pointer to the current task.
     pub current_task: Option<u64>,
     /// The preemption count; none if it was not found: then no context is known.
@@ -164,7 +164,7 @@ impl CountBits {
     }
 }
 
-impl Context {
+impl ContextAccess {
     /// The same in a guest whose kernel was moved by `slide`. From 6.15 on per-CPU data is linked among the image's
     /// other sections, and moved with them; before, it was linked at 0.
     #[must_use]
@@ -200,7 +200,7 @@ pub struct ModuleAccess {
 
 /// Where a function is.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub enum Place {
+pub enum FunctionLocation {
     /// In the image, at this address as linked.
     Image(u64),
     /// In this module.
@@ -211,13 +211,13 @@ pub enum Place {
 
 /// A function of the catalog, in this kernel.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub struct Function {
+pub struct ProbedFunction {
     /// The catalog's name.
     pub name: String,
     /// Names to look for, the kernel's own first.
     pub symbols: Vec<String>,
     /// Where it is.
-    pub place: Place,
+    pub place: FunctionLocation,
     /// Length in bytes; 0 if not known, and of an inlined instance.
     pub size: u64,
     /// A part of its code that stands elsewhere, since it is seldom executed; of functions in the image.
@@ -239,12 +239,12 @@ pub struct Function {
     /// Source line, 0 if not known.
     pub line: u32,
     /// What is read at the entry.
-    pub entry: Plan,
+    pub entry: EntryPlan,
     /// The returns are probed too.
-    pub exit: Option<Exit>,
+    pub exit: Option<ExitPlan>,
 }
 
-impl Function {
+impl ProbedFunction {
     /// Its stage's name, or its label; empty if it has neither.
     #[must_use]
     pub fn stage_name(&self) -> Cow<'_, str> {
@@ -257,7 +257,7 @@ impl Function {
 
 /// What is recorded when a function returns.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub struct Exit {
+pub struct ExitPlan {
     /// Name of the returned value; none if it is of no interest.
     pub value: Option<String>,
     /// Which value means success.

@@ -6,7 +6,7 @@ use iotrace_schemas::role::Role;
 
 /// Where an argument is when the probe is hit. Registers by their DWARF numbers.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub enum Value {
+pub enum ArgumentLocation {
     /// In a register.
     Register(u8),
     /// A register and an offset, added.
@@ -28,10 +28,10 @@ pub enum Value {
 
 /// Where a word of an event comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub enum Source {
-    /// An argument, by its place in [`Plan::arguments`].
+pub enum FieldSource {
+    /// An argument, by its place in [`EntryPlan::arguments`].
     Argument(u8),
-    /// The element of the list at hand ([`Plan::list`]).
+    /// The element of the list at hand ([`EntryPlan::list`]).
     Element,
     /// Read through an argument.
     Through(u8, ValueAccess),
@@ -43,24 +43,24 @@ pub enum Source {
 
 /// A word of an event.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub struct Word {
+pub struct EventField {
     /// Name in the trace.
     pub name: String,
     /// What it is; none if it is only shown.
     pub role: Option<Role>,
     /// Where it comes from.
-    pub source: Source,
+    pub source: FieldSource,
     /// The value is a function's address, to be named in the trace.
     pub symbol: bool,
 }
 
 /// What is recorded at a function's entry.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
-pub struct Plan {
+pub struct EntryPlan {
     /// Where the arguments are.
-    pub arguments: Vec<Value>,
+    pub arguments: Vec<ArgumentLocation>,
     /// The words of the event.
-    pub words: Vec<Word>,
+    pub words: Vec<EventField>,
     /// One event for each element of a list: the argument that is the `list_head`, and the offset of
     /// the link in an element.
     pub list: Option<(u8, i64)>,

@@ -18,7 +18,7 @@ const KEYS: [&str; 14] = [
 /// An entry of a file.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
-pub struct Entry {
+pub struct CatalogEntry {
     pub name: String,
     aliases: Vec<String>,
     layer: String,
@@ -43,7 +43,7 @@ fn yes() -> bool {
     true
 }
 
-impl Entry {
+impl CatalogEntry {
     /// The function, unless something in the entry is wrong.
     pub fn into_function(self) -> Result<CatalogFunction, String> {
         let stage =

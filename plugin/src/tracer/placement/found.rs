@@ -3,9 +3,9 @@
 //! In: the profile, a module that was loaded. Out: addresses, the definitions of probes there.
 
 use crate::guest::LoadedModule;
-use iotrace_kernel::KernelSymbol as CodeSymbol;
-use iotrace_profile::plan::Source;
-use iotrace_profile::{Function, Place};
+use iotrace_kernel::KernelSymbol;
+use iotrace_profile::plan::FieldSource;
+use iotrace_profile::{FunctionLocation, ProbedFunction};
 use iotrace_schemas::definition::{At, Probe, Success};
 use iotrace_schemas::role::Role;
 use iotrace_schemas::stage::Stage;
@@ -14,7 +14,7 @@ use std::ops::Range;
 /// A function at the address it has in the guest.
 pub struct Found<'a> {
     /// The function.
-    pub function: &'a Function,
+    pub function: &'a ProbedFunction,
     /// The first of its names that is there.
     pub symbol: &'a str,
     /// Where it is.
@@ -32,7 +32,7 @@ impl Found<'_> {
     /// Its entry or return, as an event type that has no number yet.
     pub fn probe(&self, module: Option<&str>, at: At, words: Words, success: Option<Success>) -> Probe {
         let (words, roles) = words;
-        let Function { name, layer, stage, label, file, line, .. } = self.function;
+        let ProbedFunction { name, layer, stage, label, file, line, .. } = self.function;
         Probe {
             id: 0,
             at,
@@ -54,22 +54,22 @@ impl Found<'_> {
 }
 
 /// A symbol of the image where it is in a guest whose kernel was moved by `slide`.
-pub fn moved(symbol: CodeSymbol<'_>, slide: u64) -> CodeSymbol<'_> {
-    CodeSymbol { addr: symbol.addr.wrapping_add(slide), ..symbol }
+pub fn moved(symbol: KernelSymbol<'_>, slide: u64) -> KernelSymbol<'_> {
+    KernelSymbol { addr: symbol.addr.wrapping_add(slide), ..symbol }
 }
 
 /// The argument of a task switch that is the task which runs next.
-pub fn next_task(function: &Function) -> Option<u8> {
+pub fn next_task(function: &ProbedFunction) -> Option<u8> {
     let switches = function.stage == Some(Stage::TaskSwitch);
     let next = function.entry.words.iter().find(|word| switches && word.role == Some(Role::NextTask))?;
     match next.source {
-        Source::Argument(at) => Some(at),
+        FieldSource::Argument(at) => Some(at),
         _ => None,
     }
 }
 
 /// Where a function of the profile is in a module, under the first of its names.
-pub fn find_in<'a>(function: &'a Function, module: &'a LoadedModule) -> Option<Found<'a>> {
+pub fn find_in<'a>(function: &'a ProbedFunction, module: &'a LoadedModule) -> Option<Found<'a>> {
     let named = |symbol: &String| module.functions.by_name(symbol).next();
     let symbol = function.symbols.iter().find_map(named)?;
     let part = module.functions.iter().find(|other| other.cold_part_of() == Some(symbol.name));
@@ -83,10 +83,10 @@ pub fn find_in<'a>(function: &'a Function, module: &'a LoadedModule) -> Option<F
 }
 
 /// Whether a function of the profile is to be looked for in this module.
-pub fn may_be_in(function: &Function, module: &str) -> bool {
+pub fn may_be_in(function: &ProbedFunction, module: &str) -> bool {
     match &function.place {
-        Place::Image(_) => false,
-        Place::Module(name) => name == module,
-        Place::Elsewhere => true,
+        FunctionLocation::Image(_) => false,
+        FunctionLocation::Module(name) => name == module,
+        FunctionLocation::Elsewhere => true,
     }
 }

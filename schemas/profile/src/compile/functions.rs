@@ -2,8 +2,8 @@
 
 use super::signature::Signature;
 use super::{CompileError, inlined, reads::access, stages};
-use crate::plan::{Plan, Source, Word};
-use crate::{Action, Exit, Function, Missing, Place};
+use crate::plan::{EntryPlan, EventField, FieldSource};
+use crate::{Action, ExitPlan, FunctionLocation, Missing, ProbedFunction};
 use iotrace_kernel::{Kernel, KernelSymbol, Lines, ModuleFile, SymbolKind, Types};
 use iotrace_schemas::catalog::{self, Catalog, Object};
 use iotrace_schemas::definition::Success;
@@ -21,9 +21,9 @@ pub struct Ground<'a> {
 }
 
 /// A function found, or an inlined instance of it.
-pub struct Found<'a> {
+pub struct FunctionMatch<'a> {
     pub symbol: String,
-    pub place: Place,
+    pub place: FunctionLocation,
     pub size: u64,
     /// A part of its code that stands elsewhere in the image.
     pub cold: Option<Range<u64>>,
@@ -40,7 +40,10 @@ pub struct Found<'a> {
 ///
 /// # Errors
 /// Those of reading DWARF.
-pub fn find(catalog: &Catalog, ground: &Ground<'_>) -> Result<(Vec<Function>, Vec<Missing>), CompileError> {
+pub fn find(
+    catalog: &Catalog,
+    ground: &Ground<'_>,
+) -> Result<(Vec<ProbedFunction>, Vec<Missing>), CompileError> {
     let mut inlined = inlined::find(catalog, ground)?;
     let (mut functions, mut missing) = (Vec::new(), Vec::new());
     for function in &catalog.functions {
@@ -53,7 +56,7 @@ pub fn find(catalog: &Catalog, ground: &Ground<'_>) -> Result<(Vec<Function>, Ve
                 reason: "not in the image, nor in a module that was looked at".into(),
                 partial: false,
             });
-            places.push(Found::elsewhere(function, ground.kernel));
+            places.push(FunctionMatch::elsewhere(function, ground.kernel));
         }
         for found in places.into_iter().chain(instances) {
             functions.push(plan(catalog, function, found, &mut missing));
@@ -67,9 +70,9 @@ pub fn find(catalog: &Catalog, ground: &Ground<'_>) -> Result<(Vec<Function>, Ve
 /// has two of an entry's names, one is called by the other.
 fn under_one_name<'a>(
     function: &catalog::CatalogFunction,
-    places: &[Found<'_>],
-    instances: Vec<(String, Found<'a>)>,
-) -> Vec<Found<'a>> {
+    places: &[FunctionMatch<'_>],
+    instances: Vec<(String, FunctionMatch<'a>)>,
+) -> Vec<FunctionMatch<'a>> {
     let is_found = |name: &&str| places.iter().any(|place| is_variant(&place.symbol, name));
     let has_instances = |name: &&str| instances.iter().any(|(of, _)| of == name);
     let name = function.names().find(is_found).or_else(|| function.names().find(has_instances));
@@ -94,7 +97,7 @@ impl<'a> Ground<'a> {
     }
 
     /// Where the function is, under the first of its names that this kernel has.
-    fn places(&self, function: &catalog::CatalogFunction) -> Vec<Found<'a>> {
+    fn places(&self, function: &catalog::CatalogFunction) -> Vec<FunctionMatch<'a>> {
         let named = |name| {
             let mut found = self.in_image(name);
             for (module, lines) in &self.modules {
@@ -105,16 +108,16 @@ impl<'a> Ground<'a> {
         function.names().find_map(named).unwrap_or_default()
     }
 
-    fn in_image(&self, name: &str) -> Vec<Found<'a>> {
+    fn in_image(&self, name: &str) -> Vec<FunctionMatch<'a>> {
         let (table, arch) = (self.kernel.symbols(), self.kernel.image().arch());
         let mut symbols: Vec<_> = table.variants(name).collect();
         if symbols.is_empty() {
             // Entries written in assembly are labels without a type.
             symbols = table.by_name(name).filter(|s| s.kind == SymbolKind::Other).collect();
         }
-        let found = symbols.into_iter().map(|s| Found {
+        let found = symbols.into_iter().map(|s| FunctionMatch {
             symbol: s.name.to_owned(),
-            place: Place::Image(s.addr),
+            place: FunctionLocation::Image(s.addr),
             size: s.size,
             cold: self.cold.get(s.name).cloned(),
             offset: 0,
@@ -137,11 +140,11 @@ fn cold(kernel: &Kernel) -> BTreeMap<String, Range<u64>> {
     kernel.symbols().functions().filter_map(part).collect()
 }
 
-impl<'a> Found<'a> {
+impl<'a> FunctionMatch<'a> {
     fn elsewhere(function: &catalog::CatalogFunction, kernel: &'a Kernel) -> Self {
         Self {
             symbol: function.name.clone(),
-            place: Place::Elsewhere,
+            place: FunctionLocation::Elsewhere,
             size: 0,
             cold: None,
             offset: 0,
@@ -158,11 +161,11 @@ fn in_module<'a>(
     lines: Option<&Lines<'a>>,
     name: &str,
     kernel: &'a Kernel,
-) -> Vec<Found<'a>> {
+) -> Vec<FunctionMatch<'a>> {
     let symbols = module.symbols().filter(|s| s.kind == SymbolKind::Function && is_variant(s.name, name));
-    let found = symbols.map(|s| Found {
+    let found = symbols.map(|s| FunctionMatch {
         symbol: s.name.to_owned(),
-        place: Place::Module(module.name()),
+        place: FunctionLocation::Module(module.name()),
         size: s.size,
         cold: None,
         offset: 0,
@@ -188,15 +191,15 @@ fn line<E>(found: Result<Option<iotrace_kernel::SourceLine>, E>) -> (String, u32
 fn plan(
     catalog: &Catalog,
     function: &catalog::CatalogFunction,
-    found: Found<'_>,
+    found: FunctionMatch<'_>,
     missing: &mut Vec<Missing>,
-) -> Function {
+) -> ProbedFunction {
     let mut note = |reason: String| {
         missing.push(Missing { function: function.name.clone(), reason, partial: true });
     };
     let entry = entry(catalog, function, &found, &mut note);
     let is_inlined = !found.inside.is_empty();
-    Function {
+    ProbedFunction {
         name: function.name.clone(),
         symbols: std::iter::once(found.symbol.clone())
             .chain(function.names().filter(|n| !is_inlined && *n != found.symbol).map(str::to_owned))
@@ -213,7 +216,7 @@ fn plan(
         file: found.line.0,
         line: found.line.1,
         entry,
-        exit: (function.exit && !is_inlined).then(|| Exit {
+        exit: (function.exit && !is_inlined).then(|| ExitPlan {
             // What a function that jumped to this one returns is this one's value too: all are recorded.
             value: Some(if function.ret.is_empty() { "ret".into() } else { function.ret.clone() }),
             success: success(function, &found.types),
@@ -229,16 +232,16 @@ fn is_in_return(stage: &Stage, function: &catalog::CatalogFunction) -> bool {
 fn entry(
     catalog: &Catalog,
     function: &catalog::CatalogFunction,
-    found: &Found<'_>,
+    found: &FunctionMatch<'_>,
     note: &mut impl FnMut(String),
-) -> Plan {
+) -> EntryPlan {
     let (types, positions) = (&found.types[..], found.signature.positions(catalog, function));
     let list = list(catalog, function, &positions, types, note);
-    let word = |name: String, source, symbol| Word { role: function.role(&name), name, source, symbol };
-    let mut plan = Plan { arguments: found.signature.values.clone(), list, words: Vec::new() };
+    let word = |name: String, source, symbol| EventField { role: function.role(&name), name, source, symbol };
+    let mut plan = EntryPlan { arguments: found.signature.values.clone(), list, words: Vec::new() };
     // A label that the processor enters through has no return address.
     if found.inside.is_empty() && function.exit {
-        plan.words.push(word("caller".into(), Source::Caller, false));
+        plan.words.push(word("caller".into(), FieldSource::Caller, false));
     }
     for ((_, name, _), position) in function.arguments().zip(&positions) {
         let Some(position) = *position else {
@@ -246,15 +249,15 @@ fn entry(
             continue;
         };
         let element = plan.list.is_some_and(|(argument, _)| argument == position);
-        let source = if element { Source::Element } else { Source::Argument(position) };
+        let source = if element { FieldSource::Element } else { FieldSource::Argument(position) };
         plan.words.push(word(name.into(), source, false));
         let Some(object) = catalog.object_of(function, name) else { continue };
         for field in fields(function, name, object) {
             match access(object, field, types) {
                 Ok(access) => {
                     let source = match element {
-                        true => Source::ThroughElement(access),
-                        false => Source::Through(position, access),
+                        true => FieldSource::ThroughElement(access),
+                        false => FieldSource::Through(position, access),
                     };
                     let symbol = object.symbols.iter().any(|s| s == field);
                     plan.words.push(word(format!("{name}.{field}"), source, symbol));

@@ -1,9 +1,9 @@
 //! Instances of the catalog's functions that the compiler inlined into others.
 
 use super::CompileError;
-use super::functions::{Found, Ground};
+use super::functions::{FunctionMatch, Ground};
 use super::signature::Signature;
-use crate::Place;
+use crate::FunctionLocation;
 use iotrace_kernel::{Inlined, Lines};
 use iotrace_schemas::catalog::Catalog;
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub fn find<'a>(
     catalog: &Catalog,
     ground: &Ground<'a>,
-) -> Result<BTreeMap<String, Vec<(String, Found<'a>)>>, CompileError> {
+) -> Result<BTreeMap<String, Vec<(String, FunctionMatch<'a>)>>, CompileError> {
     // A label in assembly is nothing that a compiler inlines.
     let functions = catalog.functions.iter().filter(|f| f.exit);
     let names: BTreeMap<_, _> =
@@ -25,7 +25,7 @@ pub fn find<'a>(
     let of_headers = catalog.functions.iter().filter(|f| f.header).flat_map(|f| f.names()).collect();
     let probed = |instance: &Inlined| is_probed(instance, &of_headers);
     let mut found = BTreeMap::<String, Vec<_>>::new();
-    let mut add = |instance: Found<'a>, name: &str| {
+    let mut add = |instance: FunctionMatch<'a>, name: &str| {
         // What the compiler split in two, and put one part into the other, is one function.
         let itself = instance.inside.iter().any(|outer| outer == name);
         if let Some(entry) = names.get(name).filter(|_| !itself) {
@@ -65,12 +65,12 @@ fn is_probed(instance: &Inlined, of_headers: &BTreeSet<&str>) -> bool {
     !helper || of_headers.contains(instance.function.as_str())
 }
 
-fn in_image<'a>(ground: &Ground<'a>, lines: &Lines<'a>, instance: &Inlined) -> Option<Found<'a>> {
+fn in_image<'a>(ground: &Ground<'a>, lines: &Lines<'a>, instance: &Inlined) -> Option<FunctionMatch<'a>> {
     let address = instance.entry.offset;
     let symbol = ground.kernel.symbols().at(address)?;
-    Some(Found {
+    Some(FunctionMatch {
         symbol: symbol.name.to_owned(),
-        place: Place::Image(address),
+        place: FunctionLocation::Image(address),
         size: 0,
         cold: None,
         offset: address - symbol.addr,
@@ -86,7 +86,7 @@ fn in_module<'a>(
     module: &'a iotrace_kernel::ModuleFile,
     lines: &Lines<'a>,
     instance: &Inlined,
-) -> Option<Found<'a>> {
+) -> Option<FunctionMatch<'a>> {
     let section = instance.entry.section.as_deref()?;
     let offset = instance.entry.offset;
     let holds = |s: &iotrace_kernel::ModuleSymbol<'_>| {
@@ -95,9 +95,9 @@ fn in_module<'a>(
             && (s.offset..s.offset + s.size).contains(&offset)
     };
     let symbol = module.symbols().find(holds)?;
-    Some(Found {
+    Some(FunctionMatch {
         symbol: symbol.name.to_owned(),
-        place: Place::Module(module.name()),
+        place: FunctionLocation::Module(module.name()),
         size: 0,
         cold: None,
         offset: offset - symbol.offset,

@@ -4,7 +4,7 @@
 //! place among the parameters. `name:object` is the parameter that points to the object's structure, a plain
 //! name the one of that name; otherwise the position in the entry counts.
 
-use crate::plan::Value;
+use crate::plan::ArgumentLocation;
 use iotrace_arch::Arch;
 use iotrace_kernel::{Inlined, Parameter, Types};
 use iotrace_schemas::catalog::{Catalog, CatalogFunction};
@@ -13,7 +13,7 @@ use iotrace_schemas::catalog::{Catalog, CatalogFunction};
 pub struct Signature {
     parameters: Option<Vec<Parameter>>,
     /// By position.
-    pub values: Vec<Value>,
+    pub values: Vec<ArgumentLocation>,
 }
 
 impl Signature {
@@ -32,14 +32,14 @@ impl Signature {
         let registers = arch.registers.arguments.iter();
         Self {
             parameters: None,
-            values: registers.map(|register| Value::Register(register.number())).collect(),
+            values: registers.map(|register| ArgumentLocation::Register(register.number())).collect(),
         }
     }
 
     /// Of an inlined instance.
     pub fn of_inlined(instance: &Inlined) -> Self {
         let count = instance.arguments.iter().map(|a| a.position + 1).max().unwrap_or(0);
-        let mut values = vec![Value::Unknown; count];
+        let mut values = vec![ArgumentLocation::Unknown; count];
         let mut parameters = Vec::new();
         for argument in &instance.arguments {
             values[argument.position] = value(&argument.value);
@@ -94,16 +94,16 @@ fn named(parameters: &[Parameter], name: &str, index: usize) -> Option<usize> {
     found.or_else(|| (index < parameters.len()).then_some(index))
 }
 
-fn value(value: &iotrace_kernel::ValueLocation) -> Value {
-    use iotrace_kernel::ValueLocation as Kernel;
+fn value(value: &iotrace_kernel::ValueLocation) -> ArgumentLocation {
+    use iotrace_kernel::ValueLocation;
     match *value {
-        Kernel::Constant(constant) => Value::Constant(constant),
-        Kernel::Register(register) => Value::Register(register.number()),
-        Kernel::RegisterPlus { register, offset } => Value::Sum(register.number(), offset),
-        Kernel::Memory { register, offset, width } => {
-            Value::Memory { register: register.number(), offset, width: width.clamp(1, 8) }
+        ValueLocation::Constant(constant) => ArgumentLocation::Constant(constant),
+        ValueLocation::Register(register) => ArgumentLocation::Register(register.number()),
+        ValueLocation::RegisterPlus { register, offset } => ArgumentLocation::Sum(register.number(), offset),
+        ValueLocation::Memory { register, offset, width } => {
+            ArgumentLocation::Memory { register: register.number(), offset, width: width.clamp(1, 8) }
         }
-        Kernel::Unknown => Value::Unknown,
+        ValueLocation::Unknown => ArgumentLocation::Unknown,
     }
 }
 

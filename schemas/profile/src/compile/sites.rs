@@ -5,7 +5,7 @@
 //! inlined ones first, with file and line.
 
 use super::functions::Ground;
-use crate::{Function, Place, Profile};
+use crate::{FunctionLocation, ProbedFunction, Profile};
 use iotrace_arch::Callee;
 use iotrace_kernel::{Kernel, Lines, ModuleFile};
 use iotrace_schemas::definition::SiteFrame;
@@ -30,9 +30,9 @@ pub fn find(ground: &Ground<'_>, profile: &mut Profile) {
 }
 
 /// Functions of the image that may end in a jump to one of `targets`, or to another such function.
-fn jumpers(kernel: &Kernel, functions: &[Function]) -> Vec<Range<u64>> {
+fn jumpers(kernel: &Kernel, functions: &[ProbedFunction]) -> Vec<Range<u64>> {
     let placed = functions.iter().filter(|f| f.inside.is_empty()).filter_map(|f| match f.place {
-        Place::Image(address) => Some(address),
+        FunctionLocation::Image(address) => Some(address),
         _ => None,
     });
     let targets: BTreeSet<_> = placed.collect();
@@ -60,9 +60,9 @@ fn jumpers(kernel: &Kernel, functions: &[Function]) -> Vec<Range<u64>> {
     found.into_iter().filter_map(|start| Some(start..next(start)?)).collect()
 }
 
-fn in_image(kernel: &Kernel, lines: &Lines<'_>, functions: &[Function]) -> Vec<(u64, Vec<SiteFrame>)> {
+fn in_image(kernel: &Kernel, lines: &Lines<'_>, functions: &[ProbedFunction]) -> Vec<(u64, Vec<SiteFrame>)> {
     let placed = functions.iter().filter(|f| f.inside.is_empty()).filter_map(|f| match f.place {
-        Place::Image(address) => Some((address, f.size)),
+        FunctionLocation::Image(address) => Some((address, f.size)),
         _ => None,
     });
     let placed: BTreeMap<_, _> = placed.collect();

@@ -3,14 +3,14 @@
 //! In: the catalog, the functions found. Out: functions without the stages that others tell in their place; the
 //! stages that nobody tells.
 
-use crate::{Function, Place};
+use crate::{FunctionLocation, ProbedFunction};
 use iotrace_schemas::catalog::{self, Catalog};
 use iotrace_schemas::stage::Stage;
 
 /// Takes the stage from functions in whose place another one tells it.
-pub fn clear(catalog: &Catalog, functions: &mut [Function]) {
+pub fn clear(catalog: &Catalog, functions: &mut [ProbedFunction]) {
     let is_there = |name: &String| {
-        let there = |f: &Function| f.name == *name && f.place != Place::Elsewhere;
+        let there = |f: &ProbedFunction| f.name == *name && f.place != FunctionLocation::Elsewhere;
         functions.iter().any(there)
     };
     let cleared = |f: &&catalog::CatalogFunction| f.unless.iter().any(is_there);
@@ -19,9 +19,9 @@ pub fn clear(catalog: &Catalog, functions: &mut [Function]) {
 }
 
 /// The catalog's stages that none of the functions found tells, in the catalog's order.
-pub fn untold(catalog: &Catalog, functions: &[Function]) -> Vec<Stage> {
+pub fn untold(catalog: &Catalog, functions: &[ProbedFunction]) -> Vec<Stage> {
     let told = |stage: &Stage| {
-        functions.iter().any(|f| f.stage.as_ref() == Some(stage) && f.place != Place::Elsewhere)
+        functions.iter().any(|f| f.stage.as_ref() == Some(stage) && f.place != FunctionLocation::Elsewhere)
     };
     let mut untold = Vec::<Stage>::new();
     for stage in catalog.functions.iter().filter_map(|function| function.stage.as_ref()) {
@@ -36,7 +36,7 @@ pub fn untold(catalog: &Catalog, functions: &[Function]) -> Vec<Stage> {
 mod tests {
     use super::*;
     use crate::Action;
-    use crate::plan::Plan;
+    use crate::plan::EntryPlan;
 
     #[test]
     fn a_stage_is_told_by_any_of_its_functions_that_is_there() {
@@ -47,7 +47,7 @@ mod tests {
         };
         let entries = vec![entry("old", "rq.issue"), entry("new", "rq.issue"), entry("gone", "sq.run")];
         let catalog = Catalog { functions: entries, ..Catalog::default() };
-        let found = |name: &str, stage: &str, place| Function {
+        let found = |name: &str, stage: &str, place| ProbedFunction {
             name: name.into(),
             symbols: vec![name.into()],
             place,
@@ -61,13 +61,13 @@ mod tests {
             action: Action::Record,
             file: String::new(),
             line: 0,
-            entry: Plan::default(),
+            entry: EntryPlan::default(),
             exit: None,
         };
         let functions = [
-            found("old", "rq.issue", Place::Elsewhere),
-            found("new", "rq.issue", Place::Image(1)),
-            found("gone", "sq.run", Place::Elsewhere),
+            found("old", "rq.issue", FunctionLocation::Elsewhere),
+            found("new", "rq.issue", FunctionLocation::Image(1)),
+            found("gone", "sq.run", FunctionLocation::Elsewhere),
         ];
         assert_eq!(untold(&catalog, &functions), [Stage::SingleQueueRun]);
     }
