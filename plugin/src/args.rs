@@ -1,6 +1,6 @@
 //! The plugin's arguments.
 //!
-//! In: `name=value` strings from QEMU's command line. Out: [`Args`], or an error that says which argument
+//! In: `name=value` strings from QEMU's command line. Out: [`PluginArgs`], or an error that says which argument
 //! is wrong and what it may be.
 
 mod error;
@@ -9,7 +9,7 @@ pub use error::ArgsError;
 
 use crate::budget;
 use crate::choice::{Begin, ChoiceError, Only};
-use crate::window::Asked;
+use crate::window::WindowRange;
 use iotrace_profile::Profile;
 use iotrace_schemas::catalog::CATALOG_LAYERS;
 use std::path::PathBuf;
@@ -21,7 +21,7 @@ const USAGE: &str = "-plugin libiotrace.so,kernel=VMLINUX-OR-PROFILE,out=TRACE\
 
 /// What the plugin was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Args {
+pub struct PluginArgs {
     /// A vmlinux, or a profile compiled from one.
     pub kernel: PathBuf,
     /// Folder with the kernel's modules.
@@ -50,13 +50,13 @@ pub struct Capture {
     /// Layers whose functions are probed; none: all of them.
     pub layers: Option<Vec<String>>,
     /// Accesses to devices.
-    pub mmio: Mmio,
+    pub mmio: MmioScope,
     /// How much of which functions.
     pub mode: Mode,
     /// Interrupts as QEMU reports them.
     pub interrupts: bool,
     /// Between which moments is recorded; none: always.
-    pub window: Option<Asked>,
+    pub window: Option<WindowRange>,
     /// The event with which the recording begins; none: the kernel's start.
     pub from: Option<Begin>,
     /// The user's task that is recorded; none: all of them.
@@ -77,7 +77,7 @@ pub enum Mode {
 
 /// Which accesses to devices are recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mmio {
+pub enum MmioScope {
     /// None.
     None,
     /// Those of the code that the catalog names: drivers, and what accesses registers for them.
@@ -86,7 +86,7 @@ pub enum Mmio {
     All,
 }
 
-impl Args {
+impl PluginArgs {
     /// Reads the arguments.
     ///
     /// # Errors
@@ -110,7 +110,7 @@ impl Args {
                 "catalog" => catalogs.push(file(name, value)?),
                 "out" => out = Some(PathBuf::from(value)),
                 "capture" => capture = Capture::parse(value)?,
-                "mmio" => mmio = Some(Mmio::parse(value)?),
+                "mmio" => mmio = Some(MmioScope::parse(value)?),
                 "from" => {
                     from = Some(Begin::parse(value)?);
                     notes.push((name.to_owned(), value.to_owned()));
@@ -120,7 +120,7 @@ impl Args {
                     notes.push((name.to_owned(), value.to_owned()));
                 }
                 "window" => {
-                    window = Some(Asked::parse(value)?);
+                    window = Some(WindowRange::parse(value)?);
                     notes.push((name.to_owned(), value.to_owned()));
                 }
                 "mode" => {
@@ -136,7 +136,7 @@ impl Args {
         }
         (capture.from, capture.only, capture.window, capture.mode) = (from, only, window, how);
         match mmio {
-            Some(_) if capture.mmio == Mmio::None => return Err(ArgsError::MmioLeftOut),
+            Some(_) if capture.mmio == MmioScope::None => return Err(ArgsError::MmioLeftOut),
             Some(mmio) => capture.mmio = mmio,
             None => {}
         }
@@ -166,7 +166,7 @@ impl Mode {
     }
 }
 
-impl Mmio {
+impl MmioScope {
     fn parse(value: &str) -> Result<Self, ArgsError> {
         match value {
             "all" => Ok(Self::All),
@@ -179,7 +179,7 @@ impl Default for Capture {
     fn default() -> Self {
         Self {
             layers: None,
-            mmio: Mmio::Known,
+            mmio: MmioScope::Known,
             mode: Mode::default(),
             interrupts: true,
             window: None,
@@ -192,10 +192,10 @@ impl Default for Capture {
 impl Capture {
     fn parse(value: &str) -> Result<Self, ArgsError> {
         let mut capture =
-            Self { layers: Some(Vec::new()), mmio: Mmio::None, interrupts: false, ..Self::default() };
+            Self { layers: Some(Vec::new()), mmio: MmioScope::None, interrupts: false, ..Self::default() };
         for word in value.split('+') {
             match word {
-                "mmio" => capture.mmio = Mmio::Known,
+                "mmio" => capture.mmio = MmioScope::Known,
                 "interrupts" => capture.interrupts = true,
                 layer if CATALOG_LAYERS.contains(&layer) => {
                     capture.layers.get_or_insert_default().push(layer.to_owned());
@@ -254,8 +254,8 @@ fn note(value: &str) -> Result<(String, String), ArgsError> {
 mod tests {
     use super::*;
 
-    fn parse(args: &[&str]) -> Result<Args, ArgsError> {
-        Args::parse(&args.iter().map(|a| (*a).to_owned()).collect::<Vec<_>>())
+    fn parse(args: &[&str]) -> Result<PluginArgs, ArgsError> {
+        PluginArgs::parse(&args.iter().map(|a| (*a).to_owned()).collect::<Vec<_>>())
     }
 
     #[test]
@@ -303,10 +303,10 @@ mod tests {
     fn capture_chooses_layers() {
         let args = parse(&["kernel=/etc/hostname", "out=x", "capture=block+mmio"]).unwrap();
         assert!(args.capture.layer("block") && !args.capture.layer("scsi"));
-        assert!(args.capture.mmio == Mmio::Known && !args.capture.interrupts);
+        assert!(args.capture.mmio == MmioScope::Known && !args.capture.interrupts);
         let all = parse(&["kernel=/etc/hostname", "out=x"]).unwrap().capture;
-        assert!(all.layer("scsi") && all.mmio == Mmio::Known && all.interrupts);
+        assert!(all.layer("scsi") && all.mmio == MmioScope::Known && all.interrupts);
         let wide = parse(&["mmio=all", "kernel=/etc/hostname", "out=x"]).unwrap().capture;
-        assert_eq!(wide.mmio, Mmio::All);
+        assert_eq!(wide.mmio, MmioScope::All);
     }
 }

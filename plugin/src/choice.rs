@@ -30,7 +30,7 @@ pub struct Begin {
 
 /// What a word of an event must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Test {
+pub struct FieldTest {
     /// Its place.
     pub word: u8,
     /// Bits that matter.
@@ -73,7 +73,7 @@ impl Begin {
     }
 
     /// What must hold when a function is entered; none if it is another one, or has not all the words.
-    pub fn tests(&self, function: &ProbedFunction) -> Option<Box<[Test]>> {
+    pub fn tests(&self, function: &ProbedFunction) -> Option<Box<[FieldTest]>> {
         self.is(function)
             .then(|| self.words.iter().map(|(word, value)| test(function, word, *value)).collect())?
     }
@@ -130,7 +130,7 @@ impl fmt::Display for Begin {
 }
 
 /// What a word must be: named in full, or by its last part.
-fn test(function: &ProbedFunction, wanted: &str, value: u64) -> Option<Test> {
+fn test(function: &ProbedFunction, wanted: &str, value: u64) -> Option<FieldTest> {
     let words = &function.entry.words;
     let last = |name: &str| name.rsplit('.').next() == Some(wanted);
     let at =
@@ -138,7 +138,7 @@ fn test(function: &ProbedFunction, wanted: &str, value: u64) -> Option<Test> {
     // An argument of 32 bits leaves what it likes in the upper half of its register.
     let half = matches!(words[at].source, FieldSource::Argument(_)) && u32::try_from(value).is_ok();
     let mask = if half { u32::MAX.into() } else { u64::MAX };
-    Some(Test { word: u8::try_from(at).ok()?, mask, value })
+    Some(FieldTest { word: u8::try_from(at).ok()?, mask, value })
 }
 
 /// The user's task that is recorded; besides it what happens in interrupts and in threads of the kernel.
@@ -252,7 +252,7 @@ mod tests {
     fn a_beginning_is_a_stage_or_a_function_and_words_by_any_of_their_names() {
         let begin = Begin::parse("sys.write:fd=3:regs.count=0x3b").unwrap();
         assert_eq!(begin.to_string(), "sys.write:fd=3:regs.count=59");
-        let test = |word, mask, value| Test { word, mask, value };
+        let test = |word, mask, value| FieldTest { word, mask, value };
         let expected = [test(1, u64::MAX, 3), test(2, u64::MAX, 59)];
         assert_eq!(begin.tests(&write()).as_deref(), Some(&expected[..]));
         let by_name = Begin::parse("SyS_read:fd=3").unwrap();

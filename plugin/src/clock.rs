@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 /// The instructions of all vCPUs.
 #[derive(Debug)]
-pub struct Clock {
+pub struct GuestClock {
     /// QEMU's count, from the first translated block on.
     icount: OnceLock<Option<Icount>>,
     counter: Counter,
@@ -37,7 +37,7 @@ pub struct GoneBack {
     pub to: Option<u64>,
 }
 
-impl Clock {
+impl GuestClock {
     /// At 0, of a guest with at most so many vCPUs.
     pub fn new(max_vcpus: usize) -> Self {
         Self {
@@ -177,7 +177,7 @@ mod tests {
 
     #[test]
     fn a_count_before_the_latest_event_or_access_is_in_the_past() {
-        let clock = Clock::new(1);
+        let clock = GuestClock::new(1);
         let back = |from, to| Some(GoneBack { from, to: Some(to) });
         assert_eq!(clock.earlier(1000, 990, true), None);
         assert_eq!(clock.earlier(1000, 1000, true), None);
@@ -190,7 +190,7 @@ mod tests {
 
     #[test]
     fn what_counts_in_advance_may_be_ahead() {
-        let clock = Clock::new(2);
+        let clock = GuestClock::new(2);
         assert_eq!(clock.earlier(5_000_000_000, 5_000_400_000, false), None);
         let back = clock.earlier(5_000_000_000, 5_100_000_000, false);
         assert_eq!(back, Some(GoneBack { from: 5_100_000_000, to: Some(5_000_000_000) }));

@@ -6,9 +6,9 @@
 
 use crate::blocks::Blocks;
 use crate::budget::{Budget, Kept};
-use crate::clock::Clock;
-use crate::qemu::{self, Block, Counter, Cpu, Instruction};
-use crate::site::Site;
+use crate::clock::GuestClock;
+use crate::qemu::{self, Counter, Cpu, Instruction, TranslationBlock};
+use crate::site::ProbeSite;
 use iotrace_arch::{Callee, Code, InstructionKind};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::BTreeMap;
@@ -25,7 +25,7 @@ struct Range<T> {
 #[derive(Debug, Default)]
 pub struct Places {
     /// At one address there may be a function and instances inlined at its very beginning, in this order.
-    entries: FxHashMap<u64, Vec<&'static Site>>,
+    entries: FxHashMap<u64, Vec<&'static ProbeSite>>,
     /// Code of the functions whose returns are recorded.
     code: BTreeMap<u64, Range<()>>,
     devices: BTreeMap<u64, Range<bool>>,
@@ -44,7 +44,7 @@ pub struct Places {
     /// Where the kernel is entered and left: an exception return elsewhere only serializes the processor.
     entry_text: std::ops::Range<u64>,
     /// Sites of instructions that may access devices, by address: blocks are translated more than once.
-    device_sites: FxHashMap<u64, &'static Site>,
+    device_sites: FxHashMap<u64, &'static ProbeSite>,
     blocks: Blocks,
     budget: Arc<Budget>,
 }
@@ -60,9 +60,9 @@ const DEVICE: usize = 192;
 #[derive(Debug, Clone, Copy)]
 enum Attached {
     /// To its execution.
-    Execution(&'static Site),
+    Execution(&'static ProbeSite),
     /// To its accesses to devices.
-    Access(&'static Site),
+    Access(&'static ProbeSite),
 }
 
 impl Places {
@@ -117,12 +117,12 @@ impl Places {
     }
 
     /// The first instruction of a function or of an inlined instance.
-    pub fn add_entry(&mut self, address: u64, site: &'static Site) {
+    pub fn add_entry(&mut self, address: u64, site: &'static ProbeSite) {
         self.entries.entry(address).or_default().push(site);
     }
 
     /// The first instruction of a function, before what is inlined there.
-    pub fn add_function(&mut self, address: u64, site: &'static Site) {
+    pub fn add_function(&mut self, address: u64, site: &'static ProbeSite) {
         self.entries.entry(address).or_default().insert(0, site);
     }
 
@@ -193,7 +193,13 @@ impl Places {
     }
 
     /// Attaches what belongs to the instructions of a block.
-    pub fn instrument(&mut self, block: &Block, clock: &Clock, fixed: &Fixed, cpu: Option<&Cpu>) {
+    pub fn instrument(
+        &mut self,
+        block: &TranslationBlock,
+        clock: &GuestClock,
+        fixed: &Fixed,
+        cpu: Option<&Cpu>,
+    ) {
         let attached = self.attached(block, fixed, cpu, clock.counts());
         if clock.counts() {
             self.count_runs(block, &attached, clock.counter());
@@ -216,7 +222,7 @@ impl Places {
     }
 
     /// Has the instructions of a block counted in runs that end where something is attached.
-    fn count_runs(&mut self, block: &Block, attached: &[(usize, Attached)], counter: &Counter) {
+    fn count_runs(&mut self, block: &TranslationBlock, attached: &[(usize, Attached)], counter: &Counter) {
         let Some(last) = block.instructions().len().checked_sub(1) else { return };
         let ends_run = |at: usize| at == last || attached.iter().any(|(place, _)| *place == at);
         let lengths = block.instructions().enumerate().map(|(at, i)| (i.bytes().1 as u8, ends_run(at)));
@@ -250,7 +256,7 @@ impl Places {
     /// What is attached to the instructions of a block: in their order, by their place in it.
     fn attached(
         &mut self,
-        block: &Block,
+        block: &TranslationBlock,
         fixed: &Fixed,
         cpu: Option<&Cpu>,
         counts: bool,
@@ -322,19 +328,20 @@ impl Places {
     }
 
     /// Whether some code of a block accesses devices.
-    fn accesses_devices(&self, block: &Block) -> bool {
+    fn accesses_devices(&self, block: &TranslationBlock) -> bool {
         let last = block.instructions().next_back().map_or(block.address(), |last| last.address());
         self.all_devices || overlapping(&self.devices, block.address(), last).is_some()
     }
 
     /// The site of an instruction that may access a device; none if there is no room for it.
-    fn device_site(&mut self, pc: u64, record: bool) -> Option<&'static Site> {
-        let is_same = |site: &&&Site| matches!(site, Site::Device { record: old, .. } if *old == record);
+    fn device_site(&mut self, pc: u64, record: bool) -> Option<&'static ProbeSite> {
+        let is_same =
+            |site: &&&ProbeSite| matches!(site, ProbeSite::Device { record: old, .. } if *old == record);
         if let Some(site) = self.device_sites.get(&pc).filter(is_same) {
             return Some(site);
         }
         self.budget.take(Kept::Device, DEVICE).then(|| {
-            let site = Site::Device { pc, record }.keep();
+            let site = ProbeSite::Device { pc, record }.keep();
             self.device_sites.insert(pc, site);
             site
         })
@@ -376,7 +383,7 @@ impl Places {
 }
 
 /// Counts the instructions of a block, and does nothing else.
-pub fn count(block: &Block, counter: &Counter) {
+pub fn count(block: &TranslationBlock, counter: &Counter) {
     let mut instructions = block.instructions();
     let length = instructions.len() as u64;
     if let Some(first) = instructions.next() {
@@ -388,26 +395,26 @@ pub fn count(block: &Block, counter: &Counter) {
 #[derive(Debug)]
 pub struct Fixed {
     /// What may be a mark.
-    pub mark: &'static Site,
+    pub mark: &'static ProbeSite,
     /// The processor waits for an interrupt.
-    pub halt: &'static Site,
+    pub halt: &'static ProbeSite,
     /// A return from a function.
-    pub returns: &'static Site,
+    pub returns: &'static ProbeSite,
     /// The address behind a call.
-    pub behind: &'static Site,
+    pub behind: &'static ProbeSite,
     /// A return from an interrupt or an exception.
-    pub exception_return: &'static Site,
+    pub exception_return: &'static ProbeSite,
 }
 
 impl Fixed {
     /// Makes them.
     pub fn new() -> Self {
         Self {
-            mark: Site::Mark.keep(),
-            halt: Site::Halt.keep(),
-            returns: Site::Return.keep(),
-            behind: Site::Behind.keep(),
-            exception_return: Site::ExceptionReturn.keep(),
+            mark: ProbeSite::Mark.keep(),
+            halt: ProbeSite::Halt.keep(),
+            returns: ProbeSite::Return.keep(),
+            behind: ProbeSite::Behind.keep(),
+            exception_return: ProbeSite::ExceptionReturn.keep(),
         }
     }
 }
@@ -429,7 +436,7 @@ mod tests {
     #[test]
     fn what_lay_in_a_module_goes_with_it() {
         let mut places = Places::default();
-        let site = Site::Halt.keep();
+        let site = ProbeSite::Halt.keep();
         places.add_entry(0x1000, site);
         places.add_entry(0x3000, site);
         places.code.insert(0x1000, Range { end: 0x1010, what: () });

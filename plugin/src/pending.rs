@@ -5,7 +5,7 @@
 //! call, where the function it jumped to returns, or behind its own call. Shared by all vCPUs, since a task may
 //! return on another one; without locks.
 
-use crate::site::Exit;
+use crate::site::ExitProbe;
 use bincode::{Decode, Encode};
 use iotrace_schemas::event::KindId;
 use std::ops::Range;
@@ -61,7 +61,7 @@ impl Pending {
 
     /// A function is entered whose return address lies at `stack`. It takes the place of one that has jumped
     /// to it, or never returned. What a task's new name waits for is then this one's return.
-    pub fn enter(&self, stack: u64, exit: Exit) {
+    pub fn enter(&self, stack: u64, exit: ExitProbe) {
         let flag = |set: bool, flag| if set { flag } else { 0 };
         let flags = flag(exit.value, VALUE) | flag(exit.always, ALWAYS) | flag(exit.renames, RENAMES);
         let call = stack & ADDRESS | flags | u64::from(exit.kind) << 48;
@@ -87,10 +87,10 @@ impl Pending {
     }
 
     /// The open call whose return address lies at `stack`. It is open no more.
-    pub fn leave(&self, stack: u64) -> Option<Exit> {
+    pub fn leave(&self, stack: u64) -> Option<ExitProbe> {
         let (slot, call) = self.find(stack)?;
         slot.store(0, Ordering::Relaxed);
-        Some(Exit {
+        Some(ExitProbe {
             kind: (call >> 48) as u16,
             value: call & VALUE != 0,
             always: call & ALWAYS != 0,
@@ -153,9 +153,9 @@ fn start(stack: u64) -> usize {
 mod tests {
     use super::*;
 
-    fn exit(kind: u16) -> Exit {
+    fn exit(kind: u16) -> ExitProbe {
         let [value, always, renames] = [2, 3, 5].map(|of| kind.is_multiple_of(of));
-        Exit { kind, value, always, renames }
+        ExitProbe { kind, value, always, renames }
     }
 
     #[test]
@@ -165,7 +165,7 @@ mod tests {
         pending.enter(stack, exit(70));
         pending.enter(stack, exit(71));
         assert_eq!(pending.leave(stack - 8), None);
-        assert_eq!(pending.leave(stack), Some(Exit { renames: true, ..exit(71) }));
+        assert_eq!(pending.leave(stack), Some(ExitProbe { renames: true, ..exit(71) }));
         assert_eq!(pending.leave(stack), None);
     }
 

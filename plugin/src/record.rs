@@ -3,17 +3,17 @@
 //! In: a site that was hit. Out: records, see `layout`. Nothing here allocates,
 //! formats or waits, except when a buffer is full.
 
-mod met;
+mod addresses;
 mod running;
 mod values;
 
-pub use met::{Met, SavedAddresses};
+pub use addresses::{AddressCaches, SavedAddresses};
 
-use crate::choice::{Only, Test};
+use crate::choice::{FieldTest, Only};
 use crate::follow::follow;
 use crate::layout;
-use crate::qemu::{Access, Cpu, Icount};
-use crate::site::{Entry, Exit};
+use crate::qemu::{Cpu, Icount, MemoryAccess};
+use crate::site::{EntryProbe, ExitProbe};
 use crate::writer::{BUFFER, Writer};
 use bincode::{Decode, Encode};
 use iotrace_profile::ContextAccess;
@@ -57,7 +57,7 @@ pub struct Recorder {
     context: ContextAccess,
     running: Running,
     only: Option<Only>,
-    met: Arc<Met>,
+    addresses: Arc<AddressCaches>,
     /// What was just recorded and has to be defined.
     undefined: [Option<Undefined>; 2],
     /// The task that ran last, for moments in which the kernel's per-CPU data is out of reach.
@@ -73,7 +73,7 @@ pub struct Recorder {
 
 impl Recorder {
     /// A recorder for a vCPU.
-    pub fn new(vcpu: u32, writer: Arc<Writer>, met: Arc<Met>) -> Self {
+    pub fn new(vcpu: u32, writer: Arc<Writer>, addresses: Arc<AddressCaches>) -> Self {
         Self {
             vcpu: vcpu as u16,
             writer,
@@ -81,7 +81,7 @@ impl Recorder {
             context: ContextAccess::default(),
             running: Running::default(),
             only: None,
-            met,
+            addresses,
             undefined: [None; 2],
             task: 0,
             last: 0,
@@ -108,7 +108,7 @@ impl Recorder {
     }
 
     /// A function is entered.
-    pub fn entry(&mut self, cpu: &Cpu, clock: u64, entry: &Entry) {
+    pub fn entry(&mut self, cpu: &Cpu, clock: u64, entry: &EntryProbe) {
         let Some(kind) = entry.kind else { return };
         let moment = self.moment(cpu, clock, cpu.stack());
         let arguments = Arguments::new(cpu, &entry.plan);
@@ -132,7 +132,7 @@ impl Recorder {
     }
 
     /// Whether a function is entered as the recording's beginning is.
-    pub fn begins(&mut self, cpu: &Cpu, entry: &Entry, tests: &[Test]) -> bool {
+    pub fn begins(&mut self, cpu: &Cpu, entry: &EntryProbe, tests: &[FieldTest]) -> bool {
         let moment = self.moment(cpu, 0, cpu.stack());
         let arguments = Arguments::new(cpu, &entry.plan);
         let mut found = false;
@@ -148,7 +148,7 @@ impl Recorder {
     }
 
     /// A function returns whose return address lies (or lay) at `stack`.
-    pub fn exit(&mut self, cpu: &Cpu, clock: u64, stack: u64, exit: Exit) {
+    pub fn exit(&mut self, cpu: &Cpu, clock: u64, stack: u64, exit: ExitProbe) {
         let moment = self.moment(cpu, clock, stack);
         if !exit.always && !self.wants(cpu, moment.context, moment.task) {
             return;
@@ -161,7 +161,7 @@ impl Recorder {
     }
 
     /// A device was accessed by the instruction at `pc`.
-    pub fn device(&mut self, cpu: &Cpu, clock: u64, access: Access, pc: u64) {
+    pub fn device(&mut self, cpu: &Cpu, clock: u64, access: MemoryAccess, pc: u64) {
         let kind = if access.write { event::MMIO_WRITE } else { event::MMIO_READ };
         let address = access.device.unwrap_or(0);
         let moment = self.moment(cpu, clock, cpu.stack());
@@ -236,7 +236,11 @@ impl Recorder {
                 self.called_from(*value);
             }
             // A second one in the same record has its turn the next time.
-            if word.symbol && *value != 0 && self.undefined[0].is_none() && self.met.symbols.is_new(*value) {
+            if word.symbol
+                && *value != 0
+                && self.undefined[0].is_none()
+                && self.addresses.symbols.is_new(*value)
+            {
                 self.undefined[0] = Some(Undefined::Symbol(*value));
             }
         }
@@ -245,7 +249,7 @@ impl Recorder {
 
     /// A return address that was not met before is to be defined.
     fn called_from(&mut self, address: u64) {
-        if address != 0 && self.met.sites.is_new(address) {
+        if address != 0 && self.addresses.sites.is_new(address) {
             self.undefined[1] = Some(Undefined::Site(address));
         }
     }
@@ -258,14 +262,14 @@ impl Recorder {
         if context & ABOVE_TASKS != 0 || task == 0 {
             return true;
         }
-        self.met.chosen.get(task).unwrap_or_else(|| {
+        self.addresses.chosen.get(task).unwrap_or_else(|| {
             let wanted = only.is(&self.context, task, cpu);
-            self.met.chosen.set(task, wanted);
+            self.addresses.chosen.set(task, wanted);
             wanted
         })
     }
 
-    fn wants_entry(&self, cpu: &Cpu, moment: Moment, entry: &Entry, arguments: &Arguments<'_>) -> bool {
+    fn wants_entry(&self, cpu: &Cpu, moment: Moment, entry: &EntryProbe, arguments: &Arguments<'_>) -> bool {
         entry.always
             || self.wants(cpu, moment.context, moment.task)
             || entry.next.is_some_and(|next| self.wants(cpu, 0, arguments.get(next)))
@@ -289,7 +293,7 @@ impl Recorder {
     /// Names the task of a moment, if it was not met before.
     fn name(&mut self, cpu: &Cpu, moment: Moment) {
         // Where the per-CPU data is out of reach, the task is the one that ran last.
-        if moment.task != 0 && self.met.tasks.is_new(moment.task) {
+        if moment.task != 0 && self.addresses.tasks.is_new(moment.task) {
             self.name_task(cpu, moment);
         }
     }

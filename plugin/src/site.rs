@@ -1,6 +1,6 @@
 //! What can be attached to an instruction. Made once, when a probe is placed; lives forever.
 
-use crate::choice::Test;
+use crate::choice::FieldTest;
 use iotrace_profile::Action;
 use iotrace_profile::plan::EntryPlan;
 use iotrace_schemas::event::KindId;
@@ -8,11 +8,11 @@ use std::sync::OnceLock;
 
 /// What is attached to an instruction.
 #[derive(Debug)]
-pub enum Site {
+pub enum ProbeSite {
     /// A function's first instruction, or that of an inlined instance.
-    Entry(Entry),
+    Entry(EntryProbe),
     /// The first instruction of a function that is not of the catalog.
-    Function(Function),
+    Function(KernelFunction),
     /// A return instruction in the code of a probed function.
     Return,
     /// An address behind a call: where a function returns to that ended in a tail call.
@@ -34,7 +34,7 @@ pub enum Site {
 
 /// A function's entry.
 #[derive(Debug)]
-pub struct Entry {
+pub struct EntryProbe {
     /// Number in the trace; none if the entry is not recorded.
     pub kind: Option<KindId>,
     /// What is read.
@@ -42,9 +42,9 @@ pub struct Entry {
     /// What the plugin does itself.
     pub action: Action,
     /// The function's returns; none if they are not recorded.
-    pub exit: Option<Exit>,
+    pub exit: Option<ExitProbe>,
     /// With this entry the recording begins, if all hold.
-    pub begins: Option<Box<[Test]>>,
+    pub begins: Option<Box<[FieldTest]>>,
     /// It is recorded whatever task runs: it is part of an interrupt, or lasting.
     pub always: bool,
     /// It is recorded even before the beginning: what it tells lasts (where a device's registers are).
@@ -56,7 +56,7 @@ pub struct Entry {
 /// A function that is not of the catalog: it is numbered and defined when it is first recorded, since there are more of
 /// them than numbers.
 #[derive(Debug)]
-pub struct Function {
+pub struct KernelFunction {
     /// Address in the guest.
     pub address: u64,
     /// Its symbol.
@@ -64,12 +64,12 @@ pub struct Function {
     /// The module it is in.
     pub module: Option<String>,
     /// Number of its entry, and its return; none if there was no number left.
-    pub probe: OnceLock<Option<(KindId, Exit)>>,
+    pub probe: OnceLock<Option<(KindId, ExitProbe)>>,
 }
 
 /// A function's return.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Exit {
+pub struct ExitProbe {
     /// Number in the trace.
     pub kind: KindId,
     /// The returned value is recorded.
@@ -80,7 +80,7 @@ pub struct Exit {
     pub renames: bool,
 }
 
-impl Site {
+impl ProbeSite {
     /// The site for as long as QEMU lives: translated code refers to it.
     pub fn keep(self) -> &'static Self {
         Box::leak(Box::new(self))

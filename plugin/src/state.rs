@@ -97,7 +97,7 @@ pub struct State {
     /// Of each vCPU.
     pub last: Vec<LastRecord>,
     /// Tasks, functions and return addresses that were met.
-    pub met: SavedAddresses,
+    pub addresses: SavedAddresses,
     /// Calls that have not returned.
     pub calls: SavedCalls,
     /// Modules that are loaded, the latest last.
@@ -129,7 +129,7 @@ pub struct Resumed {
     /// What was known.
     pub state: State,
     /// The trace.
-    pub context: Context,
+    pub context: TracePrefix,
 }
 
 impl Resumed {
@@ -143,41 +143,44 @@ impl Resumed {
         if trace.index().is_none() {
             return Err(StateError::NotWhole { path });
         }
-        Ok(Self { state: State::read(&folder.join(STATE))?, context: Context { trace, open: None } })
+        Ok(Self { state: State::read(&folder.join(STATE))?, context: TracePrefix { trace, open: None } })
     }
 }
 
 /// The trace up to a state.
-pub struct Context {
+pub struct TracePrefix {
     trace: TraceFile,
     /// Events that are wanted beside landmarks, by their number in the file; none: all events are wanted.
     open: Option<FxHashSet<u64>>,
 }
 
-/// What a context says of the guest, beside its events.
+/// What that trace holds of the guest, beside its events.
 #[derive(Debug, Default)]
-pub struct Known {
+pub struct PrefixContents {
     /// All definitions.
     pub definitions: Vec<Definition>,
     /// Codes and clocks of the marks.
     pub marks: Vec<(u64, u64)>,
 }
 
-/// What a context holds.
+/// One thing that it holds.
 #[expect(clippy::large_enum_variant, reason = "one is at hand at a time")]
-pub enum Held<'a> {
+pub enum PrefixItem<'a> {
     /// A definition.
     Definition(Definition),
     /// An event, and its number.
     Event(Event<'a>, u64),
 }
 
-impl Context {
+impl TracePrefix {
     /// Goes through it, as long as `see` succeeds.
     ///
     /// # Errors
     /// That of `see`, or a message for the user.
-    pub fn each<E: From<io::Error>>(&self, mut see: impl FnMut(Held<'_>) -> Result<(), E>) -> Result<(), E> {
+    pub fn each<E: From<io::Error>>(
+        &self,
+        mut see: impl FnMut(PrefixItem<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
         let (mut decoder, mut block, mut number) = (Decoder::new()?, Box::<EventBlock>::default(), 0);
         for step in self.trace.walk() {
             let WalkStep::Chunk(_, chunk) = step else { return Err(damaged("a chunk is damaged").into()) };
@@ -186,12 +189,14 @@ impl Context {
             }
             match decoder.decode(&chunk, Columns::ALL, block).map_err(|e| damaged(&e.to_string()))? {
                 Content::Definitions(definitions, _) => {
-                    definitions.into_iter().try_for_each(|definition| see(Held::Definition(definition)))?;
+                    definitions
+                        .into_iter()
+                        .try_for_each(|definition| see(PrefixItem::Definition(definition)))?;
                     block = Box::default();
                 }
                 Content::Events(found) => {
                     for event in found.events() {
-                        see(Held::Event(event, number))?;
+                        see(PrefixItem::Event(event, number))?;
                         number += 1;
                     }
                     block = found;
@@ -208,24 +213,24 @@ impl Context {
     /// As those of [`Self::each`].
     pub fn each_wanted<E: From<io::Error>>(
         &self,
-        mut see: impl FnMut(Held<'_>) -> Result<(), E>,
+        mut see: impl FnMut(PrefixItem<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut landmarks = FxHashSet::default();
-        self.each(|held| match (&held, &self.open) {
+        self.each(|item| match (&item, &self.open) {
             // The one of this trace stands before.
-            (Held::Definition(Definition::Trace(_)), _) => Ok(()),
-            (Held::Definition(definition), _) => {
+            (PrefixItem::Definition(Definition::Trace(_)), _) => Ok(()),
+            (PrefixItem::Definition(definition), _) => {
                 if let Definition::Probe(probe) = definition {
                     landmarks.extend(probe.is_landmark().then_some(probe.id));
                 }
-                see(held)
+                see(item)
             }
-            (Held::Event(event, number), Some(open))
+            (PrefixItem::Event(event, number), Some(open))
                 if !(is_landmark(event.kind) || landmarks.contains(&event.kind) || open.contains(number)) =>
             {
                 Ok(())
             }
-            (Held::Event(..), _) => see(held),
+            (PrefixItem::Event(..), _) => see(item),
         })
     }
 
@@ -233,15 +238,15 @@ impl Context {
     ///
     /// # Errors
     /// A message for the user.
-    pub fn known(&self) -> Result<Known, io::Error> {
-        let mut known = Known::default();
-        self.each::<io::Error>(|held| {
-            match held {
-                Held::Definition(definition) => known.definitions.push(definition),
-                Held::Event(event, _) if event.kind == MARK.id => {
+    pub fn known(&self) -> Result<PrefixContents, io::Error> {
+        let mut known = PrefixContents::default();
+        self.each::<io::Error>(|item| {
+            match item {
+                PrefixItem::Definition(definition) => known.definitions.push(definition),
+                PrefixItem::Event(event, _) if event.kind == MARK.id => {
                     known.marks.push((event.words.first().copied().unwrap_or(0), event.clock));
                 }
-                Held::Event(..) => {}
+                PrefixItem::Event(..) => {}
             }
             Ok(())
         })?;
@@ -256,18 +261,18 @@ impl Context {
         let mut entries: FxHashMap<u64, KindId> = FxHashMap::default();
         let mut exits: FxHashMap<KindId, Probe> = FxHashMap::default();
         let mut last: FxHashMap<(u64, KindId), u64> = FxHashMap::default();
-        self.each::<io::Error>(|held| {
-            match held {
-                Held::Definition(Definition::Probe(probe)) if probe.at == At::Exit => {
+        self.each::<io::Error>(|item| {
+            match item {
+                PrefixItem::Definition(Definition::Probe(probe)) if probe.at == At::Exit => {
                     exits.insert(probe.id, probe);
                 }
-                Held::Definition(Definition::Probe(probe)) if probe.at == At::Entry => {
+                PrefixItem::Definition(Definition::Probe(probe)) if probe.at == At::Entry => {
                     entries.insert(probe.address, probe.id);
                 }
-                Held::Event(event, number) => {
+                PrefixItem::Event(event, number) => {
                     _ = last.insert((address_bits(event.stack), event.kind), number)
                 }
-                Held::Definition(_) => {}
+                PrefixItem::Definition(_) => {}
             }
             Ok(())
         })?;

@@ -9,17 +9,17 @@ mod preface;
 mod profile;
 mod resuming;
 
-use crate::args::{Args, Mmio};
+use crate::args::{MmioScope, PluginArgs};
 use crate::budget::Budget;
-use crate::clock::Clock;
+use crate::clock::GuestClock;
 use crate::follow::follow;
 use crate::guest::{self, Search, hex};
 use crate::instrument::{Fixed, Places, count};
 use crate::pending::Pending;
-use crate::qemu::{self, Access, Block, Cpu, Guest, Icount, Instrument, PerVcpu};
-use crate::record::{Met, Recorder, Undefined};
+use crate::qemu::{self, Cpu, GuestInfo, Icount, Instrument, MemoryAccess, PerVcpu, TranslationBlock};
+use crate::record::{AddressCaches, Recorder, Undefined};
 use crate::session::{Session, SessionState};
-use crate::site::{Entry, Exit, Function, Site};
+use crate::site::{EntryProbe, ExitProbe, KernelFunction, ProbeSite};
 use crate::state::Resumed;
 use crate::window::Window;
 use crate::writer::Writer;
@@ -34,13 +34,13 @@ use std::sync::{Arc, Mutex};
 
 /// The tracer of this QEMU.
 struct Tracer {
-    args: Args,
-    guest: Guest,
+    args: PluginArgs,
+    guest: GuestInfo,
     profile: Profile,
-    clock: Clock,
+    clock: GuestClock,
     writer: Arc<Writer>,
     recorders: PerVcpu<Recorder>,
-    met: Arc<Met>,
+    addresses: Arc<AddressCaches>,
     places: Mutex<Places>,
     placement: Mutex<Placement>,
     budget: Arc<Budget>,
@@ -64,12 +64,12 @@ struct Tracer {
 ///
 /// # Errors
 /// [`InstallError`]; QEMU then does not start.
-pub fn install(guest: Guest, args: &[String]) -> Result<Box<dyn Instrument>, InstallError> {
+pub fn install(guest: GuestInfo, args: &[String]) -> Result<Box<dyn Instrument>, InstallError> {
     let Some(arch) = Arch::named(&guest.target).filter(|_| guest.system) else {
         return Err(InstallError::Guest { target: guest.target, system: guest.system });
     };
     qemu::set_arch(arch);
-    let args = Args::parse(args)?;
+    let args = PluginArgs::parse(args)?;
     let profile = profile::load(&args)?;
     if profile.arch != arch.name {
         return Err(InstallError::Arch { guest: arch.name, profile: profile.arch });
@@ -80,17 +80,17 @@ pub fn install(guest: Guest, args: &[String]) -> Result<Box<dyn Instrument>, Ins
 }
 
 fn tracer(
-    guest: Guest,
-    args: Args,
+    guest: GuestInfo,
+    args: PluginArgs,
     profile: Profile,
     resumed: Option<Resumed>,
 ) -> Result<Tracer, InstallError> {
     let writer = Arc::new(Writer::start(&args.out)?);
-    let met = Arc::new(Met::new());
-    let recorder = |i| Recorder::new(i, Arc::clone(&writer), Arc::clone(&met));
+    let addresses = Arc::new(AddressCaches::new());
+    let recorder = |i| Recorder::new(i, Arc::clone(&writer), Arc::clone(&addresses));
     let recorders = PerVcpu::new(guest.max_vcpus, recorder);
     let window = Window::new(args.capture.window.as_ref());
-    let clock = Clock::new(guest.max_vcpus);
+    let clock = GuestClock::new(guest.max_vcpus);
     let budget = Arc::new(Budget::new(args.memory));
     Ok(Tracer {
         args,
@@ -99,7 +99,7 @@ fn tracer(
         clock,
         writer,
         recorders,
-        met,
+        addresses,
         places: Mutex::new(Places::new(Arc::clone(&budget))),
         placement: Mutex::new(Placement::new(Arc::clone(&budget))),
         budget,
@@ -216,7 +216,7 @@ impl Tracer {
         self.writer.define(vec![Definition::Note(Note { severity, topic: topic.into(), text: text.into() })]);
     }
 
-    fn enter(&self, cpu: &Cpu, clock: u64, entry: &Entry) {
+    fn enter(&self, cpu: &Cpu, clock: u64, entry: &EntryProbe) {
         if let Some(exit) = entry.exit {
             self.pending.enter(cpu.stack(), exit);
         }
@@ -230,13 +230,13 @@ impl Tracer {
     }
 
     /// A function is entered that is not of the catalog.
-    fn enter_other(&self, cpu: &Cpu, clock: u64, function: &Function) {
+    fn enter_other(&self, cpu: &Cpu, clock: u64, function: &KernelFunction) {
         let Some((kind, exit)) = *function.probe.get_or_init(|| self.define_other(function)) else { return };
         self.pending.enter(cpu.stack(), exit);
         self.record(cpu, |r| r.function(cpu, clock, kind));
     }
 
-    fn define_other(&self, function: &Function) -> Option<(KindId, Exit)> {
+    fn define_other(&self, function: &KernelFunction) -> Option<(KindId, ExitProbe)> {
         let (numbers, definitions) = self.placement.lock().ok()?.number_other(function);
         self.writer.define(definitions);
         numbers
@@ -249,12 +249,12 @@ impl Tracer {
 
     /// Whether an event is recorded: the beginning was met, or this is it. Before that, and outside of the window,
     /// only what has to be known later is.
-    fn begins(&self, cpu: &Cpu, clock: u64, site: &'static Site) -> bool {
+    fn begins(&self, cpu: &Cpu, clock: u64, site: &'static ProbeSite) -> bool {
         if self.records(clock) {
             return true;
         }
         match site {
-            Site::Entry(entry) => {
+            ProbeSite::Entry(entry) => {
                 let first = self.session.state() == SessionState::Armed && self.window.contains(clock);
                 let fulfilled = entry.begins.as_ref().filter(|_| first).and_then(|tests| {
                     self.recorders.with(cpu.index(), |recorder| recorder.begins(cpu, entry, tests))
@@ -269,13 +269,13 @@ impl Tracer {
                 entry.lasting
             }
             // Marks: where the workload begins and ends.
-            Site::Mark => true,
+            ProbeSite::Mark => true,
             _ => false,
         }
     }
 
     /// What the plugin does itself when a function is entered.
-    fn act(&self, cpu: &Cpu, clock: u64, entry: &Entry) {
+    fn act(&self, cpu: &Cpu, clock: u64, entry: &EntryProbe) {
         match entry.action {
             Action::Record => {}
             Action::ModuleLoad => self.module_loaded(cpu, clock),
@@ -284,7 +284,7 @@ impl Tracer {
             Action::TaskBegin | Action::TaskRename => {
                 let task = cpu.argument(0);
                 self.renaming.store(task, Ordering::Relaxed);
-                self.met.forget_task(task);
+                self.addresses.forget_task(task);
                 let stack = self.profile.context.stack.as_ref().filter(|_| entry.action == Action::TaskBegin);
                 if let Some(stack) = stack.and_then(|stack| follow(stack, task, cpu)) {
                     self.pending.forget(stack..stack.saturating_add(cpu.arch().memory.stack_size));
@@ -313,7 +313,7 @@ impl Tracer {
         if let Some(exit) = self.pending.leave(stack) {
             if exit.renames {
                 // It may have been named again by its old name meanwhile.
-                self.met.forget_task(self.renaming.load(Ordering::Relaxed));
+                self.addresses.forget_task(self.renaming.load(Ordering::Relaxed));
             }
             self.record(cpu, |r| r.exit(cpu, clock, stack, exit));
         }
@@ -364,7 +364,7 @@ impl Instrument for Tracer {
         self.clock.counter().enter_block(number);
     }
 
-    fn translate(&self, block: &Block, cpu: Option<&Cpu>) {
+    fn translate(&self, block: &TranslationBlock, cpu: Option<&Cpu>) {
         let state = self.session.state();
         if state == SessionState::Stopped {
             return;
@@ -395,8 +395,8 @@ impl Instrument for Tracer {
         }
     }
 
-    fn executed(&self, cpu: &Cpu, site: &'static Site) {
-        if matches!(site, Site::Entry(entry) if entry.action == Action::Fault) {
+    fn executed(&self, cpu: &Cpu, site: &'static ProbeSite) {
+        if matches!(site, ProbeSite::Entry(entry) if entry.action == Action::Fault) {
             self.fault(cpu);
         }
         if !self.session.is_active() {
@@ -404,9 +404,9 @@ impl Instrument for Tracer {
         }
         // What most calls and jumps lead to is no return of an open call.
         let closes = match site {
-            Site::Return => Some(cpu.stack()),
+            ProbeSite::Return => Some(cpu.stack()),
             // The return has taken its address from the stack.
-            Site::Behind => Some(cpu.stack().wrapping_sub(cpu.arch().registers.return_slot)),
+            ProbeSite::Behind => Some(cpu.stack().wrapping_sub(cpu.arch().registers.return_slot)),
             _ => None,
         };
         if closes.is_some_and(|stack| !self.pending.is_open(stack)) {
@@ -420,25 +420,25 @@ impl Instrument for Tracer {
             return self.leave(cpu, clock, stack);
         }
         match site {
-            Site::Entry(entry) => self.enter(cpu, clock, entry),
-            Site::Function(function) => self.enter_other(cpu, clock, function),
-            Site::ExceptionReturn => {
+            ProbeSite::Entry(entry) => self.enter(cpu, clock, entry),
+            ProbeSite::Function(function) => self.enter_other(cpu, clock, function),
+            ProbeSite::ExceptionReturn => {
                 let to = cpu.arch().code.returns_to(cpu);
                 self.record(cpu, |r| r.builtin(cpu, clock, event::EXCEPTION_RETURN, &[to]));
             }
-            Site::Halt => self.record(cpu, |r| r.builtin(cpu, clock, event::IDLE, &[])),
-            Site::Mark => {
+            ProbeSite::Halt => self.record(cpu, |r| r.builtin(cpu, clock, event::IDLE, &[])),
+            ProbeSite::Mark => {
                 if let Some(words) = cpu.arch().code.mark(cpu) {
                     self.record(cpu, |r| r.builtin(cpu, clock, event::MARK, &words));
                     self.marked(words[0], clock);
                 }
             }
-            Site::Return | Site::Behind | Site::Device { .. } => {}
+            ProbeSite::Return | ProbeSite::Behind | ProbeSite::Device { .. } => {}
         }
     }
 
-    fn accessed(&self, cpu: &Cpu, access: Access, site: &'static Site) {
-        let Site::Device { pc, record } = *site else { return };
+    fn accessed(&self, cpu: &Cpu, access: MemoryAccess, site: &'static ProbeSite) {
+        let ProbeSite::Device { pc, record } = *site else { return };
         self.left_block(cpu, pc);
         if !self.session.is_active() {
             return;
@@ -452,7 +452,7 @@ impl Instrument for Tracer {
             let drift = count.map_or(0, |(executed, now)| r.synchronize(clock, executed, now));
             self.clock.set_back(drift);
             clock = clock.wrapping_sub(drift.cast_unsigned());
-            if record && self.args.capture.mmio != Mmio::None && self.records(clock) {
+            if record && self.args.capture.mmio != MmioScope::None && self.records(clock) {
                 r.device(cpu, clock, access, pc);
             }
         });

@@ -18,14 +18,14 @@ pub struct WindowError {
 
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Asked {
+pub enum WindowRange {
     /// From one clock to before another, in instructions.
     Clock(Range<u64>),
     /// From the mark with which the workload begins to that with which it ends.
     Workload,
 }
 
-impl Asked {
+impl WindowRange {
     /// Reads the argument.
     ///
     /// # Errors
@@ -43,7 +43,7 @@ impl Asked {
     }
 }
 
-impl fmt::Display for Asked {
+impl fmt::Display for WindowRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Clock(clocks) if clocks.end == u64::MAX => write!(f, "{}..", clocks.start),
@@ -63,13 +63,13 @@ pub struct Window {
 
 impl Window {
     /// As asked for; without that, always.
-    pub fn new(asked: Option<&Asked>) -> Self {
+    pub fn new(asked: Option<&WindowRange>) -> Self {
         let (begin, end) = match asked {
             None => (0, u64::MAX),
-            Some(Asked::Clock(clocks)) => (clocks.start, clocks.end),
-            Some(Asked::Workload) => (u64::MAX, u64::MAX),
+            Some(WindowRange::Clock(clocks)) => (clocks.start, clocks.end),
+            Some(WindowRange::Workload) => (u64::MAX, u64::MAX),
         };
-        let marks = asked == Some(&Asked::Workload);
+        let marks = asked == Some(&WindowRange::Workload);
         Self { begin: AtomicU64::new(begin), end: AtomicU64::new(end), marks }
     }
 
@@ -105,12 +105,12 @@ mod tests {
     #[test]
     fn a_window_is_two_clocks_or_the_workload() {
         for (text, clocks) in [("5..9", 5..9), ("5..", 5..u64::MAX), ("..9", 0..9)] {
-            assert_eq!(Asked::parse(text), Ok(Asked::Clock(clocks)));
+            assert_eq!(WindowRange::parse(text), Ok(WindowRange::Clock(clocks)));
         }
         for text in ["5", "9..5", "5..5", "a..b", "demo"] {
-            assert!(Asked::parse(text).unwrap_err().to_string().contains("must be workload, or A..B"));
+            assert!(WindowRange::parse(text).unwrap_err().to_string().contains("must be workload, or A..B"));
         }
-        let window = Window::new(Some(&Asked::Clock(5..9)));
+        let window = Window::new(Some(&WindowRange::Clock(5..9)));
         assert_eq!([4, 5, 8, 9].map(|clock| window.contains(clock)), [false, true, true, false]);
         assert!(!window.mark(MARK_BEGIN, 0) && !window.contains(0));
         assert!(Window::new(None).contains(0));
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn marks_open_and_close_the_window_of_the_workload() {
-        let window = Window::new(Some(&Asked::parse("workload").unwrap()));
+        let window = Window::new(Some(&WindowRange::parse("workload").unwrap()));
         assert!(!window.contains(3) && window.is_ahead(3) && !window.mark(MARK_END, 4));
         assert!(window.mark(MARK_BEGIN, 5) && window.contains(5) && !window.is_ahead(9));
         assert!(!window.mark(MARK_END, 9) && !window.contains(9));

@@ -6,7 +6,7 @@
 
 use crate::layout;
 use crate::qemu::{block_signals, report};
-use crate::state::{Context, Held};
+use crate::state::{PrefixItem, TracePrefix};
 use iotrace_schemas::definition::Definition;
 use iotrace_schemas::trace::writer::{TraceWriter, WriteError, create};
 use std::fs::File;
@@ -27,7 +27,7 @@ const WAITING: usize = 1024;
 
 enum Message {
     Definitions(Vec<Definition>),
-    Context(Box<Context>),
+    Context(Box<TracePrefix>),
     Buffer { vcpu: u16, words: Vec<u64> },
     Finish,
 }
@@ -100,7 +100,7 @@ impl Writer {
     }
 
     /// Adds what a trace up to the present moment has to say.
-    pub fn resume(&self, context: Context) {
+    pub fn resume(&self, context: TracePrefix) {
         self.send_definitions();
         self.send(Message::Context(Box::new(context)));
     }
@@ -160,8 +160,8 @@ impl Worker {
                 Message::Definitions(definitions) => self.attempt(|trace| trace.definitions(&definitions)),
                 Message::Context(context) => self.attempt(|trace| {
                     context.each_wanted(|held| match held {
-                        Held::Definition(definition) => trace.definitions(&[definition]),
-                        Held::Event(event, _) => trace.event(&event),
+                        PrefixItem::Definition(definition) => trace.definitions(&[definition]),
+                        PrefixItem::Event(event, _) => trace.event(&event),
                     })
                 }),
                 Message::Buffer { vcpu, words } => self.buffer(vcpu, words),

@@ -1,14 +1,14 @@
 //! A block being translated.
 
 use super::{Counter, entry, vcpus};
-use crate::site::Site;
+use crate::site::ProbeSite;
 use qemu_plugin_sys as sys;
 use std::ffi::{c_uint, c_void};
 
 /// A block being translated. Lives only during the callback.
-pub struct Block(*mut sys::qemu_plugin_tb);
+pub struct TranslationBlock(*mut sys::qemu_plugin_tb);
 
-impl Block {
+impl TranslationBlock {
     /// # Safety
     /// `tb` is QEMU's handle, and the result does not outlive the callback.
     pub(super) unsafe fn new(tb: *mut sys::qemu_plugin_tb) -> Self {
@@ -128,7 +128,7 @@ impl Instruction {
     }
 
     /// Calls [`super::Instrument::executed`] with `site` before each execution.
-    pub fn on_execution(&self, site: &'static Site) {
+    pub fn on_execution(&self, site: &'static ProbeSite) {
         // SAFETY: the handle is valid during the callback; the site lives forever, and `executed` takes
         // it for what it is.
         unsafe {
@@ -142,7 +142,7 @@ impl Instruction {
     }
 
     /// Calls [`super::Instrument::accessed`] with `site` after each access to device memory.
-    pub fn on_access(&self, site: &'static Site) {
+    pub fn on_access(&self, site: &'static ProbeSite) {
         // SAFETY: as in `on_execution`.
         unsafe {
             sys::qemu_plugin_register_vcpu_mem_cb(
@@ -156,7 +156,7 @@ impl Instruction {
     }
 }
 
-fn data(site: &'static Site) -> *mut c_void {
+fn data(site: &'static ProbeSite) -> *mut c_void {
     std::ptr::from_ref(site).cast_mut().cast()
 }
 

@@ -4,8 +4,8 @@
 //! the guest runs on.
 
 use super::abi::{self, Callbacks4, Callbacks7};
-use super::{Block, Cpu, report, vcpus};
-use crate::site::Site;
+use super::{Cpu, TranslationBlock, report, vcpus};
+use crate::site::ProbeSite;
 use qemu_plugin_sys as sys;
 use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What QEMU says of the guest when it loads the plugin.
 #[derive(Debug, Clone)]
-pub struct Guest {
+pub struct GuestInfo {
     /// Target: the name of an architecture.
     pub target: String,
     /// Version of the plugin API in use.
@@ -29,7 +29,7 @@ pub struct Guest {
 
 /// An access to memory.
 #[derive(Debug, Clone, Copy)]
-pub struct Access {
+pub struct MemoryAccess {
     /// It is a write.
     pub write: bool,
     /// Physical address, if it went to a device; none for memory.
@@ -49,11 +49,11 @@ pub trait Instrument: Sync + Send {
     /// The block of this number begins, of those in which translated code does not say so.
     fn block_begun(&self, number: u64);
     /// A block is being translated.
-    fn translate(&self, block: &Block, cpu: Option<&Cpu>);
+    fn translate(&self, block: &TranslationBlock, cpu: Option<&Cpu>);
     /// An instruction with a site is about to be executed.
-    fn executed(&self, cpu: &Cpu, site: &'static Site);
+    fn executed(&self, cpu: &Cpu, site: &'static ProbeSite);
     /// An instruction with a site accessed memory.
-    fn accessed(&self, cpu: &Cpu, access: Access, site: &'static Site);
+    fn accessed(&self, cpu: &Cpu, access: MemoryAccess, site: &'static ProbeSite);
     /// QEMU has thrown all translated blocks away.
     fn flushed(&self);
     /// An interrupt was delivered (API 7).
@@ -127,12 +127,12 @@ fn start(id: sys::qemu_plugin_id_t, instrument: Box<dyn Instrument>) -> c_int {
 
 /// # Safety
 /// `info` comes from QEMU.
-unsafe fn guest(info: &sys::qemu_info_t) -> Guest {
+unsafe fn guest(info: &sys::qemu_info_t) -> GuestInfo {
     let count = |n: c_int| usize::try_from(n).unwrap_or(0).max(1);
     // SAFETY: the string is NUL-terminated; the union is valid for system emulation and otherwise two
     // integers as well.
     let (target, system) = unsafe { (CStr::from_ptr(info.target_name), info.__bindgen_anon_1.system) };
-    Guest {
+    GuestInfo {
         target: target.to_string_lossy().into_owned(),
         api: abi::version().cast_unsigned(),
         system: info.system_emulation,
@@ -166,12 +166,12 @@ unsafe extern "C" fn vcpu_init7(vcpu: c_uint, _data: *mut c_void) {
 
 unsafe extern "C" fn translate4(_id: sys::qemu_plugin_id_t, tb: *mut sys::qemu_plugin_tb) {
     // SAFETY: QEMU's handle, valid during this call.
-    guard(|i| i.translate(&unsafe { Block::new(tb) }, Cpu::current().as_ref()));
+    guard(|i| i.translate(&unsafe { TranslationBlock::new(tb) }, Cpu::current().as_ref()));
 }
 
 unsafe extern "C" fn translate7(tb: *mut sys::qemu_plugin_tb, _data: *mut c_void) {
     // SAFETY: QEMU's handle, valid during this call.
-    guard(|i| i.translate(&unsafe { Block::new(tb) }, Cpu::current().as_ref()));
+    guard(|i| i.translate(&unsafe { TranslationBlock::new(tb) }, Cpu::current().as_ref()));
 }
 
 unsafe extern "C" fn flush4(_id: sys::qemu_plugin_id_t) {
@@ -209,7 +209,7 @@ unsafe extern "C" fn interrupt7(vcpu: c_uint, _kind: c_int, from: u64, to: u64, 
 /// `site` is what [`super::Instruction::on_execution`] was given.
 pub(super) unsafe extern "C" fn executed(vcpu: c_uint, site: *mut c_void) {
     // SAFETY: only `&'static Site` are registered.
-    let site = unsafe { &*site.cast::<Site>() };
+    let site = unsafe { &*site.cast::<ProbeSite>() };
     guard(|i| i.executed(&Cpu::new(vcpus::running(vcpu)), site));
 }
 
@@ -234,7 +234,7 @@ pub(super) unsafe extern "C" fn accessed(
     site: *mut c_void,
 ) {
     // SAFETY: only `&'static Site` are registered; the handle is used within the callback.
-    let (site, access) = unsafe { (&*site.cast::<Site>(), access(info, vaddr)) };
+    let (site, access) = unsafe { (&*site.cast::<ProbeSite>(), access(info, vaddr)) };
     if access.device.is_some() {
         guard(|i| i.accessed(&Cpu::new(vcpus::running(vcpu)), access, site));
     }
@@ -242,14 +242,14 @@ pub(super) unsafe extern "C" fn accessed(
 
 /// # Safety
 /// Only within a memory callback, with its `info`.
-unsafe fn access(info: sys::qemu_plugin_meminfo_t, vaddr: u64) -> Access {
+unsafe fn access(info: sys::qemu_plugin_meminfo_t, vaddr: u64) -> MemoryAccess {
     use sys::qemu_plugin_mem_value_type as Kind;
     // SAFETY: the caller's promise; the value's union is read by the type that QEMU gives with it.
     unsafe {
         let handle = sys::qemu_plugin_get_hwaddr(info, vaddr);
         let device = !handle.is_null() && sys::qemu_plugin_hwaddr_is_io(handle);
         let value = sys::qemu_plugin_mem_get_value(info);
-        Access {
+        MemoryAccess {
             write: sys::qemu_plugin_mem_is_store(info),
             device: device.then(|| sys::qemu_plugin_hwaddr_phys_addr(handle)),
             width: 1_u8.checked_shl(sys::qemu_plugin_mem_size_shift(info)).unwrap_or(0),

@@ -28,10 +28,10 @@ mod registers;
 mod resident;
 mod vcpus;
 
-pub use block::{Block, Instruction};
+pub use block::{Instruction, TranslationBlock};
 pub use clock::{Counter, Icount, VirtualClock};
 pub use cpu::{Cpu, arch, set_arch};
-pub use entry::{Access, Guest, Instrument};
+pub use entry::{GuestInfo, Instrument, MemoryAccess};
 pub use host::{block_signals, report};
 pub use per_vcpu::PerVcpu;
 pub use resident::Resident;

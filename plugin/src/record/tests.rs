@@ -27,7 +27,7 @@ fn recorder(base: u64, task: u64, count: u32) -> Recorder {
     let path = std::env::temp_dir().join(format!("iotrace-recorder-{}-{base:x}", std::process::id()));
     let writer = Writer::start(&path).expect("the folder for temporary files is writable");
     std::fs::remove_file(path).expect("it was just made");
-    let mut recorder = Recorder::new(0, Arc::new(writer), Arc::new(Met::new()));
+    let mut recorder = Recorder::new(0, Arc::new(writer), Arc::new(AddressCaches::new()));
     recorder.begin(CONTEXT, None, None);
     recorder
 }

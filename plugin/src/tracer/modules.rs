@@ -37,8 +37,8 @@ impl Tracer {
         let Some(name) = guest::module_name(access, cpu.argument(0), cpu) else { return };
         let (Ok(mut placement), Ok(mut places)) = (self.placement.lock(), self.places.lock()) else { return };
         if let Some(module) = placement.remove_module(&name, &mut places) {
-            self.met.symbols.forget_all(module.text.0, module.text.1);
-            self.met.sites.forget_all(module.text.0, module.text.1);
+            self.addresses.symbols.forget_all(module.text.0, module.text.1);
+            self.addresses.sites.forget_all(module.text.0, module.text.1);
             self.record(cpu, |r| r.builtin(cpu, clock, event::MODULE_UNLOAD, &[module.id.into()]));
         }
     }

@@ -6,18 +6,18 @@
 //! - `found`: functions of the profile, where they are in the guest.
 //! - `saved`: what is saved of it, and placed again in another QEMU.
 
-mod found;
+mod function;
 mod saved;
 
 use super::others::{self, Other};
 use super::preface;
-use crate::args::{Capture, Mmio, Mode};
+use crate::args::{Capture, MmioScope, Mode};
 use crate::budget::{Budget, Kept};
 use crate::guest::LoadedModule;
 use crate::instrument::Places;
 use crate::qemu::Cpu;
-use crate::site::{self, Entry, Exit, Site};
-use found::{Found, find_in, may_be_in, moved, next_task};
+use crate::site::{self, EntryProbe, ExitProbe, ProbeSite};
+use function::{GuestFunction, find_in, may_be_in, moved, next_task};
 use iotrace_kernel::{KernelSymbol, SymbolTable};
 use iotrace_profile::plan::EntryPlan;
 use iotrace_profile::{Action, FunctionLocation, Profile};
@@ -96,7 +96,7 @@ impl Placement {
         let all = |linked: &[u64]| linked.iter().map(|address| address.wrapping_add(slide)).collect();
         places.set_thunks(all(&profile.thunks.returns), all(&profile.thunks.calls));
         places.set_entry_text(range(&profile.anchors.entry_text));
-        if capture.mmio == Mmio::All {
+        if capture.mmio == MmioScope::All {
             places.add_all_device_code();
         }
         for code in profile.mmio.iter() {
@@ -112,7 +112,7 @@ impl Placement {
                 let symbol = function.symbols.first().map_or("", String::as_str);
                 let address = address.wrapping_add(slide);
                 let cold = function.cold.as_ref().map(range);
-                found.push(Found { function, symbol, address, length: function.size, cold });
+                found.push(GuestFunction { function, symbol, address, length: function.size, cold });
             }
         }
         definitions.extend(self.place_all(&found, None, capture, places, cpu));
@@ -212,8 +212,8 @@ impl Placement {
             code.push(other.code);
             if other.entered && self.placed.insert(address) {
                 let (name, module) = (other.name.to_owned(), module.map(str::to_owned));
-                let function = site::Function { address, name, module, probe: OnceLock::new() };
-                places.add_function(address, Site::Function(function).keep());
+                let function = site::KernelFunction { address, name, module, probe: OnceLock::new() };
+                places.add_function(address, ProbeSite::Function(function).keep());
             }
         }
         places.add_functions(&code, cpu);
@@ -221,7 +221,10 @@ impl Placement {
 
     /// Numbers a function that is not of the catalog, which is recorded for the first time; none if there is no
     /// number left.
-    pub fn number_other(&mut self, function: &site::Function) -> (Option<(KindId, Exit)>, Vec<Definition>) {
+    pub fn number_other(
+        &mut self,
+        function: &site::KernelFunction,
+    ) -> (Option<(KindId, ExitProbe)>, Vec<Definition>) {
         let probe = |at, words| Probe {
             at,
             function: function.name.clone(),
@@ -240,7 +243,7 @@ impl Placement {
             return (None, self.exhausted().into_iter().collect());
         };
         // What a function of the catalog that jumped to this one returns is this one's value.
-        (Some((entered, Exit { kind, value: true, always: false, renames: false })), definitions)
+        (Some((entered, ExitProbe { kind, value: true, always: false, renames: false })), definitions)
     }
 
     /// The symbol whose code is at an address, and the module it is in.
@@ -292,7 +295,7 @@ impl Placement {
 
     fn place_all(
         &mut self,
-        found: &[Found<'_>],
+        found: &[GuestFunction<'_>],
         module: Option<&str>,
         capture: &Capture,
         places: &mut Places,
@@ -320,13 +323,13 @@ impl Placement {
 
     fn place(
         &mut self,
-        found: &Found<'_>,
+        found: &GuestFunction<'_>,
         module: Option<&str>,
         capture: &Capture,
         places: &mut Places,
         cpu: &Cpu,
     ) -> Vec<Definition> {
-        let Found { function, address, length, .. } = *found;
+        let GuestFunction { function, address, length, .. } = *found;
         if module.is_some() && !self.budget.take(Kept::Function, bytes_of(&function.entry)) {
             return Vec::new();
         }
@@ -360,7 +363,7 @@ impl Placement {
             );
             Some((exit, self.number(probe, &mut definitions)?))
         });
-        let exit = left.map(|(exit, kind)| Exit {
+        let exit = left.map(|(exit, kind)| ExitProbe {
             kind,
             value: exit.value.is_some(),
             always,
@@ -368,8 +371,8 @@ impl Placement {
         });
         let (action, next, begins) =
             (function.action, next_task(function), begins.filter(|_| kind.is_some()));
-        let entry = Entry { kind, plan, action, exit, begins, always, lasting, next };
-        places.add_entry(address, Site::Entry(entry).keep());
+        let entry = EntryProbe { kind, plan, action, exit, begins, always, lasting, next };
+        places.add_entry(address, ProbeSite::Entry(entry).keep());
         if kind.is_some() && function.inside.is_empty() {
             self.placed.insert(address);
         }

@@ -2,7 +2,7 @@
 //!
 //! In: the plugin's arguments. Out: a profile, read from its file or compiled from a vmlinux and catalogs.
 
-use crate::args::Args;
+use crate::args::PluginArgs;
 use iotrace_profile::{CompileError, Profile, ProfileError, Sources, compile};
 use iotrace_schemas::catalog::{Catalog, CatalogError};
 use std::io;
@@ -41,7 +41,7 @@ pub enum LoadError {
 ///
 /// # Errors
 /// [`LoadError`].
-pub(super) fn load(args: &Args) -> Result<Profile, LoadError> {
+pub(super) fn load(args: &PluginArgs) -> Result<Profile, LoadError> {
     if Profile::is_profile(&args.kernel) {
         if !args.catalogs.is_empty() {
             return Err(LoadError::CatalogOfProfile);

@@ -9,7 +9,7 @@ use crate::guest;
 use crate::pending::SavedCalls;
 use crate::qemu::{self, Cpu};
 use crate::session::SessionState;
-use crate::state::{Known, Resumed, State, StateError};
+use crate::state::{PrefixContents, Resumed, State, StateError};
 use iotrace_schemas::definition::{Definition, Severity};
 use std::io;
 use std::sync::atomic::Ordering;
@@ -35,7 +35,7 @@ impl Tracer {
     fn go_on(&self, resumed: Resumed, cpu: &Cpu) -> io::Result<()> {
         let Resumed { mut state, mut context } = resumed;
         let icount = self.found(state.slide);
-        let Known { definitions, marks } = context.known()?;
+        let PrefixContents { definitions, marks } = context.known()?;
         let same = state.capture == self.captured() && state.profile == self.profile.checksum()?;
         // A probe that was defined before is not among the new ones.
         let is_known = |new: &_| !matches!(new, Definition::Probe(_)) && definitions.contains(new);
@@ -70,7 +70,7 @@ impl Tracer {
             self.note(Severity::Info, "context", &text);
         }
         self.pending.restore(&state.calls, |kind| placement.records_exit(kind));
-        self.met.restore(&state.met, same);
+        self.addresses.restore(&state.addresses, same);
         self.renaming.store(state.renaming, Ordering::Relaxed);
         self.begin_recorders(state.slide, icount);
         for (vcpu, last) in self.recorders.indices().zip(&state.last) {
@@ -102,7 +102,7 @@ impl Tracer {
             begun: self.session.furthest() == SessionState::Recording,
             renaming: self.renaming.load(Ordering::Relaxed),
             last: self.recorders.indices().map(|vcpu| saved(vcpu).unwrap_or_default()).collect(),
-            met: self.met.save(),
+            addresses: self.addresses.save(),
             calls: self.pending.save(),
             modules,
             loaded,

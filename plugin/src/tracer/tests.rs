@@ -17,7 +17,7 @@ fn tracing(name: &str, profile: Profile) -> (Tracer, PathBuf) {
     fake::start(0);
     let out = std::env::temp_dir().join(format!("iotrace-{name}-{}.iot", std::process::id()));
     let (kernel, capture) = (PathBuf::from("vmlinux"), Capture::default());
-    let args = Args {
+    let args = PluginArgs {
         kernel,
         modules: None,
         debug: None,
@@ -29,7 +29,7 @@ fn tracing(name: &str, profile: Profile) -> (Tracer, PathBuf) {
         resume: None,
         notes: vec![],
     };
-    let guest = Guest { target: FIRST.name.to_owned(), api: 4, system: true, vcpus: 1, max_vcpus: 1 };
+    let guest = GuestInfo { target: FIRST.name.to_owned(), api: 4, system: true, vcpus: 1, max_vcpus: 1 };
     let tracer = tracer(guest, args, profile, None).expect("the folder for temporary files is writable");
     tracer.begin(0, &fake::cpu(0));
     (tracer, out)
@@ -70,7 +70,7 @@ fn a_guest_that_goes_back_ends_its_trace_and_says_so_in_it() {
     tracer.end_in_the_past(GoneBack { from: 3000, to: Some(1500) });
     let whole = held(&path);
     assert!(!tracer.session.is_active());
-    let halt = Site::Halt.keep();
+    let halt = ProbeSite::Halt.keep();
     [halt; 3].into_iter().for_each(|site| tracer.executed(&cpu, site));
     tracer.end_in_the_past(GoneBack { from: 3000, to: Some(1200) });
     tracer.exit(false);

@@ -6,7 +6,7 @@
 
 use crate::plan::ArgumentLocation;
 use iotrace_arch::Arch;
-use iotrace_kernel::{Inlined, Parameter, Types};
+use iotrace_kernel::{Inlined, Parameter, Types, ValueLocation};
 use iotrace_schemas::catalog::{Catalog, CatalogFunction};
 
 /// The parameters of a function or of an inlined instance, and where their values are.
@@ -94,8 +94,7 @@ fn named(parameters: &[Parameter], name: &str, index: usize) -> Option<usize> {
     found.or_else(|| (index < parameters.len()).then_some(index))
 }
 
-fn value(value: &iotrace_kernel::ValueLocation) -> ArgumentLocation {
-    use iotrace_kernel::ValueLocation;
+fn value(value: &ValueLocation) -> ArgumentLocation {
     match *value {
         ValueLocation::Constant(constant) => ArgumentLocation::Constant(constant),
         ValueLocation::Register(register) => ArgumentLocation::Register(register.number()),

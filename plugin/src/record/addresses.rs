@@ -17,21 +17,26 @@ pub struct SavedAddresses {
 
 /// What is known of the addresses that were met, of all vCPUs.
 #[derive(Debug)]
-pub struct Met {
+pub struct AddressCaches {
     /// Tasks that were named.
-    pub(super) tasks: Known<1024>,
+    pub(super) tasks: AddressCache<1024>,
     /// Tasks of which it was decided whether they are recorded.
     pub(super) chosen: Chosen<1024>,
     /// Functions that were named.
-    pub symbols: Known<1024>,
+    pub symbols: AddressCache<1024>,
     /// Addresses behind calls that were told.
-    pub sites: Known<32768>,
+    pub sites: AddressCache<32768>,
 }
 
-impl Met {
+impl AddressCaches {
     /// Nothing.
     pub fn new() -> Self {
-        Self { tasks: Known::new(), chosen: Chosen::new(), symbols: Known::new(), sites: Known::new() }
+        Self {
+            tasks: AddressCache::new(),
+            chosen: Chosen::new(),
+            symbols: AddressCache::new(),
+            sites: AddressCache::new(),
+        }
     }
 
     /// All that was met.
@@ -81,7 +86,7 @@ impl<const PLACES: usize> Chosen<PLACES> {
     }
 
     fn place(&self, address: u64) -> &AtomicU64 {
-        &self.0[Known::<PLACES>::slot(address)]
+        &self.0[AddressCache::<PLACES>::slot(address)]
     }
 
     /// What was decided; none if nothing was, or if another address has taken the place.
@@ -104,9 +109,9 @@ impl<const PLACES: usize> Chosen<PLACES> {
 
 /// Addresses that were met, in the place that the address gives.
 #[derive(Debug)]
-pub struct Known<const PLACES: usize>(Box<[AtomicU64]>);
+pub struct AddressCache<const PLACES: usize>(Box<[AtomicU64]>);
 
-impl<const PLACES: usize> Known<PLACES> {
+impl<const PLACES: usize> AddressCache<PLACES> {
     fn new() -> Self {
         Self((0..PLACES).map(|_| AtomicU64::new(0)).collect())
     }
@@ -142,20 +147,20 @@ mod tests {
 
     #[test]
     fn what_was_met_is_known_until_it_is_forgotten() {
-        let met = Met::new();
-        assert!(met.tasks.is_new(64) && !met.tasks.is_new(64));
-        assert_eq!(met.chosen.get(64), None);
-        met.chosen.set(64, true);
-        met.chosen.set(4096, false);
-        assert_eq!((met.chosen.get(64), met.chosen.get(4096)), (Some(true), Some(false)));
+        let addresses = AddressCaches::new();
+        assert!(addresses.tasks.is_new(64) && !addresses.tasks.is_new(64));
+        assert_eq!(addresses.chosen.get(64), None);
+        addresses.chosen.set(64, true);
+        addresses.chosen.set(4096, false);
+        assert_eq!((addresses.chosen.get(64), addresses.chosen.get(4096)), (Some(true), Some(false)));
         for same_choice in [true, false] {
-            let later = Met::new();
-            later.restore(&met.save(), same_choice);
+            let later = AddressCaches::new();
+            later.restore(&addresses.save(), same_choice);
             assert_eq!((later.tasks.is_new(64), later.tasks.is_new(128)), (false, true));
             assert_eq!(later.chosen.get(64), same_choice.then_some(true));
         }
-        met.forget_task(64);
-        assert!(met.tasks.is_new(64));
-        assert_eq!((met.chosen.get(64), met.chosen.get(4096)), (None, Some(false)));
+        addresses.forget_task(64);
+        assert!(addresses.tasks.is_new(64));
+        assert_eq!((addresses.chosen.get(64), addresses.chosen.get(4096)), (None, Some(false)));
     }
 }

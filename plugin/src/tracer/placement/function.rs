@@ -12,7 +12,7 @@ use iotrace_schemas::stage::Stage;
 use std::ops::Range;
 
 /// A function at the address it has in the guest.
-pub struct Found<'a> {
+pub struct GuestFunction<'a> {
     /// The function.
     pub function: &'a ProbedFunction,
     /// The first of its names that is there.
@@ -26,11 +26,11 @@ pub struct Found<'a> {
 }
 
 /// The names and the roles of an event's words.
-pub type Words = (Vec<String>, Vec<Option<Role>>);
+pub type EventFields = (Vec<String>, Vec<Option<Role>>);
 
-impl Found<'_> {
+impl GuestFunction<'_> {
     /// Its entry or return, as an event type that has no number yet.
-    pub fn probe(&self, module: Option<&str>, at: At, words: Words, success: Option<Success>) -> Probe {
+    pub fn probe(&self, module: Option<&str>, at: At, words: EventFields, success: Option<Success>) -> Probe {
         let (words, roles) = words;
         let ProbedFunction { name, layer, stage, label, file, line, .. } = self.function;
         Probe {
@@ -69,11 +69,11 @@ pub fn next_task(function: &ProbedFunction) -> Option<u8> {
 }
 
 /// Where a function of the profile is in a module, under the first of its names.
-pub fn find_in<'a>(function: &'a ProbedFunction, module: &'a LoadedModule) -> Option<Found<'a>> {
+pub fn find_in<'a>(function: &'a ProbedFunction, module: &'a LoadedModule) -> Option<GuestFunction<'a>> {
     let named = |symbol: &String| module.functions.by_name(symbol).next();
     let symbol = function.symbols.iter().find_map(named)?;
     let part = module.functions.iter().find(|other| other.cold_part_of() == Some(symbol.name));
-    Some(Found {
+    Some(GuestFunction {
         function,
         symbol: symbol.name,
         address: symbol.addr.wrapping_add(function.offset),
