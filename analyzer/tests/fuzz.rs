@@ -62,7 +62,7 @@ fn fuzz_one(bytes: &[u8], question: usize) {
 /// Asks what the workload would take on another device.
 fn whatif_one(trace: &Trace) {
     let model = "read=1ms+1us/KiB,write=0ns,depth=1".parse().unwrap();
-    let answer = whatif::whatif(trace, &whatif::Question { model, rows: 10 }, &mut |_| {});
+    let answer = whatif::whatif(trace, &whatif::WhatIfQuery { model, rows: 10 }, &mut |_| {});
     assert!(answer.is_err() || answer.is_ok_and(|answer| answer.ios.len() <= 10));
 }
 

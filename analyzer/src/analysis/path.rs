@@ -7,9 +7,9 @@
 //! the path if one of its calls is about one of the objects. Of a system call that is asked about everything
 //! is shown, of other contexts the calls about the objects, those inside them, and those they were made in.
 
-mod asked;
 mod collect;
 mod fold;
+mod handovers;
 mod lines;
 mod shape;
 
@@ -21,8 +21,8 @@ use crate::model::{CallId, Definitions, Ending, Handover, HandoverKind, IrqRef, 
 use crate::reader::Trace;
 use iotrace_schemas::trace::reader::ReadError;
 
-use asked::Asked;
-pub use shape::{Shape, shape};
+use handovers::HandoverIndex;
+pub use shape::{ListingShape, shape};
 
 use std::collections::BTreeMap;
 
@@ -102,7 +102,7 @@ pub struct Path {
     pub segments: Vec<Segment>,
     /// How contexts handed over to one another, those in which the path has a part.
     pub handovers: Vec<Handover>,
-    asked: Asked,
+    handover_index: HandoverIndex,
     /// Tasks that were woken, by the addresses of their `task_struct`.
     pub tasks: BTreeMap<u64, Task>,
     /// From clocks to virtual time.
@@ -126,17 +126,17 @@ pub fn path(file: &Trace, wanted: &Wanted, progress: Progress<'_>) -> Result<Opt
         _ => None,
     });
     let tasks = woken.collect();
-    asked::attach(&mut segments, &handovers, &collected.switches);
-    let asked = Asked::new(&handovers);
-    Ok(Some(Path { subject, segments, handovers, asked, tasks, time, definitions }))
+    handovers::attach(&mut segments, &handovers, &collected.switches);
+    let handover_index = HandoverIndex::new(&handovers);
+    Ok(Some(Path { subject, segments, handovers, handover_index, tasks, time, definitions }))
 }
 
 impl Path {
-    /// What the context was asked for by, last before it began.
+    /// The last hand-over to the context before it began.
     #[must_use]
-    pub fn asked(&self, segment: &Segment) -> Option<&Handover> {
+    pub fn handover_to(&self, segment: &Segment) -> Option<&Handover> {
         let begin = segment.lines.first()?.clock;
-        let at = self.asked.find(segment.root, segment.resumed, begin)?;
+        let at = self.handover_index.find(segment.root, segment.resumed, begin)?;
         self.handovers.get(at)
     }
 }

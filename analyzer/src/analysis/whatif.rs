@@ -23,7 +23,7 @@ mod queue;
 mod replay;
 mod timeline;
 
-pub use assumptions::{Assumption, Assumptions, Tally};
+pub use assumptions::{Assumption, AssumptionCount, Assumptions};
 pub use device::{ByteUnit, DeviceModel, ModelError, Picoseconds, Problem, ServiceTime};
 pub use gather::MOST;
 
@@ -31,14 +31,14 @@ use super::Progress;
 use super::spread::Spread;
 use crate::model::{Io, OpName};
 use crate::reader::{Trace, read};
-use gather::{Gathered, Reading};
+use gather::{Gathered, WhatIfReader};
 use iotrace_schemas::trace::reader::ReadError;
 use replay::{DeviceTimes, OpTimes, Outcome, replay};
 use thiserror::Error;
 
 /// What is asked.
 #[derive(Debug, Clone, Copy)]
-pub struct Question {
+pub struct WhatIfQuery {
     /// The other device.
     pub model: DeviceModel,
     /// Show at most so many I/Os.
@@ -47,14 +47,14 @@ pub struct Question {
 
 /// Virtual nanoseconds in the recording and in the modelled run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Change {
+pub struct TimeChange {
     /// In the recording.
     pub recorded: u64,
     /// In the modelled run.
     pub modelled: u64,
 }
 
-impl Change {
+impl TimeChange {
     /// How much more it is in the modelled run.
     #[must_use]
     pub fn difference(self) -> i128 {
@@ -68,7 +68,7 @@ pub struct IoChange {
     /// It.
     pub io: Io,
     /// From call to return; none if it had not returned when the trace ended.
-    pub elapsed: Option<Change>,
+    pub elapsed: Option<TimeChange>,
 }
 
 /// Device times of an operation, from hand-over to interrupt.
@@ -92,7 +92,7 @@ pub struct DeviceChange {
     /// Requests that it completed.
     pub requests: u64,
     /// Time in which it had any of them.
-    pub busy: Change,
+    pub busy: TimeChange,
     /// Requests that waited for their turn in the modelled run.
     pub waited: u64,
     /// Virtual nanoseconds that they waited, in all.
@@ -109,7 +109,7 @@ pub struct WhatIf {
     /// It is about what happened between the marks of the workload, otherwise about the whole trace.
     pub marked: bool,
     /// The whole.
-    pub total: Change,
+    pub total: TimeChange,
     /// The first I/Os, by number.
     pub ios: Vec<IoChange>,
     /// How many I/Os there are.
@@ -149,8 +149,8 @@ pub enum WhatIfError {
 ///
 /// # Errors
 /// [`WhatIfError`].
-pub fn whatif(file: &Trace, question: &Question, progress: Progress<'_>) -> Result<WhatIf, WhatIfError> {
-    let mut reading = Reading::new(question.rows);
+pub fn whatif(file: &Trace, question: &WhatIfQuery, progress: Progress<'_>) -> Result<WhatIf, WhatIfError> {
+    let mut reading = WhatIfReader::new(question.rows);
     let finished = read(file, &mut reading, progress)?;
     let (gathered, keeper) = reading.finish();
     let vcpus = finished.definitions.trace.vcpus;
@@ -172,7 +172,7 @@ fn answer(model: &DeviceModel, outcome: Outcome, gathered: Gathered, cut: Option
     let change = |from, to| {
         let recorded = timeline.time().between(from, to)?;
         let modelled = timeline.modelled(to)?.saturating_sub(timeline.modelled(from)?);
-        Some(Change { recorded, modelled })
+        Some(TimeChange { recorded, modelled })
     };
     let (begin, end) = gathered.window();
     let rounded = |times: &OpTimes| times.recorded.is_rounded() || times.modelled.is_rounded();
@@ -197,7 +197,7 @@ fn answer(model: &DeviceModel, outcome: Outcome, gathered: Gathered, cut: Option
 
 fn device_change((dev, times): (u64, DeviceTimes)) -> DeviceChange {
     let DeviceTimes { requests, recorded_busy, modelled_busy, waited, wait, longest_wait, .. } = times;
-    let busy = Change { recorded: recorded_busy.length, modelled: modelled_busy.length };
+    let busy = TimeChange { recorded: recorded_busy.length, modelled: modelled_busy.length };
     DeviceChange { dev, requests, busy, waited, wait, longest_wait }
 }
 

@@ -59,7 +59,7 @@ pub fn parse(text: &str) -> Result<Witness, WitnessError> {
 
 /// A place where the two disagree.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Difference {
+pub struct TracepointDifference {
     /// What the guest's tracepoint said; none if it said nothing more.
     pub witness: Option<Saying>,
     /// What we say, and when in instructions.
@@ -78,7 +78,7 @@ pub struct Compared {
     /// How many are the same, counted from the first to the first difference.
     pub equal: usize,
     /// The first differences.
-    pub differences: Vec<Difference>,
+    pub differences: Vec<TracepointDifference>,
 }
 
 /// The comparison.
@@ -153,10 +153,10 @@ fn compare_kind(
     Compared { kind, witness: theirs.len(), ours: against.len(), equal, differences }
 }
 
-fn differences(theirs: &[Saying], against: &[Saying], ours: &[BlockEvent]) -> Vec<Difference> {
+fn differences(theirs: &[Saying], against: &[Saying], ours: &[BlockEvent]) -> Vec<TracepointDifference> {
     (0..theirs.len().max(against.len()))
         .filter(|at| theirs.get(*at) != against.get(*at))
-        .map(|at| Difference {
+        .map(|at| TracepointDifference {
             witness: theirs.get(at).cloned(),
             ours: against.get(at).cloned().zip(ours.get(at).map(|event| event.clock)),
         })

@@ -10,7 +10,7 @@ pub use whatif::WhatIfArgs;
 use crate::analysis::conditions::{Conditions, Range, parse};
 use crate::analysis::diff::Limit;
 use crate::analysis::events::Filter;
-use crate::analysis::path::Shape;
+use crate::analysis::path::ListingShape;
 use crate::analysis::report::Question;
 use crate::analysis::subject::Wanted;
 use crate::rewrite::Part;
@@ -215,8 +215,8 @@ pub struct PathArgs {
 impl PathArgs {
     /// What is shown of the listing.
     #[must_use]
-    pub fn shape(&self) -> Shape {
-        Shape {
+    pub fn shape(&self) -> ListingShape {
+        ListingShape {
             depth: self.depth,
             layers: self.layer.clone(),
             collapse: self.collapse.clone(),

@@ -9,7 +9,7 @@ pub(super) use tables::{ROWS, tables};
 
 use super::json;
 use super::text::{Style, plain};
-use crate::analysis::diff::{Diff, Side};
+use crate::analysis::diff::{Diff, DiffSide};
 use std::io::{self, Write};
 
 /// As text. `all`: every row, not only the largest differences.
@@ -24,7 +24,7 @@ pub fn write_text(out: &mut dyn Write, diff: &Diff, all: bool, style: Style) -> 
         writeln!(out, "{}", style.heading(&plain(line)))?;
     }
     writeln!(out)?;
-    for (side, Side { name, kernel, .. }) in [("A", &diff.a), ("B", &diff.b)] {
+    for (side, DiffSide { name, kernel, .. }) in [("A", &diff.a), ("B", &diff.b)] {
         writeln!(out, "  {side}  {name}  {}", plain(kernel))?;
     }
     for line in method(diff) {
@@ -52,7 +52,7 @@ pub fn write_markdown(out: &mut dyn Write, diff: &Diff, all: bool) -> io::Result
     }
     writeln!(out)?;
     // Two blanks at the end of a line break it.
-    for (side, Side { name, kernel, .. }, end) in [("A", &diff.a, "  "), ("B", &diff.b, "")] {
+    for (side, DiffSide { name, kernel, .. }, end) in [("A", &diff.a, "  "), ("B", &diff.b, "")] {
         writeln!(out, "{side}: `{name}` {}{end}", plain(kernel))?;
     }
     writeln!(out, "\n{}", method(diff).join("\n"))?;

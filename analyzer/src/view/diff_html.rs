@@ -8,7 +8,7 @@ mod tests;
 
 use super::diff::{ROWS, method, signed, tables};
 use super::text::{Align, Table, plain};
-use crate::analysis::diff::{Diff, FlameNode, Side, Timelines};
+use crate::analysis::diff::{Diff, DiffSide, FlameNode, Timelines};
 use crate::model::BioStage;
 use serde::Serialize;
 use std::io::{self, Write};
@@ -107,7 +107,7 @@ fn summary(out: &mut dyn Write, diff: &Diff) -> io::Result<()> {
         writeln!(out, "<li>{}</li>", escaped(line))?;
     }
     writeln!(out, "</ul>\n<dl>")?;
-    for (letter, Side { name, kernel, .. }) in [("A", &diff.a), ("B", &diff.b)] {
+    for (letter, DiffSide { name, kernel, .. }) in [("A", &diff.a), ("B", &diff.b)] {
         writeln!(out, "<dt>{letter}</dt><dd>{} <span>{}</span></dd>", escaped(name), escaped(kernel))?;
     }
     writeln!(out, "</dl>\n<p class=\"note\">{}</p>", escaped(&method(diff).join(". ")))?;

@@ -3,7 +3,7 @@
 use super::json;
 use super::text::{self, Style, grouped, plain};
 use crate::analysis::describe::Describer;
-use crate::analysis::path::{Line, Path, Segment, Shape, shape};
+use crate::analysis::path::{Line, ListingShape, Path, Segment, shape};
 use crate::model::{Ending, Handover, HandoverKind, Io, Level};
 use serde_json::{Value, json as object};
 use std::io::{self, Write};
@@ -15,7 +15,7 @@ const NAME: usize = 72;
 ///
 /// # Errors
 /// Those of `out`.
-pub fn write_text(out: &mut dyn Write, path: &Path, wanted: &Shape, style: Style) -> io::Result<()> {
+pub fn write_text(out: &mut dyn Write, path: &Path, wanted: &ListingShape, style: Style) -> io::Result<()> {
     head(out, path, style)?;
     let line =
         "µs since its begin, instructions with and without those in calls made, call, source, called from";
@@ -108,7 +108,7 @@ fn title(path: &Path, segment: &Segment) -> String {
         }
     };
     let goes_on = if segment.resumed { " goes on" } else { "" };
-    let asked = path.asked(segment).map(|handover| format!("  ⇠ {}", origin(path, handover)));
+    let asked = path.handover_to(segment).map(|handover| format!("  ⇠ {}", origin(path, handover)));
     format!("{what}{goes_on}{}", asked.unwrap_or_default())
 }
 
@@ -210,7 +210,7 @@ fn write_line(out: &mut dyn Write, path: &Path, begin: u64, line: &Line, style: 
 ///
 /// # Errors
 /// Those of `out`.
-pub fn write_json(out: &mut dyn Write, path: &Path, wanted: &Shape) -> io::Result<()> {
+pub fn write_json(out: &mut dyn Write, path: &Path, wanted: &ListingShape) -> io::Result<()> {
     let shaped = shape(&path.segments, wanted);
     let segments = shaped.iter().map(|segment| segment_json(path, segment));
     json::write(
@@ -236,7 +236,7 @@ fn segment_json(path: &Path, segment: &Segment) -> Value {
         "interrupt": segment.interrupt.map(|irq| irq.id),
         "work": segment.work,
         "resumed": segment.resumed,
-        "asked": path.asked(segment).map(|h| handover_json(path, h)),
+        "asked": path.handover_to(segment).map(|h| handover_json(path, h)),
         "lines": segment.lines.iter().map(line_json).collect::<Vec<_>>(),
     })
 }

@@ -5,7 +5,7 @@ use super::text::Style;
 use crate::analysis::conditions::{Conditions, OpIs};
 use crate::analysis::describe::Described;
 use crate::analysis::events::{Filter, events as give, times};
-use crate::analysis::path::{Shape, path};
+use crate::analysis::path::{ListingShape, path};
 use crate::analysis::report::Question;
 use crate::analysis::subject::Wanted;
 use crate::analysis::{diff, explain, info, report, timeline, whatif, why, witness};
@@ -101,14 +101,14 @@ fn way() -> Trace {
 #[test]
 fn path_of_a_direct_write() {
     let path = path(&way(), &Wanted::Syscall("pwrite".into(), 1), &mut |_| {}).unwrap().unwrap();
-    let text = text(|out| super::path::write_text(out, &path, &Shape::default(), Style::default()));
+    let text = text(|out| super::path::write_text(out, &path, &ListingShape::default(), Style::default()));
     insta::assert_snapshot!(text);
 }
 
 #[test]
 fn path_of_a_bio_in_two_layers() {
     let path = path(&way(), &Wanted::Bio(1), &mut |_| {}).unwrap().unwrap();
-    let shape = Shape { depth: Some(2), ..Shape::default() };
+    let shape = ListingShape { depth: Some(2), ..ListingShape::default() };
     let text = text(|out| super::path::write_text(out, &path, &shape, Style::default()));
     insta::assert_snapshot!(text);
 }
@@ -132,7 +132,7 @@ fn answers_name_contexts_that_are_not_known() {
     assert!(report.contains(told), "{report}");
     let trace = Trace::from_bytes(guest.file()).unwrap();
     let path = path(&trace, &Wanted::Io(1), &mut |_| {}).unwrap().unwrap();
-    let path = text(|out| super::path::write_text(out, &path, &Shape::default(), Style::default()));
+    let path = text(|out| super::path::write_text(out, &path, &ListingShape::default(), Style::default()));
     assert!(path.contains("unknown context, while ") && !path.contains("task level"), "{path}");
     let explanation = explain::explain(&trace, &mut |_| {}).unwrap();
     let explanation = text(|out| super::explain::write_text(out, &explanation, Style::default()));
@@ -147,8 +147,8 @@ fn explanation_of_a_direct_write() {
 
 /// Times that a hand-drawn timeline has not: of each assumption, with rounded percentiles, of an I/O not over.
 fn modelled() -> whatif::WhatIf {
-    use whatif::{Assumption, Change};
-    let question = whatif::Question { model: "write=1ms+1us/KiB,depth=1".parse().unwrap(), rows: 10 };
+    use whatif::{Assumption, TimeChange};
+    let question = whatif::WhatIfQuery { model: "write=1ms+1us/KiB,depth=1".parse().unwrap(), rows: 10 };
     let mut whatif = whatif::whatif(&way(), &question, &mut |_| {}).unwrap();
     let mut unfinished = whatif.ios[0].clone();
     (unfinished.io.id, unfinished.elapsed) = (2, None);
@@ -159,7 +159,7 @@ fn modelled() -> whatif::WhatIf {
     (whatif.io_count, whatif.rounded) = (5, true);
     (whatif.devices[0].waited, whatif.devices[0].wait, whatif.devices[0].longest_wait) =
         (3, 1_000_000, 500_000);
-    whatif.devices[0].busy = Change { recorded: 4_000_000, modelled: 3_000_000 };
+    whatif.devices[0].busy = TimeChange { recorded: 4_000_000, modelled: 3_000_000 };
     Assumption::ALL.into_iter().zip(1..).for_each(|(one, count)| {
         whatif.assumptions.add(one, count, if count % 2 == 0 { 1_000 * count } else { 0 });
     });
@@ -212,7 +212,7 @@ fn diff_the_other_way_round() {
     let there = compared(&direct_write(), &changed_write(), 1);
     let back = compared(&changed_write(), &direct_write(), 1);
     assert_eq!(back.costs.instructions.difference(), -there.costs.instructions.difference());
-    let gone = back.places(|change| *change == diff::Change::Gone);
+    let gone = back.places(|change| *change == diff::CallChange::Gone);
     assert_eq!(gone.map(|place| place.function.as_str()).collect::<Vec<_>>(), ["vfs_extra_function"]);
 }
 

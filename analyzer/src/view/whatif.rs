@@ -7,7 +7,7 @@ pub use json::write_json;
 use super::report::ios;
 use super::text::{self, Align, Style, Table, micros};
 use crate::analysis::spread::Spread;
-use crate::analysis::whatif::{Change, DeviceChange, IoChange, OpChange, WhatIf};
+use crate::analysis::whatif::{DeviceChange, IoChange, OpChange, TimeChange, WhatIf};
 use crate::model::OpName;
 use std::io::{self, Write};
 
@@ -28,7 +28,7 @@ const UNKNOWN: &str = "not known, and not in it: merging, batching, plugging and
 pub fn write_text(out: &mut dyn Write, whatif: &WhatIf, style: Style) -> io::Result<()> {
     let scope = if whatif.marked { "the workload" } else { "the whole trace" };
     writeln!(out, "{}", style.heading(format!("On a device of {}", whatif.model)))?;
-    let Change { recorded, modelled } = whatif.total;
+    let TimeChange { recorded, modelled } = whatif.total;
     let (times, more) = ([recorded, modelled].map(micros), difference(whatif.total));
     writeln!(out, "  {scope}: {} µs recorded, {} µs modelled ({more} µs)", times[0], times[1])?;
     ios(out, whatif, scope, style)?;
@@ -38,8 +38,8 @@ pub fn write_text(out: &mut dyn Write, whatif: &WhatIf, style: Style) -> io::Res
 }
 
 /// How much more it takes in the modelled run, in µs.
-fn difference(change: Change) -> String {
-    let Change { recorded, modelled } = change;
+fn difference(change: TimeChange) -> String {
+    let TimeChange { recorded, modelled } = change;
     let sign = if modelled < recorded { '-' } else { '+' };
     format!("{sign}{}", micros(modelled.abs_diff(recorded)))
 }
@@ -71,7 +71,7 @@ fn ios(out: &mut dyn Write, whatif: &WhatIf, scope: &str, style: Style) -> io::R
 
 fn io_row(IoChange { io, elapsed }: &IoChange) -> [String; 10] {
     let [id, call, task, fd, file, position, bytes] = ios::what(io);
-    let time = |of: fn(Change) -> String| elapsed.map_or_else(|| "-".to_owned(), of);
+    let time = |of: fn(TimeChange) -> String| elapsed.map_or_else(|| "-".to_owned(), of);
     [
         id,
         call,

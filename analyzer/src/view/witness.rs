@@ -4,7 +4,7 @@ mod nesting;
 
 use super::json;
 use super::text::{Align, Style, Table};
-use crate::analysis::witness::{Comparison, Difference, Saying};
+use crate::analysis::witness::{Comparison, Saying, TracepointDifference};
 use serde_json::json as object;
 use std::io::{self, Write};
 
@@ -30,7 +30,7 @@ pub fn write_text(out: &mut dyn Write, comparison: &Comparison, style: Style) ->
     }
     for kind in comparison.kinds.iter().filter(|kind| !kind.differences.is_empty()) {
         writeln!(out, "\n{}", style.heading(kind.kind.name()))?;
-        for Difference { witness, ours } in &kind.differences {
+        for TracepointDifference { witness, ours } in &kind.differences {
             let text = |saying: Option<&Saying>| saying.map_or("(nothing)".into(), ToString::to_string);
             let clock = ours.as_ref().map(|(_, clock)| format!(" at {clock}")).unwrap_or_default();
             writeln!(out, "  witness {}", text(witness.as_ref()))?;

@@ -5,9 +5,9 @@
 //! then. What still is on one side alone may be the same function under another name: if it stands between the same
 //! neighbours and calls the same functions, as often.
 
-use super::names::Names;
+use super::names::FunctionNames;
 use super::tree::Tree;
-use super::{Both, Change, FlameNode};
+use super::{Both, CallChange, FlameNode};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 /// What part of the callees must be the same for functions of different names to be one.
@@ -18,7 +18,7 @@ const LAYERS: usize = 4;
 const RUN: usize = 64;
 
 /// Merges two trees.
-pub fn align(a: &Tree, b: &Tree, names: &Names) -> Vec<FlameNode> {
+pub fn align(a: &Tree, b: &Tree, names: &FunctionNames) -> Vec<FlameNode> {
     let (of_a, of_b) = (a.children(), b.children());
     let roots = (of_a[a.nodes.len()].clone(), of_b[b.nodes.len()].clone());
     let mut aligner = Aligner { a, b, of_a, of_b, names, nodes: Vec::new(), elsewhere: FxHashSet::default() };
@@ -38,7 +38,7 @@ pub fn align(a: &Tree, b: &Tree, names: &Names) -> Vec<FlameNode> {
 struct Spot {
     a: Option<u32>,
     b: Option<u32>,
-    change: Option<Change>,
+    change: Option<CallChange>,
     /// Of a function that B inserted: those of A that stand in it.
     adopted: Vec<u32>,
 }
@@ -48,7 +48,7 @@ struct Aligner<'a> {
     b: &'a Tree,
     of_a: Vec<Vec<u32>>,
     of_b: Vec<Vec<u32>>,
-    names: &'a Names,
+    names: &'a FunctionNames,
     nodes: Vec<FlameNode>,
     /// Places of A inside of removed functions that stand in another place of B.
     elsewhere: FxHashSet<u32>,
@@ -162,7 +162,7 @@ impl Aligner<'_> {
             ours.sort_unstable();
             ours.iter().for_each(|at| taken[*at] = true);
             let adopted: Vec<u32> = ours.into_iter().filter_map(|at| spots[at].a).collect();
-            spots[new].change = Some(Change::Inserted { inner: self.names_of_a(&adopted) });
+            spots[new].change = Some(CallChange::Inserted { inner: self.names_of_a(&adopted) });
             spots[new].adopted = adopted;
         }
         keep(spots, |at| !taken[at]);
@@ -183,7 +183,7 @@ impl Aligner<'_> {
                 }
             }
             if !taken.is_empty() {
-                spots[at].change = Some(Change::Removed { inner: self.names_of_a(&taken) });
+                spots[at].change = Some(CallChange::Removed { inner: self.names_of_a(&taken) });
                 self.elsewhere.extend(taken);
             }
         }
@@ -211,7 +211,7 @@ impl Aligner<'_> {
                 let Some(old) = run.clone().find(fits) else { continue };
                 let Some(a) = spots[old].a else { continue };
                 let from = self.names.name(self.name_a(a)).to_owned();
-                (spots[new].a, spots[new].change) = (Some(a), Some(Change::Renamed { from }));
+                (spots[new].a, spots[new].change) = (Some(a), Some(CallChange::Renamed { from }));
                 gone[old] = true;
             }
         }
@@ -245,8 +245,8 @@ impl Aligner<'_> {
         let ((calls_a, own_a), (calls_b, own_b)) = (of(self.a, spot.a), of(self.b, spot.b));
         let own = Both { a: own_a, b: own_b };
         let change = spot.change.clone().or(match (spot.a, spot.b) {
-            (None, _) => Some(Change::New),
-            (_, None) => Some(Change::Gone),
+            (None, _) => Some(CallChange::New),
+            (_, None) => Some(CallChange::Gone),
             _ => None,
         });
         self.nodes.push(FlameNode {

@@ -2,18 +2,18 @@
 
 use super::align::align;
 use super::functions::{functions, layers};
-use super::gather::{Bio, Run, Work};
+use super::gather::{DiffBio, Run, Work};
 use super::handovers::handovers;
 use super::headline::headline;
-use super::names::Names;
+use super::names::FunctionNames;
 use super::pair::{Others, Paired, pair, what};
 use super::places::places;
 use super::steps::steps;
-use super::test::Values;
+use super::test::SampleValues;
 use super::timeline::timeline;
 use super::tree::Tree;
 use super::waits::waits;
-use super::{Both, Change, Class, Costs, Diff, Pair, Side, Timelines, Unpaired};
+use super::{Both, CallChange, Class, Costs, Diff, DiffSide, Pair, Timelines, Unpaired};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -61,7 +61,7 @@ pub fn compare(mut runs: Vec<(Run, Run)>, called: [&str; 2]) -> Diff {
     if let Some((a, b)) = runs.first() {
         let functions = functions(&groups, &names, [&a.names, &b.names], runs.len());
         diff.layers = layers(&functions);
-        let differs = |f: &super::Function| {
+        let differs = |f: &super::FunctionDiff| {
             f.symbols.is_some() || [f.calls, f.own, f.total].into_iter().any(|both| !both.is_equal())
         };
         diff.functions = functions.into_iter().filter(differs).collect();
@@ -80,14 +80,14 @@ fn doubt_places(diff: &mut Diff) {
     let differing: BTreeSet<_> =
         diff.functions.iter().filter(|f| f.test.differs).map(|f| f.name.as_str()).collect();
     for place in diff.classes.iter_mut().flat_map(|class| &mut class.places) {
-        let known = place.change != Change::Cost || differing.contains(place.function.as_str());
+        let known = place.change != CallChange::Cost || differing.contains(place.function.as_str());
         place.test.differs &= known;
     }
 }
 
 /// Gives the functions of all runs the same numbers.
-fn join(runs: &mut [(Run, Run)]) -> Names {
-    let mut names = Names::default();
+fn join(runs: &mut [(Run, Run)]) -> FunctionNames {
+    let mut names = FunctionNames::default();
     for run in runs.iter_mut().flat_map(|(a, b)| [a, b]) {
         let numbers = names.join(&run.names);
         for work in &mut run.works {
@@ -97,8 +97,8 @@ fn join(runs: &mut [(Run, Run)]) -> Names {
     names
 }
 
-fn side<'a>(runs: impl Iterator<Item = &'a Run>, name: &str) -> Side {
-    let mut side = Side { name: name.to_owned(), ..Side::default() };
+fn side<'a>(runs: impl Iterator<Item = &'a Run>, name: &str) -> DiffSide {
+    let mut side = DiffSide { name: name.to_owned(), ..DiffSide::default() };
     for run in runs {
         let banner = run.banner.trim_end();
         banner.split(" (").next().unwrap_or(banner).clone_into(&mut side.kernel);
@@ -139,8 +139,8 @@ fn groups<'a>(all: &[(usize, &'a Work, &'a Work)], recordings: usize) -> Vec<Gro
     by_call.into_iter().map(group).collect()
 }
 
-fn class(group: &Group<'_>, names: &Names, recordings: usize) -> Class {
-    let (mut costs, mut values) = (Costs::default(), Values::default());
+fn class(group: &Group<'_>, names: &FunctionNames, recordings: usize) -> Class {
+    let (mut costs, mut values) = (Costs::default(), SampleValues::default());
     for (recording, a, b) in &group.pairs {
         costs.add(&Costs::of(a, b));
         values.add(0, *recording, a.tree.total());
@@ -179,9 +179,9 @@ fn pairs(all: Pairs<'_>) -> Vec<Pair> {
 }
 
 /// How the bios of two I/Os differ: by operation and size, whatever their sectors.
-fn bios(a: &[Bio], b: &[Bio]) -> Option<String> {
+fn bios(a: &[DiffBio], b: &[DiffBio]) -> Option<String> {
     type Kinds<'a> = BTreeMap<(&'a str, u64), usize>;
-    fn count(bios: &[Bio]) -> Kinds<'_> {
+    fn count(bios: &[DiffBio]) -> Kinds<'_> {
         let mut kinds = Kinds::new();
         bios.iter().for_each(|bio| *kinds.entry((&bio.op, bio.bytes)).or_default() += 1);
         kinds

@@ -1,10 +1,10 @@
 //! What each function costs on both sides, wherever it is called, and each layer.
 
 use super::compare::{Group, Pairs};
-use super::names::Names;
-use super::test::Values;
+use super::names::FunctionNames;
+use super::test::SampleValues;
 use super::tree::Tree;
-use super::{Both, Function, Layer};
+use super::{Both, FunctionDiff, Layer};
 use iotrace_schemas::catalog::LAYERS;
 use rustc_hash::FxHashMap;
 
@@ -13,16 +13,16 @@ struct Sum {
     calls: Both,
     own: Both,
     total: Both,
-    values: Values,
+    values: SampleValues,
 }
 
 /// All functions that were called, by name.
 pub fn functions(
     groups: &[Group<'_>],
-    names: &Names,
-    sides: [&Names; 2],
+    names: &FunctionNames,
+    sides: [&FunctionNames; 2],
     recordings: usize,
-) -> Vec<Function> {
+) -> Vec<FunctionDiff> {
     let mut sums = FxHashMap::<u32, Sum>::default();
     for group in groups {
         for (side, tree) in group.trees.iter().enumerate() {
@@ -38,7 +38,7 @@ pub fn functions(
             let about = about.filter(|about| about.symbol.is_none())?;
             about.inlined.clone()
         });
-        Function {
+        FunctionDiff {
             name: about.name.clone(),
             layer: LAYERS[usize::from(about.layer)].to_owned(),
             symbols: a.zip(b).filter(|(a, b)| a != b),
@@ -83,7 +83,7 @@ fn values(sums: &mut FxHashMap<u32, Sum>, pairs: Pairs<'_>) {
 }
 
 /// The layers, in the order of the path.
-pub fn layers(functions: &[Function]) -> Vec<Layer> {
+pub fn layers(functions: &[FunctionDiff]) -> Vec<Layer> {
     let layer = |name: &&str| {
         let mut own = Both::default();
         functions.iter().filter(|f| f.layer == *name).for_each(|f| own.add(f.own));

@@ -13,7 +13,7 @@
 //!
 //! A budget file has a limit on each line; `#` begins a comment.
 
-use super::{Both, Change, Costs, Diff, StepCost};
+use super::{Both, CallChange, Costs, Diff, StepCost};
 use std::fmt;
 use thiserror::Error;
 
@@ -253,10 +253,10 @@ impl Limit {
     fn count(&self, diff: &Diff) -> usize {
         match self.measure.as_str() {
             "unpaired" => diff.unpaired.len(),
-            "new" => diff.places(|c| matches!(c, Change::New | Change::Inserted { .. })).count(),
-            "gone" => diff.places(|c| matches!(c, Change::Gone | Change::Removed { .. })).count(),
-            "moved" => diff.places(|c| matches!(c, Change::Moved { .. })).count(),
-            "renamed" => diff.places(|c| matches!(c, Change::Renamed { .. })).count(),
+            "new" => diff.places(|c| matches!(c, CallChange::New | CallChange::Inserted { .. })).count(),
+            "gone" => diff.places(|c| matches!(c, CallChange::Gone | CallChange::Removed { .. })).count(),
+            "moved" => diff.places(|c| matches!(c, CallChange::Moved { .. })).count(),
+            "renamed" => diff.places(|c| matches!(c, CallChange::Renamed { .. })).count(),
             "handovers" => diff.classes.iter().map(|class| class.handovers.len()).sum(),
             _ => diff.functions.iter().filter(|function| function.test.differs).count(),
         }
@@ -270,14 +270,14 @@ fn percent(found: Both) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Class, Function, Waiting};
+    use super::super::{Class, FunctionDiff, Waiting};
     use super::*;
 
     fn diff() -> Diff {
         let costs = Costs { instructions: Both { a: 1000, b: 1060 }, ..Costs::default() };
         let class = Class { syscall: "fsync".into(), costs, ..Class::default() };
         let own = Both { a: 0, b: 52 };
-        let function = Function { name: "extra".into(), own, ..Function::default() };
+        let function = FunctionDiff { name: "extra".into(), own, ..FunctionDiff::default() };
         let step = StepCost { step: "G", instructions: Both { a: 100, b: 111 }, ..StepCost::default() };
         let wait =
             Waiting { function: "mutex_lock".into(), waits: Both { a: 2, b: 3 }, ..Waiting::default() };

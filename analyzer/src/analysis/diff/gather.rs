@@ -7,9 +7,9 @@ mod steps;
 #[cfg(test)]
 mod tests;
 
-pub use steps::{Part, Step};
+pub use steps::{IoStep, StepTotals};
 
-use super::names::Names;
+use super::names::FunctionNames;
 use super::tree::Tree;
 use crate::analysis::{Progress, subject::cut};
 use crate::context::TimeKeeper;
@@ -23,7 +23,7 @@ use iotrace_schemas::trace::reader::ReadError;
 
 /// A bio of an I/O.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Bio {
+pub struct DiffBio {
     /// Its number.
     pub id: u64,
     /// Letters of its operation.
@@ -38,7 +38,7 @@ pub struct Bio {
 
 /// A wait of an I/O's task, until it was woken and ran again.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Waited {
+pub struct TaskWait {
     /// The function that it waited in.
     pub function: String,
     /// For what.
@@ -71,7 +71,7 @@ pub struct Work {
     /// Instructions of the system call itself.
     pub call: u64,
     /// Bios queued for it or with bytes of it, by number.
-    pub bios: Vec<Bio>,
+    pub bios: Vec<DiffBio>,
     /// The calls made for it; the first level are contexts.
     pub tree: Tree,
     /// Accesses to devices made for it.
@@ -83,9 +83,9 @@ pub struct Work {
     /// Instructions of contexts that worked for it and stand with another I/O.
     pub shared_instructions: u64,
     /// Waits of its task.
-    pub waits: Vec<Waited>,
+    pub waits: Vec<TaskWait>,
     /// The steps of its way, in their order.
-    pub steps: Vec<(Step, Part)>,
+    pub steps: Vec<(IoStep, StepTotals)>,
 }
 
 /// The I/Os of a trace.
@@ -94,7 +94,7 @@ pub struct Run {
     /// The I/Os of the workload that concern a disk, in order.
     pub works: Vec<Work>,
     /// The trace's functions, by the numbers that the trees have.
-    pub names: Names,
+    pub names: FunctionNames,
     /// What the kernel says of itself.
     pub banner: String,
     /// The file was cut or is damaged: where and why.
@@ -107,7 +107,7 @@ pub struct Run {
 /// [`ReadError`].
 pub fn gather(file: &Trace, progress: Progress<'_>) -> Result<Run, ReadError> {
     let mut reading = Reading {
-        names: Names::default(),
+        names: FunctionNames::default(),
         stitcher: Stitcher::default(),
         gatherer: Gatherer::default(),
         keeper: TimeKeeper::default(),
@@ -121,7 +121,7 @@ pub fn gather(file: &Trace, progress: Progress<'_>) -> Result<Run, ReadError> {
 }
 
 struct Reading {
-    names: Names,
+    names: FunctionNames,
     stitcher: Stitcher,
     gatherer: Gatherer,
     keeper: TimeKeeper,

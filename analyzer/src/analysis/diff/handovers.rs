@@ -4,10 +4,10 @@
 //! In: the calls of a system call's I/Os on both sides, of which the outermost tell the context.
 
 use super::compare::Group;
-use super::names::Names;
+use super::names::FunctionNames;
 use super::test::test;
 use super::tree::Tree;
-use super::{Both, HandoverChange, HandoverKind, InContext};
+use super::{Both, HandoverChange, HandoverChangeKind, InContext};
 use iotrace_schemas::stage::{Begins, Stage};
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,7 +26,7 @@ enum Context {
 
 impl Context {
     /// Of each node of a tree. What stands around it, the outermost, tells.
-    fn of_nodes(tree: &Tree, names: &Names) -> Vec<Self> {
+    fn of_nodes(tree: &Tree, names: &FunctionNames) -> Vec<Self> {
         let mut contexts: Vec<Self> = Vec::with_capacity(tree.nodes.len());
         for node in &tree.nodes {
             let context = match node.parent.map(|parent| (parent as usize, contexts[parent as usize])) {
@@ -50,7 +50,7 @@ impl Context {
         }
     }
 
-    fn name(self, names: &Names) -> String {
+    fn name(self, names: &FunctionNames) -> String {
         match self {
             Self::Task => "task".into(),
             Self::Work(function) => format!("work {}", names.name(function)),
@@ -62,7 +62,7 @@ impl Context {
 }
 
 /// Whether a node is the outermost call of a work item.
-fn is_work(tree: &Tree, at: usize, names: &Names) -> bool {
+fn is_work(tree: &Tree, at: usize, names: &FunctionNames) -> bool {
     tree.nodes[at].parent.is_none() && names.about(tree.nodes[at].name).stage == Some(Stage::WorkRun)
 }
 
@@ -76,7 +76,7 @@ struct Calls {
 impl Calls {
     /// Calls that are in another context in B, and how that is to be called; none unless most of those missing in
     /// one context are found in another.
-    fn changed(&self) -> Option<(u64, HandoverKind)> {
+    fn changed(&self) -> Option<(u64, HandoverChangeKind)> {
         let both = self
             .contexts
             .values()
@@ -88,9 +88,9 @@ impl Calls {
         let more: u64 = self.contexts.values().map(|calls| calls.b.saturating_sub(calls.a)).sum();
         let task = self.contexts.get(&Context::Task).copied().unwrap_or_default();
         let kind = match task.difference() {
-            0 => HandoverKind::Elsewhere,
-            difference if difference < 0 => HandoverKind::Asynchronous,
-            _ => HandoverKind::Synchronous,
+            0 => HandoverChangeKind::Elsewhere,
+            difference if difference < 0 => HandoverChangeKind::Asynchronous,
+            _ => HandoverChangeKind::Synchronous,
         };
         let changed = fewer.min(more);
         (changed * 2 > fewer).then_some((changed, kind))
@@ -98,7 +98,7 @@ impl Calls {
 }
 
 /// Functions of a system call's I/Os that are called in another context, those with most such calls first.
-pub fn handovers(group: &Group<'_>, names: &Names, recordings: usize) -> Vec<HandoverChange> {
+pub fn handovers(group: &Group<'_>, names: &FunctionNames, recordings: usize) -> Vec<HandoverChange> {
     let mut found = BTreeMap::<u32, Calls>::new();
     for (side, tree) in group.trees.iter().enumerate() {
         let nodes = tree.nodes.iter().zip(Context::of_nodes(tree, names));
@@ -108,7 +108,7 @@ pub fn handovers(group: &Group<'_>, names: &Names, recordings: usize) -> Vec<Han
             calls.parents.extend(node.parent.map(|parent| tree.nodes[parent as usize].name));
         }
     }
-    let changed: BTreeMap<u32, (u64, HandoverKind)> =
+    let changed: BTreeMap<u32, (u64, HandoverChangeKind)> =
         found.iter().filter_map(|(name, calls)| Some((*name, calls.changed()?))).collect();
     let outside = |name: &u32| {
         let around = found[name].parents.iter().find(|parent| changed.contains_key(parent));
@@ -174,7 +174,7 @@ fn outermost(around: &FxHashMap<u32, Option<u32>>) -> FxHashMap<u32, u32> {
 struct ByRecording([Vec<FxHashMap<u32, i64>>; 2]);
 
 impl ByRecording {
-    fn of(group: &Group<'_>, names: &Names, recordings: usize) -> Self {
+    fn of(group: &Group<'_>, names: &FunctionNames, recordings: usize) -> Self {
         let count = |tree: &Tree| {
             let mut counts = FxHashMap::<u32, i64>::default();
             for (node, context) in tree.nodes.iter().zip(Context::of_nodes(tree, names)) {
@@ -188,7 +188,7 @@ impl ByRecording {
     }
 
     /// Whether they differ.
-    fn test(&self, name: u32) -> super::Test {
+    fn test(&self, name: u32) -> super::CostTest {
         let [a, b] = self.0.each_ref().map(|recordings| {
             recordings.iter().map(|counts| counts.get(&name).copied().unwrap_or(0)).collect()
         });

@@ -1,7 +1,7 @@
 //! What changed, by how much, where: the three lines that a busy person reads.
 
 use super::rank::{FEWEST, LEVEL};
-use super::{Change, Class, Diff, Function, StepCost};
+use super::{CallChange, Class, Diff, FunctionDiff, StepCost};
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
@@ -29,7 +29,7 @@ fn what(diff: &Diff, pairs: usize) -> String {
 }
 
 fn how_much(diff: &Diff) -> String {
-    let named = |f: &Function| match f.test.p {
+    let named = |f: &FunctionDiff| match f.test.p {
         Some(_) => format!("{} {:+} in each I/O that calls it", f.name, f.test.difference),
         None => format!("{} {:+}", f.name, f.own.difference()),
     };
@@ -69,7 +69,7 @@ fn place(diff: &Diff) -> String {
 }
 
 fn calls(diff: &Diff) -> String {
-    let count = |fits: fn(&Change) -> bool| {
+    let count = |fits: fn(&CallChange) -> bool| {
         diff.places(fits).map(|place| place.function.as_str()).collect::<BTreeSet<_>>().len()
     };
     let symbols = diff.functions.iter().filter(|f| f.symbols.is_some()).count();
@@ -77,10 +77,10 @@ fn calls(diff: &Diff) -> String {
         diff.classes.iter().flat_map(|class| &class.handovers).map(|change| &change.function).collect();
     format!(
         "{} new, {} gone, {} moved, {} renamed, {} in another context",
-        count(|c| matches!(c, Change::New | Change::Inserted { .. })),
-        count(|c| matches!(c, Change::Gone | Change::Removed { .. })),
-        count(|c| matches!(c, Change::Moved { .. })),
-        count(|c| matches!(c, Change::Renamed { .. })) + symbols,
+        count(|c| matches!(c, CallChange::New | CallChange::Inserted { .. })),
+        count(|c| matches!(c, CallChange::Gone | CallChange::Removed { .. })),
+        count(|c| matches!(c, CallChange::Moved { .. })),
+        count(|c| matches!(c, CallChange::Renamed { .. })) + symbols,
         handovers.len()
     )
 }

@@ -41,12 +41,12 @@ impl About {
 
 /// Functions by number.
 #[derive(Debug, Clone, Default)]
-pub struct Names {
+pub struct FunctionNames {
     numbers: Map<String, u32>,
     functions: Vec<About>,
 }
 
-impl Names {
+impl FunctionNames {
     /// The number of a probe's function.
     pub fn define(&mut self, probe: &Probe) -> u32 {
         self.add(About::of(probe))

@@ -3,17 +3,18 @@
 use super::compare::Group;
 use super::test::test;
 use super::tree::Tree;
-use super::{Change, FlameNode, Place, Test};
+use super::{CallChange, CallDiff, CostTest, FlameNode};
 use crate::hash::Map;
 
 /// The places that differ, in the order of the tree; of a new or gone function, those inside it are only counted.
-pub fn places(nodes: &[FlameNode], group: &Group<'_>) -> Vec<Place> {
-    let mut found: Vec<Place> = Vec::new();
+pub fn places(nodes: &[FlameNode], group: &Group<'_>) -> Vec<CallDiff> {
+    let mut found: Vec<CallDiff> = Vec::new();
     // The place that stands for each node: its own, or that of a new or gone function around it.
     let mut standing: Vec<Option<usize>> = Vec::with_capacity(nodes.len());
     for node in nodes {
-        let whole =
-            |place: &usize| found[*place].change == Change::New || found[*place].change == Change::Gone;
+        let whole = |place: &usize| {
+            found[*place].change == CallChange::New || found[*place].change == CallChange::Gone
+        };
         let around = node.parent.and_then(|parent| standing[parent]).filter(whole);
         let change = match (&node.change, around) {
             (Some(change), Some(place)) if *change == found[place].change => {
@@ -26,11 +27,11 @@ pub fn places(nodes: &[FlameNode], group: &Group<'_>) -> Vec<Place> {
                 standing.push(None);
                 continue;
             }
-            (None, _) => Change::Cost,
+            (None, _) => CallChange::Cost,
         };
         standing.push(Some(found.len()));
         let test = by_recording(group, node.nodes, &change);
-        found.push(Place {
+        found.push(CallDiff {
             path: path(nodes, node),
             function: node.function.clone(),
             change,
@@ -45,11 +46,11 @@ pub fn places(nodes: &[FlameNode], group: &Group<'_>) -> Vec<Place> {
 }
 
 /// What each recording has at a place.
-fn by_recording(group: &Group<'_>, nodes: [Option<u32>; 2], change: &Change) -> Test {
+fn by_recording(group: &Group<'_>, nodes: [Option<u32>; 2], change: &CallChange) -> CostTest {
     let [a, b] = [0, 1].map(|side| {
         let path = nodes[side].map(|at| path_of(&group.trees[side], at)).unwrap_or_default();
         let value = |tree: &Tree| match tree.find(&path) {
-            Some(node) if *change == Change::Cost => node.own.cast_signed(),
+            Some(node) if *change == CallChange::Cost => node.own.cast_signed(),
             Some(node) => node.calls.cast_signed(),
             None => 0,
         };
@@ -74,21 +75,21 @@ fn path(nodes: &[FlameNode], node: &FlameNode) -> Vec<String> {
 }
 
 /// A function that is gone in one place and new in another has moved.
-fn moved(mut places: Vec<Place>) -> Vec<Place> {
+fn moved(mut places: Vec<CallDiff>) -> Vec<CallDiff> {
     // Places of new functions by name, the first last.
     let mut new = Map::<String, Vec<usize>>::default();
-    for (at, place) in places.iter().enumerate().rev().filter(|(_, place)| place.change == Change::New) {
+    for (at, place) in places.iter().enumerate().rev().filter(|(_, place)| place.change == CallChange::New) {
         new.entry(place.function.clone()).or_default().push(at);
     }
     let mut replaced = vec![false; places.len()];
     for at in 0..places.len() {
-        if places[at].change != Change::Gone {
+        if places[at].change != CallChange::Gone {
             continue;
         }
         let Some(to) = new.get_mut(&places[at].function).and_then(Vec::pop) else { continue };
-        let Place { path, calls, own, total, inside, .. } = places[at].clone();
+        let CallDiff { path, calls, own, total, inside, .. } = places[at].clone();
         let new = &mut places[to];
-        new.change = Change::Moved { from: path };
+        new.change = CallChange::Moved { from: path };
         (new.calls.a, new.own.a, new.total.a) = (calls.a, own.a, total.a);
         new.inside = new.inside.max(inside);
         replaced[at] = true;

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 /// A side of the comparison.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Side {
+pub struct DiffSide {
     /// What the trace is called.
     pub name: String,
     /// The kernel's version: the first words of its banner.
@@ -17,7 +17,7 @@ pub struct Side {
 
 /// How values of I/Os are spread, by nearest rank.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Spread {
+pub struct IoSpread {
     /// Smallest.
     pub min: u64,
     /// Median.
@@ -30,7 +30,7 @@ pub struct Spread {
 
 /// What something costs in an I/O that has it, by recording: the median over the recording's I/Os.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct Test {
+pub struct CostTest {
     /// Of each recording of A.
     pub a: Vec<i64>,
     /// Of each recording of B.
@@ -65,9 +65,9 @@ pub struct StepCost {
     /// Virtual nanoseconds that passed in it.
     pub elapsed: Both,
     /// Instructions of an I/O that has it, of A and of B.
-    pub spread: [Spread; 2],
+    pub spread: [IoSpread; 2],
     /// Whether the instructions of an I/O differ.
-    pub test: Test,
+    pub test: CostTest,
 }
 
 /// The I/Os of one system call, added up.
@@ -80,13 +80,13 @@ pub struct Class {
     /// Costs of all pairs.
     pub costs: Costs,
     /// Instructions of an I/O, of A and of B.
-    pub spread: [Spread; 2],
+    pub spread: [IoSpread; 2],
     /// Whether the instructions of an I/O differ.
-    pub test: Test,
+    pub test: CostTest,
     /// The steps of its way, in their order.
     pub steps: Vec<StepCost>,
     /// Where the calls differ.
-    pub places: Vec<Place>,
+    pub places: Vec<CallDiff>,
     /// Functions that are called in another context.
     pub handovers: Vec<HandoverChange>,
     /// All calls of all pairs as one tree; parents stand before their children.
@@ -102,7 +102,7 @@ pub struct FlameNode {
     /// The function.
     pub function: String,
     /// How it differs, other than in costs.
-    pub change: Option<Change>,
+    pub change: Option<CallChange>,
     /// Times it was called there.
     pub calls: Both,
     /// Instructions in it alone.
@@ -117,7 +117,7 @@ pub struct FlameNode {
 /// How a place in the tree of calls differs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Change {
+pub enum CallChange {
     /// B makes this call, A does not.
     New,
     /// A makes this call, B does not.
@@ -148,13 +148,13 @@ pub enum Change {
 
 /// A place in the tree of calls that differs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Place {
+pub struct CallDiff {
     /// The functions around it, the outermost first.
     pub path: Vec<String>,
     /// The function.
     pub function: String,
     /// How it differs.
-    pub change: Change,
+    pub change: CallChange,
     /// Times it was called.
     pub calls: Both,
     /// Instructions in it alone.
@@ -163,8 +163,8 @@ pub struct Place {
     pub total: Both,
     /// Functions inside a new, gone or moved one, which are not listed by themselves.
     pub inside: usize,
-    /// Whether that differs: of each recording the calls, of [`Change::Cost`] the instructions in it alone.
-    pub test: Test,
+    /// Whether that differs: of each recording the calls, of [`CallChange::Cost`] the instructions in it alone.
+    pub test: CostTest,
 }
 
 /// How often something happened in a context.
@@ -179,7 +179,7 @@ pub struct InContext {
 /// How a hand-over changed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum HandoverKind {
+pub enum HandoverChangeKind {
     /// It was in the task's own call in A, and is handed over in B.
     Asynchronous,
     /// It was handed over in A, and is in the task's own call in B.
@@ -195,7 +195,7 @@ pub struct HandoverChange {
     /// The function.
     pub function: String,
     /// How it changed.
-    pub kind: HandoverKind,
+    pub kind: HandoverChangeKind,
     /// Where it is called.
     pub contexts: Vec<InContext>,
     /// Calls that are in another context in B.
@@ -203,7 +203,7 @@ pub struct HandoverChange {
     /// Functions inside it of which the same can be said, which are not listed by themselves.
     pub inside: usize,
     /// Whether the calls outside of the task's own differ, of each recording.
-    pub test: Test,
+    pub test: CostTest,
 }
 
 /// A lock that is taken, or a wait.
@@ -222,12 +222,12 @@ pub struct Waiting {
     /// For how long, in virtual nanoseconds, until the task ran again.
     pub elapsed: Both,
     /// Whether that differs: of each recording the waits, or the calls if there were none.
-    pub test: Test,
+    pub test: CostTest,
 }
 
 /// A function, wherever it is called.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct Function {
+pub struct FunctionDiff {
     /// Name in the catalog.
     pub name: String,
     /// Layer.
@@ -243,7 +243,7 @@ pub struct Function {
     /// Instructions in it and in what it called.
     pub total: Both,
     /// Whether that means anything.
-    pub test: Test,
+    pub test: CostTest,
 }
 
 /// A layer.
@@ -277,14 +277,14 @@ pub struct Pair {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Timelines {
     /// Of A.
-    pub a: Timeline,
+    pub a: IoTimeline,
     /// Of B.
-    pub b: Timeline,
+    pub b: IoTimeline,
 }
 
 /// An I/O in time: instructions executed by the whole guest since the system call was entered.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Timeline {
+pub struct IoTimeline {
     /// When the call returned; none if it did not.
     pub length: Option<u64>,
     /// Its bios, by number.
@@ -319,9 +319,9 @@ pub struct Unpaired {
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Diff {
     /// A.
-    pub a: Side,
+    pub a: DiffSide,
     /// B.
-    pub b: Side,
+    pub b: DiffSide,
     /// Recordings of each side.
     pub recordings: usize,
     /// There is no difference at all.
@@ -339,7 +339,7 @@ pub struct Diff {
     /// Locks and waits that differ.
     pub waits: Vec<Waiting>,
     /// Functions that differ, the largest difference first.
-    pub functions: Vec<Function>,
+    pub functions: Vec<FunctionDiff>,
     /// Pairs that differ, the largest difference first.
     pub pairs: Vec<Pair>,
     /// I/Os without a partner.
@@ -350,8 +350,8 @@ pub struct Diff {
 
 impl Diff {
     /// Places at which the calls differ so, of all system calls; with enough recordings to tell, beyond chance.
-    pub fn places(&self, fits: impl Fn(&Change) -> bool) -> impl Iterator<Item = &Place> {
-        let told = |place: &&Place| place.test.p.is_none() || place.test.differs;
+    pub fn places(&self, fits: impl Fn(&CallChange) -> bool) -> impl Iterator<Item = &CallDiff> {
+        let told = |place: &&CallDiff| place.test.p.is_none() || place.test.differs;
         let places = self.classes.iter().flat_map(|class| &class.places).filter(told);
         places.filter(move |place| fits(&place.change))
     }

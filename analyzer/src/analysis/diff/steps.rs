@@ -1,8 +1,8 @@
 //! What the steps of the I/Os' ways cost on both sides.
 
 use super::compare::Pairs;
-use super::gather::{Part, Step};
-use super::test::Values;
+use super::gather::{IoStep, StepTotals};
+use super::test::SampleValues;
 use super::{Both, StepCost};
 use std::collections::BTreeMap;
 
@@ -11,15 +11,15 @@ struct Sum {
     times: Both,
     instructions: Both,
     elapsed: Both,
-    values: Values,
+    values: SampleValues,
 }
 
 /// The steps of pairs, added up, in the order of the way.
 pub fn steps(pairs: Pairs<'_>, recordings: usize) -> Vec<StepCost> {
-    let mut sums = BTreeMap::<Step, Sum>::new();
+    let mut sums = BTreeMap::<IoStep, Sum>::new();
     for (recording, a, b) in pairs {
         for (side, work) in [a, b].into_iter().enumerate() {
-            for (step, Part { times, instructions, ns }) in &work.steps {
+            for (step, StepTotals { times, instructions, ns }) in &work.steps {
                 let sum = sums.entry(*step).or_default();
                 *sum.times.of(side) += times;
                 *sum.instructions.of(side) += instructions;
@@ -28,7 +28,7 @@ pub fn steps(pairs: Pairs<'_>, recordings: usize) -> Vec<StepCost> {
             }
         }
     }
-    let cost = |(step, sum): (Step, Sum)| StepCost {
+    let cost = |(step, sum): (IoStep, Sum)| StepCost {
         part: step.part(),
         step: step.name(),
         times: sum.times,

@@ -4,7 +4,7 @@ use rustc_hash::FxHashMap;
 
 /// A function in a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Node {
+pub struct CallNode {
     /// The function around it, by its place in the tree.
     pub parent: Option<u32>,
     /// Number of its name.
@@ -19,7 +19,7 @@ pub struct Node {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tree {
     /// Nodes in the order in which they were first entered.
-    pub nodes: Vec<Node>,
+    pub nodes: Vec<CallNode>,
     index: FxHashMap<(Option<u32>, u32), u32>,
 }
 
@@ -29,7 +29,7 @@ impl Tree {
         let next = self.nodes.len() as u32;
         let at = *self.index.entry((parent, name)).or_insert(next);
         if at == next {
-            self.nodes.push(Node { parent, name, calls: 0, own: 0 });
+            self.nodes.push(CallNode { parent, name, calls: 0, own: 0 });
         }
         self.nodes[at as usize].calls += 1;
         at
@@ -45,7 +45,7 @@ impl Tree {
     /// The node of the last of these functions, called in one another from the outermost on; none if there is none.
     /// Not of a tree that was renumbered.
     #[must_use]
-    pub fn find(&self, path: &[u32]) -> Option<&Node> {
+    pub fn find(&self, path: &[u32]) -> Option<&CallNode> {
         let mut at = None;
         for name in path {
             at = Some(*self.index.get(&(at, *name))?);
@@ -90,7 +90,8 @@ impl Tree {
         sum.add(self);
         let places = sum.nodes.clone();
         sum.add(other);
-        let twice = |(once, both): (&Node, &Node)| (once.calls * 2, once.own * 2) == (both.calls, both.own);
+        let twice =
+            |(once, both): (&CallNode, &CallNode)| (once.calls * 2, once.own * 2) == (both.calls, both.own);
         sum.nodes.len() == places.len() && places.iter().zip(&sum.nodes).all(twice)
     }
 
@@ -117,7 +118,7 @@ impl Tree {
     }
 
     /// A node and what stands around it, from the inside out.
-    pub fn around(&self, at: u32) -> impl Iterator<Item = &Node> {
+    pub fn around(&self, at: u32) -> impl Iterator<Item = &CallNode> {
         std::iter::successors(self.nodes.get(at as usize), |node| self.nodes.get(node.parent? as usize))
     }
 }

@@ -1,7 +1,7 @@
 //! Locks on the way of the I/Os, and waits: how often, and what they cost.
 
 use super::compare::Group;
-use super::names::Names;
+use super::names::FunctionNames;
 use super::test::test;
 use super::{Both, Waiting};
 use iotrace_schemas::stage::Stage;
@@ -35,7 +35,7 @@ fn purpose(stage: &Stage) -> Option<&str> {
 }
 
 /// Locks and waits that differ, the longest difference in time first.
-pub fn waits(groups: &[Group<'_>], names: &Names, recordings: usize) -> Vec<Waiting> {
+pub fn waits(groups: &[Group<'_>], names: &FunctionNames, recordings: usize) -> Vec<Waiting> {
     let mut sums = BTreeMap::<(String, String), Sum>::new();
     for group in groups {
         calls(&mut sums, group, names);
@@ -70,7 +70,7 @@ pub fn waits(groups: &[Group<'_>], names: &Names, recordings: usize) -> Vec<Wait
 }
 
 /// Calls of the catalog's locks and waits.
-fn calls(sums: &mut BTreeMap<(String, String), Sum>, group: &Group<'_>, names: &Names) {
+fn calls(sums: &mut BTreeMap<(String, String), Sum>, group: &Group<'_>, names: &FunctionNames) {
     for (side, trees) in group.by_recording.iter().enumerate() {
         for (recording, tree) in trees.iter().enumerate() {
             for (node, total) in tree.nodes.iter().zip(tree.totals()) {

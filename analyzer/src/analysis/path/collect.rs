@@ -20,7 +20,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 /// An event of a context: a call, or something in one.
 #[derive(Debug, Clone)]
-pub struct Node {
+pub struct EventNode {
     /// Its place among all events that were looked at.
     pub order: u64,
     /// Number of the call; none of what is no call.
@@ -55,12 +55,12 @@ pub struct Activity {
     /// All of it was asked for.
     pub whole: bool,
     /// Its events in order.
-    pub nodes: Vec<Node>,
+    pub nodes: Vec<EventNode>,
 }
 
 /// What was picked up.
 #[derive(Debug, Default)]
-pub struct Collected {
+pub struct SubjectEvents {
     /// Contexts, in the order in which they began.
     pub activities: Vec<Activity>,
     /// Hand-overs between contexts, at least one of which is among them.
@@ -74,7 +74,7 @@ pub fn collect(
     file: &Trace,
     subject: &Subject,
     progress: Progress<'_>,
-) -> Result<(Collected, Definitions, Describer), ReadError> {
+) -> Result<(SubjectEvents, Definitions, Describer), ReadError> {
     let mut reading = Reading {
         stitcher: Stitcher::default(),
         describer: Describer::default(),
@@ -126,7 +126,7 @@ struct Collector {
     kept: FxHashSet<CallId>,
     /// So many of them are still open.
     waiting: usize,
-    collected: Collected,
+    collected: SubjectEvents,
 }
 
 impl Collector {
@@ -151,7 +151,7 @@ impl Collector {
             places: FxHashMap::default(),
             kept: FxHashSet::default(),
             waiting: 0,
-            collected: Collected::default(),
+            collected: SubjectEvents::default(),
         }
     }
 
@@ -177,7 +177,7 @@ impl Collector {
         self.sleepers.get(&task).is_some_and(|sleeps| sleeps.find(clock).is_some())
     }
 
-    fn add(&mut self, root: CallId, mut node: Node) {
+    fn add(&mut self, root: CallId, mut node: EventNode) {
         self.order += 1;
         node.order = self.order;
         let Some(activity) = self.open.get_mut(&root) else { return };
@@ -200,7 +200,7 @@ impl Collector {
         }
     }
 
-    fn finish(mut self) -> Collected {
+    fn finish(mut self) -> SubjectEvents {
         let open: Vec<_> = self.open.keys().copied().collect();
         open.into_iter().for_each(|root| self.close(root));
         let Self { kept, mut collected, .. } = self;
@@ -228,7 +228,7 @@ impl Sink for Collector {
             self.open.insert(root, activity);
         }
         let marked = self.is_about(event);
-        let node = Node {
+        let node = EventNode {
             order: 0,
             call: Some(call.id),
             parent: place.map(|(_, at)| at),
@@ -244,7 +244,7 @@ impl Sink for Collector {
 
     fn passed(&mut self, within: Option<CallId>, event: &Event<'_>) {
         let Some((root, at)) = within.and_then(|within| self.places.get(&within).copied()) else { return };
-        let node = Node {
+        let node = EventNode {
             order: 0,
             call: None,
             parent: Some(at),

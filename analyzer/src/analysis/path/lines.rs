@@ -1,6 +1,6 @@
 //! From the events of contexts to the lines of a listing.
 
-use super::collect::{Activity, Collected, Node};
+use super::collect::{Activity, EventNode, SubjectEvents};
 use super::{Line, Segment};
 use crate::analysis::describe::{Describer, Word};
 use crate::analysis::objects::Objects;
@@ -19,7 +19,7 @@ const WORDS: usize = 10;
 
 /// The kept lines of all contexts in the order of time, one segment for each run in one context.
 pub fn segments(
-    collected: &Collected,
+    collected: &SubjectEvents,
     definitions: &Definitions,
     describer: &Describer,
     subject: &Subject,
@@ -127,7 +127,7 @@ impl Writer<'_> {
         depths
     }
 
-    fn line(&self, node: &Node, depth: usize) -> Line {
+    fn line(&self, node: &EventNode, depth: usize) -> Line {
         let probe = self.definitions.probes.get(&node.kind);
         let site = self.definitions.sites.get(&node.caller).and_then(|site| site.frames.first());
         let inlined = probe.is_some_and(|probe| probe.at == At::Inlined);
@@ -156,7 +156,7 @@ impl Writer<'_> {
     }
 
     /// What tells something: objects, and numbers that are no addresses.
-    fn words(&self, node: &Node) -> Vec<(String, String)> {
+    fn words(&self, node: &EventNode) -> Vec<(String, String)> {
         let event = Event {
             kind: node.kind,
             vcpu: 0,

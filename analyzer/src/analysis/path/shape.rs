@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 
 /// What is shown of a listing. By default everything, with repeated calls in one line.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Shape {
+pub struct ListingShape {
     /// At most so many levels of calls.
     pub depth: Option<usize>,
     /// Only functions of these layers; empty: of all.
@@ -33,7 +33,7 @@ struct Around {
 /// The segments with the lines that are shown; those without any are left out. Where something was handed over
 /// in a call that is not shown, the call around it that is says so.
 #[must_use]
-pub fn shape(segments: &[Segment], shape: &Shape) -> Vec<Segment> {
+pub fn shape(segments: &[Segment], shape: &ListingShape) -> Vec<Segment> {
     // A context that goes on does so inside the calls that are open since its last part.
     let mut contexts = FxHashMap::<CallId, Vec<Around>>::default();
     let mut shaped = Vec::new();
@@ -49,7 +49,7 @@ pub fn shape(segments: &[Segment], shape: &Shape) -> Vec<Segment> {
     shaped
 }
 
-fn choose(lines: &[Line], shape: &Shape, around: &mut Vec<Around>) -> Vec<Line> {
+fn choose(lines: &[Line], shape: &ListingShape, around: &mut Vec<Around>) -> Vec<Line> {
     let mut shown: Vec<Line> = Vec::new();
     for line in lines {
         while around.pop_if(|call| call.depth >= line.depth).is_some() {}
@@ -108,12 +108,13 @@ pub(super) mod tests {
         let names = |shaped: &[Line]| {
             shaped.iter().map(|l| (l.depth, l.name.clone(), l.stops.len())).collect::<Vec<_>>()
         };
-        let shape = |lines: &[Line], shape: &Shape| choose(lines, shape, &mut Vec::new());
-        let depth = shape(&lines, &Shape { depth: Some(1), ..Shape::default() });
+        let shape = |lines: &[Line], shape: &ListingShape| choose(lines, shape, &mut Vec::new());
+        let depth = shape(&lines, &ListingShape { depth: Some(1), ..ListingShape::default() });
         assert_eq!(names(&depth), [(0, "f".into(), 1)]);
-        let layer = shape(&lines, &Shape { layers: vec!["vfs".into()], ..Shape::default() });
+        let layer = shape(&lines, &ListingShape { layers: vec!["vfs".into()], ..ListingShape::default() });
         assert_eq!(names(&layer), [(0, "g".into(), 1)]);
-        let collapsed = shape(&lines, &Shape { collapse: vec!["g".into()], ..Shape::default() });
+        let collapsed =
+            shape(&lines, &ListingShape { collapse: vec!["g".into()], ..ListingShape::default() });
         assert_eq!(names(&collapsed), [(0, "f".into(), 0), (1, "g".into(), 1), (1, "k".into(), 0)]);
     }
 }

@@ -109,7 +109,7 @@ impl Assumption {
 
 /// How often, and for how long.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Tally {
+pub struct AssumptionCount {
     /// How often.
     pub count: u64,
     /// Virtual nanoseconds in all, where it is about time.
@@ -118,7 +118,7 @@ pub struct Tally {
 
 /// How often each assumption mattered.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Assumptions([Tally; Assumption::ALL.len()]);
+pub struct Assumptions([AssumptionCount; Assumption::ALL.len()]);
 
 impl Assumptions {
     /// Counts some.
@@ -130,12 +130,12 @@ impl Assumptions {
 
     /// How often one mattered.
     #[must_use]
-    pub fn of(&self, assumption: Assumption) -> Tally {
+    pub fn of(&self, assumption: Assumption) -> AssumptionCount {
         self.0[assumption as usize]
     }
 
     /// All that mattered.
-    pub fn all(&self) -> impl Iterator<Item = (Assumption, Tally)> {
+    pub fn all(&self) -> impl Iterator<Item = (Assumption, AssumptionCount)> {
         Assumption::ALL.into_iter().map(|one| (one, self.of(one))).filter(|(_, tally)| tally.count > 0)
     }
 }

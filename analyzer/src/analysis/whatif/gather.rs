@@ -148,7 +148,7 @@ impl Sink for Gathered {
 }
 
 /// Reads what is gathered.
-pub struct Reading {
+pub struct WhatIfReader {
     stitcher: Stitcher,
     /// From clocks to virtual time.
     pub keeper: TimeKeeper,
@@ -157,7 +157,7 @@ pub struct Reading {
     idle_task: Option<u64>,
 }
 
-impl Reading {
+impl WhatIfReader {
     /// Keeps so many I/Os.
     pub fn new(rows: usize) -> Self {
         let (stitcher, keeper) = (Stitcher::default(), TimeKeeper::default());
@@ -181,7 +181,7 @@ impl Reading {
     }
 }
 
-impl Visitor for Reading {
+impl Visitor for WhatIfReader {
     fn define(&mut self, definition: &Definition) {
         self.keeper.define(definition);
         self.stitcher.define(definition);

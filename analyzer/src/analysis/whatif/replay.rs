@@ -1,6 +1,6 @@
 //! Goes through the recording once more with the times of another device.
 //!
-//! In: requests, idle points, the relation of clocks to virtual time. Out: a [`Timeline`] and what was counted. Each
+//! In: requests, idle points, the relation of clocks to virtual time. Out: a [`ModelTimeMap`] and what was counted. Each
 //! moment is the sum of what the guest executed before it and of maxima over completions: no moment is earlier with a
 //! slower device.
 
@@ -8,7 +8,7 @@ use super::assumptions::{Assumption, Assumptions};
 use super::device::DeviceModel;
 use super::gather::{Flight, FlightEnd, Gathered, IdlePoint};
 use super::queue::{Queue, Union};
-use super::timeline::Timeline;
+use super::timeline::ModelTimeMap;
 use crate::analysis::spread::Values;
 use crate::model::{OpName, TimeMap};
 use std::collections::BTreeMap;
@@ -64,7 +64,7 @@ struct Idle {
 /// The modelled run.
 #[derive(Debug, Default)]
 pub struct Outcome {
-    pub timeline: Timeline,
+    pub timeline: ModelTimeMap,
     /// By operation.
     pub operations: BTreeMap<Option<OpName>, OpTimes>,
     /// By `dev_t` of the disk.
@@ -81,7 +81,7 @@ pub fn replay(model: &DeviceModel, gathered: &Gathered, time: TimeMap) -> Outcom
         flights: &gathered.flights,
         window,
         modelled: vec![Modelled::default(); gathered.flights.len()],
-        outcome: Outcome { timeline: Timeline::new(time), ..Outcome::default() },
+        outcome: Outcome { timeline: ModelTimeMap::new(time), ..Outcome::default() },
         recorded: begin,
         now: begin,
         idle: None,

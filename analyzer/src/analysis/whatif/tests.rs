@@ -103,7 +103,7 @@ fn ask(guest: &Guest, model: &str) -> WhatIf {
 }
 
 fn try_ask(guest: &Guest, model: &str) -> Result<WhatIf, WhatIfError> {
-    let question = Question { model: model.parse().unwrap(), rows: usize::MAX };
+    let question = WhatIfQuery { model: model.parse().unwrap(), rows: usize::MAX };
     whatif(&Trace::from_bytes(guest.file()).unwrap(), &question, &mut |_| {})
 }
 
@@ -145,7 +145,7 @@ fn the_recorded_times_give_the_recording() {
         assert_eq!((recorded.count, recorded.median, recorded.max), (3, 100_540, 100_540), "{model}");
         let kept = if model.starts_with("read") { vec![] } else { vec![(Assumption::RecordedTime, 3, 0)] };
         assert_eq!(whatif.counted(), kept, "{model}");
-        let busy = Change { recorded: 3 * 100_540, modelled: 3 * 100_540 };
+        let busy = TimeChange { recorded: 3 * 100_540, modelled: 3 * 100_540 };
         let device = DeviceChange { dev: SDA, requests: 3, busy, waited: 0, wait: 0, longest_wait: 0 };
         assert_eq!(whatif.devices, [device], "{model}");
     }

@@ -14,13 +14,13 @@ struct Shift {
 
 /// From clocks to virtual nanoseconds of the recording and of the modelled run.
 #[derive(Debug, Default)]
-pub struct Timeline {
+pub struct ModelTimeMap {
     time: TimeMap,
     /// By clock.
     shifts: Vec<Shift>,
 }
 
-impl Timeline {
+impl ModelTimeMap {
     /// That of the recording.
     pub fn new(time: TimeMap) -> Self {
         Self { time, shifts: Vec::new() }

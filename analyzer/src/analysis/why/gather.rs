@@ -35,7 +35,7 @@ pub struct Root {
 
 /// What happened.
 #[derive(Debug, Default)]
-pub struct Seen {
+pub struct SchedulingEvents {
     /// Contexts by their outermost calls.
     pub roots: BTreeMap<CallId, Root>,
     /// Hand-overs in the order in which they began.
@@ -56,7 +56,7 @@ pub fn gather(
     from: u64,
     to: u64,
     progress: Progress<'_>,
-) -> Result<(Seen, Definitions, Describer), ReadError> {
+) -> Result<(SchedulingEvents, Definitions, Describer), ReadError> {
     let mut reading = Reading {
         stitcher: Stitcher::default(),
         describer: Describer::default(),
@@ -108,7 +108,7 @@ struct Gatherer {
     /// The event that tells a work item's function, and its word.
     work: Option<(KindId, usize)>,
     open: BTreeMap<CallId, Root>,
-    seen: Seen,
+    seen: SchedulingEvents,
 }
 
 impl Sink for Gatherer {

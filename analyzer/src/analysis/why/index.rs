@@ -3,7 +3,7 @@
 //! Of each list only the part is looked at that is asked about: the time to resolve a wait follows what is in it.
 
 use super::Context;
-use super::gather::{Root, Seen};
+use super::gather::{Root, SchedulingEvents};
 use crate::hash::Map;
 use crate::model::{CallId, Definitions, Handover, HandoverKind, Switch};
 use rustc_hash::FxHashMap;
@@ -12,8 +12,8 @@ use rustc_hash::FxHashMap;
 const TIMER: &str = "TIMER";
 
 /// What happened, where it can be found.
-pub struct Index<'a> {
-    seen: &'a Seen,
+pub struct SchedulingIndex<'a> {
+    seen: &'a SchedulingEvents,
     /// All switches.
     switches: Vec<Switch>,
     /// Of each task: its switches, interrupts that came while it ran, and how it was woken.
@@ -38,9 +38,9 @@ struct Begin<'a> {
     work: Option<&'a Handover>,
 }
 
-impl<'a> Index<'a> {
+impl<'a> SchedulingIndex<'a> {
     /// Of what was seen.
-    pub fn new(seen: &'a Seen, definitions: &Definitions) -> Self {
+    pub fn new(seen: &'a SchedulingEvents, definitions: &Definitions) -> Self {
         let mut index = Self {
             seen,
             switches: seen.switches.clone(),

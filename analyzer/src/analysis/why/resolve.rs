@@ -1,15 +1,15 @@
 //! From what happened to what was being waited for.
 
-use super::gather::{Root, Seen};
-use super::index::Index;
+use super::gather::{Root, SchedulingEvents};
+use super::index::SchedulingIndex;
 use super::{Context, Doing, FARTHEST, Span, function, named};
 use crate::analysis::describe::Describer;
 use crate::model::{CallId, Definitions, HandoverKind, Point};
 
 /// Resolves waits.
 pub struct Resolver<'a> {
-    seen: &'a Seen,
-    index: Index<'a>,
+    seen: &'a SchedulingEvents,
+    index: SchedulingIndex<'a>,
     definitions: &'a Definitions,
     describer: &'a Describer,
 }
@@ -23,8 +23,8 @@ struct Range {
 
 impl<'a> Resolver<'a> {
     /// Of what was seen.
-    pub fn new(seen: &'a Seen, definitions: &'a Definitions, describer: &'a Describer) -> Self {
-        Self { seen, index: Index::new(seen, definitions), definitions, describer }
+    pub fn new(seen: &'a SchedulingEvents, definitions: &'a Definitions, describer: &'a Describer) -> Self {
+        Self { seen, index: SchedulingIndex::new(seen, definitions), definitions, describer }
     }
 
     /// The spans from one clock to another of a task that runs at the first.

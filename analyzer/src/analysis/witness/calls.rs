@@ -4,7 +4,7 @@
 //! both saw, and the names that were left out.
 
 use super::graph::{Graph, Way};
-use super::nesting::{Called, Side, Step};
+use super::nesting::{CallSequence, CallStep, Called};
 use crate::model::{Call, CallEnd, CallId, Definitions, Ending};
 use iotrace_schemas::definition::{At, Probe};
 use iotrace_schemas::event::KindId;
@@ -67,8 +67,8 @@ impl AllCalls {
     }
 
     /// The calls of some functions. The others, which they may be in, are left out.
-    fn restrict(&self, common: &Common) -> Side {
-        let mut side = Side::default();
+    fn restrict(&self, common: &CommonFunctions) -> CallSequence {
+        let mut side = CallSequence::default();
         // Of each call, itself or the one it is in that is one of ours; and the interrupt it is in.
         let mut around: Vec<(Option<usize>, Option<usize>)> = Vec::with_capacity(self.begun.len());
         for (way, id, at) in &self.steps {
@@ -77,7 +77,7 @@ impl AllCalls {
             if *way == Way::Out {
                 if common.by_kind.contains_key(&begun.kind) {
                     let call = around[index].0.unwrap_or_default();
-                    side.steps.push(Step { way: *way, call, at: *at });
+                    side.steps.push(CallStep { way: *way, call, at: *at });
                 }
                 continue;
             }
@@ -97,7 +97,7 @@ impl AllCalls {
             let (call, entered) = (side.calls.len(), side.steps.len());
             let Begun { task, unseen, .. } = *begun;
             side.calls.push(Called { function, task, parent, interrupt, entered, unseen, full: false });
-            side.steps.push(Step { way: *way, call, at: *at });
+            side.steps.push(CallStep { way: *way, call, at: *at });
             around.push((Some(call), interrupt));
         }
         side
@@ -112,7 +112,7 @@ impl AllCalls {
 
 /// The functions that both sides saw.
 #[derive(Debug, Default)]
-pub struct Common {
+pub struct CommonFunctions {
     /// Their names.
     pub names: Vec<String>,
     by_name: BTreeMap<String, usize>,
@@ -132,8 +132,8 @@ pub fn sides(
     all: &AllCalls,
     definitions: &Definitions,
     window: Option<(u64, u64)>,
-) -> (Side, Side, Common) {
-    let mut common = Common::find(graph, definitions);
+) -> (CallSequence, CallSequence, CommonFunctions) {
+    let mut common = CommonFunctions::find(graph, definitions);
     common.note_left_out(graph, definitions, &all.kinds(window.unwrap_or((0, u64::MAX))));
     (common.restrict(graph), all.restrict(&common), common)
 }
@@ -146,7 +146,7 @@ fn name(probe: &Probe) -> String {
     }
 }
 
-impl Common {
+impl CommonFunctions {
     fn find(graph: &Graph, definitions: &Definitions) -> Self {
         let mut common = Self::default();
         let at = |at| definitions.probes.values().filter(move |probe| probe.at == at);
@@ -197,8 +197,8 @@ impl Common {
         self.left_out.not_probed.extend(unknown.map(|step| step.function.clone()));
     }
 
-    fn restrict(&self, graph: &Graph) -> Side {
-        let mut side = Side::default();
+    fn restrict(&self, graph: &Graph) -> CallSequence {
+        let mut side = CallSequence::default();
         let mut numbers = vec![0; graph.calls];
         // Of each task, its open calls of common functions, and how many of all.
         let mut tasks: BTreeMap<u32, (Vec<usize>, usize)> = BTreeMap::new();
@@ -227,7 +227,7 @@ impl Common {
             } else {
                 open.pop();
             }
-            side.steps.push(Step { way: step.way, call: numbers[step.call], at: step.line as u64 });
+            side.steps.push(CallStep { way: step.way, call: numbers[step.call], at: step.line as u64 });
         }
         side
     }

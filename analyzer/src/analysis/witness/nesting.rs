@@ -36,7 +36,7 @@ const BEHIND: usize = 3;
 
 /// An entry or a return.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Step {
+pub struct CallStep {
     /// Which it is.
     pub way: Way,
     /// Number of the call, in its side's calls.
@@ -66,9 +66,9 @@ pub struct Called {
 
 /// One account.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Side {
+pub struct CallSequence {
     /// Entries and returns, in their order.
-    pub steps: Vec<Step>,
+    pub steps: Vec<CallStep>,
     /// The calls.
     pub calls: Vec<Called>,
     /// Of each interrupt, the one that it came in.
@@ -136,7 +136,12 @@ pub struct Nesting {
 
 /// Compares what the witness says with ours. `window` has the clocks of the marks.
 #[must_use]
-pub fn compare(theirs: &Side, ours: &Side, names: &[String], window: Option<(u64, u64)>) -> Nesting {
+pub fn compare(
+    theirs: &CallSequence,
+    ours: &CallSequence,
+    names: &[String],
+    window: Option<(u64, u64)>,
+) -> Nesting {
     let (skip, start) = beginning(theirs, ours, window.map_or(u64::MAX, |(begin, _)| begin));
     let mut walk = Walk::new(theirs, ours, skip, start, usize::MAX);
     let mut nesting = Nesting::default();
@@ -172,7 +177,7 @@ fn is_over(walk: &Walk<'_>, end: Option<u64>) -> bool {
 }
 
 /// Where in both sides the common stretch begins.
-fn beginning(theirs: &Side, ours: &Side, begin: u64) -> (usize, usize) {
+fn beginning(theirs: &CallSequence, ours: &CallSequence, begin: u64) -> (usize, usize) {
     let last = ours.steps.partition_point(|step| step.at <= begin);
     let walk = |skip, start, limit| {
         let mut walk = Walk::new(theirs, ours, skip, start, limit);
@@ -202,12 +207,12 @@ fn beginning(theirs: &Side, ours: &Side, begin: u64) -> (usize, usize) {
     best.unwrap_or((0, last))
 }
 
-fn entries(steps: &[Step]) -> usize {
+fn entries(steps: &[CallStep]) -> usize {
     steps.iter().filter(|step| step.way == Way::In).count()
 }
 
 impl Nesting {
-    fn add(&mut self, walk: &Walk<'_>, step: Step, names: &[String]) {
+    fn add(&mut self, walk: &Walk<'_>, step: CallStep, names: &[String]) {
         self.clocks = Some((self.clocks.map_or(step.at, |(from, _)| from.min(step.at)), step.at));
         if step.way == Way::Out {
             self.returns += 1;
@@ -226,7 +231,7 @@ fn difference(walk: &Walk<'_>, names: &[String]) -> Difference {
     let same = walk.done().len().min(BEFORE);
     let done = &walk.done()[walk.done().len() - same..];
     let (theirs, ours) = walk.rest();
-    let show = |step: &Step, call: &Called, depth: usize, parent: Option<usize>| Shown {
+    let show = |step: &CallStep, call: &Called, depth: usize, parent: Option<usize>| Shown {
         at: step.at,
         task: call.task,
         entry: step.way == Way::In,

@@ -1,7 +1,7 @@
 //! Of `whatif`.
 
 use super::{Common, Format, ROWS};
-use crate::analysis::whatif::{DeviceModel, Question};
+use crate::analysis::whatif::{DeviceModel, WhatIfQuery};
 use clap::Args as Group;
 
 /// Of `whatif`.
@@ -26,11 +26,11 @@ pub struct WhatIfArgs {
 impl WhatIfArgs {
     /// What was asked.
     #[must_use]
-    pub fn question(&self) -> Question {
+    pub fn question(&self) -> WhatIfQuery {
         let most = match self.common.format {
             Format::Text => ROWS,
             Format::Json => usize::MAX,
         };
-        Question { model: self.device, rows: self.limit.unwrap_or(most) }
+        WhatIfQuery { model: self.device, rows: self.limit.unwrap_or(most) }
     }
 }

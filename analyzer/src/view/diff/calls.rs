@@ -2,7 +2,7 @@
 
 use super::numbers::{NUMBERS, counts, numbers, statistics, table};
 use super::tables::inlined;
-use crate::analysis::diff::{Change, Class, Diff, Place};
+use crate::analysis::diff::{CallChange, CallDiff, Class, Diff};
 use crate::view::text::{Table, plain};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -22,7 +22,7 @@ pub fn calls(diff: &Diff, most: usize) -> Table {
     let inlined: BTreeMap<_, _> = inlined.filter(|(_, text)| !text.is_empty()).collect();
     let mut left = most;
     for class in &diff.classes {
-        let shown: Vec<&Place> =
+        let shown: Vec<&CallDiff> =
             class.places.iter().filter(|place| size(place) >= least).take(left).collect();
         left -= shown.len();
         tree(&mut table, class, &shown, &inlined);
@@ -31,14 +31,14 @@ pub fn calls(diff: &Diff, most: usize) -> Table {
 }
 
 /// What counts of a place: that it is more than chance, and that the calls are others.
-fn size(place: &Place) -> (bool, bool, u64) {
+fn size(place: &CallDiff) -> (bool, bool, u64) {
     match place.change {
-        Change::Cost => (place.test.differs, false, place.own.difference().unsigned_abs()),
+        CallChange::Cost => (place.test.differs, false, place.own.difference().unsigned_abs()),
         _ => (place.test.differs, true, place.total.difference().unsigned_abs()),
     }
 }
 
-fn tree(table: &mut Table, class: &Class, places: &[&Place], inlined: &BTreeMap<&str, String>) {
+fn tree(table: &mut Table, class: &Class, places: &[&CallDiff], inlined: &BTreeMap<&str, String>) {
     // What stands around the next row, each with what stands around it in turn.
     let mut around: Vec<Vec<&str>> = Vec::new();
     for place in places {
@@ -56,7 +56,7 @@ fn tree(table: &mut Table, class: &Class, places: &[&Place], inlined: &BTreeMap<
             0 => String::new(),
             inside => format!(" and {inside} inside it"),
         };
-        let elsewhere = inlined.get(place.function.as_str()).filter(|_| place.change != Change::Cost);
+        let elsewhere = inlined.get(place.function.as_str()).filter(|_| place.change != CallChange::Cost);
         let function = changed(place) + &plain(elsewhere.map_or("", String::as_str)) + &inside;
         let function = indented(around.len(), &function);
         let cells = [plain(&class.syscall)].into_iter().chain(numbers(place.own));
@@ -78,18 +78,18 @@ fn chain(names: &[&str]) -> String {
 }
 
 /// A function, with a mark before it that says how it differs.
-fn changed(place: &Place) -> String {
+fn changed(place: &CallDiff) -> String {
     let name = plain(&place.function);
     let list = |names: &[String]| names.iter().map(|name| plain(name)).collect::<Vec<_>>().join(", ");
     match &place.change {
-        Change::New => format!("+ {name}"),
-        Change::Gone => format!("− {name}"),
-        Change::Inserted { inner } => format!("+ {name} around {}", list(inner)),
-        Change::Removed { inner } => format!("− {name} from around {}", list(inner)),
-        Change::Moved { from } => {
+        CallChange::New => format!("+ {name}"),
+        CallChange::Gone => format!("− {name}"),
+        CallChange::Inserted { inner } => format!("+ {name} around {}", list(inner)),
+        CallChange::Removed { inner } => format!("− {name} from around {}", list(inner)),
+        CallChange::Moved { from } => {
             format!("⇄ {name} from {}", plain(from.last().map_or("the top", String::as_str)))
         }
-        Change::Renamed { from } => format!("≈ {name} in the place of {}", plain(from)),
-        Change::Cost => name,
+        CallChange::Renamed { from } => format!("≈ {name} in the place of {}", plain(from)),
+        CallChange::Cost => name,
     }
 }

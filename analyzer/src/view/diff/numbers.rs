@@ -1,6 +1,6 @@
 //! Numbers of both sides as cells.
 
-use crate::analysis::diff::{Both, Test};
+use crate::analysis::diff::{Both, CostTest};
 use crate::view::text::{Align, Table, grouped, micros};
 
 /// A number with its sign.
@@ -39,7 +39,7 @@ pub fn share(part: Both, whole: Both) -> String {
 pub const STATISTICS: [&str; 4] = ["each I/O", "interval", "p", "<"];
 
 /// What is told from several recordings; empty cells where there are too few.
-pub fn statistics(test: &Test) -> [String; 4] {
+pub fn statistics(test: &CostTest) -> [String; 4] {
     let interval = test.interval.map_or_else(String::new, |i| match i.low == i.high {
         true => signed(i.low),
         false => format!("{}..{}", signed(i.low), signed(i.high)),

@@ -3,7 +3,7 @@
 use super::calls::calls;
 use super::numbers::{NUMBERS, STATISTICS, counts, numbers, share, signed, statistics, table, times};
 use crate::analysis::diff::{
-    Both, Class, Costs, Diff, Function, HandoverChange, HandoverKind, StepCost, Waiting,
+    Both, Class, Costs, Diff, FunctionDiff, HandoverChange, HandoverChangeKind, StepCost, Waiting,
 };
 use crate::view::text::{Table, plain};
 use std::cmp::Reverse;
@@ -117,9 +117,9 @@ fn handovers(diff: &Diff) -> Table {
         for change in &class.handovers {
             let HandoverChange { function, kind, contexts, changed, inside, .. } = change;
             let kind = match kind {
-                HandoverKind::Asynchronous => "handed over",
-                HandoverKind::Synchronous => "no longer handed over",
-                HandoverKind::Elsewhere => "handed over to another",
+                HandoverChangeKind::Asynchronous => "handed over",
+                HandoverChangeKind::Synchronous => "no longer handed over",
+                HandoverChangeKind::Elsewhere => "handed over to another",
             };
             let inside = match inside {
                 0 => String::new(),
@@ -157,7 +157,7 @@ fn functions(diff: &Diff, most: usize) -> Table {
         .concat();
     let mut table = table(&heads);
     for function in diff.functions.iter().take(most) {
-        let Function { name, layer, symbols, calls, own, total, test, .. } = function;
+        let FunctionDiff { name, layer, symbols, calls, own, total, test, .. } = function;
         let renamed = symbols.as_ref().map(|(a, b)| format!(" ({a} → {b})")).unwrap_or_default();
         let more = plain(&(renamed + &inlined(function)));
         let cells = [plain(name) + &more].into_iter().chain(numbers(*own));
@@ -168,7 +168,7 @@ fn functions(diff: &Diff, most: usize) -> Table {
 }
 
 /// Where the compiler put a function, if one side has it elsewhere than the other.
-pub fn inlined(function: &Function) -> String {
+pub fn inlined(function: &FunctionDiff) -> String {
     match &function.inlined {
         [None, Some(into)] => format!(" (in B inlined into {into})"),
         [Some(into), None] => format!(" (in A inlined into {into})"),

@@ -1,6 +1,6 @@
 //! The HTML of two runs built by hand.
 
-use crate::analysis::diff::{Both, Change, Diff, compare, gather};
+use crate::analysis::diff::{Both, CallChange, Diff, compare, gather};
 use crate::guest::{Guest, direct_write};
 use crate::reader::Trace;
 use serde_json::Value;
@@ -131,7 +131,7 @@ fn a_guests_names_are_text() {
     ALERT.clone_into(&mut class.syscall);
     class.places[0].path = vec![ALERT.into()];
     class.flame[0].function = ALERT.into();
-    class.flame[0].change = Some(Change::Renamed { from: ALERT.into() });
+    class.flame[0].change = Some(CallChange::Renamed { from: ALERT.into() });
     let after = html(&diff);
     assert_eq!((after.matches("<script").count(), after.matches("</script").count()), (scripts, scripts));
     assert!(!after.contains("<script>alert") && !after.contains("\"&'"));

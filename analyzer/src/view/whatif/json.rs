@@ -2,7 +2,9 @@
 
 use super::{ASSUMED, UNKNOWN, op_name};
 use crate::analysis::spread::Spread;
-use crate::analysis::whatif::{Assumption, Change, DeviceChange, IoChange, OpChange, Tally, WhatIf};
+use crate::analysis::whatif::{
+    Assumption, AssumptionCount, DeviceChange, IoChange, OpChange, TimeChange, WhatIf,
+};
 use crate::view::{json, text};
 use serde_json::{Value, json as object};
 use std::io::{self, Write};
@@ -45,7 +47,7 @@ pub fn write_json(out: &mut dyn Write, whatif: &WhatIf) -> io::Result<()> {
 }
 
 /// In virtual nanoseconds.
-fn change(change: Change) -> Value {
+fn change(change: TimeChange) -> Value {
     let difference = change.difference().clamp(i64::MIN.into(), i64::MAX.into()) as i64;
     object!({ "recorded": change.recorded, "modelled": change.modelled, "difference": difference })
 }
@@ -88,6 +90,6 @@ fn device(device: &DeviceChange) -> Value {
     })
 }
 
-fn assumption((assumption, tally): (Assumption, Tally)) -> Value {
+fn assumption((assumption, tally): (Assumption, AssumptionCount)) -> Value {
     object!({ "name": assumption.name(), "count": tally.count, "ns": tally.ns, "text": assumption.text() })
 }

@@ -5,7 +5,7 @@
 //! so that sums are right; with the others it counts as shared.
 
 use super::steps::{Layers, Marks, Runs, steps};
-use super::{Bio, Waited, Work};
+use super::{DiffBio, TaskWait, Work};
 use crate::analysis::Workload;
 use crate::analysis::diff::tree::Tree;
 use crate::context::DEEPEST;
@@ -149,13 +149,19 @@ impl Gatherer {
     }
 }
 
-fn bio(bio: &model::Bio) -> Bio {
-    Bio { id: bio.id, op: bio.op.rwbs(), sector: bio.sector, bytes: bio.bytes, stages: bio.stages.clone() }
+fn bio(bio: &model::Bio) -> DiffBio {
+    DiffBio {
+        id: bio.id,
+        op: bio.op.rwbs(),
+        sector: bio.sector,
+        bytes: bio.bytes,
+        stages: bio.stages.clone(),
+    }
 }
 
-fn waited(wait: model::Wait, time: &TimeMap) -> Waited {
+fn waited(wait: model::Wait, time: &TimeMap) -> TaskWait {
     let ns = time.between(wait.clocks.0, wait.clocks.2).unwrap_or(0);
-    Waited { function: wait.function, what: wait.what, clocks: wait.clocks, ns }
+    TaskWait { function: wait.function, what: wait.what, clocks: wait.clocks, ns }
 }
 
 impl Sink for Gatherer {

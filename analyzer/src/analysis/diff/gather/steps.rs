@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 
 /// A step of an I/O's way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Step {
+pub enum IoStep {
     /// Before the first bio is queued, in a layer by its place in [`LAYERS`].
     Layer(u8),
     /// Before the first bio is queued, with nothing of it running.
@@ -34,7 +34,7 @@ pub enum Step {
     After,
 }
 
-impl Step {
+impl IoStep {
     /// Its name; a stage's is its letter where it has one.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -63,7 +63,7 @@ impl Step {
 
 /// What a step cost.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Part {
+pub struct StepTotals {
     /// Times it was gone.
     pub times: u64,
     /// Instructions executed in it by what works for the I/O.
@@ -141,14 +141,14 @@ impl Marks<'_> {
     }
 
     /// What happened after the first bio was queued, in order.
-    fn moments(&self) -> Vec<(u64, Step)> {
+    fn moments(&self) -> Vec<(u64, IoStep)> {
         let Some(begin) = self.queued() else { return Vec::new() };
         let stages =
-            self.bios.iter().flat_map(|bio| &bio.stages).map(|mark| (mark.clock, Step::To(mark.stage)));
+            self.bios.iter().flat_map(|bio| &bio.stages).map(|mark| (mark.clock, IoStep::To(mark.stage)));
         let waits = self.waits.iter().map(|wait| wait.clocks);
-        let woken = waits.clone().map(|(_, clock, _)| (clock, Step::Woken));
-        let runs = waits.map(|(.., clock)| (clock, Step::Runs));
-        let left = self.left.map(|left| (left, Step::Return));
+        let woken = waits.clone().map(|(_, clock, _)| (clock, IoStep::Woken));
+        let runs = waits.map(|(.., clock)| (clock, IoStep::Runs));
+        let left = self.left.map(|left| (left, IoStep::Return));
         let all = stages.chain(woken).chain(runs).chain(left);
         let mut moments: Vec<_> = all.filter(|(clock, _)| *clock > begin).collect();
         moments.sort_unstable();
@@ -157,23 +157,23 @@ impl Marks<'_> {
 }
 
 /// The steps in their order.
-pub fn steps(marks: &Marks<'_>, layers: &Layers, runs: &Runs, time: &TimeMap) -> Vec<(Step, Part)> {
+pub fn steps(marks: &Marks<'_>, layers: &Layers, runs: &Runs, time: &TimeMap) -> Vec<(IoStep, StepTotals)> {
     let ns = |from, to| time.between(from, to).unwrap_or(0);
-    let mut parts = BTreeMap::<Step, Part>::new();
+    let mut parts = BTreeMap::<IoStep, StepTotals>::new();
     let mut add = |step, instructions, ns| {
         let part = parts.entry(step).or_default();
         let (times, sum) = (part.times + 1, part.instructions + instructions);
-        *part = Part { times, instructions: sum, ns: part.ns + ns };
+        *part = StepTotals { times, instructions: sum, ns: part.ns + ns };
     };
     let begin = marks.queued().or(marks.left).unwrap_or(marks.entered);
     let mut waiting = ns(marks.entered, begin);
     for (layer, instructions) in layers.0.iter().enumerate().filter(|(_, executed)| **executed > 0) {
         let ns = time.taken_by(*instructions).unwrap_or(0);
         waiting = waiting.saturating_sub(ns);
-        add(Step::Layer(layer as u8), *instructions, ns);
+        add(IoStep::Layer(layer as u8), *instructions, ns);
     }
     if waiting > 0 {
-        add(Step::Waiting, 0, waiting);
+        add(IoStep::Waiting, 0, waiting);
     }
     let mut runs = runs.clone();
     // Contexts may have ended in another order than they began in.
@@ -185,7 +185,7 @@ pub fn steps(marks: &Marks<'_>, layers: &Layers, runs: &Runs, time: &TimeMap) ->
     }
     let after = runs.take(u64::MAX);
     if after > 0 {
-        add(Step::After, after, 0);
+        add(IoStep::After, after, 0);
     }
     parts.into_iter().collect()
 }
@@ -213,9 +213,12 @@ mod tests {
         layers.ran(0, 30);
         layers.ran(1, 50);
         let marks = Marks { entered: 100, left: Some(200), bios: &[], waits: &[] };
-        let part = |instructions, ns| Part { times: 1, instructions, ns };
-        let expected =
-            [(Step::Layer(0), part(30, 120)), (Step::Layer(1), part(50, 200)), (Step::Waiting, part(0, 80))];
+        let part = |instructions, ns| StepTotals { times: 1, instructions, ns };
+        let expected = [
+            (IoStep::Layer(0), part(30, 120)),
+            (IoStep::Layer(1), part(50, 200)),
+            (IoStep::Waiting, part(0, 80)),
+        ];
         assert_eq!(steps(&marks, &layers, &Runs::default(), &time), expected);
     }
 }

@@ -14,7 +14,7 @@ fn steps_add_up_to_the_io() {
     for guest in [direct_write(), changed_write()] {
         let run = gather(&Trace::from_bytes(guest.file()).unwrap(), &mut |_| {}).unwrap();
         let [work] = &run.works[..] else { panic!("{:?}", run.works) };
-        let sum = |of: fn(&Part) -> u64| work.steps.iter().map(|(_, part)| of(part)).sum::<u64>();
+        let sum = |of: fn(&StepTotals) -> u64| work.steps.iter().map(|(_, part)| of(part)).sum::<u64>();
         assert_eq!(sum(|part| part.instructions), work.tree.total(), "{:?}", work.steps);
         assert_eq!(sum(|part| part.ns), work.elapsed, "{:?}", work.steps);
         let stages: Vec<_> = work.steps.iter().map(|(step, _)| step.name()).collect();

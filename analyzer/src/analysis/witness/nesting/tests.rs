@@ -9,8 +9,8 @@ const ANCHORED: Option<(u64, u64)> = Some((15, 1000));
 
 /// An account in words: `f` enters, `/f` returns, `[` and `]` are the bounds of an interrupt (of the first task), `@N`
 /// sets the clock, which every step moves on by 10; `f:8` is of another task.
-fn side(text: &str) -> Side {
-    let mut side = Side::default();
+fn side(text: &str) -> CallSequence {
+    let mut side = CallSequence::default();
     let (mut at, mut next) = (0, 0);
     let mut open: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
     let mut interrupts: Vec<usize> = Vec::new();
@@ -31,7 +31,7 @@ fn side(text: &str) -> Side {
                 // What ended together with the one before, which had jumped to it, is written `//f`.
                 at -= if name.starts_with("//") { 10 } else { 0 };
                 let call = open.pop().unwrap();
-                side.steps.push(Step { way: Way::Out, call, at });
+                side.steps.push(CallStep { way: Way::Out, call, at });
                 continue;
             }
             let function = NAMES.iter().position(|n| *n == name).unwrap();
@@ -47,14 +47,14 @@ fn side(text: &str) -> Side {
                 unseen: false,
                 full: false,
             });
-            side.steps.push(Step { way: Way::In, call, at });
+            side.steps.push(CallStep { way: Way::In, call, at });
             open.push(call);
         }
     }
     side
 }
 
-fn compared(theirs: &str, ours: &Side, window: Option<(u64, u64)>) -> Nesting {
+fn compared(theirs: &str, ours: &CallSequence, window: Option<(u64, u64)>) -> Nesting {
     compare(&side(theirs), ours, &NAMES.map(str::to_owned), window)
 }
 
@@ -243,7 +243,7 @@ fn a_return_that_only_the_witness_saw_is_counted() {
 fn nothing_at_all_is_no_agreement() {
     let ours = side("f /f");
     assert!(compared("", &ours, Some((5, 25))).difference.is_some());
-    assert!(compared("f /f", &Side::default(), Some((5, 25))).difference.is_some());
+    assert!(compared("f /f", &CallSequence::default(), Some((5, 25))).difference.is_some());
 }
 
 #[test]

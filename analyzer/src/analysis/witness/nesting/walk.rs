@@ -1,6 +1,6 @@
 //! Goes through both accounts step by step, as long as they say the same.
 
-use super::{Side, Step};
+use super::{CallSequence, CallStep};
 use crate::analysis::witness::graph::Way;
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -11,7 +11,7 @@ const TRACER: u64 = 2000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Walked {
     /// The same on both sides; ours.
-    Same(Step),
+    Same(CallStep),
     /// One side is over, or they differ.
     Stopped,
 }
@@ -19,7 +19,7 @@ pub enum Walked {
 /// A step of ours that the guest's tracer was at work for when an interrupt came: it has it behind the interrupt.
 #[derive(Debug, Clone, Copy)]
 struct Held {
-    step: Step,
+    step: CallStep,
     /// The interrupt that its task is in, and when that was seen last.
     interrupt: usize,
     seen: u64,
@@ -29,14 +29,14 @@ struct Held {
 #[derive(Debug)]
 pub struct Walk<'a> {
     /// The witness.
-    pub theirs: &'a Side,
+    pub theirs: &'a CallSequence,
     /// The trace.
-    pub ours: &'a Side,
+    pub ours: &'a CallSequence,
     /// Where each begins: what was entered before is nobody's caller.
     skip: usize,
     start: usize,
     /// Our steps, up to where the walk ends.
-    steps: &'a [Step],
+    steps: &'a [CallStep],
     at: usize,
     their_at: usize,
     /// Steps before that which are still to come, in their order.
@@ -51,7 +51,7 @@ pub struct Walk<'a> {
     parents: FxHashMap<usize, Option<usize>>,
     /// In how many calls each of them is.
     depths: FxHashMap<usize, usize>,
-    done: Vec<(Step, Step)>,
+    done: Vec<(CallStep, CallStep)>,
     /// Our calls in which the guest's tracer had no room for more.
     full: FxHashSet<usize>,
     /// What we saw in them.
@@ -64,7 +64,13 @@ pub struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     /// A walk that begins with these steps and ends after so many.
-    pub fn new(theirs: &'a Side, ours: &'a Side, skip: usize, start: usize, limit: usize) -> Self {
+    pub fn new(
+        theirs: &'a CallSequence,
+        ours: &'a CallSequence,
+        skip: usize,
+        start: usize,
+        limit: usize,
+    ) -> Self {
         let end = start.saturating_add(limit).min(ours.steps.len());
         Self {
             theirs,
@@ -117,7 +123,7 @@ impl<'a> Walk<'a> {
         Walked::Stopped
     }
 
-    fn same(&mut self, theirs: Step, ours: Step) -> Walked {
+    fn same(&mut self, theirs: CallStep, ours: CallStep) -> Walked {
         let call = &self.ours.calls[ours.call];
         if ours.way == Way::In {
             let parent = self.our_parent(ours.call);
@@ -145,12 +151,12 @@ impl<'a> Walk<'a> {
     }
 
     /// The steps so far: theirs and ours.
-    pub fn done(&self) -> &[(Step, Step)] {
+    pub fn done(&self) -> &[(CallStep, CallStep)] {
         &self.done
     }
 
     /// The steps that come next: theirs and ours.
-    pub fn rest(&self) -> (&[Step], &[Step]) {
+    pub fn rest(&self) -> (&[CallStep], &[CallStep]) {
         (&self.theirs.steps[self.their_at..], &self.steps[self.at..])
     }
 
@@ -191,7 +197,7 @@ impl<'a> Walk<'a> {
 
     /// The step that waits for the interrupt of a call, if it is the outermost in it; of functions that return
     /// together the innermost.
-    fn interrupts(&self, call: usize, parent: Option<usize>) -> Option<Step> {
+    fn interrupts(&self, call: usize, parent: Option<usize>) -> Option<CallStep> {
         let comes_in = |held: &&Held| {
             let interrupt = self.interrupt_in(held.step.call, call);
             interrupt.is_some() && parent.is_none_or(|p| self.interrupt_in(held.step.call, p) != interrupt)
@@ -244,7 +250,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn is_too_deep(&mut self, step: Step) -> bool {
+    fn is_too_deep(&mut self, step: CallStep) -> bool {
         let within = |call: usize| self.full.contains(&call) || self.deeper.contains(&call);
         if step.way == Way::In && self.our_parent(step.call).is_some_and(within) {
             self.deeper.insert(step.call);
@@ -252,12 +258,12 @@ impl<'a> Walk<'a> {
         self.deeper.contains(&step.call)
     }
 
-    fn is_alike(&self, theirs: Step, ours: Step) -> bool {
+    fn is_alike(&self, theirs: CallStep, ours: CallStep) -> bool {
         let (a, b) = (&self.theirs.calls[theirs.call], &self.ours.calls[ours.call]);
         (theirs.way, a.function, a.task) == (ours.way, b.function, b.task)
     }
 
-    fn is_same(&self, theirs: Step, ours: Step) -> bool {
+    fn is_same(&self, theirs: CallStep, ours: CallStep) -> bool {
         let pair = |call: usize| self.pairs.get(&call).copied();
         self.is_alike(theirs, ours)
             && match theirs.way {
@@ -271,7 +277,7 @@ impl<'a> Walk<'a> {
 
     /// Whether a step of ours may come, with those that wait: it is in an interrupt that they wait for, or in another
     /// one that came before the tracer was done. (Or it is one step with them: it is held as well.)
-    fn may_come(&self, ours: Step) -> bool {
+    fn may_come(&self, ours: CallStep) -> bool {
         let task = self.ours.calls[ours.call].task;
         self.held.iter().filter(|held| self.ours.calls[held.step.call].task == task).all(|held| {
             match self.interrupt_in(held.step.call, ours.call) {
@@ -286,7 +292,7 @@ impl<'a> Walk<'a> {
     }
 
     /// An interrupt came while the guest's tracer was at work for a step of ours, our next one: the step waits.
-    fn interrupted(&self, ours: Step) -> Option<Held> {
+    fn interrupted(&self, ours: CallStep) -> Option<Held> {
         let task = self.ours.calls[ours.call].task;
         let last = ours.at.saturating_add(self.time_of_tracer(ours));
         let mut behind = self.steps[self.at + 1..].iter().take_while(|step| step.at <= last);
@@ -297,14 +303,14 @@ impl<'a> Walk<'a> {
 
     /// Instructions that the guest's tracer is at work for a step, at most: of returns that are one step of ours,
     /// each that is done took it its time.
-    fn time_of_tracer(&self, ours: Step) -> u64 {
+    fn time_of_tracer(&self, ours: CallStep) -> u64 {
         let before = self.done.iter().rev().take_while(|(_, step)| are_one(*step, ours)).count();
         TRACER * (1 + before as u64)
     }
 
     /// A function that had jumped to one that is not probed returns where it was called, and so after the guest's
     /// tracer was at work: interrupts that came between come behind it.
-    fn return_behind(&mut self, theirs: Step) -> Option<Step> {
+    fn return_behind(&mut self, theirs: CallStep) -> Option<CallStep> {
         let call = *self.pairs.get(&theirs.call).filter(|_| theirs.way == Way::Out)?;
         let task = self.ours.calls[call].task;
         let of_it = |at: &usize| {
@@ -331,7 +337,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Whether a return was put before interrupts that come before it in our steps.
-    fn has_been(&self, step: Step) -> bool {
+    fn has_been(&self, step: CallStep) -> bool {
         step.way == Way::Out && self.returned.contains(&step.call)
     }
 
@@ -345,6 +351,6 @@ impl<'a> Walk<'a> {
 }
 
 /// Returns of functions that had jumped to one another are one step of ours.
-fn are_one(one: Step, other: Step) -> bool {
+fn are_one(one: CallStep, other: CallStep) -> bool {
     (one.way, other.way, one.at) == (Way::Out, Way::Out, other.at)
 }

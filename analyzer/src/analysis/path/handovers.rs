@@ -10,7 +10,7 @@ const MOST: usize = 16;
 
 /// Hand-overs by the contexts that they led to, by their places in a list.
 #[derive(Debug, Clone, Default)]
-pub struct Asked(FxHashMap<CallId, OfContext>);
+pub struct HandoverIndex(FxHashMap<CallId, OfContext>);
 
 #[derive(Debug, Clone, Default)]
 struct OfContext {
@@ -20,20 +20,20 @@ struct OfContext {
     woken: Vec<(u64, usize)>,
 }
 
-impl Asked {
+impl HandoverIndex {
     /// Of these hand-overs.
     pub fn new(handovers: &[Handover]) -> Self {
-        let mut asked = Self::default();
+        let mut index = Self::default();
         for (at, handover) in handovers.iter().enumerate() {
             let Some(root) = handover.to.root else { continue };
-            let of_context = asked.0.entry(root).or_default();
+            let of_context = index.0.entry(root).or_default();
             match handover.kind {
                 HandoverKind::Wake { .. } => of_context.woken.push((handover.to.clock, at)),
                 _ => of_context.begun = Some(at),
             }
         }
-        asked.0.values_mut().for_each(|of_context| of_context.woken.sort_by_key(|(clock, _)| *clock));
-        asked
+        index.0.values_mut().for_each(|of_context| of_context.woken.sort_by_key(|(clock, _)| *clock));
+        index
     }
 
     /// The last that led to a context: by which it began, or by which it was woken up to a clock.
