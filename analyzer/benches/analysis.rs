@@ -9,7 +9,7 @@ mod guest;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use guest::{Guest, direct_write};
 use iotrace_analyzer::analysis::diff::{compare, gather};
-use iotrace_analyzer::analysis::report::{Question, report};
+use iotrace_analyzer::analysis::report::{ReportQuery, report};
 use iotrace_analyzer::reader::Trace;
 use iotrace_analyzer::stitch::{Sink, Stitcher};
 use std::hint::black_box;
@@ -62,7 +62,7 @@ fn whole_report(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("report");
     group.throughput(Throughput::Elements(guest.events.len() as u64));
     group.sample_size(20);
-    let question = Question { rows: 0, ..Question::default() };
+    let question = ReportQuery { rows: 0, ..ReportQuery::default() };
     group.bench_function("summary", |bench| {
         bench.iter(|| black_box(report(&file, &question, &mut |_| {}).expect("the trace is sound")));
     });

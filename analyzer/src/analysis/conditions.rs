@@ -7,7 +7,7 @@
 mod event;
 pub mod parse;
 
-pub use event::OfKind;
+pub use event::ConditionFields;
 pub use parse::OpIs;
 
 use crate::analysis::workload;

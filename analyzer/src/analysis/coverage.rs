@@ -14,14 +14,14 @@ pub struct Coverage {
     /// Its build-id, in bytes.
     pub build_id: Vec<u8>,
     /// The catalog's functions, in its order.
-    pub functions: Vec<Entry>,
+    pub functions: Vec<CoverageEntry>,
     /// Stages that no function of this kernel tells.
     pub untold: Vec<String>,
 }
 
 /// A function of the catalog.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct CoverageEntry {
     /// The catalog's name.
     pub function: String,
     /// Layer.
@@ -29,14 +29,14 @@ pub struct Entry {
     /// BioStage; empty if it tells none, or another function tells it in this kernel.
     pub stage: String,
     /// Where it is; none if this kernel does not have it.
-    pub found: Option<Found>,
+    pub found: Option<CoverageLocation>,
     /// What is missing, and why.
     pub reasons: Vec<String>,
 }
 
 /// Where a function is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
+pub struct CoverageLocation {
     /// The symbol it has in this kernel; of an inlined instance, that of the function around it.
     pub symbol: String,
     /// Of an inlined instance: the functions it is in, the innermost first.
@@ -49,7 +49,7 @@ pub struct Found {
 
 /// What became of the catalog's entries in a kernel.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Tally {
+pub struct CoverageCounts {
     /// Entries of the catalog.
     pub entries: usize,
     /// That are functions of their own, under the catalog's name.
@@ -63,12 +63,12 @@ pub struct Tally {
 impl Coverage {
     /// Counts the entries by what became of them.
     #[must_use]
-    pub fn tally(&self) -> Tally {
-        let mut entries = BTreeMap::<&str, Vec<&Found>>::new();
+    pub fn tally(&self) -> CoverageCounts {
+        let mut entries = BTreeMap::<&str, Vec<&CoverageLocation>>::new();
         for entry in &self.functions {
             entries.entry(&entry.function).or_default().extend(&entry.found);
         }
-        let mut tally = Tally { entries: entries.len(), ..Tally::default() };
+        let mut tally = CoverageCounts { entries: entries.len(), ..CoverageCounts::default() };
         for (name, found) in entries {
             let whole = found.iter().find(|found| found.inside.is_empty());
             match whole {
@@ -88,7 +88,7 @@ pub fn coverage(profile: &Profile) -> Coverage {
     for missing in &profile.missing {
         reasons.entry(&missing.function).or_default().push(missing.reason.clone());
     }
-    let entry = |function: &iotrace_profile::ProbedFunction| Entry {
+    let entry = |function: &iotrace_profile::ProbedFunction| CoverageEntry {
         function: function.name.clone(),
         layer: function.layer.clone(),
         stage: function.stage_name().into_owned(),
@@ -103,13 +103,13 @@ pub fn coverage(profile: &Profile) -> Coverage {
     }
 }
 
-fn found(function: &iotrace_profile::ProbedFunction) -> Option<Found> {
+fn found(function: &iotrace_profile::ProbedFunction) -> Option<CoverageLocation> {
     let module = match &function.place {
         FunctionLocation::Image(_) => None,
         FunctionLocation::Module(name) => Some(name.clone()),
         FunctionLocation::Elsewhere => return None,
     };
-    Some(Found {
+    Some(CoverageLocation {
         symbol: function.symbols.first().cloned().unwrap_or_default(),
         inside: function.inside.clone(),
         module,

@@ -14,7 +14,7 @@ use std::borrow::Cow;
 
 /// A word, by name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Word<'a> {
+pub struct FieldText<'a> {
     /// Name.
     pub name: Cow<'a, str>,
     /// As recorded.
@@ -47,7 +47,7 @@ pub struct Described<'a> {
     /// Source file and line, if known.
     pub source: Option<(Cow<'a, str>, u32)>,
     /// Words.
-    pub words: Vec<Word<'a>>,
+    pub words: Vec<FieldText<'a>>,
 }
 
 impl Described<'_> {
@@ -55,7 +55,8 @@ impl Described<'_> {
     #[must_use]
     pub fn into_owned(self) -> Described<'static> {
         let own = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
-        let word = |word: Word<'_>| Word { name: own(word.name), value: word.value, text: own(word.text) };
+        let word =
+            |word: FieldText<'_>| FieldText { name: own(word.name), value: word.value, text: own(word.text) };
         Described {
             name: own(self.name),
             stage: own(self.stage),
@@ -231,7 +232,7 @@ impl Wording {
         }
     }
 
-    fn words<'a>(&'a self, definitions: &'a Definitions, event: &Event<'_>) -> Vec<Word<'a>> {
+    fn words<'a>(&'a self, definitions: &'a Definitions, event: &Event<'_>) -> Vec<FieldText<'a>> {
         let known = self.words.get(&event.kind).map_or(&[][..], Vec::as_slice);
         let mut words: Vec<_> = (event.words.iter().enumerate())
             .map(|(at, value)| {
@@ -239,25 +240,25 @@ impl Wording {
                     || (Cow::Owned(format!("word{at}")), Meaning::Number),
                     |(name, meaning)| (name.as_str().into(), *meaning),
                 );
-                Word { name, value: *value, text: self.text(definitions, meaning, *value) }
+                FieldText { name, value: *value, text: self.text(definitions, meaning, *value) }
             })
             .collect();
         self.add_register(event, &mut words);
         if let (true, [_, _, _, comm0, comm1]) = (event.kind == event::TASK.id, event.words) {
             words.truncate(3);
             let text = Comm::from_words(*comm0, *comm1).to_string().into();
-            words.push(Word { name: "comm".into(), value: *comm0, text });
+            words.push(FieldText { name: "comm".into(), value: *comm0, text });
         }
         words
     }
 
-    fn add_register(&self, event: &Event<'_>, words: &mut Vec<Word<'_>>) {
+    fn add_register(&self, event: &Event<'_>, words: &mut Vec<FieldText<'_>>) {
         let mmio = [event::MMIO_READ.id, event::MMIO_WRITE.id].contains(&event.kind);
         let found = words.first().filter(|_| mmio).and_then(|address| self.devices.find(address.value));
         if let Some((device, bar, offset, register)) = found {
             let at = format!("{device}:bar{bar}+{offset:#x}");
             let text = register.map_or(at, |r| format!("{device}:{}", r.name)).into();
-            words.insert(0, Word { name: "register".into(), value: offset, text });
+            words.insert(0, FieldText { name: "register".into(), value: offset, text });
         }
     }
 

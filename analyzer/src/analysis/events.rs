@@ -1,7 +1,7 @@
 //! The raw stream, described and filtered.
 
 use super::Progress;
-use super::conditions::{Conditions, OfKind, Range};
+use super::conditions::{ConditionFields, Conditions, Range};
 use super::describe::{Described, Describer};
 use crate::context::TimeKeeper;
 use crate::model::{Definitions, Task, TimeMap, WorkloadMark};
@@ -31,7 +31,7 @@ pub struct Filter {
 
 impl Filter {
     /// What is asked of the events of a kind; none if none of them can be wanted.
-    fn of_kind(&self, definitions: &Definitions, kind: KindId) -> Option<OfKind> {
+    fn of_kind(&self, definitions: &Definitions, kind: KindId) -> Option<ConditionFields> {
         let probe = definitions.probes.get(&kind);
         let given = |wanted: &Option<String>, is: &dyn Fn(&str) -> bool| wanted.as_deref().is_none_or(is);
         let wanted = given(&self.function, &|name| {
@@ -62,7 +62,7 @@ pub enum EventsError {
 
 /// What has to be known of the whole trace before its first event can be judged.
 #[derive(Debug, Clone, Default)]
-pub struct Times {
+pub struct TraceTimes {
     /// From clocks to virtual time.
     pub time: TimeMap,
     /// Marks of the guest; none are looked for in a trace without virtual time.
@@ -73,7 +73,7 @@ pub struct Times {
 ///
 /// # Errors
 /// [`ReadError`].
-pub fn times(file: &Trace) -> Result<Times, ReadError> {
+pub fn times(file: &Trace) -> Result<TraceTimes, ReadError> {
     #[derive(Default)]
     struct Keep {
         keeper: TimeKeeper,
@@ -97,7 +97,7 @@ pub fn times(file: &Trace) -> Result<Times, ReadError> {
     }
     let mut keep = Keep::default();
     read(file, &mut keep, &mut |_| {})?;
-    Ok(Times { time: keep.keeper.map().clone(), marks: keep.marks })
+    Ok(TraceTimes { time: keep.keeper.map().clone(), marks: keep.marks })
 }
 
 /// From clocks to virtual time, of the whole trace.
@@ -146,7 +146,7 @@ pub fn events(
 struct Giver<'a> {
     filter: &'a Filter,
     describer: Describer,
-    kinds: FxHashMap<KindId, Option<OfKind>>,
+    kinds: FxHashMap<KindId, Option<ConditionFields>>,
     say: Say<'a>,
     give: &'a mut dyn FnMut(&str) -> io::Result<()>,
     chosen: Chosen,

@@ -47,7 +47,7 @@ pub type Raised = (Vec<Rc<str>>, Level);
 
 /// A kind of wait.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Waited {
+pub struct WaitKind {
     /// The function that the task waited in.
     pub function: String,
     /// What for, as the catalog says it.
@@ -68,7 +68,7 @@ pub struct Explanation {
     /// How completions came.
     pub completions: BTreeMap<Completed, Times>,
     /// How waiting tasks were woken; with the instructions from stopping to being woken, added up.
-    pub waits: BTreeMap<Waited, (Times, u64)>,
+    pub waits: BTreeMap<WaitKind, (Times, u64)>,
     /// By which way requests were dispatched, and by which task, or at which level.
     pub dispatches: BTreeMap<(DispatchWay, String), Times>,
     /// Way of each request's attempt: request, command, way, number of the event.
@@ -194,7 +194,7 @@ impl Sink for Seen {
         }
         let by = (wait.level == Level::Task).then(|| thread_family(&wait.waker_task.comm.to_string()));
         let kind =
-            Waited { function: wait.function, what: wait.what, waker: wait.waker, level: wait.level, by };
+            WaitKind { function: wait.function, what: wait.what, waker: wait.waker, level: wait.level, by };
         let (times, waited) = self.answer.waits.entry(kind).or_default();
         times.add(wait.event);
         *waited += wait.clocks.1 - wait.clocks.0;

@@ -14,15 +14,15 @@ use crate::context::TimeKeeper;
 use crate::model::{Bio, Definitions, Io, Request, RequestKind, TimeMap, WorkloadMark};
 use crate::reader::{Flow, Trace, Visitor, read};
 use crate::stitch::{Counts, Stitcher};
-use collect::Collected;
 pub(super) use collect::First;
+use collect::ReportCollector;
 use iotrace_schemas::definition::Definition;
 use iotrace_schemas::event::{Event, MARK, MARK_BEGIN, MARK_END};
 use iotrace_schemas::trace::reader::ReadError;
 
 /// What is asked of the report.
 #[derive(Debug, Clone)]
-pub struct Question {
+pub struct ReportQuery {
     /// Boot and shutdown as well, and I/Os that concern no disk.
     pub all: bool,
     /// Only what fulfils these.
@@ -31,7 +31,7 @@ pub struct Question {
     pub rows: usize,
 }
 
-impl Default for Question {
+impl Default for ReportQuery {
     fn default() -> Self {
         Self { all: false, conditions: Conditions::default(), rows: usize::MAX }
     }
@@ -39,7 +39,7 @@ impl Default for Question {
 
 /// Requests of the whole trace by kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Totals {
+pub struct RequestTotals {
     /// Requests of bios.
     pub data: u64,
     /// The block layer's own flushes.
@@ -54,7 +54,7 @@ pub struct Totals {
     pub bios: u64,
 }
 
-impl Totals {
+impl RequestTotals {
     fn add(&mut self, request: &Request) {
         match request.kind {
             RequestKind::Data => self.data += 1,
@@ -92,7 +92,7 @@ pub struct Report {
     /// Distributions of all of them, by operation.
     pub summary: Vec<OpSummary>,
     /// Requests and bios of the whole trace.
-    pub totals: Totals,
+    pub totals: RequestTotals,
     /// What could not be attributed, of the whole trace.
     pub counts: Counts,
     /// How much of the workload is accounted for.
@@ -120,9 +120,9 @@ pub enum ReportError {
 ///
 /// # Errors
 /// [`ReportError`].
-pub fn report(file: &Trace, question: &Question, progress: Progress<'_>) -> Result<Report, ReportError> {
+pub fn report(file: &Trace, question: &ReportQuery, progress: Progress<'_>) -> Result<Report, ReportError> {
     let (stitcher, keeper) = (Stitcher::default(), TimeKeeper::default());
-    let mut reporter = Reporter { stitcher, keeper, collected: Collected::new(question) };
+    let mut reporter = Reporter { stitcher, keeper, collected: ReportCollector::new(question) };
     let finished = read(file, &mut reporter, progress)?;
     let Reporter { mut stitcher, mut collected, keeper } = reporter;
     stitcher.finish(&mut collected);
@@ -164,14 +164,14 @@ fn drift(keeper: &TimeKeeper) -> Option<Warning> {
     (most > 0).then(|| Warning { severity: "info", topic: "drift".into(), text })
 }
 
-fn rounded(collected: &Collected<'_>) -> Option<Warning> {
+fn rounded(collected: &ReportCollector<'_>) -> Option<Warning> {
     let text = format!("percentiles of more than {DISTINCT} different values are told to {DIGITS} digits");
     collected.summary.is_rounded().then(|| Warning { severity: "info", topic: "percentiles".into(), text })
 }
 
 struct Reporter<'a> {
     stitcher: Stitcher,
-    collected: Collected<'a>,
+    collected: ReportCollector<'a>,
     keeper: TimeKeeper,
 }
 

@@ -13,7 +13,7 @@ pub const DIGITS: u8 = 3;
 
 /// Order statistics by nearest rank, in the unit of what was counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Spread {
+pub struct PercentileSummary {
     /// How many values.
     pub count: u64,
     /// Median.
@@ -28,7 +28,7 @@ pub struct Spread {
 
 /// Values to be told of.
 #[derive(Debug, Default)]
-pub struct Values {
+pub struct ValueHistogram {
     count: u64,
     max: u64,
     exact: BTreeMap<u64, u64>,
@@ -36,7 +36,7 @@ pub struct Values {
     rounded: Option<Histogram<u32>>,
 }
 
-impl Values {
+impl ValueHistogram {
     /// Takes in a value.
     pub fn add(&mut self, value: u64) {
         self.count += 1;
@@ -69,10 +69,10 @@ impl Values {
 
     /// Their statistics; none of none.
     #[must_use]
-    pub fn spread(&self) -> Option<Spread> {
+    pub fn spread(&self) -> Option<PercentileSummary> {
         let Self { count, max, .. } = *self;
         let [median, p95, p99] = [50, 95, 99].map(|percent| self.percentile(percent).min(max));
-        (count > 0).then_some(Spread { count, median, p95, p99, max })
+        (count > 0).then_some(PercentileSummary { count, median, p95, p99, max })
     }
 
     fn percentile(&self, percent: u64) -> u64 {
@@ -93,15 +93,15 @@ impl Values {
 mod tests {
     use super::*;
 
-    fn spread(values: impl IntoIterator<Item = u64>) -> Option<Spread> {
-        let mut all = Values::default();
+    fn spread(values: impl IntoIterator<Item = u64>) -> Option<PercentileSummary> {
+        let mut all = ValueHistogram::default();
         values.into_iter().for_each(|value| all.add(value));
         all.spread()
     }
 
     #[test]
     fn percentiles_are_by_nearest_rank() {
-        let hundreds = Spread { count: 200, median: 100, p95: 190, p99: 198, max: 200 };
+        let hundreds = PercentileSummary { count: 200, median: 100, p95: 190, p99: 198, max: 200 };
         assert_eq!(spread((1..=200).rev()), Some(hundreds));
         assert_eq!(spread([7]).unwrap().median, 7);
         assert_eq!(spread([]), None);
@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn many_different_values_are_told_to_three_digits() {
-        let mut all = Values::default();
+        let mut all = ValueHistogram::default();
         let values = (1..=100_000_u64).map(|value| value * 7919 % 1_000_003);
         values.clone().for_each(|value| all.add(value));
         let (mut sorted, told) = (values.collect::<Vec<_>>(), all.spread().unwrap());

@@ -6,7 +6,7 @@
 use super::Progress;
 use super::conditions::Conditions;
 use super::remembered::Remembered;
-use super::report::{Question, ReportError, report};
+use super::report::{ReportError, ReportQuery, report};
 use crate::model::{Bio, BioId, Definitions, Io, IoId, Request};
 use crate::reader::{Finished, Flow, Trace, Visitor, read};
 use crate::stitch::{Sink, Stitcher};
@@ -92,7 +92,7 @@ pub fn first(
     conditions: &Conditions,
     progress: Progress<'_>,
 ) -> Result<Option<Wanted>, ReportError> {
-    let question = Question { conditions: conditions.clone(), rows: 1, ..Question::default() };
+    let question = ReportQuery { conditions: conditions.clone(), rows: 1, ..ReportQuery::default() };
     let report = report(file, &question, progress)?;
     let io = report.ios.first().map(|io| Wanted::Io(io.id));
     Ok(io.or(report.bios.first().map(|bio| Wanted::Bio(bio.id))))

@@ -1,6 +1,6 @@
 //! Distributions per operation: how many, how much, and the time to each stage from the one before.
 
-use super::spread::{Spread, Values};
+use super::spread::{PercentileSummary, ValueHistogram};
 use crate::model::{Bio, BioStage, Origin, TimeMap};
 use std::collections::BTreeMap;
 
@@ -10,9 +10,9 @@ pub struct StageSpread {
     /// The stage that was reached; none for the whole way from Q to E.
     pub stage: Option<BioStage>,
     /// In instructions.
-    pub instructions: Spread,
+    pub instructions: PercentileSummary,
     /// In virtual nanoseconds.
-    pub ns: Option<Spread>,
+    pub ns: Option<PercentileSummary>,
 }
 
 /// One operation.
@@ -33,7 +33,7 @@ pub struct OpSummary {
 }
 
 /// Instructions and nanoseconds of each stage; the whole way comes last.
-type Spans = BTreeMap<(bool, Option<BioStage>), (Values, Values)>;
+type Spans = BTreeMap<(bool, Option<BioStage>), (ValueHistogram, ValueHistogram)>;
 
 #[derive(Debug, Default)]
 struct Gathered {

@@ -28,7 +28,7 @@ pub use device::{ByteUnit, DeviceModel, ModelError, Picoseconds, Problem, Servic
 pub use gather::MOST;
 
 use super::Progress;
-use super::spread::Spread;
+use super::spread::PercentileSummary;
 use crate::model::{Io, OpName};
 use crate::reader::{Trace, read};
 use gather::{Gathered, WhatIfReader};
@@ -79,9 +79,9 @@ pub struct OpChange {
     /// It is in the model.
     pub is_modelled: bool,
     /// In the recording.
-    pub recorded: Spread,
+    pub recorded: PercentileSummary,
     /// In the modelled run, with the time in which a request waits for its turn.
-    pub modelled: Spread,
+    pub modelled: PercentileSummary,
 }
 
 /// What a device does.

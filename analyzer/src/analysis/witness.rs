@@ -13,7 +13,7 @@ mod stretch;
 
 pub use calls::LeftOut;
 pub use graph::GraphError;
-pub use nesting::{Difference as NestingDifference, Nesting, Shown};
+pub use nesting::{Nesting, NestingDifference, Shown};
 pub use parse::{ParseError, Saying};
 
 use super::{Progress, workload};

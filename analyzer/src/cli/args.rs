@@ -11,7 +11,7 @@ use crate::analysis::conditions::{Conditions, Range, parse};
 use crate::analysis::diff::Limit;
 use crate::analysis::events::Filter;
 use crate::analysis::path::ListingShape;
-use crate::analysis::report::Question;
+use crate::analysis::report::ReportQuery;
 use crate::analysis::subject::Wanted;
 use crate::rewrite::Part;
 use clap::{Args as Group, Parser, Subcommand, ValueEnum};
@@ -135,12 +135,12 @@ pub struct ReportArgs {
 impl ReportArgs {
     /// What was asked.
     #[must_use]
-    pub fn question(&self) -> Question {
+    pub fn question(&self) -> ReportQuery {
         let most = match self.common.format {
             Format::Text => ROWS,
             Format::Json => usize::MAX,
         };
-        Question {
+        ReportQuery {
             all: self.all,
             conditions: self.conditions.conditions(self.layer.as_ref()),
             rows: if self.summary { 0 } else { self.limit.unwrap_or(most) },

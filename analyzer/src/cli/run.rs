@@ -12,7 +12,7 @@ use crate::analysis::subject::{self, Wanted};
 use crate::analysis::{coverage, diff, events, explain, info, path, report, timeline, whatif, why, witness};
 use crate::reader::Trace;
 use crate::view;
-use crate::view::report::{Times, Unit};
+use crate::view::report::{TimeUnit, Times};
 use crate::view::text::Style;
 use anyhow::{Context, Result, bail};
 use clap::error::ErrorKind;
@@ -91,7 +91,7 @@ fn report(reading: Reading, args: &ReportArgs) -> Result<ExitCode> {
     let options = view::report::Options {
         style: style(),
         times: if args.delta { Times::Delta } else { Times::SinceQueued },
-        unit: if args.instructions { Unit::Instructions } else { Unit::Ns },
+        unit: if args.instructions { TimeUnit::Instructions } else { TimeUnit::Ns },
         summary: args.summary,
     };
     let mut out = stdout();
@@ -289,7 +289,8 @@ fn wanted(file: &Trace, args: &SubjectArgs) -> Result<Wanted> {
 
 fn events(reading: Reading, args: &EventsArgs) -> Result<ExitCode> {
     let file = Opened::open(&args.common.trace, reading)?;
-    let events::Times { time, marks } = events::times(&file).with_context(|| reading_of(&args.common))?;
+    let events::TraceTimes { time, marks } =
+        events::times(&file).with_context(|| reading_of(&args.common))?;
     let conditions = args.conditions.conditions(args.layer.as_ref()).settled(&time, &marks)?;
     let (mut out, style, filter) = (stdout(), style(), args.filter(conditions));
     // No bar: the events themselves are on the terminal.

@@ -1,6 +1,6 @@
 use super::*;
 use crate::analysis::conditions::Conditions;
-use crate::analysis::report::{Question, Report, report};
+use crate::analysis::report::{Report, ReportQuery, report};
 use crate::analysis::subject::Wanted;
 use crate::analysis::verify::verify;
 use crate::guest::{buffered, changed_write, direct_write, small};
@@ -42,7 +42,7 @@ fn opened(path: &Path) -> Trace {
 }
 
 fn told(trace: &Trace) -> Report {
-    report(trace, &Question { all: true, ..Question::default() }, &mut |_| {}).unwrap()
+    report(trace, &ReportQuery { all: true, ..ReportQuery::default() }, &mut |_| {}).unwrap()
 }
 
 fn clocks(from: u64, to: u64) -> Part {

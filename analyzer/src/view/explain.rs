@@ -2,7 +2,7 @@
 
 use super::json;
 use super::text::{Style, grouped, plain};
-use crate::analysis::explain::{Explanation, Times, Waited};
+use crate::analysis::explain::{Explanation, Times, WaitKind};
 use crate::model::{CompletionWay, DispatchWay, Level};
 use serde_json::json as object;
 use std::io::{self, Write};
@@ -76,7 +76,7 @@ fn waits(out: &mut dyn Write, explanation: &Explanation, style: Style) -> io::Re
     Ok(())
 }
 
-fn waited_line(wait: &Waited, mean: u64) -> String {
+fn waited_line(wait: &WaitKind, mean: u64) -> String {
     let what = match wait.what.as_str() {
         "" => String::new(),
         what => format!(" (a wait for a {what})"),

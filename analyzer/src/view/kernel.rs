@@ -2,7 +2,7 @@
 
 use super::json;
 use super::text::{Align, Style, Table};
-use crate::analysis::coverage::{Coverage, Entry, Found, Tally};
+use crate::analysis::coverage::{Coverage, CoverageCounts, CoverageEntry, CoverageLocation};
 use serde_json::{Value, json as object};
 use std::io::{self, Write};
 
@@ -11,7 +11,7 @@ use std::io::{self, Write};
 /// # Errors
 /// Those of `out`.
 pub fn write_text(out: &mut dyn Write, coverage: &Coverage, style: Style) -> io::Result<()> {
-    let Tally { entries, found, renamed, inlined } = coverage.tally();
+    let CoverageCounts { entries, found, renamed, inlined } = coverage.tally();
     writeln!(out, "{}", style.heading(&coverage.kernel))?;
     writeln!(
         out,
@@ -32,8 +32,8 @@ pub fn write_text(out: &mut dyn Write, coverage: &Coverage, style: Style) -> io:
     Ok(())
 }
 
-fn place(entry: &Entry) -> String {
-    let Some(Found { symbol, inside, module, source }) = &entry.found else {
+fn place(entry: &CoverageEntry) -> String {
+    let Some(CoverageLocation { symbol, inside, module, source }) = &entry.found else {
         return entry.reasons.join("; ");
     };
     let mut words = vec![module.clone().unwrap_or_else(|| "image".into())];
@@ -60,7 +60,7 @@ pub fn write_json(out: &mut dyn Write, coverage: &Coverage) -> io::Result<()> {
     )
 }
 
-fn function(entry: &Entry) -> Value {
+fn function(entry: &CoverageEntry) -> Value {
     let found = entry.found.as_ref().map(|found| {
         object!({
             "symbol": found.symbol,
@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn found_renamed_and_missing_functions_are_told_apart() {
-        let entry = |function: &str, found, reasons: &[&str]| Entry {
+        let entry = |function: &str, found, reasons: &[&str]| CoverageEntry {
             function: function.into(),
             layer: "block".into(),
             stage: "bio.queue".into(),
@@ -94,7 +94,7 @@ mod tests {
         };
         let found = |symbol: &str, module: Option<&str>, source| {
             let module = module.map(str::to_owned);
-            Some(Found { symbol: symbol.into(), inside: Vec::new(), module, source })
+            Some(CoverageLocation { symbol: symbol.into(), inside: Vec::new(), module, source })
         };
         let mut inlined = found("f", None, Some(("block/bio.c".into(), 7)));
         inlined.iter_mut().for_each(|found| found.inside = vec!["g".into(), "f".into()]);

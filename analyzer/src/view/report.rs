@@ -9,7 +9,7 @@ pub use json::write_json;
 use super::text::{self, Align, Style, Table};
 use crate::analysis::attribution::Attribution;
 use crate::analysis::report::Report;
-use crate::analysis::spread::Spread;
+use crate::analysis::spread::PercentileSummary;
 use crate::analysis::summary::{OpSummary, StageSpread};
 use crate::analysis::workload;
 use crate::model::BioStage;
@@ -26,7 +26,7 @@ pub enum Times {
 
 /// In which unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unit {
+pub enum TimeUnit {
     /// Virtual time.
     Ns,
     /// Guest instructions.
@@ -41,7 +41,7 @@ pub struct Options {
     /// Which times.
     pub times: Times,
     /// In which unit.
-    pub unit: Unit,
+    pub unit: TimeUnit,
     /// No I/Os and bios, only their summary.
     pub summary: bool,
 }
@@ -77,8 +77,8 @@ pub(super) fn more(out: &mut dyn Write, count: u64, shown: usize) -> io::Result<
     }
 }
 
-fn unit(report: &Report, options: Options) -> Unit {
-    if report.definitions.trace.icount_shift.is_none() { Unit::Instructions } else { options.unit }
+fn unit(report: &Report, options: Options) -> TimeUnit {
+    if report.definitions.trace.icount_shift.is_none() { TimeUnit::Instructions } else { options.unit }
 }
 
 fn what_ran(out: &mut dyn Write, report: &Report, style: Style) -> io::Result<()> {
@@ -132,7 +132,7 @@ fn summary(out: &mut dyn Write, report: &Report, options: Options) -> io::Result
 fn summary_row(op: &OpSummary, stage: &StageSpread) -> Vec<String> {
     let name = stage.stage.map_or("Q to E", BioStage::short).to_owned();
     let mut row = vec![op.rwbs.clone(), name, stage.instructions.count.to_string()];
-    let values = |s: &Spread| [s.median, s.p95, s.p99, s.max];
+    let values = |s: &PercentileSummary| [s.median, s.p95, s.p99, s.max];
     match &stage.ns {
         Some(ns) => row.extend(values(ns).map(text::micros)),
         None => row.extend(["-"; 4].map(String::from)),

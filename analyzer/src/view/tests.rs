@@ -1,12 +1,12 @@
 //! Views as snapshots of traces built by hand.
 
-use super::report::{Options, Times, Unit};
+use super::report::{Options, TimeUnit, Times};
 use super::text::Style;
 use crate::analysis::conditions::{Conditions, OpIs};
 use crate::analysis::describe::Described;
 use crate::analysis::events::{Filter, events as give, times};
 use crate::analysis::path::{ListingShape, path};
-use crate::analysis::report::Question;
+use crate::analysis::report::ReportQuery;
 use crate::analysis::subject::Wanted;
 use crate::analysis::{diff, explain, info, report, timeline, whatif, why, witness};
 use crate::guest::{Guest, buffered, changed_write, direct_write, small};
@@ -26,22 +26,22 @@ fn text(write: impl FnOnce(&mut Vec<u8>) -> std::io::Result<()>) -> String {
 }
 
 const PLAIN: Options =
-    Options { style: Style { colour: false }, times: Times::SinceQueued, unit: Unit::Ns, summary: false };
+    Options { style: Style { colour: false }, times: Times::SinceQueued, unit: TimeUnit::Ns, summary: false };
 
 #[test]
 fn report() {
-    let report = of(&small(), &Question::default());
+    let report = of(&small(), &ReportQuery::default());
     insta::assert_snapshot!(text(|out| super::report::write_text(out, &report, PLAIN)));
 }
 
-fn of(guest: &Guest, question: &Question) -> report::Report {
+fn of(guest: &Guest, question: &ReportQuery) -> report::Report {
     let file = Trace::from_bytes(guest.file()).unwrap();
     report::report(&file, question, &mut |_| {}).unwrap()
 }
 
 #[test]
 fn report_of_system_calls() {
-    let report = of(&buffered(), &Question::default());
+    let report = of(&buffered(), &ReportQuery::default());
     insta::assert_snapshot!(text(|out| super::report::write_text(out, &report, PLAIN)));
 }
 
@@ -49,7 +49,7 @@ fn report_of_system_calls() {
 fn report_of_what_fulfils_conditions() {
     let conditions =
         Conditions { fd: Some(3), size: Some(59..=59), op: Some(OpIs::Write), ..Conditions::default() };
-    let report = of(&buffered(), &Question { conditions, ..Question::default() });
+    let report = of(&buffered(), &ReportQuery { conditions, ..ReportQuery::default() });
     assert_eq!(report.ios.iter().map(|io| io.id).collect::<Vec<_>>(), [1, 2]);
     assert_eq!(report.bios.iter().map(|bio| bio.id).collect::<Vec<_>>(), [1]);
     let text = text(|out| super::report::write_text(out, &report, PLAIN));
@@ -58,7 +58,7 @@ fn report_of_what_fulfils_conditions() {
 
 #[test]
 fn report_of_system_calls_as_json() {
-    let report = of(&buffered(), &Question { rows: 1, ..Question::default() });
+    let report = of(&buffered(), &ReportQuery { rows: 1, ..ReportQuery::default() });
     insta::assert_snapshot!(text(|out| super::report::write_json(out, &report)));
 }
 
@@ -72,14 +72,14 @@ fn bio_with_its_cause() {
 
 #[test]
 fn report_of_everything_in_instructions() {
-    let report = of(&small(), &Question { all: true, rows: 2, ..Question::default() });
-    let options = Options { times: Times::Delta, unit: Unit::Instructions, ..PLAIN };
+    let report = of(&small(), &ReportQuery { all: true, rows: 2, ..ReportQuery::default() });
+    let options = Options { times: Times::Delta, unit: TimeUnit::Instructions, ..PLAIN };
     insta::assert_snapshot!(text(|out| super::report::write_text(out, &report, options)));
 }
 
 #[test]
 fn report_as_json() {
-    let report = of(&small(), &Question::default());
+    let report = of(&small(), &ReportQuery::default());
     insta::assert_snapshot!(text(|out| super::report::write_json(out, &report)));
 }
 
@@ -126,7 +126,7 @@ fn why_of_a_direct_write() {
 fn answers_name_contexts_that_are_not_known() {
     let mut guest = direct_write();
     guest.events.iter_mut().for_each(|event| event.context = event::UNKNOWN_CONTEXT);
-    let report = of(&guest, &Question::default());
+    let report = of(&guest, &ReportQuery::default());
     let report = text(|out| super::report::write_text(out, &report, PLAIN));
     let told = "events of which it is not known whether they were in a task, a softirq or an interrupt";
     assert!(report.contains(told), "{report}");

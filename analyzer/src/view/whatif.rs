@@ -6,7 +6,7 @@ pub use json::write_json;
 
 use super::report::ios;
 use super::text::{self, Align, Style, Table, micros};
-use crate::analysis::spread::Spread;
+use crate::analysis::spread::PercentileSummary;
 use crate::analysis::whatif::{DeviceChange, IoChange, OpChange, TimeChange, WhatIf};
 use crate::model::OpName;
 use std::io::{self, Write};
@@ -100,7 +100,9 @@ fn operations(out: &mut dyn Write, all: &[OpChange], whatif: &WhatIf, style: Sty
     let left = [("op", Align::Left), ("", Align::Left)];
     let mut table = Table::new(left.into_iter().chain(right));
     for op in all {
-        let row = |name: String, run: &str, Spread { count, median, p95, p99, max }: Spread| {
+        let row = |name: String,
+                   run: &str,
+                   PercentileSummary { count, median, p95, p99, max }: PercentileSummary| {
             let times = [median, p95, p99, max].map(micros);
             [name, run.to_owned(), count.to_string()].into_iter().chain(times).collect::<Vec<_>>()
         };

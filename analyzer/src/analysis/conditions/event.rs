@@ -7,7 +7,7 @@ use iotrace_schemas::stage::Stage;
 
 /// What is asked of the events of one kind: where the words of interest are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct OfKind {
+pub struct ConditionFields {
     fds: Vec<usize>,
     sizes: Vec<usize>,
     /// Where an operation is, and in which field.
@@ -22,7 +22,7 @@ pub struct OfKind {
 impl Conditions {
     /// What is asked of the events of a kind; none if none of them can be wanted. To be asked once per kind.
     #[must_use]
-    pub fn of_kind(&self, definitions: &Definitions, kind: KindId) -> Option<OfKind> {
+    pub fn of_kind(&self, definitions: &Definitions, kind: KindId) -> Option<ConditionFields> {
         let probe = definitions.probes.get(&kind);
         let fits = given(&self.layer, |layer| probe.is_some_and(|p| p.layer == *layer))
             && given(
@@ -38,7 +38,7 @@ impl Conditions {
             let object = words[at].strip_suffix("sector")?;
             words.iter().position(|word| word.strip_prefix(object) == Some("size"))
         };
-        let of_kind = OfKind {
+        let of_kind = ConditionFields {
             fds: named(&["fd"]),
             sizes: named(&["count", "size", "bytes", "len", "nbytes"]),
             ops: named(&["op"]).into_iter().map(|at| (at, OpField::of_word(words[at]))).collect(),
@@ -56,7 +56,7 @@ impl Conditions {
 
     /// Whether an event is wanted that happened while a task ran.
     #[must_use]
-    pub fn event(&self, of_kind: &OfKind, event: &Event<'_>, task: &Task, codes: &OpCodes) -> bool {
+    pub fn event(&self, of_kind: &ConditionFields, event: &Event<'_>, task: &Task, codes: &OpCodes) -> bool {
         let word = |at: usize| event.words.get(at).copied();
         let any = |places: &[usize], holds: &dyn Fn(u64) -> bool| {
             places.iter().filter_map(|at| word(*at)).any(holds)
@@ -83,6 +83,6 @@ impl Conditions {
     }
 }
 
-fn name(of_kind: &OfKind, event: &Event<'_>) -> String {
+fn name(of_kind: &ConditionFields, event: &Event<'_>) -> String {
     name_of_words(of_kind.names.iter().filter_map(|at| event.words.get(*at).copied()))
 }

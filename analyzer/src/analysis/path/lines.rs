@@ -2,7 +2,7 @@
 
 use super::collect::{Activity, EventNode, SubjectEvents};
 use super::{Line, Segment};
-use crate::analysis::describe::{Describer, Word};
+use crate::analysis::describe::{Describer, FieldText};
 use crate::analysis::objects::Objects;
 use crate::analysis::subject::Subject;
 use crate::context::DEEPEST;
@@ -61,8 +61,9 @@ fn is_told(word: &str) -> bool {
 }
 
 /// The file's name, whose first 32 bytes are four words.
-fn file_name(words: &[Word<'_>]) -> Option<String> {
-    let is_part = |word: &&Word<'_>| word.name.strip_prefix("file.").is_some_and(|n| NAME_WORDS.contains(&n));
+fn file_name(words: &[FieldText<'_>]) -> Option<String> {
+    let is_part =
+        |word: &&FieldText<'_>| word.name.strip_prefix("file.").is_some_and(|n| NAME_WORDS.contains(&n));
     let name = name_of_words(words.iter().filter(is_part).map(|word| word.value));
     (!name.is_empty()).then_some(name)
 }

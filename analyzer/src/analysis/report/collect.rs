@@ -3,7 +3,7 @@
 //! A bio that is over waits until its times are known for good, then it is counted and forgotten, but for the first
 //! rows.
 
-use super::{Question, Totals};
+use super::{ReportQuery, RequestTotals};
 use crate::analysis::Workload;
 use crate::analysis::attribution::Account;
 use crate::analysis::conditions::{Conditions, NoVirtualTime};
@@ -56,8 +56,8 @@ impl<T> First<T> {
 
 /// What was collected so far.
 #[derive(Debug)]
-pub struct Collected<'a> {
-    question: &'a Question,
+pub struct ReportCollector<'a> {
+    question: &'a ReportQuery,
     /// How much is accounted for.
     pub account: Account,
     /// The workload is over.
@@ -72,16 +72,16 @@ pub struct Collected<'a> {
     pub marks: Vec<WorkloadMark>,
     workload: Workload,
     /// Requests and bios of the whole trace.
-    pub totals: Totals,
+    pub totals: RequestTotals,
     /// Bios whose times are not known for good.
     unsettled: VecDeque<Bio>,
     /// What may fulfil the conditions.
     candidates: (Vec<Io>, Vec<Bio>),
 }
 
-impl<'a> Collected<'a> {
+impl<'a> ReportCollector<'a> {
     /// Nothing yet.
-    pub fn new(question: &'a Question) -> Self {
+    pub fn new(question: &'a ReportQuery) -> Self {
         Self {
             question,
             account: Account::default(),
@@ -91,7 +91,7 @@ impl<'a> Collected<'a> {
             summary: Summary::default(),
             marks: Vec::new(),
             workload: Workload::default(),
-            totals: Totals::default(),
+            totals: RequestTotals::default(),
             unsettled: VecDeque::new(),
             candidates: (Vec::new(), Vec::new()),
         }
@@ -148,7 +148,7 @@ impl<'a> Collected<'a> {
     }
 }
 
-impl Sink for Collected<'_> {
+impl Sink for ReportCollector<'_> {
     fn entered(&mut self, call: &Call, _: &Event<'_>) {
         if !self.ended {
             self.account.entered(call);
@@ -197,7 +197,7 @@ impl Sink for Collected<'_> {
     }
 }
 
-impl Collected<'_> {
+impl ReportCollector<'_> {
     /// The workload begins: what was before does not belong to it.
     fn forget(&mut self) {
         self.ios.clear();

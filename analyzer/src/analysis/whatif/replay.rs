@@ -9,7 +9,7 @@ use super::device::DeviceModel;
 use super::gather::{Flight, FlightEnd, Gathered, IdlePoint};
 use super::queue::{Queue, Union};
 use super::timeline::ModelTimeMap;
-use crate::analysis::spread::Values;
+use crate::analysis::spread::ValueHistogram;
 use crate::model::{OpName, TimeMap};
 use std::collections::BTreeMap;
 
@@ -27,8 +27,8 @@ enum Point {
 /// Device times of an operation, in virtual nanoseconds.
 #[derive(Debug, Default)]
 pub struct OpTimes {
-    pub recorded: Values,
-    pub modelled: Values,
+    pub recorded: ValueHistogram,
+    pub modelled: ValueHistogram,
 }
 
 /// What a device did.

@@ -94,7 +94,7 @@ pub struct Shown {
 
 /// The first difference: some steps before it, which are the same on both sides, and some from it on.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Difference {
+pub struct NestingDifference {
     /// So many steps of each are the same.
     pub same: usize,
     /// What the witness has.
@@ -131,7 +131,7 @@ pub struct Nesting {
     /// Calls of the witness left out after the mark of the end.
     pub left_out_after: usize,
     /// The first difference.
-    pub difference: Option<Difference>,
+    pub difference: Option<NestingDifference>,
 }
 
 /// Compares what the witness says with ours. `window` has the clocks of the marks.
@@ -227,7 +227,7 @@ impl Nesting {
     }
 }
 
-fn difference(walk: &Walk<'_>, names: &[String]) -> Difference {
+fn difference(walk: &Walk<'_>, names: &[String]) -> NestingDifference {
     let same = walk.done().len().min(BEFORE);
     let done = &walk.done()[walk.done().len() - same..];
     let (theirs, ours) = walk.rest();
@@ -247,7 +247,7 @@ fn difference(walk: &Walk<'_>, names: &[String]) -> Difference {
         let parent = walk.our_parent(step.call).map(|parent| walk.ours.calls[parent].function);
         show(step, &walk.ours.calls[step.call], walk.our_depth(step.call), parent)
     });
-    Difference { same, witness: witness.collect(), ours: ours.collect() }
+    NestingDifference { same, witness: witness.collect(), ours: ours.collect() }
 }
 
 #[cfg(test)]

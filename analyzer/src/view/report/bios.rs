@@ -1,6 +1,6 @@
 //! The table of bios.
 
-use super::{Options, Times, Unit, unit};
+use super::{Options, TimeUnit, Times, unit};
 use crate::analysis::report::Report;
 use crate::model::{Bio, BioStage, Join, Origin, StageMark};
 use crate::view::text::{self, Align, Table};
@@ -35,8 +35,8 @@ pub fn write(out: &mut dyn Write, report: &Report, options: Options) -> io::Resu
 
 fn legend(out: &mut dyn Write, report: &Report, options: Options) -> io::Result<()> {
     let unit = match unit(report, options) {
-        Unit::Ns => "µs of virtual time",
-        Unit::Instructions => "instructions",
+        TimeUnit::Ns => "µs of virtual time",
+        TimeUnit::Instructions => "instructions",
     };
     let since = match options.times {
         Times::SinceQueued => "since Q (queued)",
@@ -102,8 +102,8 @@ fn cell(bio: &Bio, stage: BioStage, report: &Report, options: Options) -> String
         Times::Delta => bio.stages[at.saturating_sub(1)].clock,
     };
     let span = match unit(report, options) {
-        Unit::Ns => text::micros_span(&report.time, from, clock),
-        Unit::Instructions => text::grouped(clock - from),
+        TimeUnit::Ns => text::micros_span(&report.time, from, clock),
+        TimeUnit::Instructions => text::grouped(clock - from),
     };
     if shared > 1 { format!("{span}*") } else { span }
 }

@@ -1,6 +1,6 @@
 //! The table of I/Os.
 
-use super::{Options, Unit, unit};
+use super::{Options, TimeUnit, unit};
 use crate::analysis::report::Report;
 use crate::model::Io;
 use crate::view::cause::task;
@@ -22,7 +22,7 @@ pub fn write(out: &mut dyn Write, report: &Report, options: Options) -> io::Resu
     writeln!(out, "\n{}", options.style.heading(&title))?;
     let list = &report.ios;
     let unwritten = list.iter().any(|io| io.unwritten() > 0);
-    let elapsed = unit(report, options) == Unit::Ns;
+    let elapsed = unit(report, options) == TimeUnit::Ns;
     let columns = [
         ("I/O", Align::Right, true),
         ("call", Align::Left, true),

@@ -1,7 +1,7 @@
 //! The report for programs. Its lists are written element by element: they may be long.
 
 use crate::analysis::report::Report;
-use crate::analysis::spread::Spread;
+use crate::analysis::spread::PercentileSummary;
 use crate::analysis::summary::OpSummary;
 use crate::analysis::workload;
 use crate::model::{Bio, Io};
@@ -106,6 +106,6 @@ fn summary(op: &OpSummary) -> Value {
     object!({ "rwbs": op.rwbs, "count": op.count, "split_off": op.split_off, "bytes": op.bytes, "merged": op.merged, "stages": stages })
 }
 
-fn spread(s: &Spread) -> Value {
+fn spread(s: &PercentileSummary) -> Value {
     object!({ "count": s.count, "median": s.median, "p95": s.p95, "p99": s.p99, "max": s.max })
 }

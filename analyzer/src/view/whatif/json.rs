@@ -1,7 +1,7 @@
 //! The same as JSON.
 
 use super::{ASSUMED, UNKNOWN, op_name};
-use crate::analysis::spread::Spread;
+use crate::analysis::spread::PercentileSummary;
 use crate::analysis::whatif::{
     Assumption, AssumptionCount, DeviceChange, IoChange, OpChange, TimeChange, WhatIf,
 };
@@ -70,7 +70,7 @@ fn io(IoChange { io, elapsed }: &IoChange) -> Value {
 }
 
 fn operation(op: &OpChange) -> Value {
-    let spread = |Spread { count, median, p95, p99, max }: Spread| object!({ "count": count, "median": median, "p95": p95, "p99": p99, "max": max });
+    let spread = |PercentileSummary { count, median, p95, p99, max }: PercentileSummary| object!({ "count": count, "median": median, "p95": p95, "p99": p99, "max": max });
     object!({
         "op": op_name(op.op),
         "in_model": op.is_modelled,

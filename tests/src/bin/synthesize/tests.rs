@@ -1,6 +1,6 @@
 use super::*;
 use crate::guest::{Guest, direct_write};
-use iotrace_analyzer::analysis::report::{Question, Report, report};
+use iotrace_analyzer::analysis::report::{Report, ReportQuery, report};
 use std::collections::BTreeSet;
 
 const COPIES: u64 = 50;
@@ -21,7 +21,7 @@ fn long(guest: &Guest, copies: u64) -> Vec<u8> {
 }
 
 fn told(file: &Trace) -> Report {
-    report(file, &Question::default(), &mut |_| {}).unwrap()
+    report(file, &ReportQuery::default(), &mut |_| {}).unwrap()
 }
 
 #[test]
