@@ -2,7 +2,7 @@
 
 use iotrace_schemas::definition::{At, Definition, Probe};
 use iotrace_schemas::event::{self, Event};
-use iotrace_tests::{Held, analyze, for_each, recording, replay, succeed, trace_of};
+use iotrace_tests::{TraceItem, analyze, for_each, recording, replay, succeed, trace_of};
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
@@ -18,9 +18,9 @@ fn loop_write() -> PathBuf {
 fn for_each_event(trace: &Path, mut see: impl FnMut(&Event<'_>, &Probe, &(u64, String))) {
     let (mut probes, mut tasks, nobody) = (HashMap::new(), HashMap::new(), (0, String::new()));
     for_each(trace, &mut |held| match held {
-        Held::Definition(Definition::Probe(probe)) => _ = probes.insert(probe.id, probe.clone()),
-        Held::Definition(_) => {}
-        Held::Event(event) => {
+        TraceItem::Definition(Definition::Probe(probe)) => _ = probes.insert(probe.id, probe.clone()),
+        TraceItem::Definition(_) => {}
+        TraceItem::Event(event) => {
             if event.kind == event::TASK.id {
                 tasks.insert(event.words[0], (event.words[1], name(&event.words[3..])));
             }

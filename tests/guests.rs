@@ -3,8 +3,8 @@
 use iotrace_schemas::definition::{At, Definition};
 use iotrace_schemas::event;
 use iotrace_tests::{
-    Held, accounted_for, agrees, analyze, checkout, clock, for_each, recording, replay, run, said, script,
-    stages_are_complete, succeed, trace_of,
+    TraceItem, accounted_for, agrees, analyze, checkout, clock, for_each, recording, replay, run, said,
+    script, stages_are_complete, succeed, trace_of,
 };
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -178,8 +178,8 @@ fn modules_come_and_go() {
     let trace = replay(&recorded, "modules", &[]);
     let (mut placed, mut hits, mut comings) = (Vec::new(), 0, Vec::new());
     for_each(&trace, &mut |held| match held {
-        Held::Definition(definition) => placed.extend(sd_done(definition)),
-        Held::Event(event) => {
+        TraceItem::Definition(definition) => placed.extend(sd_done(definition)),
+        TraceItem::Event(event) => {
             hits += usize::from(placed.last().is_some_and(|(id, _)| *id == event.kind));
             let modules = [event::MODULE_LOAD.id, event::MODULE_UNLOAD.id];
             comings.extend(Some(event.kind).filter(|kind| modules.contains(kind)));
@@ -222,9 +222,9 @@ fn issued(trace: &Path) -> Vec<(u64, u64)> {
     let mut kind = None;
     let mut found = Vec::new();
     for_each(trace, &mut |held| match held {
-        Held::Definition(definition) => kind = issue_kind(definition).or(kind),
-        Held::Event(event) if Some(event.kind) == kind => found.push((event.clock, event.words[0])),
-        Held::Event(_) => {}
+        TraceItem::Definition(definition) => kind = issue_kind(definition).or(kind),
+        TraceItem::Event(event) if Some(event.kind) == kind => found.push((event.clock, event.words[0])),
+        TraceItem::Event(_) => {}
     });
     found
 }
@@ -293,7 +293,7 @@ fn the_newest_qemu_agrees() {
     agrees(&recorded, &trace);
     let (mut interrupts, mut writes) = (0_usize, 0_usize);
     for_each(&trace, &mut |held| {
-        if let Held::Event(event) = held {
+        if let TraceItem::Event(event) = held {
             interrupts += usize::from(event.kind == event::INTERRUPT.id);
             writes += usize::from(event.kind == event::MMIO_WRITE.id && event.task != 0);
         }

@@ -2,7 +2,7 @@
 
 use iotrace_arch::FIRST;
 use iotrace_schemas::definition::Definition;
-use iotrace_tests::{Held, analyze, built, folder, for_each, script, succeed};
+use iotrace_tests::{TraceItem, analyze, built, folder, for_each, script, succeed};
 use std::io::{BufRead, BufReader, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -102,11 +102,11 @@ fn loads_a_snapshot(name: &str, arguments: &[&str]) {
     succeed(&mut analyze(&["verify"], &trace));
     let (mut notes, mut last, mut backwards) = (Vec::new(), 0, 0);
     for_each(&trace, &mut |held| match held {
-        Held::Definition(Definition::Note(note)) if note.topic == "went-back" => {
+        TraceItem::Definition(Definition::Note(note)) if note.topic == "went-back" => {
             notes.push(note.text.clone())
         }
-        Held::Definition(_) => {}
-        Held::Event(event) => {
+        TraceItem::Definition(_) => {}
+        TraceItem::Event(event) => {
             backwards += u64::from(event.clock < last);
             last = event.clock;
         }

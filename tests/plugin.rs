@@ -5,7 +5,8 @@ use iotrace_schemas::catalog::OTHER;
 use iotrace_schemas::definition::Definition;
 use iotrace_schemas::event::{self, Event, FIRST_PROBE, MARK_BEGIN, MARK_END, is_landmark};
 use iotrace_tests::{
-    Held, analyze, built, clock, folder, for_each, recording, replay, run, said, script, succeed, trace_of,
+    TraceItem, analyze, built, clock, folder, for_each, recording, replay, run, said, script, succeed,
+    trace_of,
 };
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -119,7 +120,7 @@ fn loop_write() -> PathBuf {
 fn accesses(trace: &Path) -> BTreeSet<(u64, u16, Vec<u64>)> {
     let mut found = BTreeSet::new();
     for_each(trace, &mut |held| {
-        if let Held::Event(&Event { clock, kind, words, .. }) = held
+        if let TraceItem::Event(&Event { clock, kind, words, .. }) = held
             && [event::MMIO_READ.id, event::MMIO_WRITE.id].contains(&kind)
         {
             found.insert((clock, kind, words.to_vec()));
@@ -153,18 +154,18 @@ fn others_and_window(trace: &Path) -> (u64, [u64; 2], [u64; 2]) {
     let (mut others, mut landmarks, mut count) = (BTreeSet::new(), BTreeSet::new(), 0);
     let (mut marks, mut window) = ([0; 2], [u64::MAX, 0]);
     for_each(trace, &mut |held| match held {
-        Held::Definition(Definition::Probe(probe)) => {
+        TraceItem::Definition(Definition::Probe(probe)) => {
             _ = probe.layer == OTHER && others.insert(probe.id);
             _ = probe.is_landmark() && landmarks.insert(probe.id);
         }
-        Held::Definition(_) => {}
-        Held::Event(event) if event.kind == event::MARK.id => match event.words[0] {
+        TraceItem::Definition(_) => {}
+        TraceItem::Event(event) if event.kind == event::MARK.id => match event.words[0] {
             MARK_BEGIN => marks[0] = event.clock,
             MARK_END => marks[1] = event.clock,
             _ => {}
         },
-        Held::Event(event) if is_landmark(event.kind) || landmarks.contains(&event.kind) => {}
-        Held::Event(event) => {
+        TraceItem::Event(event) if is_landmark(event.kind) || landmarks.contains(&event.kind) => {}
+        TraceItem::Event(event) => {
             count += u64::from(others.contains(&event.kind));
             window = [window[0].min(event.clock), window[1].max(event.clock)];
         }
@@ -217,10 +218,10 @@ fn a_thin_trace_has_the_same_calls_without_their_arguments() {
     let calls = |trace: &Path| {
         let (mut probes, mut calls, mut words) = (BTreeMap::new(), BTreeSet::new(), 0);
         for_each(trace, &mut |held| match held {
-            Held::Definition(Definition::Probe(probe)) => {
+            TraceItem::Definition(Definition::Probe(probe)) => {
                 _ = probes.insert(probe.id, (probe.symbol.clone(), probe.address));
             }
-            Held::Event(event) if event.kind >= FIRST_PROBE => {
+            TraceItem::Event(event) if event.kind >= FIRST_PROBE => {
                 words += event.words.len();
                 calls.insert((
                     event.clock,

@@ -3,7 +3,7 @@
 use iotrace_arch::FIRST;
 use iotrace_schemas::event;
 use iotrace_tests::{
-    Held, agrees, analyze, built, folder, for_each, recording, replay, run, said, script,
+    TraceItem, agrees, analyze, built, folder, for_each, recording, replay, run, said, script,
     stages_are_complete, succeed,
 };
 use serde_json::Value;
@@ -77,7 +77,7 @@ fn live(name: &str, arguments: &[&str]) -> PathBuf {
 fn of_vcpus(trace: &Path) -> BTreeMap<u16, (u64, u64)> {
     let (mut idle, mut found) = (BTreeMap::new(), BTreeMap::<_, (u64, u64)>::new());
     for_each(trace, &mut |held| {
-        let Held::Event(event) = held else { return };
+        let TraceItem::Event(event) = held else { return };
         if event.kind == event::TASK.id {
             // swapper/1 is the idle task of CPU 1; that of CPU 0 has another name at first.
             let name = [event.words[3].to_le_bytes(), event.words[4].to_le_bytes()].concat();
@@ -122,7 +122,7 @@ fn the_clock_of_several_vcpus_is_qemus() {
     let trace = live("icount-clock", &["-smp", "3", "-icount", "shift=2"]);
     let (mut drifts, mut last) = (Vec::new(), 0);
     for_each(&trace, &mut |held| {
-        let Held::Event(event) = held else { return };
+        let TraceItem::Event(event) = held else { return };
         last = event.clock;
         if event.kind == event::CLOCK.id {
             drifts.push(event.words[1].cast_signed().unsigned_abs());

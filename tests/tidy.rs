@@ -5,9 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Names of public types that are still used twice. Nothing is added here.
-const TWICE: &str = include_str!("tidy/types-named-twice.txt");
-
 /// Most lines of a source file.
 const LINES: usize = 500;
 
@@ -55,12 +52,8 @@ fn a_types_name_has_one_meaning() {
             found.entry(name.to_owned()).or_default().insert(file.clone());
         }
     }
-    let allowed: BTreeSet<_> = TWICE.lines().collect();
-    let twice: BTreeMap<_, _> = found.iter().filter(|(_, files)| files.len() > 1).collect();
-    let new: Vec<_> = twice.iter().filter(|(name, _)| !allowed.contains(name.as_str())).collect();
-    assert!(new.is_empty(), "types with names that others have: {new:#?}");
-    let settled: Vec<_> = allowed.iter().filter(|name| !twice.contains_key(&(**name).to_owned())).collect();
-    assert!(settled.is_empty(), "take these out of tests/tidy/types-named-twice.txt: {settled:?}");
+    let twice: Vec<_> = found.iter().filter(|(_, files)| files.len() > 1).collect();
+    assert!(twice.is_empty(), "types with names that others have: {twice:#?}");
 }
 
 #[test]

@@ -7,7 +7,7 @@
 mod guest;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use guest::{Guest, direct_write};
+use guest::{SyntheticGuest, direct_write};
 use iotrace_analyzer::analysis::diff::{compare, gather};
 use iotrace_analyzer::analysis::report::{ReportQuery, report};
 use iotrace_analyzer::reader::Trace;
@@ -24,7 +24,7 @@ struct Nobody;
 impl Sink for Nobody {}
 
 /// The write over and over: the clocks go on.
-fn many() -> Guest {
+fn many() -> SyntheticGuest {
     let mut guest = direct_write();
     let once = guest.events.clone();
     let length = once.last().map_or(0, |event| event.clock);

@@ -20,7 +20,7 @@ const PASSED: u8 = 4;
 /// Reads the command line and does what it says.
 #[must_use]
 pub fn main() -> ExitCode {
-    match run::run(&args::Args::parse()) {
+    match run::run(&args::CommandLine::parse()) {
         Ok(code) => code,
         Err(error) if reader_left(&error) => ExitCode::SUCCESS,
         Err(error) => {

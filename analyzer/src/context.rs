@@ -8,6 +8,6 @@ mod calls;
 mod tasks;
 mod time;
 
-pub use calls::{Calls, DEEPEST, Frame, Left};
+pub use calls::{CallFrame, Calls, DEEPEST, Left};
 pub use tasks::Tasks;
 pub use time::TimeKeeper;

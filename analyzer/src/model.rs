@@ -27,8 +27,8 @@ pub use level::Level;
 pub use name::{NAME_WORDS, name_of_words};
 pub use op::{Op, OpCodes, OpField, OpName};
 pub use request::{
-    Attempt, CompletionWay, DispatchWay, FlushRide, IrqRef, Member, Request, RequestId, RequestKind, Rider,
-    Update,
+    Attempt, CompletionWay, DispatchWay, FlushRide, IrqRef, Request, RequestId, RequestKind, RequestMember,
+    Rider, Update,
 };
 pub use task::{Comm, Task};
 pub use time::TimeMap;

@@ -11,7 +11,7 @@ mod merge;
 mod needs;
 mod trace;
 
-pub use ahead::{Decoded, Met, decode};
+pub use ahead::{Decoded, DecodedStep, decode};
 pub use census::{Census, census};
 pub use needs::Needs;
 pub use trace::{Trace, WasRead};
@@ -26,7 +26,7 @@ use iotrace_schemas::trace::index::TraceIndex;
 use iotrace_schemas::trace::reader::{Content, ReadError};
 use iotrace_schemas::trace::walk::{Damage, Ledger, WalkStep};
 use merge::Merger;
-use needs::{Plan, is_read_in_order};
+use needs::{ReadPlan, is_read_in_order};
 use rustc_hash::FxHashSet;
 
 /// Whether to go on.
@@ -183,7 +183,7 @@ impl<'a> Reading<'a> {
             ahead::decode(trace, &mut trace.walk(), &is_read_in_order, needs.columns, &mut |met, back| {
                 (self.progress)(met.offset());
                 match met {
-                    Met::Bad(at, bytes, reason) => {
+                    DecodedStep::Bad(at, bytes, reason) => {
                         // If nothing comes behind it, the file was cut there.
                         last = Some(End::Cut { offset: at, lost: bytes, reason: reason.to_string() });
                         if ended || at + bytes < trace.bytes().len() {
@@ -192,7 +192,7 @@ impl<'a> Reading<'a> {
                         }
                         Flow::Continue
                     }
-                    Met::Chunk(at, chunk, decoded) => {
+                    DecodedStep::Chunk(at, chunk, decoded) => {
                         ended |= chunk.head.kind == ChunkKind::End;
                         self.chunk_in_order(at, &chunk, decoded, back)
                     }
@@ -233,7 +233,7 @@ impl<'a> Reading<'a> {
     /// What is needed, by the index.
     fn planned(&mut self, index: TraceIndex<'a>, needs: &Needs) -> Result<(), ReadError> {
         self.done.end = Some(End::Complete);
-        let mut plan = Plan { trace: self.trace, index, numbered: true };
+        let mut plan = ReadPlan { trace: self.trace, index, numbered: true };
         if needs.landmarks {
             return self.follow(&mut plan.landmarks(), needs.columns);
         }
@@ -252,10 +252,10 @@ impl<'a> Reading<'a> {
     }
 
     /// All definitions of the trace, for a plan.
-    fn all_definitions(&mut self, plan: &Plan<'a>) -> Result<Definitions, ReadError> {
+    fn all_definitions(&mut self, plan: &ReadPlan<'a>) -> Result<Definitions, ReadError> {
         let mut all = Definitions::default();
         ahead::decode(self.trace, &mut plan.definitions(), &|_| true, Columns::ALL, &mut |met, _| {
-            if let Met::Chunk(_, _, Some(Ok(Content::Definitions(mut definitions, _)))) = met {
+            if let DecodedStep::Chunk(_, _, Some(Ok(Content::Definitions(mut definitions, _)))) = met {
                 for definition in &mut definitions {
                     limits::shorten(definition);
                     all.add(definition);
@@ -307,14 +307,14 @@ impl<'a> Reading<'a> {
     }
 
     /// What is in a chunk that the index told of; damage if it is not that.
-    fn planned_content<'m>(&mut self, met: Met<'m>) -> Option<(usize, RawChunk<'m>, Content)> {
+    fn planned_content<'m>(&mut self, met: DecodedStep<'m>) -> Option<(usize, RawChunk<'m>, Content)> {
         match met {
-            Met::Chunk(at, chunk, Some(Ok(content))) => return Some((at, chunk, content)),
-            Met::Chunk(at, chunk, Some(Err(error))) => {
+            DecodedStep::Chunk(at, chunk, Some(Ok(content))) => return Some((at, chunk, content)),
+            DecodedStep::Chunk(at, chunk, Some(Err(error))) => {
                 self.ledger.bad(at, chunk.head.length(), error.to_string());
             }
-            Met::Bad(at, bytes, reason) => self.ledger.bad(at, bytes, reason.to_string()),
-            Met::Chunk(_, _, None) => {}
+            DecodedStep::Bad(at, bytes, reason) => self.ledger.bad(at, bytes, reason.to_string()),
+            DecodedStep::Chunk(_, _, None) => {}
         }
         None
     }

@@ -10,7 +10,7 @@ mod slice;
 
 pub use cat::cat;
 pub use recover::{Recovered, recover};
-pub use slice::{Part, slice};
+pub use slice::{SliceSelection, slice};
 
 use crate::analysis::conditions::NoVirtualTime;
 use iotrace_schemas::definition::{Definition, Note, Severity};

@@ -25,7 +25,7 @@ mod tests;
 mod ways;
 
 pub use counts::{Counts, Oddity};
-pub use probes::{Probes, Words};
+pub use probes::{Probes, RoleValues};
 
 use crate::context::{Calls, Left, Tasks};
 use crate::hash::{Map, Set};
@@ -47,7 +47,7 @@ use iotrace_schemas::event::{
 use iotrace_schemas::role::Role;
 use iotrace_schemas::stage::{BLOCK_SOFTIRQ, Stage};
 use merges::PendingInsert;
-use requests::Seen;
+use requests::ObjectState;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -100,11 +100,11 @@ enum Open {
     /// A request is being allocated; for the bio that the queue works on here, if there is one.
     Get { bio: Option<u64> },
     /// `bio_split`.
-    Split { bio: u64, seen: Box<Seen>, sectors: u64 },
+    Split { bio: u64, seen: Box<ObjectState>, sectors: u64 },
     /// A bio may be merged into a request.
-    Join { rq: u64, bio: u64, seen: Box<Seen>, join: Join },
+    Join { rq: u64, bio: u64, seen: Box<ObjectState>, join: Join },
     /// A request may be merged into another.
-    Merge { rq: u64, next: u64, seen: Box<Seen> },
+    Merge { rq: u64, next: u64, seen: Box<ObjectState> },
     /// A request may be inserted.
     Insert { rq: u64 },
     /// The part of an insertion that looks for a request to merge with.
@@ -276,7 +276,7 @@ impl Stitcher {
         out.mark(WorkloadMark { clock: event.clock, code });
     }
 
-    fn entry(&mut self, event: &Event<'_>, words: &Words<'_>, out: &mut dyn Sink) -> Open {
+    fn entry(&mut self, event: &Event<'_>, words: &RoleValues<'_>, out: &mut dyn Sink) -> Open {
         let Some(stage) = words.stage() else { return Open::Plain };
         match stage {
             Stage::BioQueue => self.bio_queue(event, words, out),

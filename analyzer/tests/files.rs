@@ -2,7 +2,7 @@
 
 mod guest;
 
-use guest::{Guest, direct_write, small};
+use guest::{SyntheticGuest, direct_write, small};
 use iotrace_schemas::definition::{Definition, Kind};
 use iotrace_schemas::event::BUILTINS;
 use std::fs;
@@ -37,7 +37,7 @@ fn answer(output: &Output) -> (i32, String, String) {
 }
 
 /// Many blocks of events: 16 in each.
-fn long() -> Guest {
+fn long() -> SyntheticGuest {
     let mut guest = small();
     for clock in 0..1600 {
         guest.entry(10_000 + clock, "hw.run", &[("hw", clock)]);

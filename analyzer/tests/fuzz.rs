@@ -7,7 +7,7 @@
 mod guest;
 
 use cap::Cap;
-use guest::{Guest, buffered, small};
+use guest::{SyntheticGuest, buffered, small};
 use iotrace_analyzer::analysis::verify::verify;
 use iotrace_analyzer::analysis::whatif;
 use iotrace_analyzer::model::Definitions;
@@ -76,7 +76,7 @@ struct Seed {
 }
 
 impl Seed {
-    fn new(guest: &Guest) -> Self {
+    fn new(guest: &SyntheticGuest) -> Self {
         let file = TraceFile::from_bytes(guest.file()).unwrap();
         let unpacked = |chunk: RawChunk<'_>| {
             let plain = || chunk.payload.to_vec();
@@ -186,8 +186,8 @@ fn any_bytes_give_an_answer_in_bounded_memory() {
 }
 
 /// A few events.
-fn tiny() -> Guest {
-    let mut guest = Guest::default();
+fn tiny() -> SyntheticGuest {
+    let mut guest = SyntheticGuest::default();
     for clock in 10..40 {
         guest.entry(clock, "hw.run", &[("hw", clock << 3)]);
     }

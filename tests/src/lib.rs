@@ -79,7 +79,7 @@ pub fn analyze(arguments: &[&str], trace: &Path) -> Command {
 
 /// What a trace holds.
 #[derive(Debug)]
-pub enum Held<'a> {
+pub enum TraceItem<'a> {
     /// A definition.
     Definition(&'a Definition),
     /// An event.
@@ -90,15 +90,15 @@ pub enum Held<'a> {
 ///
 /// # Panics
 /// If the trace is not whole.
-pub fn for_each(trace: &Path, see: &mut dyn FnMut(Held<'_>)) {
-    struct Seeing<'a>(&'a mut dyn FnMut(Held<'_>));
+pub fn for_each(trace: &Path, see: &mut dyn FnMut(TraceItem<'_>)) {
+    struct Seeing<'a>(&'a mut dyn FnMut(TraceItem<'_>));
     impl Visitor for Seeing<'_> {
         fn define(&mut self, definition: &Definition) {
-            (self.0)(Held::Definition(definition));
+            (self.0)(TraceItem::Definition(definition));
         }
 
         fn event(&mut self, _: &Definitions, event: &Event<'_>) -> Flow {
-            (self.0)(Held::Event(event));
+            (self.0)(TraceItem::Event(event));
             Flow::Continue
         }
     }
@@ -109,7 +109,7 @@ pub fn for_each(trace: &Path, see: &mut dyn FnMut(Held<'_>)) {
 
 /// How a trace's clock compares with QEMU's own count.
 #[derive(Debug, Default)]
-pub struct Clock {
+pub struct ClockComparison {
     /// How often the comparison was told: where virtual time moved without instructions, or where they differed.
     pub told: u64,
     /// By how much they differed, in instructions, added up.
@@ -123,10 +123,10 @@ pub struct Clock {
 /// # Panics
 /// If the trace is not whole.
 #[must_use]
-pub fn clock(trace: &Path) -> Clock {
-    let mut clock = Clock::default();
+pub fn clock(trace: &Path) -> ClockComparison {
+    let mut clock = ClockComparison::default();
     for_each(trace, &mut |held| {
-        let Held::Event(event) = held else { return };
+        let TraceItem::Event(event) = held else { return };
         clock.last = event.clock;
         if event.kind == event::CLOCK.id {
             clock.told += 1;

@@ -4,7 +4,7 @@ use crate::context::Tasks;
 use crate::hash::Map;
 use crate::model::{Comm, Definitions, Level, OpCodes, OpField, Task, major_minor};
 use crate::stitch::devices::Devices;
-use crate::stitch::probes::{Probes, Words};
+use crate::stitch::probes::{Probes, RoleValues};
 use iotrace_schemas::definition::Probe;
 use iotrace_schemas::definition::{At, CallSite, Definition};
 use iotrace_schemas::event::{self, BUILTINS, Event, FIRST_PROBE, KindId};
@@ -160,7 +160,7 @@ impl Describer {
     }
 
     /// The words of an event that tells where a device's registers are.
-    fn enabled<'a>(&self, event: &Event<'a>) -> Option<Words<'a>> {
+    fn enabled<'a>(&self, event: &Event<'a>) -> Option<RoleValues<'a>> {
         self.probes.words(event).filter(|words| words.stage() == Some(&Stage::PciEnable))
     }
 

@@ -22,14 +22,14 @@ use std::rc::Rc;
 
 /// Something that happened so many times.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Times {
+pub struct OccurrenceCount {
     /// How often.
     pub count: u64,
     /// Number of the first event that shows it, counted from 1 over the whole trace.
     pub first: u64,
 }
 
-impl Times {
+impl OccurrenceCount {
     fn add(&mut self, event: u64) {
         if self.count == 0 {
             self.first = event;
@@ -64,13 +64,13 @@ pub struct WaitKind {
 #[derive(Debug, Clone, Default)]
 pub struct Explanation {
     /// How the block softirq was raised.
-    pub raises: BTreeMap<Raised, Times>,
+    pub raises: BTreeMap<Raised, OccurrenceCount>,
     /// How completions came.
-    pub completions: BTreeMap<Completed, Times>,
+    pub completions: BTreeMap<Completed, OccurrenceCount>,
     /// How waiting tasks were woken; with the instructions from stopping to being woken, added up.
-    pub waits: BTreeMap<WaitKind, (Times, u64)>,
+    pub waits: BTreeMap<WaitKind, (OccurrenceCount, u64)>,
     /// By which way requests were dispatched, and by which task, or at which level.
-    pub dispatches: BTreeMap<(DispatchWay, String), Times>,
+    pub dispatches: BTreeMap<(DispatchWay, String), OccurrenceCount>,
     /// Way of each request's attempt: request, command, way, number of the event.
     pub requests: Vec<(u64, u64, DispatchWay, u64)>,
     /// Only what happened between the marks of the workload is counted.
@@ -123,7 +123,7 @@ impl Visitor for Reading {
 struct Seen {
     workload: Workload,
     /// How each softirq was raised, by its number.
-    raises: BTreeMap<(u64, Raised), Times>,
+    raises: BTreeMap<(u64, Raised), OccurrenceCount>,
     answer: Explanation,
 }
 

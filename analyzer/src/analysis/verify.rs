@@ -5,7 +5,7 @@
 use super::Progress;
 use crate::hash::Map;
 use crate::model::Definitions;
-use crate::reader::{Decoded, Flow, Met, Trace, decode};
+use crate::reader::{Decoded, DecodedStep, Flow, Trace, decode};
 use iotrace_schemas::definition::Definition;
 use iotrace_schemas::event::{KindId, is_landmark};
 use iotrace_schemas::trace::FILE_HEADER;
@@ -78,8 +78,8 @@ pub fn verify(trace: &Trace, progress: Progress<'_>) -> Result<Verified, ReadErr
         progress(met.offset());
         trace.release_up_to(&mut released, met.offset());
         match met {
-            Met::Bad(at, bytes, reason) => verifier.ledger.bad(at, bytes, reason.to_string()),
-            Met::Chunk(at, chunk, decoded) => verifier.chunk(at, &chunk, decoded, back),
+            DecodedStep::Bad(at, bytes, reason) => verifier.ledger.bad(at, bytes, reason.to_string()),
+            DecodedStep::Chunk(at, chunk, decoded) => verifier.chunk(at, &chunk, decoded, back),
         }
         Flow::Continue
     })?;

@@ -13,8 +13,8 @@ use crate::analysis::events::Filter;
 use crate::analysis::path::ListingShape;
 use crate::analysis::report::ReportQuery;
 use crate::analysis::subject::Wanted;
-use crate::rewrite::Part;
-use clap::{Args as Group, Parser, Subcommand, ValueEnum};
+use crate::rewrite::SliceSelection;
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use numbers::{nth, number, threads};
 use std::path::PathBuf;
 
@@ -27,18 +27,18 @@ const ROWS: usize = 10_000;
 #[command(
     after_help = "Exit codes: 0 success, 1 error, 2 wrong command line, 3 the trace was cut or is damaged (everything else is shown), 4 a limit of diff was passed (whether a trace was cut or not)."
 )]
-pub struct Args {
+pub struct CommandLine {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
     /// How traces are read.
     #[command(flatten)]
-    pub reading: Reading,
+    pub reading: ReadArgs,
 }
 
 /// How traces are read.
-#[derive(Debug, Clone, Copy, Group)]
-pub struct Reading {
+#[derive(Debug, Clone, Copy, Args)]
+pub struct ReadArgs {
     /// Decode with so many threads, and print with so many (default: as many as run at once)
     #[arg(long, global = true, value_name = "N", value_parser = threads)]
     pub threads: Option<usize>,
@@ -93,8 +93,8 @@ pub enum Format {
 }
 
 /// What all views need.
-#[derive(Debug, Group)]
-pub struct Common {
+#[derive(Debug, Args)]
+pub struct TraceArgs {
     /// The trace
     #[arg(value_name = "TRACE")]
     pub trace: PathBuf,
@@ -104,11 +104,11 @@ pub struct Common {
 }
 
 /// Of `report`.
-#[derive(Debug, Group)]
+#[derive(Debug, Args)]
 pub struct ReportArgs {
     /// Trace and format.
     #[command(flatten)]
-    pub common: Common,
+    pub common: TraceArgs,
     /// Boot and shutdown as well, and I/Os that concern no disk
     #[arg(long)]
     pub all: bool,
@@ -149,18 +149,18 @@ impl ReportArgs {
 }
 
 /// Of `bio`.
-#[derive(Debug, Group)]
+#[derive(Debug, Args)]
 pub struct BioArgs {
     /// Trace and format.
     #[command(flatten)]
-    pub common: Common,
+    pub common: TraceArgs,
     /// Number of the bio, as the report has it
     #[arg(value_name = "ID", value_parser = number)]
     pub id: u64,
 }
 
 /// What `path` and `why` are asked about.
-#[derive(Debug, Group)]
+#[derive(Debug, Args)]
 pub struct SubjectArgs {
     /// Number of an I/O, as the report has it
     #[arg(long, value_name = "N", value_parser = number, group = "number")]
@@ -190,11 +190,11 @@ impl SubjectArgs {
 }
 
 /// Of `path`.
-#[derive(Debug, Group)]
+#[derive(Debug, Args)]
 pub struct PathArgs {
     /// Trace and format.
     #[command(flatten)]
-    pub common: Common,
+    pub common: TraceArgs,
     /// At most so many levels of calls
     #[arg(long, value_name = "N")]
     pub depth: Option<usize>,
@@ -226,11 +226,11 @@ impl PathArgs {
 }
 
 /// Of `why`.
-#[derive(Debug, Group)]
+#[derive(Debug, Args)]
 pub struct WhyArgs {
     /// Trace and format.
     #[command(flatten)]
-    pub common: Common,
+    pub common: TraceArgs,
     /// What it is asked about.
     #[command(flatten)]
     pub subject: SubjectArgs,
@@ -250,7 +250,7 @@ pub enum DiffFormat {
 }
 
 /// Of `diff`.
-#[derive(Debug, Group)]
+#[derive(Debug, Args)]
 pub struct DiffArgs {
     /// The first trace, or a folder of traces (*.iot), each of another recording of the same workload
     #[arg(value_name = "A")]
@@ -274,27 +274,27 @@ pub struct DiffArgs {
 }
 
 /// Of `explain`.
-#[derive(Debug, Group)]
+#[derive(Debug, Args)]
 pub struct ExplainArgs {
     /// Trace and format.
     #[command(flatten)]
-    pub common: Common,
+    pub common: TraceArgs,
 }
 
 /// Of `info`.
-#[derive(Debug, Group)]
+#[derive(Debug, Args)]
 pub struct InfoArgs {
     /// Trace and format.
     #[command(flatten)]
-    pub common: Common,
+    pub common: TraceArgs,
 }
 
 /// Of `events`.
-#[derive(Debug, Group)]
+#[derive(Debug, Args)]
 pub struct EventsArgs {
     /// Trace and format.
     #[command(flatten)]
-    pub common: Common,
+    pub common: TraceArgs,
     /// Only functions with this in their name
     #[arg(long, value_name = "NAME")]
     pub function: Option<String>,
@@ -334,15 +334,15 @@ impl EventsArgs {
 }
 
 /// Of `verify`.
-#[derive(Debug, Group)]
+#[derive(Debug, Args)]
 pub struct VerifyArgs {
     /// Trace and format.
     #[command(flatten)]
-    pub common: Common,
+    pub common: TraceArgs,
 }
 
 /// Of `recover`.
-#[derive(Debug, Group)]
+#[derive(Debug, Args)]
 pub struct RecoverArgs {
     /// The damaged trace
     #[arg(value_name = "TRACE")]
@@ -353,7 +353,7 @@ pub struct RecoverArgs {
 }
 
 /// Of `slice`.
-#[derive(Debug, Group)]
+#[derive(Debug, Args)]
 pub struct SliceArgs {
     /// The trace
     #[arg(value_name = "TRACE")]
@@ -381,17 +381,17 @@ pub struct SliceArgs {
 impl SliceArgs {
     /// The part that was asked for; none if nothing says which.
     #[must_use]
-    pub fn part(&self) -> Option<Part> {
+    pub fn part(&self) -> Option<SliceSelection> {
         let (task, clock, time) = (self.task.clone(), self.clock.clone(), self.time.clone());
         let conditions = Conditions { task, clock, time, ..Conditions::default() };
         let subject = self.io.map(Wanted::Io).or(self.bio.map(Wanted::Bio));
         let says = subject.is_some() || !conditions.is_empty();
-        says.then_some(Part { conditions, subject })
+        says.then_some(SliceSelection { conditions, subject })
     }
 }
 
 /// Of `cat`.
-#[derive(Debug, Group)]
+#[derive(Debug, Args)]
 pub struct CatArgs {
     /// The traces, in the order of their clocks
     #[arg(value_name = "TRACE", required = true, num_args = 2..)]
@@ -402,18 +402,18 @@ pub struct CatArgs {
 }
 
 /// Of `witness`.
-#[derive(Debug, Group)]
+#[derive(Debug, Args)]
 pub struct WitnessArgs {
     /// Trace and format.
     #[command(flatten)]
-    pub common: Common,
+    pub common: TraceArgs,
     /// The text of the guest's tracing
     #[arg(value_name = "WITNESS")]
     pub witness: PathBuf,
 }
 
 /// Of `kernel`.
-#[derive(Debug, Group)]
+#[derive(Debug, Args)]
 pub struct KernelArgs {
     /// The kernel's vmlinux
     #[arg(value_name = "VMLINUX")]
@@ -442,6 +442,6 @@ mod tests {
 
     #[test]
     fn the_command_line_is_sound() {
-        Args::command().debug_assert();
+        CommandLine::command().debug_assert();
     }
 }

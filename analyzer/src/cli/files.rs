@@ -1,7 +1,7 @@
 //! The commands that look at a trace as a file, or make another one of it.
 
 use super::CUT;
-use super::args::{CatArgs, Format, Reading, RecoverArgs, SliceArgs, VerifyArgs};
+use super::args::{CatArgs, Format, ReadArgs, RecoverArgs, SliceArgs, VerifyArgs};
 use super::opened::Opened;
 use super::run::{bar, stdout, style};
 use crate::analysis::verify;
@@ -17,7 +17,7 @@ use std::process::ExitCode;
 ///
 /// # Errors
 /// If it is no trace, or cannot be read.
-pub fn verify(reading: Reading, args: &VerifyArgs) -> Result<ExitCode> {
+pub fn verify(reading: ReadArgs, args: &VerifyArgs) -> Result<ExitCode> {
     let file = Opened::open_damaged(&args.common.trace, reading)?;
     let bar = bar(&file, &args.common.trace);
     let verified = verify::verify(&file, &mut |at| bar.set_position(at as u64))
@@ -36,7 +36,7 @@ pub fn verify(reading: Reading, args: &VerifyArgs) -> Result<ExitCode> {
 ///
 /// # Errors
 /// If nothing can be read, or the new one cannot be written.
-pub fn recover(reading: Reading, args: &RecoverArgs) -> Result<ExitCode> {
+pub fn recover(reading: ReadArgs, args: &RecoverArgs) -> Result<ExitCode> {
     let file = Opened::open_damaged(&args.trace, reading)?;
     differ(&args.trace, &args.output)?;
     let bar = bar(&file, &args.trace);
@@ -59,7 +59,7 @@ pub fn recover(reading: Reading, args: &RecoverArgs) -> Result<ExitCode> {
 ///
 /// # Errors
 /// If it cannot be read or written, or has no such part.
-pub fn slice(reading: Reading, args: &SliceArgs) -> Result<ExitCode> {
+pub fn slice(reading: ReadArgs, args: &SliceArgs) -> Result<ExitCode> {
     let Some(part) = args.part() else {
         let text = "say which part: --clock A..B, --time A..B, --task NAME, --io N or --bio N\n";
         clap::Error::raw(ErrorKind::MissingRequiredArgument, text).exit()
@@ -77,7 +77,7 @@ pub fn slice(reading: Reading, args: &SliceArgs) -> Result<ExitCode> {
 ///
 /// # Errors
 /// If they do not belong together, or cannot be read or written.
-pub fn cat(reading: Reading, args: &CatArgs) -> Result<ExitCode> {
+pub fn cat(reading: ReadArgs, args: &CatArgs) -> Result<ExitCode> {
     let mut traces = Vec::new();
     for path in &args.traces {
         differ(path, &args.output)?;

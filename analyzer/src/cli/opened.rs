@@ -1,6 +1,6 @@
 //! A trace that was opened, and what is said of it at the end.
 
-use super::args::Reading;
+use super::args::ReadArgs;
 use crate::reader::{Trace, census};
 use crate::view::text;
 use anyhow::Result;
@@ -20,7 +20,7 @@ impl Opened {
     ///
     /// # Errors
     /// Those of [`TraceFile::open`].
-    pub fn open(path: &Path, reading: Reading) -> Result<Self> {
+    pub fn open(path: &Path, reading: ReadArgs) -> Result<Self> {
         Ok(Self::of(path, TraceFile::open(path)?, reading))
     }
 
@@ -28,11 +28,11 @@ impl Opened {
     ///
     /// # Errors
     /// Those of [`TraceFile::open_damaged`].
-    pub fn open_damaged(path: &Path, reading: Reading) -> Result<Self> {
+    pub fn open_damaged(path: &Path, reading: ReadArgs) -> Result<Self> {
         Ok(Self::of(path, TraceFile::open_damaged(path)?, reading))
     }
 
-    fn of(path: &Path, file: TraceFile, Reading { threads, stats }: Reading) -> Self {
+    fn of(path: &Path, file: TraceFile, ReadArgs { threads, stats }: ReadArgs) -> Self {
         Self { path: path.to_owned(), trace: Trace::of(file, threads), stats }
     }
 }

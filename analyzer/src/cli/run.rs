@@ -1,8 +1,8 @@
 //! Joins the parts: opens the trace, asks, prints.
 
 use super::args::{
-    Args, BioArgs, Command, Common, DiffArgs, DiffFormat, EventsArgs, ExplainArgs, Format, InfoArgs,
-    KernelArgs, PathArgs, Reading, ReportArgs, SubjectArgs, WhatIfArgs, WhyArgs, WitnessArgs,
+    BioArgs, Command, CommandLine, DiffArgs, DiffFormat, EventsArgs, ExplainArgs, Format, InfoArgs,
+    KernelArgs, PathArgs, ReadArgs, ReportArgs, SubjectArgs, TraceArgs, WhatIfArgs, WhyArgs, WitnessArgs,
 };
 use super::files;
 use super::opened::Opened;
@@ -12,7 +12,7 @@ use crate::analysis::subject::{self, Wanted};
 use crate::analysis::{coverage, diff, events, explain, info, path, report, timeline, whatif, why, witness};
 use crate::reader::Trace;
 use crate::view;
-use crate::view::report::{TimeUnit, Times};
+use crate::view::report::{CellTime, TimeUnit};
 use crate::view::text::Style;
 use anyhow::{Context, Result, bail};
 use clap::error::ErrorKind;
@@ -30,7 +30,7 @@ const QUICK: usize = 8 << 20;
 ///
 /// # Errors
 /// What went wrong, with the file it went wrong with.
-pub fn run(args: &Args) -> Result<ExitCode> {
+pub fn run(args: &CommandLine) -> Result<ExitCode> {
     let reading = args.reading;
     match &args.command {
         Command::Report(args) => report(reading, args),
@@ -72,17 +72,17 @@ pub(super) fn bar(file: &Trace, trace: &Path) -> ProgressBar {
 }
 
 /// The code for a trace of which something may be missing, and a message if it is.
-fn ended(common: &Common, cut: Option<&str>) -> ExitCode {
+fn ended(common: &TraceArgs, cut: Option<&str>) -> ExitCode {
     let Some(cut) = cut else { return ExitCode::SUCCESS };
     eprintln!("iotrace-analyze: {} {cut}; everything else is shown", common.trace.display());
     ExitCode::from(CUT)
 }
 
-fn reading_of(common: &Common) -> String {
+fn reading_of(common: &TraceArgs) -> String {
     format!("reading {}", common.trace.display())
 }
 
-fn report(reading: Reading, args: &ReportArgs) -> Result<ExitCode> {
+fn report(reading: ReadArgs, args: &ReportArgs) -> Result<ExitCode> {
     let file = Opened::open(&args.common.trace, reading)?;
     let bar = bar(&file, &args.common.trace);
     let report = report::report(&file, &args.question(), &mut |at| bar.set_position(at as u64))
@@ -90,7 +90,7 @@ fn report(reading: Reading, args: &ReportArgs) -> Result<ExitCode> {
     bar.finish_and_clear();
     let options = view::report::Options {
         style: style(),
-        times: if args.delta { Times::Delta } else { Times::SinceQueued },
+        times: if args.delta { CellTime::Delta } else { CellTime::SinceQueued },
         unit: if args.instructions { TimeUnit::Instructions } else { TimeUnit::Ns },
         summary: args.summary,
     };
@@ -103,7 +103,7 @@ fn report(reading: Reading, args: &ReportArgs) -> Result<ExitCode> {
     Ok(ended(&args.common, report.cut.as_deref()))
 }
 
-fn bio(reading: Reading, args: &BioArgs) -> Result<ExitCode> {
+fn bio(reading: ReadArgs, args: &BioArgs) -> Result<ExitCode> {
     let file = Opened::open(&args.common.trace, reading)?;
     let bar = bar(&file, &args.common.trace);
     let found = timeline::timeline(&file, args.id, &mut |at| bar.set_position(at as u64))
@@ -121,7 +121,7 @@ fn bio(reading: Reading, args: &BioArgs) -> Result<ExitCode> {
     Ok(ended(&args.common, timeline.cut.as_deref()))
 }
 
-fn path(reading: Reading, args: &PathArgs) -> Result<ExitCode> {
+fn path(reading: ReadArgs, args: &PathArgs) -> Result<ExitCode> {
     let file = Opened::open(&args.common.trace, reading)?;
     let bar = bar(&file, &args.common.trace);
     let wanted = wanted(&file, &args.subject).with_context(|| reading_of(&args.common))?;
@@ -138,7 +138,7 @@ fn path(reading: Reading, args: &PathArgs) -> Result<ExitCode> {
     Ok(ended(&args.common, path.subject.cut.as_deref()))
 }
 
-fn why(reading: Reading, args: &WhyArgs) -> Result<ExitCode> {
+fn why(reading: ReadArgs, args: &WhyArgs) -> Result<ExitCode> {
     let file = Opened::open(&args.common.trace, reading)?;
     let bar = bar(&file, &args.common.trace);
     let wanted = wanted(&file, &args.subject).with_context(|| reading_of(&args.common))?;
@@ -154,7 +154,7 @@ fn why(reading: Reading, args: &WhyArgs) -> Result<ExitCode> {
     Ok(ended(&args.common, why.subject.cut.as_deref()))
 }
 
-fn whatif(reading: Reading, args: &WhatIfArgs) -> Result<ExitCode> {
+fn whatif(reading: ReadArgs, args: &WhatIfArgs) -> Result<ExitCode> {
     let file = Opened::open(&args.common.trace, reading)?;
     let bar = bar(&file, &args.common.trace);
     let whatif = whatif::whatif(&file, &args.question(), &mut |at| bar.set_position(at as u64))
@@ -169,7 +169,7 @@ fn whatif(reading: Reading, args: &WhatIfArgs) -> Result<ExitCode> {
     Ok(ended(&args.common, whatif.cut.as_deref()))
 }
 
-fn diff(reading: Reading, args: &DiffArgs) -> Result<ExitCode> {
+fn diff(reading: ReadArgs, args: &DiffArgs) -> Result<ExitCode> {
     let limits = limits(args)?;
     let (a, b) = (traces(&args.a)?, traces(&args.b)?);
     if a.len() != b.len() {
@@ -199,7 +199,7 @@ fn diff(reading: Reading, args: &DiffArgs) -> Result<ExitCode> {
 }
 
 /// What each trace's I/Os did.
-fn gathered(reading: Reading, traces: &[PathBuf]) -> Result<Vec<diff::Run>> {
+fn gathered(reading: ReadArgs, traces: &[PathBuf]) -> Result<Vec<diff::Run>> {
     let gather = |path: &PathBuf| {
         let file = Opened::open(path, reading)?;
         diff::gather(&file, &mut |_| {}).with_context(|| format!("reading {}", path.display()))
@@ -252,7 +252,7 @@ fn traces(path: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn explain(reading: Reading, args: &ExplainArgs) -> Result<ExitCode> {
+fn explain(reading: ReadArgs, args: &ExplainArgs) -> Result<ExitCode> {
     let file = Opened::open(&args.common.trace, reading)?;
     let bar = bar(&file, &args.common.trace);
     let explanation = explain::explain(&file, &mut |at| bar.set_position(at as u64))
@@ -287,7 +287,7 @@ fn wanted(file: &Trace, args: &SubjectArgs) -> Result<Wanted> {
     }
 }
 
-fn events(reading: Reading, args: &EventsArgs) -> Result<ExitCode> {
+fn events(reading: ReadArgs, args: &EventsArgs) -> Result<ExitCode> {
     let file = Opened::open(&args.common.trace, reading)?;
     let events::TraceTimes { time, marks } =
         events::times(&file).with_context(|| reading_of(&args.common))?;
@@ -316,7 +316,7 @@ fn events(reading: Reading, args: &EventsArgs) -> Result<ExitCode> {
     Ok(ended(&args.common, finished.lost().as_deref()))
 }
 
-fn info(reading: Reading, args: &InfoArgs) -> Result<ExitCode> {
+fn info(reading: ReadArgs, args: &InfoArgs) -> Result<ExitCode> {
     let file = Opened::open(&args.common.trace, reading)?;
     let (mut out, text) = (stdout(), args.common.format == Format::Text);
     let beginning = info::beginning(&file).with_context(|| reading_of(&args.common))?.filter(|_| text);
@@ -340,7 +340,7 @@ fn info(reading: Reading, args: &InfoArgs) -> Result<ExitCode> {
     Ok(ended(&args.common, info.cut.as_deref()))
 }
 
-fn witness(reading: Reading, args: &WitnessArgs) -> Result<ExitCode> {
+fn witness(reading: ReadArgs, args: &WitnessArgs) -> Result<ExitCode> {
     let file = Opened::open(&args.common.trace, reading)?;
     let path = args.witness.display();
     let text = std::fs::read(&args.witness).with_context(|| format!("reading {path}"))?;

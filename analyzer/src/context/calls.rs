@@ -28,7 +28,7 @@ const SPARE: usize = 64;
 
 /// An open call.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Frame<T> {
+pub struct CallFrame<T> {
     /// Number: from 1, in the order of the entries.
     pub number: u64,
     /// The function.
@@ -59,7 +59,7 @@ pub struct Frame<T> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Left<T> {
     /// The call.
-    pub frame: Frame<T>,
+    pub frame: CallFrame<T>,
     /// How.
     pub ending: Ending,
 }
@@ -78,7 +78,7 @@ struct Vcpu {
 pub struct Calls<T> {
     /// The calls of each task, in the order in which the tasks were met. Their addresses are used again, so there
     /// are never more than the guest's memory holds.
-    stacks: Vec<Vec<Frame<T>>>,
+    stacks: Vec<Vec<CallFrame<T>>>,
     /// How the guest's kernel lays out its memory.
     layout: Layout,
     /// Which of them are a task's.
@@ -184,7 +184,7 @@ impl<T> Calls<T> {
             self.without_exit += drop_oldest(stack);
             return;
         }
-        let over = |frame: &Frame<T>| {
+        let over = |frame: &CallFrame<T>| {
             // Where a caller is not known, it was a jump: the exit of what returned has been seen.
             let elsewhere = frame.caller != caller && frame.caller != 0 && caller != 0;
             let again = frame.stack == event.stack && (elsewhere || frame.function == function);
@@ -206,11 +206,11 @@ impl<T> Calls<T> {
         caller: u64,
         boundary: bool,
         data: T,
-    ) -> &Frame<T> {
+    ) -> &CallFrame<T> {
         self.last += 1;
         let stack = &mut self.stacks[self.current];
         let depth = stack.last().filter(|_| !boundary).map_or(0, |outer| outer.depth + 1);
-        stack.push(Frame {
+        stack.push(CallFrame {
             number: self.last,
             function,
             kind: event.kind,
@@ -268,14 +268,15 @@ impl<T> Calls<T> {
     pub fn leave_interrupt(
         &mut self,
         event: &Event<'_>,
-        is_entry: impl Fn(&Frame<T>) -> bool,
+        is_entry: impl Fn(&CallFrame<T>) -> bool,
         left: &mut Vec<Left<T>>,
     ) {
         let stack = &mut self.stacks[self.current];
         let to_user = event.words.first().is_some_and(|to| *to < self.layout.kernel_start);
         // The processor has pushed five words, and with some exceptions an error code below them.
-        let fits =
-            |f: &Frame<T>| is_entry(f) && (f.stack == event.stack || f.stack.wrapping_add(8) == event.stack);
+        let fits = |f: &CallFrame<T>| {
+            is_entry(f) && (f.stack == event.stack || f.stack.wrapping_add(8) == event.stack)
+        };
         let begin = if to_user { stack.iter().position(&is_entry) } else { stack.iter().rposition(fits) };
         let at = begin.unwrap_or(if to_user { 0 } else { stack.len() });
         while stack.len() > at {
@@ -294,7 +295,7 @@ impl<T> Calls<T> {
 
     /// All open calls of a task, the outermost first.
     #[must_use]
-    pub fn of_task(&self, task: u64) -> &[Frame<T>] {
+    pub fn of_task(&self, task: u64) -> &[CallFrame<T>] {
         self.places.get(&task).map_or(&[], |place| &self.stacks[*place])
     }
 
@@ -307,19 +308,19 @@ impl<T> Calls<T> {
 
     /// All open calls of the task at hand, the outermost first.
     #[must_use]
-    pub fn all(&self) -> &[Frame<T>] {
+    pub fn all(&self) -> &[CallFrame<T>] {
         &self.stacks[self.current]
     }
 
     /// The open calls of the context at hand, the outermost first.
     #[must_use]
-    pub fn open(&self, event: &Event<'_>) -> &[Frame<T>] {
+    pub fn open(&self, event: &Event<'_>) -> &[CallFrame<T>] {
         let all = self.all();
         &all[begin(all, event)..]
     }
 
     /// The open calls of the context at hand, to be changed.
-    pub fn open_mut(&mut self, event: &Event<'_>) -> &mut [Frame<T>] {
+    pub fn open_mut(&mut self, event: &Event<'_>) -> &mut [CallFrame<T>] {
         let all = &mut self.stacks[self.current];
         let begin = begin(all, event);
         &mut all[begin..]
@@ -327,7 +328,7 @@ impl<T> Calls<T> {
 }
 
 /// Where the calls begin that are of the same context and level as an event.
-fn begin<T>(all: &[Frame<T>], event: &Event<'_>) -> usize {
+fn begin<T>(all: &[CallFrame<T>], event: &Event<'_>) -> usize {
     let level = Level::of(event.context);
     let mut at = all.len();
     while at > 0 && all[at - 1].level == level {
@@ -340,7 +341,7 @@ fn begin<T>(all: &[Frame<T>], event: &Event<'_>) -> usize {
 }
 
 /// Makes room for one more call; returns how many were dropped.
-fn drop_oldest<T>(stack: &mut Vec<Frame<T>>) -> u64 {
+fn drop_oldest<T>(stack: &mut Vec<CallFrame<T>>) -> u64 {
     if stack.len() < DEEPEST + SPARE {
         return 0;
     }
@@ -348,7 +349,7 @@ fn drop_oldest<T>(stack: &mut Vec<Frame<T>>) -> u64 {
     SPARE as u64
 }
 
-fn close<T>(stack: &mut [Frame<T>], frame: Frame<T>, ending: Ending, left: &mut Vec<Left<T>>) {
+fn close<T>(stack: &mut [CallFrame<T>], frame: CallFrame<T>, ending: Ending, left: &mut Vec<Left<T>>) {
     if let Some(caller) = stack.last_mut().filter(|_| !frame.boundary) {
         caller.nested += frame.own + frame.nested;
     }

@@ -129,7 +129,7 @@ impl Attempt {
 
 /// A bio in a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Member {
+pub struct RequestMember {
     /// The bio.
     pub bio: BioId,
     /// Its address.
@@ -202,7 +202,7 @@ pub struct Request {
     /// When it was given back.
     pub freed: Option<u64>,
     /// Bios in it, in the order in which they came.
-    pub members: Vec<Member>,
+    pub members: Vec<RequestMember>,
     /// The request it was merged into.
     pub merged_into: Option<RequestId>,
     /// Flushes it waited for.

@@ -17,14 +17,14 @@ use std::thread;
 pub type Decoded = Result<Content, ContentError>;
 
 /// What comes of a walk through a file.
-pub enum Met<'a> {
+pub enum DecodedStep<'a> {
     /// A chunk at an offset, and what is in it; nothing of one that was not wanted.
     Chunk(usize, RawChunk<'a>, Option<Decoded>),
     /// Bytes from an offset that belong to no chunk, and why.
     Bad(usize, usize, ChunkError),
 }
 
-impl Met<'_> {
+impl DecodedStep<'_> {
     /// Where it stands in the file.
     #[must_use]
     pub fn offset(&self) -> usize {
@@ -35,7 +35,7 @@ impl Met<'_> {
 }
 
 /// Takes what was met. May give back a block whose memory can be used again.
-pub type Take<'t> = &'t mut dyn FnMut(Met<'_>, &mut Option<Box<EventBlock>>) -> Flow;
+pub type Take<'t> = &'t mut dyn FnMut(DecodedStep<'_>, &mut Option<Box<EventBlock>>) -> Flow;
 
 /// A chunk to be decoded.
 struct Job<'a> {
@@ -90,10 +90,10 @@ pub fn decode<'a>(
             }
             let met = match coming.pop_front() {
                 None => return Ok(Flow::Continue),
-                Some(Coming::Bad(at, bytes, reason)) => Met::Bad(at, bytes, reason),
-                Some(Coming::Passed(at, chunk)) => Met::Chunk(at, chunk, None),
+                Some(Coming::Bad(at, bytes, reason)) => DecodedStep::Bad(at, bytes, reason),
+                Some(Coming::Passed(at, chunk)) => DecodedStep::Chunk(at, chunk, None),
                 // A thread that is gone has panicked: the scope passes that on.
-                Some(Coming::Wanted(at, chunk, answer)) => Met::Chunk(at, chunk, answer.recv().ok()),
+                Some(Coming::Wanted(at, chunk, answer)) => DecodedStep::Chunk(at, chunk, answer.recv().ok()),
             };
             let mut back = None;
             let flow = take(met, &mut back);
@@ -117,10 +117,10 @@ fn one_by_one<'a>(
         let met = match step {
             WalkStep::Chunk(at, chunk) if wants(&chunk) => {
                 let decoded = decoder.decode(&chunk, columns, spare.take().unwrap_or_default());
-                Met::Chunk(at, chunk, Some(decoded))
+                DecodedStep::Chunk(at, chunk, Some(decoded))
             }
-            WalkStep::Chunk(at, chunk) => Met::Chunk(at, chunk, None),
-            WalkStep::Bad { offset, bytes, reason } => Met::Bad(offset, bytes, reason),
+            WalkStep::Chunk(at, chunk) => DecodedStep::Chunk(at, chunk, None),
+            WalkStep::Bad { offset, bytes, reason } => DecodedStep::Bad(offset, bytes, reason),
         };
         if take(met, &mut spare) == Flow::Stop {
             return Ok(Flow::Stop);

@@ -59,14 +59,14 @@ impl Needs {
 }
 
 /// Which chunks are read, found in the index.
-pub(super) struct Plan<'a> {
+pub(super) struct ReadPlan<'a> {
     pub(super) trace: &'a Trace,
     pub(super) index: TraceIndex<'a>,
     /// Numbers of events are those in the heads: there is one vCPU.
     pub(super) numbered: bool,
 }
 
-impl<'a> Plan<'a> {
+impl<'a> ReadPlan<'a> {
     /// All definitions, and the landmarks.
     pub(super) fn landmarks(&self) -> impl Iterator<Item = WalkStep<'a>> {
         let trace = self.trace;

@@ -23,7 +23,7 @@ use std::path::Path;
 
 /// Which part is wanted. All that is given must hold.
 #[derive(Debug, Clone, Default)]
-pub struct Part {
+pub struct SliceSelection {
     /// A window, and a task by name or number: of the conditions only these are looked at.
     pub conditions: Conditions,
     /// An I/O or a bio: the time from its begin to the end of what belongs to it, and the tasks that are on its way.
@@ -37,7 +37,12 @@ pub struct Part {
 ///
 /// # Errors
 /// [`RewriteError`].
-pub fn slice(trace: &Trace, part: &Part, to: &Path, progress: Progress<'_>) -> Result<u64, RewriteError> {
+pub fn slice(
+    trace: &Trace,
+    part: &SliceSelection,
+    to: &Path,
+    progress: Progress<'_>,
+) -> Result<u64, RewriteError> {
     let mut window = Needs::ALL.clocks;
     if part.conditions.clock.is_some() || part.conditions.time.is_some() {
         let times = times(trace)?;

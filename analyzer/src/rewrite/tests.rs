@@ -19,7 +19,7 @@ impl Place {
         self.0.path().join(name)
     }
 
-    fn sliced(&self, name: &str, part: &Part) -> Trace {
+    fn sliced(&self, name: &str, part: &SliceSelection) -> Trace {
         let to = self.path(name);
         slice(&whole(), part, &to, &mut |_| {}).unwrap();
         opened(&to)
@@ -45,9 +45,9 @@ fn told(trace: &Trace) -> Report {
     report(trace, &ReportQuery { all: true, ..ReportQuery::default() }, &mut |_| {}).unwrap()
 }
 
-fn clocks(from: u64, to: u64) -> Part {
+fn clocks(from: u64, to: u64) -> SliceSelection {
     let conditions = Conditions { clock: Some(from..=to), ..Conditions::default() };
-    Part { conditions, subject: None }
+    SliceSelection { conditions, subject: None }
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn a_window_is_told_as_in_the_whole() {
 #[test]
 fn the_slice_of_an_io_tells_it_alike() {
     let place = Place::new();
-    let part = Part { subject: Some(Wanted::Io(1)), ..Part::default() };
+    let part = SliceSelection { subject: Some(Wanted::Io(1)), ..SliceSelection::default() };
     let sliced = place.sliced("io.iot", &part);
     let (part, all) = (told(&sliced), told(&whole()));
     assert!(part.events <= all.events, "{} {}", part.events, all.events);
@@ -114,7 +114,7 @@ fn the_slice_of_a_task_leaves_the_others_out() {
     let trace = Trace::from_bytes(buffered().file()).unwrap();
     let conditions = Conditions { task: Some("kworker/u2:1".into()), ..Conditions::default() };
     let to = place.path("task.iot");
-    let part = Part { conditions, subject: None };
+    let part = SliceSelection { conditions, subject: None };
     let events = slice(&trace, &part, &to, &mut |_| {}).unwrap();
     assert!(events < told(&trace).events, "{events}");
     assert!(told(&opened(&to)).ios.is_empty());
@@ -122,7 +122,7 @@ fn the_slice_of_a_task_leaves_the_others_out() {
 
 #[test]
 fn what_is_not_there_is_named() {
-    let part = Part { subject: Some(Wanted::Io(77)), ..Part::default() };
+    let part = SliceSelection { subject: Some(Wanted::Io(77)), ..SliceSelection::default() };
     let error = slice(&whole(), &part, &Place::new().path("x.iot"), &mut |_| {}).unwrap_err();
     assert_eq!(error.to_string(), "the trace has no I/O #77");
 }

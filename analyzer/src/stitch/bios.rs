@@ -1,7 +1,7 @@
 //! Bios: queued, split, chained, ended.
 
-use super::probes::Words;
-use super::requests::Seen;
+use super::probes::RoleValues;
+use super::requests::ObjectState;
 use super::stages::{finish, ride_marks};
 use super::{Oddity, Open, Sink, Stitcher};
 use crate::hash::Map;
@@ -66,7 +66,7 @@ impl LiveBio {
 }
 
 impl Stitcher {
-    pub(super) fn bio_queue(&mut self, event: &Event<'_>, words: &Words<'_>, out: &mut dyn Sink) {
+    pub(super) fn bio_queue(&mut self, event: &Event<'_>, words: &RoleValues<'_>, out: &mut dyn Sink) {
         let Some(pointer) = words.get(Role::Bio) else { return self.word_missing() };
         let traced = words.get(Role::BioTraced);
         let known = self.bios.contains_key(&pointer);
@@ -81,7 +81,7 @@ impl Stitcher {
             // A clone of a traced bio, or a bio queued before the trace began: no tracepoint fires.
             self.counts.add(Oddity::BioSeenLate, 1);
         }
-        let seen = Seen::bio(words, &self.codes);
+        let seen = ObjectState::bio(words, &self.codes);
         let mut live = self.new_bio(event, pointer, Origin::Queued, &seen);
         live.traced = true;
         self.attribute(event, words, &mut live.bio, out);
@@ -92,7 +92,7 @@ impl Stitcher {
         }
     }
 
-    fn new_bio(&mut self, event: &Event<'_>, pointer: u64, origin: Origin, seen: &Seen) -> LiveBio {
+    fn new_bio(&mut self, event: &Event<'_>, pointer: u64, origin: Origin, seen: &ObjectState) -> LiveBio {
         self.last_bio += 1;
         let bio = Bio {
             id: self.last_bio,
@@ -121,7 +121,7 @@ impl Stitcher {
     }
 
     /// Takes over what an event says of a bio in flight.
-    pub(super) fn refresh(&mut self, pointer: u64, words: &Words<'_>) {
+    pub(super) fn refresh(&mut self, pointer: u64, words: &RoleValues<'_>) {
         let parent = self.parent_of(words);
         let Some(live) = self.bios.get_mut(&pointer) else { return };
         if let (Some(sector), Some(size)) = (words.get(Role::BioSector), words.get(Role::BioSize)) {
@@ -138,7 +138,7 @@ impl Stitcher {
     }
 
     /// The bio that waits for this one: `bi_private`, if its end is `bio_chain_endio`.
-    pub(super) fn parent_of(&self, words: &Words<'_>) -> Option<u64> {
+    pub(super) fn parent_of(&self, words: &RoleValues<'_>) -> Option<u64> {
         let end_io = self.symbols.get(&words.get(Role::BioEndIo)?)?;
         words.get(Role::BioPrivate).filter(|_| end_io == "bio_chain_endio")
     }
@@ -150,19 +150,19 @@ impl Stitcher {
         }
     }
 
-    pub(super) fn bio_enter(&mut self, words: &Words<'_>) -> Open {
+    pub(super) fn bio_enter(&mut self, words: &RoleValues<'_>) -> Open {
         let Some(bio) = words.get(Role::Bio) else { return Open::Plain };
         self.refresh(bio, words);
         Open::Enter { bio }
     }
 
-    pub(super) fn bio_split(&mut self, words: &Words<'_>) -> Open {
+    pub(super) fn bio_split(&mut self, words: &RoleValues<'_>) -> Open {
         let (Some(bio), Some(sectors)) = (words.get(Role::Bio), words.get(Role::Sectors)) else {
             return Open::Plain;
         };
         Open::Split {
             bio,
-            seen: Box::new(Seen::bio(words, &self.codes)),
+            seen: Box::new(ObjectState::bio(words, &self.codes)),
             sectors: sectors & u64::from(u32::MAX),
         }
     }
@@ -171,7 +171,7 @@ impl Stitcher {
         &mut self,
         event: &Event<'_>,
         returned: Option<u64>,
-        (bio, mut seen, sectors): (u64, Seen, u64),
+        (bio, mut seen, sectors): (u64, ObjectState, u64),
         out: &mut dyn Sink,
     ) {
         let Some(split) = returned.filter(|p| *p != 0 && *p < ERRORS) else { return };
@@ -215,7 +215,7 @@ impl Stitcher {
         }
     }
 
-    pub(super) fn bio_chain(&mut self, words: &Words<'_>) {
+    pub(super) fn bio_chain(&mut self, words: &RoleValues<'_>) {
         let (Some(bio), Some(parent)) = (words.get(Role::Bio), words.get(Role::Parent)) else {
             return self.word_missing();
         };
@@ -232,7 +232,7 @@ impl Stitcher {
     pub(super) fn board(&mut self, clock: u64, bio: u64, pointer: u64, join: Join) {
         let Some(request) = self.requests.get_mut(&pointer) else { return };
         let Some(live) = self.bios.get_mut(&bio) else { return };
-        request.members.push(crate::model::Member { bio: live.bio.id, pointer: bio, clock, join });
+        request.members.push(crate::model::RequestMember { bio: live.bio.id, pointer: bio, clock, join });
         live.bio.request = Some(request.id);
         live.bio.join = Some(join);
         live.ride = Some(Ride { pointer, request: request.id, from: clock, join });

@@ -1,8 +1,8 @@
 //! Calls begin and end.
 
-use super::probes::Words;
+use super::probes::RoleValues;
 use super::{Oddity, Open, Sink, Stitcher};
-use crate::context::Frame;
+use crate::context::CallFrame;
 use crate::model::{Call, CallEnd, CallId, Ending, Level, Point};
 use iotrace_schemas::definition::At;
 use iotrace_schemas::event::Event;
@@ -28,7 +28,7 @@ impl Stitcher {
         }
     }
 
-    fn enter(&mut self, event: &Event<'_>, words: &Words<'_>, out: &mut dyn Sink) {
+    fn enter(&mut self, event: &Event<'_>, words: &RoleValues<'_>, out: &mut dyn Sink) {
         let function = words.function();
         let caller = self.calls.caller(event, words.get(Role::Caller).unwrap_or(0));
         let repeated = words.has_exit() && self.calls.is_repeated(event, function);
@@ -68,7 +68,7 @@ impl Stitcher {
 
     /// An interrupt or an exception returns.
     pub(super) fn exception_return(&mut self, event: &Event<'_>, out: &mut dyn Sink) {
-        let is_entry = |frame: &Frame<Open>| matches!(frame.data, Open::IrqFrame | Open::ExcFrame);
+        let is_entry = |frame: &CallFrame<Open>| matches!(frame.data, Open::IrqFrame | Open::ExcFrame);
         self.calls.leave_interrupt(event, is_entry, &mut self.ended);
         self.ends(event, None, out);
     }
@@ -79,7 +79,7 @@ impl Stitcher {
         }
         let mut ended = std::mem::take(&mut self.ended);
         for left in ended.drain(..) {
-            let Frame { number, function, kind, own, nested, data, .. } = left.frame;
+            let CallFrame { number, function, kind, own, nested, data, .. } = left.frame;
             let seen = left.ending != Ending::Unseen;
             let end = CallEnd {
                 id: number,
@@ -126,7 +126,7 @@ impl Stitcher {
     }
 
     /// Here, in the call that begins with this event.
-    pub(super) fn here_in(&self, event: &Event<'_>, words: &Words<'_>) -> Point {
+    pub(super) fn here_in(&self, event: &Event<'_>, words: &RoleValues<'_>) -> Point {
         let here = self.here(event);
         let next = words.has_exit().then(|| self.calls.next());
         Point { call: next.or(here.call), root: here.root.or(next), ..here }
@@ -144,6 +144,6 @@ impl Stitcher {
 }
 
 /// The outermost call of the innermost context.
-fn root(all: &[Frame<Open>]) -> Option<&Frame<Open>> {
+fn root(all: &[CallFrame<Open>]) -> Option<&CallFrame<Open>> {
     all.iter().rev().find(|frame| frame.boundary).or(all.first())
 }

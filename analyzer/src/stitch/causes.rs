@@ -2,7 +2,7 @@
 //!
 //! What was asked for waits here until it begins; then the two ends are given as a handover.
 
-use super::probes::Words;
+use super::probes::RoleValues;
 use super::{Open, Sink, Stitcher};
 use crate::hash::Map;
 use crate::model::{CallId, Cause, Handover, HandoverKind, IoId, Level, Point, Raise, Switch, Task, Wait};
@@ -124,13 +124,13 @@ impl Stitcher {
         })
     }
 
-    pub(super) fn work_queue(&mut self, event: &Event<'_>, words: &Words<'_>) {
+    pub(super) fn work_queue(&mut self, event: &Event<'_>, words: &RoleValues<'_>) {
         let Some(work) = words.get(Role::Work).filter(|work| *work != 0) else { return };
         let asked = Asked { from: self.here_in(event, words), by: self.lasting_cause(event) };
         self.causes.works.insert(work, asked);
     }
 
-    pub(super) fn work_run(&mut self, event: &Event<'_>, words: &Words<'_>, out: &mut dyn Sink) -> Open {
+    pub(super) fn work_run(&mut self, event: &Event<'_>, words: &RoleValues<'_>, out: &mut dyn Sink) -> Open {
         let function = words.get(Role::WorkFunction).unwrap_or(0);
         let asked = words.get(Role::Work).and_then(|work| self.causes.works.remove(&work));
         if let Some(asked) = &asked {
@@ -142,13 +142,18 @@ impl Stitcher {
         Open::Work { function, by: asked.map(|asked| asked.by) }
     }
 
-    pub(super) fn timer_start(&mut self, event: &Event<'_>, words: &Words<'_>) {
+    pub(super) fn timer_start(&mut self, event: &Event<'_>, words: &RoleValues<'_>) {
         let Some(timer) = words.get(Role::Timer).filter(|timer| *timer != 0) else { return };
         let asked = Asked { from: self.here_in(event, words), by: self.lasting_cause(event) };
         self.causes.timers.insert(timer, asked);
     }
 
-    pub(super) fn timer_run(&mut self, event: &Event<'_>, words: &Words<'_>, out: &mut dyn Sink) -> Open {
+    pub(super) fn timer_run(
+        &mut self,
+        event: &Event<'_>,
+        words: &RoleValues<'_>,
+        out: &mut dyn Sink,
+    ) -> Open {
         let function = words.get(Role::TimerFunction).unwrap_or(0);
         let asked = words.get(Role::Timer).and_then(|timer| self.causes.timers.remove(&timer));
         if let Some(asked) = &asked {
@@ -158,7 +163,7 @@ impl Stitcher {
         Open::Timer { function, by: asked.map(|asked| asked.by) }
     }
 
-    pub(super) fn softirq_raise(&mut self, event: &Event<'_>, words: &Words<'_>, out: &mut dyn Sink) {
+    pub(super) fn softirq_raise(&mut self, event: &Event<'_>, words: &RoleValues<'_>, out: &mut dyn Sink) {
         let from = self.here_in(event, words);
         let number =
             words.get(Role::SoftirqNumber).map_or(SOFTIRQS, |nr| (nr & u64::from(u32::MAX)) as usize);
@@ -173,7 +178,7 @@ impl Stitcher {
     pub(super) fn softirq_served(
         &mut self,
         event: &Event<'_>,
-        words: &Words<'_>,
+        words: &RoleValues<'_>,
         number: u8,
         out: &mut dyn Sink,
     ) {
@@ -184,7 +189,7 @@ impl Stitcher {
         }
     }
 
-    pub(super) fn task_new(&mut self, event: &Event<'_>, words: &Words<'_>) {
+    pub(super) fn task_new(&mut self, event: &Event<'_>, words: &RoleValues<'_>) {
         let Some(task) = words.get(Role::Task) else { return };
         let woken = Woken {
             from: self.here_in(event, words),
@@ -208,7 +213,7 @@ impl Stitcher {
         self.causes.woken.insert(task, woken);
     }
 
-    pub(super) fn task_switch(&mut self, event: &Event<'_>, words: &Words<'_>, out: &mut dyn Sink) {
+    pub(super) fn task_switch(&mut self, event: &Event<'_>, words: &RoleValues<'_>, out: &mut dyn Sink) {
         let (Some(from), Some(to)) = (words.get(Role::PreviousTask), words.get(Role::NextTask)) else {
             return;
         };

@@ -1,6 +1,6 @@
 //! Commands: passed to the driver, to the controller, and done.
 
-use super::probes::Words;
+use super::probes::RoleValues;
 use super::{Oddity, Sink, Stitcher};
 use crate::hash::Map;
 use crate::model::{Handover, HandoverKind, Level, Point};
@@ -60,12 +60,12 @@ fn place(event: &Event<'_>) -> Where {
 
 impl Stitcher {
     /// The request of the event's command or request, if it is known.
-    pub(super) fn request_of(&self, words: &Words<'_>) -> Option<u64> {
+    pub(super) fn request_of(&self, words: &RoleValues<'_>) -> Option<u64> {
         let by_command = || self.commands.get(&words.command()?).copied();
         words.request().or_else(by_command).filter(|rq| self.requests.contains_key(rq))
     }
 
-    pub(super) fn cmd_dispatch(&mut self, event: &Event<'_>, words: &Words<'_>) {
+    pub(super) fn cmd_dispatch(&mut self, event: &Event<'_>, words: &RoleValues<'_>) {
         let Some(rq) = self.request_of(words) else {
             // Seen of commands without a request: the error handler's own.
             self.counts.add(Oddity::CommandUnknown, 1);
@@ -81,7 +81,7 @@ impl Stitcher {
         }
     }
 
-    pub(super) fn cmd_start(&mut self, event: &Event<'_>, words: &Words<'_>) {
+    pub(super) fn cmd_start(&mut self, event: &Event<'_>, words: &RoleValues<'_>) {
         // A control block without a command (a message, a bus reset) is nobody's request.
         if words.command().is_none() {
             return;
@@ -114,7 +114,7 @@ impl Stitcher {
         }
     }
 
-    pub(super) fn cmd_done(&mut self, event: &Event<'_>, words: &Words<'_>, out: &mut dyn Sink) {
+    pub(super) fn cmd_done(&mut self, event: &Event<'_>, words: &RoleValues<'_>, out: &mut dyn Sink) {
         let Some(rq) = self.request_of(words) else {
             self.counts.add(Oddity::CommandUnknown, 1);
             return;
@@ -124,7 +124,7 @@ impl Stitcher {
 
     /// The block layer is told that a request is done. A driver with commands has told of the command before; of
     /// one without, this is the answer.
-    pub(super) fn rq_answered(&mut self, event: &Event<'_>, words: &Words<'_>, out: &mut dyn Sink) {
+    pub(super) fn rq_answered(&mut self, event: &Event<'_>, words: &RoleValues<'_>, out: &mut dyn Sink) {
         let Some(rq) = self.request_of(words) else { return };
         let attempt = self.requests.get(&rq).and_then(|request| request.attempts.last());
         if attempt.is_some_and(|attempt| attempt.driver.is_some() && attempt.done.is_none()) {
@@ -168,7 +168,7 @@ impl Stitcher {
         }
     }
 
-    pub(super) fn cmd_finish(&mut self, event: &Event<'_>, words: &Words<'_>) {
+    pub(super) fn cmd_finish(&mut self, event: &Event<'_>, words: &RoleValues<'_>) {
         let result = words.get(Role::CommandResult).unwrap_or(0) & u64::from(u32::MAX);
         let Some(rq) = self.request_of(words) else {
             self.counts.add(Oddity::CommandUnknown, 1);

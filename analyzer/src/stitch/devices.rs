@@ -1,6 +1,6 @@
 //! Which physical address is which register.
 
-use super::probes::Words;
+use super::probes::RoleValues;
 use crate::ranges::Ranges;
 use iotrace_schemas::definition::{Device, DeviceRegister};
 use iotrace_schemas::role::Role;
@@ -59,7 +59,7 @@ impl Devices {
     }
 
     /// A device was enabled: its registers are where its BARs say from now on.
-    pub fn enabled(&mut self, words: &Words<'_>) {
+    pub fn enabled(&mut self, words: &RoleValues<'_>) {
         let get = |field| words.get(field).unwrap_or(0);
         let number = u16::try_from(get(Role::PciVendor)).ok().zip(u16::try_from(get(Role::PciDevice)).ok());
         let Some(&device) = number.and_then(|number| self.by_number.get(&number)) else { return };

@@ -1,8 +1,8 @@
 //! How bios end: with their own bytes, or with the last of the bios they wait for.
 
 use super::bios::SECTOR;
-use super::probes::Words;
-use super::requests::Seen;
+use super::probes::RoleValues;
+use super::requests::ObjectState;
 use super::stages::finish;
 use super::{Oddity, Sink, Stitcher};
 use crate::model::{BioStage, BlockEvent, BlockKind, StageMark};
@@ -10,7 +10,7 @@ use iotrace_schemas::event::Event;
 use iotrace_schemas::role::Role;
 
 impl Stitcher {
-    pub(super) fn bio_end(&mut self, event: &Event<'_>, words: &Words<'_>, out: &mut dyn Sink) {
+    pub(super) fn bio_end(&mut self, event: &Event<'_>, words: &RoleValues<'_>, out: &mut dyn Sink) {
         let Some(pointer) = words.get(Role::Bio) else { return self.word_missing() };
         self.refresh(pointer, words);
         let chained = words.get(Role::BioChained).is_some_and(|c| c != 0);
@@ -36,9 +36,15 @@ impl Stitcher {
         }
     }
 
-    fn unknown_bio_end(&mut self, event: &Event<'_>, words: &Words<'_>, traced: bool, out: &mut dyn Sink) {
+    fn unknown_bio_end(
+        &mut self,
+        event: &Event<'_>,
+        words: &RoleValues<'_>,
+        traced: bool,
+        out: &mut dyn Sink,
+    ) {
         if traced {
-            let seen = Seen::bio(words, &self.codes);
+            let seen = ObjectState::bio(words, &self.codes);
             out.block_event(seen.block_event(BlockKind::BioComplete, event.clock));
         }
         if let Some(parent) = self.parent_of(words) {

@@ -4,7 +4,7 @@
 //! flush after. The flushes are requests of their own, one at a time for each device, shared by all
 //! requests that were waiting when it began.
 
-use super::probes::Words;
+use super::probes::RoleValues;
 use super::{Oddity, Open, Sink, Stitcher};
 use crate::hash::Map;
 use crate::model::{FlushRide, RequestKind, Rider};
@@ -29,7 +29,7 @@ pub struct Flushes {
 }
 
 impl Stitcher {
-    pub(super) fn flush_insert(&mut self, event: &Event<'_>, words: &Words<'_>, out: &mut dyn Sink) {
+    pub(super) fn flush_insert(&mut self, event: &Event<'_>, words: &RoleValues<'_>, out: &mut dyn Sink) {
         match self.meet(event, words, out).and_then(|rq| self.requests.get_mut(&rq)) {
             Some(request) => request.sequence = Some(0),
             None => self.counts.add(Oddity::RequestUnknown, 1),
@@ -37,7 +37,7 @@ impl Stitcher {
     }
 
     /// `step` of a request's sequence is done; the next one begins.
-    pub(super) fn flush_step(&mut self, event: &Event<'_>, words: &Words<'_>, out: &mut dyn Sink) {
+    pub(super) fn flush_step(&mut self, event: &Event<'_>, words: &RoleValues<'_>, out: &mut dyn Sink) {
         let step = words.get(Role::FlushSteps).unwrap_or(0) & 0xff;
         let rq = self.meet(event, words, out);
         let Some(request) = rq.and_then(|rq| self.requests.get_mut(&rq)) else { return self.word_missing() };
@@ -61,7 +61,7 @@ impl Stitcher {
     }
 
     /// A request is made anew without having been got: the flush request of a device.
-    pub(super) fn rq_init(&mut self, event: &Event<'_>, words: &Words<'_>, out: &mut dyn Sink) {
+    pub(super) fn rq_init(&mut self, event: &Event<'_>, words: &RoleValues<'_>, out: &mut dyn Sink) {
         let Some(pointer) = words.request() else { return self.word_missing() };
         // Until 4.20 every request that is got is made by the same function.
         if self.calls.open(event).iter().any(|frame| matches!(frame.data, Open::Get { .. })) {
@@ -89,7 +89,7 @@ impl Stitcher {
         }
     }
 
-    pub(super) fn flush_end(&mut self, event: &Event<'_>, words: &Words<'_>, out: &mut dyn Sink) {
+    pub(super) fn flush_end(&mut self, event: &Event<'_>, words: &RoleValues<'_>, out: &mut dyn Sink) {
         match words.request().filter(|rq| self.requests.contains_key(rq)) {
             Some(pointer) => self.end_flush(event.clock, pointer, out),
             None => self.counts.add(Oddity::RequestUnknown, 1),

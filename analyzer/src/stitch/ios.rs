@@ -2,7 +2,7 @@
 //! came of them.
 
 use super::pages::Dirty;
-use super::probes::Words;
+use super::probes::RoleValues;
 use super::{Oddity, Open, Sink, Stitcher};
 use crate::model::{
     Bio, CallEnd, Carried, File, FileCall, FileCallKind, Io, IoId, Level, OpName, name_of_words,
@@ -58,7 +58,7 @@ impl Ios {
 }
 
 impl Stitcher {
-    pub(super) fn syscall(&mut self, event: &Event<'_>, words: &Words<'_>, out: &mut dyn Sink) -> Open {
+    pub(super) fn syscall(&mut self, event: &Event<'_>, words: &RoleValues<'_>, out: &mut dyn Sink) -> Open {
         self.give_up_oldest(out);
         self.ios.last += 1;
         let name = words.syscall();
@@ -97,7 +97,7 @@ impl Stitcher {
         self.ios.live.get_mut(&io)
     }
 
-    pub(super) fn vfs(&mut self, event: &Event<'_>, words: &Words<'_>, kind: FileCallKind) -> Open {
+    pub(super) fn vfs(&mut self, event: &Event<'_>, words: &RoleValues<'_>, kind: FileCallKind) -> Open {
         let call = FileCall {
             kind,
             clock: event.clock,
@@ -116,7 +116,7 @@ impl Stitcher {
         Open::Vfs(Box::new(call))
     }
 
-    pub(super) fn cache_write(&mut self, event: &Event<'_>, words: &Words<'_>) {
+    pub(super) fn cache_write(&mut self, event: &Event<'_>, words: &RoleValues<'_>) {
         let file = (
             words.any([Role::IocbDev, Role::MappingDev]).unwrap_or(0),
             words.any([Role::IocbIno, Role::MappingIno]).unwrap_or(0),
@@ -149,7 +149,7 @@ impl Stitcher {
     pub(super) fn attribute(
         &mut self,
         event: &Event<'_>,
-        words: &Words<'_>,
+        words: &RoleValues<'_>,
         bio: &mut Bio,
         out: &mut dyn Sink,
     ) {
@@ -202,7 +202,7 @@ impl Stitcher {
 }
 
 /// The file and the position in it of the first byte of a bio whose pages are a file's.
-fn file_range(words: &Words<'_>, page_shift: u8) -> Option<((u64, u64), u64)> {
+fn file_range(words: &RoleValues<'_>, page_shift: u8) -> Option<((u64, u64), u64)> {
     /// `PAGE_MAPPING_FLAGS`, include/linux/page-flags.h: the mapping of an anonymous page is something else.
     const FLAGS: u64 = 3;
     let mapping = words.get(Role::BioMapping).filter(|mapping| *mapping != 0 && mapping & FLAGS == 0);
@@ -213,7 +213,7 @@ fn file_range(words: &Words<'_>, page_shift: u8) -> Option<((u64, u64), u64)> {
     (file.1 != 0 && from < LARGEST).then_some((file, from))
 }
 
-fn file_name(words: &Words<'_>) -> String {
+fn file_name(words: &RoleValues<'_>) -> String {
     let parts = [Role::FileName0, Role::FileName1, Role::FileName2, Role::FileName3];
     name_of_words(parts.into_iter().filter_map(|part| words.get(part)))
 }

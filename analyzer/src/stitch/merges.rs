@@ -1,8 +1,8 @@
 //! Merges, of bios into requests and of requests into each other, and insertions, which may turn out to
 //! be such merges.
 
-use super::probes::Words;
-use super::requests::Seen;
+use super::probes::RoleValues;
+use super::requests::ObjectState;
 use super::{Oddity, Open, Sink, Stitcher};
 use crate::model::{BlockKind, Join};
 use iotrace_schemas::event::Event;
@@ -17,14 +17,14 @@ const MOST: u32 = 128;
 pub struct PendingInsert {
     pub rq: u64,
     clock: u64,
-    seen: Option<Seen>,
+    seen: Option<ObjectState>,
 }
 
 impl Stitcher {
     pub(super) fn bio_merge(
         &mut self,
         event: &Event<'_>,
-        words: &Words<'_>,
+        words: &RoleValues<'_>,
         join: Join,
         out: &mut dyn Sink,
     ) -> Open {
@@ -32,7 +32,7 @@ impl Stitcher {
             self.word_missing();
             return Open::Plain;
         };
-        let mut seen = Seen::bio(words, &self.codes);
+        let mut seen = ObjectState::bio(words, &self.codes);
         seen.dev = words.get(Role::BioDev).or(words.get(Role::RequestDev)).unwrap_or(0);
         if !words.has_exit() {
             self.bio_merged(event.clock, (rq, bio), seen, join, out);
@@ -44,7 +44,7 @@ impl Stitcher {
         &mut self,
         clock: u64,
         (rq, bio): (u64, u64),
-        mut seen: Seen,
+        mut seen: ObjectState,
         join: Join,
         out: &mut dyn Sink,
     ) {
@@ -61,15 +61,21 @@ impl Stitcher {
         }
     }
 
-    pub(super) fn rq_merge(&mut self, event: &Event<'_>, words: &Words<'_>, out: &mut dyn Sink) -> Open {
+    pub(super) fn rq_merge(&mut self, event: &Event<'_>, words: &RoleValues<'_>, out: &mut dyn Sink) -> Open {
         let (Some(rq), Some(next)) = (self.meet(event, words, out), words.get(Role::NextRequest)) else {
             self.word_missing();
             return Open::Plain;
         };
-        Open::Merge { rq, next, seen: Box::new(Seen::next(words, &self.codes)) }
+        Open::Merge { rq, next, seen: Box::new(ObjectState::next(words, &self.codes)) }
     }
 
-    pub(super) fn rq_merged(&mut self, clock: u64, (rq, next): (u64, u64), seen: Seen, out: &mut dyn Sink) {
+    pub(super) fn rq_merged(
+        &mut self,
+        clock: u64,
+        (rq, next): (u64, u64),
+        seen: ObjectState,
+        out: &mut dyn Sink,
+    ) {
         out.block_event(seen.rq_event(BlockKind::RqMerge, clock));
         self.pending.retain(|pending| pending.rq != next);
         let into = self.requests.get(&rq).map(|request| request.id);
@@ -91,13 +97,22 @@ impl Stitcher {
         }
     }
 
-    pub(super) fn rq_insert(&mut self, event: &Event<'_>, words: &Words<'_>, out: &mut dyn Sink) -> Open {
+    pub(super) fn rq_insert(
+        &mut self,
+        event: &Event<'_>,
+        words: &RoleValues<'_>,
+        out: &mut dyn Sink,
+    ) -> Open {
         self.settle_inserts(out);
         let Some(rq) = self.meet(event, words, out) else {
             self.word_missing();
             return Open::Plain;
         };
-        self.pending.push(PendingInsert { rq, clock: event.clock, seen: Seen::rq(words, &self.codes) });
+        self.pending.push(PendingInsert {
+            rq,
+            clock: event.clock,
+            seen: ObjectState::rq(words, &self.codes),
+        });
         if !words.has_exit() {
             self.settle_inserts(out);
         }

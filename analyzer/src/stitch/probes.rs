@@ -93,11 +93,11 @@ impl Probes {
     }
 
     /// The words of an event of a probe; none if it was not defined.
-    pub fn words<'a>(&self, event: &Event<'a>) -> Option<Words<'a>> {
+    pub fn words<'a>(&self, event: &Event<'a>) -> Option<RoleValues<'a>> {
         let at = usize::from(event.kind.checked_sub(FIRST_PROBE)?);
         let known = self.known.get(at)?.as_ref()?;
         let has_exit = self.about.get(usize::from(known.function)).is_some_and(|about| about.has_exit);
-        Some(Words { known: Rc::clone(known), words: event.words, has_exit })
+        Some(RoleValues { known: Rc::clone(known), words: event.words, has_exit })
     }
 
     /// Name of a function.
@@ -129,13 +129,13 @@ fn index(probe: &Probe) -> [u8; Role::ALL.len()] {
 
 /// The words of one event, by role.
 #[derive(Debug)]
-pub struct Words<'a> {
+pub struct RoleValues<'a> {
     known: Rc<Known>,
     words: &'a [u64],
     has_exit: bool,
 }
 
-impl Words<'_> {
+impl RoleValues<'_> {
     /// A word; none if the probe has none of that role.
     pub fn get(&self, role: Role) -> Option<u64> {
         self.words.get(usize::from(self.known.index[role as usize])).copied()

@@ -1,7 +1,7 @@
 //! Requests: got, merged, inserted, issued, completed, given back.
 
 use super::bios::SECTOR;
-use super::probes::Words;
+use super::probes::RoleValues;
 use super::{Oddity, Open, Sink, Stitcher};
 use crate::model::{
     Attempt, BlockEvent, BlockKind, Join, Op, OpCodes, OpField, OpName, Request, RequestKind, Update,
@@ -11,30 +11,30 @@ use iotrace_schemas::role::Role;
 
 /// What an event says of a bio or a request at that moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Seen {
+pub struct ObjectState {
     pub dev: u64,
     pub sector: u64,
     pub bytes: u64,
     pub op: Op,
 }
 
-impl Seen {
+impl ObjectState {
     /// Of the event's bio; what is not in it reads as 0.
-    pub fn bio(words: &Words<'_>, codes: &OpCodes) -> Self {
+    pub fn bio(words: &RoleValues<'_>, codes: &OpCodes) -> Self {
         let get = |field| words.get(field).unwrap_or(0);
         let (dev, sector, bytes) = (get(Role::BioDev), get(Role::BioSector), get(Role::BioSize));
         Self { dev, sector, bytes, op: codes.decode(get(Role::BioOp), OpField::Bio) }
     }
 
     /// Of the event's request; none if the event does not say.
-    pub fn rq(words: &Words<'_>, codes: &OpCodes) -> Option<Self> {
+    pub fn rq(words: &RoleValues<'_>, codes: &OpCodes) -> Option<Self> {
         let get = |field| words.get(field);
         let (sector, bytes) = (get(Role::RequestSector)?, get(Role::RequestSize)?);
         let op = codes.decode(get(Role::RequestOp)?, OpField::Request);
         Some(Self { dev: get(Role::RequestDev)?, sector, bytes, op })
     }
 
-    pub fn next(words: &Words<'_>, codes: &OpCodes) -> Self {
+    pub fn next(words: &RoleValues<'_>, codes: &OpCodes) -> Self {
         let get = |field| words.get(field).unwrap_or(0);
         let (dev, sector, bytes) = (get(Role::RequestDev), get(Role::NextSector), get(Role::NextSize));
         Self { dev, sector, bytes, op: codes.decode(get(Role::NextOp), OpField::Request) }
@@ -103,13 +103,18 @@ impl Stitcher {
             return;
         };
         let (sector, bytes) = live.now;
-        let seen = Seen { dev: live.bio.dev, sector, bytes, op: live.bio.op };
+        let seen = ObjectState { dev: live.bio.dev, sector, bytes, op: live.bio.op };
         request.note(&seen);
         out.block_event(seen.block_event(BlockKind::GetRq, clock));
     }
 
     /// The request that an event is about; one that is not known yet is taken in.
-    pub(super) fn meet(&mut self, event: &Event<'_>, words: &Words<'_>, out: &mut dyn Sink) -> Option<u64> {
+    pub(super) fn meet(
+        &mut self,
+        event: &Event<'_>,
+        words: &RoleValues<'_>,
+        out: &mut dyn Sink,
+    ) -> Option<u64> {
         let pointer = words.request()?;
         if !self.requests.contains_key(&pointer) {
             let bio = words.get(Role::RequestBio).filter(|bio| self.bios.contains_key(bio));
@@ -125,7 +130,7 @@ impl Stitcher {
             let got = request.got.max(self.bios.get(&bio).map_or(0, |live| live.bio.queued()));
             self.give_request(got, pointer, bio, out);
         }
-        let seen = Seen::rq(words, &self.codes);
+        let seen = ObjectState::rq(words, &self.codes);
         let request = self.requests.get_mut(&pointer)?;
         if let Some(seen) = seen.filter(|_| request.issued().is_none()) {
             request.note(&seen);
@@ -149,7 +154,7 @@ impl Stitcher {
             && self.bios.get(&bio).is_some_and(|live| live.ride.is_none())
     }
 
-    pub(super) fn rq_plug(&mut self, event: &Event<'_>, words: &Words<'_>, out: &mut dyn Sink) {
+    pub(super) fn rq_plug(&mut self, event: &Event<'_>, words: &RoleValues<'_>, out: &mut dyn Sink) {
         let request = self.meet(event, words, out).and_then(|rq| self.requests.get_mut(&rq));
         match request {
             Some(request) => request.plugged = Some(event.clock),
@@ -157,10 +162,10 @@ impl Stitcher {
         }
     }
 
-    pub(super) fn rq_issue(&mut self, event: &Event<'_>, words: &Words<'_>, out: &mut dyn Sink) {
+    pub(super) fn rq_issue(&mut self, event: &Event<'_>, words: &RoleValues<'_>, out: &mut dyn Sink) {
         self.settle_inserts(out);
         let Some(rq) = self.meet(event, words, out) else { return self.word_missing() };
-        if let Some(seen) = Seen::rq(words, &self.codes) {
+        if let Some(seen) = ObjectState::rq(words, &self.codes) {
             out.block_event(seen.rq_event(BlockKind::RqIssue, event.clock));
         }
         let (way, by, number) = (self.dispatch_way(event), self.runner(event), self.seen);
@@ -175,7 +180,12 @@ impl Stitcher {
         }
     }
 
-    pub(super) fn rq_dispatch(&mut self, event: &Event<'_>, words: &Words<'_>, out: &mut dyn Sink) -> Open {
+    pub(super) fn rq_dispatch(
+        &mut self,
+        event: &Event<'_>,
+        words: &RoleValues<'_>,
+        out: &mut dyn Sink,
+    ) -> Open {
         self.settle_inserts(out);
         let Some(rq) = self.meet(event, words, out) else {
             self.word_missing();
@@ -196,9 +206,9 @@ impl Stitcher {
         }
     }
 
-    pub(super) fn rq_requeue(&mut self, event: &Event<'_>, words: &Words<'_>, out: &mut dyn Sink) {
+    pub(super) fn rq_requeue(&mut self, event: &Event<'_>, words: &RoleValues<'_>, out: &mut dyn Sink) {
         let Some(rq) = self.meet(event, words, out) else { return self.word_missing() };
-        if let Some(seen) = Seen::rq(words, &self.codes) {
+        if let Some(seen) = ObjectState::rq(words, &self.codes) {
             out.block_event(seen.rq_event(BlockKind::RqRequeue, event.clock));
         }
         self.bells.forget(rq);
@@ -219,7 +229,12 @@ impl Stitcher {
     }
 
     /// A step of the request's current attempt that leaves nothing but its time.
-    pub(super) fn rq_step(&mut self, event: &Event<'_>, words: &Words<'_>, set: impl Fn(&mut Attempt, u64)) {
+    pub(super) fn rq_step(
+        &mut self,
+        event: &Event<'_>,
+        words: &RoleValues<'_>,
+        set: impl Fn(&mut Attempt, u64),
+    ) {
         let Some(rq) = self.request_of(words) else {
             self.counts.add(Oddity::CommandUnknown, 1);
             return;
@@ -229,13 +244,13 @@ impl Stitcher {
         }
     }
 
-    pub(super) fn rq_update(&mut self, event: &Event<'_>, words: &Words<'_>, out: &mut dyn Sink) {
+    pub(super) fn rq_update(&mut self, event: &Event<'_>, words: &RoleValues<'_>, out: &mut dyn Sink) {
         let Some(rq) = self.meet(event, words, out) else { return self.word_missing() };
         // `unsigned int nr_bytes` and a one-byte status: what is above is left over from other calls.
         let bytes = words.get(Role::Bytes).unwrap_or(0) & u64::from(u32::MAX);
         let error = words.get(Role::Error).unwrap_or(0) & 0xff;
-        if let Some(seen) = Seen::rq(words, &self.codes) {
-            let seen = Seen { bytes, ..seen };
+        if let Some(seen) = ObjectState::rq(words, &self.codes) {
+            let seen = ObjectState { bytes, ..seen };
             out.block_event(seen.block_event(BlockKind::RqComplete, event.clock));
         }
         if let Some(request) = self.requests.get_mut(&rq) {
@@ -248,14 +263,14 @@ impl Stitcher {
         }
     }
 
-    pub(super) fn rq_end(&mut self, event: &Event<'_>, words: &Words<'_>) {
+    pub(super) fn rq_end(&mut self, event: &Event<'_>, words: &RoleValues<'_>) {
         match words.request().and_then(|rq| self.requests.get_mut(&rq)) {
             Some(request) => request.ended = Some(event.clock),
             None => self.counts.add(Oddity::RequestUnknown, 1),
         }
     }
 
-    pub(super) fn rq_free(&mut self, event: &Event<'_>, words: &Words<'_>, out: &mut dyn Sink) {
+    pub(super) fn rq_free(&mut self, event: &Event<'_>, words: &RoleValues<'_>, out: &mut dyn Sink) {
         let Some(mut request) = words.request().and_then(|rq| self.requests.remove(&rq)) else {
             self.counts.add(Oddity::RequestUnknown, 1);
             return;
@@ -267,7 +282,7 @@ impl Stitcher {
 
 impl Request {
     /// Takes over what an event says of it.
-    fn note(&mut self, seen: &Seen) {
+    fn note(&mut self, seen: &ObjectState) {
         (self.dev, self.sector, self.bytes) = (seen.dev, seen.sector, seen.bytes);
         self.op = Some(seen.op);
         if seen.op.name == OpName::Flush && self.members.is_empty() {

@@ -47,7 +47,7 @@ impl Sink for Found {
     }
 }
 
-fn stitch(guest: &Guest) -> Found {
+fn stitch(guest: &SyntheticGuest) -> Found {
     let (mut stitcher, mut found) = (Stitcher::default(), Found::default());
     guest.definitions.iter().for_each(|definition| stitcher.define(definition));
     guest.events.iter().for_each(|event| stitcher.event(&event.event(), &mut found));

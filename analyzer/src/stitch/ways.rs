@@ -1,6 +1,6 @@
 //! By which way a request was dispatched, and by which its completion came.
 
-use super::probes::Words;
+use super::probes::RoleValues;
 use super::{Open, Stitcher};
 use crate::model::{CompletionWay, DispatchWay, Level};
 use iotrace_schemas::event::Event;
@@ -39,7 +39,7 @@ impl Stitcher {
         }
     }
 
-    pub(super) fn rq_complete(&mut self, event: &Event<'_>, words: &Words<'_>) -> Open {
+    pub(super) fn rq_complete(&mut self, event: &Event<'_>, words: &RoleValues<'_>) -> Open {
         let level = Level::of(event.context);
         self.rq_step(event, words, |attempt, clock| {
             attempt.completed = Some(clock);
@@ -48,7 +48,7 @@ impl Stitcher {
         self.request_of(words).map_or(Open::Plain, |rq| Open::Complete { rq })
     }
 
-    pub(super) fn rq_softirq(&mut self, event: &Event<'_>, words: &Words<'_>) {
+    pub(super) fn rq_softirq(&mut self, event: &Event<'_>, words: &RoleValues<'_>) {
         let open = self.calls.open(event);
         let rq = words.request();
         let way = if open.iter().any(|f| f.data == Open::SoftirqBlock) {

@@ -2,7 +2,7 @@
 
 use super::json;
 use super::text::{Style, grouped, plain};
-use crate::analysis::explain::{Explanation, Times, WaitKind};
+use crate::analysis::explain::{Explanation, OccurrenceCount, WaitKind};
 use crate::model::{CompletionWay, DispatchWay, Level};
 use serde_json::json as object;
 use std::io::{self, Write};
@@ -146,7 +146,7 @@ pub fn way_name(way: DispatchWay) -> &'static str {
     }
 }
 
-fn line(out: &mut dyn Write, times: &Times, text: &str, style: Style) -> io::Result<()> {
+fn line(out: &mut dyn Write, times: &OccurrenceCount, text: &str, style: Style) -> io::Result<()> {
     writeln!(out, "  {:>6} × {} {text}", grouped(times.count), style.faint(&format!("({})", times.first)))
 }
 

@@ -17,7 +17,7 @@ use std::io::{self, Write};
 
 /// Which time a cell shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Times {
+pub enum CellTime {
     /// Since the bio was queued.
     SinceQueued,
     /// Since the stage before.
@@ -39,7 +39,7 @@ pub struct Options {
     /// Colours.
     pub style: Style,
     /// Which times.
-    pub times: Times,
+    pub times: CellTime,
     /// In which unit.
     pub unit: TimeUnit,
     /// No I/Os and bios, only their summary.

@@ -1,6 +1,6 @@
 //! Views as snapshots of traces built by hand.
 
-use super::report::{Options, TimeUnit, Times};
+use super::report::{CellTime, Options, TimeUnit};
 use super::text::Style;
 use crate::analysis::conditions::{Conditions, OpIs};
 use crate::analysis::describe::Described;
@@ -9,7 +9,7 @@ use crate::analysis::path::{ListingShape, path};
 use crate::analysis::report::ReportQuery;
 use crate::analysis::subject::Wanted;
 use crate::analysis::{diff, explain, info, report, timeline, whatif, why, witness};
-use crate::guest::{Guest, buffered, changed_write, direct_write, small};
+use crate::guest::{SyntheticGuest, buffered, changed_write, direct_write, small};
 use crate::model::{BlockKind, Comm};
 use crate::reader::Trace;
 use iotrace_schemas::event;
@@ -25,8 +25,12 @@ fn text(write: impl FnOnce(&mut Vec<u8>) -> std::io::Result<()>) -> String {
     String::from_utf8(out).unwrap()
 }
 
-const PLAIN: Options =
-    Options { style: Style { colour: false }, times: Times::SinceQueued, unit: TimeUnit::Ns, summary: false };
+const PLAIN: Options = Options {
+    style: Style { colour: false },
+    times: CellTime::SinceQueued,
+    unit: TimeUnit::Ns,
+    summary: false,
+};
 
 #[test]
 fn report() {
@@ -34,7 +38,7 @@ fn report() {
     insta::assert_snapshot!(text(|out| super::report::write_text(out, &report, PLAIN)));
 }
 
-fn of(guest: &Guest, question: &ReportQuery) -> report::Report {
+fn of(guest: &SyntheticGuest, question: &ReportQuery) -> report::Report {
     let file = Trace::from_bytes(guest.file()).unwrap();
     report::report(&file, question, &mut |_| {}).unwrap()
 }
@@ -73,7 +77,7 @@ fn bio_with_its_cause() {
 #[test]
 fn report_of_everything_in_instructions() {
     let report = of(&small(), &ReportQuery { all: true, rows: 2, ..ReportQuery::default() });
-    let options = Options { times: Times::Delta, unit: TimeUnit::Instructions, ..PLAIN };
+    let options = Options { times: CellTime::Delta, unit: TimeUnit::Instructions, ..PLAIN };
     insta::assert_snapshot!(text(|out| super::report::write_text(out, &report, options)));
 }
 
@@ -179,8 +183,8 @@ fn another_device_as_json() {
 }
 
 /// So many recordings of two guests, compared.
-fn compared(a: &Guest, b: &Guest, recordings: usize) -> diff::Diff {
-    let gather = |guest: &Guest| {
+fn compared(a: &SyntheticGuest, b: &SyntheticGuest, recordings: usize) -> diff::Diff {
+    let gather = |guest: &SyntheticGuest| {
         let file = Trace::from_bytes(guest.file()).unwrap();
         diff::gather(&file, &mut |_| {}).unwrap()
     };

@@ -9,7 +9,7 @@ pub const WAKE_FN: u64 = 0xffff_ffff_8100_2000;
 const DIRTY_WORK: u64 = 0xd0;
 const DIRTY_TIMER: u64 = 0xd1;
 
-impl Guest {
+impl SyntheticGuest {
     /// A task gets its name.
     pub fn name_task(&mut self, clock: u64, task: u64, pid: u64, comm: &str) {
         let mut bytes = [0; 16];
@@ -90,7 +90,7 @@ impl Guest {
         self.entry(clock, "work.queue", &[("work", work)]);
     }
 
-    /// The worker begins with its work; to be ended by [`Guest::end_work`].
+    /// The worker begins with its work; to be ended by [`SyntheticGuest::end_work`].
     pub fn begin_work(&mut self, clock: u64) {
         self.begin_work_of(clock, DIRTY_WORK);
     }
@@ -113,9 +113,9 @@ impl Guest {
 
 /// A workload whose task writes twice into one page, which a kworker writes back, then a third time, which
 /// nobody does; then writes directly.
-pub fn buffered() -> Guest {
+pub fn buffered() -> SyntheticGuest {
     let (page, direct) = (io(80, 4096, WRITE), io(96, 4096, WRITE | SYNC));
-    let mut guest = Guest::default();
+    let mut guest = SyntheticGuest::default();
     for (address, name) in [(WB_WORKFN, "wb_workfn"), (WAKE_FN, "delayed_work_timer_fn")] {
         guest.definitions.push(Definition::Symbol(AddressName { address, name: name.into() }));
     }

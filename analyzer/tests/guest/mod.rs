@@ -62,7 +62,7 @@ pub fn io(sector: u64, bytes: u64, op: u64) -> Extent {
 }
 
 #[derive(Clone)]
-pub struct Guest {
+pub struct SyntheticGuest {
     pub definitions: Vec<Definition>,
     pub events: Vec<Owned>,
     pub context: u32,
@@ -72,7 +72,7 @@ pub struct Guest {
     kinds: BTreeMap<(String, bool, Vec<String>), u16>,
 }
 
-impl Default for Guest {
+impl Default for SyntheticGuest {
     fn default() -> Self {
         let info = TraceInfo {
             writer: "by hand".into(),
@@ -125,7 +125,7 @@ impl Default for Guest {
     }
 }
 
-impl Guest {
+impl SyntheticGuest {
     pub fn raw(&mut self, clock: u64, kind: u16, words: &[u64]) {
         let (context, task, stack) = (self.context, self.task, self.stack);
         self.events.push(Owned { kind, clock, context, task, stack, words: words.to_vec() });
@@ -338,9 +338,9 @@ fn probe(id: u16, stage: &str, at: At, words: Vec<String>) -> Probe {
 
 /// A workload of three bios: one alone, one merged into its request, and a read that is still in flight
 /// when the trace ends.
-pub fn small() -> Guest {
+pub fn small() -> SyntheticGuest {
     let (a, b, c) = (io(100, 4096, WRITE | SYNC), io(108, 4096, WRITE | SYNC), io(500, 512, 0));
-    let mut guest = Guest::default();
+    let mut guest = SyntheticGuest::default();
     guest.submit(50, 0xb0, 0xa000, io(7, 512, 0));
     guest.issue(80, 0xa000, 0xb0, io(7, 512, 0));
     guest.interrupt(90, &[0xa000]);

@@ -1,7 +1,7 @@
 //! One direct write, with all contexts: the system call, the interrupt, the softirq, the work item that a
 //! timer-less kworker runs, and the wake-up.
 
-use super::{Guest, HARDIRQ, SDA, SOFTIRQ, SYNC, TASK, WRITE, io};
+use super::{HARDIRQ, SDA, SOFTIRQ, SYNC, SyntheticGuest, TASK, WRITE, io};
 use iotrace_arch::FIRST;
 use iotrace_schemas::definition::{AddressName, CallSite, Constant, Definition, SiteFrame};
 use iotrace_schemas::event;
@@ -16,7 +16,7 @@ const WORKER_STACK: u64 = 0xffff_c900_0009_3f00;
 const DONE_WORK: u64 = 0xffff_ffff_8110_0000;
 const SITE: u64 = 0xffff_ffff_8200_0123;
 
-impl Guest {
+impl SyntheticGuest {
     /// A call whose return address lies so many words below the top of the stack at hand.
     pub fn call(&mut self, clock: u64, below: u64, stage: &str, words: &[(&str, u64)]) {
         let top = self.stack;
@@ -50,19 +50,19 @@ impl Guest {
 }
 
 /// Where contexts are told by their labels, and a function's return by its stack.
-pub fn direct_write() -> Guest {
+pub fn direct_write() -> SyntheticGuest {
     of_kernel(false)
 }
 
 /// The same on another kernel, on which `vfs.write` calls `vfs.extra` of 30 instructions, and runs the queue
 /// itself, after the plug was flushed.
-pub fn changed_write() -> Guest {
+pub fn changed_write() -> SyntheticGuest {
     of_kernel(true)
 }
 
-fn of_kernel(changed: bool) -> Guest {
+fn of_kernel(changed: bool) -> SyntheticGuest {
     let write = io(88, 4096, WRITE | SYNC);
-    let mut guest = Guest::default();
+    let mut guest = SyntheticGuest::default();
     let comm = |name: &[u8; 8]| u64::from_le_bytes(*name);
     let frames = vec![
         SiteFrame { function: "call_write_iter".into(), file: "include/linux/fs.h".into(), line: 2265 },
@@ -95,7 +95,7 @@ fn of_kernel(changed: bool) -> Guest {
 }
 
 /// The call down to the doorbell and the wait.
-fn submit(guest: &mut Guest, write: super::Extent, changed: bool) {
+fn submit(guest: &mut SyntheticGuest, write: super::Extent, changed: bool) {
     let earlier = if changed { 30 } else { 0 };
     guest.call(1000 - earlier, 0, "sys.pwrite", &[("regs.fd", 3), ("regs.count", 4096), ("regs.pos", 0)]);
     let name = u64::from_le_bytes(*b"test.bin");
@@ -125,7 +125,7 @@ fn submit(guest: &mut Guest, write: super::Extent, changed: bool) {
 }
 
 /// The interrupt, which raises the softirq, in which the request is completed.
-fn interrupt(guest: &mut Guest, write: super::Extent) {
+fn interrupt(guest: &mut SyntheticGuest, write: super::Extent) {
     let below = guest.stack;
     guest.call(2000, 20, "irq.frame", &[]);
     guest.stack = IRQ_STACK;
@@ -158,7 +158,7 @@ fn interrupt(guest: &mut Guest, write: super::Extent) {
 }
 
 /// The work item that wakes the task.
-fn work(guest: &mut Guest) {
+fn work(guest: &mut SyntheticGuest) {
     guest.call(2510, 0, "work.run", &[("work", 0x77), ("work.func", DONE_WORK)]);
     guest.call(2600, 1, "task.wake", &[("task", TASK)]);
     guest.back(2650, 1, "task.wake", 1);

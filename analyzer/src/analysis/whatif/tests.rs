@@ -3,7 +3,7 @@
 mod random;
 
 use super::*;
-use crate::guest::{Extent, Guest, PREFLUSH, SDA, TASK, WRITE, direct_write, io};
+use crate::guest::{Extent, PREFLUSH, SDA, SyntheticGuest, TASK, WRITE, direct_write, io};
 use crate::reader::Trace;
 use iotrace_schemas::event::{CLOCK, IDLE, MARK_BEGIN, MARK_END};
 
@@ -16,7 +16,7 @@ const DISCARD: u64 = 3;
 
 /// A guest that reads, sleeps and is woken.
 struct Scene {
-    guest: Guest,
+    guest: SyntheticGuest,
     /// How much it has slept, in nanoseconds.
     slept: u64,
 }
@@ -31,7 +31,7 @@ fn extent(op: u64) -> Extent {
 
 impl Scene {
     fn new() -> Self {
-        let mut guest = Guest::default();
+        let mut guest = SyntheticGuest::default();
         guest.mark(100, MARK_BEGIN);
         Self { guest, slept: 0 }
     }
@@ -98,11 +98,11 @@ impl Scene {
     }
 }
 
-fn ask(guest: &Guest, model: &str) -> WhatIf {
+fn ask(guest: &SyntheticGuest, model: &str) -> WhatIf {
     try_ask(guest, model).unwrap()
 }
 
-fn try_ask(guest: &Guest, model: &str) -> Result<WhatIf, WhatIfError> {
+fn try_ask(guest: &SyntheticGuest, model: &str) -> Result<WhatIf, WhatIfError> {
     let question = WhatIfQuery { model: model.parse().unwrap(), rows: usize::MAX };
     whatif(&Trace::from_bytes(guest.file()).unwrap(), &question, &mut |_| {})
 }
@@ -358,7 +358,7 @@ fn requests_of_one_interrupt_stay_together() {
 // A request from before the mark (200), one that never completes, and one that the driver answers.
 #[test]
 fn requests_of_which_something_is_missing_are_counted() {
-    let mut scene = Scene { guest: Guest::default(), slept: 0 };
+    let mut scene = Scene { guest: SyntheticGuest::default(), slept: 0 };
     scene.hand_over(50, 0, READ);
     scene.guest.mark(200, MARK_BEGIN);
     scene.call(1000);

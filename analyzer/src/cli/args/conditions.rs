@@ -1,11 +1,11 @@
 //! Conditions on the command line.
 
 use crate::analysis::conditions::{Conditions, OpIs, Range, parse};
-use clap::Args as Group;
+use clap::Args;
 
 /// Which I/Os, bios and events are wanted: the same words in every view. It comes last in a view's arguments,
 /// since its heading in the help is for all that follow.
-#[derive(Debug, Default, Group)]
+#[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Conditions (all must hold)")]
 pub struct ConditionArgs {
     /// What this task asked for or did (name or pid)
@@ -59,7 +59,7 @@ impl ConditionArgs {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::args::{Args, Command};
+    use crate::cli::args::{Command, CommandLine};
     use clap::Parser;
 
     #[test]
@@ -67,7 +67,7 @@ mod tests {
         for view in ["report", "path", "why", "events"] {
             let line =
                 ["iotrace-analyze", view, "t.iot", "--fd", "3", "--size", "59", "--syscall", "sys_write"];
-            let conditions = match Args::parse_from(line).command {
+            let conditions = match CommandLine::parse_from(line).command {
                 Command::Report(args) => args.conditions.conditions(None),
                 Command::Path(args) => args.subject.conditions.conditions(None),
                 Command::Why(args) => args.subject.conditions.conditions(None),

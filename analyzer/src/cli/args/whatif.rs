@@ -1,15 +1,15 @@
 //! Of `whatif`.
 
-use super::{Common, Format, ROWS};
+use super::{Format, ROWS, TraceArgs};
 use crate::analysis::whatif::{DeviceModel, WhatIfQuery};
-use clap::Args as Group;
+use clap::Args;
 
 /// Of `whatif`.
-#[derive(Debug, Group)]
+#[derive(Debug, Args)]
 pub struct WhatIfArgs {
     /// Trace and format.
     #[command(flatten)]
-    pub common: Common,
+    pub common: TraceArgs,
     /// The other device: read=100us+1us/KiB,write=50us+2us/KiB,flush=1ms,discard=1ms,depth=N
     ///
     /// A time is fixed, or fixed and more for each KiB or MiB: FIXED[+PER/UNIT], numbers or decimals of ns, us, ms or

@@ -7,7 +7,7 @@ use super::*;
 #[test]
 fn a_write_goes_through_all_stages() {
     let write = io(100, 4096, WRITE | SYNC);
-    let mut guest = Guest::default();
+    let mut guest = SyntheticGuest::default();
     guest.submit(10, B, RQ, write);
     guest.rq(30, "rq.plug", RQ, B, write);
     guest.rq(40, "rq.insert", RQ, B, write);
@@ -54,7 +54,7 @@ fn a_write_goes_through_all_stages() {
 #[test]
 fn a_split_bio_ends_with_its_last_part() {
     let (whole, front, rest) = (io(100, 8192, WRITE), io(100, 4096, WRITE), io(108, 4096, WRITE));
-    let mut guest = Guest::default();
+    let mut guest = SyntheticGuest::default();
     guest.queue(10, B, whole);
     guest.enter(11, B, whole);
     guest.entry(
@@ -84,7 +84,7 @@ fn a_split_bio_ends_with_its_last_part() {
     guest.end_as(80, B, &[("bio.chained", 1), ("bio.remaining", 2)]);
     guest.free(81, RQ + 0x400);
     guest.update(89, RQ, C, front, 4096);
-    guest.end_as(90, C, &Guest::chained_to(B));
+    guest.end_as(90, C, &SyntheticGuest::chained_to(B));
     guest.free(91, RQ);
     let found = stitch(&guest);
     found.assert_sound();
@@ -101,7 +101,7 @@ fn a_split_bio_ends_with_its_last_part() {
 #[test]
 fn a_pointer_used_again_is_another_bio() {
     let (one, two) = (io(8, 512, 0), io(16, 512, 0));
-    let mut guest = Guest::default();
+    let mut guest = SyntheticGuest::default();
     for (at, io) in [(10, one), (200, two)] {
         guest.submit(at, B, RQ, io);
         guest.issue(at + 50, RQ, B, io);
@@ -121,7 +121,7 @@ fn a_pointer_used_again_is_another_bio() {
 #[test]
 fn partial_completions_end_bios_one_by_one() {
     let (one, two, both) = (io(100, 4096, 0), io(108, 4096, 0), io(100, 8192, 0));
-    let mut guest = Guest::default();
+    let mut guest = SyntheticGuest::default();
     guest.submit(10, B, RQ, one);
     guest.queue(30, C, two);
     guest.merge(40, "merge.back", (RQ, one), (C, two), true);

@@ -23,7 +23,7 @@ fn a_write_back_goes_back_to_the_write_that_started_its_timer() {
 #[test]
 fn work_that_a_system_call_queues_goes_back_to_it() {
     let page = io(80, 4096, WRITE);
-    let mut guest = Guest::default();
+    let mut guest = SyntheticGuest::default();
     guest.name_task(2, KWORKER, 26, "kworker/0:1");
     guest.begin_write(100, 3, 0, 59);
     guest.queue_work(110, 0xe0);
@@ -46,7 +46,7 @@ fn work_that_a_system_call_queues_goes_back_to_it() {
 #[test]
 fn a_wait_ends_with_the_completion_that_woke_the_task() {
     let flush = io(80, 4096, WRITE | SYNC);
-    let mut guest = Guest::default();
+    let mut guest = SyntheticGuest::default();
     guest.name_task(2, KWORKER, 26, "kworker/0:1");
     guest.entry(100, "sys.fsync", &[("regs.fd", 3)]);
     guest.submit(150, B, RQ, flush);
@@ -77,7 +77,7 @@ fn a_wait_ends_with_the_completion_that_woke_the_task() {
 // fsync wakes a thread: 110   the thread waits for a buffer: 130   an interrupt ends the wait: 140   Q: 160
 #[test]
 fn a_thread_that_waits_in_its_work_keeps_its_cause() {
-    let mut guest = Guest::default();
+    let mut guest = SyntheticGuest::default();
     guest.name_task(2, KWORKER, 26, "jbd2/sda-8");
     guest.entry(100, "sys.fsync", &[("regs.fd", 3)]);
     guest.entry(110, "task.wake", &[("task", KWORKER)]);
@@ -103,7 +103,7 @@ fn a_thread_that_waits_in_its_work_keeps_its_cause() {
 // A wake-up that finds the task running wakes nobody.
 #[test]
 fn a_wake_up_without_success_is_none() {
-    let mut guest = Guest::default();
+    let mut guest = SyntheticGuest::default();
     guest.entry(100, "sys.fsync", &[("regs.fd", 3)]);
     guest.switch(170, KWORKER);
     // Seen of wake-ups that race with one another.
@@ -118,7 +118,7 @@ fn a_wake_up_without_success_is_none() {
 // What a thread does goes back to who woke it last; that only so far.
 #[test]
 fn chains_have_an_end() {
-    let mut guest = Guest::default();
+    let mut guest = SyntheticGuest::default();
     guest.name_task(2, KWORKER, 26, "xfsaild/sda");
     for clock in (100..2000).step_by(20) {
         let other = if guest.task == TASK { KWORKER } else { TASK };
@@ -133,7 +133,7 @@ fn chains_have_an_end() {
 
 #[test]
 fn what_ran_in_an_unknown_context_is_not_taken_for_a_task() {
-    let mut guest = Guest::default();
+    let mut guest = SyntheticGuest::default();
     guest.name_task(2, KWORKER, 26, "kworker/0:1");
     guest.switch(120, KWORKER);
     guest.queue(140, B, io(80, 4096, WRITE));

@@ -7,7 +7,7 @@ use iotrace_schemas::event::UNKNOWN_CONTEXT;
 #[test]
 fn a_doorbell_and_an_interrupt_serve_several_commands() {
     let (one, two) = (io(8, 512, 0), io(100, 512, 0));
-    let mut guest = Guest::default();
+    let mut guest = SyntheticGuest::default();
     guest.submit(10, B, RQ, one);
     guest.submit(25, C, RQ + 0x400, two);
     for (at, rq, bio, io) in [(45, RQ, B, one), (49, RQ + 0x400, C, two)] {
@@ -32,7 +32,7 @@ fn a_doorbell_and_an_interrupt_serve_several_commands() {
 #[test]
 fn a_completion_in_a_tasklet_belongs_to_its_drivers_interrupt() {
     let read = io(8, 512, 0);
-    let mut guest = Guest::default();
+    let mut guest = SyntheticGuest::default();
     guest.submit(10, B, RQ, read);
     guest.issue(50, RQ, B, read);
     for (at, taken) in [(70, 1), (80, 0)] {
@@ -54,7 +54,7 @@ fn a_completion_in_a_tasklet_belongs_to_its_drivers_interrupt() {
 #[test]
 fn a_driver_without_commands_is_answered_by_what_the_block_layer_is_told() {
     let write = io(8, 512, WRITE);
-    let mut guest = Guest::default();
+    let mut guest = SyntheticGuest::default();
     guest.submit(10, B, RQ, write);
     guest.rq(45, "rq.issue", RQ, B, write);
     guest.entry(50, "cmd.dispatch", &[("cmd", RQ + 0x200), ("cmd.rq", RQ)]);
@@ -77,7 +77,7 @@ fn a_driver_without_commands_is_answered_by_what_the_block_layer_is_told() {
 #[test]
 fn a_start_whose_command_cannot_be_read_leaves_the_doorbell_to_the_dispatch() {
     let read = io(8, 512, 0);
-    let mut guest = Guest::default();
+    let mut guest = SyntheticGuest::default();
     guest.submit(10, B, RQ, read);
     guest.rq(45, "rq.issue", RQ, B, read);
     guest.entry(50, "cmd.dispatch", &[("cmd", RQ + 0x200), ("cmd.rq", RQ)]);
@@ -96,7 +96,7 @@ fn a_command_that_was_refused_waits_for_no_doorbell() {
     const NMI: u32 = 0x10_0000;
     let read = io(8, 512, 0);
     for context in [0, SOFTIRQ, HARDIRQ, NMI, UNKNOWN_CONTEXT] {
-        let mut guest = Guest::default();
+        let mut guest = SyntheticGuest::default();
         guest.submit(10, B, RQ, read);
         guest.at(context, |guest| {
             guest.entry(45, "rq.dispatch", &[("data", 1), ("data.rq", RQ)]);

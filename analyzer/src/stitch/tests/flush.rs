@@ -3,7 +3,7 @@
 use super::*;
 
 /// Runs the device's flush request: made at `clock`, issued at +2, interrupt at +10, over at +14.
-fn flush(guest: &mut Guest, clock: u64) {
+fn flush(guest: &mut SyntheticGuest, clock: u64) {
     let flush = io(u64::MAX, 0, 2 | PREFLUSH);
     guest.entry(clock, "rq.init", &[("rq", 0xf000)]);
     guest.issue(clock + 2, 0xf000, 0, flush);
@@ -12,7 +12,7 @@ fn flush(guest: &mut Guest, clock: u64) {
     guest.entry(clock + 14, "flush.end", &[("rq", 0xf000)]);
 }
 
-fn step(guest: &mut Guest, clock: u64, rq: u64, bio: u64, io: Extent, step: u64) {
+fn step(guest: &mut SyntheticGuest, clock: u64, rq: u64, bio: u64, io: Extent, step: u64) {
     guest.rq_with(clock, "flush.step", rq, bio, io, &[("seq", step)]);
 }
 
@@ -23,7 +23,7 @@ fn flushes_are_shared_and_framed_by_their_steps() {
     let data = io(100, 4096, WRITE | PREFLUSH | FUA | SYNC);
     let empty = io(0, 0, WRITE | PREFLUSH);
     let (one, two) = (RQ, RQ + 0x400);
-    let mut guest = Guest::default();
+    let mut guest = SyntheticGuest::default();
     guest.submit(1, B, one, data);
     guest.submit(13, C, two, empty);
     guest.rq(26, "flush.insert", one, B, data);

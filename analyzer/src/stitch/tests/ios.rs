@@ -7,7 +7,7 @@ use iotrace_schemas::definition::{Definition, Layout, TraceInfo};
 #[test]
 fn a_call_of_the_task_is_the_bios_cause_only_if_its_end_is_known() {
     let file = [("file", 1), ("file.ino", 77), ("file.dev", SDA), ("count", 59), ("pos.value", 118)];
-    let mut guest = Guest::default();
+    let mut guest = SyntheticGuest::default();
     guest.entry(2, "vfs.fsync", &[("file", 1), ("file.ino", 9)]); // leaves by a tail call
     guest.entry(3, "vfs.write", &file);
     guest.exit(4, "vfs.write", 59);
@@ -45,7 +45,7 @@ fn bytes_of_two_writes_are_carried_by_one_bio_of_a_kworker() {
 
 #[test]
 fn an_interrupt_in_a_system_call_is_not_its_cost() {
-    let mut guest = Guest::default();
+    let mut guest = SyntheticGuest::default();
     guest.begin_write(100, 3, 0, 59);
     guest.entry(110, "softirq.run", &[]);
     guest.exit(150, "softirq.run", 0);
@@ -58,7 +58,7 @@ fn an_interrupt_in_a_system_call_is_not_its_cost() {
 #[test]
 fn what_was_overwritten_is_carried_for_the_later_write_and_unwritten_for_the_earlier() {
     let page = io(80, 4096, WRITE);
-    let mut guest = Guest::default();
+    let mut guest = SyntheticGuest::default();
     guest.write(100, 0, 100);
     guest.write(200, 40, 20);
     guest.queue_page(300, B, page, 0);
@@ -71,7 +71,7 @@ fn what_was_overwritten_is_carried_for_the_later_write_and_unwritten_for_the_ear
 // An appending write: the VFS still has the old position, the page cache the right one.
 #[test]
 fn an_appending_write_knows_its_position_from_the_page_cache() {
-    let mut guest = Guest::default();
+    let mut guest = SyntheticGuest::default();
     guest.begin_write(100, 3, 0, 59);
     guest.cache_write(110, 5000, 59);
     guest.end_write(120, 59);
@@ -84,7 +84,7 @@ fn an_appending_write_knows_its_position_from_the_page_cache() {
 
 #[test]
 fn a_read_into_the_page_cache_carries_nothing() {
-    let mut guest = Guest::default();
+    let mut guest = SyntheticGuest::default();
     guest.write(100, 0, 59);
     guest.queue_page(200, B, io(80, 4096, 0), 0);
     let found = stitch(&guest);
@@ -96,7 +96,7 @@ fn a_read_into_the_page_cache_carries_nothing() {
 fn bytes_that_never_reach_a_disk_are_not_waited_for_for_ever() {
     const TOO_MANY: u64 = 3;
     let most = super::super::ios::MOST as u64;
-    let mut guest = Guest::default();
+    let mut guest = SyntheticGuest::default();
     for number in 0..most + TOO_MANY {
         guest.write(100 + 10 * number, 59 * number, 59);
     }
@@ -111,7 +111,7 @@ fn bytes_that_never_reach_a_disk_are_not_waited_for_for_ever() {
 fn a_page_is_as_large_as_the_trace_says() {
     let page = io(80, 4096, WRITE);
     for (page_shift, carried) in [(12, 0), (16, 1)] {
-        let mut guest = Guest::default();
+        let mut guest = SyntheticGuest::default();
         let layout = Layout { page_shift, ..Layout::default() };
         let info = TraceInfo { layout, vcpus: 1, ..TraceInfo::default() };
         guest.definitions[0] = Definition::Trace(info);

@@ -9,7 +9,7 @@ use super::*;
 fn merged_bios_share_what_comes_after() {
     let (one, two) = (io(100, 4096, WRITE), io(108, 4096, WRITE));
     let both = io(100, 8192, WRITE);
-    let mut guest = Guest::default();
+    let mut guest = SyntheticGuest::default();
     guest.submit(10, B, RQ, one);
     guest.queue(30, C, two);
     guest.enter(31, C, two);
@@ -39,7 +39,7 @@ fn merged_bios_share_what_comes_after() {
 fn a_merged_request_brings_its_bios_and_is_not_inserted() {
     let (one, two, both) = (io(100, 4096, WRITE), io(108, 4096, WRITE), io(100, 8192, WRITE));
     for tail_call in [false, true] {
-        let mut guest = Guest::default();
+        let mut guest = SyntheticGuest::default();
         guest.submit(10, B, RQ, one);
         guest.submit(25, C, RQ + 0x400, two);
         guest.rq(38, "rq.insert", RQ, B, one);

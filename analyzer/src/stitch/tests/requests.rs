@@ -7,7 +7,7 @@ use super::*;
 #[test]
 fn an_insertion_that_leaves_by_a_tail_call_is_told_by_it() {
     let write = io(100, 4096, WRITE);
-    let mut guest = Guest::default();
+    let mut guest = SyntheticGuest::default();
     guest.submit(10, B, RQ, write);
     guest.rq(30, "rq.insert", RQ, B, write);
     guest.entry(31, "rq.insert_merge", &[("rq", RQ)]);
@@ -27,7 +27,7 @@ fn an_insertion_that_leaves_by_a_tail_call_is_told_by_it() {
 #[test]
 fn of_a_requeued_request_the_last_attempt_counts() {
     let read = io(8, 4096, 0);
-    let mut guest = Guest::default();
+    let mut guest = SyntheticGuest::default();
     guest.submit(10, B, RQ, read);
     guest.rq(40, "rq.insert", RQ, B, read);
     guest.entry(49, "rq.dispatch", &[("data", 1), ("data.rq", RQ)]);
@@ -54,7 +54,7 @@ fn of_a_requeued_request_the_last_attempt_counts() {
 #[test]
 fn a_passthrough_request_is_no_bio() {
     let inquiry = io(u64::MAX, 36, DRV_IN);
-    let mut guest = Guest::default();
+    let mut guest = SyntheticGuest::default();
     guest.get(10, RQ);
     guest.issue(50, RQ, B, inquiry);
     guest.interrupt(60, &[RQ]);
@@ -72,7 +72,7 @@ fn a_passthrough_request_is_no_bio() {
 #[test]
 fn an_allocation_that_leaves_by_a_tail_call_is_found_by_its_bio() {
     let read = io(8, 4096, 0);
-    let mut guest = Guest::default();
+    let mut guest = SyntheticGuest::default();
     guest.queue(10, B, read);
     guest.enter(11, B, read);
     guest.entry(19, "rq.get", &[]);
@@ -88,7 +88,7 @@ fn an_allocation_that_leaves_by_a_tail_call_is_found_by_its_bio() {
 #[test]
 fn a_request_out_of_a_plugs_cache_is_taken_in() {
     let read = io(8, 4096, 0);
-    let mut guest = Guest::default();
+    let mut guest = SyntheticGuest::default();
     guest.queue(10, B, read);
     guest.enter(11, B, read);
     guest.rq(30, "rq.plug", RQ, B, read);

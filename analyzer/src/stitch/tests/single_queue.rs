@@ -8,8 +8,8 @@ use iotrace_schemas::definition::{Device, DeviceRegister};
 const PUSH: u64 = 0xfebf_1040;
 
 /// A guest with a Fusion MPT controller.
-fn fusion() -> Guest {
-    let mut guest = Guest::default();
+fn fusion() -> SyntheticGuest {
+    let mut guest = SyntheticGuest::default();
     let fifo = DeviceRegister {
         name: "RequestFifo".into(),
         bar: 1,
@@ -27,7 +27,7 @@ fn fusion() -> Guest {
 
 /// `scsi_request_fn` in `__blk_run_queue`: a request is started, its command goes to the driver and into the
 /// controller's queue.
-fn request_fn(guest: &mut Guest, clock: u64, write: Extent) {
+fn request_fn(guest: &mut SyntheticGuest, clock: u64, write: Extent) {
     guest.entry(clock, "sq.run", &[("queue", 1)]);
     guest.entry(clock + 1, "sq.request_fn", &[("queue", 1)]);
     guest.rq(clock + 2, "rq.issue", RQ, B, write); // blk_start_request
@@ -40,7 +40,7 @@ fn request_fn(guest: &mut Guest, clock: u64, write: Extent) {
 
 // generic_make_request   blk_queue_bio  get_request   __elv_add_request
 // 10                     12             14..20        30
-fn submit(guest: &mut Guest, write: Extent) {
+fn submit(guest: &mut SyntheticGuest, write: Extent) {
     guest.queue(10, B, write);
     guest.enter(12, B, write);
     guest.get(20, RQ);
@@ -50,7 +50,7 @@ fn submit(guest: &mut Guest, write: Extent) {
 
 // do_IRQ  mpt_interrupt  scsi_done  blk_complete_request  raise_softirq
 // 70      72             75         77                    78
-fn interrupt(guest: &mut Guest) {
+fn interrupt(guest: &mut SyntheticGuest) {
     guest.entry(70, "irq.entry", &[("vector", 38)]);
     guest.at(HARDIRQ, |guest| {
         guest.entry(71, "irq.handler", &[("desc", 1), ("desc.irq", 17), ("desc.handler", 0x99)]);
@@ -68,7 +68,7 @@ fn interrupt(guest: &mut Guest) {
 // 90            91                92                 93                   95                  96
 //                                                    blk_finish_request   __blk_put_request
 //                                                    97                   98
-fn softirq(guest: &mut Guest, write: Extent) {
+fn softirq(guest: &mut SyntheticGuest, write: Extent) {
     guest.entry(90, "softirq.run", &[]);
     guest.at(SOFTIRQ, |guest| {
         guest.entry(91, "softirq.block", &[]);

@@ -5,7 +5,7 @@ use iotrace_schemas::event as event_kinds;
 
 #[test]
 fn what_does_not_fit_is_counted_and_nothing_breaks() {
-    let mut guest = Guest::default();
+    let mut guest = SyntheticGuest::default();
     guest.end(10, B);
     guest.free(11, RQ);
     guest.entry(12, "cmd.done", &[("cmd", 5), ("cmd.rq", 6)]);

@@ -5,7 +5,7 @@ use crate::model::{CompletionWay, DispatchWay};
 
 fn dispatched(stages: &[&str]) -> Option<DispatchWay> {
     let write = io(100, 4096, WRITE);
-    let mut guest = Guest::default();
+    let mut guest = SyntheticGuest::default();
     guest.submit(10, B, RQ, write);
     for (clock, stage) in (30..).zip(stages) {
         guest.entry(clock, stage, &[]);
@@ -38,7 +38,7 @@ fn a_request_is_dispatched_by_one_of_many_ways() {
 #[test]
 fn what_an_interrupt_dispatches_does_not_go_the_interrupted_way() {
     let write = io(100, 4096, WRITE);
-    let mut guest = Guest::default();
+    let mut guest = SyntheticGuest::default();
     guest.submit(10, B, RQ, write);
     guest.entry(30, "plug.flush", &[]);
     guest.entry(40, "softirq.run", &[]);
@@ -57,7 +57,7 @@ fn what_an_interrupt_dispatches_does_not_go_the_interrupted_way() {
 fn a_completion_is_done_in_place_in_the_softirq_or_elsewhere() {
     for way in [CompletionWay::InPlace, CompletionWay::Softirq, CompletionWay::Elsewhere] {
         let write = io(100, 4096, WRITE);
-        let mut guest = Guest::default();
+        let mut guest = SyntheticGuest::default();
         guest.submit(10, B, RQ, write);
         guest.issue(50, RQ, B, write);
         guest.at(HARDIRQ, |guest| {

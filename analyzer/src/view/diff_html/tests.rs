@@ -1,14 +1,14 @@
 //! The HTML of two runs built by hand.
 
 use crate::analysis::diff::{Both, CallChange, Diff, compare, gather};
-use crate::guest::{Guest, direct_write};
+use crate::guest::{SyntheticGuest, direct_write};
 use crate::reader::Trace;
 use serde_json::Value;
 
 const ALERT: &str = "</script><script>alert(1)</script>\"&'";
 
 /// The same write with one more call before the plug is flushed, which delays all that comes after.
-fn with_a_call() -> Guest {
+fn with_a_call() -> SyntheticGuest {
     const DELAY: u64 = 100;
     let mut guest = direct_write();
     for event in guest.events.iter_mut().filter(|event| event.clock > 1120) {
@@ -21,7 +21,7 @@ fn with_a_call() -> Guest {
 }
 
 /// Names that the guest's task and its file get.
-fn named(mut guest: Guest) -> Guest {
+fn named(mut guest: SyntheticGuest) -> SyntheticGuest {
     let word = |name: &[u8; 8]| u64::from_le_bytes(*name);
     let names = [(word(b"dd\0\0\0\0\0\0"), word(b"<i>&\"\0\0\0")), (word(b"test.bin"), word(b"<script>"))];
     for found in guest.events.iter_mut().flat_map(|event| event.words.iter_mut()) {
@@ -31,8 +31,9 @@ fn named(mut guest: Guest) -> Guest {
     guest
 }
 
-fn compared(a: &Guest, b: &Guest) -> Diff {
-    let run = |guest: &Guest| gather(&Trace::from_bytes(guest.file()).unwrap(), &mut |_| {}).unwrap();
+fn compared(a: &SyntheticGuest, b: &SyntheticGuest) -> Diff {
+    let run =
+        |guest: &SyntheticGuest| gather(&Trace::from_bytes(guest.file()).unwrap(), &mut |_| {}).unwrap();
     compare(vec![(run(a), run(b))], ["a.iot", ALERT])
 }
 

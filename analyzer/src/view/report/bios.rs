@@ -1,6 +1,6 @@
 //! The table of bios.
 
-use super::{Options, TimeUnit, Times, unit};
+use super::{CellTime, Options, TimeUnit, unit};
 use crate::analysis::report::Report;
 use crate::model::{Bio, BioStage, Join, Origin, StageMark};
 use crate::view::text::{self, Align, Table};
@@ -39,8 +39,8 @@ fn legend(out: &mut dyn Write, report: &Report, options: Options) -> io::Result<
         TimeUnit::Instructions => "instructions",
     };
     let since = match options.times {
-        Times::SinceQueued => "since Q (queued)",
-        Times::Delta => "since the stage before",
+        CellTime::SinceQueued => "since Q (queued)",
+        CellTime::Delta => "since the stage before",
     };
     let line = format!(
         "  {unit} {since}; * shared with other bios; rq 5<, >5, 5+: merged at its end, its front, with its request"
@@ -98,8 +98,8 @@ fn cell(bio: &Bio, stage: BioStage, report: &Report, options: Options) -> String
     let Some(at) = bio.stages.iter().position(|mark| mark.stage == stage) else { return "-".into() };
     let StageMark { clock, shared, .. } = bio.stages[at];
     let from = match options.times {
-        Times::SinceQueued => bio.queued(),
-        Times::Delta => bio.stages[at.saturating_sub(1)].clock,
+        CellTime::SinceQueued => bio.queued(),
+        CellTime::Delta => bio.stages[at.saturating_sub(1)].clock,
     };
     let span = match unit(report, options) {
         TimeUnit::Ns => text::micros_span(&report.time, from, clock),

@@ -5,7 +5,7 @@
 //!   workload are moved, all of one copy alike, so that they fit together.
 //! - Sectors, positions in files and the numbers of tasks are others.
 
-use super::original::{MEMORY, Original, Recorded, Role, alignment};
+use super::original::{FieldVariation, MEMORY, Original, Recorded, alignment};
 use fastrand::Rng;
 use iotrace_schemas::event::{CLOCK, Event};
 
@@ -110,15 +110,15 @@ impl Copies {
 }
 
 impl Place {
-    fn word(&self, word: u64, role: Role) -> u64 {
+    fn word(&self, word: u64, role: FieldVariation) -> u64 {
         match role {
-            Role::Same => word,
-            Role::Pointer => word ^ self.objects,
-            Role::Sector => word.wrapping_add(self.pages * SECTORS),
-            Role::Position => word.wrapping_add(self.pages << MEMORY.page_shift),
-            Role::Page => word.wrapping_add(self.pages),
-            Role::Pid => (word + self.pids) % PIDS,
-            Role::Bias => word.wrapping_add(self.bias),
+            FieldVariation::Same => word,
+            FieldVariation::Pointer => word ^ self.objects,
+            FieldVariation::Sector => word.wrapping_add(self.pages * SECTORS),
+            FieldVariation::Position => word.wrapping_add(self.pages << MEMORY.page_shift),
+            FieldVariation::Page => word.wrapping_add(self.pages),
+            FieldVariation::Pid => (word + self.pids) % PIDS,
+            FieldVariation::Bias => word.wrapping_add(self.bias),
         }
     }
 }

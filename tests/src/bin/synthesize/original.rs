@@ -18,7 +18,7 @@ pub fn alignment() -> u32 {
 
 /// What another copy of the workload has in the place of a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
+pub enum FieldVariation {
     /// The same.
     Same,
     /// The address of another object.
@@ -41,10 +41,10 @@ pub struct Recorded {
     pub kind: u16,
     pub context: u32,
     pub clock: u64,
-    pub task: (u64, Role),
-    pub stack: (u64, Role),
+    pub task: (u64, FieldVariation),
+    pub stack: (u64, FieldVariation),
     pub words: Vec<u64>,
-    pub roles: Vec<Role>,
+    pub roles: Vec<FieldVariation>,
 }
 
 impl Recorded {
@@ -88,33 +88,35 @@ impl Original {
         Ok(original)
     }
 
-    fn word(&self, kind: u16, at: usize, value: u64) -> Role {
+    fn word(&self, kind: u16, at: usize, value: u64) -> FieldVariation {
         match self.probes.get(&kind).and_then(|probe| probe.words.get(at)).map(String::as_str) {
             Some("bio.sector" | "rq.sector" | "next.sector") if value != 0 && value != u64::MAX => {
-                Role::Sector
+                FieldVariation::Sector
             }
-            Some("regs.pos" | "pos" | "pos.value" | "iocb.pos") if !MEMORY.is_kernel(value) => Role::Position,
-            Some("bio.page_index") => Role::Page,
+            Some("regs.pos" | "pos" | "pos.value" | "iocb.pos") if !MEMORY.is_kernel(value) => {
+                FieldVariation::Position
+            }
+            Some("bio.page_index") => FieldVariation::Page,
             Some(_) => self.pointer(value),
-            None if kind == CLOCK.id && at == 0 => Role::Bias,
+            None if kind == CLOCK.id && at == 0 => FieldVariation::Bias,
             None if kind == TASK.id && at == 0 => self.pointer(value),
-            None => Role::Same,
+            None => FieldVariation::Same,
         }
     }
 
     /// Of an address in the kernel's memory; objects that last stay where they are.
-    fn pointer(&self, value: u64) -> Role {
+    fn pointer(&self, value: u64) -> FieldVariation {
         let memory = (MEMORY.kernel_start..MEMORY.images.start).contains(&value);
         let lasts = self.lasting.contains(&value) || self.lasting.contains(&(value >> alignment()));
-        if memory && !lasts { Role::Pointer } else { Role::Same }
+        if memory && !lasts { FieldVariation::Pointer } else { FieldVariation::Same }
     }
 
     fn recorded(&self, event: &Event<'_>) -> Recorded {
         let words = event.words.to_vec();
         let mut roles: Vec<_> =
             words.iter().enumerate().map(|(at, value)| self.word(event.kind, at, *value)).collect();
-        if let (true, [Role::Pointer, pid, tgid, ..]) = (event.kind == TASK.id, &mut roles[..]) {
-            (*pid, *tgid) = (Role::Pid, Role::Pid);
+        if let (true, [FieldVariation::Pointer, pid, tgid, ..]) = (event.kind == TASK.id, &mut roles[..]) {
+            (*pid, *tgid) = (FieldVariation::Pid, FieldVariation::Pid);
         }
         Recorded {
             kind: event.kind,

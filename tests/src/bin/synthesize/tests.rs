@@ -1,17 +1,17 @@
 use super::*;
-use crate::guest::{Guest, direct_write};
+use crate::guest::{SyntheticGuest, direct_write};
 use iotrace_analyzer::analysis::report::{Report, ReportQuery, report};
 use std::collections::BTreeSet;
 
 const COPIES: u64 = 50;
 
-fn real(guest: &Guest) -> (Trace, u64) {
+fn real(guest: &SyntheticGuest) -> (Trace, u64) {
     let file = Trace::from_bytes(guest.file()).unwrap();
     (file, guest.events.len() as u64)
 }
 
 /// The bytes of a trace with so many copies of a guest's workload.
-fn long(guest: &Guest, copies: u64) -> Vec<u8> {
+fn long(guest: &SyntheticGuest, copies: u64) -> Vec<u8> {
     let original = Original::read(&real(guest).0).unwrap();
     let once = original.section.len() as u64;
     let (bytes, written, made) =
@@ -57,7 +57,7 @@ fn the_same_numbers_give_the_same_bytes() {
 
 #[test]
 fn a_trace_without_marks_is_refused() {
-    let mut guest = Guest::default();
+    let mut guest = SyntheticGuest::default();
     guest.entry(10, "hw.run", &[]);
     let error = Original::read(&real(&guest).0).unwrap_err();
     assert!(error.to_string().contains("no marks"), "{error}");
