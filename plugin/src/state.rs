@@ -1,7 +1,8 @@
 //! What is known of a guest at a moment, in a file: a tracer that begins there goes on as one that began with the guest.
 //!
 //! In: the tracer's tables when QEMU ends at that moment. Out: the same tables in another QEMU, which has loaded a
-//! snapshot of that moment; and the context, which is what the trace up to there has to say about what comes later.
+//! snapshot of that moment; and a [`TracePrefix`], which is what the trace up to there has to say about what comes
+//! later.
 
 use crate::pending::{SavedCalls, address_bits};
 use crate::record::{LastRecord, SavedAddresses};

@@ -20,7 +20,7 @@ impl Differences {
 
 /// What was collected of one kind.
 #[derive(Debug, Default, Clone)]
-struct OfKind {
+struct EventTypeColumns {
     count: u32,
     words: Vec<Differences>,
 }
@@ -33,7 +33,7 @@ pub struct BlockBuilder {
     contexts: Differences,
     tasks: Differences,
     stacks: Differences,
-    of_kind: Vec<OfKind>,
+    of_kind: Vec<EventTypeColumns>,
     first_clock: u64,
     last_clock: u64,
     count: usize,
@@ -59,10 +59,10 @@ impl BlockBuilder {
         self.of_kind(event.kind).push(event.words);
     }
 
-    fn of_kind(&mut self, kind: KindId) -> &mut OfKind {
+    fn of_kind(&mut self, kind: KindId) -> &mut EventTypeColumns {
         let at = usize::from(kind);
         if self.of_kind.len() <= at {
-            self.of_kind.resize_with(at + 1, OfKind::default);
+            self.of_kind.resize_with(at + 1, EventTypeColumns::default);
         }
         &mut self.of_kind[at]
     }
@@ -126,7 +126,7 @@ impl BlockBuilder {
     }
 }
 
-impl OfKind {
+impl EventTypeColumns {
     fn push(&mut self, words: &[u64]) {
         for at in self.words.len()..words.len() {
             // Those before had no such word.
