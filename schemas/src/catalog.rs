@@ -8,7 +8,8 @@ mod entry;
 
 use crate::definition::Device;
 use crate::role::Role;
-use crate::stage::{Stage, nearest};
+use crate::stage::Stage;
+use crate::suggestion::{did_you_mean, nearest};
 use entry::CatalogEntry;
 use iotrace_arch::Arch;
 use serde::Deserialize;
@@ -218,16 +219,29 @@ impl CatalogFunction {
         })
     }
 
+    /// The fields of `object` that are read through the argument `name`.
+    #[must_use]
+    pub fn fields<'a>(&'a self, name: &str, object: &'a Object) -> Vec<&'a str> {
+        let mut fields = Vec::new();
+        for read in &self.reads {
+            match read.split_once('.') {
+                Some((argument, "*")) if argument == name => {
+                    fields.extend(object.fields.keys().map(String::as_str));
+                }
+                Some((argument, field)) if argument == name => fields.push(field),
+                _ => {}
+            }
+        }
+        fields
+    }
+
     /// The role of a word of its event: an argument, or a field read through one.
     #[must_use]
     pub fn role(&self, word: &str) -> Option<Role> {
         let stated = |word: &str| self.roles.iter().find(|(_, of)| *of == word).map(|(role, _)| *role);
-        let usual = |argument| Role::usually(argument).filter(|role| !self.roles.contains_key(role));
-        let of_argument = |argument| stated(argument).or_else(|| usual(argument));
-        stated(word).or_else(|| match word.split_once('.') {
-            Some((argument, field)) => of_argument(argument)?.field(field),
-            None => of_argument(word),
-        })
+        let usual = |argument: &str| Role::usually(argument).filter(|role| !self.roles.contains_key(role));
+        let of_argument = |argument: &str| stated(argument).or_else(|| usual(argument));
+        stated(word).or_else(|| Role::of_word(word, of_argument))
     }
 }
 
@@ -345,7 +359,7 @@ impl Catalog {
         let near = |name: &str| nearest(name, words.iter().map(String::as_str));
         for (role, word) in &function.roles {
             if !words.contains(word) {
-                let meant = near(word).map_or_else(String::new, |near| format!("; did you mean {near:?}?"));
+                let meant = did_you_mean(near(word));
                 return Err(format!("{role} = {word:?} is no argument and no read: {listed}{meant}"));
             }
         }
@@ -374,13 +388,10 @@ impl Catalog {
         let mut words = Vec::new();
         for (_, argument, _) in function.arguments() {
             words.push(argument.to_owned());
-            for field in
-                function.reads.iter().filter_map(|read| read.strip_prefix(argument)?.strip_prefix('.'))
-            {
-                match self.object_of(function, argument).filter(|_| field == "*") {
-                    Some(object) => words.extend(object.fields.keys().map(|f| format!("{argument}.{f}"))),
-                    None => words.push(format!("{argument}.{field}")),
-                }
+            if let Some(object) = self.object_of(function, argument) {
+                words.extend(
+                    function.fields(argument, object).iter().map(|field| format!("{argument}.{field}")),
+                );
             }
         }
         words

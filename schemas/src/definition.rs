@@ -176,10 +176,7 @@ impl Probe {
     /// Its stage's name, or its label; empty if it has neither.
     #[must_use]
     pub fn stage_name(&self) -> Cow<'_, str> {
-        match &self.stage {
-            Some(stage) => stage.name(),
-            None => Cow::Borrowed(&self.label),
-        }
+        Stage::name_or(self.stage.as_ref(), &self.label)
     }
 }
 

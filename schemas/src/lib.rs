@@ -8,8 +8,10 @@
 
 pub mod catalog;
 pub mod definition;
+mod encoding;
 pub mod event;
 pub mod reference;
 pub mod role;
 pub mod stage;
+mod suggestion;
 pub mod trace;

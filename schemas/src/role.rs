@@ -4,10 +4,7 @@
 //! entry gives it (`request = "iod.rq"`), or else the one whose usual name it has (`rq`). A field read through an
 //! argument has the role that the argument's role and the field make: `sector` of a `bio` is `bio.sector`.
 
-use bincode::de::{BorrowDecoder, Decoder};
-use bincode::enc::Encoder;
-use bincode::error::{DecodeError, EncodeError};
-use bincode::{BorrowDecode, Decode, Encode};
+use crate::encoding::encode_by_name;
 use std::fmt;
 
 macro_rules! roles {
@@ -239,6 +236,15 @@ impl Role {
         Self::ALL.iter().copied().find(|role| role.is_argument() && role.usual() == argument)
     }
 
+    /// The role of a word, an argument or a field read through one, by the roles that arguments have.
+    #[must_use]
+    pub fn of_word(word: &str, of_argument: impl Fn(&str) -> Option<Self>) -> Option<Self> {
+        match word.split_once('.') {
+            Some((argument, field)) => of_argument(argument)?.field(field),
+            None => of_argument(word),
+        }
+    }
+
     /// The role of a field read through an argument of this role.
     #[must_use]
     pub fn field(self, field: &str) -> Option<Self> {
@@ -256,24 +262,7 @@ impl fmt::Display for Role {
     }
 }
 
-impl Encode for Role {
-    fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
-        self.name().encode(encoder)
-    }
-}
-
-impl<C> Decode<C> for Role {
-    fn decode<D: Decoder<Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
-        let name = String::decode(decoder)?;
-        Self::named(&name).ok_or_else(|| DecodeError::OtherString(format!("there is no role {name:?}")))
-    }
-}
-
-impl<'de, C> BorrowDecode<'de, C> for Role {
-    fn borrow_decode<D: BorrowDecoder<'de, Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
-        Self::decode(decoder)
-    }
-}
+encode_by_name!(Role, |name: &str| { Role::named(name).ok_or_else(|| format!("there is no role {name:?}")) });
 
 #[cfg(test)]
 mod tests {

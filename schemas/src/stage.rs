@@ -4,11 +4,9 @@
 //! context begins with it, and what of it stands in every part of a trace. Families (`sys`, `task.wait`, `lock`, `softirq`)
 //! have members that a catalog may add; only this table adds a family or another stage.
 
+use crate::encoding::encode_by_name;
 use crate::role::Role;
-use bincode::de::{BorrowDecoder, Decoder};
-use bincode::enc::Encoder;
-use bincode::error::{DecodeError, EncodeError};
-use bincode::{BorrowDecode, Decode, Encode};
+use crate::suggestion::{did_you_mean, nearest};
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
@@ -208,6 +206,9 @@ stages! {
 pub const SOFTIRQS: [&str; 10] =
     ["hi", "timer", "net_tx", "net_rx", "block", "irq_poll", "tasklet", "sched", "hrtimer", "rcu"];
 
+/// Number of the softirq of timers.
+pub const TIMER_SOFTIRQ: u8 = 1;
+
 /// Number of the block layer's softirq.
 pub const BLOCK_SOFTIRQ: u8 = 4;
 
@@ -216,25 +217,12 @@ const FAMILIES: [&str; 4] = ["sys.", "task.wait.", "lock.", "softirq."];
 
 /// A name that no stage has.
 #[derive(Debug, Clone, Error, PartialEq, Eq)]
-#[error("there is no stage {name:?}{}", suggested(.suggestion))]
+#[error("there is no stage {name:?}{}", did_you_mean(.suggestion.as_deref()))]
 pub struct StageError {
     /// The name.
     pub name: String,
     /// The stage with the nearest name, if one is near.
     pub suggestion: Option<String>,
-}
-
-fn suggested(name: &Option<String>) -> String {
-    name.as_ref().map_or_else(String::new, |name| format!("; did you mean {name:?}?"))
-}
-
-/// The candidate whose name is nearest to `name`, if one is near.
-#[must_use]
-pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    /// Below this, names have little in common (Jaro-Winkler similarity, 0 to 1); clap suggests from 0.7 on.
-    const NEAR: f64 = 0.8;
-    let scored = candidates.into_iter().map(|c| (strsim::jaro_winkler(name, c), c));
-    scored.filter(|(score, _)| *score > NEAR).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, c)| c)
 }
 
 impl Stage {
@@ -267,6 +255,15 @@ impl Stage {
     #[must_use]
     pub fn name(&self) -> Cow<'static, str> {
         self.single().map_or_else(|| self.to_string().into(), Cow::Borrowed)
+    }
+
+    /// The name of a stage; without one, the label.
+    #[must_use]
+    pub fn name_or<'a>(stage: Option<&Self>, label: &'a str) -> Cow<'a, str> {
+        match stage {
+            Some(stage) => stage.name(),
+            None => Cow::Borrowed(label),
+        }
     }
 
     /// What begins with a function of this stage.
@@ -326,23 +323,7 @@ impl fmt::Display for Stage {
     }
 }
 
-impl Encode for Stage {
-    fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
-        self.to_string().encode(encoder)
-    }
-}
-
-impl<C> Decode<C> for Stage {
-    fn decode<D: Decoder<Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
-        Self::parse(&String::decode(decoder)?).map_err(|error| DecodeError::OtherString(error.to_string()))
-    }
-}
-
-impl<'de, C> BorrowDecode<'de, C> for Stage {
-    fn borrow_decode<D: BorrowDecoder<'de, Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
-        Self::decode(decoder)
-    }
-}
+encode_by_name!(Stage, |name: &str| Stage::parse(name).map_err(|error| error.to_string()));
 
 #[cfg(test)]
 mod tests {

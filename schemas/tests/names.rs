@@ -39,8 +39,7 @@ fn missing(wanted: &str) -> String {
         let mut words = line.split_whitespace();
         let Some(name) = words.next().filter(|word| !word.starts_with('#')) else { continue };
         let entries = names.get(name).into_iter().flatten();
-        let stages: Vec<_> =
-            entries.map(|f| f.stage.as_ref().map_or_else(|| f.label.clone(), Stage::to_string)).collect();
+        let stages: Vec<_> = entries.map(|f| Stage::name_or(f.stage.as_ref(), &f.label)).collect();
         if stages.is_empty() {
             wrong += &format!("{name} is not in the catalog\n");
         } else if let Some(stage) = words.next().filter(|stage| !stages.iter().any(|s| s == stage)) {

@@ -16,7 +16,7 @@ pub struct Coverage {
     /// The catalog's functions, in its order.
     pub functions: Vec<CoverageEntry>,
     /// Stages that no function of this kernel tells.
-    pub untold: Vec<String>,
+    pub missing_stages: Vec<String>,
 }
 
 /// A function of the catalog.
@@ -26,7 +26,7 @@ pub struct CoverageEntry {
     pub function: String,
     /// Layer.
     pub layer: String,
-    /// BioStage; empty if it tells none, or another function tells it in this kernel.
+    /// Stage, or label; empty if it tells none, or another function tells it in this kernel.
     pub stage: String,
     /// Where it is; none if this kernel does not have it.
     pub found: Option<CoverageLocation>,
@@ -99,7 +99,7 @@ pub fn coverage(profile: &Profile) -> Coverage {
         kernel: profile.banner.trim_end().to_owned(),
         build_id: profile.build_id.clone(),
         functions: profile.functions.iter().map(entry).collect(),
-        untold: profile.untold.iter().map(Stage::to_string).collect(),
+        missing_stages: profile.missing_stages.iter().map(Stage::to_string).collect(),
     }
 }
 

@@ -40,7 +40,7 @@ pub struct Described<'a> {
     pub name: Cow<'a, str>,
     /// Entry or exit, of a probe.
     pub at: Option<At>,
-    /// BioStage in the catalog.
+    /// Stage in the catalog, or label.
     pub stage: Cow<'a, str>,
     /// Layer of the I/O path.
     pub layer: Cow<'a, str>,

@@ -16,6 +16,7 @@ use crate::reader::{Flow, Trace, Visitor, read};
 use crate::stitch::{Sink, Stitcher};
 use iotrace_schemas::definition::Definition;
 use iotrace_schemas::event::Event;
+use iotrace_schemas::stage::BLOCK_SOFTIRQ;
 use iotrace_schemas::trace::reader::ReadError;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -143,8 +144,8 @@ impl Seen {
     }
 
     fn settle(mut self, definitions: &Definitions) -> Explanation {
-        // include/linux/interrupt.h
-        let block = definitions.constants.get("BLOCK_SOFTIRQ").copied().unwrap_or(4).cast_unsigned();
+        let block = definitions.constants.get("BLOCK_SOFTIRQ").copied().map(i64::cast_unsigned);
+        let block = block.unwrap_or(BLOCK_SOFTIRQ.into());
         let raises = self.raises.into_iter().filter(|((number, _), _)| *number == block);
         self.answer.raises = raises.map(|((_, raised), times)| (raised, times)).collect();
         self.answer.marked = self.workload.has_begun();

@@ -41,7 +41,7 @@ pub struct Line {
     pub inlined: bool,
     /// Layer in the catalog; empty of what is no function.
     pub layer: String,
-    /// BioStage in the catalog.
+    /// Stage in the catalog, or label.
     pub stage: String,
     /// Where the function is in the source; no file if not known.
     pub source: (String, u32),

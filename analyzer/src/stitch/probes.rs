@@ -121,8 +121,11 @@ impl Probes {
 
 fn index(probe: &Probe) -> [u8; Role::ALL.len()] {
     let mut index = [NONE; Role::ALL.len()];
-    for (to, role) in index.iter_mut().zip(Role::ALL) {
-        *to = probe.word(*role).and_then(|at| u8::try_from(at).ok()).unwrap_or(NONE);
+    // Of two words with the same role the first counts.
+    for (at, role) in (0..NONE).zip(&probe.roles).rev() {
+        if let Some(role) = role {
+            index[*role as usize] = at;
+        }
     }
     index
 }

@@ -26,8 +26,8 @@ pub fn write_text(out: &mut dyn Write, coverage: &Coverage, style: Style) -> io:
         table.row(cells.into_iter().chain([place(entry)]));
     }
     table.write(out, style, "")?;
-    if !coverage.untold.is_empty() {
-        writeln!(out, "\nstages not told in this kernel: {}", coverage.untold.join(", "))?;
+    if !coverage.missing_stages.is_empty() {
+        writeln!(out, "\nstages not told in this kernel: {}", coverage.missing_stages.join(", "))?;
     }
     Ok(())
 }
@@ -56,7 +56,7 @@ pub fn write_json(out: &mut dyn Write, coverage: &Coverage) -> io::Result<()> {
     let functions: Vec<_> = coverage.functions.iter().map(function).collect();
     json::write(
         out,
-        &object!({ "kernel": coverage.kernel, "build_id": build_id, "untold": coverage.untold, "functions": functions }),
+        &object!({ "kernel": coverage.kernel, "build_id": build_id, "untold": coverage.missing_stages, "functions": functions }),
     )
 }
 
@@ -107,7 +107,7 @@ mod tests {
                 entry("submit", inlined, &[]),
                 entry("do_IRQ", None, &["not in the image"]),
             ],
-            untold: vec!["sq.run".into()],
+            missing_stages: vec!["sq.run".into()],
         };
         let mut out = Vec::new();
         write_text(&mut out, &coverage, Style::default()).unwrap();

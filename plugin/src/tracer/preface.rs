@@ -33,8 +33,8 @@ pub fn definitions(profile: &Profile, mode: Mode) -> Vec<Definition> {
 
 /// What a reader may look for in vain, and why.
 fn shortcomings(profile: &Profile, mode: Mode) -> impl Iterator<Item = Definition> {
-    let untold = (!profile.untold.is_empty()).then(|| {
-        let stages = Vec::from_iter(profile.untold.iter().map(Stage::name)).join(", ");
+    let stages = (!profile.missing_stages.is_empty()).then(|| {
+        let stages = Vec::from_iter(profile.missing_stages.iter().map(Stage::name)).join(", ");
         ("untold-stages", format!("stages not told in this kernel: {stages}"))
     });
     let bare = (!profile.lines).then(|| {
@@ -50,7 +50,7 @@ fn shortcomings(profile: &Profile, mode: Mode) -> impl Iterator<Item = Definitio
     let note = |severity| {
         move |(topic, text): (&str, String)| Definition::Note(Note { severity, topic: topic.into(), text })
     };
-    let infos = untold.into_iter().chain(bare).chain(thin).map(note(Severity::Info));
+    let infos = stages.into_iter().chain(bare).chain(thin).map(note(Severity::Info));
     let contexts = profile.context.preempt_count.is_none().then(|| {
         let lacks = "this kernel's preempt_count was not found: it is not known of any event whether it was in a task, \
                      in a softirq or in an interrupt";

@@ -93,7 +93,7 @@ pub fn compile(catalog: &Catalog, sources: &Sources) -> Result<Profile, CompileE
     let ground = functions::Ground::new(&kernel, &modules, sources.lines)?;
     profile.lines = ground.lines.is_some();
     (profile.functions, profile.missing) = functions::find(catalog, &ground)?;
-    profile.untold = stages::untold(catalog, &profile.functions);
+    profile.missing_stages = stages::missing(catalog, &profile.functions);
     sites::find(&ground, &mut profile);
     Ok(profile)
 }

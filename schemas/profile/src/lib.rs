@@ -52,7 +52,7 @@ pub struct Profile {
     /// What the catalog has and this kernel has not.
     pub missing: Vec<Missing>,
     /// Stages of the catalog that no function of this kernel tells, nor of its modules that were looked at.
-    pub untold: Vec<Stage>,
+    pub missing_stages: Vec<Stage>,
     /// The image has debug information: source lines and inlined functions are known.
     pub lines: bool,
     /// The image's functions and labels in its code.
@@ -248,10 +248,7 @@ impl ProbedFunction {
     /// Its stage's name, or its label; empty if it has neither.
     #[must_use]
     pub fn stage_name(&self) -> Cow<'_, str> {
-        match &self.stage {
-            Some(stage) => stage.name(),
-            None => Cow::Borrowed(&self.label),
-        }
+        Stage::name_or(self.stage.as_ref(), &self.label)
     }
 }
 

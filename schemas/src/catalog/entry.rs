@@ -4,7 +4,8 @@
 
 use super::{CATALOG_LAYERS, CatalogFunction};
 use crate::role::Role;
-use crate::stage::{Stage, nearest};
+use crate::stage::Stage;
+use crate::suggestion::{did_you_mean, nearest};
 use iotrace_arch::KNOWN;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -75,9 +76,7 @@ fn roles(keys: &BTreeMap<String, toml::Value>) -> Result<BTreeMap<Role, String>,
     let role = |(key, value): (&String, &toml::Value)| {
         let Some(role) = of_arguments().find(|role| role.name() == key) else {
             let known = KEYS.into_iter().chain(of_arguments().map(|role| role.name()));
-            let meant =
-                nearest(key, known).map_or_else(String::new, |near| format!("; did you mean {near:?}?"));
-            return Err(format!("unknown key {key:?}{meant}"));
+            return Err(format!("unknown key {key:?}{}", did_you_mean(nearest(key, known))));
         };
         let word =
             value.as_str().ok_or_else(|| format!("{key} must be the name of an argument or of a read"))?;

@@ -7,11 +7,11 @@
 use super::{At, Probe, Success};
 use crate::role::Role;
 use crate::stage::Stage;
+use bincode::de::Decoder;
 use bincode::de::read::Reader;
-use bincode::de::{BorrowDecoder, Decoder};
 use bincode::enc::Encoder;
 use bincode::error::{DecodeError, EncodeError};
-use bincode::{BorrowDecode, Decode, Encode};
+use bincode::{Decode, Encode};
 
 /// What was always there.
 type Head = (u16, At, String, String, Option<String>, u64, String);
@@ -63,11 +63,7 @@ impl<C> Decode<C> for Probe {
     }
 }
 
-impl<'de, C> BorrowDecode<'de, C> for Probe {
-    fn borrow_decode<D: BorrowDecoder<'de, Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
-        Self::decode(decoder)
-    }
-}
+bincode::impl_borrow_decode!(Probe);
 
 /// What names stood for before probes had labels and roles.
 pub mod by_name {
@@ -91,10 +87,7 @@ pub mod by_name {
             ("ccb.cmd", _) => Some(Role::Command),
             ("nr", _) => Some(Role::SoftirqNumber),
             ("next", Some(Stage::TaskSwitch)) => Some(Role::NextTask),
-            _ => match word.split_once('.') {
-                Some((argument, field)) => Role::usually(argument)?.field(field),
-                None => Role::usually(word),
-            },
+            _ => Role::of_word(word, Role::usually),
         }
     }
 

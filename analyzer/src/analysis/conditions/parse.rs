@@ -115,7 +115,8 @@ pub fn op(text: &str) -> Result<OpIs, ConditionError> {
     }
 }
 
-/// A system call: `write`, `sys_write` and what an architecture puts before it are the same, and so are `pread` and `pread64`.
+/// A system call: `write`, `sys_write` and what an architecture puts before it are the same, and so are `pread` and
+/// `pread64`.
 ///
 /// # Errors
 /// [`ConditionError`].

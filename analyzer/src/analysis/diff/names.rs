@@ -19,7 +19,7 @@ pub struct About {
     pub inlined: Option<String>,
     /// Layer, by its place in [`LAYERS`].
     pub layer: u8,
-    /// BioStage in the catalog.
+    /// Stage in the catalog.
     pub stage: Option<Stage>,
 }
 

@@ -8,8 +8,8 @@ use super::places::places;
 use super::test::SampleValues;
 use super::tree::Tree;
 use super::{Both, CallChange, CallDiff, FlameNode, HandoverChangeKind};
+use iotrace_schemas::definition::Probe;
 use iotrace_schemas::definition::by_name;
-use iotrace_schemas::definition::{At, Probe};
 
 /// Functions named by the words of a drawing.
 #[derive(Default)]
@@ -53,20 +53,11 @@ impl Drawing {
 fn probe(name: &str, stage: &str) -> Probe {
     Probe {
         id: 64,
-        at: At::Entry,
         function: name.into(),
         symbol: name.into(),
-        module: None,
-        address: 0,
         layer: "block".into(),
         stage: by_name::stage(stage),
-        label: String::new(),
-        file: String::new(),
-        line: 0,
-        words: Vec::new(),
-        roles: Vec::new(),
-        success: None,
-        inside: Vec::new(),
+        ..Probe::default()
     }
 }
 

@@ -10,6 +10,7 @@ use crate::hash::{Map, Set};
 use crate::model::{Definitions, Level, NAME_WORDS, name_of_words};
 use iotrace_schemas::definition::At;
 use iotrace_schemas::event::Event;
+use iotrace_schemas::role::Role;
 use iotrace_schemas::stage::{Begins, Stage};
 use rustc_hash::FxHashMap;
 use std::collections::BTreeSet;
@@ -181,13 +182,12 @@ impl Writer<'_> {
     fn segment(&self, activity: &Activity, resumed: bool, line: Line) -> Segment {
         let root = activity.nodes.first();
         let function = root.map(|node| self.definitions.function_name(node.kind).into_owned());
-        let words = root.map(|node| (self.definitions.word_names(node.kind), &node.words));
-        let work = words.and_then(|(names, words)| {
-            let at = names.iter().position(|name| *name == "work.func")?;
-            Some(Describer::function(self.definitions, *words.get(at)?))
+        let probe = root.and_then(|node| self.definitions.probes.get(&node.kind));
+        let work = root.zip(probe).and_then(|(node, probe)| {
+            let at = probe.word(Role::WorkFunction)?;
+            Some(Describer::function(self.definitions, *node.words.get(at)?))
         });
-        let stage =
-            root.and_then(|node| self.definitions.probes.get(&node.kind)).and_then(|p| p.stage.as_ref());
+        let stage = probe.and_then(|probe| probe.stage.as_ref());
         // Their first calls are made before the kernel has counted them.
         let level = match stage.and_then(Stage::begins) {
             Some(Begins::Interrupt) => Level::Hardirq,

@@ -9,7 +9,7 @@ use crate::stitch::{Sink, Stitcher};
 use iotrace_schemas::definition::Definition;
 use iotrace_schemas::event::{Event, KindId};
 use iotrace_schemas::role::Role;
-use iotrace_schemas::stage::{SOFTIRQS, Stage};
+use iotrace_schemas::stage::Stage;
 use iotrace_schemas::trace::reader::ReadError;
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
@@ -42,8 +42,8 @@ pub struct SchedulingEvents {
     pub handovers: Vec<Handover>,
     /// Switches in order.
     pub switches: Vec<Switch>,
-    /// When each softirq began to be served, by the context: clock, and its name in capitals.
-    pub softirqs: FxHashMap<CallId, Vec<(u64, String)>>,
+    /// When each softirq began to be served, by the context: clock, and its number.
+    pub softirqs: FxHashMap<CallId, Vec<(u64, u64)>>,
     /// Names of the functions in which switches and hand-overs happened, by their calls.
     pub names: FxHashMap<CallId, KindId>,
     /// The task that ran at the begin.
@@ -60,7 +60,6 @@ pub fn gather(
     let mut reading = Reading {
         stitcher: Stitcher::default(),
         describer: Describer::default(),
-        stages: FxHashMap::default(),
         gatherer: Gatherer { from, to, ..Gatherer::default() },
     };
     let finished = read(file, &mut reading, progress)?;
@@ -72,7 +71,6 @@ pub fn gather(
 struct Reading {
     stitcher: Stitcher,
     describer: Describer,
-    stages: FxHashMap<KindId, Option<Stage>>,
     gatherer: Gatherer,
 }
 
@@ -81,7 +79,7 @@ impl Visitor for Reading {
         self.stitcher.define(definition);
         self.describer.define(definition);
         if let Definition::Probe(probe) = definition {
-            self.stages.insert(probe.id, probe.stage.clone());
+            self.gatherer.stages.insert(probe.id, probe.stage.clone());
             if probe.stage == Some(Stage::WorkRun)
                 && let Some(at) = probe.word(Role::WorkFunction)
             {
@@ -92,7 +90,6 @@ impl Visitor for Reading {
 
     fn event(&mut self, _: &Definitions, event: &Event<'_>) -> Flow {
         self.describer.follow(event);
-        self.gatherer.stage = self.stages.get(&event.kind).cloned().flatten();
         self.stitcher.event(event, &mut self.gatherer);
         // The last hand-over of a call is told in the moment in which the task goes on.
         if event.clock > self.gatherer.to { Flow::Stop } else { Flow::Continue }
@@ -103,8 +100,8 @@ impl Visitor for Reading {
 struct Gatherer {
     from: u64,
     to: u64,
-    /// BioStage of the event at hand.
-    stage: Option<Stage>,
+    /// The stages of the probes.
+    stages: FxHashMap<KindId, Option<Stage>>,
     /// The event that tells a work item's function, and its word.
     work: Option<(KindId, usize)>,
     open: BTreeMap<CallId, Root>,
@@ -116,19 +113,19 @@ impl Sink for Gatherer {
         if call.clock >= self.from {
             self.seen.names.insert(call.id, call.kind);
         }
-        if call.depth_in_context == 1
-            && let (Some(Stage::Softirq(number)), Some(root)) = (&self.stage, call.parent)
-        {
-            let name =
-                SOFTIRQS.get(usize::from(*number)).map_or_else(|| number.to_string(), |n| n.to_uppercase());
-            self.seen.softirqs.entry(root).or_default().push((call.clock, name));
+        if call.depth_in_context > 1 {
+            return;
         }
-        if call.depth_in_context > 0 {
+        let stage = self.stages.get(&event.kind).and_then(Option::as_ref);
+        if call.depth_in_context == 1 {
+            if let (Some(Stage::Softirq(number)), Some(root)) = (stage, call.parent) {
+                self.seen.softirqs.entry(root).or_default().push((call.clock, (*number).into()));
+            }
             return;
         }
         let work = self.work.filter(|(kind, _)| *kind == event.kind);
         let root = Root {
-            context: Context::of(self.stage.as_ref(), call.level),
+            context: Context::of(stage, call.level),
             task: call.task,
             from: call.clock,
             to: u64::MAX,

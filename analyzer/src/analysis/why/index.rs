@@ -5,11 +5,9 @@
 use super::Context;
 use super::gather::{Root, SchedulingEvents};
 use crate::hash::Map;
-use crate::model::{CallId, Definitions, Handover, HandoverKind, Switch};
+use crate::model::{CallId, Handover, HandoverKind, Switch};
+use iotrace_schemas::stage::TIMER_SOFTIRQ;
 use rustc_hash::FxHashMap;
-
-/// The softirq in which timers run out.
-const TIMER: &str = "TIMER";
 
 /// What happened, where it can be found.
 pub struct SchedulingIndex<'a> {
@@ -20,8 +18,8 @@ pub struct SchedulingIndex<'a> {
     of_task: Map<u64, OfTask<'a>>,
     /// What interrupts and work items began with.
     begins: FxHashMap<CallId, Begin<'a>>,
-    /// What softirqs served, by name; without a name, all of it.
-    served: Map<(CallId, Option<String>), Vec<&'a Handover>>,
+    /// What softirqs served, by number; without a number, all of it.
+    served: Map<(CallId, Option<u64>), Vec<&'a Handover>>,
 }
 
 #[derive(Default)]
@@ -40,7 +38,7 @@ struct Begin<'a> {
 
 impl<'a> SchedulingIndex<'a> {
     /// Of what was seen.
-    pub fn new(seen: &'a SchedulingEvents, definitions: &Definitions) -> Self {
+    pub fn new(seen: &'a SchedulingEvents) -> Self {
         let mut index = Self {
             seen,
             switches: seen.switches.clone(),
@@ -59,7 +57,7 @@ impl<'a> SchedulingIndex<'a> {
         for root in seen.roots.values().filter(|root| root.context == Context::Interrupt) {
             index.of_task.entry(root.task).or_default().interrupts.push(root);
         }
-        seen.handovers.iter().for_each(|handover| index.handover(handover, definitions));
+        seen.handovers.iter().for_each(|handover| index.handover(handover));
         for task in index.of_task.values_mut() {
             task.interrupts.sort_by_key(|root| root.from);
             task.wakes.sort_by_key(|wake| wake.to.clock);
@@ -68,28 +66,26 @@ impl<'a> SchedulingIndex<'a> {
         index
     }
 
-    fn handover(&mut self, handover: &'a Handover, definitions: &Definitions) {
-        let name = match handover.kind {
-            HandoverKind::Wake { task } => {
-                return self.of_task.entry(task).or_default().wakes.push(handover);
-            }
-            HandoverKind::Timer { .. } => TIMER.to_owned(),
-            HandoverKind::Softirq { number } => definitions.softirq(number),
-            HandoverKind::Interrupt { .. } | HandoverKind::Work { .. } => String::new(),
-        };
+    fn handover(&mut self, handover: &'a Handover) {
+        if let HandoverKind::Wake { task } = handover.kind {
+            return self.of_task.entry(task).or_default().wakes.push(handover);
+        }
         let Some(root) = handover.to.root else { return };
-        match handover.kind {
+        let number = match handover.kind {
             HandoverKind::Interrupt { .. } => {
                 self.begins.entry(root).or_default().interrupt.get_or_insert(handover);
+                return;
             }
             HandoverKind::Work { .. } => {
                 self.begins.entry(root).or_default().work.get_or_insert(handover);
+                return;
             }
-            _ => {
-                self.served.entry((root, Some(name))).or_default().push(handover);
-                self.served.entry((root, None)).or_default().push(handover);
-            }
-        }
+            HandoverKind::Timer { .. } => TIMER_SOFTIRQ.into(),
+            HandoverKind::Softirq { number } => number,
+            HandoverKind::Wake { .. } => return,
+        };
+        self.served.entry((root, Some(number))).or_default().push(handover);
+        self.served.entry((root, None)).or_default().push(handover);
     }
 
     /// A context, by its outermost call.
@@ -137,17 +133,17 @@ impl<'a> SchedulingIndex<'a> {
         self.begins.get(&id)?.work
     }
 
-    /// When the softirq began that was served last up to a clock in a context, and its name.
-    pub fn served(&self, id: CallId, clock: u64) -> Option<&'a (u64, String)> {
+    /// When the softirq began that was served last up to a clock in a context, and its number.
+    pub fn served(&self, id: CallId, clock: u64) -> Option<(u64, u64)> {
         let served = self.seen.softirqs.get(&id)?;
         let after = served.partition_point(|(begun, _)| *begun <= clock);
-        served.get(after.checked_sub(1)?)
+        served.get(after.checked_sub(1)?).copied()
     }
 
     /// The last hand-over up to a clock that a context served for a softirq, or of a timer in it; whichever softirq it
-    /// is, if no name is known. Of a timer's function the timer tells more than the softirq, and comes after it.
-    pub fn raised(&self, id: CallId, name: Option<&str>, clock: u64) -> Option<&'a Handover> {
-        let all = self.served.get(&(id, name.map(str::to_owned)))?;
+    /// is, if its number is not known. Of a timer's function the timer tells more than the softirq, and comes after it.
+    pub fn raised(&self, id: CallId, number: Option<u64>, clock: u64) -> Option<&'a Handover> {
+        let all = self.served.get(&(id, number))?;
         let after = all.partition_point(|handover| handover.to.clock <= clock);
         all.get(after.checked_sub(1)?).copied()
     }

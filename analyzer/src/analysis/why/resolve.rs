@@ -24,7 +24,7 @@ struct Range {
 impl<'a> Resolver<'a> {
     /// Of what was seen.
     pub fn new(seen: &'a SchedulingEvents, definitions: &'a Definitions, describer: &'a Describer) -> Self {
-        Self { seen, index: SchedulingIndex::new(seen, definitions), definitions, describer }
+        Self { seen, index: SchedulingIndex::new(seen), definitions, describer }
     }
 
     /// The spans from one clock to another of a task that runs at the first.
@@ -162,9 +162,9 @@ impl<'a> Resolver<'a> {
         spans: &mut Vec<Span>,
     ) {
         let served = self.index.served(id, point.clock);
-        let begun = served.map_or(root.from, |(clock, _)| *clock);
-        let name = served.map(|(_, name)| name.as_str());
-        let Some(handover) = self.index.raised(id, name, point.clock) else {
+        let begun = served.map_or(root.from, |(clock, _)| clock);
+        let number = served.map(|(_, number)| number);
+        let Some(handover) = self.index.raised(id, number, point.clock) else {
             return self.push(spans, range, Doing::Softirq, depth, self.place(point.call));
         };
         let asked = handover.from.clock.clamp(range.from, range.to);

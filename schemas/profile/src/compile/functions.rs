@@ -5,7 +5,7 @@ use super::{CompileError, inlined, reads::access, stages};
 use crate::plan::{EntryPlan, EventField, FieldSource};
 use crate::{Action, ExitPlan, FunctionLocation, Missing, ProbedFunction};
 use iotrace_kernel::{Kernel, KernelSymbol, Lines, ModuleFile, SymbolKind, Types};
-use iotrace_schemas::catalog::{self, Catalog, Object};
+use iotrace_schemas::catalog::{self, Catalog};
 use iotrace_schemas::definition::Success;
 use iotrace_schemas::stage::Stage;
 use std::collections::BTreeMap;
@@ -252,7 +252,7 @@ fn entry(
         let source = if element { FieldSource::Element } else { FieldSource::Argument(position) };
         plan.words.push(word(name.into(), source, false));
         let Some(object) = catalog.object_of(function, name) else { continue };
-        for field in fields(function, name, object) {
+        for field in function.fields(name, object) {
             match access(object, field, types) {
                 Ok(access) => {
                     let source = match element {
@@ -267,21 +267,6 @@ fn entry(
         }
     }
     plan
-}
-
-/// The fields of `object` that are read through the argument `name`.
-fn fields<'a>(function: &'a catalog::CatalogFunction, name: &str, object: &'a Object) -> Vec<&'a str> {
-    let mut fields = Vec::new();
-    for read in &function.reads {
-        match read.split_once('.') {
-            Some((argument, "*")) if argument == name => {
-                fields.extend(object.fields.keys().map(String::as_str));
-            }
-            Some((argument, field)) if argument == name => fields.push(field),
-            _ => {}
-        }
-    }
-    fields
 }
 
 fn list(

@@ -19,17 +19,17 @@ pub fn clear(catalog: &Catalog, functions: &mut [ProbedFunction]) {
 }
 
 /// The catalog's stages that none of the functions found tells, in the catalog's order.
-pub fn untold(catalog: &Catalog, functions: &[ProbedFunction]) -> Vec<Stage> {
+pub fn missing(catalog: &Catalog, functions: &[ProbedFunction]) -> Vec<Stage> {
     let told = |stage: &Stage| {
         functions.iter().any(|f| f.stage.as_ref() == Some(stage) && f.place != FunctionLocation::Elsewhere)
     };
-    let mut untold = Vec::<Stage>::new();
+    let mut missing = Vec::<Stage>::new();
     for stage in catalog.functions.iter().filter_map(|function| function.stage.as_ref()) {
-        if !told(stage) && !untold.contains(stage) {
-            untold.push(stage.clone());
+        if !told(stage) && !missing.contains(stage) {
+            missing.push(stage.clone());
         }
     }
-    untold
+    missing
 }
 
 #[cfg(test)]
@@ -69,6 +69,6 @@ mod tests {
             found("new", "rq.issue", FunctionLocation::Image(1)),
             found("gone", "sq.run", FunctionLocation::Elsewhere),
         ];
-        assert_eq!(untold(&catalog, &functions), [Stage::SingleQueueRun]);
+        assert_eq!(missing(&catalog, &functions), [Stage::SingleQueueRun]);
     }
 }

@@ -6,8 +6,8 @@ use crate::guest::{changed_write, direct_write};
 use crate::model::{Call, CallEnd, Ending, Handover, HandoverKind, Io, Level, Point, Task, TimeMap};
 use crate::reader::Trace;
 use crate::stitch::Sink;
+use iotrace_schemas::definition::Probe;
 use iotrace_schemas::definition::by_name;
-use iotrace_schemas::definition::{At, Probe};
 
 #[test]
 fn steps_add_up_to_the_io() {
@@ -30,20 +30,11 @@ const IRQ: u16 = 65;
 fn probe(id: u16, stage: &str) -> Probe {
     Probe {
         id,
-        at: At::Entry,
         function: stage.into(),
         symbol: stage.into(),
-        module: None,
-        address: 0,
         layer: "block".into(),
         stage: by_name::stage(stage),
-        label: String::new(),
-        file: String::new(),
-        line: 0,
-        words: Vec::new(),
-        roles: Vec::new(),
-        success: None,
-        inside: Vec::new(),
+        ..Probe::default()
     }
 }
 

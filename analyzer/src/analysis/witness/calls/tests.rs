@@ -12,16 +12,7 @@ fn definitions(probes: &[(KindId, At, &str, Option<&str>)]) -> Definitions {
             function: "its catalog's name".into(),
             symbol: (*symbol).into(),
             module: module.map(str::to_owned),
-            address: 0,
-            layer: String::new(),
-            stage: None,
-            label: String::new(),
-            roles: Vec::new(),
-            file: String::new(),
-            line: 0,
-            words: Vec::new(),
-            success: None,
-            inside: Vec::new(),
+            ..Probe::default()
         }));
     }
     definitions

@@ -1,4 +1,7 @@
-//! What no compiler checks of the sources: one meaning for a type's name, and files that can be read at a sitting.
+//! What no compiler checks of the sources: one meaning for a type's name, files that can be read at a sitting, words of
+//! a processor in one crate.
+
+mod words;
 
 use iotrace_tests::checkout;
 use std::collections::{BTreeMap, BTreeSet};
@@ -68,5 +71,5 @@ fn public_types_are_found() {
     let text = "pub struct A;\nstruct B;\n    pub(crate) enum C<T> {\npub fn d() {}\npub type E = u8;\n// pub struct F\n\
                 pub(in crate::x) trait G: H {\n";
     assert_eq!(Vec::from_iter(public_types(text)), ["A", "C", "E", "G"]);
-    assert!(sources().len() > 200 && sources().contains(&PathBuf::from("tests/tidy.rs")));
+    assert!(sources().len() > 200 && sources().contains(&PathBuf::from("tests/tidy/main.rs")));
 }
