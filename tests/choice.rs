@@ -1,7 +1,7 @@
 //! Traces of a part of a guest's life: from a given event on, of one task alone.
 
-use iotrace_schemas::definition::{At, Definition, Probe};
-use iotrace_schemas::event::{self, Event};
+use iotrace_format::definition::{At, Definition, Probe};
+use iotrace_format::event::{self, Event};
 use iotrace_tests::{TraceItem, analyze, for_each, recording, replay, succeed, trace_of};
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};

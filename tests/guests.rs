@@ -1,7 +1,7 @@
 //! Real guests, with the guest's own tracepoints as witness.
 
-use iotrace_schemas::definition::{At, Definition};
-use iotrace_schemas::event;
+use iotrace_format::definition::{At, Definition};
+use iotrace_format::event;
 use iotrace_tests::{
     TraceItem, accounted_for, agrees, analyze, checkout, clock, for_each, recording, replay, run, said,
     script, stages_are_complete, succeed, trace_of,

@@ -1,7 +1,7 @@
 //! Guests that go back to an earlier moment while they are traced.
 
 use iotrace_arch::FIRST;
-use iotrace_schemas::definition::Definition;
+use iotrace_format::definition::Definition;
 use iotrace_tests::{TraceItem, analyze, built, folder, for_each, script, succeed};
 use std::io::{BufRead, BufReader, Write};
 use std::os::fd::OwnedFd;

@@ -1,9 +1,9 @@
 //! The plugin's own manners, with a QEMU that needs no guest: arguments, files that cannot be written.
 
 use iotrace_arch::FIRST;
-use iotrace_schemas::catalog::OTHER;
-use iotrace_schemas::definition::Definition;
-use iotrace_schemas::event::{self, Event, FIRST_PROBE, MARK_BEGIN, MARK_END, is_landmark};
+use iotrace_format::definition::Definition;
+use iotrace_format::event::{self, Event, FIRST_PROBE, MARK_BEGIN, MARK_END, is_landmark};
+use iotrace_format::layer::OTHER;
 use iotrace_tests::{
     TraceItem, analyze, built, clock, folder, for_each, recording, replay, run, said, script, succeed,
     trace_of,

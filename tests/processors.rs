@@ -1,7 +1,7 @@
 //! Guests with other processors than the default one.
 
 use iotrace_arch::FIRST;
-use iotrace_schemas::event;
+use iotrace_format::event;
 use iotrace_tests::{
     TraceItem, agrees, analyze, built, folder, for_each, recording, replay, run, said, script,
     stages_are_complete, succeed,

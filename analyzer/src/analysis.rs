@@ -41,8 +41,8 @@ pub mod witness;
 
 use crate::model::WorkloadMark;
 use crate::reader::Finished;
-use iotrace_schemas::definition::Severity;
-use iotrace_schemas::event::{MARK_BEGIN, MARK_END};
+use iotrace_format::definition::Severity;
+use iotrace_format::event::{MARK_BEGIN, MARK_END};
 
 /// Reports bytes gone through.
 pub type Progress<'a> = &'a mut dyn FnMut(usize);

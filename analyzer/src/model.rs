@@ -44,6 +44,6 @@ pub fn major_minor(dev: u64) -> (u64, u64) {
 pub struct WorkloadMark {
     /// When, in instructions.
     pub clock: u64,
-    /// [`iotrace_schemas::event::MARK_BEGIN`], [`iotrace_schemas::event::MARK_END`] or the guest's own.
+    /// [`iotrace_format::event::MARK_BEGIN`], [`iotrace_format::event::MARK_END`] or the guest's own.
     pub code: u64,
 }

@@ -13,10 +13,10 @@ pub use recover::{Recovered, recover};
 pub use slice::{SliceSelection, slice};
 
 use crate::analysis::conditions::NoVirtualTime;
-use iotrace_schemas::definition::{Definition, Note, Severity};
-use iotrace_schemas::event::Event;
-use iotrace_schemas::trace::reader::ReadError;
-use iotrace_schemas::trace::writer::{TraceWriter, WriteError, create};
+use iotrace_format::definition::{Definition, Note, Severity};
+use iotrace_format::event::Event;
+use iotrace_format::trace::reader::ReadError;
+use iotrace_format::trace::writer::{TraceWriter, WriteError, create};
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};

@@ -40,12 +40,12 @@ use devices::Devices;
 use flush::Flushes;
 use interrupts::Interrupts;
 use ios::Ios;
-use iotrace_schemas::definition::Definition;
-use iotrace_schemas::event::{
+use iotrace_format::definition::Definition;
+use iotrace_format::event::{
     EXCEPTION_RETURN, Event, FIRST_PROBE, INTERRUPT, MARK, MARK_BEGIN, MARK_END, MMIO_READ, MMIO_WRITE, TASK,
 };
-use iotrace_schemas::role::Role;
-use iotrace_schemas::stage::{BLOCK_SOFTIRQ, Stage};
+use iotrace_format::role::Role;
+use iotrace_format::stage::{BLOCK_SOFTIRQ, Stage};
 use merges::PendingInsert;
 use requests::ObjectState;
 use std::rc::Rc;
@@ -199,7 +199,7 @@ impl Stitcher {
     }
 
     /// Devices of the catalog that the guest enabled.
-    pub fn devices(&self) -> impl Iterator<Item = &iotrace_schemas::definition::Device> {
+    pub fn devices(&self) -> impl Iterator<Item = &iotrace_format::definition::Device> {
         self.devices.present()
     }
 

@@ -3,8 +3,8 @@
 mod guest;
 
 use guest::{SyntheticGuest, direct_write, small};
-use iotrace_schemas::definition::{Definition, Kind};
-use iotrace_schemas::event::BUILTINS;
+use iotrace_format::definition::{Definition, Kind};
+use iotrace_format::event::BUILTINS;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

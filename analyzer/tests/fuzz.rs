@@ -12,11 +12,11 @@ use iotrace_analyzer::analysis::verify::verify;
 use iotrace_analyzer::analysis::whatif;
 use iotrace_analyzer::model::Definitions;
 use iotrace_analyzer::reader::{Flow, Needs, Trace, Visitor, census, read};
-use iotrace_schemas::event::Event;
-use iotrace_schemas::trace::FILE_HEADER;
-use iotrace_schemas::trace::chunk::{ChunkHead, ChunkKind, RawChunk, table};
-use iotrace_schemas::trace::reader::TraceFile;
-use iotrace_schemas::trace::walk::WalkStep;
+use iotrace_format::event::Event;
+use iotrace_format::trace::FILE_HEADER;
+use iotrace_format::trace::chunk::{ChunkHead, ChunkKind, RawChunk, table};
+use iotrace_format::trace::reader::TraceFile;
+use iotrace_format::trace::walk::WalkStep;
 use std::alloc::System;
 
 /// Most memory that a file of a few KiB may cost, in bytes: the limits of the format allow a block of this size.

@@ -10,8 +10,8 @@ pub use error::ArgsError;
 use crate::budget;
 use crate::choice::{Begin, ChoiceError, Only};
 use crate::window::WindowRange;
+use iotrace_format::layer::CATALOG_LAYERS;
 use iotrace_profile::Profile;
-use iotrace_schemas::catalog::CATALOG_LAYERS;
 use std::path::PathBuf;
 
 const USAGE: &str = "-plugin libiotrace.so,kernel=VMLINUX-OR-PROFILE,out=TRACE\

@@ -205,9 +205,9 @@ impl Only {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use iotrace_format::stage::Stage;
     use iotrace_profile::plan::{EntryPlan, EventField};
     use iotrace_profile::{Action, FunctionLocation, Missing};
-    use iotrace_schemas::stage::Stage;
 
     fn function(name: &str, stage: &str, words: &[(&str, FieldSource)]) -> ProbedFunction {
         let word = |(name, source): &(&str, FieldSource)| EventField {

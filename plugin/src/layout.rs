@@ -12,7 +12,7 @@
 //!
 //! The vCPU is the buffer's.
 
-use iotrace_schemas::event::{Event, MAX_WORDS};
+use iotrace_format::event::{Event, MAX_WORDS};
 
 /// Words before an event's own.
 const HEADER: usize = 4;

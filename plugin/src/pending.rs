@@ -7,7 +7,7 @@
 
 use crate::site::ExitProbe;
 use bincode::{Decode, Encode};
-use iotrace_schemas::event::KindId;
+use iotrace_format::event::KindId;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 

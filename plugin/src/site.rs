@@ -1,9 +1,9 @@
 //! What can be attached to an instruction. Made once, when a probe is placed; lives forever.
 
 use crate::choice::FieldTest;
+use iotrace_format::event::KindId;
 use iotrace_profile::Action;
 use iotrace_profile::plan::EntryPlan;
-use iotrace_schemas::event::KindId;
 use std::sync::OnceLock;
 
 /// What is attached to an instruction.

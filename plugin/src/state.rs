@@ -7,13 +7,13 @@
 use crate::pending::{SavedCalls, address_bits};
 use crate::record::{LastRecord, SavedAddresses};
 use bincode::{Decode, Encode};
+use iotrace_format::definition::{At, Definition, Module, Probe};
+use iotrace_format::event::{Event, KindId, MARK, is_landmark};
+use iotrace_format::trace::columns::{Columns, EventBlock};
+use iotrace_format::trace::reader::{Content, Decoder, ReadError, TraceFile};
+use iotrace_format::trace::walk::WalkStep;
 use iotrace_kernel::SymbolTable;
 use iotrace_profile::sealed::{self, Magic, SealedError};
-use iotrace_schemas::definition::{At, Definition, Module, Probe};
-use iotrace_schemas::event::{Event, KindId, MARK, is_landmark};
-use iotrace_schemas::trace::columns::{Columns, EventBlock};
-use iotrace_schemas::trace::reader::{Content, Decoder, ReadError, TraceFile};
-use iotrace_schemas::trace::walk::WalkStep;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -185,7 +185,7 @@ impl TracePrefix {
         let (mut decoder, mut block, mut number) = (Decoder::new()?, Box::<EventBlock>::default(), 0);
         for step in self.trace.walk() {
             let WalkStep::Chunk(_, chunk) = step else { return Err(damaged("a chunk is damaged").into()) };
-            if chunk.head.kind == iotrace_schemas::trace::chunk::ChunkKind::Landmarks {
+            if chunk.head.kind == iotrace_format::trace::chunk::ChunkKind::Landmarks {
                 continue;
             }
             match decoder.decode(&chunk, Columns::ALL, block).map_err(|e| damaged(&e.to_string()))? {

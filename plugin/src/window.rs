@@ -2,7 +2,7 @@
 //!
 //! In: `window=` of the plugin's arguments, the guest's marks. Out: whether a moment lies between them.
 
-use iotrace_schemas::event::{MARK_BEGIN, MARK_END};
+use iotrace_format::event::{MARK_BEGIN, MARK_END};
 use std::fmt;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};

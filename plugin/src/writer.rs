@@ -7,8 +7,8 @@
 use crate::layout;
 use crate::qemu::{block_signals, report};
 use crate::state::{PrefixItem, TracePrefix};
-use iotrace_schemas::definition::Definition;
-use iotrace_schemas::trace::writer::{TraceWriter, WriteError, create};
+use iotrace_format::definition::Definition;
+use iotrace_format::trace::writer::{TraceWriter, WriteError, create};
 use std::fs::File;
 use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
@@ -200,9 +200,9 @@ impl Worker {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use iotrace_schemas::event::{Event, FIRST_PROBE};
-    use iotrace_schemas::trace::reader::TraceFile;
-    use iotrace_schemas::trace::writer::BLOCK;
+    use iotrace_format::event::{Event, FIRST_PROBE};
+    use iotrace_format::trace::reader::TraceFile;
+    use iotrace_format::trace::writer::BLOCK;
     use std::io::Read;
     use std::ops::Range;
     use std::process::Command;

@@ -18,7 +18,7 @@ from .say import Problem, run, say
 from .workload import Workload
 
 SOURCES = Path(__file__).resolve().parent.parent / "guest"
-CATALOG = SOURCES.parent.parent / "schemas" / "catalog"
+CATALOG = SOURCES.parent.parent / "schemas" / "catalog" / "data"
 PROGRAMS = {"iotrace-mark": "mark.c", "loop-write": "loop_write.c", "direct-io": "direct_io.c",
             "iotrace-tick": "tick.c", "iotrace-receive": "receive.c"}
 COMPILER = ["gcc", "-std=gnu11", "-O2", "-Wall", "-Werror", "-static", "-s"]

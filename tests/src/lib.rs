@@ -7,8 +7,8 @@ pub mod qmp;
 
 use iotrace_analyzer::model::Definitions;
 use iotrace_analyzer::reader::{Flow, Trace, Visitor, read};
-use iotrace_schemas::definition::Definition;
-use iotrace_schemas::event::{self, Event};
+use iotrace_format::definition::Definition;
+use iotrace_format::event::{self, Event};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

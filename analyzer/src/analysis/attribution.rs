@@ -3,7 +3,7 @@
 
 use crate::model::{Bio, Call, CallEnd, CallId, Cause, Definitions, Ending};
 use crate::stitch::{Counts, Oddity};
-use iotrace_schemas::event::KindId;
+use iotrace_format::event::KindId;
 use std::collections::BTreeMap;
 
 /// What is accounted for between the marks of the workload; without marks, in the whole trace.

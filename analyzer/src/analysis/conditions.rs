@@ -12,7 +12,7 @@ pub use parse::OpIs;
 
 use crate::analysis::workload;
 use crate::model::{Bio, BioStage, Cause, Io, Task, TimeMap, WorkloadMark};
-use iotrace_schemas::catalog::OTHER;
+use iotrace_format::layer::OTHER;
 use std::ops::RangeInclusive;
 
 /// Bytes of a sector.

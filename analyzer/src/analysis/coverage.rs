@@ -2,8 +2,8 @@
 //!
 //! In: a kernel profile. Out: for each function of the catalog, where it is or why it is not there.
 
+use iotrace_format::stage::Stage;
 use iotrace_profile::{FunctionLocation, Profile};
-use iotrace_schemas::stage::Stage;
 use std::collections::BTreeMap;
 
 /// A kernel as the catalog sees it.

@@ -5,10 +5,10 @@ use crate::hash::Map;
 use crate::model::{Comm, Definitions, Level, OpCodes, OpField, Task, major_minor};
 use crate::stitch::devices::Devices;
 use crate::stitch::probes::{Probes, RoleValues};
-use iotrace_schemas::definition::Probe;
-use iotrace_schemas::definition::{At, CallSite, Definition};
-use iotrace_schemas::event::{self, BUILTINS, Event, FIRST_PROBE, KindId};
-use iotrace_schemas::stage::Stage;
+use iotrace_format::definition::Probe;
+use iotrace_format::definition::{At, CallSite, Definition};
+use iotrace_format::event::{self, BUILTINS, Event, FIRST_PROBE, KindId};
+use iotrace_format::stage::Stage;
 use rustc_hash::FxHashMap;
 use std::borrow::Cow;
 

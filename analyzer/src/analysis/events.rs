@@ -6,9 +6,9 @@ use super::describe::{Described, Describer};
 use crate::context::TimeKeeper;
 use crate::model::{Definitions, Task, TimeMap, WorkloadMark};
 use crate::reader::{Finished, Flow, Needs, Trace, Visitor, read};
-use iotrace_schemas::definition::Definition;
-use iotrace_schemas::event::{BUILTINS, Event, KindId, MARK, TASK};
-use iotrace_schemas::trace::reader::ReadError;
+use iotrace_format::definition::Definition;
+use iotrace_format::event::{BUILTINS, Event, KindId, MARK, TASK};
+use iotrace_format::trace::reader::ReadError;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::io;
 
@@ -290,10 +290,10 @@ impl Visitor for Giver<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use iotrace_schemas::definition::AddressName;
-    use iotrace_schemas::event::EXCEPTION_RETURN;
-    use iotrace_schemas::trace::reader::TraceFile;
-    use iotrace_schemas::trace::writer::{BLOCK, TraceWriter};
+    use iotrace_format::definition::AddressName;
+    use iotrace_format::event::EXCEPTION_RETURN;
+    use iotrace_format::trace::reader::TraceFile;
+    use iotrace_format::trace::writer::{BLOCK, TraceWriter};
 
     /// An address that has another name from the second block on.
     fn renamed() -> Vec<u8> {

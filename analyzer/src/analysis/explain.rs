@@ -14,10 +14,10 @@ use crate::model::{
 };
 use crate::reader::{Flow, Trace, Visitor, read};
 use crate::stitch::{Sink, Stitcher};
-use iotrace_schemas::definition::Definition;
-use iotrace_schemas::event::Event;
-use iotrace_schemas::stage::BLOCK_SOFTIRQ;
-use iotrace_schemas::trace::reader::ReadError;
+use iotrace_format::definition::Definition;
+use iotrace_format::event::Event;
+use iotrace_format::stage::BLOCK_SOFTIRQ;
+use iotrace_format::trace::reader::ReadError;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 

@@ -4,9 +4,9 @@ use super::{Progress, Warning, warnings};
 use crate::context::TimeKeeper;
 use crate::model::{Definitions, TimeMap, WorkloadMark};
 use crate::reader::{Census, Flow, Needs, Trace, Visitor, census, read};
-use iotrace_schemas::definition::Definition;
-use iotrace_schemas::event::{Event, IDLE, MARK, MODULE_LOAD, MODULE_UNLOAD, POWER_OFF};
-use iotrace_schemas::trace::reader::ReadError;
+use iotrace_format::definition::Definition;
+use iotrace_format::event::{Event, IDLE, MARK, MODULE_LOAD, MODULE_UNLOAD, POWER_OFF};
+use iotrace_format::trace::reader::ReadError;
 
 /// What is in a file.
 #[derive(Debug, Clone, Default)]

@@ -19,7 +19,7 @@ use super::events::time_map;
 use super::subject::{Subject, Wanted, subject};
 use crate::model::{CallId, Definitions, Ending, Handover, HandoverKind, IrqRef, Level, Task, TimeMap};
 use crate::reader::Trace;
-use iotrace_schemas::trace::reader::ReadError;
+use iotrace_format::trace::reader::ReadError;
 
 use handovers::HandoverIndex;
 pub use shape::{ListingShape, shape};

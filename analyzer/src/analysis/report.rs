@@ -16,9 +16,9 @@ use crate::reader::{Flow, Trace, Visitor, read};
 use crate::stitch::{Counts, Stitcher};
 pub(super) use collect::First;
 use collect::ReportCollector;
-use iotrace_schemas::definition::Definition;
-use iotrace_schemas::event::{Event, MARK, MARK_BEGIN, MARK_END};
-use iotrace_schemas::trace::reader::ReadError;
+use iotrace_format::definition::Definition;
+use iotrace_format::event::{Event, MARK, MARK_BEGIN, MARK_END};
+use iotrace_format::trace::reader::ReadError;
 
 /// What is asked of the report.
 #[derive(Debug, Clone)]

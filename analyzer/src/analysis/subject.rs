@@ -10,9 +10,9 @@ use super::report::{ReportError, ReportQuery, report};
 use crate::model::{Bio, BioId, Definitions, Io, IoId, Request};
 use crate::reader::{Finished, Flow, Trace, Visitor, read};
 use crate::stitch::{Sink, Stitcher};
-use iotrace_schemas::definition::Definition;
-use iotrace_schemas::event::Event;
-use iotrace_schemas::trace::reader::ReadError;
+use iotrace_format::definition::Definition;
+use iotrace_format::event::Event;
+use iotrace_format::trace::reader::ReadError;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 

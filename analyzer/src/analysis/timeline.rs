@@ -13,10 +13,10 @@ use crate::model::{Bio, BioId, Definitions, Request, TimeMap};
 use crate::ranges::Ranges;
 use crate::reader::{Flow, Needs, Trace, Visitor, read};
 use crate::stitch::{Sink, Stitcher};
-use iotrace_schemas::definition::Definition;
-use iotrace_schemas::event::{Event, FIRST_PROBE, MMIO_WRITE};
-use iotrace_schemas::stage::Stage;
-use iotrace_schemas::trace::reader::ReadError;
+use iotrace_format::definition::Definition;
+use iotrace_format::event::{Event, FIRST_PROBE, MMIO_WRITE};
+use iotrace_format::stage::Stage;
+use iotrace_format::trace::reader::ReadError;
 
 /// A bio's timeline.
 #[derive(Debug, Clone)]

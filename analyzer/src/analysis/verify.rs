@@ -6,14 +6,14 @@ use super::Progress;
 use crate::hash::Map;
 use crate::model::Definitions;
 use crate::reader::{Decoded, DecodedStep, Flow, Trace, decode};
-use iotrace_schemas::definition::Definition;
-use iotrace_schemas::event::{KindId, is_landmark};
-use iotrace_schemas::trace::FILE_HEADER;
-use iotrace_schemas::trace::chunk::{ChunkKind, RawChunk};
-use iotrace_schemas::trace::columns::{Columns, EventBlock};
-use iotrace_schemas::trace::index::{IndexBuilder, TraceIndex, end};
-use iotrace_schemas::trace::reader::{Content, ReadError};
-use iotrace_schemas::trace::walk::{Damage, Ledger};
+use iotrace_format::definition::Definition;
+use iotrace_format::event::{KindId, is_landmark};
+use iotrace_format::trace::FILE_HEADER;
+use iotrace_format::trace::chunk::{ChunkKind, RawChunk};
+use iotrace_format::trace::columns::{Columns, EventBlock};
+use iotrace_format::trace::index::{IndexBuilder, TraceIndex, end};
+use iotrace_format::trace::reader::{Content, ReadError};
+use iotrace_format::trace::walk::{Damage, Ledger};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 /// Most findings that are told one by one.

@@ -32,7 +32,7 @@ use super::spread::PercentileSummary;
 use crate::model::{Io, OpName};
 use crate::reader::{Trace, read};
 use gather::{Gathered, WhatIfReader};
-use iotrace_schemas::trace::reader::ReadError;
+use iotrace_format::trace::reader::ReadError;
 use replay::{DeviceTimes, OpTimes, Outcome, replay};
 use thiserror::Error;
 

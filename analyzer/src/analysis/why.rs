@@ -20,8 +20,8 @@ use super::events::time_map;
 use super::subject::{Subject, Wanted, subject};
 use crate::model::{Definitions, Level, Task, TimeMap};
 use crate::reader::Trace;
-use iotrace_schemas::stage::{Begins, Stage};
-use iotrace_schemas::trace::reader::ReadError;
+use iotrace_format::stage::{Begins, Stage};
+use iotrace_format::trace::reader::ReadError;
 
 /// Hand-overs that are followed back at most.
 pub const FARTHEST: usize = 24;

@@ -21,9 +21,9 @@ use crate::context::Tasks;
 use crate::model::{BlockEvent, BlockKind, Call, CallEnd, Definitions, WorkloadMark};
 use crate::reader::{Finished, Flow, Trace, Visitor, read};
 use crate::stitch::{Sink, Stitcher};
-use iotrace_schemas::definition::Definition;
-use iotrace_schemas::event::Event;
-use iotrace_schemas::trace::reader::ReadError;
+use iotrace_format::definition::Definition;
+use iotrace_format::event::Event;
+use iotrace_format::trace::reader::ReadError;
 use thiserror::Error;
 
 /// Differences that are kept of each tracepoint.

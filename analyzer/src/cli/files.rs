@@ -81,7 +81,7 @@ pub fn cat(reading: ReadArgs, args: &CatArgs) -> Result<ExitCode> {
     let mut traces = Vec::new();
     for path in &args.traces {
         differ(path, &args.output)?;
-        let file = iotrace_schemas::trace::reader::TraceFile::open(path)?;
+        let file = iotrace_format::trace::reader::TraceFile::open(path)?;
         traces.push((path.clone(), Trace::of(file, reading.threads)));
     }
     let events = rewrite::cat(&traces, &args.output, &mut |_| {})?;

@@ -4,7 +4,7 @@ use super::args::ReadArgs;
 use crate::reader::{Trace, census};
 use crate::view::text;
 use anyhow::Result;
-use iotrace_schemas::trace::reader::TraceFile;
+use iotrace_format::trace::reader::TraceFile;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 

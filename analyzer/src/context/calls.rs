@@ -18,8 +18,8 @@
 
 use crate::hash::{Map, Set};
 use crate::model::{Ending, Level};
-use iotrace_schemas::definition::Layout;
-use iotrace_schemas::event::{Event, KindId};
+use iotrace_format::definition::Layout;
+use iotrace_format::event::{Event, KindId};
 
 /// Calls that may be open in one task; more means that returns are missing.
 pub const DEEPEST: usize = 512;

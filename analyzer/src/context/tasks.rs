@@ -2,7 +2,7 @@
 
 use crate::hash::Map;
 use crate::model::{Comm, Task};
-use iotrace_schemas::event::{Event, TASK};
+use iotrace_format::event::{Event, TASK};
 
 /// Tasks by the address of their `task_struct`.
 #[derive(Debug, Clone, Default)]

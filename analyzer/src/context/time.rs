@@ -4,8 +4,8 @@
 //! halted last; events at or after that clock have the time after the jump.
 
 use crate::model::TimeMap;
-use iotrace_schemas::definition::Definition;
-use iotrace_schemas::event::{CLOCK, Event, IDLE};
+use iotrace_format::definition::Definition;
+use iotrace_format::event::{CLOCK, Event, IDLE};
 
 /// Follows clock and idle events.
 #[derive(Debug, Clone, Default)]

@@ -1,7 +1,7 @@
 //! A call of a probed function, as it begins and as it ends.
 
 use super::Level;
-use iotrace_schemas::event::KindId;
+use iotrace_format::event::KindId;
 
 /// Number of a call: from 1, in the order of the entries.
 pub type CallId = u64;

@@ -1,10 +1,10 @@
 //! What a trace says about itself.
 
 use crate::hash::Map;
-use iotrace_schemas::definition::{
+use iotrace_format::definition::{
     At, CallSite, Constant, Definition, Device, Module, Note, Probe, TraceInfo,
 };
-use iotrace_schemas::event::{BUILTINS, FIRST_PROBE, KindId};
+use iotrace_format::event::{BUILTINS, FIRST_PROBE, KindId};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 

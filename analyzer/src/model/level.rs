@@ -1,6 +1,6 @@
 //! What the CPU is in, from the kernel's `preempt_count`.
 
-use iotrace_schemas::event::UNKNOWN_CONTEXT;
+use iotrace_format::event::UNKNOWN_CONTEXT;
 
 /// What the CPU is in (include/linux/preempt.h).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

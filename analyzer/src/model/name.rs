@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 
 /// The words of an event with the first 32 bytes of a file's name, without the object's name before them
-/// (schemas/catalog/vfs.toml).
+/// (schemas/catalog/data/vfs.toml).
 pub const NAME_WORDS: [&str; 4] = ["name0", "name1", "name2", "name3"];
 
 /// The name that words carry. What is not UTF-8 is replaced: a name is bytes to the guest, and a long one ends anywhere.

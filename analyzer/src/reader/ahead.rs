@@ -4,10 +4,10 @@
 //! are under way as keep the threads busy, not more; with one thread, each is decoded when its turn comes.
 
 use super::{Flow, Trace};
-use iotrace_schemas::trace::chunk::{ChunkError, RawChunk};
-use iotrace_schemas::trace::columns::{Columns, EventBlock};
-use iotrace_schemas::trace::reader::{Content, ContentError, Decoder, ReadError};
-use iotrace_schemas::trace::walk::WalkStep;
+use iotrace_format::trace::chunk::{ChunkError, RawChunk};
+use iotrace_format::trace::columns::{Columns, EventBlock};
+use iotrace_format::trace::reader::{Content, ContentError, Decoder, ReadError};
+use iotrace_format::trace::walk::WalkStep;
 use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};

@@ -1,10 +1,10 @@
 //! How a file is made up: from its index, or from the heads of its chunks if it has none.
 
-use iotrace_schemas::event::KindId;
-use iotrace_schemas::trace::chunk::ChunkKind;
-use iotrace_schemas::trace::index::{IndexBuilder, TraceTotals};
-use iotrace_schemas::trace::reader::TraceFile;
-use iotrace_schemas::trace::walk::WalkStep;
+use iotrace_format::event::KindId;
+use iotrace_format::trace::chunk::ChunkKind;
+use iotrace_format::trace::index::{IndexBuilder, TraceTotals};
+use iotrace_format::trace::reader::TraceFile;
+use iotrace_format::trace::walk::WalkStep;
 
 /// Sizes and counts of a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

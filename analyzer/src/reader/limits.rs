@@ -3,9 +3,9 @@
 //! Names and lists of definitions are used with each event that is described: in a small file, long ones would make
 //! each of a great many events take long.
 
-use iotrace_schemas::definition::{Definition, SiteFrame};
-use iotrace_schemas::event::MAX_WORDS;
-use iotrace_schemas::stage::Stage;
+use iotrace_format::definition::{Definition, SiteFrame};
+use iotrace_format::event::MAX_WORDS;
+use iotrace_format::stage::Stage;
 
 /// Longest name in bytes, of a symbol (`KSYM_NAME_LEN`, include/linux/kallsyms.h) as of anything else; a place in the
 /// source has far shorter ones.
@@ -84,7 +84,7 @@ fn name(text: &mut String) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use iotrace_schemas::definition::{AddressName, CallSite, Probe};
+    use iotrace_format::definition::{AddressName, CallSite, Probe};
 
     #[test]
     fn what_a_kernel_has_is_left_as_it_is() {

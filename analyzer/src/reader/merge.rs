@@ -5,8 +5,8 @@
 //! does not depend on how many vCPUs there are, or on their numbers: only those that have a block are looked at.
 
 use super::Flow;
-use iotrace_schemas::event::Event;
-use iotrace_schemas::trace::columns::EventBlock;
+use iotrace_format::event::Event;
+use iotrace_format::trace::columns::EventBlock;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 

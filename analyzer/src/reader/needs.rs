@@ -1,11 +1,11 @@
 //! What a question needs of a trace, and which chunks that is.
 
 use super::Trace;
-use iotrace_schemas::event::KindId;
-use iotrace_schemas::trace::chunk::{ChunkKind, RawChunk};
-use iotrace_schemas::trace::columns::Columns;
-use iotrace_schemas::trace::index::{IndexEntry, TraceIndex};
-use iotrace_schemas::trace::walk::WalkStep;
+use iotrace_format::event::KindId;
+use iotrace_format::trace::chunk::{ChunkKind, RawChunk};
+use iotrace_format::trace::columns::Columns;
+use iotrace_format::trace::index::{IndexEntry, TraceIndex};
+use iotrace_format::trace::walk::WalkStep;
 use rustc_hash::FxHashSet;
 use std::ops::RangeInclusive;
 

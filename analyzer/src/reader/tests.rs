@@ -1,6 +1,6 @@
 use super::*;
-use iotrace_schemas::definition::TraceInfo;
-use iotrace_schemas::trace::writer::TraceWriter;
+use iotrace_format::definition::TraceInfo;
+use iotrace_format::trace::writer::TraceWriter;
 
 #[derive(Default)]
 struct Clocks(Vec<(u16, u64)>, usize);

@@ -1,6 +1,6 @@
 //! A trace that is being asked, with what was read of it so far.
 
-use iotrace_schemas::trace::reader::{ReadError, TraceFile};
+use iotrace_format::trace::reader::{ReadError, TraceFile};
 use std::ops::Deref;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -5,8 +5,8 @@ use crate::analysis::Progress;
 use crate::hash::Map;
 use crate::model::Definitions;
 use crate::reader::{Flow, Trace, Visitor, read};
-use iotrace_schemas::definition::Definition;
-use iotrace_schemas::event::{Event, KindId, is_landmark};
+use iotrace_format::definition::Definition;
+use iotrace_format::event::{Event, KindId, is_landmark};
 use rustc_hash::FxHashSet;
 use std::path::{Path, PathBuf};
 

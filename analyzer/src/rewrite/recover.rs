@@ -4,8 +4,8 @@ use super::{Output, RewriteError};
 use crate::analysis::Progress;
 use crate::model::Definitions;
 use crate::reader::{Finished, Flow, Trace, Visitor, read};
-use iotrace_schemas::definition::{Definition, Severity};
-use iotrace_schemas::event::Event;
+use iotrace_format::definition::{Definition, Severity};
+use iotrace_format::event::Event;
 use std::path::Path;
 
 /// What was recovered, and what is lost.

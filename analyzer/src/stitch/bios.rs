@@ -6,8 +6,8 @@ use super::stages::{finish, ride_marks};
 use super::{Oddity, Open, Sink, Stitcher};
 use crate::hash::Map;
 use crate::model::{Bio, BioStage, BlockKind, Join, Origin, Request, RequestId, StageMark};
-use iotrace_schemas::event::Event;
-use iotrace_schemas::role::Role;
+use iotrace_format::event::Event;
+use iotrace_format::role::Role;
 
 /// Bytes of a sector.
 pub const SECTOR: u64 = 512;

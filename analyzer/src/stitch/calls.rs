@@ -4,9 +4,9 @@ use super::probes::RoleValues;
 use super::{Oddity, Open, Sink, Stitcher};
 use crate::context::CallFrame;
 use crate::model::{Call, CallEnd, CallId, Ending, Level, Point};
-use iotrace_schemas::definition::At;
-use iotrace_schemas::event::Event;
-use iotrace_schemas::role::Role;
+use iotrace_format::definition::At;
+use iotrace_format::event::Event;
+use iotrace_format::role::Role;
 use std::rc::Rc;
 
 impl Stitcher {

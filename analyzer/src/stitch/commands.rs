@@ -4,8 +4,8 @@ use super::probes::RoleValues;
 use super::{Oddity, Sink, Stitcher};
 use crate::hash::Map;
 use crate::model::{Handover, HandoverKind, Level, Point};
-use iotrace_schemas::event::Event;
-use iotrace_schemas::role::Role;
+use iotrace_format::event::Event;
+use iotrace_format::role::Role;
 use std::collections::BTreeSet;
 use std::collections::hash_map::Entry;
 

@@ -2,8 +2,8 @@
 
 use super::probes::RoleValues;
 use crate::ranges::Ranges;
-use iotrace_schemas::definition::{Device, DeviceRegister};
-use iotrace_schemas::role::Role;
+use iotrace_format::definition::{Device, DeviceRegister};
+use iotrace_format::role::Role;
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet};
 

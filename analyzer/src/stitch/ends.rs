@@ -6,8 +6,8 @@ use super::requests::ObjectState;
 use super::stages::finish;
 use super::{Oddity, Sink, Stitcher};
 use crate::model::{BioStage, BlockEvent, BlockKind, StageMark};
-use iotrace_schemas::event::Event;
-use iotrace_schemas::role::Role;
+use iotrace_format::event::Event;
+use iotrace_format::role::Role;
 
 impl Stitcher {
     pub(super) fn bio_end(&mut self, event: &Event<'_>, words: &RoleValues<'_>, out: &mut dyn Sink) {

@@ -8,8 +8,8 @@ use super::probes::RoleValues;
 use super::{Oddity, Open, Sink, Stitcher};
 use crate::hash::Map;
 use crate::model::{FlushRide, RequestKind, Rider};
-use iotrace_schemas::event::Event;
-use iotrace_schemas::role::Role;
+use iotrace_format::event::Event;
+use iotrace_format::role::Role;
 
 const PREFLUSH: u64 = 1;
 const POSTFLUSH: u64 = 4;

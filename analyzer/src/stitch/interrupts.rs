@@ -6,7 +6,7 @@
 
 use super::counts::Counts;
 use crate::model::{CallId, IrqRef, Level};
-use iotrace_schemas::event::Event;
+use iotrace_format::event::Event;
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Vcpu {

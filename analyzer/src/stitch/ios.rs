@@ -7,9 +7,9 @@ use super::{Oddity, Open, Sink, Stitcher};
 use crate::model::{
     Bio, CallEnd, Carried, File, FileCall, FileCallKind, Io, IoId, Level, OpName, name_of_words,
 };
-use iotrace_schemas::definition::Layout;
-use iotrace_schemas::event::Event;
-use iotrace_schemas::role::Role;
+use iotrace_format::definition::Layout;
+use iotrace_format::event::Event;
+use iotrace_format::role::Role;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 

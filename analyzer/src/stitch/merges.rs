@@ -5,8 +5,8 @@ use super::probes::RoleValues;
 use super::requests::ObjectState;
 use super::{Oddity, Open, Sink, Stitcher};
 use crate::model::{BlockKind, Join};
-use iotrace_schemas::event::Event;
-use iotrace_schemas::role::Role;
+use iotrace_format::event::Event;
+use iotrace_format::role::Role;
 
 /// Most times that a bio is followed into a request that its own is merged into: as many as there are segments in a
 /// request, each of which may have come by a merge (`BLK_MAX_SEGMENTS`, include/linux/blkdev.h).

@@ -1,10 +1,10 @@
 //! What each probe's words mean, found by their roles once, when the probe is defined.
 
 use crate::hash::Map;
-use iotrace_schemas::definition::{At, Probe, Success};
-use iotrace_schemas::event::{Event, FIRST_PROBE};
-use iotrace_schemas::role::Role;
-use iotrace_schemas::stage::Stage;
+use iotrace_format::definition::{At, Probe, Success};
+use iotrace_format::event::{Event, FIRST_PROBE};
+use iotrace_format::role::Role;
+use iotrace_format::stage::Stage;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::rc::Rc;
 

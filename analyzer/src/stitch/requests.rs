@@ -6,8 +6,8 @@ use super::{Oddity, Open, Sink, Stitcher};
 use crate::model::{
     Attempt, BlockEvent, BlockKind, Join, Op, OpCodes, OpField, OpName, Request, RequestKind, Update,
 };
-use iotrace_schemas::event::Event;
-use iotrace_schemas::role::Role;
+use iotrace_format::event::Event;
+use iotrace_format::role::Role;
 
 /// What an event says of a bio or a request at that moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

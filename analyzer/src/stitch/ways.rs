@@ -3,8 +3,8 @@
 use super::probes::RoleValues;
 use super::{Open, Stitcher};
 use crate::model::{CompletionWay, DispatchWay, Level};
-use iotrace_schemas::event::Event;
-use iotrace_schemas::stage::Stage;
+use iotrace_format::event::Event;
+use iotrace_format::stage::Stage;
 
 impl Stitcher {
     /// The way by which the request is given to the SCSI layer here: told by the calls that are open.

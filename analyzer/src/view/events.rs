@@ -4,7 +4,7 @@ use super::json;
 use super::text::{Style, put_plain};
 use crate::analysis::describe::Described;
 use crate::model::TimeMap;
-use iotrace_schemas::definition::At;
+use iotrace_format::definition::At;
 use serde_json::{Value, json as object};
 use std::io::{self, Write};
 

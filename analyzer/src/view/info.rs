@@ -3,7 +3,7 @@
 use super::json;
 use super::text::{self, Align, Style, Table};
 use crate::analysis::info::Info;
-use iotrace_schemas::definition::Probe;
+use iotrace_format::definition::Probe;
 use rustc_hash::FxHashMap;
 use serde_json::{Value, json as object};
 use std::borrow::Cow;
@@ -108,8 +108,8 @@ fn life(out: &mut dyn Write, info: &Info, style: Style) -> io::Result<()> {
 
 fn mark_name(code: u64) -> String {
     match code {
-        iotrace_schemas::event::MARK_BEGIN => "begin".into(),
-        iotrace_schemas::event::MARK_END => "end".into(),
+        iotrace_format::event::MARK_BEGIN => "begin".into(),
+        iotrace_format::event::MARK_END => "end".into(),
         code => code.to_string(),
     }
 }

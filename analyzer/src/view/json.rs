@@ -2,7 +2,7 @@
 
 use crate::analysis::Warning;
 use crate::model::{Bio, BioStage, Carried, Definitions, Io, IrqRef, Join, Origin, Task, TimeMap};
-use iotrace_schemas::definition::At;
+use iotrace_format::definition::At;
 use serde::ser::{Serialize, Serializer};
 use serde_json::{Value, json};
 use std::io::{self, Write};

@@ -12,7 +12,7 @@ use crate::analysis::{diff, explain, info, report, timeline, whatif, why, witnes
 use crate::guest::{SyntheticGuest, buffered, changed_write, direct_write, small};
 use crate::model::{BlockKind, Comm};
 use crate::reader::Trace;
-use iotrace_schemas::event;
+use iotrace_format::event;
 use std::io::Write;
 
 fn file() -> Trace {

@@ -11,12 +11,12 @@ mod way;
 
 pub use way::{changed_write, direct_write};
 
-use iotrace_schemas::definition::by_name;
-use iotrace_schemas::definition::{
+use iotrace_format::definition::by_name;
+use iotrace_format::definition::{
     AddressName, At, Constant, Definition, Device, DeviceRegister, Layout, Probe, Success, TraceInfo,
 };
-use iotrace_schemas::event::{self, Event, FIRST_PROBE};
-use iotrace_schemas::trace::writer::TraceWriter;
+use iotrace_format::event::{self, Event, FIRST_PROBE};
+use iotrace_format::trace::writer::TraceWriter;
 use std::collections::BTreeMap;
 
 pub const TASK: u64 = 0xffff_8880_0000_1000;

@@ -3,8 +3,8 @@
 
 use super::{HARDIRQ, SDA, SOFTIRQ, SYNC, SyntheticGuest, TASK, WRITE, io};
 use iotrace_arch::FIRST;
-use iotrace_schemas::definition::{AddressName, CallSite, Constant, Definition, SiteFrame};
-use iotrace_schemas::event;
+use iotrace_format::definition::{AddressName, CallSite, Constant, Definition, SiteFrame};
+use iotrace_format::event;
 
 /// The guest's idle task and its worker.
 pub const IDLE: u64 = 0xffff_8880_0000_9000;

@@ -2,8 +2,8 @@
 
 use super::crafted::{CHAIN_END, Crafted};
 use super::{MANY, ask};
-use iotrace_schemas::definition::At;
-use iotrace_schemas::event::IDLE;
+use iotrace_format::definition::At;
+use iotrace_format::event::IDLE;
 
 #[test]
 fn system_calls_that_do_not_return() {

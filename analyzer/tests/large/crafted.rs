@@ -2,11 +2,11 @@
 //!
 //! Events are written as they come, in blocks as large as the writer makes them.
 
-use iotrace_schemas::definition::by_name;
-use iotrace_schemas::definition::{AddressName, At, Definition, Probe, Success, TraceInfo};
-use iotrace_schemas::event::{Event, FIRST_PROBE, MARK, TASK};
-use iotrace_schemas::stage::Stage;
-use iotrace_schemas::trace::writer::TraceWriter;
+use iotrace_format::definition::by_name;
+use iotrace_format::definition::{AddressName, At, Definition, Probe, Success, TraceInfo};
+use iotrace_format::event::{Event, FIRST_PROBE, MARK, TASK};
+use iotrace_format::stage::Stage;
+use iotrace_format::trace::writer::TraceWriter;
 
 /// The task that runs unless another one is set.
 pub const TASK_A: u64 = 0xffff_8880_0000_1000;

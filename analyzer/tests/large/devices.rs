@@ -2,10 +2,10 @@
 
 use super::crafted::Crafted;
 use super::{MANY, ask, line};
-use iotrace_schemas::definition::{At, Definition, Device, DeviceRegister, Probe};
-use iotrace_schemas::event::MMIO_WRITE;
-use iotrace_schemas::role::Role;
-use iotrace_schemas::stage::Stage;
+use iotrace_format::definition::{At, Definition, Device, DeviceRegister, Probe};
+use iotrace_format::event::MMIO_WRITE;
+use iotrace_format::role::Role;
+use iotrace_format::stage::Stage;
 
 fn device(device: u16, registers: Vec<DeviceRegister>) -> Definition {
     Definition::Device(Device { name: "d".into(), vendor: 1, device, registers })

@@ -2,8 +2,8 @@
 
 use super::crafted::{Crafted, HARDIRQ, TASK_A};
 use super::{MANY, line, printed, run, text};
-use iotrace_schemas::definition::{At, Definition, Device, DeviceRegister};
-use iotrace_schemas::event::MMIO_WRITE;
+use iotrace_format::definition::{At, Definition, Device, DeviceRegister};
+use iotrace_format::event::MMIO_WRITE;
 
 /// Functions: there is room for so many kinds of events.
 const FUNCTIONS: u64 = 30_000;

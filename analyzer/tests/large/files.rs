@@ -2,13 +2,13 @@
 
 use super::crafted::Crafted;
 use super::{MANY, ask, line, printed, run, text};
-use iotrace_schemas::definition::{At, Definition, Module, Probe};
-use iotrace_schemas::event::{IDLE, MODULE_LOAD};
-use iotrace_schemas::stage::Stage;
-use iotrace_schemas::trace::chunk::{ChunkHead, ChunkKind, RawChunk};
-use iotrace_schemas::trace::index::end;
-use iotrace_schemas::trace::reader::TraceFile;
-use iotrace_schemas::trace::walk::WalkStep;
+use iotrace_format::definition::{At, Definition, Module, Probe};
+use iotrace_format::event::{IDLE, MODULE_LOAD};
+use iotrace_format::stage::Stage;
+use iotrace_format::trace::chunk::{ChunkHead, ChunkKind, RawChunk};
+use iotrace_format::trace::index::end;
+use iotrace_format::trace::reader::TraceFile;
+use iotrace_format::trace::walk::WalkStep;
 
 #[test]
 fn modules_that_come() {

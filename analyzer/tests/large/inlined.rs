@@ -2,7 +2,7 @@
 
 use super::crafted::Crafted;
 use super::{MANY, ask};
-use iotrace_schemas::definition::{At, Probe};
+use iotrace_format::definition::{At, Probe};
 
 /// A system call in which nothing returns.
 fn calls(count: u64) -> Vec<u8> {

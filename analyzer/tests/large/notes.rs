@@ -2,8 +2,8 @@
 
 use super::crafted::Crafted;
 use super::{MANY, ask, line};
-use iotrace_schemas::definition::{At, Definition, Note, Severity};
-use iotrace_schemas::event::{MARK_BEGIN, MARK_OVER};
+use iotrace_format::definition::{At, Definition, Note, Severity};
+use iotrace_format::event::{MARK_BEGIN, MARK_OVER};
 
 fn note(topic: String) -> Definition {
     Definition::Note(Note { severity: Severity::Info, topic, text: "x".into() })

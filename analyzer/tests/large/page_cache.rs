@@ -2,7 +2,7 @@
 
 use super::crafted::{Crafted, WRITE};
 use super::{MANY, ask, line};
-use iotrace_schemas::definition::At;
+use iotrace_format::definition::At;
 
 const INODE: u64 = 131;
 const DISK: u64 = 8 << 20;

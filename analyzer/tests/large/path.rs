@@ -2,8 +2,8 @@
 
 use super::crafted::{Crafted, TASK_A, TASK_B, WRITE};
 use super::{MANY, ask, line, page_cache};
-use iotrace_schemas::definition::{At, Constant, Definition};
-use iotrace_schemas::event::MMIO_WRITE;
+use iotrace_format::definition::{At, Constant, Definition};
+use iotrace_format::event::MMIO_WRITE;
 
 /// A system call in which a task is woken and another one runs, again and again.
 #[test]

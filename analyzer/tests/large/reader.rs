@@ -2,8 +2,8 @@
 
 use super::crafted::Crafted;
 use super::{MANY, ask};
-use iotrace_schemas::definition::At;
-use iotrace_schemas::event::IDLE;
+use iotrace_format::definition::At;
+use iotrace_format::event::IDLE;
 
 #[test]
 fn the_last_of_all_vcpus() {

@@ -2,7 +2,7 @@
 
 use super::crafted::{Crafted, WRITE};
 use super::{MANY, ask, line};
-use iotrace_schemas::definition::At;
+use iotrace_format::definition::At;
 
 const RQ: u64 = 0xa000;
 const RQ_WORDS: [&str; 5] = ["rq", "rq.dev", "rq.sector", "rq.size", "rq.op"];

@@ -2,8 +2,8 @@
 
 use super::crafted::{Crafted, HARDIRQ, TASK_A, TASK_B, WRITE};
 use super::{MANY, ask, line, printed, run, text};
-use iotrace_schemas::definition::At;
-use iotrace_schemas::event::{CLOCK, IDLE};
+use iotrace_format::definition::At;
+use iotrace_format::event::{CLOCK, IDLE};
 
 const DISK: u64 = 8 << 20;
 

@@ -2,7 +2,7 @@
 
 use super::crafted::{Crafted, HARDIRQ, TASK_A, TASK_B};
 use super::{MANY, ask, line};
-use iotrace_schemas::definition::At;
+use iotrace_format::definition::At;
 
 /// Task 0 of the only vCPU.
 const IDLE: u64 = 0xffff_8880_0000_3000;

@@ -2,7 +2,7 @@
 
 use super::crafted::{Crafted, TASK_A};
 use super::{MANY, line, printed, run, text};
-use iotrace_schemas::event::{MARK_BEGIN, MARK_END};
+use iotrace_format::event::{MARK_BEGIN, MARK_END};
 
 #[test]
 fn calls_that_are_open() {

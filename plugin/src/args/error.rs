@@ -3,7 +3,7 @@
 use super::USAGE;
 use crate::choice::ChoiceError;
 use crate::window::WindowError;
-use iotrace_schemas::catalog::CATALOG_LAYERS;
+use iotrace_format::layer::CATALOG_LAYERS;
 use thiserror::Error;
 
 /// The plugin's arguments cannot be used.

@@ -7,8 +7,8 @@ use crate::clock::GoneBack;
 use crate::qemu::{self, Cpu};
 use crate::record::Recorder;
 use crate::session::SessionState;
-use iotrace_schemas::definition::Severity;
-use iotrace_schemas::event::{self, MARK_OVER};
+use iotrace_format::definition::Severity;
+use iotrace_format::event::{self, MARK_OVER};
 use std::sync::atomic::Ordering;
 
 impl Tracer {

@@ -7,8 +7,8 @@ use super::placement::MODULE;
 use crate::budget::Kept;
 use crate::guest;
 use crate::qemu::Cpu;
-use iotrace_schemas::definition::Severity;
-use iotrace_schemas::event;
+use iotrace_format::definition::Severity;
+use iotrace_format::event;
 
 impl Tracer {
     /// The function is entered that calls a module's own initialization.

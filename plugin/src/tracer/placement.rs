@@ -18,15 +18,15 @@ use crate::instrument::Places;
 use crate::qemu::Cpu;
 use crate::site::{self, EntryProbe, ExitProbe, ProbeSite};
 use function::{GuestFunction, find_in, may_be_in, moved, next_task};
+use iotrace_format::definition::{
+    AddressName, At, CallSite, Definition, Module, Note, Probe, Severity, SiteFrame,
+};
+use iotrace_format::event::{FIRST_PROBE, KindId};
+use iotrace_format::layer::OTHER;
+use iotrace_format::stage::Stage;
 use iotrace_kernel::{KernelSymbol, SymbolTable};
 use iotrace_profile::plan::EntryPlan;
 use iotrace_profile::{Action, FunctionLocation, Profile};
-use iotrace_schemas::catalog::OTHER;
-use iotrace_schemas::definition::{
-    AddressName, At, CallSite, Definition, Module, Note, Probe, Severity, SiteFrame,
-};
-use iotrace_schemas::event::{FIRST_PROBE, KindId};
-use iotrace_schemas::stage::Stage;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};

@@ -4,14 +4,14 @@
 //! what the catalog has and this kernel has not.
 
 use crate::args::Mode;
+use iotrace_format::definition::{Definition, Kind, Note, Severity};
+use iotrace_format::event::BUILTINS;
+use iotrace_format::stage::Stage;
 use iotrace_profile::Profile;
-use iotrace_schemas::definition::{Definition, Kind, Note, Severity};
-use iotrace_schemas::event::BUILTINS;
-use iotrace_schemas::stage::Stage;
 
 /// All that does not depend on where the kernel is.
 pub fn definitions(profile: &Profile, mode: Mode) -> Vec<Definition> {
-    let kind = |k: &iotrace_schemas::event::Builtin| {
+    let kind = |k: &iotrace_format::event::Builtin| {
         let words = k.words.iter().map(|w| (*w).to_owned()).collect();
         Definition::Kind(Kind { id: k.id, name: k.name.into(), words })
     };

@@ -3,8 +3,8 @@
 //! In: the plugin's arguments. Out: a profile, read from its file or compiled from a vmlinux and catalogs.
 
 use crate::args::PluginArgs;
+use iotrace_catalog::{Catalog, CatalogError};
 use iotrace_profile::{CompileError, Profile, ProfileError, Sources, compile};
-use iotrace_schemas::catalog::{Catalog, CatalogError};
 use std::io;
 use std::path::PathBuf;
 use thiserror::Error;

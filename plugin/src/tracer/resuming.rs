@@ -10,7 +10,7 @@ use crate::pending::SavedCalls;
 use crate::qemu::{self, Cpu};
 use crate::session::SessionState;
 use crate::state::{PrefixContents, Resumed, State, StateError};
-use iotrace_schemas::definition::{Definition, Severity};
+use iotrace_format::definition::{Definition, Severity};
 use std::io;
 use std::sync::atomic::Ordering;
 

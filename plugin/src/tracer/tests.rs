@@ -5,11 +5,11 @@ use crate::args::Capture;
 use crate::clock::GoneBack;
 use crate::qemu::{fake, heap};
 use iotrace_arch::FIRST;
+use iotrace_format::definition::Definition;
+use iotrace_format::trace::columns::Columns;
+use iotrace_format::trace::reader::{Content, Decoder, TraceFile};
+use iotrace_format::trace::walk::WalkStep;
 use iotrace_profile::{ModuleAccess, plan};
-use iotrace_schemas::definition::Definition;
-use iotrace_schemas::trace::columns::Columns;
-use iotrace_schemas::trace::reader::{Content, Decoder, TraceFile};
-use iotrace_schemas::trace::walk::WalkStep;
 use std::path::{Path, PathBuf};
 
 /// A tracer that has found its kernel, of one vCPU, and its file.

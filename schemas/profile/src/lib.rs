@@ -1,6 +1,6 @@
 //! The kernel profile: the catalog matched against one kernel.
 //!
-//! In: a [`Catalog`](iotrace_schemas::catalog::Catalog), a vmlinux, the kernel's modules. Out: a
+//! In: a [`Catalog`](iotrace_catalog::Catalog), a vmlinux, the kernel's modules. Out: a
 //! [`Profile`]: where each function is, what to read there and how, what is missing. The plugin works
 //! from a profile and from nothing else.
 //!
@@ -18,9 +18,9 @@ pub use file::ProfileError;
 
 use bincode::{Decode, Encode};
 use iotrace_arch::Arch;
+use iotrace_format::definition::{Constant, Device, SiteFrame};
+use iotrace_format::stage::Stage;
 use iotrace_kernel::SymbolTable;
-use iotrace_schemas::definition::{Constant, Device, SiteFrame};
-use iotrace_schemas::stage::Stage;
 use plan::{EntryPlan, ValueAccess};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -258,7 +258,7 @@ pub struct ExitPlan {
     /// Name of the returned value; none if it is of no interest.
     pub value: Option<String>,
     /// Which value means success.
-    pub success: Option<iotrace_schemas::definition::Success>,
+    pub success: Option<iotrace_format::definition::Success>,
 }
 
 /// What the plugin does itself when a function is entered.

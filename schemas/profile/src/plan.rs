@@ -1,8 +1,8 @@
 //! What is read when a probe is hit, worked out beforehand: no names, no look-ups, only offsets.
 
 use bincode::{Decode, Encode};
+use iotrace_format::role::Role;
 pub use iotrace_kernel::ValueAccess;
-use iotrace_schemas::role::Role;
 
 /// Where an argument is when the probe is hit. Registers by their DWARF numbers.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]

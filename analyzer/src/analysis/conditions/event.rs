@@ -2,8 +2,8 @@
 
 use super::{Conditions, given, is_task, sectors_touch};
 use crate::model::{Definitions, NAME_WORDS, OpCodes, OpField, Task, name_of_words};
-use iotrace_schemas::event::{Event, KindId};
-use iotrace_schemas::stage::Stage;
+use iotrace_format::event::{Event, KindId};
+use iotrace_format::stage::Stage;
 
 /// What is asked of the events of one kind: where the words of interest are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

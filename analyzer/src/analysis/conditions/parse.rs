@@ -3,7 +3,7 @@
 use super::Range;
 use crate::model::{Op, OpName};
 use iotrace_arch::KNOWN;
-use iotrace_schemas::catalog::LAYERS;
+use iotrace_format::layer::LAYERS;
 use thiserror::Error;
 
 /// Letters of operations and flags, as `blk_fill_rwbs` has them.

@@ -96,7 +96,7 @@ fn each_condition_is_decided_by_what_it_is_about_or_by_what_belongs_to_it() {
 fn a_window_of_time_becomes_one_of_clocks() {
     let mut time = TimeMap::new(Some(2));
     time.begin(0, 0);
-    let begin = WorkloadMark { clock: 1000, code: iotrace_schemas::event::MARK_BEGIN };
+    let begin = WorkloadMark { clock: 1000, code: iotrace_format::event::MARK_BEGIN };
     let conditions = Conditions { time: Some(40..=79), clock: Some(0..=1015), ..Conditions::default() };
     let clock = |marks: &[WorkloadMark]| conditions.settled(&time, marks).unwrap().clock;
     assert_eq!(clock(&[begin]), Some(1010..=1015));

@@ -5,7 +5,7 @@ use super::names::FunctionNames;
 use super::test::SampleValues;
 use super::tree::Tree;
 use super::{Both, FunctionDiff, Layer};
-use iotrace_schemas::catalog::LAYERS;
+use iotrace_format::layer::LAYERS;
 use rustc_hash::FxHashMap;
 
 #[derive(Default)]

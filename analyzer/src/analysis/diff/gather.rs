@@ -17,9 +17,9 @@ use crate::model::{Definitions, StageMark};
 use crate::reader::{Flow, Trace, Visitor, read};
 use crate::stitch::Stitcher;
 use contexts::Gatherer;
-use iotrace_schemas::definition::Definition;
-use iotrace_schemas::event::Event;
-use iotrace_schemas::trace::reader::ReadError;
+use iotrace_format::definition::Definition;
+use iotrace_format::event::Event;
+use iotrace_format::trace::reader::ReadError;
 
 /// A bio of an I/O.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use super::names::FunctionNames;
 use super::test::test;
 use super::tree::Tree;
 use super::{Both, HandoverChange, HandoverChangeKind, InContext};
-use iotrace_schemas::stage::{Begins, Stage};
+use iotrace_format::stage::{Begins, Stage};
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,9 +1,9 @@
 //! Functions by number: of each trace by itself, then the same for all that are compared.
 
 use crate::hash::Map;
-use iotrace_schemas::catalog::LAYERS;
-use iotrace_schemas::definition::{At, Probe};
-use iotrace_schemas::stage::Stage;
+use iotrace_format::definition::{At, Probe};
+use iotrace_format::layer::LAYERS;
+use iotrace_format::stage::Stage;
 
 /// What is said of a function that the compiler put into several others.
 const SEVERAL: &str = "its callers";

@@ -8,8 +8,8 @@ use super::places::places;
 use super::test::SampleValues;
 use super::tree::Tree;
 use super::{Both, CallChange, CallDiff, FlameNode, HandoverChangeKind};
-use iotrace_schemas::definition::Probe;
-use iotrace_schemas::definition::by_name;
+use iotrace_format::definition::Probe;
+use iotrace_format::definition::by_name;
 
 /// Functions named by the words of a drawing.
 #[derive(Default)]

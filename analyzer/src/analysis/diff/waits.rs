@@ -4,7 +4,7 @@ use super::compare::Group;
 use super::names::FunctionNames;
 use super::test::test;
 use super::{Both, Waiting};
-use iotrace_schemas::stage::Stage;
+use iotrace_format::stage::Stage;
 use std::collections::BTreeMap;
 
 #[derive(Default)]

@@ -12,10 +12,10 @@ use crate::model::{Call, CallEnd, CallId, Definitions, Handover, IrqRef, Level, 
 use crate::ranges::Ranges;
 use crate::reader::{Flow, Trace, Visitor, read};
 use crate::stitch::{Sink, Stitcher};
-use iotrace_schemas::definition::Definition;
-use iotrace_schemas::event::{Event, FIRST_PROBE, KindId};
-use iotrace_schemas::stage::Stage;
-use iotrace_schemas::trace::reader::ReadError;
+use iotrace_format::definition::Definition;
+use iotrace_format::event::{Event, FIRST_PROBE, KindId};
+use iotrace_format::stage::Stage;
+use iotrace_format::trace::reader::ReadError;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 /// An event of a context: a call, or something in one.

@@ -8,10 +8,10 @@ use crate::analysis::subject::Subject;
 use crate::context::DEEPEST;
 use crate::hash::{Map, Set};
 use crate::model::{Definitions, Level, NAME_WORDS, name_of_words};
-use iotrace_schemas::definition::At;
-use iotrace_schemas::event::Event;
-use iotrace_schemas::role::Role;
-use iotrace_schemas::stage::{Begins, Stage};
+use iotrace_format::definition::At;
+use iotrace_format::event::Event;
+use iotrace_format::role::Role;
+use iotrace_format::stage::{Begins, Stage};
 use rustc_hash::FxHashMap;
 use std::collections::BTreeSet;
 

@@ -9,8 +9,8 @@ use crate::context::TimeKeeper;
 use crate::model::{Attempt, Definitions, Io, Level, OpName, Request, WorkloadMark};
 use crate::reader::{Flow, Visitor};
 use crate::stitch::{Sink, Stitcher};
-use iotrace_schemas::definition::Definition;
-use iotrace_schemas::event::{Event, IDLE, MARK_BEGIN};
+use iotrace_format::definition::Definition;
+use iotrace_format::event::{Event, IDLE, MARK_BEGIN};
 
 /// Most requests, and most points at which an idle time begins or ends.
 pub const MOST: usize = 1 << 22;

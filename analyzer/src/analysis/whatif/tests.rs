@@ -5,7 +5,7 @@ mod random;
 use super::*;
 use crate::guest::{Extent, PREFLUSH, SDA, SyntheticGuest, TASK, WRITE, direct_write, io};
 use crate::reader::Trace;
-use iotrace_schemas::event::{CLOCK, IDLE, MARK_BEGIN, MARK_END};
+use iotrace_format::event::{CLOCK, IDLE, MARK_BEGIN, MARK_END};
 
 /// The guest's idle task, and one that a timer wakes.
 const SWAPPER: u64 = 0xffff_8880_0000_9000;
@@ -396,7 +396,7 @@ fn what_is_after_the_workload_is_not_counted() {
 #[test]
 fn without_marks_it_is_about_the_whole_trace() {
     let mut guest = three_reads().guest;
-    guest.events.retain(|event| event.kind != iotrace_schemas::event::MARK.id);
+    guest.events.retain(|event| event.kind != iotrace_format::event::MARK.id);
     let whatif = ask(&guest, "read=10ms");
     assert_eq!((whatif.marked, whatif.io_count), (false, 3));
     assert_eq!(whatif.total.recorded, 4 * 3400 + 300_000);
@@ -404,7 +404,7 @@ fn without_marks_it_is_about_the_whole_trace() {
 
 #[test]
 fn one_vcpu_and_virtual_time_are_needed() {
-    use iotrace_schemas::definition::{Definition, TraceInfo};
+    use iotrace_format::definition::{Definition, TraceInfo};
     let with = |change: fn(&mut TraceInfo)| {
         let mut guest = three_reads().guest;
         for definition in &mut guest.definitions {

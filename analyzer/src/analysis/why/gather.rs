@@ -6,11 +6,11 @@ use crate::analysis::describe::Describer;
 use crate::model::{Call, CallEnd, CallId, Definitions, Handover, IrqRef, Switch};
 use crate::reader::{Flow, Trace, Visitor, read};
 use crate::stitch::{Sink, Stitcher};
-use iotrace_schemas::definition::Definition;
-use iotrace_schemas::event::{Event, KindId};
-use iotrace_schemas::role::Role;
-use iotrace_schemas::stage::Stage;
-use iotrace_schemas::trace::reader::ReadError;
+use iotrace_format::definition::Definition;
+use iotrace_format::event::{Event, KindId};
+use iotrace_format::role::Role;
+use iotrace_format::stage::Stage;
+use iotrace_format::trace::reader::ReadError;
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 

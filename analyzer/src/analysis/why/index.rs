@@ -6,7 +6,7 @@ use super::Context;
 use super::gather::{Root, SchedulingEvents};
 use crate::hash::Map;
 use crate::model::{CallId, Handover, HandoverKind, Switch};
-use iotrace_schemas::stage::TIMER_SOFTIRQ;
+use iotrace_format::stage::TIMER_SOFTIRQ;
 use rustc_hash::FxHashMap;
 
 /// What happened, where it can be found.

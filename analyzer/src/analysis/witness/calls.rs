@@ -6,8 +6,8 @@
 use super::graph::{Graph, Way};
 use super::nesting::{CallSequence, CallStep, Called};
 use crate::model::{Call, CallEnd, CallId, Definitions, Ending};
-use iotrace_schemas::definition::{At, Probe};
-use iotrace_schemas::event::KindId;
+use iotrace_format::definition::{At, Probe};
+use iotrace_format::event::KindId;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 

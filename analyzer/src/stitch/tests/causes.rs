@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::model::HandoverKind;
-use iotrace_schemas::event::UNKNOWN_CONTEXT;
+use iotrace_format::event::UNKNOWN_CONTEXT;
 
 // write #1 starts a timer   softirq: the timer queues work   kworker: work, Q of #1
 // 200      220              400                              460         500

@@ -1,7 +1,7 @@
 //! Commands, doorbells and interrupts. Clocks stand under the events.
 
 use super::*;
-use iotrace_schemas::event::UNKNOWN_CONTEXT;
+use iotrace_format::event::UNKNOWN_CONTEXT;
 
 // two commands, one doorbell (53); one interrupt (70) finds both done
 #[test]

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::model::Carried;
-use iotrace_schemas::definition::{Definition, Layout, TraceInfo};
+use iotrace_format::definition::{Definition, Layout, TraceInfo};
 
 #[test]
 fn a_call_of_the_task_is_the_bios_cause_only_if_its_end_is_known() {

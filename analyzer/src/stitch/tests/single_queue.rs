@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::model::{CompletionWay, DispatchWay};
-use iotrace_schemas::definition::{Device, DeviceRegister};
+use iotrace_format::definition::{Device, DeviceRegister};
 
 const PUSH: u64 = 0xfebf_1040;
 
@@ -32,7 +32,7 @@ fn request_fn(guest: &mut SyntheticGuest, clock: u64, write: Extent) {
     guest.entry(clock + 1, "sq.request_fn", &[("queue", 1)]);
     guest.rq(clock + 2, "rq.issue", RQ, B, write); // blk_start_request
     guest.entry(clock + 4, "cmd.dispatch", &[("cmd", RQ + 0x200), ("cmd.rq", RQ)]); // mptscsih_qcmd
-    guest.raw(clock + 6, iotrace_schemas::event::MMIO_WRITE.id, &[PUSH, 4, 0x1234, 0]); // mpt_put_msg_frame
+    guest.raw(clock + 6, iotrace_format::event::MMIO_WRITE.id, &[PUSH, 4, 0x1234, 0]); // mpt_put_msg_frame
     guest.exit(clock + 7, "cmd.dispatch", 0);
     guest.exit(clock + 8, "sq.request_fn", 0);
     guest.exit(clock + 9, "sq.run", 0);

@@ -1,7 +1,7 @@
 //! Streams that do not fit.
 
 use super::*;
-use iotrace_schemas::event as event_kinds;
+use iotrace_format::event as event_kinds;
 
 #[test]
 fn what_does_not_fit_is_counted_and_nothing_breaks() {

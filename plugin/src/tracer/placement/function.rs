@@ -3,12 +3,12 @@
 //! In: the profile, a module that was loaded. Out: addresses, the definitions of probes there.
 
 use crate::guest::LoadedModule;
+use iotrace_format::definition::{At, Probe, Success};
+use iotrace_format::role::Role;
+use iotrace_format::stage::Stage;
 use iotrace_kernel::KernelSymbol;
 use iotrace_profile::plan::FieldSource;
 use iotrace_profile::{FunctionLocation, ProbedFunction};
-use iotrace_schemas::definition::{At, Probe, Success};
-use iotrace_schemas::role::Role;
-use iotrace_schemas::stage::Stage;
 use std::ops::Range;
 
 /// A function at the address it has in the guest.

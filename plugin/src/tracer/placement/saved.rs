@@ -10,9 +10,9 @@ use crate::guest::{FUNCTION, LoadedModule};
 use crate::instrument::Places;
 use crate::qemu::Cpu;
 use crate::state::{SavedModule, State};
+use iotrace_format::definition::{Definition, Probe};
+use iotrace_format::event::KindId;
 use iotrace_profile::Profile;
-use iotrace_schemas::definition::{Definition, Probe};
-use iotrace_schemas::event::KindId;
 
 impl Placement {
     /// Goes on where another trace of the guest was: what it has defined keeps its numbers.

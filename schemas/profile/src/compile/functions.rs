@@ -4,10 +4,10 @@ use super::signature::Signature;
 use super::{CompileError, inlined, reads::access, stages};
 use crate::plan::{EntryPlan, EventField, FieldSource};
 use crate::{Action, ExitPlan, FunctionLocation, Missing, ProbedFunction};
+use iotrace_catalog::{self as catalog, Catalog};
+use iotrace_format::definition::Success;
+use iotrace_format::stage::Stage;
 use iotrace_kernel::{Kernel, KernelSymbol, Lines, ModuleFile, SymbolKind, Types};
-use iotrace_schemas::catalog::{self, Catalog};
-use iotrace_schemas::definition::Success;
-use iotrace_schemas::stage::Stage;
 use std::collections::BTreeMap;
 use std::ops::Range;
 

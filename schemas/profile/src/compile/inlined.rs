@@ -4,8 +4,8 @@ use super::CompileError;
 use super::functions::{FunctionMatch, Ground};
 use super::signature::Signature;
 use crate::FunctionLocation;
+use iotrace_catalog::Catalog;
 use iotrace_kernel::{Inlined, Lines};
-use iotrace_schemas::catalog::Catalog;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The instances of each entry, by the catalog's name, each with the name it has in this kernel; none without

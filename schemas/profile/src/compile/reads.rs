@@ -4,8 +4,8 @@
 //! why this kernel has no such field.
 
 use crate::plan::ValueAccess;
+use iotrace_catalog::Object;
 use iotrace_kernel::{TypeError, Types};
-use iotrace_schemas::catalog::Object;
 use thiserror::Error;
 
 /// Why a field cannot be read in this kernel.
@@ -131,8 +131,8 @@ fn plain(place: &str) -> Option<ValueAccess> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use iotrace_catalog::Paths;
     use iotrace_kernel::Image;
-    use iotrace_schemas::catalog::Paths;
     use std::path::Path;
     use std::sync::Arc;
 

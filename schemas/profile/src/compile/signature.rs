@@ -6,8 +6,8 @@
 
 use crate::plan::ArgumentLocation;
 use iotrace_arch::Arch;
+use iotrace_catalog::{Catalog, CatalogFunction};
 use iotrace_kernel::{Inlined, Parameter, Types, ValueLocation};
-use iotrace_schemas::catalog::{Catalog, CatalogFunction};
 
 /// The parameters of a function or of an inlined instance, and where their values are.
 pub struct Signature {

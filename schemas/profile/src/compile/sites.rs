@@ -7,8 +7,8 @@
 use super::functions::Ground;
 use crate::{FunctionLocation, ProbedFunction, Profile};
 use iotrace_arch::Callee;
+use iotrace_format::definition::SiteFrame;
 use iotrace_kernel::{Kernel, Lines, ModuleFile};
-use iotrace_schemas::definition::SiteFrame;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 

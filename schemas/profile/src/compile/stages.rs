@@ -4,8 +4,8 @@
 //! stages that nobody tells.
 
 use crate::{FunctionLocation, ProbedFunction};
-use iotrace_schemas::catalog::{self, Catalog};
-use iotrace_schemas::stage::Stage;
+use iotrace_catalog::{self as catalog, Catalog};
+use iotrace_format::stage::Stage;
 
 /// Takes the stage from functions in whose place another one tells it.
 pub fn clear(catalog: &Catalog, functions: &mut [ProbedFunction]) {

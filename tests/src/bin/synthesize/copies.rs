@@ -7,7 +7,7 @@
 
 use super::original::{FieldVariation, MEMORY, Original, Recorded, alignment};
 use fastrand::Rng;
-use iotrace_schemas::event::{CLOCK, Event};
+use iotrace_format::event::{CLOCK, Event};
 
 /// Places that the objects of a copy may be in: a guest's memory is used again.
 const PLACES: u64 = 1024;

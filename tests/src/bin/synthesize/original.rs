@@ -4,8 +4,8 @@ use anyhow::{Result, ensure};
 use iotrace_analyzer::model::Definitions;
 use iotrace_analyzer::reader::{Flow, Trace, Visitor, read};
 use iotrace_arch::{FIRST, Memory};
-use iotrace_schemas::definition::{Definition, Probe};
-use iotrace_schemas::event::{CLOCK, Event, MARK, MARK_BEGIN, MARK_END, TASK};
+use iotrace_format::definition::{Definition, Probe};
+use iotrace_format::event::{CLOCK, Event, MARK, MARK_BEGIN, MARK_END, TASK};
 use std::collections::{BTreeMap, HashSet};
 
 /// How the kernel lays out its memory: what is in its image and its modules, at the end, stays.

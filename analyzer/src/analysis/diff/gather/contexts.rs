@@ -11,9 +11,9 @@ use crate::analysis::diff::tree::Tree;
 use crate::context::DEEPEST;
 use crate::model::{self, Call, CallEnd, CallId, Handover, HandoverKind, Io, IoId, TimeMap, WorkloadMark};
 use crate::stitch::Sink;
-use iotrace_schemas::definition::{At, Probe};
-use iotrace_schemas::event::{Event, KindId, MARK_BEGIN, MMIO_READ, MMIO_WRITE};
-use iotrace_schemas::stage::Stage;
+use iotrace_format::definition::{At, Probe};
+use iotrace_format::event::{Event, KindId, MARK_BEGIN, MMIO_READ, MMIO_WRITE};
+use iotrace_format::stage::Stage;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::BTreeMap;
 

@@ -12,7 +12,7 @@
 //! their time is that of the I/O, to the last of its moments.
 
 use crate::model::{Bio, BioStage, TimeMap, Wait};
-use iotrace_schemas::catalog::LAYERS;
+use iotrace_format::layer::LAYERS;
 use std::collections::BTreeMap;
 
 /// A step of an I/O's way.

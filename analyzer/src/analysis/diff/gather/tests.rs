@@ -6,8 +6,8 @@ use crate::guest::{changed_write, direct_write};
 use crate::model::{Call, CallEnd, Ending, Handover, HandoverKind, Io, Level, Point, Task, TimeMap};
 use crate::reader::Trace;
 use crate::stitch::Sink;
-use iotrace_schemas::definition::Probe;
-use iotrace_schemas::definition::by_name;
+use iotrace_format::definition::Probe;
+use iotrace_format::definition::by_name;
 
 #[test]
 fn steps_add_up_to_the_io() {

@@ -1,7 +1,7 @@
 use super::*;
 use crate::analysis::witness::graph;
 use crate::model::Level;
-use iotrace_schemas::definition::Definition;
+use iotrace_format::definition::Definition;
 
 fn definitions(probes: &[(KindId, At, &str, Option<&str>)]) -> Definitions {
     let mut definitions = Definitions::default();

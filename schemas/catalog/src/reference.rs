@@ -1,14 +1,14 @@
 //! The reference of stages, roles and layers, written from their tables.
 
-use crate::catalog::CATALOG_LAYERS;
-use crate::role::Role;
-use crate::stage::{Begins, SOFTIRQS, Stage};
+use iotrace_format::layer::CATALOG_LAYERS;
+use iotrace_format::role::Role;
+use iotrace_format::stage::{Begins, SOFTIRQS, Stage};
 use std::fmt::Write;
 
 const HEAD: &str = "\
 # Stages, roles and layers
 
-Written by `cargo run -p iotrace-schemas --example reference > schemas/STAGES.md`; a test compares.
+Written by `cargo run -p iotrace-catalog --example reference > schemas/STAGES.md`; a test compares.
 
 An entry of a catalog has at most one stage (`stage = \"rq.issue\"`). Its arguments must have the roles that the stage
 needs; of roles with \"or\" between them one is enough. An argument has the role whose usual name it has, or the one that
@@ -62,7 +62,7 @@ mod tests {
     #[test]
     fn the_reference_is_of_these_tables() {
         assert!(
-            super::markdown() == include_str!("../STAGES.md"),
+            super::markdown() == include_str!("../../STAGES.md"),
             "schemas/STAGES.md is not up to date: see its first lines"
         );
     }

@@ -2,12 +2,12 @@
 #![allow(missing_docs)] // criterion's macros make public items
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use iotrace_schemas::event::Event;
-use iotrace_schemas::trace::chunk::{ChunkKind, RawChunk};
-use iotrace_schemas::trace::columns::{BlockBuilder, Columns, EventBlock};
-use iotrace_schemas::trace::reader::{Decoder, TraceFile};
-use iotrace_schemas::trace::walk::WalkStep;
-use iotrace_schemas::trace::writer::TraceWriter;
+use iotrace_format::event::Event;
+use iotrace_format::trace::chunk::{ChunkKind, RawChunk};
+use iotrace_format::trace::columns::{BlockBuilder, Columns, EventBlock};
+use iotrace_format::trace::reader::{Decoder, TraceFile};
+use iotrace_format::trace::walk::WalkStep;
+use iotrace_format::trace::writer::TraceWriter;
 use std::hint::black_box;
 
 const EVENTS: usize = 1 << 16;

@@ -1,5 +1,5 @@
 //! Prints the reference of stages, roles and layers.
 
 fn main() {
-    print!("{}", iotrace_schemas::reference::markdown());
+    print!("{}", iotrace_catalog::reference::markdown());
 }

@@ -2,11 +2,12 @@
 //!
 //! In: an entry of a file, all text. Out: a [`CatalogFunction`], with what can be checked without the rest of the catalog.
 
-use super::{CATALOG_LAYERS, CatalogFunction};
-use crate::role::Role;
-use crate::stage::Stage;
-use crate::suggestion::{did_you_mean, nearest};
+use super::CatalogFunction;
 use iotrace_arch::KNOWN;
+use iotrace_format::layer::CATALOG_LAYERS;
+use iotrace_format::role::Role;
+use iotrace_format::stage::Stage;
+use iotrace_format::suggestion::{did_you_mean, nearest};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,68 +1,42 @@
 //! The catalog: what is known of kernels and devices, as data.
 //!
-//! In: TOML text, ours (`catalog/*.toml`, compiled in) and the user's. Out: a checked [`Catalog`]. How
-//! entries are written is described at the top of `catalog/block.toml`; every mistake is an error that
-//! names the file and the entry.
+//! In: TOML text, ours (`data/*.toml`, compiled in) and the user's. Out: a checked [`Catalog`]. How
+//! entries are written is described at the top of `data/block.toml`; every mistake is an error that
+//! names the file and the entry. [`reference`]: the stages, roles and layers that an entry may have.
 
 mod entry;
+pub mod reference;
 
-use crate::definition::Device;
-use crate::role::Role;
-use crate::stage::Stage;
-use crate::suggestion::{did_you_mean, nearest};
 use entry::CatalogEntry;
 use iotrace_arch::Arch;
+use iotrace_format::definition::Device;
+use iotrace_format::role::Role;
+use iotrace_format::stage::Stage;
+use iotrace_format::suggestion::{did_you_mean, nearest};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use thiserror::Error;
 
 /// The files compiled in: name and text.
 pub const BUILT_IN: &[(&str, &str)] = &[
-    ("kernel.toml", include_str!("../catalog/kernel.toml")),
-    ("processor.toml", include_str!("../catalog/processor.toml")),
-    ("irq.toml", include_str!("../catalog/irq.toml")),
-    ("sched.toml", include_str!("../catalog/sched.toml")),
-    ("syscall.toml", include_str!("../catalog/syscall.toml")),
-    ("vfs.toml", include_str!("../catalog/vfs.toml")),
-    ("page_cache.toml", include_str!("../catalog/page_cache.toml")),
-    ("xfs.toml", include_str!("../catalog/xfs.toml")),
-    ("ext4.toml", include_str!("../catalog/ext4.toml")),
-    ("writeback.toml", include_str!("../catalog/writeback.toml")),
-    ("block.toml", include_str!("../catalog/block.toml")),
-    ("single_queue.toml", include_str!("../catalog/single_queue.toml")),
-    ("scheduler.toml", include_str!("../catalog/scheduler.toml")),
-    ("scsi.toml", include_str!("../catalog/scsi.toml")),
-    ("sym53c8xx.toml", include_str!("../catalog/sym53c8xx.toml")),
-    ("fusion.toml", include_str!("../catalog/fusion.toml")),
-    ("megaraid_sas.toml", include_str!("../catalog/megaraid_sas.toml")),
+    ("kernel.toml", include_str!("../data/kernel.toml")),
+    ("processor.toml", include_str!("../data/processor.toml")),
+    ("irq.toml", include_str!("../data/irq.toml")),
+    ("sched.toml", include_str!("../data/sched.toml")),
+    ("syscall.toml", include_str!("../data/syscall.toml")),
+    ("vfs.toml", include_str!("../data/vfs.toml")),
+    ("page_cache.toml", include_str!("../data/page_cache.toml")),
+    ("xfs.toml", include_str!("../data/xfs.toml")),
+    ("ext4.toml", include_str!("../data/ext4.toml")),
+    ("writeback.toml", include_str!("../data/writeback.toml")),
+    ("block.toml", include_str!("../data/block.toml")),
+    ("single_queue.toml", include_str!("../data/single_queue.toml")),
+    ("scheduler.toml", include_str!("../data/scheduler.toml")),
+    ("scsi.toml", include_str!("../data/scsi.toml")),
+    ("sym53c8xx.toml", include_str!("../data/sym53c8xx.toml")),
+    ("fusion.toml", include_str!("../data/fusion.toml")),
+    ("megaraid_sas.toml", include_str!("../data/megaraid_sas.toml")),
 ];
-
-/// The layers of the I/O path, from the system call to the hardware and back, in the order that views
-/// present them.
-pub const LAYERS: &[&str] = &[
-    "syscall",
-    "vfs",
-    "page-cache",
-    "filesystem",
-    "writeback",
-    "block",
-    "scsi",
-    "driver",
-    "irq",
-    "softirq",
-    "sched",
-    "kernel",
-    OTHER,
-];
-
-/// The layer of functions that are not of the catalog.
-pub const OTHER: &str = "other";
-
-/// The layers that functions of the catalog are in: all but [`OTHER`], the last.
-pub const CATALOG_LAYERS: &[&str] = match LAYERS {
-    [of_catalog @ .., _] => of_catalog,
-    [] => LAYERS,
-};
 
 /// What is wrong with a catalog.
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -172,7 +146,7 @@ pub struct CatalogFunction {
     pub name: String,
     /// Names it had in other kernels.
     pub aliases: Vec<String>,
-    /// One of [`CATALOG_LAYERS`].
+    /// One of [`CATALOG_LAYERS`](iotrace_format::layer::CATALOG_LAYERS).
     pub layer: String,
     /// What it tells about an I/O; none if it is only part of the path.
     pub stage: Option<Stage>,

@@ -1,8 +1,8 @@
 //! The catalog against the names that a kernel has on its I/O path.
 
 use iotrace_arch::FIRST;
-use iotrace_schemas::catalog::{Catalog, CatalogFunction};
-use iotrace_schemas::stage::Stage;
+use iotrace_catalog::{Catalog, CatalogFunction};
+use iotrace_format::stage::Stage;
 use std::collections::BTreeMap;
 
 /// In one kernel the label that interrupts enter through, in a later one the function that it calls: each of

@@ -1,0 +1,16 @@
+//! The trace file, and the words in which the plugin, the catalog and the analyzer speak of events.
+//!
+//! - [`event`]: the types of events a trace holds, and the words of each.
+//! - [`stage`], [`role`], [`layer`]: what functions and their arguments mean to the analyzer.
+//! - [`definition`]: the metadata that makes a trace self-describing.
+//! - [`trace`]: the trace file, laid out in `schemas/FORMAT.md`.
+//! - [`suggestion`]: what a mistyped name may stand for.
+
+pub mod definition;
+mod encoding;
+pub mod event;
+pub mod layer;
+pub mod role;
+pub mod stage;
+pub mod suggestion;
+pub mod trace;
