@@ -2,6 +2,7 @@
 
 use iotrace_format::definition::{At, Definition, Probe};
 use iotrace_format::event::{self, Event};
+use iotrace_format::layer::Layer;
 use iotrace_tests::{TraceItem, analyze, for_each, recording, replay, succeed, trace_of};
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -94,7 +95,7 @@ fn a_trace_has_only_the_task_asked_for() {
     let mut users = BTreeSet::new();
     let mut own = [Vec::new(), Vec::new()];
     for_each_event(&whole, |event, probe, task| {
-        if probe.layer == "syscall" {
+        if probe.layer == Layer::Syscall {
             users.insert(task.clone());
         }
         if task.1 == "loop-write" {
@@ -111,7 +112,7 @@ fn a_trace_has_only_the_task_asked_for() {
         }
         // NMIs, interrupts and softirqs being served, from where that is told by layer to where by context.
         let interrupt =
-            event.context & 0x00ff_0100 != 0 || ["irq", "softirq"].contains(&probe.layer.as_str());
+            event.context & 0x00ff_0100 != 0 || [Layer::Irq, Layer::Softirq].contains(&probe.layer);
         let about_others = ["task.switch", "pci.enable"].contains(&&*probe.stage_name());
         assert!(
             interrupt || about_others || !users.contains(task),

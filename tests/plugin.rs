@@ -3,7 +3,7 @@
 use iotrace_arch::FIRST;
 use iotrace_format::definition::Definition;
 use iotrace_format::event::{self, Event, FIRST_PROBE, MARK_BEGIN, MARK_END, is_landmark};
-use iotrace_format::layer::OTHER;
+use iotrace_format::layer::Layer;
 use iotrace_tests::{
     TraceItem, analyze, built, clock, folder, for_each, recording, replay, run, said, script, succeed,
     trace_of,
@@ -155,7 +155,7 @@ fn others_and_window(trace: &Path) -> (u64, [u64; 2], [u64; 2]) {
     let (mut marks, mut window) = ([0; 2], [u64::MAX, 0]);
     for_each(trace, &mut |held| match held {
         TraceItem::Definition(Definition::Probe(probe)) => {
-            _ = probe.layer == OTHER && others.insert(probe.id);
+            _ = probe.layer == Layer::Other && others.insert(probe.id);
             _ = probe.is_landmark() && landmarks.insert(probe.id);
         }
         TraceItem::Definition(_) => {}

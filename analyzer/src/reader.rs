@@ -353,7 +353,7 @@ impl<'a> Reading<'a> {
 
     fn pass_over(&mut self, events: u64) {
         if events > 0 {
-            self.number += events;
+            self.number = self.number.saturating_add(events);
             self.visitor.skipped(events);
         }
     }
@@ -390,7 +390,8 @@ impl<'a> Reading<'a> {
 
     fn event(&mut self, event: &Event<'_>) -> Flow {
         self.done.events += 1;
-        self.number += 1;
+        // A file may state any number.
+        self.number = self.number.saturating_add(1);
         self.done.out_of_order += u64::from(event.clock < self.last_clock);
         self.last_clock = event.clock;
         self.visitor.event(&self.done.definitions, event)

@@ -10,7 +10,7 @@ pub use error::ArgsError;
 use crate::budget;
 use crate::choice::{Begin, ChoiceError, Only};
 use crate::window::WindowRange;
-use iotrace_format::layer::CATALOG_LAYERS;
+use iotrace_format::layer::Layer;
 use iotrace_profile::Profile;
 use std::path::PathBuf;
 
@@ -48,7 +48,7 @@ pub struct PluginArgs {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Capture {
     /// Layers whose functions are probed; none: all of them.
-    pub layers: Option<Vec<String>>,
+    pub layers: Option<Vec<Layer>>,
     /// Accesses to devices.
     pub mmio: MmioScope,
     /// How much of which functions.
@@ -197,10 +197,11 @@ impl Capture {
             match word {
                 "mmio" => capture.mmio = MmioScope::Known,
                 "interrupts" => capture.interrupts = true,
-                layer if CATALOG_LAYERS.contains(&layer) => {
-                    capture.layers.get_or_insert_default().push(layer.to_owned());
+                _ => {
+                    let layer = Layer::CATALOG.iter().find(|layer| layer.name() == word);
+                    let unknown = || ArgsError::Capture { value: value.to_owned(), word: word.to_owned() };
+                    capture.layers.get_or_insert_default().push(*layer.ok_or_else(unknown)?);
                 }
-                _ => return Err(ArgsError::Capture { value: value.to_owned(), word: word.to_owned() }),
             }
         }
         Ok(capture)
@@ -216,8 +217,8 @@ impl Capture {
     }
 
     /// Whether functions of this layer are recorded.
-    pub fn layer(&self, layer: &str) -> bool {
-        self.layers.as_ref().is_none_or(|layers| layers.iter().any(|l| l == layer))
+    pub fn layer(&self, layer: Layer) -> bool {
+        self.layers.as_ref().is_none_or(|layers| layers.contains(&layer))
     }
 }
 
@@ -302,10 +303,10 @@ mod tests {
     #[test]
     fn capture_chooses_layers() {
         let args = parse(&["kernel=/etc/hostname", "out=x", "capture=block+mmio"]).unwrap();
-        assert!(args.capture.layer("block") && !args.capture.layer("scsi"));
+        assert!(args.capture.layer(Layer::Block) && !args.capture.layer(Layer::Scsi));
         assert!(args.capture.mmio == MmioScope::Known && !args.capture.interrupts);
         let all = parse(&["kernel=/etc/hostname", "out=x"]).unwrap().capture;
-        assert!(all.layer("scsi") && all.mmio == MmioScope::Known && all.interrupts);
+        assert!(all.layer(Layer::Scsi) && all.mmio == MmioScope::Known && all.interrupts);
         let wide = parse(&["mmio=all", "kernel=/etc/hostname", "out=x"]).unwrap().capture;
         assert_eq!(wide.mmio, MmioScope::All);
     }

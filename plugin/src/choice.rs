@@ -98,8 +98,8 @@ impl Begin {
             let (from, name, word) = (self.to_string(), self.name.clone(), word.to_owned());
             return Err(ChoiceError::NoWord { from, name, word, there });
         };
-        if !named.iter().any(|f| capture.layer(&f.layer) && self.tests(f).is_some()) {
-            return Err(ChoiceError::LayerLeftOut { from: self.to_string(), layer: fits.layer.clone() });
+        if !named.iter().any(|f| capture.layer(f.layer) && self.tests(f).is_some()) {
+            return Err(ChoiceError::LayerLeftOut { from: self.to_string(), layer: fits.layer });
         }
         Ok(())
     }
@@ -205,6 +205,7 @@ impl Only {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use iotrace_format::layer::Layer;
     use iotrace_format::stage::Stage;
     use iotrace_profile::plan::{EntryPlan, EventField};
     use iotrace_profile::{Action, FunctionLocation, Missing};
@@ -224,7 +225,7 @@ mod tests {
             cold: None,
             offset: 0,
             inside: Vec::new(),
-            layer: "syscall".to_owned(),
+            layer: Layer::Syscall,
             stage: Stage::parse(stage).ok(),
             label: String::new(),
             action: Action::Record,
@@ -281,7 +282,7 @@ mod tests {
             let message = check(text).unwrap_err().to_string();
             assert!(message.contains(expected), "{message}");
         }
-        let block = Capture { layers: Some(vec!["block".to_owned()]), ..Capture::default() };
+        let block = Capture { layers: Some(vec![Layer::Block]), ..Capture::default() };
         let message = Begin::parse("sys.write").unwrap().check(&profile(), &block).unwrap_err().to_string();
         assert!(message.contains("capture= leaves its layer out, syscall"), "{message}");
         assert_eq!(check("sys.write:count=59"), Ok(()));

@@ -165,7 +165,6 @@ pub struct PrefixContents {
 }
 
 /// One thing that it holds.
-#[expect(clippy::large_enum_variant, reason = "one is at hand at a time")]
 pub enum PrefixItem<'a> {
     /// A definition.
     Definition(Definition),

@@ -12,7 +12,7 @@ pub use parse::OpIs;
 
 use crate::analysis::workload;
 use crate::model::{Bio, BioStage, Cause, Io, Task, TimeMap, WorkloadMark};
-use iotrace_format::layer::OTHER;
+use iotrace_format::layer::Layer;
 use std::ops::RangeInclusive;
 
 /// Bytes of a sector.
@@ -39,7 +39,7 @@ pub struct Conditions {
     /// Sectors of 512 bytes; touching them is enough.
     pub sector: Option<Range>,
     /// A layer that was reached. `sched` and `kernel` are told by events only.
-    pub layer: Option<String>,
+    pub layer: Option<Layer>,
     /// Clocks, in instructions; being under way is enough.
     pub clock: Option<Range>,
     /// Virtual nanoseconds since the workload began: [`Conditions::settled`] makes clocks of them.
@@ -84,7 +84,7 @@ impl Conditions {
     /// Whether an I/O is wanted, given its bios.
     pub fn io<'a>(&self, io: &Io, bios: impl IntoIterator<Item = &'a Bio>) -> bool {
         let by_bios =
-            self.op.is_some() || self.sector.is_some() || !given(&self.layer, |l| io_reached(io, l));
+            self.op.is_some() || self.sector.is_some() || !given(&self.layer, |l| io_reached(io, *l));
         self.hold(Some(io), None) && (!by_bios || bios.into_iter().any(|bio| self.hold_in_queue(bio)))
     }
 
@@ -129,7 +129,7 @@ impl Conditions {
     pub fn hold_in_queue(&self, bio: &Bio) -> bool {
         given(&self.op, |op| op.is(bio.op))
             && given(&self.sector, |range| sectors_touch(range, bio.sector, bio.bytes))
-            && given(&self.layer, |layer| bio_reached(bio, layer))
+            && given(&self.layer, |layer| bio_reached(bio, *layer))
     }
 }
 
@@ -160,24 +160,24 @@ fn is_of_task(cause: &Cause, wanted: &str) -> bool {
 }
 
 /// Whether an I/O reached a layer, as far as it tells itself.
-fn io_reached(io: &Io, layer: &str) -> bool {
+fn io_reached(io: &Io, layer: Layer) -> bool {
     match layer {
-        "syscall" | "sched" | "kernel" | OTHER => true,
-        "vfs" | "filesystem" => io.file.is_some(),
-        "page-cache" => io.cached > 0,
+        Layer::Syscall | Layer::Sched | Layer::Kernel | Layer::Other => true,
+        Layer::Vfs | Layer::Filesystem => io.file.is_some(),
+        Layer::PageCache => io.cached > 0,
         _ => false,
     }
 }
 
-fn bio_reached(bio: &Bio, layer: &str) -> bool {
+fn bio_reached(bio: &Bio, layer: Layer) -> bool {
     match layer {
-        "syscall" => bio.cause.as_ref().is_some_and(|cause| cause.io().is_some()),
-        "vfs" => bio.call.is_some(),
-        "page-cache" | "writeback" => !bio.carries.is_empty(),
-        "scsi" => bio.at(BioStage::Issued).is_some(),
-        "driver" => bio.at(BioStage::Driver).is_some(),
-        "irq" => bio.at(BioStage::Interrupt).is_some(),
-        "softirq" => bio.at(BioStage::Completed).is_some(),
+        Layer::Syscall => bio.cause.as_ref().is_some_and(|cause| cause.io().is_some()),
+        Layer::Vfs => bio.call.is_some(),
+        Layer::PageCache | Layer::Writeback => !bio.carries.is_empty(),
+        Layer::Scsi => bio.at(BioStage::Issued).is_some(),
+        Layer::Driver => bio.at(BioStage::Driver).is_some(),
+        Layer::Irq => bio.at(BioStage::Interrupt).is_some(),
+        Layer::Softirq => bio.at(BioStage::Completed).is_some(),
         _ => true,
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! In: a kernel profile. Out: for each function of the catalog, where it is or why it is not there.
 
+use iotrace_format::layer::Layer;
 use iotrace_format::stage::Stage;
 use iotrace_profile::{FunctionLocation, Profile};
 use std::collections::BTreeMap;
@@ -25,7 +26,7 @@ pub struct CoverageEntry {
     /// The catalog's name.
     pub function: String,
     /// Layer.
-    pub layer: String,
+    pub layer: Layer,
     /// Stage, or label; empty if it tells none, or another function tells it in this kernel.
     pub stage: String,
     /// Where it is; none if this kernel does not have it.
@@ -90,7 +91,7 @@ pub fn coverage(profile: &Profile) -> Coverage {
     }
     let entry = |function: &iotrace_profile::ProbedFunction| CoverageEntry {
         function: function.name.clone(),
-        layer: function.layer.clone(),
+        layer: function.layer,
         stage: function.stage_name().into_owned(),
         found: found(function),
         reasons: reasons.get(function.name.as_str()).cloned().unwrap_or_default(),

@@ -8,6 +8,7 @@ use crate::stitch::probes::{Probes, RoleValues};
 use iotrace_format::definition::Probe;
 use iotrace_format::definition::{At, CallSite, Definition};
 use iotrace_format::event::{self, BUILTINS, Event, FIRST_PROBE, KindId};
+use iotrace_format::layer::Layer;
 use iotrace_format::stage::Stage;
 use rustc_hash::FxHashMap;
 use std::borrow::Cow;
@@ -43,7 +44,7 @@ pub struct Described<'a> {
     /// Stage in the catalog, or label.
     pub stage: Cow<'a, str>,
     /// Layer of the I/O path.
-    pub layer: Cow<'a, str>,
+    pub layer: Option<Layer>,
     /// Source file and line, if known.
     pub source: Option<(Cow<'a, str>, u32)>,
     /// Words.
@@ -60,7 +61,6 @@ impl Described<'_> {
         Described {
             name: own(self.name),
             stage: own(self.stage),
-            layer: own(self.layer),
             source: self.source.map(|(file, line)| (own(file), line)),
             words: self.words.into_iter().map(word).collect(),
             ..self
@@ -226,7 +226,7 @@ impl Wording {
                 .map_or_else(|| definitions.kind_name(event.kind).into(), |p| p.function.as_str().into()),
             at: probe.map(|p| p.at),
             stage: probe.map_or(Cow::Borrowed(""), Probe::stage_name),
-            layer: probe.map_or("", |p| &p.layer).into(),
+            layer: probe.map(|p| p.layer),
             source,
             words: self.words(definitions, event),
         }

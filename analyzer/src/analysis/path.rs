@@ -19,6 +19,7 @@ use super::events::time_map;
 use super::subject::{Subject, Wanted, subject};
 use crate::model::{CallId, Definitions, Ending, Handover, HandoverKind, IrqRef, Level, Task, TimeMap};
 use crate::reader::Trace;
+use iotrace_format::layer::Layer;
 use iotrace_format::trace::reader::ReadError;
 
 use handovers::HandoverIndex;
@@ -40,7 +41,7 @@ pub struct Line {
     /// The compiler inlined it into the function around it.
     pub inlined: bool,
     /// Layer in the catalog; empty of what is no function.
-    pub layer: String,
+    pub layer: Option<Layer>,
     /// Stage in the catalog, or label.
     pub stage: String,
     /// Where the function is in the source; no file if not known.

@@ -15,6 +15,7 @@ use crate::analysis::report::ReportQuery;
 use crate::analysis::subject::Wanted;
 use crate::rewrite::SliceSelection;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use iotrace_format::layer::Layer;
 use numbers::{nth, number, threads};
 use std::path::PathBuf;
 
@@ -126,7 +127,7 @@ pub struct ReportArgs {
     pub instructions: bool,
     /// This layer (block, scsi, driver): what reached it
     #[arg(long, value_name = "LAYER", value_parser = parse::layer)]
-    pub layer: Option<String>,
+    pub layer: Option<Layer>,
     /// What is wanted.
     #[command(flatten)]
     pub conditions: ConditionArgs,
@@ -142,7 +143,7 @@ impl ReportArgs {
         };
         ReportQuery {
             all: self.all,
-            conditions: self.conditions.conditions(self.layer.as_ref()),
+            conditions: self.conditions.conditions(self.layer),
             rows: if self.summary { 0 } else { self.limit.unwrap_or(most) },
         }
     }
@@ -199,8 +200,8 @@ pub struct PathArgs {
     #[arg(long, value_name = "N")]
     pub depth: Option<usize>,
     /// Only functions of this layer (may be repeated)
-    #[arg(long, value_name = "LAYER")]
-    pub layer: Vec<String>,
+    #[arg(long, value_name = "LAYER", value_parser = parse::layer)]
+    pub layer: Vec<Layer>,
     /// Nothing of what is inside this function (may be repeated)
     #[arg(long, value_name = "FUNCTION")]
     pub collapse: Vec<String>,
@@ -312,7 +313,7 @@ pub struct EventsArgs {
     pub limit: Option<u64>,
     /// Only this layer (block, scsi, driver): what happens in it
     #[arg(long, value_name = "LAYER", value_parser = parse::layer)]
-    pub layer: Option<String>,
+    pub layer: Option<Layer>,
     /// What is wanted.
     #[command(flatten)]
     pub conditions: ConditionArgs,

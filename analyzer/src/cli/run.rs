@@ -291,7 +291,7 @@ fn events(reading: ReadArgs, args: &EventsArgs) -> Result<ExitCode> {
     let file = Opened::open(&args.common.trace, reading)?;
     let events::TraceTimes { time, marks } =
         events::times(&file).with_context(|| reading_of(&args.common))?;
-    let conditions = args.conditions.conditions(args.layer.as_ref()).settled(&time, &marks)?;
+    let conditions = args.conditions.conditions(args.layer).settled(&time, &marks)?;
     let (mut out, style, filter) = (stdout(), style(), args.filter(conditions));
     // No bar: the events themselves are on the terminal.
     let mut quiet = |_| {};

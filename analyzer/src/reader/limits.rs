@@ -20,13 +20,8 @@ pub fn shorten(definition: &mut Definition) -> bool {
         Definition::Trace(_) | Definition::Note(_) => false,
         Definition::Kind(kind) => names([&mut kind.name]) | list(&mut kind.words, MAX_WORDS),
         Definition::Probe(probe) => {
-            names([
-                &mut probe.function,
-                &mut probe.symbol,
-                &mut probe.layer,
-                &mut probe.label,
-                &mut probe.file,
-            ]) | probe.stage.as_mut().is_some_and(member)
+            names([&mut probe.function, &mut probe.symbol, &mut probe.label, &mut probe.file])
+                | probe.stage.as_mut().is_some_and(member)
                 | names(&mut probe.module)
                 | list(&mut probe.words, MAX_WORDS)
                 | excess(&mut probe.roles, MAX_WORDS)

@@ -5,6 +5,7 @@ use super::text::{Style, put_plain};
 use crate::analysis::describe::Described;
 use crate::model::TimeMap;
 use iotrace_format::definition::At;
+use iotrace_format::layer::Layer;
 use serde_json::{Value, json as object};
 use std::io::{self, Write};
 
@@ -109,7 +110,7 @@ pub fn to_json(event: &Described<'_>, time: &TimeMap) -> Value {
         "name": event.name,
         "at": at,
         "stage": event.stage,
-        "layer": event.layer,
+        "layer": event.layer.map_or("", Layer::name),
         "file": event.source.as_ref().map(|(file, _)| file),
         "line": event.source.as_ref().map(|(_, line)| line),
         "words": words,

@@ -134,7 +134,7 @@ fn kinds(out: &mut dyn Write, info: &Info, style: Style) -> io::Result<()> {
             text::grouped(*count),
             text::plain(&info.definitions.kind_name(*kind)),
             probe.map(|p| text::plain(&p.stage_name())).unwrap_or_default(),
-            probe.map(|p| text::plain(&p.layer)).unwrap_or_default(),
+            probe.map_or("", |p| p.layer.name()).to_owned(),
             text::plain(&place),
         ]);
     }
@@ -194,7 +194,7 @@ fn kind_json(info: &Info, kind: u16, count: u64) -> Value {
         "symbol": probe.map(|p| &p.symbol),
         "module": probe.and_then(|p| p.module.as_ref()),
         "stage": probe.map_or(Cow::Borrowed(""), Probe::stage_name),
-        "layer": probe.map_or("", |p| &p.layer),
+        "layer": probe.map_or("", |p| p.layer.name()),
         "file": probe.map_or("", |p| &p.file),
         "line": probe.map_or(0, |p| p.line),
         "words": info.definitions.word_names(kind),

@@ -22,7 +22,7 @@ pub fn write_text(out: &mut dyn Write, coverage: &Coverage, style: Style) -> io:
     let heads = ["function", "layer", "stage", "found"];
     let mut table = Table::new(heads.map(|head| (head, Align::Left)));
     for entry in &coverage.functions {
-        let cells = [&entry.function, &entry.layer, &entry.stage].map(String::clone);
+        let cells = [entry.function.clone(), entry.layer.to_string(), entry.stage.clone()];
         table.row(cells.into_iter().chain([place(entry)]));
     }
     table.write(out, style, "")?;
@@ -72,7 +72,7 @@ fn function(entry: &CoverageEntry) -> Value {
     });
     object!({
         "function": entry.function,
-        "layer": entry.layer,
+        "layer": entry.layer.name(),
         "stage": entry.stage,
         "found": found,
         "reasons": entry.reasons,
@@ -82,12 +82,13 @@ fn function(entry: &CoverageEntry) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use iotrace_format::layer::Layer;
 
     #[test]
     fn found_renamed_and_missing_functions_are_told_apart() {
         let entry = |function: &str, found, reasons: &[&str]| CoverageEntry {
             function: function.into(),
-            layer: "block".into(),
+            layer: Layer::Block,
             stage: "bio.queue".into(),
             found,
             reasons: reasons.iter().map(|r| (*r).to_owned()).collect(),

@@ -5,6 +5,7 @@ use super::text::{self, Style, grouped, plain};
 use crate::analysis::describe::Describer;
 use crate::analysis::path::{Line, ListingShape, Path, Segment, shape};
 use crate::model::{Ending, Handover, HandoverKind, Io, Level};
+use iotrace_format::layer::Layer;
 use serde_json::{Value, json as object};
 use std::io::{self, Write};
 
@@ -257,7 +258,7 @@ fn line_json(line: &Line) -> Value {
         "depth": line.depth,
         "name": line.name,
         "kind": if line.inlined { "inlined" } else if line.instant { "event" } else { "call" },
-        "layer": line.layer,
+        "layer": line.layer.map_or("", Layer::name),
         "stage": line.stage,
         "source": place(&line.source),
         "site": place(&line.site),

@@ -13,6 +13,7 @@ use crate::guest::{SyntheticGuest, buffered, changed_write, direct_write, small}
 use crate::model::{BlockKind, Comm};
 use crate::reader::Trace;
 use iotrace_format::event;
+use iotrace_format::layer::Layer;
 use std::io::Write;
 
 fn file() -> Trace {
@@ -279,7 +280,7 @@ fn filters_choose() {
         count(Filter { function: some("bio_queue"), ..asked(conditions) })
     };
     assert_eq!((queued("dd"), queued("41")), (4, 0));
-    assert_eq!(count(asked(Conditions { layer: some("scsi"), ..none() })), 0);
+    assert_eq!(count(asked(Conditions { layer: Some(Layer::Scsi), ..none() })), 0);
     assert_eq!(count(asked(Conditions { sector: Some(7..=7), op: Some(OpIs::Read), ..none() })), 3);
     assert_eq!(count(asked(Conditions { sector: Some(108..=109), size: Some(4096..=4096), ..none() })), 3);
 }

@@ -324,7 +324,7 @@ fn probe(id: u16, stage: &str, at: At, words: Vec<String>) -> Probe {
         function,
         module: stage.starts_with("cmd.").then(|| "sym53c8xx".to_owned()),
         address: 0xffff_ffff_8200_0000 + u64::from(id),
-        layer: "block".into(),
+        layer: iotrace_format::layer::Layer::Block,
         roles: by_name::roles(&words, known.as_ref()),
         stage: known,
         label: String::new(),

@@ -3,7 +3,7 @@
 use super::USAGE;
 use crate::choice::ChoiceError;
 use crate::window::WindowError;
-use iotrace_format::layer::CATALOG_LAYERS;
+use iotrace_format::layer::Layer;
 use thiserror::Error;
 
 /// The plugin's arguments cannot be used.
@@ -47,7 +47,8 @@ pub enum ArgsError {
     MmioLeftOut,
     /// `capture=` with a word that it does not have.
     #[error(
-        "capture={value}: {word:?} is neither a layer ({}) nor mmio nor interrupts", CATALOG_LAYERS.join(", ")
+        "capture={value}: {word:?} is neither a layer ({}) nor mmio nor interrupts",
+        Layer::names(Layer::CATALOG)
     )]
     Capture {
         /// The whole value.

@@ -1,6 +1,7 @@
 //! What is wrong with `from=` and `only=`, and what there is in its place.
 
 use super::NAME;
+use iotrace_format::layer::Layer;
 use thiserror::Error;
 
 /// What is chosen cannot be recorded.
@@ -67,7 +68,7 @@ pub enum ChoiceError {
         /// The argument.
         from: String,
         /// The layer.
-        layer: String,
+        layer: Layer,
     },
     /// `only=` is no task.
     #[error("only={text}: it must be task:NAME or task:PID")]

@@ -22,7 +22,7 @@ use iotrace_format::definition::{
     AddressName, At, CallSite, Definition, Module, Note, Probe, Severity, SiteFrame,
 };
 use iotrace_format::event::{FIRST_PROBE, KindId};
-use iotrace_format::layer::OTHER;
+use iotrace_format::layer::Layer;
 use iotrace_format::stage::Stage;
 use iotrace_kernel::{KernelSymbol, SymbolTable};
 use iotrace_profile::plan::EntryPlan;
@@ -231,7 +231,7 @@ impl Placement {
             symbol: function.name.clone(),
             module: function.module.clone(),
             address: function.address,
-            layer: OTHER.to_owned(),
+            layer: Layer::Other,
             words,
             ..Probe::default()
         };
@@ -333,12 +333,12 @@ impl Placement {
         if module.is_some() && !self.budget.take(Kept::Function, bytes_of(&function.entry)) {
             return Vec::new();
         }
-        let recorded = capture.layer(&function.layer);
+        let recorded = capture.layer(function.layer);
         let begins = capture.from.as_ref().filter(|_| recorded).and_then(|from| from.tests(function));
         // An exception is its task's own.
         let lasting = function.stage.as_ref().is_some_and(Stage::is_context_record);
         let always = lasting
-            || ["irq", "softirq"].contains(&function.layer.as_str())
+            || [Layer::Irq, Layer::Softirq].contains(&function.layer)
                 && function.stage != Some(Stage::ExceptionFrame);
         let mut plan = function.entry.clone();
         // What tells of devices, and with which event the recording begins, is needed all the same.

@@ -2,12 +2,13 @@
 //!
 //! In: an entry of a file, all text. Out: a [`CatalogFunction`], with what can be checked without the rest of the catalog.
 
-use super::CatalogFunction;
+use crate::error::EntryError;
+use crate::function::{Action, Argument, CatalogFunction, FieldRead, ListArgument, SuccessValue};
 use iotrace_arch::KNOWN;
-use iotrace_format::layer::CATALOG_LAYERS;
+use iotrace_format::layer::Layer;
 use iotrace_format::role::Role;
 use iotrace_format::stage::Stage;
-use iotrace_format::suggestion::{did_you_mean, nearest};
+use iotrace_format::suggestion::nearest;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,6 +17,9 @@ const KEYS: [&str; 14] = [
     "name", "aliases", "layer", "stage", "label", "unless", "header", "args", "reads", "exit", "ret",
     "success", "each", "action",
 ];
+
+/// Stands in `args` for an argument of no interest.
+const NO_INTEREST: &str = "-";
 
 /// An entry of a file.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -47,75 +51,106 @@ fn yes() -> bool {
 
 impl CatalogEntry {
     /// The function, unless something in the entry is wrong.
-    pub fn into_function(self) -> Result<CatalogFunction, String> {
-        let stage =
-            Some(&self.stage).filter(|name| !name.is_empty()).map(|name| Stage::parse(name)).transpose();
+    pub fn into_function(self) -> Result<CatalogFunction, EntryError> {
+        let given = |text: String| Some(text).filter(|text| !text.is_empty());
         let function = CatalogFunction {
             roles: roles(&self.roles)?,
-            stage: stage.map_err(|error| error.to_string())?,
+            layer: layer(&self.layer)?,
+            stage: given(self.stage).map(|name| Stage::parse(&name)).transpose()?,
+            arguments: arguments(&self.args)?,
+            reads: self.reads.iter().map(|read| field_read(read)).collect::<Result<_, _>>()?,
+            success: self.success.iter().map(|value| SuccessValue::parse(value)).collect(),
+            each: given(self.each).map(|each| list_argument(&each)).transpose()?,
+            action: given(self.action).map_or(Ok(Action::default()), |name| action(&name))?,
             name: self.name,
             aliases: self.aliases,
-            layer: self.layer,
             label: self.label,
             unless: self.unless,
             header: self.header,
-            args: self.args,
-            reads: self.reads,
             exit: self.exit,
             ret: self.ret,
-            success: self.success,
-            each: self.each,
-            action: self.action,
         };
         check(&function)?;
         Ok(function)
     }
 }
 
-fn roles(keys: &BTreeMap<String, toml::Value>) -> Result<BTreeMap<Role, String>, String> {
+fn roles(keys: &BTreeMap<String, toml::Value>) -> Result<BTreeMap<Role, String>, EntryError> {
     let of_arguments = || Role::ALL.iter().filter(|role| role.is_argument() && **role != Role::Caller);
     let role = |(key, value): (&String, &toml::Value)| {
         let Some(role) = of_arguments().find(|role| role.name() == key) else {
             let known = KEYS.into_iter().chain(of_arguments().map(|role| role.name()));
-            return Err(format!("unknown key {key:?}{}", did_you_mean(nearest(key, known))));
+            let near = nearest(key, known).map(str::to_owned);
+            return Err(EntryError::UnknownKey { key: key.clone(), near });
         };
-        let word =
-            value.as_str().ok_or_else(|| format!("{key} must be the name of an argument or of a read"))?;
+        let word = value.as_str().ok_or_else(|| EntryError::RoleWithoutWord { key: key.clone() })?;
         Ok((*role, word.to_owned()))
     };
     keys.iter().map(role).collect()
 }
 
-/// What can be checked of a function without the rest of the catalog.
-fn check(function: &CatalogFunction) -> Result<(), String> {
-    const ACTIONS: &[&str] =
-        &["", "module-load", "module-unload", "task-begin", "task-rename", "power-off", "fault"];
+fn layer(name: &str) -> Result<Layer, EntryError> {
+    let layer = Layer::parse(name)?;
+    if !Layer::CATALOG.contains(&layer) {
+        return Err(EntryError::NotACatalogLayer { layer });
+    }
+    Ok(layer)
+}
+
+fn arguments(args: &[String]) -> Result<Vec<Argument>, EntryError> {
+    let most = KNOWN.iter().map(|arch| arch.registers.arguments.len()).max().unwrap_or(0);
+    if args.len() > most {
+        return Err(EntryError::TooManyArguments { most });
+    }
+    let of_interest = args.iter().enumerate().filter(|(_, text)| *text != NO_INTEREST);
+    let argument = |(position, text): (usize, &String)| {
+        let (name, object) = text.split_once(':').map_or((text.as_str(), None), |(n, o)| (n, Some(o)));
+        Argument { position, name: name.to_owned(), object: object.map(str::to_owned) }
+    };
+    Ok(of_interest.map(argument).collect())
+}
+
+fn field_read(read: &str) -> Result<FieldRead, EntryError> {
+    let (argument, field) =
+        read.split_once('.').ok_or_else(|| EntryError::ReadForm { read: read.to_owned() })?;
+    Ok(FieldRead { argument: argument.to_owned(), field: (field != "*").then(|| field.to_owned()) })
+}
+
+fn list_argument(each: &str) -> Result<ListArgument, EntryError> {
+    let form = || EntryError::ListForm { each: each.to_owned() };
+    let (argument, rest) = each.split_once(':').ok_or_else(form)?;
+    let (object, link) = rest.split_once('.').ok_or_else(form)?;
+    let [argument, object, link] = [argument, object, link].map(str::to_owned);
+    Ok(ListArgument { argument, object, link })
+}
+
+fn action(name: &str) -> Result<Action, EntryError> {
+    let found = Action::NAMED.iter().find(|(known, _)| *known == name);
+    found.map(|(_, action)| *action).ok_or_else(|| {
+        let near = nearest(name, Action::NAMED.iter().map(|(known, _)| *known));
+        EntryError::Action { action: name.to_owned(), near: near.map(str::to_owned) }
+    })
+}
+
+/// What the parts of an entry must be to each other.
+fn check(function: &CatalogFunction) -> Result<(), EntryError> {
     if function.name.is_empty() {
-        return Err("it has no name".into());
-    }
-    if !CATALOG_LAYERS.contains(&function.layer.as_str()) {
-        return Err(format!("layer {:?} is none of {CATALOG_LAYERS:?}", function.layer));
-    }
-    if !ACTIONS.contains(&function.action.as_str()) {
-        return Err(format!("action {:?} is none of {ACTIONS:?}", function.action));
+        return Err(EntryError::NoName);
     }
     if function.stage.is_some() && !function.label.is_empty() {
-        return Err("it has both a stage and a label".into());
+        return Err(EntryError::StageAndLabel);
     }
-    let most = KNOWN.iter().map(|arch| arch.registers.arguments.len()).max().unwrap_or(0);
-    if function.args.len() > most {
-        return Err(format!("only the {most} arguments in registers can be read"));
+    let mut names = BTreeSet::new();
+    for argument in &function.arguments {
+        if !names.insert(argument.name.as_str()) {
+            return Err(EntryError::DuplicateArgument { name: argument.name.clone() });
+        }
     }
-    let names: BTreeSet<_> = function.arguments().map(|(_, name, _)| name).collect();
-    if names.len() != function.arguments().count() {
-        return Err("two arguments have the same name".into());
-    }
-    let listed = function.each.split_once(':').map_or("", |(name, _)| name);
-    if !function.each.is_empty() && !names.contains(listed) {
-        return Err(format!("each = {:?} names no argument", function.each));
+    if let Some(list) = function.each.as_ref().filter(|list| !names.contains(list.argument.as_str())) {
+        return Err(EntryError::ListArgument { argument: list.argument.clone() });
     }
     if !function.ret.is_empty() && !function.exit {
-        return Err("a return value needs the exits probed".into());
+        return Err(EntryError::ValueWithoutExit);
     }
     Ok(())
 }

@@ -5,17 +5,19 @@
 //! names the file and the entry. [`reference`]: the stages, roles and layers that an entry may have.
 
 mod entry;
+mod error;
+mod function;
 pub mod reference;
+
+pub use error::{CatalogError, EntryError};
+pub use function::{Action, Argument, CatalogFunction, FieldRead, ListArgument, SuccessValue};
 
 use entry::CatalogEntry;
 use iotrace_arch::Arch;
 use iotrace_format::definition::Device;
-use iotrace_format::role::Role;
-use iotrace_format::stage::Stage;
-use iotrace_format::suggestion::{did_you_mean, nearest};
+use iotrace_format::suggestion::nearest;
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use thiserror::Error;
 
 /// The files compiled in: name and text.
 pub const BUILT_IN: &[(&str, &str)] = &[
@@ -37,37 +39,6 @@ pub const BUILT_IN: &[(&str, &str)] = &[
     ("fusion.toml", include_str!("../data/fusion.toml")),
     ("megaraid_sas.toml", include_str!("../data/megaraid_sas.toml")),
 ];
-
-/// What is wrong with a catalog.
-#[derive(Debug, Error, PartialEq, Eq)]
-pub enum CatalogError {
-    /// Not TOML, or not of the catalog's form.
-    #[error("catalog {file}: {reason}")]
-    Syntax {
-        /// The file.
-        file: String,
-        /// What the parser said, with the line.
-        reason: String,
-    },
-    /// It is for an architecture that is not known.
-    #[error("catalog {file}: arch = {arch:?} is none of {}", Arch::known_names())]
-    Arch {
-        /// The file.
-        file: String,
-        /// The architecture.
-        arch: String,
-    },
-    /// An entry contradicts itself or the rest of the catalog.
-    #[error("catalog {file}: {entry}: {reason}")]
-    Entry {
-        /// The file.
-        file: String,
-        /// The entry.
-        entry: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-}
 
 /// One catalog file.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -139,86 +110,6 @@ impl Paths {
     }
 }
 
-/// A function of the I/O path.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct CatalogFunction {
-    /// Name in the newest kernel known; what views print.
-    pub name: String,
-    /// Names it had in other kernels.
-    pub aliases: Vec<String>,
-    /// One of [`CATALOG_LAYERS`](iotrace_format::layer::CATALOG_LAYERS).
-    pub layer: String,
-    /// What it tells about an I/O; none if it is only part of the path.
-    pub stage: Option<Stage>,
-    /// What views call it by, if it tells no stage; empty for nothing.
-    pub label: String,
-    /// Functions that, where they exist, tell the stage in this one's place.
-    pub unless: Vec<String>,
-    /// Defined in a header: probed where it is inlined all the same. Others in headers are helpers, which are inlined
-    /// everywhere though older kernels may have them as functions.
-    pub header: bool,
-    /// Arguments in order: `name`, `name:object`, or `-` for one of no interest.
-    pub args: Vec<String>,
-    /// Fields read at the entry: `argument.field`, or `argument.*`.
-    pub reads: Vec<String>,
-    /// The argument or read of each role that the entry states; others have roles by their names, see
-    /// [`Self::role`].
-    pub roles: BTreeMap<Role, String>,
-    /// Probe the returns as well: unless it never returns, or is a label in assembly.
-    pub exit: bool,
-    /// Name of the return value, recorded at the exit.
-    pub ret: String,
-    /// What a returned value means success: an enumerator, a number, or `nonzero`; the first that this
-    /// kernel has.
-    pub success: Vec<String>,
-    /// `argument:object.link`: the argument is a `list_head` of objects linked by that field; the probe
-    /// records one event for each, with the object in the argument's place.
-    pub each: String,
-    /// What the plugin does itself when the function is entered: `module-load`, `module-unload`,
-    /// `task-begin`, `task-rename`, `power-off`, `fault`.
-    pub action: String,
-}
-
-impl CatalogFunction {
-    /// The name and the aliases.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        std::iter::once(self.name.as_str()).chain(self.aliases.iter().map(String::as_str))
-    }
-
-    /// Position, name and object of each argument of interest.
-    pub fn arguments(&self) -> impl Iterator<Item = (usize, &str, Option<&str>)> {
-        self.args.iter().enumerate().filter(|(_, a)| *a != "-").map(|(i, a)| match a.split_once(':') {
-            Some((name, object)) => (i, name, Some(object)),
-            None => (i, a.as_str(), None),
-        })
-    }
-
-    /// The fields of `object` that are read through the argument `name`.
-    #[must_use]
-    pub fn fields<'a>(&'a self, name: &str, object: &'a Object) -> Vec<&'a str> {
-        let mut fields = Vec::new();
-        for read in &self.reads {
-            match read.split_once('.') {
-                Some((argument, "*")) if argument == name => {
-                    fields.extend(object.fields.keys().map(String::as_str));
-                }
-                Some((argument, field)) if argument == name => fields.push(field),
-                _ => {}
-            }
-        }
-        fields
-    }
-
-    /// The role of a word of its event: an argument, or a field read through one.
-    #[must_use]
-    pub fn role(&self, word: &str) -> Option<Role> {
-        let stated = |word: &str| self.roles.iter().find(|(_, of)| *of == word).map(|(role, _)| *role);
-        let usual = |argument: &str| Role::usually(argument).filter(|role| !self.roles.contains_key(role));
-        let of_argument = |argument: &str| stated(argument).or_else(|| usual(argument));
-        stated(word).or_else(|| Role::of_word(word, of_argument))
-    }
-}
-
 /// Where the kernel tells what is running. Paths are `symbol` or `symbol:structure.field` in the per-CPU data.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -277,8 +168,8 @@ impl Catalog {
             let name = entry.name.clone();
             let function = entry.into_function().map_err(|reason| CatalogError::Entry {
                 file: file.into(),
-                entry: format!("function {name}"),
-                reason,
+                function: name,
+                reason: Box::new(reason),
             })?;
             self.functions.retain(|f| f.name != function.name);
             self.functions.push(function);
@@ -299,73 +190,65 @@ impl Catalog {
             let checked = self.check_reads(function).and_then(|()| self.check_roles(function));
             checked.map_err(|reason| CatalogError::Entry {
                 file: "(all)".into(),
-                entry: format!("function {}", function.name),
-                reason,
+                function: function.name.clone(),
+                reason: Box::new(reason),
             })?;
         }
         Ok(())
     }
 
-    fn check_reads(&self, function: &CatalogFunction) -> Result<(), String> {
-        for (_, name, object) in function.arguments() {
-            if let Some(object) = object.filter(|o| !self.objects.contains_key(*o)) {
-                return Err(format!("argument {name} is of the unknown object {object:?}"));
+    fn check_reads(&self, function: &CatalogFunction) -> Result<(), EntryError> {
+        for Argument { name, object, .. } in &function.arguments {
+            if let Some(object) = object.as_ref().filter(|object| !self.objects.contains_key(*object)) {
+                let near = nearest(object, self.objects.keys().map(String::as_str)).map(str::to_owned);
+                return Err(EntryError::UnknownObject {
+                    argument: name.clone(),
+                    object: object.clone(),
+                    near,
+                });
             }
         }
         for read in &function.reads {
-            let (argument, field) =
-                read.split_once('.').ok_or_else(|| format!("{read:?} is not of the form argument.field"))?;
-            let object = self
-                .object_of(function, argument)
-                .ok_or_else(|| format!("{read:?}: {argument:?} is not an argument with an object"))?;
-            if field != "*" && !object.fields.contains_key(field) {
-                return Err(format!("object {} has no field {field:?}", object.name));
+            let object = self.object_of(function, &read.argument).ok_or_else(|| {
+                EntryError::ReadThroughNoObject { read: read.to_string(), argument: read.argument.clone() }
+            })?;
+            if let Some(field) = read.field.as_ref().filter(|field| !object.fields.contains_key(*field)) {
+                let near = nearest(field, object.fields.keys().map(String::as_str)).map(str::to_owned);
+                let (object, field) = (object.name.clone(), field.clone());
+                return Err(EntryError::UnknownField { object, field, near });
             }
         }
         Ok(())
     }
 
     /// Whether the words of a function have the roles that its entry states and its stage needs.
-    fn check_roles(&self, function: &CatalogFunction) -> Result<(), String> {
+    fn check_roles(&self, function: &CatalogFunction) -> Result<(), EntryError> {
         let words = self.words(function);
-        let listed =
-            if words.is_empty() { "it has none".into() } else { format!("it has {}", words.join(", ")) };
-        let near = |name: &str| nearest(name, words.iter().map(String::as_str));
-        for (role, word) in &function.roles {
-            if !words.contains(word) {
-                let meant = did_you_mean(near(word));
-                return Err(format!("{role} = {word:?} is no argument and no read: {listed}{meant}"));
-            }
+        let near = |name: &str| nearest(name, words.iter().map(String::as_str)).map(str::to_owned);
+        if let Some((role, word)) = function.roles.iter().find(|(_, word)| !words.contains(word)) {
+            let (near, word) = (near(word), word.clone());
+            return Err(EntryError::RoleOfNoWord { role: *role, word, words, near });
         }
         let Some(stage) = &function.stage else { return Ok(()) };
-        for any_of in stage.needs() {
-            if words.iter().filter_map(|word| function.role(word)).any(|role| any_of.contains(&role)) {
-                continue;
-            }
-            let [names, keys] = [" or ", " or the key "]
-                .map(|or| Vec::from_iter(any_of.iter().map(|role| role.name())).join(or));
-            let role = any_of[0];
-            let same =
-                words.iter().map(String::as_str).find(|word| word.rsplit('.').next() == Some(role.usual()));
-            let first = || words.first().map(String::as_str);
-            let word = same.or_else(|| near(role.usual())).or_else(first).unwrap_or("ARGUMENT");
-            return Err(format!(
-                "stage {stage} needs an argument or a read with the role {names}: {listed}; give it the key {keys}, \
-                 as {role} = {word:?}"
-            ));
-        }
-        Ok(())
+        let has = |role| words.iter().any(|word| function.role(word) == Some(role));
+        let Some(any_of) = stage.needs().iter().find(|any_of| !any_of.iter().any(|role| has(*role))) else {
+            return Ok(());
+        };
+        let usual = any_of[0].usual();
+        let same = words.iter().find(|word| word.rsplit('.').next() == Some(usual)).cloned();
+        let example = same.or_else(|| near(usual)).or_else(|| words.first().cloned());
+        let example = example.unwrap_or_else(|| "ARGUMENT".into());
+        Err(EntryError::MissingRole { stage: stage.clone(), any_of, words, example })
     }
 
     /// The words of a function's event: its arguments, and what is read through them.
     fn words(&self, function: &CatalogFunction) -> Vec<String> {
         let mut words = Vec::new();
-        for (_, argument, _) in function.arguments() {
-            words.push(argument.to_owned());
-            if let Some(object) = self.object_of(function, argument) {
-                words.extend(
-                    function.fields(argument, object).iter().map(|field| format!("{argument}.{field}")),
-                );
+        for Argument { name, .. } in &function.arguments {
+            words.push(name.clone());
+            if let Some(object) = self.object_of(function, name) {
+                let fields = function.fields(name, object);
+                words.extend(fields.iter().map(|field| format!("{name}.{field}")));
             }
         }
         words
@@ -374,12 +257,7 @@ impl Catalog {
     /// The object that an argument of a function points to, or that its list holds.
     #[must_use]
     pub fn object_of(&self, function: &CatalogFunction, argument: &str) -> Option<&Object> {
-        let listed = function.each.split_once(':').filter(|(name, _)| *name == argument);
-        let object = match listed {
-            Some((_, rest)) => rest.split_once('.')?.0,
-            None => function.arguments().find(|(_, name, _)| *name == argument)?.2?,
-        };
-        self.objects.get(object)
+        self.objects.get(function.object(argument)?)
     }
 }
 

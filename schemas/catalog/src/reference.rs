@@ -1,6 +1,6 @@
 //! The reference of stages, roles and layers, written from their tables.
 
-use iotrace_format::layer::CATALOG_LAYERS;
+use iotrace_format::layer::Layer;
 use iotrace_format::role::Role;
 use iotrace_format::stage::{Begins, SOFTIRQS, Stage};
 use std::fmt::Write;
@@ -39,8 +39,10 @@ pub fn markdown() -> String {
         let (name, usual, about) = (role.name(), role.usual(), role.description().trim_start());
         let _ = writeln!(text, "| `{name}` | `{usual}` | {about} | {} |", fields.join(", "));
     }
-    let layers = CATALOG_LAYERS.join("`, `");
-    let _ = write!(text, "\n## Layers\n\nFrom the system call to the hardware and back: `{layers}`.\n");
+    text += "\n## Layers\n\nFrom the system call to the hardware and back.\n\n| layer | is |\n|---|---|\n";
+    for layer in Layer::CATALOG {
+        let _ = writeln!(text, "| `{layer}` | {} |", layer.description().trim_start());
+    }
     text
 }
 

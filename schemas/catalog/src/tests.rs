@@ -2,6 +2,9 @@
 
 use super::*;
 use iotrace_arch::FIRST;
+use iotrace_format::layer::Layer;
+use iotrace_format::role::Role;
+use iotrace_format::stage::Stage;
 
 fn load(text: &str) -> Result<Catalog, CatalogError> {
     Catalog::load(&[("mine.toml".into(), text.into())], FIRST)
@@ -19,7 +22,7 @@ fn a_users_entry_replaces_ours() {
     let text = "[[function]]\nname = 'bio_endio'\nlayer = 'driver'\n";
     let catalog = load(text).unwrap();
     let found: Vec<_> = catalog.functions.iter().filter(|f| f.name == "bio_endio").collect();
-    assert_eq!((found.len(), found[0].layer.as_str()), (1, "driver"));
+    assert_eq!((found.len(), found[0].layer), (1, Layer::Driver));
 }
 
 #[test]
@@ -45,7 +48,36 @@ fn arguments_have_the_roles_that_the_entry_states_or_that_their_names_have() {
 #[test]
 fn mistakes_name_file_and_entry() {
     for (text, expected) in [
-        ("[[function]]\nname = 'x'\nlayer = 'blok'\n", "mine.toml: function x: layer \"blok\""),
+        ("[[function]]\nname = 'x'\nlayer = 'blok'\n", "mine.toml: function x: layer: \"blok\" is no layer"),
+        ("[[function]]\nname = 'x'\nlayer = 'blok'\n", "did you mean \"block\"?"),
+        (
+            "[[function]]\nname = 'x'\nlayer = 'other'\n",
+            "layer other is for functions that are not of the catalog",
+        ),
+        (
+            "[[function]]\nname = 'x'\nlayer = 'block'\naction = 'modul-load'\n",
+            "did you mean \"module-load\"?",
+        ),
+        (
+            "[[function]]\nname = 'x'\nlayer = 'block'\nargs = ['a', 'a']\n",
+            "two arguments have the same name, \"a\"",
+        ),
+        (
+            "[[function]]\nname = 'x'\nlayer = 'block'\nargs = ['a']\neach = 'b:bio.next'\n",
+            "each: \"b\" is not an argument",
+        ),
+        (
+            "[[function]]\nname = 'x'\nlayer = 'block'\nargs = ['a']\neach = 'a:bio'\n",
+            "not of the form argument:object.link",
+        ),
+        (
+            "[[function]]\nname = 'x'\nlayer = 'block'\nargs = ['a']\nreads = ['a']\n",
+            "\"a\" is not of the form argument.field",
+        ),
+        (
+            "[[function]]\nname = 'x'\nlayer = 'block'\nexit = false\nret = 'n'\n",
+            "a return value needs the exits probed",
+        ),
         ("[[function]]\nnam = 'x'\n", "unknown key \"nam\"; did you mean \"name\"?"),
         ("arch = 'vax'\n", &format!("mine.toml: arch = \"vax\" is none of {}", Arch::known_names())),
         ("[[function]]\nname = 'x'\nlayer = 'block'\nreqest = 'rq'\n", "did you mean \"request\"?"),

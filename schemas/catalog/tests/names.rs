@@ -1,7 +1,7 @@
 //! The catalog against the names that a kernel has on its I/O path.
 
 use iotrace_arch::FIRST;
-use iotrace_catalog::{Catalog, CatalogFunction};
+use iotrace_catalog::{Action, Catalog, CatalogFunction};
 use iotrace_format::stage::Stage;
 use std::collections::BTreeMap;
 
@@ -94,7 +94,7 @@ fn labels_and_what_never_returns_have_no_exit() {
     for function in &catalog.functions {
         let label =
             matches!(function.stage, Some(Stage::IrqFrame | Stage::ExceptionFrame | Stage::TaskSwitch));
-        let end = function.action == "power-off";
+        let end = function.action == Action::PowerOff;
         assert_eq!(function.exit, !label && !end, "{}", function.name);
     }
 }

@@ -8,6 +8,7 @@ mod codec;
 mod probe;
 
 use crate::event::KindId;
+use crate::layer::Layer;
 use crate::role::Role;
 use crate::stage::Stage;
 use bincode::{Decode, Encode};
@@ -139,7 +140,7 @@ pub struct Probe {
     /// Address in the guest.
     pub address: u64,
     /// Layer of the I/O path, such as `block`.
-    pub layer: String,
+    pub layer: Layer,
     /// What the function tells about an I/O; none if nothing in particular.
     pub stage: Option<Stage>,
     /// What views call it by, if it tells no stage; empty for nothing.

@@ -15,10 +15,12 @@ pub mod sealed;
 
 pub use compile::{CompileError, Sources, compile};
 pub use file::ProfileError;
+pub use iotrace_catalog::Action;
 
 use bincode::{Decode, Encode};
 use iotrace_arch::Arch;
 use iotrace_format::definition::{Constant, Device, SiteFrame};
+use iotrace_format::layer::Layer;
 use iotrace_format::stage::Stage;
 use iotrace_kernel::SymbolTable;
 use plan::{EntryPlan, ValueAccess};
@@ -227,7 +229,7 @@ pub struct ProbedFunction {
     /// Of an inlined instance: the functions it is in, the innermost first, the one with the symbol last.
     pub inside: Vec<String>,
     /// Layer.
-    pub layer: String,
+    pub layer: Layer,
     /// What it tells about an I/O.
     pub stage: Option<Stage>,
     /// What views call it by, if it tells no stage.
@@ -259,26 +261,6 @@ pub struct ExitPlan {
     pub value: Option<String>,
     /// Which value means success.
     pub success: Option<iotrace_format::definition::Success>,
-}
-
-/// What the plugin does itself when a function is entered.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Encode, Decode)]
-pub enum Action {
-    /// It records an event.
-    #[default]
-    Record,
-    /// A module is in place; its `struct module` is the first argument.
-    ModuleLoad,
-    /// A module goes away.
-    ModuleUnload,
-    /// A task is new: its name and number, and its stack, which may have been another's. It is the first argument.
-    TaskBegin,
-    /// A task's name is new. The task is the first argument.
-    TaskRename,
-    /// The guest stops.
-    PowerOff,
-    /// The instruction interrupted will be executed again.
-    Fault,
 }
 
 /// Code that accesses device memory.

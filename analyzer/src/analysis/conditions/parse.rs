@@ -3,7 +3,7 @@
 use super::Range;
 use crate::model::{Op, OpName};
 use iotrace_arch::KNOWN;
-use iotrace_format::layer::LAYERS;
+use iotrace_format::layer::Layer;
 use thiserror::Error;
 
 /// Letters of operations and flags, as `blk_fill_rwbs` has them.
@@ -24,7 +24,7 @@ pub enum ConditionError {
     #[error("a system call is its name, as write or fsync")]
     Syscall,
     /// No layer.
-    #[error("the layers are {}", LAYERS.join(", "))]
+    #[error("the layers are {}", Layer::names(Layer::ALL))]
     Layer,
     /// More bytes than 64 bits can count.
     #[error("{number} is too large")]
@@ -133,8 +133,8 @@ pub fn syscall(text: &str) -> Result<String, ConditionError> {
 ///
 /// # Errors
 /// [`ConditionError::Layer`]: which there are.
-pub fn layer(text: &str) -> Result<String, ConditionError> {
-    if LAYERS.contains(&text) { Ok(text.to_owned()) } else { Err(ConditionError::Layer) }
+pub fn layer(text: &str) -> Result<Layer, ConditionError> {
+    Layer::parse(text).map_err(|_| ConditionError::Layer)
 }
 
 /// Bytes: `4096`, `4k`, or a range of such, `1..4k`; either end may be left out.

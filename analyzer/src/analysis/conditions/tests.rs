@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::model::{Carried, Comm, File, Op, OpName, Origin, StageMark};
+use iotrace_format::layer::Layer;
 use std::rc::Rc;
 
 fn task(name: &str, pid: u32) -> Task {
@@ -78,9 +79,9 @@ fn each_condition_is_decided_by_what_it_is_about_or_by_what_belongs_to_it() {
         (Conditions { op: Some(OpIs::Read), ..none() }, false, false),
         (Conditions { sector: Some(87..=100), ..none() }, true, true),
         (Conditions { sector: Some(88..=100), ..none() }, false, false),
-        (Conditions { layer: some("vfs"), ..none() }, true, false),
-        (Conditions { layer: some("scsi"), ..none() }, true, true),
-        (Conditions { layer: some("driver"), ..none() }, false, false),
+        (Conditions { layer: Some(Layer::Vfs), ..none() }, true, false),
+        (Conditions { layer: Some(Layer::Scsi), ..none() }, true, true),
+        (Conditions { layer: Some(Layer::Driver), ..none() }, false, false),
         (Conditions { clock: Some(150..=160), ..none() }, true, true),
         (Conditions { clock: Some(590..=900), ..none() }, false, true),
         (Conditions { clock: Some(601..=900), ..none() }, false, false),

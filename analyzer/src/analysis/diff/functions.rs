@@ -4,8 +4,8 @@ use super::compare::{Group, Pairs};
 use super::names::FunctionNames;
 use super::test::SampleValues;
 use super::tree::Tree;
-use super::{Both, FunctionDiff, Layer};
-use iotrace_format::layer::LAYERS;
+use super::{Both, FunctionDiff, LayerCost};
+use iotrace_format::layer::Layer;
 use rustc_hash::FxHashMap;
 
 #[derive(Default)]
@@ -40,7 +40,7 @@ pub fn functions(
         });
         FunctionDiff {
             name: about.name.clone(),
-            layer: LAYERS[usize::from(about.layer)].to_owned(),
+            layer: about.layer,
             symbols: a.zip(b).filter(|(a, b)| a != b),
             inlined,
             calls: sum.calls,
@@ -83,11 +83,11 @@ fn values(sums: &mut FxHashMap<u32, Sum>, pairs: Pairs<'_>) {
 }
 
 /// The layers, in the order of the path.
-pub fn layers(functions: &[FunctionDiff]) -> Vec<Layer> {
-    let layer = |name: &&str| {
+pub fn layers(functions: &[FunctionDiff]) -> Vec<LayerCost> {
+    let cost = |layer: &Layer| {
         let mut own = Both::default();
-        functions.iter().filter(|f| f.layer == *name).for_each(|f| own.add(f.own));
-        Layer { name: (*name).to_owned(), own }
+        functions.iter().filter(|f| f.layer == *layer).for_each(|f| own.add(f.own));
+        LayerCost { layer: *layer, own }
     };
-    LAYERS.iter().map(layer).filter(|layer| layer.own != Both::default()).collect()
+    Layer::ALL.iter().map(cost).filter(|cost| cost.own != Both::default()).collect()
 }

@@ -2,7 +2,7 @@
 
 use crate::hash::Map;
 use iotrace_format::definition::{At, Probe};
-use iotrace_format::layer::LAYERS;
+use iotrace_format::layer::Layer;
 use iotrace_format::stage::Stage;
 
 /// What is said of a function that the compiler put into several others.
@@ -17,15 +17,14 @@ pub struct About {
     pub symbol: Option<String>,
     /// The function that the compiler put it into; none if that is not known.
     pub inlined: Option<String>,
-    /// Layer, by its place in [`LAYERS`].
-    pub layer: u8,
+    /// Layer.
+    pub layer: Layer,
     /// Stage in the catalog.
     pub stage: Option<Stage>,
 }
 
 impl About {
     fn of(probe: &Probe) -> Self {
-        let layer = LAYERS.iter().position(|layer| *layer == probe.layer).unwrap_or(LAYERS.len() - 1);
         // What the compiler put behind a name (`.isra.0`) makes it no other one.
         let plain = probe.symbol.split('.').next().unwrap_or_default();
         let symbol = |at| (probe.at == at).then(|| plain.to_owned());
@@ -33,7 +32,7 @@ impl About {
             name: probe.function.clone(),
             symbol: symbol(At::Entry),
             inlined: symbol(At::Inlined),
-            layer: layer as u8,
+            layer: probe.layer,
             stage: probe.stage.clone(),
         }
     }

@@ -2,6 +2,7 @@
 
 use super::interval::Interval;
 use super::{Both, Costs};
+use iotrace_format::layer::Layer;
 use serde::Serialize;
 
 /// A side of the comparison.
@@ -231,7 +232,7 @@ pub struct FunctionDiff {
     /// Name in the catalog.
     pub name: String,
     /// Layer.
-    pub layer: String,
+    pub layer: Layer,
     /// The symbols, where they are not the same.
     pub symbols: Option<(String, String)>,
     /// Into what the compiler put it in A and in B, where it is not called.
@@ -246,11 +247,12 @@ pub struct FunctionDiff {
     pub test: CostTest,
 }
 
-/// A layer.
+/// What a layer costs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Layer {
-    /// Name.
-    pub name: String,
+pub struct LayerCost {
+    /// The layer.
+    #[serde(rename = "name")]
+    pub layer: Layer,
     /// Instructions in its functions.
     pub own: Both,
 }
@@ -335,7 +337,7 @@ pub struct Diff {
     /// By system call.
     pub classes: Vec<Class>,
     /// By layer, in the order of the path.
-    pub layers: Vec<Layer>,
+    pub layers: Vec<LayerCost>,
     /// Locks and waits that differ.
     pub waits: Vec<Waiting>,
     /// Functions that differ, the largest difference first.

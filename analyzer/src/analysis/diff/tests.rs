@@ -10,6 +10,7 @@ use super::tree::Tree;
 use super::{Both, CallChange, CallDiff, FlameNode, HandoverChangeKind};
 use iotrace_format::definition::Probe;
 use iotrace_format::definition::by_name;
+use iotrace_format::layer::Layer;
 
 /// Functions named by the words of a drawing.
 #[derive(Default)]
@@ -55,7 +56,7 @@ fn probe(name: &str, stage: &str) -> Probe {
         id: 64,
         function: name.into(),
         symbol: name.into(),
-        layer: "block".into(),
+        layer: Layer::Block,
         stage: by_name::stage(stage),
         ..Probe::default()
     }

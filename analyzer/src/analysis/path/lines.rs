@@ -139,7 +139,7 @@ impl Writer<'_> {
             name: self.definitions.function_name(node.kind).into_owned(),
             instant: node.call.is_none(),
             inlined,
-            layer: probe.map(|p| p.layer.clone()).unwrap_or_default(),
+            layer: probe.map(|p| p.layer),
             stage: probe.map(|p| p.stage_name().into_owned()).unwrap_or_default(),
             source: probe.map(|p| (p.file.clone(), p.line)).unwrap_or_default(),
             site: site.map(|frame| (frame.file.clone(), frame.line)).unwrap_or_default(),

@@ -3,6 +3,7 @@
 use super::fold::fold;
 use super::{Line, Segment};
 use crate::model::CallId;
+use iotrace_format::layer::Layer;
 use rustc_hash::FxHashMap;
 
 /// What is shown of a listing. By default everything, with repeated calls in one line.
@@ -11,7 +12,7 @@ pub struct ListingShape {
     /// At most so many levels of calls.
     pub depth: Option<usize>,
     /// Only functions of these layers; empty: of all.
-    pub layers: Vec<String>,
+    pub layers: Vec<Layer>,
     /// Functions inside which nothing is shown.
     pub collapse: Vec<String>,
     /// Repeated calls stay apart.
@@ -56,7 +57,7 @@ fn choose(lines: &[Line], shape: &ListingShape, around: &mut Vec<Around>) -> Vec
         let above = around.iter().filter(|call| call.shown).count();
         let fits = !around.iter().any(|call| call.closed)
             && shape.depth.is_none_or(|depth| above < depth)
-            && (shape.layers.is_empty() || shape.layers.contains(&line.layer));
+            && (shape.layers.is_empty() || line.layer.is_some_and(|layer| shape.layers.contains(&layer)));
         if fits {
             let depth = if shape.layers.is_empty() { line.depth } else { above };
             shown.push(Line { depth, ..line.clone() });
@@ -81,7 +82,7 @@ pub(super) mod tests {
             name: name.into(),
             instant: false,
             inlined: false,
-            layer: String::new(),
+            layer: None,
             stage: String::new(),
             source: Default::default(),
             site: Default::default(),
@@ -103,7 +104,7 @@ pub(super) mod tests {
     fn what_is_hidden_hands_its_notes_up() {
         let mut lines =
             vec![line(0, "f", false), line(1, "g", false), line(2, "h", false), line(1, "k", false)];
-        lines[1].layer = "vfs".into();
+        lines[1].layer = Some(Layer::Vfs);
         lines[2].stops = vec![(1, 2)];
         let names = |shaped: &[Line]| {
             shaped.iter().map(|l| (l.depth, l.name.clone(), l.stops.len())).collect::<Vec<_>>()
@@ -111,7 +112,7 @@ pub(super) mod tests {
         let shape = |lines: &[Line], shape: &ListingShape| choose(lines, shape, &mut Vec::new());
         let depth = shape(&lines, &ListingShape { depth: Some(1), ..ListingShape::default() });
         assert_eq!(names(&depth), [(0, "f".into(), 1)]);
-        let layer = shape(&lines, &ListingShape { layers: vec!["vfs".into()], ..ListingShape::default() });
+        let layer = shape(&lines, &ListingShape { layers: vec![Layer::Vfs], ..ListingShape::default() });
         assert_eq!(names(&layer), [(0, "g".into(), 1)]);
         let collapsed =
             shape(&lines, &ListingShape { collapse: vec!["g".into()], ..ListingShape::default() });

@@ -2,6 +2,7 @@
 
 use crate::analysis::conditions::{Conditions, OpIs, Range, parse};
 use clap::Args;
+use iotrace_format::layer::Layer;
 
 /// Which I/Os, bios and events are wanted: the same words in every view. It comes last in a view's arguments,
 /// since its heading in the help is for all that follow.
@@ -40,7 +41,7 @@ pub struct ConditionArgs {
 impl ConditionArgs {
     /// The conditions that were given, and one on a layer.
     #[must_use]
-    pub fn conditions(&self, layer: Option<&String>) -> Conditions {
+    pub fn conditions(&self, layer: Option<Layer>) -> Conditions {
         Conditions {
             task: self.task.clone(),
             file: self.file.clone(),
@@ -49,7 +50,7 @@ impl ConditionArgs {
             syscall: self.syscall.clone(),
             op: self.op.clone(),
             sector: self.sector.clone(),
-            layer: layer.cloned(),
+            layer,
             clock: self.clock.clone(),
             time: self.time.clone(),
         }

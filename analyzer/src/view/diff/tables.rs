@@ -105,7 +105,7 @@ fn steps_by_class(diff: &Diff, most: usize) -> Table {
 fn layers(diff: &Diff) -> Table {
     let mut table = table(&[&["<layer"], &NUMBERS[..], &["share"]].concat());
     for layer in &diff.layers {
-        let cells = [plain(&layer.name)].into_iter().chain(numbers(layer.own));
+        let cells = [layer.layer.to_string()].into_iter().chain(numbers(layer.own));
         table.row(cells.chain([share(layer.own, diff.costs.instructions)]));
     }
     table
@@ -162,7 +162,7 @@ fn functions(diff: &Diff, most: usize) -> Table {
         let more = plain(&(renamed + &inlined(function)));
         let cells = [plain(name) + &more].into_iter().chain(numbers(*own));
         let whole = [share(*own, diff.costs.instructions), signed(total.difference()), counts(*calls)];
-        table.row(cells.chain(whole).chain(statistics(test)).chain([plain(layer)]));
+        table.row(cells.chain(whole).chain(statistics(test)).chain([layer.to_string()]));
     }
     table
 }

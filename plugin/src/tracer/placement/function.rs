@@ -40,7 +40,7 @@ impl GuestFunction<'_> {
             symbol: self.symbol.to_owned(),
             module: module.map(str::to_owned),
             address: self.address,
-            layer: layer.clone(),
+            layer: *layer,
             stage: stage.clone(),
             label: label.clone(),
             file: file.clone(),

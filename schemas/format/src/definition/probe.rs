@@ -5,6 +5,7 @@
 //! names of words stood for.
 
 use super::{At, Probe, Success};
+use crate::layer::Layer;
 use crate::role::Role;
 use crate::stage::Stage;
 use bincode::de::Decoder;
@@ -14,12 +15,12 @@ use bincode::error::{DecodeError, EncodeError};
 use bincode::{Decode, Encode};
 
 /// What was always there.
-type Head = (u16, At, String, String, Option<String>, u64, String);
+type Head = (u16, At, String, String, Option<String>, u64, Layer);
 type Rest = (String, String, u32, Vec<String>, Option<Success>, Vec<String>);
 
 impl Encode for Probe {
     fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
-        (self.id, self.at, &self.function, &self.symbol, &self.module, self.address, &self.layer)
+        (self.id, self.at, &self.function, &self.symbol, &self.module, self.address, self.layer)
             .encode(encoder)?;
         let stage = self.stage.as_ref().map(Stage::to_string).unwrap_or_default();
         (stage, &self.file, self.line, &self.words, self.success, &self.inside).encode(encoder)?;

@@ -180,7 +180,7 @@ impl<W: Write> TraceWriter<W> {
     fn write_blocks(&mut self) -> Result<(), WriteError> {
         self.write_definitions()?;
         let mut blocks = std::mem::take(&mut self.blocks);
-        for (vcpu, block) in (0..).zip(&mut blocks) {
+        for (vcpu, block) in (0..=u16::MAX).zip(&mut blocks) {
             self.events_of(ChunkKind::Events, vcpu, block)?;
         }
         self.blocks = blocks;
@@ -191,7 +191,7 @@ impl<W: Write> TraceWriter<W> {
     }
 
     fn write_landmarks(&mut self) -> Result<(), WriteError> {
-        for (vcpu, mut block) in (0..).zip(std::mem::take(&mut self.landmarks)) {
+        for (vcpu, mut block) in (0..=u16::MAX).zip(std::mem::take(&mut self.landmarks)) {
             self.events_of(ChunkKind::Landmarks, vcpu, &mut block)?;
         }
         Ok(())

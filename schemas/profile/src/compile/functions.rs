@@ -3,8 +3,8 @@
 use super::signature::Signature;
 use super::{CompileError, inlined, reads::access, stages};
 use crate::plan::{EntryPlan, EventField, FieldSource};
-use crate::{Action, ExitPlan, FunctionLocation, Missing, ProbedFunction};
-use iotrace_catalog::{self as catalog, Catalog};
+use crate::{ExitPlan, FunctionLocation, Missing, ProbedFunction};
+use iotrace_catalog::{self as catalog, Argument, Catalog, ListArgument, SuccessValue};
 use iotrace_format::definition::Success;
 use iotrace_format::stage::Stage;
 use iotrace_kernel::{Kernel, KernelSymbol, Lines, ModuleFile, SymbolKind, Types};
@@ -209,10 +209,10 @@ fn plan(
         size: found.size,
         cold: found.cold,
         offset: found.offset,
-        layer: function.layer.clone(),
+        layer: function.layer,
         stage: function.stage.clone().filter(|stage| !(is_inlined && is_in_return(stage, function))),
         label: function.label.clone(),
-        action: action(&function.action),
+        action: function.action,
         file: found.line.0,
         line: found.line.1,
         entry,
@@ -243,14 +243,14 @@ fn entry(
     if found.inside.is_empty() && function.exit {
         plan.words.push(word("caller".into(), FieldSource::Caller, false));
     }
-    for ((_, name, _), position) in function.arguments().zip(&positions) {
+    for (Argument { name, .. }, position) in function.arguments.iter().zip(&positions) {
         let Some(position) = *position else {
             note(format!("it has no argument {name}"));
             continue;
         };
         let element = plan.list.is_some_and(|(argument, _)| argument == position);
         let source = if element { FieldSource::Element } else { FieldSource::Argument(position) };
-        plan.words.push(word(name.into(), source, false));
+        plan.words.push(word(name.clone(), source, false));
         let Some(object) = catalog.object_of(function, name) else { continue };
         for field in function.fields(name, object) {
             match access(object, field, types) {
@@ -276,9 +276,8 @@ fn list(
     types: &[&Types],
     note: &mut impl FnMut(String),
 ) -> Option<(u8, i64)> {
-    let (name, rest) = function.each.split_once(':')?;
-    let (_, link) = rest.split_once('.')?;
-    let at = function.arguments().position(|(_, n, _)| n == name)?;
+    let ListArgument { argument: name, link, .. } = function.each.as_ref()?;
+    let at = function.arguments.iter().position(|argument| argument.name == *name)?;
     let position = (*positions.get(at)?)?;
     let structure = catalog.object_of(function, name)?.structure.as_deref()?;
     let offset = types.iter().find_map(|t| t.resolve(structure, link).ok()).map(|field| field.access.offset);
@@ -289,26 +288,14 @@ fn list(
 }
 
 fn success(function: &catalog::CatalogFunction, types: &[&Types]) -> Option<Success> {
-    function.success.iter().find_map(|value| match value.parse::<i64>() {
-        _ if value == "nonzero" => Some(Success::NonZero),
-        Ok(number) => Some(Success::Equals(number.cast_unsigned())),
-        Err(_) => types
+    function.success.iter().find_map(|value| match value {
+        SuccessValue::NonZero => Some(Success::NonZero),
+        SuccessValue::Number(number) => Some(Success::Equals(number.cast_unsigned())),
+        SuccessValue::Enumerator(name) => types
             .iter()
-            .find_map(|t| t.enumerator(value))
+            .find_map(|t| t.enumerator(name))
             .map(|number| Success::Equals(number.cast_unsigned())),
     })
-}
-
-fn action(name: &str) -> Action {
-    match name {
-        "module-load" => Action::ModuleLoad,
-        "module-unload" => Action::ModuleUnload,
-        "task-begin" => Action::TaskBegin,
-        "task-rename" => Action::TaskRename,
-        "power-off" => Action::PowerOff,
-        "fault" => Action::Fault,
-        _ => Action::Record,
-    }
 }
 
 #[cfg(test)]

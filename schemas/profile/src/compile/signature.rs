@@ -6,7 +6,7 @@
 
 use crate::plan::ArgumentLocation;
 use iotrace_arch::Arch;
-use iotrace_catalog::{Catalog, CatalogFunction};
+use iotrace_catalog::{Argument, Catalog, CatalogFunction};
 use iotrace_kernel::{Inlined, Parameter, Types, ValueLocation};
 
 /// The parameters of a function or of an inlined instance, and where their values are.
@@ -55,15 +55,14 @@ impl Signature {
 
     /// Where each argument of the entry is: `None` if this kernel's function has no such argument.
     pub fn positions(&self, catalog: &Catalog, function: &CatalogFunction) -> Vec<Option<u8>> {
-        let structure = |name: &str, object: Option<&str>| {
-            if function.each.split(':').next() == Some(name) {
-                return Some("list_head");
-            }
-            object.and_then(|object| catalog.objects.get(object)?.structure.as_deref())
+        let structure = |argument: &Argument| match &function.each {
+            Some(list) if list.argument == argument.name => Some("list_head"),
+            _ => catalog.objects.get(argument.object.as_ref()?)?.structure.as_deref(),
         };
         let mut taken = Vec::new();
-        let place = |(index, name, object): (usize, &str, Option<&str>)| {
-            let found = match (&self.parameters, structure(name, object)) {
+        let place = |argument: &Argument| {
+            let (index, name) = (argument.position, &argument.name);
+            let found = match (&self.parameters, structure(argument)) {
                 (None, _) => Some(index),
                 (Some(parameters), Some(structure)) => pointing_to(parameters, structure, index, &taken),
                 (Some(parameters), None) => named(parameters, name, index),
@@ -71,7 +70,7 @@ impl Signature {
             taken.extend(found);
             found.filter(|at| *at < self.values.len()).and_then(|at| u8::try_from(at).ok())
         };
-        function.arguments().map(place).collect()
+        function.arguments.iter().map(place).collect()
     }
 }
 

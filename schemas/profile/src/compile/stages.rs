@@ -37,6 +37,7 @@ mod tests {
     use super::*;
     use crate::Action;
     use crate::plan::EntryPlan;
+    use iotrace_format::layer::Layer;
 
     #[test]
     fn a_stage_is_told_by_any_of_its_functions_that_is_there() {
@@ -55,7 +56,7 @@ mod tests {
             cold: None,
             offset: 0,
             inside: Vec::new(),
-            layer: "block".into(),
+            layer: Layer::Block,
             label: String::new(),
             stage: Stage::parse(stage).ok(),
             action: Action::Record,

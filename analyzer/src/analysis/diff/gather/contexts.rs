@@ -13,6 +13,7 @@ use crate::model::{self, Call, CallEnd, CallId, Handover, HandoverKind, Io, IoId
 use crate::stitch::Sink;
 use iotrace_format::definition::{At, Probe};
 use iotrace_format::event::{Event, KindId, MARK_BEGIN, MMIO_READ, MMIO_WRITE};
+use iotrace_format::layer::Layer;
 use iotrace_format::stage::Stage;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::BTreeMap;
@@ -24,7 +25,7 @@ const OWNERS: usize = 256;
 #[derive(Debug, Clone, Copy)]
 struct Function {
     number: u32,
-    layer: u8,
+    layer: Layer,
     syscall: bool,
     queues: bool,
 }
@@ -34,7 +35,7 @@ struct Function {
 struct Place {
     root: CallId,
     at: u32,
-    layer: u8,
+    layer: Layer,
     depth: usize,
 }
 
@@ -87,7 +88,7 @@ pub struct Gatherer {
 
 impl Gatherer {
     /// Takes in a probe, with its function's number and layer.
-    pub fn define(&mut self, probe: &Probe, number: u32, layer: u8) {
+    pub fn define(&mut self, probe: &Probe, number: u32, layer: Layer) {
         let syscall = matches!(probe.stage, Some(Stage::Syscall(_)));
         let queues = probe.stage == Some(Stage::BioQueue) && probe.at != At::Exit;
         self.functions.insert(probe.id, Function { number, layer, syscall, queues });

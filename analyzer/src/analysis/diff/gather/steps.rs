@@ -12,14 +12,14 @@
 //! their time is that of the I/O, to the last of its moments.
 
 use crate::model::{Bio, BioStage, TimeMap, Wait};
-use iotrace_format::layer::LAYERS;
+use iotrace_format::layer::Layer;
 use std::collections::BTreeMap;
 
 /// A step of an I/O's way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum IoStep {
-    /// Before the first bio is queued, in a layer by its place in [`LAYERS`].
-    Layer(u8),
+    /// Before the first bio is queued, in a layer.
+    Layer(Layer),
     /// Before the first bio is queued, with nothing of it running.
     Waiting,
     /// To a stage of a bio.
@@ -39,7 +39,7 @@ impl IoStep {
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            Self::Layer(layer) => LAYERS.get(usize::from(layer)).copied().unwrap_or_default(),
+            Self::Layer(layer) => layer.name(),
             Self::Waiting => "waiting",
             Self::To(stage) => stage.short(),
             Self::Woken => "wake-up",
@@ -74,12 +74,12 @@ pub struct StepTotals {
 
 /// Instructions by layer.
 #[derive(Debug, Clone, Default)]
-pub struct Layers([u64; LAYERS.len()]);
+pub struct Layers([u64; Layer::ALL.len()]);
 
 impl Layers {
     /// So many were executed in a layer.
-    pub fn ran(&mut self, layer: u8, instructions: u64) {
-        self.0[usize::from(layer)] += instructions;
+    pub fn ran(&mut self, layer: Layer, instructions: u64) {
+        self.0[layer.index()] += instructions;
     }
 
     /// Adds others.
@@ -167,10 +167,11 @@ pub fn steps(marks: &Marks<'_>, layers: &Layers, runs: &Runs, time: &TimeMap) ->
     };
     let begin = marks.queued().or(marks.left).unwrap_or(marks.entered);
     let mut waiting = ns(marks.entered, begin);
-    for (layer, instructions) in layers.0.iter().enumerate().filter(|(_, executed)| **executed > 0) {
+    let executed = Layer::ALL.iter().zip(&layers.0);
+    for (layer, instructions) in executed.filter(|(_, executed)| **executed > 0) {
         let ns = time.taken_by(*instructions).unwrap_or(0);
         waiting = waiting.saturating_sub(ns);
-        add(IoStep::Layer(layer as u8), *instructions, ns);
+        add(IoStep::Layer(*layer), *instructions, ns);
     }
     if waiting > 0 {
         add(IoStep::Waiting, 0, waiting);
@@ -210,13 +211,13 @@ mod tests {
         let mut time = TimeMap::new(Some(2));
         time.begin(0, 0);
         let mut layers = Layers::default();
-        layers.ran(0, 30);
-        layers.ran(1, 50);
+        layers.ran(Layer::Syscall, 30);
+        layers.ran(Layer::Vfs, 50);
         let marks = Marks { entered: 100, left: Some(200), bios: &[], waits: &[] };
         let part = |instructions, ns| StepTotals { times: 1, instructions, ns };
         let expected = [
-            (IoStep::Layer(0), part(30, 120)),
-            (IoStep::Layer(1), part(50, 200)),
+            (IoStep::Layer(Layer::Syscall), part(30, 120)),
+            (IoStep::Layer(Layer::Vfs), part(50, 200)),
             (IoStep::Waiting, part(0, 80)),
         ];
         assert_eq!(steps(&marks, &layers, &Runs::default(), &time), expected);

@@ -8,6 +8,7 @@ use crate::reader::Trace;
 use crate::stitch::Sink;
 use iotrace_format::definition::Probe;
 use iotrace_format::definition::by_name;
+use iotrace_format::layer::Layer;
 
 #[test]
 fn steps_add_up_to_the_io() {
@@ -32,7 +33,7 @@ fn probe(id: u16, stage: &str) -> Probe {
         id,
         function: stage.into(),
         symbol: stage.into(),
-        layer: "block".into(),
+        layer: Layer::Block,
         stage: by_name::stage(stage),
         ..Probe::default()
     }
@@ -93,8 +94,8 @@ fn io(id: u64) -> Io {
 #[test]
 fn an_interrupt_for_several_ios_counts_for_each_and_once_in_all() {
     let mut gatherer = Gatherer::default();
-    gatherer.define(&probe(WRITE, "sys.fsync"), 0, 0);
-    gatherer.define(&probe(IRQ, "irq.frame"), 1, 0);
+    gatherer.define(&probe(WRITE, "sys.fsync"), 0, Layer::Syscall);
+    gatherer.define(&probe(IRQ, "irq.frame"), 1, Layer::Syscall);
     for id in [1, 2] {
         call(&mut gatherer, id, WRITE, false);
         end(&mut gatherer, id, 10);
