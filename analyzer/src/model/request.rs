@@ -125,6 +125,29 @@ impl Attempt {
     pub fn left_queue(&self) -> Option<u64> {
         self.dispatched.or(self.issued)
     }
+
+    /// What is known of its steps, in the order of their clocks.
+    #[must_use]
+    pub fn steps(&self) -> Vec<(&'static str, u64)> {
+        let steps = [
+            ("dispatched", self.dispatched),
+            ("command prepared", self.prepared),
+            ("issued", self.issued),
+            ("driver called", self.driver),
+            ("queued to the controller", self.started),
+            ("doorbell", self.doorbell),
+            ("interrupt", self.interrupt.map(|irq| irq.clock)),
+            ("found done by the driver", self.driver_done),
+            ("done", self.done),
+            ("block layer informed", self.completed),
+            ("completion softirq", self.softirq),
+            ("finished", self.finished),
+            ("requeued", self.requeued),
+        ];
+        let mut known = Vec::from_iter(steps.iter().filter_map(|(name, clock)| Some((*name, (*clock)?))));
+        known.sort_by_key(|(_, clock)| *clock);
+        known
+    }
 }
 
 /// A bio in a request.

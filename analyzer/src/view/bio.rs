@@ -16,6 +16,7 @@ use std::io::{self, Write};
 pub fn write_text(out: &mut dyn Write, timeline: &Timeline, style: Style) -> io::Result<()> {
     head(out, timeline, style)?;
     stages(out, timeline, style)?;
+    commands(out, timeline, style)?;
     events(out, timeline, style)
 }
 
@@ -113,6 +114,32 @@ fn stages(out: &mut dyn Write, timeline: &Timeline, style: Style) -> io::Result<
     table.write(out, style, "  ")
 }
 
+/// The steps of each command that was made for its requests.
+fn commands(out: &mut dyn Write, timeline: &Timeline, style: Style) -> io::Result<()> {
+    let (bio, time) = (&timeline.bio, &timeline.time);
+    for (request, attempt) in timeline.requests.iter().flat_map(|rq| rq.attempts.iter().map(move |a| (rq, a)))
+    {
+        let title = format!("Command cmd{} of rq{}", attempt.command, request.id);
+        writeln!(out, "\n{}", style.heading(&title))?;
+        let right = ["clock", "since Q", "delta µs", "instructions"];
+        let heads = [("step", Align::Left)].into_iter().chain(right.map(|head| (head, Align::Right)));
+        let mut table = Table::new(heads);
+        let mut before = None;
+        for (step, clock) in attempt.steps() {
+            let from = before.replace(clock).unwrap_or(clock);
+            table.row([
+                step.to_owned(),
+                clock.to_string(),
+                text::micros_span(time, bio.queued(), clock),
+                text::micros_span(time, from, clock),
+                text::grouped(clock - from),
+            ]);
+        }
+        table.write(out, style, "  ")?;
+    }
+    Ok(())
+}
+
 fn events(out: &mut dyn Write, timeline: &Timeline, style: Style) -> io::Result<()> {
     writeln!(out, "\n{}", style.heading("Events"))?;
     let line = "clock, µs since Q, instructions since the event before, level, function";
@@ -163,11 +190,16 @@ fn request_json(request: &Request, timeline: &Timeline) -> Value {
         object!({
             "command": attempt.command,
             "dispatched": attempt.dispatched,
+            "prepared": attempt.prepared,
             "issued": attempt.issued,
             "driver": attempt.driver,
+            "started": attempt.started,
             "doorbell": attempt.doorbell,
             "interrupt": attempt.interrupt.map(|i| json::interrupt(&i, &timeline.time, &timeline.definitions)),
+            "driver_done": attempt.driver_done,
             "done": attempt.done,
+            "completed": attempt.completed,
+            "softirq": attempt.softirq,
             "finished": attempt.finished,
             "requeued": attempt.requeued,
             "refused": attempt.refused,
