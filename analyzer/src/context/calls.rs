@@ -20,6 +20,7 @@ use crate::hash::{Map, Set};
 use crate::model::{Ending, Level};
 use iotrace_format::definition::Layout;
 use iotrace_format::event::{Event, KindId};
+use std::cmp::Ordering;
 
 /// Calls that may be open in one task; more means that returns are missing.
 pub const DEEPEST: usize = 512;
@@ -242,21 +243,20 @@ impl<T> Calls<T> {
             (0, _) | (_, 0) => frame.function == function,
             (ours, theirs) => ours == theirs,
         });
-        let Some(mut at) = found else {
+        let Some(found) = found else {
             self.without_entry += 1;
             return;
         };
-        while event.stack != 0 && at > 0 && stack[at - 1].stack == event.stack {
-            at -= 1;
-        }
-        let returned = stack.iter().rposition(|f| f.function == function).unwrap_or(at);
+        // Those below it that stand at the same place have jumped to one another, and to it.
+        let is_here = |frame: &&CallFrame<T>| event.stack != 0 && frame.stack == event.stack;
+        let at = found - stack[..found].iter().rev().take_while(is_here).count();
+        let returned = at + stack[at..=found].iter().rposition(|f| f.function == function).unwrap_or(0);
         while stack.len() > at {
-            let place = stack.len() - 1;
             let Some(frame) = stack.pop() else { break };
-            let ending = match frame.stack == event.stack || event.stack == 0 || frame.stack == 0 {
-                _ if place == returned => Ending::Returned,
-                true if place < returned => Ending::Jumped,
-                _ => Ending::Unseen,
+            let ending = match stack.len().cmp(&returned) {
+                Ordering::Less => Ending::Jumped,
+                Ordering::Equal => Ending::Returned,
+                Ordering::Greater => Ending::Unseen,
             };
             self.without_exit += u64::from(ending == Ending::Unseen);
             close(stack, frame, ending, left);

@@ -23,3 +23,45 @@ impl Tasks {
         self.0.get(&address).copied().unwrap_or(Task { address, ..Task::default() })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use iotrace_format::event::MARK;
+
+    fn event(kind: u16, words: &[u64]) -> Event<'_> {
+        Event { kind, vcpu: 0, clock: 0, context: 0, task: 0, stack: 0, words }
+    }
+
+    fn words(pid: u64, tgid: u64, comm: &[u8; 16]) -> [u64; 5] {
+        let (first, second) = Comm::from_text(std::str::from_utf8(comm).unwrap()).words();
+        [0x100, pid, tgid, first, second]
+    }
+
+    #[test]
+    fn a_task_has_the_name_that_it_got_last() {
+        let mut tasks = Tasks::default();
+        let named = |tasks: &Tasks, address| {
+            let Task { address, pid, tgid, comm } = tasks.get(address);
+            (address, pid, tgid, comm.to_string())
+        };
+        tasks.event(&event(TASK.id, &words(7, 5, b"sh\0\0\0\0\0\0\0\0\0\0\0\0\0\0")));
+        assert_eq!(named(&tasks, 0x100), (0x100, 7, 5, "sh".into()));
+        tasks.event(&event(TASK.id, &words(7, 5, b"kworker/u8:2-ev\0")));
+        assert_eq!(named(&tasks, 0x100), (0x100, 7, 5, "kworker/u8:2-ev".into()));
+        assert_eq!(
+            named(&tasks, 0x200),
+            (0x200, 0, 0, String::new()),
+            "nothing is known of it but its address"
+        );
+    }
+
+    #[test]
+    fn other_events_and_truncated_ones_name_no_task() {
+        let mut tasks = Tasks::default();
+        let words = words(7, 5, b"sh\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
+        tasks.event(&event(MARK.id, &words));
+        tasks.event(&event(TASK.id, &words[..4]));
+        assert_eq!(tasks.get(0x100).pid, 0);
+    }
+}

@@ -66,22 +66,88 @@ impl TimeKeeper {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use iotrace_format::definition::TraceInfo;
+
+    /// A keeper that has seen events, each a kind, its clock and its words.
+    fn keeper(shift: Option<u8>, events: &[(u16, u64, &[u64])]) -> TimeKeeper {
+        let mut keeper = TimeKeeper::new(shift);
+        for (kind, clock, words) in events.iter().copied() {
+            keeper.event(&Event { kind, vcpu: 0, clock, context: 0, task: 0, stack: 0, words });
+        }
+        keeper
+    }
 
     #[test]
     fn a_jump_belongs_to_the_last_halt() {
         // clock:  0       40    60          100
         //         CLOCK   IDLE  IDLE        CLOCK
         //         bias 0                    bias 1000
-        let mut keeper = TimeKeeper::new(Some(0));
-        let mut event = |kind, clock, words: &[u64]| {
-            keeper.event(&Event { kind, vcpu: 0, clock, context: 0, task: 0, stack: 0, words });
-        };
-        event(CLOCK.id, 0, &[0, 0]);
-        event(IDLE.id, 40, &[]);
-        event(IDLE.id, 60, &[]);
-        event(CLOCK.id, 100, &[1000, 5_u64.wrapping_neg()]);
+        let events: [(u16, u64, &[u64]); 4] = [
+            (CLOCK.id, 0, &[0, 0]),
+            (IDLE.id, 40, &[]),
+            (IDLE.id, 60, &[]),
+            (CLOCK.id, 100, &[1000, 5_u64.wrapping_neg()]),
+        ];
+        let keeper = keeper(Some(0), &events);
         let ns = [59, 60, 100].map(|c| keeper.map().ns(c));
         assert_eq!(ns, [Some(59), Some(1060), Some(1100)]);
         assert_eq!((keeper.corrections, keeper.largest), (1, 5));
+    }
+
+    // The second jump came without a halt after the first: it is where it was seen.
+    #[test]
+    fn a_halt_explains_one_jump() {
+        let events: [(u16, u64, &[u64]); 3] =
+            [(IDLE.id, 40, &[]), (CLOCK.id, 100, &[1000, 0]), (CLOCK.id, 200, &[3000, 0])];
+        let map = keeper(Some(0), &events).into_map();
+        assert_eq!([100, 199, 200].map(|c| map.ns(c)), [Some(1100), Some(1199), Some(3200)]);
+    }
+
+    #[test]
+    fn corrections_are_counted_and_the_largest_is_kept() {
+        let events: [(u16, u64, &[u64]); 5] = [
+            (CLOCK.id, 10, &[0, 3]),
+            (CLOCK.id, 20, &[0, 7_u64.wrapping_neg()]),
+            (CLOCK.id, 30, &[0, 0]),
+            (CLOCK.id, 40, &[0]),
+            (CLOCK.id, 50, &[0, 2]),
+        ];
+        let keeper = keeper(Some(0), &events);
+        assert_eq!((keeper.corrections, keeper.largest), (3, 7));
+    }
+
+    #[test]
+    fn other_events_and_a_truncated_one_say_nothing_of_time() {
+        let events: [(u16, u64, &[u64]); 3] =
+            [(CLOCK.id, 0, &[0, 0]), (CLOCK.id, 10, &[]), (iotrace_format::event::MARK.id, 20, &[1000, 5])];
+        let keeper = keeper(Some(0), &events);
+        assert_eq!((keeper.map().ns(30), keeper.corrections), (Some(30), 0));
+    }
+
+    // What comes after a halt gets its time with the next clock event only; without virtual time nothing is waited for.
+    #[test]
+    fn time_is_settled_up_to_a_halt_until_the_next_clock_event() {
+        let halted: [(u16, u64, &[u64]); 2] = [(CLOCK.id, 0, &[0, 0]), (IDLE.id, 40, &[])];
+        let known: [(u16, u64, &[u64]); 3] = [halted[0], halted[1], (CLOCK.id, 50, &[1000, 0])];
+        let settled = [(Some(0), &halted[..1]), (Some(0), &halted), (Some(0), &known), (None, &halted)]
+            .map(|(shift, events)| keeper(shift, events).settled());
+        assert_eq!(settled, [u64::MAX, 40, u64::MAX, u64::MAX]);
+    }
+
+    #[test]
+    fn an_instruction_takes_as_long_as_the_trace_says() {
+        let mut keeper = TimeKeeper::default();
+        let info = TraceInfo { icount_shift: Some(3), ..TraceInfo::default() };
+        keeper.define(&Definition::Trace(info));
+        keeper.event(&Event {
+            kind: CLOCK.id,
+            vcpu: 0,
+            clock: 0,
+            context: 0,
+            task: 0,
+            stack: 0,
+            words: &[5, 0],
+        });
+        assert_eq!(keeper.map().ns(10), Some(85));
     }
 }

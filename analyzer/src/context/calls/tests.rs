@@ -1,5 +1,10 @@
 //! Calls from events, drawn by hand.
 
+mod bounds;
+mod interrupts;
+mod returns;
+mod tasks;
+
 use super::*;
 
 const S: u64 = 0xffff_c900_0001_0000;
