@@ -186,14 +186,4 @@ fn function(definitions: &Definitions, address: u64) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_begins_without_a_level_is_known_by_its_stage_alone() {
-        assert_eq!(Context::of(Some(&Stage::IrqEntry), Level::Unknown), Context::Interrupt);
-        assert_eq!(Context::of(Some(&Stage::WorkRun), Level::Unknown), Context::Work);
-        assert_eq!(Context::of(Some(&Stage::BioQueue), Level::Unknown), Context::Unknown);
-        assert_eq!(Context::of(Some(&Stage::BioQueue), Level::Task), Context::Task);
-    }
-}
+mod tests;

@@ -21,6 +21,12 @@ struct Range {
     to: u64,
 }
 
+impl Range {
+    fn is_empty(self) -> bool {
+        self.from >= self.to
+    }
+}
+
 impl<'a> Resolver<'a> {
     /// Of what was seen.
     pub fn new(seen: &'a SchedulingEvents, definitions: &'a Definitions, describer: &'a Describer) -> Self {
@@ -36,7 +42,7 @@ impl<'a> Resolver<'a> {
 
     fn push(&self, spans: &mut Vec<Span>, range: Range, doing: Doing, depth: usize, place: String) {
         match spans.last_mut() {
-            _ if range.from >= range.to => {}
+            _ if range.is_empty() => {}
             Some(last) if last.doing == doing && last.depth == depth && last.place == place => {
                 last.to = range.to
             }
@@ -82,7 +88,7 @@ impl<'a> Resolver<'a> {
 
     /// The task does not run: until it is woken it waits, then for the CPU.
     fn stopped(&self, task: u64, range: Range, depth: usize, spans: &mut Vec<Span>) {
-        if range.from >= range.to {
+        if range.is_empty() {
             return;
         }
         let name = named(&self.describer.task(task));
@@ -103,7 +109,7 @@ impl<'a> Resolver<'a> {
 
     /// What came to do something at a point: everything before that in the range.
     fn cause(&self, point: Point, range: Range, depth: usize, spans: &mut Vec<Span>) {
-        if range.from >= range.to {
+        if range.is_empty() {
             return;
         }
         if depth >= FARTHEST {

@@ -1,0 +1,48 @@
+//! What is told of a wait, from what happened as drawn by hand.
+
+mod drawing;
+mod gather;
+mod index;
+mod interrupts;
+mod softirqs;
+mod tasks;
+mod work;
+
+use super::*;
+use crate::guest::{SyntheticGuest, WRITE, io, small};
+
+#[test]
+fn what_begins_without_a_level_is_known_by_its_stage_alone() {
+    assert_eq!(Context::of(Some(&Stage::IrqEntry), Level::Unknown), Context::Interrupt);
+    assert_eq!(Context::of(Some(&Stage::WorkRun), Level::Unknown), Context::Work);
+    assert_eq!(Context::of(Some(&Stage::BioQueue), Level::Unknown), Context::Unknown);
+    assert_eq!(Context::of(Some(&Stage::BioQueue), Level::Task), Context::Task);
+}
+
+#[test]
+fn what_begins_without_a_stage_is_known_by_its_level() {
+    let of = [Level::Unknown, Level::Task, Level::Softirq, Level::Hardirq, Level::Nmi]
+        .map(|level| Context::of(None, level));
+    assert_eq!(of, [Context::Unknown, Context::Task, Context::Task, Context::Interrupt, Context::Interrupt]);
+    assert_eq!(Context::of(Some(&Stage::SoftirqRun), Level::Hardirq), Context::Softirq);
+}
+
+fn asked(guest: &SyntheticGuest, wanted: &Wanted) -> Result<Why, WhyError> {
+    why(&Trace::from_bytes(guest.file()).unwrap(), wanted, &mut |_| {})
+}
+
+#[test]
+fn what_cannot_be_explained_has_its_reason() {
+    assert!(matches!(asked(&small(), &Wanted::Io(99)), Err(WhyError::NoSuch)));
+    assert!(matches!(asked(&small(), &Wanted::Bio(1)), Err(WhyError::NoCall)));
+    let mut guest = SyntheticGuest::default();
+    guest.entry(50, "sys.fsync", &[("regs.fd", 3)]);
+    guest.exit(60, "sys.fsync", 0);
+    guest.entry(100, "sys.fsync", &[("regs.fd", 3)]);
+    guest.queue(150, 0xb100, io(80, 4096, WRITE));
+    assert!(matches!(asked(&guest, &Wanted::Bio(1)), Err(WhyError::NotOver)));
+    guest.exit(250, "sys.fsync", 0);
+    let spans: Vec<_> = asked(&guest, &Wanted::Bio(1)).unwrap().spans;
+    let running = Doing::Running { task: "dd/42".into(), work: None };
+    assert_eq!(spans, [Span { from: 100, to: 250, doing: running, depth: 0, place: String::new() }]);
+}

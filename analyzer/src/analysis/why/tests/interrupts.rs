@@ -1,0 +1,128 @@
+//! Interrupts: those that are waited for, those that come in between, and contexts that are not known.
+
+use super::super::Context;
+use super::drawing::{A, B, Drawing, INTR, K, at, within};
+use crate::model::{HandoverKind, Point};
+
+/// `a/1` stops at 20, the interrupt 5 comes at 40 while `b/2` runs and wakes it at 50, it runs again at 60.
+fn woken_by_an_interrupt() -> Drawing {
+    let mut drawing = Drawing::default();
+    drawing.switches(A, &[(20, B), (60, A)]);
+    drawing.interrupt(5, B, 40..55);
+    drawing.wake(Point { call: Some(8), ..within(50, 5) }, A, 60);
+    drawing.seen.names.insert(8, 77);
+    drawing
+}
+
+const DONE: HandoverKind = HandoverKind::Interrupt { irq: 1, command: 7 };
+
+// a ring --|              |====
+// b        |     irq wake |
+// 0 10    20     40  50   60
+#[test]
+fn a_device_works_from_its_doorbell_to_its_interrupt() {
+    let mut drawing = woken_by_an_interrupt();
+    drawing.handover(DONE, Point { call: Some(9), ..at(10, A) }, within(45, 5));
+    drawing.seen.names.insert(9, 78);
+    let expected = [
+        "0..20 0 a/1 runs",
+        "20..40 1 command 7 of intr [probe-78]",
+        "40..50 1 interrupt intr [probe-77]",
+        "50..60 0 a/1 runnable [probe-77]",
+        "60..70 0 a/1 runs",
+    ];
+    assert_eq!(drawing.spans(0, 70), expected);
+}
+
+// Of two commands that complete in the interrupt, the one that is reported first counts.
+#[test]
+fn before_the_doorbell_it_is_whoever_rings_it() {
+    let mut drawing = woken_by_an_interrupt();
+    drawing.handover(DONE, at(30, B), within(45, 5));
+    drawing.handover(HandoverKind::Interrupt { irq: 1, command: 8 }, at(35, B), within(46, 5));
+    let expected = ["20..30 2 b/2 runs", "30..40 1 command 7 of intr", "40..50 1 interrupt intr [probe-77]"];
+    assert_eq!(drawing.spans(0, 70)[1..4], expected);
+}
+
+#[test]
+fn an_interrupt_without_a_doorbell_is_a_timers() {
+    let expected = ["20..40 1 timer intr", "40..50 1 interrupt intr [probe-77]"];
+    assert_eq!(woken_by_an_interrupt().spans(0, 70)[1..3], expected);
+}
+
+// A work item's hand-over to the interrupt's call.
+#[test]
+fn another_hand_over_to_an_interrupt_is_no_doorbell() {
+    let mut drawing = woken_by_an_interrupt();
+    drawing.handover(HandoverKind::Work { function: 1 }, at(30, B), within(45, 5));
+    assert_eq!(drawing.spans(0, 70)[1], "20..40 1 timer intr");
+}
+
+// clock   20   30,30  40     60        90        120
+// a    ---| 5 || 7   |------| p        | 9 goes on after the end
+//           6
+#[test]
+fn interrupts_while_the_task_runs_come_in_between() {
+    let mut drawing = Drawing::default();
+    drawing.interrupt(9, A, 90..120);
+    drawing.interrupt(5, A, 20..30);
+    drawing.handled_by(6, A, 22..25, Some(0x11));
+    drawing.handled_by(7, A, 30..40, Some(0x12));
+    drawing.handled_by(8, B, 60..70, None);
+    let expected = [
+        "0..20 0 a/1 runs",
+        "20..30 0 interrupted by intr",
+        "30..40 0 interrupted by 0x12",
+        "40..90 0 a/1 runs",
+        "90..100 0 interrupted by intr",
+    ];
+    assert_eq!(drawing.spans(0, 100), expected);
+}
+
+#[test]
+fn only_interrupts_that_begin_in_a_run_interrupt_it() {
+    let mut drawing = Drawing::default();
+    drawing.interrupt(5, A, 10..15);
+    drawing.interrupt(6, A, 20..25);
+    drawing.interrupt(7, A, 50..55);
+    drawing.root(8, Context::Softirq, A, 30..35);
+    let expected = ["20..25 0 interrupted by intr", "25..50 0 a/1 runs"];
+    assert_eq!(drawing.spans(20, 50), expected);
+}
+
+#[test]
+fn an_interrupt_without_a_known_handler_has_the_name_of_its_entry() {
+    for (handler, name) in [(Some(INTR), "intr"), (Some(0), "probe-64"), (None, "probe-64")] {
+        let mut drawing = Drawing::default();
+        drawing.handled_by(5, A, 20..30, handler);
+        assert_eq!(drawing.spans(20, 30), [format!("20..30 0 interrupted by {name}")]);
+    }
+    let mut drawing = Drawing::default();
+    drawing.root(5, Context::Interrupt, A, 20..30);
+    assert_eq!(drawing.spans(20, 30), ["20..30 0 interrupted by probe-64"]);
+}
+
+#[test]
+fn what_woke_in_an_unknown_context_is_not_taken_for_its_task() {
+    let mut drawing = Drawing::default();
+    drawing.switches(A, &[(20, B), (60, A)]);
+    drawing.root(5, Context::Unknown, K, 40..55);
+    drawing.wake(Point { call: Some(8), ..within(50, 5) }, A, 60);
+    drawing.seen.names.insert(8, 77);
+    assert_eq!(drawing.spans(0, 70)[1], "20..50 1 something runs in k/3 [probe-77]");
+}
+
+// A system call of b is a context too: what b did before it is looked at as well. Of a context that was not
+// gathered the task is known.
+#[test]
+fn a_wake_up_in_a_tasks_call_is_its_tasks() {
+    for gathered in [true, false] {
+        let mut drawing = Drawing::default();
+        drawing.switches(A, &[(20, B), (60, A)]);
+        if gathered {
+            drawing.root(5, Context::Task, B, 40..55);
+        }
+        drawing.wake(Point { root: Some(5), ..at(50, B) }, A, 60);
+        assert_eq!(drawing.spans(0, 70)[1], "20..50 1 b/2 runs", "{gathered}");
+    }
+}
