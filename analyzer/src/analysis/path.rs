@@ -148,3 +148,6 @@ impl Describer {
         definitions.symbols.get(&address).cloned().unwrap_or_else(|| format!("{address:#x}"))
     }
 }
+
+#[cfg(test)]
+mod tests;
