@@ -31,7 +31,7 @@ pub fn fold(lines: &[Line]) -> Vec<Line> {
     let mut places = vec![0; lines.len()];
     let mut rows = vec![Row { end: lines.len(), first: None }];
     let mut at = 0;
-    while at < lines.len() {
+    loop {
         while rows.pop_if(|row| row.end <= at).is_some() {}
         let Some(row) = rows.last_mut() else { break };
         let Block { lines: count, class } = blocks[at];
