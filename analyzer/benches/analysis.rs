@@ -1,4 +1,4 @@
-//! What stitching costs, a whole report from a file, and a comparison of two: on a direct write with all its contexts,
+//! What the trackers cost, a whole report from a file, and a comparison of two: on a direct write with all its contexts,
 //! many times over.
 
 #![allow(missing_docs)] // the macros' functions
@@ -11,7 +11,7 @@ use guest::{SyntheticGuest, direct_write};
 use iotrace_analyzer::analysis::diff::{compare, gather};
 use iotrace_analyzer::analysis::report::{ReportQuery, report};
 use iotrace_analyzer::reader::Trace;
-use iotrace_analyzer::stitch::{Sink, Stitcher};
+use iotrace_analyzer::trackers::{Sink, Trackers};
 use std::hint::black_box;
 
 /// Times that the write is done.
@@ -37,19 +37,19 @@ fn many() -> SyntheticGuest {
     guest
 }
 
-fn stitch(criterion: &mut Criterion) {
+fn trackers(criterion: &mut Criterion) {
     let guest = many();
-    let mut group = criterion.benchmark_group("stitch");
+    let mut group = criterion.benchmark_group("trackers");
     group.throughput(Throughput::Elements(guest.events.len() as u64));
     group.bench_function("events", |bench| {
         let defined = || {
-            let mut stitcher = Stitcher::default();
-            guest.definitions.iter().for_each(|definition| stitcher.define(definition));
-            stitcher
+            let mut trackers = Trackers::default();
+            guest.definitions.iter().for_each(|definition| trackers.define(definition));
+            trackers
         };
         bench.iter_batched_ref(
             defined,
-            |stitcher| guest.events.iter().for_each(|event| stitcher.event(&event.event(), &mut Nobody)),
+            |trackers| guest.events.iter().for_each(|event| trackers.event(&event.event(), &mut Nobody)),
             BatchSize::LargeInput,
         );
     });
@@ -85,5 +85,5 @@ fn comparison(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, stitch, whole_report, comparison);
+criterion_group!(benches, trackers, whole_report, comparison);
 criterion_main!(benches);

@@ -1,8 +1,8 @@
 //! From a trace to what each block I/O went through.
 //!
 //! The way is one: [`reader`] (file to events with their definitions) → [`context`] (who runs, at which
-//! level, in which call, at what virtual time) → [`stitch`] (which bio, request, command, doorbell and
-//! interrupt belong together) → [`model`] (plain data) → [`analysis`] (reports, summaries, comparisons) →
+//! level, in which call, at what virtual time) → [`trackers`] (facts of calls to those of objects: which bio, request,
+//! command, doorbell and interrupt belong together) → [`model`] (plain data) → [`analysis`] (reports, summaries, comparisons) →
 //! [`view`] (text and JSON). [`rewrite`] goes from the reader back to a file. [`cli`] reads the command line and joins them.
 #![forbid(unsafe_code)]
 
@@ -14,7 +14,7 @@ pub mod model;
 mod ranges;
 pub mod reader;
 pub mod rewrite;
-pub mod stitch;
+pub mod trackers;
 pub mod view;
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! back to.
 
 use crate::model::{Bio, Call, CallEnd, CallId, Cause, Definitions, Ending};
-use crate::stitch::{Counts, Oddity};
+use crate::trackers::{Counts, Oddity};
 use iotrace_format::event::KindId;
 use std::collections::BTreeMap;
 

@@ -3,8 +3,8 @@
 use crate::context::Tasks;
 use crate::hash::Map;
 use crate::model::{Comm, Definitions, Level, OpCodes, OpField, Task, major_minor};
-use crate::stitch::devices::Devices;
-use crate::stitch::probes::{Probes, RoleValues};
+use crate::trackers::Devices;
+use crate::trackers::probes::{Probes, RoleValues};
 use iotrace_format::definition::Probe;
 use iotrace_format::definition::{At, CallSite, Definition};
 use iotrace_format::event::{self, BUILTINS, Event, FIRST_PROBE, KindId};

@@ -13,7 +13,7 @@ use crate::model::{
     Attempt, CompletionWay, Definitions, DispatchWay, Level, Raise, Request, TimeMap, Wait, WorkloadMark,
 };
 use crate::reader::{Flow, Trace, Visitor, read};
-use crate::stitch::{Sink, Stitcher};
+use crate::trackers::{Sink, Trackers};
 use iotrace_format::definition::Definition;
 use iotrace_format::event::Event;
 use iotrace_format::stage::BLOCK_SOFTIRQ;
@@ -91,8 +91,8 @@ pub struct Explanation {
 pub fn explain(file: &Trace, progress: Progress<'_>) -> Result<Explanation, ReadError> {
     let mut reading = Reading::default();
     let finished = read(file, &mut reading, progress)?;
-    let Reading { mut stitcher, mut seen, keeper } = reading;
-    stitcher.finish(&mut seen);
+    let Reading { mut trackers, mut seen, keeper } = reading;
+    trackers.finish(&mut seen);
     let mut explanation = seen.settle(&finished.definitions);
     explanation.time = keeper.map().clone();
     explanation.cut = cut(&finished);
@@ -102,7 +102,7 @@ pub fn explain(file: &Trace, progress: Progress<'_>) -> Result<Explanation, Read
 
 #[derive(Default)]
 struct Reading {
-    stitcher: Stitcher,
+    trackers: Trackers,
     seen: Seen,
     keeper: TimeKeeper,
 }
@@ -110,12 +110,12 @@ struct Reading {
 impl Visitor for Reading {
     fn define(&mut self, definition: &Definition) {
         self.keeper.define(definition);
-        self.stitcher.define(definition);
+        self.trackers.define(definition);
     }
 
     fn event(&mut self, _: &Definitions, event: &Event<'_>) -> Flow {
         self.keeper.event(event);
-        self.stitcher.event(event, &mut self.seen);
+        self.trackers.event(event, &mut self.seen);
         Flow::Continue
     }
 }

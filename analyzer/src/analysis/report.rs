@@ -13,7 +13,7 @@ use super::{Progress, Warning, warnings};
 use crate::context::TimeKeeper;
 use crate::model::{Bio, Definitions, Io, Request, RequestKind, TimeMap, WorkloadMark};
 use crate::reader::{Flow, Trace, Visitor, read};
-use crate::stitch::{Counts, Stitcher};
+use crate::trackers::{Counts, Trackers};
 pub(super) use collect::First;
 use collect::ReportCollector;
 use iotrace_format::definition::Definition;
@@ -121,13 +121,13 @@ pub enum ReportError {
 /// # Errors
 /// [`ReportError`].
 pub fn report(file: &Trace, question: &ReportQuery, progress: Progress<'_>) -> Result<Report, ReportError> {
-    let (stitcher, keeper) = (Stitcher::default(), TimeKeeper::default());
-    let mut reporter = Reporter { stitcher, keeper, collected: ReportCollector::new(question) };
+    let (trackers, keeper) = (Trackers::default(), TimeKeeper::default());
+    let mut reporter = Reporter { trackers, keeper, collected: ReportCollector::new(question) };
     let finished = read(file, &mut reporter, progress)?;
-    let Reporter { mut stitcher, mut collected, keeper } = reporter;
-    stitcher.finish(&mut collected);
+    let Reporter { mut trackers, mut collected, keeper } = reporter;
+    trackers.finish(&mut collected);
     if !collected.ended {
-        collected.account.end(&stitcher.counts());
+        collected.account.end(&trackers.counts());
     }
     let mut warnings = warnings(&finished);
     let all = collected.settle_all(&keeper)?;
@@ -139,7 +139,7 @@ pub fn report(file: &Trace, question: &ReportQuery, progress: Progress<'_>) -> R
     Ok(Report {
         all,
         chosen: !question.conditions.is_empty(),
-        devices: stitcher.devices().map(|device| device.name.clone()).collect(),
+        devices: trackers.devices().map(|device| device.name.clone()).collect(),
         marks: collected.marks,
         io_count: collected.ios.count(),
         ios: collected.ios.into_rows(),
@@ -147,7 +147,7 @@ pub fn report(file: &Trace, question: &ReportQuery, progress: Progress<'_>) -> R
         bios: collected.bios.into_rows(),
         summary: collected.summary.into_operations(),
         totals: collected.totals,
-        counts: stitcher.counts(),
+        counts: trackers.counts(),
         attribution: collected.account.settle(&finished.definitions),
         warnings,
         events: finished.events,
@@ -170,7 +170,7 @@ fn rounded(collected: &ReportCollector<'_>) -> Option<Warning> {
 }
 
 struct Reporter<'a> {
-    stitcher: Stitcher,
+    trackers: Trackers,
     collected: ReportCollector<'a>,
     keeper: TimeKeeper,
 }
@@ -178,12 +178,12 @@ struct Reporter<'a> {
 impl Visitor for Reporter<'_> {
     fn define(&mut self, definition: &Definition) {
         self.keeper.define(definition);
-        self.stitcher.define(definition);
+        self.trackers.define(definition);
     }
 
     fn event(&mut self, _: &Definitions, event: &Event<'_>) -> Flow {
         self.keeper.event(event);
-        self.stitcher.event(event, &mut self.collected);
+        self.trackers.event(event, &mut self.collected);
         self.account(event);
         self.collected.settle(&self.keeper);
         Flow::Continue
@@ -195,11 +195,11 @@ impl Reporter<'_> {
         let code = event.words.first().filter(|_| event.kind == MARK.id);
         match code.copied() {
             Some(MARK_BEGIN) => {
-                self.collected.account.begin(&self.stitcher.counts());
+                self.collected.account.begin(&self.trackers.counts());
                 self.collected.ended = false;
             }
             Some(MARK_END) => {
-                self.collected.account.end(&self.stitcher.counts());
+                self.collected.account.end(&self.trackers.counts());
                 self.collected.ended = true;
             }
             _ if !self.collected.ended => self.collected.account.event(),

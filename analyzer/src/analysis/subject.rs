@@ -9,7 +9,7 @@ use super::remembered::Remembered;
 use super::report::{ReportError, ReportQuery, report};
 use crate::model::{Bio, BioId, Definitions, Io, IoId, Request};
 use crate::reader::{Finished, Flow, Trace, Visitor, read};
-use crate::stitch::{Sink, Stitcher};
+use crate::trackers::{Sink, Trackers};
 use iotrace_format::definition::Definition;
 use iotrace_format::event::Event;
 use iotrace_format::trace::reader::ReadError;
@@ -108,28 +108,28 @@ trait Asking: Sink {
     fn complete(&self) -> bool;
 }
 
-struct Stitching<'a, S: Asking> {
-    stitcher: Stitcher,
+struct Tracking<'a, S: Asking> {
+    trackers: Trackers,
     sink: &'a mut S,
 }
 
-impl<S: Asking> Visitor for Stitching<'_, S> {
+impl<S: Asking> Visitor for Tracking<'_, S> {
     fn define(&mut self, definition: &Definition) {
-        self.stitcher.define(definition);
+        self.trackers.define(definition);
     }
 
     fn event(&mut self, _: &Definitions, event: &Event<'_>) -> Flow {
-        self.stitcher.event(event, self.sink);
+        self.trackers.event(event, self.sink);
         if self.sink.complete() { Flow::Stop } else { Flow::Continue }
     }
 }
 
 fn pass<S: Asking>(file: &Trace, sink: &mut S, progress: Progress<'_>) -> Result<Finished, ReadError> {
-    let mut stitching = Stitching { stitcher: Stitcher::default(), sink };
-    let finished = read(file, &mut stitching, progress)?;
-    let Stitching { mut stitcher, sink } = stitching;
+    let mut tracking = Tracking { trackers: Trackers::default(), sink };
+    let finished = read(file, &mut tracking, progress)?;
+    let Tracking { mut trackers, sink } = tracking;
     if !sink.complete() {
-        stitcher.finish(sink);
+        trackers.finish(sink);
     }
     Ok(finished)
 }

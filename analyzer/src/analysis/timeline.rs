@@ -1,6 +1,6 @@
 //! All events of one bio: its own, and those of its requests, commands, doorbells and interrupts.
 //!
-//! In two passes: the first stitches until the bio and its requests are known, the second picks the
+//! In two passes: the first follows the trace until the bio and its requests are known, the second picks the
 //! events that mention one of them while it lives.
 
 use super::Progress;
@@ -12,7 +12,7 @@ use crate::hash::Set;
 use crate::model::{Bio, BioId, Definitions, Request, TimeMap};
 use crate::ranges::Ranges;
 use crate::reader::{Flow, Needs, Trace, Visitor, read};
-use crate::stitch::{Sink, Stitcher};
+use crate::trackers::{Sink, Trackers};
 use iotrace_format::definition::Definition;
 use iotrace_format::event::{Event, FIRST_PROBE, MMIO_WRITE};
 use iotrace_format::stage::Stage;
@@ -40,11 +40,11 @@ pub struct Timeline {
 /// # Errors
 /// [`ReadError`].
 pub fn timeline(file: &Trace, id: BioId, progress: Progress<'_>) -> Result<Option<Timeline>, ReadError> {
-    let mut finder = Finder { stitcher: Stitcher::default(), found: Found { id, ..Found::default() } };
+    let mut finder = Finder { trackers: Trackers::default(), found: Found { id, ..Found::default() } };
     let finished = read(file, &mut finder, progress)?;
-    let Finder { mut stitcher, mut found } = finder;
+    let Finder { mut trackers, mut found } = finder;
     if !found.is_complete() {
-        stitcher.finish(&mut found);
+        trackers.finish(&mut found);
     }
     let cut = finished.lost();
     let Some(bio) = found.bio.take() else { return Ok(None) };
@@ -84,17 +84,17 @@ impl Sink for Found {
 }
 
 struct Finder {
-    stitcher: Stitcher,
+    trackers: Trackers,
     found: Found,
 }
 
 impl Visitor for Finder {
     fn define(&mut self, definition: &Definition) {
-        self.stitcher.define(definition);
+        self.trackers.define(definition);
     }
 
     fn event(&mut self, _: &Definitions, event: &Event<'_>) -> Flow {
-        self.stitcher.event(event, &mut self.found);
+        self.trackers.event(event, &mut self.found);
         if self.found.is_complete() { Flow::Stop } else { Flow::Continue }
     }
 }

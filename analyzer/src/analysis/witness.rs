@@ -20,7 +20,7 @@ use super::{Progress, workload};
 use crate::context::Tasks;
 use crate::model::{BlockEvent, BlockKind, Call, CallEnd, Definitions, WorkloadMark};
 use crate::reader::{Finished, Flow, Trace, Visitor, read};
-use crate::stitch::{Sink, Stitcher};
+use crate::trackers::{Sink, Trackers};
 use iotrace_format::definition::Definition;
 use iotrace_format::event::Event;
 use iotrace_format::trace::reader::ReadError;
@@ -111,8 +111,8 @@ pub fn compare(file: &Trace, witness: &Witness, progress: Progress<'_>) -> Resul
     let mut listener = Listener::default();
     listener.heard.calls = witness.graph.is_some().then(Default::default);
     let finished: Finished = read(file, &mut listener, progress)?;
-    let Listener { mut stitcher, mut heard } = listener;
-    stitcher.finish(&mut heard);
+    let Listener { mut trackers, mut heard } = listener;
+    trackers.finish(&mut heard);
     let window = workload(&heard.marks).map(|(begin, end)| (begin, end.unwrap_or(u64::MAX)));
     let kinds = BlockKind::ALL.into_iter().map(|kind| {
         let theirs: Vec<_> = witness.sayings.iter().filter(|saying| saying.kind == kind).cloned().collect();
@@ -197,18 +197,18 @@ impl Sink for Heard {
 
 #[derive(Default)]
 struct Listener {
-    stitcher: Stitcher,
+    trackers: Trackers,
     heard: Heard,
 }
 
 impl Visitor for Listener {
     fn define(&mut self, definition: &Definition) {
-        self.stitcher.define(definition);
+        self.trackers.define(definition);
     }
 
     fn event(&mut self, _: &Definitions, event: &Event<'_>) -> Flow {
         self.heard.tasks.event(event);
-        self.stitcher.event(event, &mut self.heard);
+        self.trackers.event(event, &mut self.heard);
         Flow::Continue
     }
 }

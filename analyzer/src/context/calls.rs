@@ -312,6 +312,18 @@ impl<T> Calls<T> {
         &self.stacks[self.current]
     }
 
+    /// Which stack of calls that of the task at hand is: from 0, in the order in which the tasks were met.
+    #[must_use]
+    pub fn stack_number(&self) -> usize {
+        self.current
+    }
+
+    /// Which stack of calls is a task's, if it has one.
+    #[must_use]
+    pub fn stack_number_of(&self, task: u64) -> Option<usize> {
+        self.places.get(&task).copied()
+    }
+
     /// The open calls of the context at hand, the outermost first.
     #[must_use]
     pub fn open(&self, event: &Event<'_>) -> &[CallFrame<T>] {

@@ -309,7 +309,8 @@ fn bio_words(name: &str, bio: u64, io: Extent) -> Vec<(&'static str, u64)> {
     vec![("bio", bio), ("bio.dev", SDA), ("bio.sector", io.sector), ("bio.size", io.bytes), ("bio.op", io.op)]
 }
 
-fn probe(id: u16, stage: &str, at: At, words: Vec<String>) -> Probe {
+/// A probe of the function of a stage, with words of these names.
+pub fn probe(id: u16, stage: &str, at: At, words: Vec<String>) -> Probe {
     let success = match (at, stage) {
         (At::Exit, "rq.merge" | "rq.insert_merge" | "task.wake") => Some(Success::NonZero),
         (At::Exit, "merge.back" | "merge.front" | "merge.discard" | "rq.insert") => Some(Success::Equals(0)),

@@ -15,7 +15,7 @@ use crate::analysis::{Progress, subject::cut};
 use crate::context::TimeKeeper;
 use crate::model::{Definitions, StageMark};
 use crate::reader::{Flow, Trace, Visitor, read};
-use crate::stitch::Stitcher;
+use crate::trackers::Trackers;
 use contexts::Gatherer;
 use iotrace_format::definition::Definition;
 use iotrace_format::event::Event;
@@ -108,13 +108,13 @@ pub struct Run {
 pub fn gather(file: &Trace, progress: Progress<'_>) -> Result<Run, ReadError> {
     let mut reading = Reading {
         names: FunctionNames::default(),
-        stitcher: Stitcher::default(),
+        trackers: Trackers::default(),
         gatherer: Gatherer::default(),
         keeper: TimeKeeper::default(),
     };
     let finished = read(file, &mut reading, progress)?;
-    let Reading { names, mut stitcher, mut gatherer, keeper } = reading;
-    stitcher.finish(&mut gatherer);
+    let Reading { names, mut trackers, mut gatherer, keeper } = reading;
+    trackers.finish(&mut gatherer);
     let cut = cut(&finished);
     let works = gatherer.finish(keeper.map());
     Ok(Run { works, names, banner: finished.definitions.trace.banner, cut })
@@ -122,7 +122,7 @@ pub fn gather(file: &Trace, progress: Progress<'_>) -> Result<Run, ReadError> {
 
 struct Reading {
     names: FunctionNames,
-    stitcher: Stitcher,
+    trackers: Trackers,
     gatherer: Gatherer,
     keeper: TimeKeeper,
 }
@@ -134,12 +134,12 @@ impl Visitor for Reading {
             self.gatherer.define(probe, number, self.names.about(number).layer);
         }
         self.keeper.define(definition);
-        self.stitcher.define(definition);
+        self.trackers.define(definition);
     }
 
     fn event(&mut self, _: &Definitions, event: &Event<'_>) -> Flow {
         self.keeper.event(event);
-        self.stitcher.event(event, &mut self.gatherer);
+        self.trackers.event(event, &mut self.gatherer);
         Flow::Continue
     }
 }

@@ -11,7 +11,7 @@ use crate::hash::{Map, Set};
 use crate::model::{Call, CallEnd, CallId, Definitions, Handover, IrqRef, Level, Switch};
 use crate::ranges::Ranges;
 use crate::reader::{Flow, Trace, Visitor, read};
-use crate::stitch::{Sink, Stitcher};
+use crate::trackers::{Sink, Trackers};
 use iotrace_format::definition::Definition;
 use iotrace_format::event::{Event, FIRST_PROBE, KindId};
 use iotrace_format::stage::Stage;
@@ -76,7 +76,7 @@ pub fn collect(
     progress: Progress<'_>,
 ) -> Result<(SubjectEvents, Definitions, Describer), ReadError> {
     let mut reading = Reading {
-        stitcher: Stitcher::default(),
+        trackers: Trackers::default(),
         describer: Describer::default(),
         collector: Collector::new(subject),
     };
@@ -85,14 +85,14 @@ pub fn collect(
 }
 
 struct Reading {
-    stitcher: Stitcher,
+    trackers: Trackers,
     describer: Describer,
     collector: Collector,
 }
 
 impl Visitor for Reading {
     fn define(&mut self, definition: &Definition) {
-        self.stitcher.define(definition);
+        self.trackers.define(definition);
         self.describer.define(definition);
         if let Definition::Probe(probe) = definition
             && probe.stage == Some(Stage::TaskWake)
@@ -103,7 +103,7 @@ impl Visitor for Reading {
 
     fn event(&mut self, _: &Definitions, event: &Event<'_>) -> Flow {
         self.describer.follow(event);
-        self.stitcher.event(event, &mut self.collector);
+        self.trackers.event(event, &mut self.collector);
         if event.clock > self.collector.last && !self.collector.waits() { Flow::Stop } else { Flow::Continue }
     }
 }

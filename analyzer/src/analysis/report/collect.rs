@@ -10,7 +10,7 @@ use crate::analysis::conditions::{Conditions, NoVirtualTime};
 use crate::analysis::summary::Summary;
 use crate::context::TimeKeeper;
 use crate::model::{Bio, BioId, Call, CallEnd, Io, Request, WorkloadMark};
-use crate::stitch::Sink;
+use crate::trackers::Sink;
 use iotrace_format::event::{Event, MARK_BEGIN};
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, VecDeque};

@@ -8,7 +8,7 @@ use super::super::report::First;
 use crate::context::TimeKeeper;
 use crate::model::{Attempt, Definitions, Io, Level, OpName, Request, WorkloadMark};
 use crate::reader::{Flow, Visitor};
-use crate::stitch::{Sink, Stitcher};
+use crate::trackers::{Sink, Trackers};
 use iotrace_format::definition::Definition;
 use iotrace_format::event::{Event, IDLE, MARK_BEGIN};
 
@@ -149,7 +149,7 @@ impl Sink for Gathered {
 
 /// Reads what is gathered.
 pub struct WhatIfReader {
-    stitcher: Stitcher,
+    trackers: Trackers,
     /// From clocks to virtual time.
     pub keeper: TimeKeeper,
     gathered: Gathered,
@@ -160,13 +160,13 @@ pub struct WhatIfReader {
 impl WhatIfReader {
     /// Keeps so many I/Os.
     pub fn new(rows: usize) -> Self {
-        let (stitcher, keeper) = (Stitcher::default(), TimeKeeper::default());
-        Self { stitcher, keeper, gathered: Gathered::new(rows), idle_task: None }
+        let (trackers, keeper) = (Trackers::default(), TimeKeeper::default());
+        Self { trackers, keeper, gathered: Gathered::new(rows), idle_task: None }
     }
 
     /// The trace is over.
     pub fn finish(mut self) -> (Gathered, TimeKeeper) {
-        self.stitcher.finish(&mut self.gathered);
+        self.trackers.finish(&mut self.gathered);
         (self.gathered, self.keeper)
     }
 
@@ -184,14 +184,14 @@ impl WhatIfReader {
 impl Visitor for WhatIfReader {
     fn define(&mut self, definition: &Definition) {
         self.keeper.define(definition);
-        self.stitcher.define(definition);
+        self.trackers.define(definition);
     }
 
     fn event(&mut self, _: &Definitions, event: &Event<'_>) -> Flow {
         let first = self.gathered.clocks.map_or(event.clock, |(first, _)| first);
         self.gathered.clocks = Some((first, event.clock));
         self.keeper.event(event);
-        self.stitcher.event(event, &mut self.gathered);
+        self.trackers.event(event, &mut self.gathered);
         self.follow_idle(event);
         if self.gathered.too_many { Flow::Stop } else { Flow::Continue }
     }

@@ -5,7 +5,7 @@ use crate::analysis::Progress;
 use crate::analysis::describe::Describer;
 use crate::model::{Call, CallEnd, CallId, Definitions, Handover, IrqRef, Switch};
 use crate::reader::{Flow, Trace, Visitor, read};
-use crate::stitch::{Sink, Stitcher};
+use crate::trackers::{Sink, Trackers};
 use iotrace_format::definition::Definition;
 use iotrace_format::event::{Event, KindId};
 use iotrace_format::role::Role;
@@ -58,7 +58,7 @@ pub fn gather(
     progress: Progress<'_>,
 ) -> Result<(SchedulingEvents, Definitions, Describer), ReadError> {
     let mut reading = Reading {
-        stitcher: Stitcher::default(),
+        trackers: Trackers::default(),
         describer: Describer::default(),
         gatherer: Gatherer { from, to, ..Gatherer::default() },
     };
@@ -69,14 +69,14 @@ pub fn gather(
 }
 
 struct Reading {
-    stitcher: Stitcher,
+    trackers: Trackers,
     describer: Describer,
     gatherer: Gatherer,
 }
 
 impl Visitor for Reading {
     fn define(&mut self, definition: &Definition) {
-        self.stitcher.define(definition);
+        self.trackers.define(definition);
         self.describer.define(definition);
         if let Definition::Probe(probe) = definition {
             self.gatherer.stages.insert(probe.id, probe.stage.clone());
@@ -90,7 +90,7 @@ impl Visitor for Reading {
 
     fn event(&mut self, _: &Definitions, event: &Event<'_>) -> Flow {
         self.describer.follow(event);
-        self.stitcher.event(event, &mut self.gatherer);
+        self.trackers.event(event, &mut self.gatherer);
         // The last hand-over of a call is told in the moment in which the task goes on.
         if event.clock > self.gatherer.to { Flow::Stop } else { Flow::Continue }
     }

@@ -10,7 +10,7 @@ use crate::analysis::Workload;
 use crate::analysis::diff::tree::Tree;
 use crate::context::DEEPEST;
 use crate::model::{self, Call, CallEnd, CallId, Handover, HandoverKind, Io, IoId, TimeMap, WorkloadMark};
-use crate::stitch::Sink;
+use crate::trackers::Sink;
 use iotrace_format::definition::{At, Probe};
 use iotrace_format::event::{Event, KindId, MARK_BEGIN, MMIO_READ, MMIO_WRITE};
 use iotrace_format::layer::Layer;

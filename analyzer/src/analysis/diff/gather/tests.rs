@@ -5,7 +5,7 @@ use super::*;
 use crate::guest::{changed_write, direct_write};
 use crate::model::{Call, CallEnd, Ending, Handover, HandoverKind, Io, Level, Point, Task, TimeMap};
 use crate::reader::Trace;
-use crate::stitch::Sink;
+use crate::trackers::Sink;
 use iotrace_format::definition::Probe;
 use iotrace_format::definition::by_name;
 use iotrace_format::layer::Layer;

@@ -1,0 +1,174 @@
+//! Finds out which bio, request, command, doorbell and interrupt belong together.
+//!
+//! In: definitions and events, in the order of their clocks. Out: calls to a [`Sink`]. State machines
+//! without any I/O; memory follows what is in flight. An object lives from its queueing (or allocation)
+//! to its end (or release), since pointers are used again.
+//!
+//! ```text
+//! event -> CallTracker -> fact {stage, roles, context} -> ObjectTrackers -> Sink
+//!                                  BlockTracker      bios, requests, merges, flushes
+//!                                  CommandTracker    commands, doorbells, devices
+//!                                  FileTracker       I/Os, file calls, bytes in the page cache
+//!                                  OriginTracker     why something runs: wake-ups, work items, timers, softirqs
+//!                                  InterruptTracker  interrupts
+//! ```
+//!
+//! Each tracker has its own state, which no other one sees, and counts what should not happen, but does, in its own
+//! [`Counts`]. What one needs to know of another one's objects is a value in a [`fact`].
+
+mod block;
+mod call_states;
+mod calls;
+mod commands;
+mod counts;
+mod fact;
+mod files;
+#[cfg(test)]
+mod fixture;
+mod interrupts;
+mod objects;
+mod origins;
+pub(crate) mod probes;
+mod sink;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod timelines;
+
+pub(crate) use commands::Devices;
+pub use counts::{Counts, Oddity};
+pub use probes::{Probes, RoleValues};
+pub use sink::Sink;
+
+use crate::model::{CallEnd, CallId, Ending};
+use calls::{CallTracker, EndedCalls};
+use fact::{EndFact, Fact};
+use iotrace_format::definition::{At, Definition, Device};
+use iotrace_format::event::{
+    EXCEPTION_RETURN, Event, FIRST_PROBE, INTERRUPT, MARK, MMIO_READ, MMIO_WRITE, TASK,
+};
+use iotrace_format::stage::Stage;
+use objects::ObjectTrackers;
+
+/// All trackers.
+#[derive(Debug, Default)]
+pub struct Trackers {
+    calls: CallTracker,
+    objects: ObjectTrackers,
+    /// Calls that have just ended.
+    ended: EndedCalls,
+}
+
+impl Trackers {
+    /// Takes in a definition.
+    pub fn define(&mut self, definition: &Definition) {
+        self.calls.define(definition);
+        self.objects.define(definition);
+    }
+
+    /// Devices of the catalog that the guest enabled.
+    pub fn devices(&self) -> impl Iterator<Item = &Device> {
+        self.objects.devices()
+    }
+
+    /// What was counted so far.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        let mut counts = self.calls.counts();
+        self.objects.add_counts(&mut counts);
+        counts
+    }
+
+    /// Takes in an event.
+    pub fn event(&mut self, event: &Event<'_>, out: &mut dyn Sink) {
+        self.calls.advance(event, out);
+        match event.kind {
+            FIRST_PROBE.. => self.probe(event, out),
+            k if k == TASK.id => self.calls.task(event),
+            k if k == MMIO_WRITE.id || k == MMIO_READ.id => {
+                let context = self.calls.context(event, 0);
+                out.passed(context.innermost(), event);
+                if k == MMIO_WRITE.id {
+                    self.objects.device_write(&context);
+                }
+            }
+            k if k == INTERRUPT.id => self.objects.interrupt_reported(event),
+            k if k == EXCEPTION_RETURN.id => {
+                self.calls.return_from_exception(event, &mut self.ended);
+                self.report_ends(event, None, out);
+            }
+            k if k == MARK.id => self.calls.mark(event, out),
+            _ => {}
+        }
+    }
+
+    /// The trace is over: gives what is still in flight.
+    pub fn finish(&mut self, out: &mut dyn Sink) {
+        self.objects.finish(out);
+    }
+
+    fn probe(&mut self, event: &Event<'_>, out: &mut dyn Sink) {
+        let Some(roles) = self.calls.roles(event) else { return };
+        match roles.at() {
+            At::Entry => self.enter(event, &roles, out),
+            At::Inlined => {
+                self.report_stage(event, &roles, None, out);
+                out.passed(self.calls.context(event, 0).innermost(), event);
+            }
+            At::Exit => {
+                self.calls.leave(event, &roles, &mut self.ended);
+                self.report_ends(event, event.words.first().copied(), out);
+            }
+        }
+    }
+
+    fn enter(&mut self, event: &Event<'_>, roles: &RoleValues<'_>, out: &mut dyn Sink) {
+        let entry = self.calls.settle(event, roles, &mut self.ended);
+        self.report_ends(event, None, out);
+        self.report_stage(event, roles, entry.call, out);
+        match entry.call {
+            Some(_) => out.entered(&self.calls.enter(event, roles, entry.caller), event),
+            None => out.passed(self.calls.context(event, 0).innermost(), event),
+        }
+    }
+
+    /// Builds the fact that a function has reached its stage.
+    fn report_stage(
+        &mut self,
+        event: &Event<'_>,
+        roles: &RoleValues<'_>,
+        call: Option<CallId>,
+        out: &mut dyn Sink,
+    ) {
+        let Some(stage) = roles.stage() else { return };
+        if *stage == Stage::TaskSwitch {
+            self.calls.switch(event, roles, out);
+        }
+        let context = self.calls.context(event, self.objects.interrupt(event));
+        self.objects.fact(&Fact { stage, roles, call, context }, out);
+    }
+
+    /// Builds the facts that calls ended.
+    fn report_ends(&mut self, event: &Event<'_>, returned: Option<u64>, out: &mut dyn Sink) {
+        for left in self.ended.drain(..) {
+            let (frame, ending) = (left.frame, left.ending);
+            let call = CallEnd {
+                id: frame.number,
+                kind: frame.kind,
+                clock: event.clock,
+                own: frame.own,
+                total: frame.own + frame.nested,
+                ending,
+                returned: returned.filter(|_| ending != Ending::Unseen),
+            };
+            let probes = self.calls.probes();
+            if let Some(stage) = probes.stage(frame.kind) {
+                let context = self.calls.context(event, self.objects.interrupt(event));
+                let succeeded = probes.succeeded(frame.function, call.returned);
+                let end = EndFact { stage, call: &call, function: frame.function, succeeded, context };
+                self.objects.end(&end, out);
+            }
+            out.left(&call);
+        }
+    }
+}

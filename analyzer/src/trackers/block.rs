@@ -1,0 +1,148 @@
+//! The block layer: bios and requests, and what passes between their trackers.
+//!
+//! In: facts of bios and requests; [`CommandFact`]s; the causes of bios. Out: to the sink, bios, requests and what the
+//! kernel's own tracepoints would have said; to others, [`BlockFact`]s and [`RequestState`]s.
+//!
+//! ```text
+//! fact -> RequestTracker -> RequestFact        a bio joins a request, or changes it   -> BioTracker
+//!                        <- BioState           what is left of a bio, and whether it is in a request
+//!                        -> MembershipOutcome  what a request went through, for a bio that leaves it
+//! ```
+
+mod bios;
+mod ends;
+mod fact;
+mod flush;
+mod inserts;
+mod merges;
+mod object;
+mod outcome;
+mod requests;
+mod ways;
+
+use super::counts::Counts;
+use super::fact::{BlockFact, CommandFact, EndFact, Fact, QueuedBio, RequestState, ReturnedRequest};
+use super::sink::Sink;
+use crate::model::{Carried, Cause, FileCall, Join};
+use bios::BioTracker;
+use fact::{MergedBios, RequestFact};
+use iotrace_format::definition::Definition;
+use iotrace_format::stage::Stage;
+use requests::{Exchange, RequestTracker};
+use std::rc::Rc;
+
+/// Follows bios and requests.
+#[derive(Debug, Default)]
+pub struct BlockTracker {
+    bios: BioTracker,
+    requests: RequestTracker,
+    /// What the tracker of requests has just told.
+    facts: Vec<RequestFact>,
+}
+
+impl BlockTracker {
+    /// Takes in a definition.
+    pub fn define(&mut self, definition: &Definition) {
+        self.bios.define(definition);
+        self.requests.define(definition);
+    }
+
+    /// What was counted so far, of bios and of requests.
+    pub fn counts(&self) -> [&Counts; 2] {
+        [self.bios.counts(), self.requests.counts()]
+    }
+
+    /// A bio or a request reached a stage. `call` is the call into the file system that the task is in.
+    pub fn fact(&mut self, fact: &Fact<'_>, call: Option<FileCall>, out: &mut dyn Sink) -> Option<BlockFact> {
+        let Self { bios, requests, facts } = self;
+        match fact.stage {
+            Stage::BioQueue => return bios.queue(fact, call, requests, out).map(BlockFact::Queued),
+            Stage::BioEnter => bios.enter(fact),
+            Stage::BioSplit => bios.split(fact),
+            Stage::BioChain => bios.chain(fact),
+            Stage::BioEnd => bios.end(fact, requests, out),
+            Stage::RequestGet => requests.asked(fact, bios.entered(&fact.context)),
+            _ => {
+                let returned = requests.fact(fact, &mut Exchange { bios, facts, out });
+                self.pass_facts();
+                return returned.map(BlockFact::Returned);
+            }
+        }
+        None
+    }
+
+    /// A call ended. `call` is the call into the file system that the task is in.
+    pub fn call_ended(
+        &mut self,
+        end: &EndFact<'_>,
+        call: Option<FileCall>,
+        out: &mut dyn Sink,
+    ) -> Option<ReturnedRequest> {
+        let Self { bios, requests, facts } = self;
+        if matches!(end.stage, Stage::BioSplit | Stage::BioEnter) {
+            bios.call_ended(end, call, requests, out);
+            return None;
+        }
+        let returned = requests.call_ended(end, &mut Exchange { bios, facts, out });
+        self.pass_facts();
+        returned
+    }
+
+    /// What a bio that was just queued originates from, and whose bytes it carries.
+    pub fn attribute(&mut self, bio: &QueuedBio, cause: Rc<Cause>, carries: Vec<Carried>) {
+        self.bios.attribute(bio, cause, carries);
+    }
+
+    /// A request that is in flight.
+    pub fn request(&self, pointer: u64) -> Option<RequestState> {
+        self.requests.state(pointer)
+    }
+
+    /// Something happened to the command of a request.
+    pub fn command(&mut self, fact: &CommandFact) {
+        self.requests.command(fact);
+    }
+
+    /// The function of a softirq begins.
+    pub fn softirq(&mut self, fact: &Fact<'_>) {
+        self.requests.softirq(fact);
+    }
+
+    /// A driver completes a request; its address, if it is known.
+    pub fn completed(&mut self, fact: &Fact<'_>, request: Option<u64>) {
+        self.requests.completed(fact, request);
+    }
+
+    /// The completion of a request is processed; its address, if it is known.
+    pub fn completion_processed(&mut self, fact: &Fact<'_>, request: Option<u64>) {
+        self.requests.completion_processed(fact, request);
+    }
+
+    /// The trace is over: gives what is still in flight.
+    pub fn finish(&mut self, out: &mut dyn Sink) {
+        self.requests.settle_inserts(out);
+        self.bios.finish(&self.requests, out);
+        self.requests.finish(out);
+    }
+
+    /// Passes what the tracker of requests has told on to that of bios.
+    fn pass_facts(&mut self) {
+        let Self { bios, requests, facts } = self;
+        for fact in facts.drain(..) {
+            match fact {
+                RequestFact::Joined(joined) => bios.join(&joined),
+                RequestFact::Mapped(bio) => bios.map(bio),
+                RequestFact::Merged(MergedBios { clock, bios: merged, into }) => {
+                    for bio in merged {
+                        let left = bios.leave_merged(bio, clock, requests);
+                        let joined = left.and_then(|bio| requests.join(clock, &bio, into, Join::WithRequest));
+                        joined.iter().for_each(|joined| bios.join(joined));
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,378 @@
+//! The tracker of bios: queued, split, chained; their ends are in [`super::ends`].
+//!
+//! In: facts of bios; from the tracker of requests, which request a bio joins, and what that went through. Out: to the
+//! sink, bios and what the tracepoints of bios would have said; to others, [`QueuedBio`]s and [`BioState`]s.
+//! Oddities counted: bios queued twice, late, or that end unknown, without a request or out of order; merges beyond a
+//! bound.
+
+use super::fact::{BioState, JoinedBio, Membership, MembershipOutcome};
+use super::object::{ObjectState, SECTOR};
+use super::outcome::finish;
+use super::requests::BioStates;
+use crate::hash::{Map, Set};
+use crate::model::{Bio, BioId, BioStage, BlockKind, Carried, Cause, FileCall, OpCodes, Origin, StageMark};
+use crate::trackers::call_states::CallStates;
+use crate::trackers::counts::{Counts, Oddity};
+use crate::trackers::fact::{Context, EndFact, Fact, QueuedBio};
+use crate::trackers::probes::RoleValues;
+use crate::trackers::sink::Sink;
+use iotrace_format::definition::Definition;
+use iotrace_format::role::Role;
+use std::rc::Rc;
+
+/// `ERR_PTR` values are the last 4095 addresses.
+const ERRORS: u64 = u64::MAX - 4095;
+
+/// Most times that a bio is followed into a request that its own is merged into: as many as there are segments in a
+/// request, each of which may have come by a merge (`BLK_MAX_SEGMENTS`, include/linux/blkdev.h).
+const MOST_MERGES: u32 = 128;
+
+/// Knows what a bio's request went through.
+pub trait RequestHistory {
+    /// What it went through while a bio was in it, up to a clock; none if the request is gone.
+    fn outcome(&self, membership: &Membership, until: u64) -> Option<MembershipOutcome>;
+}
+
+/// A bio in flight.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct LiveBio {
+    /// What will be told of it.
+    pub bio: Bio,
+    /// What is left of it now: sector and bytes.
+    pub now: (u64, u64),
+    /// `BIO_TRACE_COMPLETION`.
+    pub traced: bool,
+    /// Ends that it still waits for (`__bi_remaining`); without `BIO_CHAIN` 1.
+    pub remaining: u64,
+    /// The bio that waits for it.
+    pub parent: Option<u64>,
+    /// The request it is in.
+    membership: Option<Membership>,
+    /// Times its request was merged into another.
+    merges: u32,
+}
+
+impl LiveBio {
+    /// Leaves its request; what that one went through meanwhile becomes the bio's own.
+    pub fn leave(&mut self, clock: u64, requests: &impl RequestHistory) {
+        let Some(membership) = self.membership.take() else { return };
+        let Some(outcome) = requests.outcome(&membership, clock) else { return };
+        self.bio.stages.extend(outcome.stages);
+        self.bio.requeues += outcome.requeues;
+        self.bio.interrupt = outcome.interrupt.or(self.bio.interrupt);
+        self.bio.other_requests.extend(outcome.flushes);
+    }
+
+    /// What is known of it when the trace ends.
+    fn into_unfinished(mut self, requests: &impl RequestHistory) -> Bio {
+        self.leave(u64::MAX, requests);
+        finish(&mut self.bio);
+        self.bio
+    }
+}
+
+/// What is kept of an open call.
+#[derive(Debug)]
+enum BioCall {
+    /// The queue works on this bio.
+    Enter { bio: u64 },
+    /// This bio is split.
+    Split { bio: u64, seen: Box<ObjectState>, sectors: u64 },
+}
+
+/// Follows bios from their queueing to their end.
+#[derive(Debug, Default)]
+pub struct BioTracker {
+    codes: OpCodes,
+    /// Addresses of `bio_chain_endio`.
+    chain_ends: Set<u64>,
+    pub(super) live: Map<u64, LiveBio>,
+    /// Bios of passthrough requests, which are mapped, not queued.
+    pub(super) mapped: Set<u64>,
+    calls: CallStates<BioCall>,
+    last: BioId,
+    pub(super) counts: Counts,
+}
+
+impl BioStates for BioTracker {
+    fn state(&self, pointer: u64) -> Option<BioState> {
+        let live = self.live.get(&pointer)?;
+        let (sector, bytes) = live.now;
+        Some(BioState {
+            pointer,
+            id: live.bio.id,
+            queued: live.bio.queued(),
+            dev: live.bio.dev,
+            sector,
+            bytes,
+            op: live.bio.op,
+            has_request: live.membership.is_some(),
+        })
+    }
+}
+
+impl BioTracker {
+    /// Takes in a definition.
+    pub fn define(&mut self, definition: &Definition) {
+        match definition {
+            Definition::Constant(constant) => self.codes.define(&constant.name, constant.value),
+            Definition::Symbol(symbol) if symbol.name == "bio_chain_endio" => {
+                self.chain_ends.insert(symbol.address);
+            }
+            Definition::Symbol(symbol) => _ = self.chain_ends.remove(&symbol.address),
+            _ => {}
+        }
+    }
+
+    /// What was counted so far.
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// A bio is queued; within a call of its task into the file system, perhaps. Returns it if it is new.
+    pub fn queue(
+        &mut self,
+        fact: &Fact<'_>,
+        call: Option<FileCall>,
+        requests: &impl RequestHistory,
+        out: &mut dyn Sink,
+    ) -> Option<QueuedBio> {
+        let roles = fact.roles;
+        let Some(pointer) = roles.get(Role::Bio) else {
+            self.counts.add(Oddity::WordMissing, 1);
+            return None;
+        };
+        let traced = roles.get(Role::BioTraced);
+        let known = self.live.contains_key(&pointer);
+        if known && traced == Some(0) {
+            // Seen when the bio's end was not: its function is not probed in this kernel.
+            self.drop_bio(pointer, requests, out);
+        } else if known {
+            // The rest of a split bio, or a bio that a stacked device passes on.
+            self.refresh(pointer, roles);
+            return None;
+        } else if traced.is_some_and(|t| t != 0) {
+            // A clone of a traced bio, or a bio queued before the trace began: no tracepoint fires.
+            self.counts.add(Oddity::BioSeenLate, 1);
+        }
+        let seen = ObjectState::bio(roles, &self.codes);
+        let mut live = self.new_bio(&fact.context, pointer, Origin::Queued, (&seen, call));
+        live.traced = true;
+        let queued = QueuedBio { pointer, id: live.bio.id, op: seen.op.name, bytes: seen.bytes };
+        self.live.insert(pointer, live);
+        self.refresh(pointer, roles);
+        if traced.is_none_or(|t| t == 0) {
+            out.block_event(seen.block_event(BlockKind::BioQueue, fact.context.clock()));
+        }
+        Some(queued)
+    }
+
+    /// What a bio that was just queued originates from, and whose bytes it carries.
+    pub fn attribute(&mut self, bio: &QueuedBio, cause: Rc<Cause>, carries: Vec<Carried>) {
+        if let Some(live) = self.live.get_mut(&bio.pointer) {
+            (live.bio.cause, live.bio.carries) = (Some(cause), carries);
+        }
+    }
+
+    /// The queue takes a bio.
+    pub fn enter(&mut self, fact: &Fact<'_>) {
+        let Some(bio) = fact.roles.get(Role::Bio) else { return };
+        self.refresh(bio, fact.roles);
+        self.calls.insert(fact, BioCall::Enter { bio });
+    }
+
+    /// The bio that the queue works on here and that has no request yet.
+    pub fn entered(&self, context: &Context<'_>) -> Option<u64> {
+        self.calls.of_context(context).rev().find_map(|call| match call {
+            // The function may leave by a tail call: one whose bio is served is over.
+            BioCall::Enter { bio } => {
+                Some(*bio).filter(|bio| self.live.get(bio).is_some_and(|live| live.membership.is_none()))
+            }
+            BioCall::Split { .. } => None,
+        })
+    }
+
+    /// A bio is about to be split.
+    pub fn split(&mut self, fact: &Fact<'_>) {
+        let roles = fact.roles;
+        if let (Some(bio), Some(sectors)) = (roles.get(Role::Bio), roles.get(Role::Sectors)) {
+            let seen = Box::new(ObjectState::bio(roles, &self.codes));
+            let sectors = sectors & u64::from(u32::MAX);
+            self.calls.insert(fact, BioCall::Split { bio, seen, sectors });
+        }
+    }
+
+    /// A call ended: of a split, the part that goes first is new.
+    pub fn call_ended(
+        &mut self,
+        end: &EndFact<'_>,
+        call: Option<FileCall>,
+        requests: &impl RequestHistory,
+        out: &mut dyn Sink,
+    ) {
+        let Some(BioCall::Split { bio, mut seen, sectors }) = self.calls.remove(end) else { return };
+        let returned = end.call.returned.filter(|pointer| *pointer != 0 && *pointer < ERRORS);
+        let Some(split) = returned.filter(|_| end.is_seen()) else { return };
+        seen.bytes = sectors * SECTOR;
+        let rest = seen.sector.wrapping_add(sectors);
+        let (origin, traced, cause) = match self.live.get_mut(&bio) {
+            Some(whole) => {
+                whole.bio.splits += 1;
+                whole.now = (rest, whole.now.1.saturating_sub(seen.bytes));
+                (Origin::Split { of: whole.bio.id }, whole.traced, whole.bio.cause.clone())
+            }
+            // A stacked device's own clone: never queued, but its parts are.
+            None => (Origin::Queued, false, None),
+        };
+        if self.live.contains_key(&split) {
+            self.drop_bio(split, requests, out);
+        }
+        let mut live = self.new_bio(&end.context, split, origin, (&seen, call));
+        live.traced = traced;
+        live.bio.cause = cause;
+        self.live.insert(split, live);
+        // Only __bio_split_to_limits traces a split; it is called while the queue takes the bio.
+        if self.replace_entered(&end.context, bio, split) {
+            let mut said = seen.block_event(BlockKind::Split, end.context.clock());
+            said.sectors = rest;
+            out.block_event(said);
+        }
+    }
+
+    /// From here on the queue works on `split` where it worked on `bio`; false if it did not.
+    fn replace_entered(&mut self, context: &Context<'_>, bio: u64, split: u64) -> bool {
+        let mut entered = self.calls.of_context_mut(context).rev().filter_map(|call| match call {
+            BioCall::Enter { bio } => Some(bio),
+            BioCall::Split { .. } => None,
+        });
+        let found = entered.find(|entered| **entered == bio);
+        found.map(|entered| *entered = split).is_some()
+    }
+
+    /// A bio is made to wait for another one.
+    pub fn chain(&mut self, fact: &Fact<'_>) {
+        let (Some(bio), Some(parent)) = (fact.roles.get(Role::Bio), fact.roles.get(Role::Parent)) else {
+            self.counts.add(Oddity::WordMissing, 1);
+            return;
+        };
+        // Bios chained before they are queued bring their count with them when they are.
+        if let Some(live) = self.live.get_mut(&parent) {
+            live.remaining += 1;
+        }
+        if let Some(live) = self.live.get_mut(&bio) {
+            live.parent = Some(parent);
+        }
+    }
+
+    /// A bio is in a request.
+    pub fn join(&mut self, JoinedBio { bio, membership }: &JoinedBio) {
+        if let Some(live) = self.live.get_mut(bio) {
+            live.bio.request = Some(membership.request);
+            live.bio.join = Some(membership.join);
+            live.membership = Some(*membership);
+        }
+    }
+
+    /// A bio's request was merged into another one, which it is about to join; none if it is not followed there.
+    pub fn leave_merged(
+        &mut self,
+        (id, pointer): (BioId, u64),
+        clock: u64,
+        requests: &impl RequestHistory,
+    ) -> Option<BioState> {
+        let live = self.live.get_mut(&pointer).filter(|live| live.bio.id == id)?;
+        live.merges += 1;
+        if live.merges > MOST_MERGES {
+            self.counts.add(Oddity::MergedTooOften, 1);
+            return None;
+        }
+        live.bio.other_requests.extend(live.bio.request);
+        live.leave(clock, requests);
+        self.state(pointer)
+    }
+
+    /// The bio at an address is not queued: it is a passthrough request's.
+    pub fn map(&mut self, pointer: u64) {
+        self.mapped.insert(pointer);
+    }
+
+    /// The trace is over: gives what is still in flight.
+    pub fn finish(&mut self, requests: &impl RequestHistory, out: &mut dyn Sink) {
+        let mut bios: Vec<_> = self.live.drain().map(|(_, live)| live).collect();
+        bios.sort_by_key(|live| live.bio.id);
+        for live in bios {
+            self.counts.add(Oddity::BioUnfinished, u64::from(live.bio.in_workload));
+            out.bio(live.into_unfinished(requests));
+        }
+    }
+
+    /// Takes over what an event says of a bio in flight.
+    pub(super) fn refresh(&mut self, pointer: u64, roles: &RoleValues<'_>) {
+        let parent = self.parent(roles);
+        let Some(live) = self.live.get_mut(&pointer) else { return };
+        if let (Some(sector), Some(size)) = (roles.get(Role::BioSector), roles.get(Role::BioSize)) {
+            live.now = (sector, size);
+        }
+        match (roles.get(Role::BioChained), roles.get(Role::BioRemaining)) {
+            (Some(0), _) => live.remaining = 1,
+            (Some(_), Some(remaining)) => live.remaining = remaining,
+            _ => {}
+        }
+        if roles.get(Role::BioEndIo).is_some() {
+            live.parent = parent;
+        }
+    }
+
+    /// The bio that waits for an event's bio: `bi_private`, if its end is `bio_chain_endio`.
+    pub(super) fn parent(&self, roles: &RoleValues<'_>) -> Option<u64> {
+        let end_io = roles.get(Role::BioEndIo)?;
+        roles.get(Role::BioPrivate).filter(|_| self.chain_ends.contains(&end_io))
+    }
+
+    /// What an event says of its bio.
+    pub(super) fn seen(&self, roles: &RoleValues<'_>) -> ObjectState {
+        ObjectState::bio(roles, &self.codes)
+    }
+
+    /// Gives a bio whose end was missed, since its address is another one's.
+    fn drop_bio(&mut self, pointer: u64, requests: &impl RequestHistory, out: &mut dyn Sink) {
+        self.counts.add(Oddity::BioQueuedTwice, 1);
+        if let Some(live) = self.live.remove(&pointer) {
+            out.bio(live.into_unfinished(requests));
+        }
+    }
+
+    fn new_bio(
+        &mut self,
+        context: &Context<'_>,
+        pointer: u64,
+        origin: Origin,
+        (seen, call): (&ObjectState, Option<FileCall>),
+    ) -> LiveBio {
+        self.last += 1;
+        let bio = Bio {
+            id: self.last,
+            pointer,
+            origin,
+            dev: seen.dev,
+            sector: seen.sector,
+            bytes: seen.bytes,
+            op: seen.op,
+            task: context.task(),
+            call,
+            cause: None,
+            carries: Vec::new(),
+            in_workload: context.in_workload,
+            request: None,
+            join: None,
+            other_requests: Vec::new(),
+            requeues: 0,
+            splits: 0,
+            interrupt: None,
+            status: 0,
+            stages: vec![StageMark { stage: BioStage::Queued, clock: context.clock(), shared: 1 }],
+        };
+        let now = (seen.sector, seen.bytes);
+        LiveBio { bio, now, traced: false, remaining: 1, parent: None, membership: None, merges: 0 }
+    }
+}

@@ -1,0 +1,104 @@
+//! How bios end: with their own bytes, or with the last of the bios they wait for.
+
+use super::bios::{BioTracker, RequestHistory};
+use super::object::SECTOR;
+use super::outcome::finish;
+use crate::model::{BioStage, BlockEvent, BlockKind, StageMark};
+use crate::trackers::counts::Oddity;
+use crate::trackers::fact::Fact;
+use crate::trackers::sink::Sink;
+use iotrace_format::role::Role;
+
+impl BioTracker {
+    /// A bio is complete, or its own part of it is.
+    pub fn end(&mut self, fact: &Fact<'_>, requests: &impl RequestHistory, out: &mut dyn Sink) {
+        let (roles, clock) = (fact.roles, fact.context.clock());
+        let Some(pointer) = roles.get(Role::Bio) else {
+            self.counts.add(Oddity::WordMissing, 1);
+            return;
+        };
+        self.refresh(pointer, roles);
+        let chained = roles.get(Role::BioChained).is_some_and(|c| c != 0);
+        let remaining = roles.get(Role::BioRemaining).filter(|_| chained).unwrap_or(1);
+        let traced = roles.get(Role::BioTraced).is_some_and(|t| t != 0);
+        let Some(live) = self.live.get_mut(&pointer) else {
+            // Seen of bios that end before they are queued: a check failed, or a clone of no device.
+            let known = self.mapped.remove(&pointer);
+            self.counts.add(Oddity::BioEndUnknown, u64::from(!known));
+            if remaining <= 1 {
+                self.unknown_end(fact, traced, requests, out);
+            }
+            return;
+        };
+        live.traced = traced;
+        live.bio.status = roles.get(Role::BioStatus).unwrap_or(0);
+        live.remaining = live.remaining.saturating_sub(1);
+        if live.remaining == 0 {
+            self.done(clock, pointer, requests, out);
+        } else {
+            // Its own part is over, others are not: what it was in a request for is done.
+            live.leave(clock, requests);
+        }
+    }
+
+    fn unknown_end(
+        &mut self,
+        fact: &Fact<'_>,
+        traced: bool,
+        requests: &impl RequestHistory,
+        out: &mut dyn Sink,
+    ) {
+        let clock = fact.context.clock();
+        if traced {
+            out.block_event(self.seen(fact.roles).block_event(BlockKind::BioComplete, clock));
+        }
+        if let Some(over) = self.parent(fact.roles).and_then(|parent| self.child_over(parent, 0)) {
+            self.done(clock, over, requests, out);
+        }
+    }
+
+    /// A bio is over; the bios that wait for it may be as well, one after the other (`goto again` in `bio_endio`).
+    fn done(&mut self, clock: u64, pointer: u64, requests: &impl RequestHistory, out: &mut dyn Sink) {
+        let mut over = Some(pointer);
+        while let Some((parent, status)) = over.take().and_then(|bio| self.over(clock, bio, requests, out)) {
+            over = self.child_over(parent, status);
+        }
+    }
+
+    /// Gives a bio that is over; the bio that waits for it, if there is one, and its status.
+    fn over(
+        &mut self,
+        clock: u64,
+        pointer: u64,
+        requests: &impl RequestHistory,
+        out: &mut dyn Sink,
+    ) -> Option<(u64, u64)> {
+        let mut live = self.live.remove(&pointer)?;
+        live.leave(clock, requests);
+        let bio = &mut live.bio;
+        bio.stages.push(StageMark { stage: BioStage::Ended, clock, shared: 1 });
+        if live.traced {
+            let (sector, bytes) = live.now;
+            let (dev, op, sectors) = (bio.dev, bio.op, bytes / SECTOR);
+            out.block_event(BlockEvent { kind: BlockKind::BioComplete, clock, dev, sector, sectors, op });
+        }
+        if bio.request.is_none() && bio.bytes > 0 && bio.status == 0 {
+            self.counts.add(Oddity::BioWithoutRequest, 1);
+        }
+        self.counts.add(Oddity::StageOrder, finish(bio));
+        let status = bio.status;
+        out.bio(live.bio);
+        live.parent.map(|parent| (parent, status))
+    }
+
+    /// A bio that another one waits for is over; the other one, if that is over with it.
+    fn child_over(&mut self, parent: u64, status: u64) -> Option<u64> {
+        // A parent that was not queued yet brings its own count when it is.
+        let live = self.live.get_mut(&parent)?;
+        if live.bio.status == 0 {
+            live.bio.status = status;
+        }
+        live.remaining = live.remaining.saturating_sub(1);
+        (live.remaining == 0).then_some(parent)
+    }
+}

@@ -1,0 +1,207 @@
+//! The call tracker: from events to calls and to the circumstances of each event.
+//!
+//! In: definitions and events, in the order of their clocks. Out: calls that begin and end, tasks that are switched,
+//! marks, to a [`Sink`]; for the other trackers the [`Context`] of each event, and which calls have ended.
+//! Oddities counted: calls without an exit and the reverse, probes without a definition, unknown contexts.
+
+use super::counts::{Counts, Oddity};
+use super::fact::{CallOpening, CallPosition, Context, OpenCall};
+use super::probes::{Probes, RoleValues};
+use super::sink::Sink;
+use crate::context::{Calls, Left, Tasks};
+use crate::model::{Call, CallId, Level, Switch, WorkloadMark};
+use iotrace_format::definition::Definition;
+use iotrace_format::event::{Event, FIRST_PROBE, MARK_BEGIN, MARK_END};
+use iotrace_format::role::Role;
+use iotrace_format::stage::Stage;
+
+/// Where functions return to whose return address the kernel's own tracing has changed (function_graph, and
+/// kretprobes under their names in several kernels).
+const TRAMPOLINES: [&str; 4] =
+    ["return_to_handler", "arch_rethook_trampoline", "__kretprobe_trampoline", "kretprobe_trampoline"];
+
+/// Calls that ended with one event, the innermost first.
+pub type EndedCalls = Vec<Left<CallPosition>>;
+
+/// The entry of a function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FunctionEntry {
+    /// Its return address; 0 if not known.
+    pub caller: u64,
+    /// Number of the call that begins, if one does whose end will be seen.
+    pub call: Option<CallId>,
+}
+
+/// Follows who runs, in which call.
+#[derive(Debug, Default)]
+pub struct CallTracker {
+    probes: Probes,
+    tasks: Tasks,
+    calls: Calls<CallPosition>,
+    /// Events seen.
+    seen: u64,
+    in_workload: bool,
+    counts: Counts,
+}
+
+impl CallTracker {
+    /// Takes in a definition.
+    pub fn define(&mut self, definition: &Definition) {
+        match definition {
+            Definition::Trace(info) => self.calls.set_layout(info.layout),
+            Definition::Probe(probe) => self.probes.define(probe),
+            Definition::Site(site)
+                if site.frames.last().is_some_and(|f| TRAMPOLINES.contains(&f.function.as_str())) =>
+            {
+                self.calls.trampoline(site.address);
+            }
+            _ => {}
+        }
+    }
+
+    /// What was counted so far.
+    pub fn counts(&self) -> Counts {
+        let mut counts = self.counts.clone();
+        counts.add(Oddity::CallWithoutExit, self.calls.without_exit);
+        counts.add(Oddity::ExitWithoutCall, self.calls.without_entry);
+        counts
+    }
+
+    /// The next event is at hand: what was executed up to it was in the call that was innermost.
+    pub fn advance(&mut self, event: &Event<'_>, out: &mut dyn Sink) {
+        self.seen += 1;
+        if let Some((call, since)) = self.calls.advance(event) {
+            out.ran(call, since, event.clock);
+        }
+        let is_probe = event.kind >= FIRST_PROBE;
+        if is_probe && Level::of(event.context) == Level::Unknown {
+            self.counts.add(Oddity::ContextUnknown, 1);
+        }
+    }
+
+    /// The circumstances of the event at hand; `interrupt` is the number of the one under way on its vCPU.
+    pub fn context<'a>(&'a self, event: &'a Event<'a>, interrupt: u64) -> Context<'a> {
+        Context {
+            event,
+            number: self.seen,
+            level: Level::of(event.context),
+            calls: &self.calls,
+            tasks: &self.tasks,
+            probes: &self.probes,
+            interrupt,
+            in_workload: self.in_workload,
+        }
+    }
+
+    /// What the event of a probe says; none if the probe was not defined, which is counted.
+    pub fn roles<'a>(&mut self, event: &Event<'a>) -> Option<RoleValues<'a>> {
+        let roles = self.probes.words(event);
+        self.counts.add(Oddity::UndefinedProbe, u64::from(roles.is_none()));
+        roles
+    }
+
+    /// The functions and their stages.
+    pub fn probes(&self) -> &Probes {
+        &self.probes
+    }
+
+    /// A function is entered: ends the calls that must be over.
+    pub fn settle(
+        &mut self,
+        event: &Event<'_>,
+        roles: &RoleValues<'_>,
+        ended: &mut EndedCalls,
+    ) -> FunctionEntry {
+        let function = roles.function();
+        let caller = self.calls.caller(event, roles.get(Role::Caller).unwrap_or(0));
+        if roles.has_exit() && self.calls.is_repeated(event, function) {
+            return FunctionEntry { caller, call: None };
+        }
+        self.calls.settle(event, function, caller, ended);
+        let is_frame = matches!(roles.stage(), Some(Stage::IrqFrame | Stage::ExceptionFrame));
+        FunctionEntry { caller, call: (roles.has_exit() || is_frame).then(|| self.calls.next()) }
+    }
+
+    /// The call begins that a function's entry is.
+    pub fn enter(&mut self, event: &Event<'_>, roles: &RoleValues<'_>, caller: u64) -> Call {
+        let (boundary, position) = self.position(event, roles.stage());
+        let (depth, parent) = (self.calls.all().len(), self.calls.all().last().map(|call| call.number));
+        let frame = self.calls.enter(event, roles.function(), caller, boundary, position);
+        Call {
+            id: frame.number,
+            parent,
+            depth,
+            depth_in_context: frame.depth,
+            kind: event.kind,
+            clock: event.clock,
+            task: event.task,
+            level: frame.level,
+            boundary,
+            caller,
+        }
+    }
+
+    /// A function returns.
+    pub fn leave(&mut self, event: &Event<'_>, roles: &RoleValues<'_>, ended: &mut EndedCalls) {
+        self.calls.leave(event, roles.function(), ended);
+    }
+
+    /// An interrupt or an exception returns.
+    pub fn return_from_exception(&mut self, event: &Event<'_>, ended: &mut EndedCalls) {
+        let is_entry = |frame: &OpenCall| {
+            matches!(frame.data.opening, CallOpening::InterruptFrame | CallOpening::ExceptionFrame)
+        };
+        self.calls.leave_interrupt(event, is_entry, ended);
+    }
+
+    /// A task is new, or has another name.
+    pub fn task(&mut self, event: &Event<'_>) {
+        if let [address, pid, ..] = *event.words {
+            let before = self.tasks.get(address).pid;
+            if before != 0 && u64::from(before) != pid {
+                self.calls.forget(address);
+            }
+        }
+        self.tasks.event(event);
+    }
+
+    /// Another task runs from here on.
+    pub fn switch(&mut self, event: &Event<'_>, roles: &RoleValues<'_>, out: &mut dyn Sink) {
+        if let (Some(from), Some(to)) = (roles.get(Role::PreviousTask), roles.get(Role::NextTask)) {
+            let call = self.calls.all().last().map(|call| call.number);
+            out.switched(&Switch { clock: event.clock, from, to, call });
+            self.calls.switch(event, to);
+        }
+    }
+
+    /// The guest set a mark.
+    pub fn mark(&mut self, event: &Event<'_>, out: &mut dyn Sink) {
+        let Some(&code) = event.words.first() else { return };
+        match code {
+            MARK_BEGIN => self.in_workload = true,
+            MARK_END => self.in_workload = false,
+            _ => {}
+        }
+        out.mark(WorkloadMark { clock: event.clock, code });
+    }
+
+    /// Whether a call that begins at this stage begins a context, and where it stands.
+    fn position(&self, event: &Event<'_>, stage: Option<&Stage>) -> (bool, CallPosition) {
+        let context = self.context(event, 0);
+        let (opening, boundary) = match stage {
+            Some(Stage::IrqFrame) => (CallOpening::InterruptFrame, true),
+            Some(Stage::ExceptionFrame) => (CallOpening::ExceptionFrame, false),
+            Some(Stage::SoftirqRun | Stage::WorkRun) => (CallOpening::Plain, true),
+            Some(Stage::IrqEntry) => (CallOpening::Plain, context.interrupt_frame().is_none()),
+            // In a trace of every function, it is called by one.
+            Some(Stage::Syscall(_)) => (CallOpening::Syscall, !context.is_in_syscall()),
+            _ => (CallOpening::Plain, false),
+        };
+        let number = self.calls.next();
+        let outer = context.open().last().filter(|_| !boundary);
+        let root = outer.map_or(number, |outer| outer.data.root);
+        let first =
+            outer.filter(|outer| outer.level == context.level).map_or(number, |outer| outer.data.first);
+        (boundary, CallPosition { opening, root, first })
+    }
+}

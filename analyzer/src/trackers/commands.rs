@@ -1,0 +1,207 @@
+//! The command tracker: commands are passed to the driver, to the controller, and are done.
+//!
+//! In: facts of commands and of answered requests, writes to devices, with the [`RequestState`] that the block layer
+//! has of each command's request. Out: [`CommandFact`]s for the block layer; to the sink, from which doorbell to which
+//! interrupt a command went.
+//! Oddities counted: commands without a known request, a doorbell or an interrupt; doorbells that pass on nothing.
+
+mod devices;
+mod doorbells;
+
+pub use devices::Devices;
+
+use super::counts::{Counts, Oddity};
+use super::fact::{
+    AttemptState, CommandFact, CommandStep, Context, Fact, InterruptState, RequestState, ReturnedRequest,
+};
+use super::probes::RoleValues;
+use super::sink::Sink;
+use crate::hash::Map;
+use crate::model::{Handover, HandoverKind, IrqRef, Level, Point};
+use doorbells::Doorbells;
+use iotrace_format::definition::Definition;
+use iotrace_format::role::Role;
+use iotrace_format::stage::Stage;
+
+/// Follows commands from the driver to the device and back.
+#[derive(Debug, Default)]
+pub struct CommandTracker {
+    /// Request of each command, by the commands' addresses.
+    requests: Map<u64, u64>,
+    doorbells: Doorbells,
+    devices: Devices,
+    counts: Counts,
+}
+
+impl CommandTracker {
+    /// Takes in a definition.
+    pub fn define(&mut self, definition: &Definition) {
+        if let Definition::Device(device) = definition {
+            self.devices.define(device);
+        }
+    }
+
+    /// Where the guest's devices are.
+    pub fn devices(&self) -> &Devices {
+        &self.devices
+    }
+
+    /// What was counted so far.
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// A device was enabled.
+    pub fn device_enabled(&mut self, fact: &Fact<'_>) {
+        self.devices.enabled(fact.roles);
+    }
+
+    /// The address of the request that a fact is about, or that its command is for.
+    pub fn request(&self, roles: &RoleValues<'_>) -> Option<u64> {
+        roles.request().or_else(|| self.requests.get(&roles.command()?).copied())
+    }
+
+    /// A request was refused or requeued: its command waits for no doorbell.
+    pub fn request_returned(&mut self, request: &ReturnedRequest) {
+        self.doorbells.forget(request.pointer);
+    }
+
+    /// The guest writes to a device. If that is a doorbell, it passes on the commands that wait for it at this place,
+    /// each the first time.
+    pub fn device_write(
+        &mut self,
+        context: &Context<'_>,
+        request: impl Fn(u64) -> Option<RequestState>,
+    ) -> Vec<CommandFact> {
+        let &[address, _, value, ..] = context.event.words else { return Vec::new() };
+        if !self.devices.is_doorbell(address, value) {
+            return Vec::new();
+        }
+        self.counts.doorbells += 1;
+        let passed_on = self.doorbells.ring(context);
+        self.counts.idle_doorbells += u64::from(passed_on.is_empty());
+        let mut facts = Vec::with_capacity(passed_on.len());
+        for pointer in passed_on {
+            let last = request(pointer).and_then(|request| request.last);
+            if last.is_some_and(|attempt| attempt.doorbell.is_none()) {
+                self.doorbells.rung(pointer, context.here());
+                let (clock, step) = (context.clock(), CommandStep::Doorbell);
+                facts.push(CommandFact { request: pointer, clock, step });
+            }
+        }
+        facts
+    }
+
+    /// Something is told of a command, or of the request that it is for; with what the block layer has of that, if it
+    /// knows it.
+    pub fn fact(
+        &mut self,
+        fact: &Fact<'_>,
+        request: Option<RequestState>,
+        interrupts: InterruptState,
+        out: &mut dyn Sink,
+    ) -> Option<CommandFact> {
+        match fact.stage {
+            // A control block without a command (a message, a bus reset) is nobody's request.
+            Stage::CommandStart if fact.roles.command().is_none() => return None,
+            // A driver with commands has told of the command before; of one without, this is the answer.
+            Stage::RequestComplete | Stage::RequestAnswered
+                if !request.and_then(|request| request.last).is_some_and(is_unanswered) =>
+            {
+                return None;
+            }
+            _ => {}
+        }
+        let Some(request) = request else {
+            // Seen of commands without a request: the error handler's own.
+            self.counts.add(Oddity::CommandUnknown, 1);
+            return None;
+        };
+        let step = match fact.stage {
+            Stage::CommandPrepare => CommandStep::Prepared,
+            Stage::CommandDispatch => self.passed(fact, request.pointer),
+            Stage::CommandStart => {
+                self.doorbells.wait(&fact.context, request.pointer);
+                CommandStep::Started
+            }
+            Stage::CommandDriverDone => CommandStep::DriverDone,
+            Stage::CommandFinish => {
+                let result = fact.roles.get(Role::CommandResult).unwrap_or(0);
+                CommandStep::Finished(result & u64::from(u32::MAX))
+            }
+            _ => CommandStep::Done(self.answered(&fact.context, &request, interrupts, out)),
+        };
+        Some(CommandFact { request: request.pointer, clock: fact.context.clock(), step })
+    }
+
+    fn passed(&mut self, fact: &Fact<'_>, request: u64) -> CommandStep {
+        let command = fact.roles.command().unwrap_or(0);
+        self.requests.insert(command, request);
+        if !fact.context.probes.tells_start(fact.roles.function()) {
+            self.doorbells.wait(&fact.context, request);
+        }
+        CommandStep::Passed(command)
+    }
+
+    /// The driver gives a command back: the interrupt that it came with.
+    fn answered(
+        &mut self,
+        context: &Context<'_>,
+        request: &RequestState,
+        interrupts: InterruptState,
+        out: &mut dyn Sink,
+    ) -> Option<IrqRef> {
+        let rung = self.doorbells.take_rung(request.pointer);
+        self.doorbells.forget(request.pointer);
+        let goes_on = request.last.filter(|attempt| !attempt.is_over && attempt.done.is_none());
+        let next = AttemptState { command: request.next_command, ..AttemptState::default() };
+        let attempt = goes_on.unwrap_or(next);
+        let interrupt = interrupt(context.level, &attempt, interrupts);
+        if let Some(oddity) = oddity(context.level, &attempt, interrupt.is_some()) {
+            self.counts.add(oddity, 1);
+        }
+        if let Some((irq, from)) = interrupt.zip(rung) {
+            let (call, level) = (irq.call, Level::Hardirq);
+            let to = Point { clock: irq.clock, call, root: call, level, ..context.here() };
+            let kind = HandoverKind::Interrupt { irq: irq.id, command: attempt.command };
+            out.handover(&Handover { kind, from, to });
+        }
+        interrupt
+    }
+}
+
+/// The driver has the command and has not given it back.
+fn is_unanswered(attempt: AttemptState) -> bool {
+    attempt.driver.is_some() && attempt.done.is_none()
+}
+
+/// The interrupt that a completion at this level came with.
+fn interrupt(level: Level, attempt: &AttemptState, interrupts: InterruptState) -> Option<IrqRef> {
+    match level {
+        Level::Hardirq => interrupts.current,
+        Level::Unknown => None,
+        // A driver may leave the rest of its handler to a tasklet or a thread (megaraid_sas does).
+        _ => {
+            let told = attempt.doorbell.or(attempt.driver)?;
+            interrupts.of_driver.filter(|irq| irq.clock > told)
+        }
+    }
+}
+
+/// What is odd about a completion.
+fn oddity(level: Level, attempt: &AttemptState, has_interrupt: bool) -> Option<Oddity> {
+    let is_silent = attempt.doorbell.is_none() && attempt.driver.is_some();
+    match (matches!(level, Level::Hardirq | Level::Unknown), has_interrupt) {
+        // No such target: the driver says so in the call that brought the command.
+        (false, false) if is_silent => Some(Oddity::AnsweredByDriver),
+        (false, false) => Some(Oddity::CompletionOutsideInterrupt),
+        (true, false) => Some(Oddity::InterruptUnknown),
+        (_, true) if is_silent => Some(Oddity::CommandWithoutDoorbell),
+        (_, true) => None,
+    }
+}
+
+#[cfg(test)]
+mod direct_tests;
+#[cfg(test)]
+mod tests;

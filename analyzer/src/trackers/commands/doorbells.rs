@@ -1,0 +1,72 @@
+//! Which commands a doorbell passes on.
+//!
+//! In: commands that wait, doorbells, by the vCPU and level that they happen at. Out: the requests whose commands are
+//! passed on, by their addresses.
+
+use crate::hash::Map;
+use crate::model::{Level, Point};
+use crate::trackers::fact::Context;
+use std::collections::BTreeSet;
+use std::collections::hash_map::Entry;
+
+/// Where a driver runs: a level of a vCPU. It is not left for another of the same level between a
+/// command and its doorbell, since drivers hold a lock there.
+type DriverPlace = (u16, Level);
+
+fn place(context: &Context<'_>) -> DriverPlace {
+    (context.event.vcpu, context.level)
+}
+
+/// Commands that wait for their doorbell, by their requests.
+#[derive(Debug, Default)]
+pub struct Doorbells {
+    waiting: BTreeSet<(DriverPlace, u64)>,
+    /// The same by their requests.
+    places: Map<u64, BTreeSet<DriverPlace>>,
+    /// Where the doorbell of each request under way was rung.
+    rung: Map<u64, Point>,
+}
+
+impl Doorbells {
+    /// A request's command waits for its doorbell.
+    pub fn wait(&mut self, context: &Context<'_>, request: u64) {
+        let place = place(context);
+        self.waiting.insert((place, request));
+        self.places.entry(request).or_default().insert(place);
+    }
+
+    /// The doorbell is rung: the requests whose commands it passes on.
+    pub fn ring(&mut self, context: &Context<'_>) -> Vec<u64> {
+        let place = place(context);
+        let here = self.waiting.range((place, 0)..=(place, u64::MAX));
+        let here: Vec<u64> = here.map(|(_, request)| *request).collect();
+        for request in &here {
+            self.waiting.remove(&(place, *request));
+            if let Entry::Occupied(mut places) = self.places.entry(*request) {
+                places.get_mut().remove(&place);
+                if places.get().is_empty() {
+                    places.remove();
+                }
+            }
+        }
+        here
+    }
+
+    /// The doorbell of a request's command was rung there.
+    pub fn rung(&mut self, request: u64, at: Point) {
+        self.rung.insert(request, at);
+    }
+
+    /// Where the doorbell of a request's command was rung; it will not be asked for again.
+    pub fn take_rung(&mut self, request: u64) -> Option<Point> {
+        self.rung.remove(&request)
+    }
+
+    /// A command that will not be passed on any more.
+    pub fn forget(&mut self, request: u64) {
+        for place in self.places.remove(&request).unwrap_or_default() {
+            self.waiting.remove(&(place, request));
+        }
+        self.rung.remove(&request);
+    }
+}

@@ -1,0 +1,171 @@
+//! What should not happen, counted.
+
+use std::collections::BTreeMap;
+
+/// Something that does not fit, or that could not be attributed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Oddity {
+    /// A bio of the workload was still in flight when the trace ended.
+    BioUnfinished,
+    /// A bio's address was queued again before its end was seen.
+    BioQueuedTwice,
+    /// A bio was queued that the kernel had already traced, but we had not seen.
+    BioSeenLate,
+    /// A bio ended that was never queued.
+    BioEndUnknown,
+    /// A bio ended without a request, other than an error or an empty one.
+    BioWithoutRequest,
+    /// A request's address was allocated again before it was given back.
+    RequestGotTwice,
+    /// A request was met whose allocation was not seen.
+    RequestAdopted,
+    /// A request was given back, merged or completed that is not known.
+    RequestUnknown,
+    /// A command was passed on or completed whose request is not known.
+    CommandUnknown,
+    /// A command was done outside of an interrupt handler.
+    CompletionOutsideInterrupt,
+    /// A command was done in a handler whose interrupt was not seen.
+    InterruptUnknown,
+    /// A command was done that no doorbell had passed on.
+    CommandWithoutDoorbell,
+    /// A command was answered by the driver, without the device.
+    AnsweredByDriver,
+    /// A flush had nobody waiting for it.
+    FlushWithoutRider,
+    /// A bio's request was merged into another more often than any request can be.
+    MergedTooOften,
+    /// A request waited for more flushes than its steps need.
+    FlushedTooOften,
+    /// A stage was reached before one that comes before it.
+    StageOrder,
+    /// An I/O was no longer waited for, since too many others came.
+    IoGivenUp,
+    /// A function's exit was not seen.
+    CallWithoutExit,
+    /// A function's entry was not seen.
+    ExitWithoutCall,
+    /// An event of a probe without definition.
+    UndefinedProbe,
+    /// A probe lacks a word that its stage needs.
+    WordMissing,
+    /// An event of a probe of which it is not known whether it was in a task, a softirq or an interrupt.
+    ContextUnknown,
+}
+
+impl Oddity {
+    /// Short name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::BioUnfinished => "bio-unfinished",
+            Self::BioQueuedTwice => "bio-queued-twice",
+            Self::BioSeenLate => "bio-seen-late",
+            Self::BioEndUnknown => "bio-end-unknown",
+            Self::BioWithoutRequest => "bio-without-request",
+            Self::RequestGotTwice => "request-got-twice",
+            Self::RequestAdopted => "request-adopted",
+            Self::RequestUnknown => "request-unknown",
+            Self::CommandUnknown => "command-unknown",
+            Self::CompletionOutsideInterrupt => "completion-outside-interrupt",
+            Self::InterruptUnknown => "interrupt-unknown",
+            Self::CommandWithoutDoorbell => "command-without-doorbell",
+            Self::AnsweredByDriver => "answered-by-driver",
+            Self::FlushWithoutRider => "flush-without-rider",
+            Self::MergedTooOften => "merged-too-often",
+            Self::FlushedTooOften => "flushed-too-often",
+            Self::StageOrder => "stage-order",
+            Self::IoGivenUp => "io-given-up",
+            Self::CallWithoutExit => "call-without-exit",
+            Self::ExitWithoutCall => "exit-without-call",
+            Self::UndefinedProbe => "undefined-probe",
+            Self::WordMissing => "word-missing",
+            Self::ContextUnknown => "context-unknown",
+        }
+    }
+
+    /// One sentence.
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::BioUnfinished => "bios of the workload still in flight when the trace ended",
+            Self::BioQueuedTwice => "bios queued again before their end was seen",
+            Self::BioSeenLate => "bios that had been queued before the trace saw them",
+            Self::BioEndUnknown => "ends of bios that were never queued",
+            Self::BioWithoutRequest => "bios with data that ended well without a request",
+            Self::RequestGotTwice => "requests allocated again before they were given back",
+            Self::RequestAdopted => "requests whose allocation was not seen (out of a plug's cache)",
+            Self::RequestUnknown => "events of requests that are not known",
+            Self::CommandUnknown => "events of commands whose request is not known",
+            Self::CompletionOutsideInterrupt => {
+                "commands done outside of an interrupt handler, of no known interrupt"
+            }
+            Self::InterruptUnknown => "commands done in a handler whose interrupt was not seen",
+            Self::CommandWithoutDoorbell => "commands done that no doorbell had passed on",
+            Self::AnsweredByDriver => "commands that the driver answered without the device",
+            Self::FlushWithoutRider => "flushes that nobody waited for",
+            Self::MergedTooOften => {
+                "merges of requests not followed by a bio that had gone through 128 of them"
+            }
+            Self::FlushedTooOften => "flushes not noted of requests that had waited for 64 of them",
+            Self::StageOrder => "stages reached before one that should come first",
+            Self::IoGivenUp => "I/Os whose bytes stayed in the page cache while 65,536 others came",
+            Self::CallWithoutExit => "calls whose exit was not seen (tail calls)",
+            Self::ExitWithoutCall => "exits whose call was not seen",
+            Self::UndefinedProbe => "events of probes without a definition",
+            Self::WordMissing => "events without a word that their stage needs",
+            Self::ContextUnknown => {
+                "events of which it is not known whether they were in a task, a softirq or an interrupt"
+            }
+        }
+    }
+
+    /// Whether an object could not be attributed because of it; otherwise it is only good to know.
+    #[must_use]
+    pub fn is_loss(self) -> bool {
+        !matches!(
+            self,
+            Self::AnsweredByDriver | Self::RequestAdopted | Self::CallWithoutExit | Self::ExitWithoutCall
+        )
+    }
+}
+
+/// How often each happened, and how much there was of everything.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counts {
+    oddities: BTreeMap<Oddity, u64>,
+    /// Interrupts seen.
+    pub interrupts: u64,
+    /// Writes to doorbell registers.
+    pub doorbells: u64,
+    /// Those that passed on no command (a driver that goes on with one, say).
+    pub idle_doorbells: u64,
+}
+
+impl Counts {
+    /// Counts `oddity` so many times more.
+    pub fn add(&mut self, oddity: Oddity, times: u64) {
+        if times > 0 {
+            *self.oddities.entry(oddity).or_default() += times;
+        }
+    }
+
+    /// Counts what another one has counted as well.
+    pub fn add_all(&mut self, more: &Self) {
+        more.all().for_each(|(oddity, times)| self.add(oddity, times));
+        self.interrupts += more.interrupts;
+        self.doorbells += more.doorbells;
+        self.idle_doorbells += more.idle_doorbells;
+    }
+
+    /// How often it happened.
+    #[must_use]
+    pub fn of(&self, oddity: Oddity) -> u64 {
+        self.oddities.get(&oddity).copied().unwrap_or(0)
+    }
+
+    /// All that happened.
+    pub fn all(&self) -> impl Iterator<Item = (Oddity, u64)> {
+        self.oddities.iter().map(|(oddity, times)| (*oddity, *times))
+    }
+}

@@ -1,0 +1,116 @@
+//! The interrupt tracker: which interrupt a vCPU handles, and which one a completion came with.
+//!
+//! In: facts of the entry function, of its handlers and of drivers' handlers; QEMU's reports. Out: to the sink,
+//! interrupts that were handled; to others, the [`InterruptState`] of a vCPU.
+//!
+//! The kernel's entry function runs with interrupts off until its handlers are done, so the last one
+//! entered on a vCPU is the one whose handlers run; no stack is needed. QEMU's own report, where there is
+//! one, comes just before and gives the exact time.
+
+use super::counts::Counts;
+use super::fact::{Context, EndFact, Fact, InterruptState};
+use super::sink::Sink;
+use crate::model::{CallId, IrqRef, Level};
+use iotrace_format::event::Event;
+use iotrace_format::role::Role;
+use iotrace_format::stage::Stage;
+
+#[derive(Debug, Clone, Copy, Default)]
+struct InterruptedVcpu {
+    reported: Option<u64>,
+    current: Option<IrqRef>,
+    /// The last one that a driver took for its own.
+    of_driver: Option<IrqRef>,
+}
+
+/// Follows what each vCPU is interrupted by.
+#[derive(Debug, Default)]
+pub struct InterruptTracker {
+    vcpus: Vec<InterruptedVcpu>,
+    last: u64,
+    counts: Counts,
+}
+
+impl InterruptTracker {
+    /// What was counted so far.
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// QEMU says that it delivered an interrupt. Some vectors (the local timer) have no entry function
+    /// of interest; their report is replaced by the next.
+    pub fn reported(&mut self, event: &Event<'_>) {
+        self.vcpu(event).reported = Some(event.clock);
+    }
+
+    /// The kernel's entry function, or its handlers.
+    pub fn fact(&mut self, fact: &Fact<'_>) {
+        let event = fact.context.event;
+        if *fact.stage == Stage::IrqEntry {
+            let frame = fact.context.interrupt_frame().map(|frame| (frame.number, frame.clock));
+            let outermost = frame.unwrap_or((fact.context.calls.next(), event.clock));
+            self.enter(event, fact.roles.get(Role::Vector), Some(outermost));
+        } else {
+            if self.vcpu(event).current.is_none_or(|irq| irq.line.is_some()) {
+                // The entry function is not probed in this kernel: the handlers are the interrupt.
+                self.enter(event, None, None);
+            }
+            if let Some(irq) = &mut self.vcpu(event).current {
+                (irq.line, irq.handler) = (fact.roles.get(Role::IrqNumber), fact.roles.get(Role::IrqHandler));
+            }
+        }
+    }
+
+    /// The kernel's entry function returned, or a driver's handler.
+    pub fn end(&mut self, end: &EndFact<'_>, out: &mut dyn Sink) {
+        if !end.is_seen() {
+            return;
+        }
+        let vcpu = self.vcpu(end.context.event);
+        if *end.stage == Stage::IrqEntry {
+            if let Some(irq) = vcpu.current.take() {
+                out.interrupted(&irq);
+            }
+        } else if end.call.returned.is_none_or(|value| value & 3 != 0) {
+            // `irqreturn_t`: 0 is another device's interrupt.
+            vcpu.of_driver = vcpu.current.or(vcpu.of_driver);
+        }
+    }
+
+    /// Number of the interrupt under way where an event happened, 0 if there is none.
+    pub fn number(&self, event: &Event<'_>) -> u64 {
+        self.vcpus.get(usize::from(event.vcpu)).and_then(|vcpu| vcpu.current).map_or(0, |irq| irq.id)
+    }
+
+    /// The interrupts that a completion may have come with.
+    pub fn state(&self, context: &Context<'_>) -> InterruptState {
+        let Some(vcpu) = self.vcpus.get(usize::from(context.event.vcpu)) else {
+            return InterruptState::default();
+        };
+        let current = vcpu.current.filter(|_| context.level == Level::Hardirq);
+        InterruptState { current, of_driver: vcpu.of_driver }
+    }
+
+    fn vcpu(&mut self, event: &Event<'_>) -> &mut InterruptedVcpu {
+        let at = usize::from(event.vcpu);
+        if self.vcpus.len() <= at {
+            self.vcpus.resize(at + 1, InterruptedVcpu::default());
+        }
+        &mut self.vcpus[at]
+    }
+
+    /// An interrupt begins; with its outermost call, and when that was entered.
+    fn enter(&mut self, event: &Event<'_>, vector: Option<u64>, outermost: Option<(CallId, u64)>) {
+        self.last += 1;
+        self.counts.interrupts += 1;
+        let id = self.last;
+        let vcpu = self.vcpu(event);
+        let clock = vcpu.reported.take().unwrap_or(event.clock);
+        let call = outermost.map(|(call, _)| call);
+        let entered = outermost.map_or(clock, |(_, from)| from.min(clock));
+        vcpu.current = Some(IrqRef { id, clock, entered, vector, line: None, handler: None, call });
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,165 @@
+//! Passes facts to the trackers of objects, and from one to another, in a fixed order.
+//!
+//! In: the facts of the call tracker. Out: what the trackers find, to a [`Sink`]. A fact goes to the trackers that its
+//! stage concerns; what one of them has to know from another first is asked here, and handed over as a value.
+
+use super::block::BlockTracker;
+use super::commands::{CommandTracker, Devices};
+use super::counts::Counts;
+use super::fact::{BlockFact, Context, EndFact, Fact};
+use super::files::FileTracker;
+use super::interrupts::InterruptTracker;
+use super::origins::OriginTracker;
+use super::sink::Sink;
+use iotrace_format::definition::{Definition, Device};
+use iotrace_format::event::Event;
+use iotrace_format::stage::Stage;
+
+/// The trackers of objects.
+#[derive(Debug, Default)]
+pub struct ObjectTrackers {
+    block: BlockTracker,
+    commands: CommandTracker,
+    files: FileTracker,
+    origins: OriginTracker,
+    interrupts: InterruptTracker,
+}
+
+impl ObjectTrackers {
+    /// Takes in a definition.
+    pub fn define(&mut self, definition: &Definition) {
+        self.block.define(definition);
+        self.commands.define(definition);
+        self.files.define(definition);
+    }
+
+    /// Devices of the catalog that the guest enabled.
+    pub fn devices(&self) -> impl Iterator<Item = &Device> {
+        Devices::present(self.commands.devices())
+    }
+
+    /// Adds what the trackers have counted.
+    pub fn add_counts(&self, counts: &mut Counts) {
+        let others = [self.commands.counts(), self.files.counts(), self.interrupts.counts()];
+        self.block.counts().into_iter().chain(others).for_each(|more| counts.add_all(more));
+    }
+
+    /// Number of the interrupt under way on an event's vCPU; 0 if there is none.
+    pub fn interrupt(&self, event: &Event<'_>) -> u64 {
+        self.interrupts.number(event)
+    }
+
+    /// The trace is over: gives what is still in flight.
+    pub fn finish(&mut self, out: &mut dyn Sink) {
+        self.block.finish(out);
+        self.files.finish(out);
+    }
+
+    /// QEMU delivered an interrupt.
+    pub fn interrupt_reported(&mut self, event: &Event<'_>) {
+        self.interrupts.reported(event);
+    }
+
+    /// The guest wrote to a device's memory.
+    pub fn device_write(&mut self, context: &Context<'_>) {
+        let block = &mut self.block;
+        for fact in self.commands.device_write(context, |request| block.request(request)) {
+            block.command(&fact);
+        }
+    }
+
+    /// A function reached its stage.
+    pub fn fact(&mut self, fact: &Fact<'_>, out: &mut dyn Sink) {
+        use Stage as S;
+        match fact.stage {
+            S::CommandPrepare
+            | S::CommandDispatch
+            | S::CommandStart
+            | S::CommandDriverDone
+            | S::CommandDone
+            | S::CommandFinish
+            | S::RequestAnswered => self.command(fact, out),
+            S::RequestComplete => {
+                self.command(fact, out);
+                self.block.completed(fact, self.commands.request(fact.roles));
+            }
+            S::RequestSoftirq => self.block.completion_processed(fact, self.commands.request(fact.roles)),
+            S::PciEnable => self.commands.device_enabled(fact),
+            S::VfsRead | S::VfsWrite | S::VfsFsync | S::CacheWrite => self.files.fact(fact),
+            S::Syscall(_) => self.origins.io_begun(fact, &self.files.syscall(fact, out)),
+            S::IrqHandler => self.interrupts.fact(fact),
+            S::IrqEntry => {
+                self.interrupts.fact(fact);
+                self.origins.fact(fact, out);
+            }
+            S::Softirq(_) => {
+                self.origins.fact(fact, out);
+                self.block.softirq(fact);
+            }
+            S::IrqFrame
+            | S::TaskWake
+            | S::TaskNew
+            | S::TaskSwitch
+            | S::Wait(_)
+            | S::WorkQueue
+            | S::WorkRun
+            | S::TimerStart
+            | S::TimerRun
+            | S::SoftirqRaise
+            | S::SoftirqRun => self.origins.fact(fact, out),
+            S::IrqDriver | S::ExceptionFrame | S::Lock(_) => {}
+            _ => self.block_layer(fact, out),
+        }
+    }
+
+    /// A call ended.
+    pub fn end(&mut self, end: &EndFact<'_>, out: &mut dyn Sink) {
+        use Stage as S;
+        match end.stage {
+            S::IrqDriver => self.interrupts.end(end, out),
+            S::IrqEntry => {
+                self.interrupts.end(end, out);
+                self.origins.end(end);
+            }
+            S::VfsRead | S::VfsWrite | S::VfsFsync => self.files.end(end, out),
+            S::Syscall(_) => {
+                self.files.end(end, out);
+                self.origins.end(end);
+            }
+            S::IrqFrame | S::TaskWake | S::Wait(_) | S::WorkRun | S::TimerRun | S::SoftirqRun => {
+                self.origins.end(end);
+            }
+            _ => {
+                let splits = *end.stage == Stage::BioSplit;
+                let call = splits.then(|| self.files.current_call(&end.context)).flatten();
+                if let Some(returned) = self.block.call_ended(end, call, out) {
+                    self.commands.request_returned(&returned);
+                }
+            }
+        }
+    }
+
+    /// What the block layer tells of a bio or a request, and what has to be known of it elsewhere.
+    fn block_layer(&mut self, fact: &Fact<'_>, out: &mut dyn Sink) {
+        let queues = *fact.stage == Stage::BioQueue;
+        let call = queues.then(|| self.files.current_call(&fact.context)).flatten();
+        match self.block.fact(fact, call, out) {
+            Some(BlockFact::Queued(bio)) => {
+                let cause = self.origins.cause(&fact.context);
+                let carries = self.files.bio_queued(fact, &bio, &cause, out);
+                self.block.attribute(&bio, cause, carries);
+            }
+            Some(BlockFact::Returned(request)) => self.commands.request_returned(&request),
+            None => {}
+        }
+    }
+
+    /// What is told of a command, or of the request that it is for.
+    fn command(&mut self, fact: &Fact<'_>, out: &mut dyn Sink) {
+        let request = self.commands.request(fact.roles).and_then(|request| self.block.request(request));
+        let interrupts = self.interrupts.state(&fact.context);
+        if let Some(fact) = self.commands.fact(fact, request, interrupts, out) {
+            self.block.command(&fact);
+        }
+    }
+}

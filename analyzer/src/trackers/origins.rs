@@ -1,0 +1,328 @@
+//! The origin tracker: why something runs, that is who woke a task, queued a work item, raised a softirq, started a
+//! timer.
+//!
+//! In: facts of wake-ups, task switches, waits, work items, timers, softirqs and interrupt entries; [`BegunIo`]s. Out:
+//! to the sink, hand-offs, raised softirqs and waits; to others, the [`Cause`] of what runs.
+//!
+//! What was asked for waits here until it begins; then the two ends are given as a handover.
+
+use super::call_states::CallStates;
+use super::fact::{BegunIo, Context, EndFact, Fact};
+use super::sink::Sink;
+use crate::hash::Map;
+use crate::model::{Cause, Handover, HandoverKind, IoId, Level, Point, Raise, Wait};
+use iotrace_format::role::Role;
+use iotrace_format::stage::Stage;
+use rustc_hash::FxHashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// How far back a cause is kept.
+const FARTHEST: usize = 8;
+/// Softirqs there may be; the kernel has ten (include/linux/interrupt.h).
+const SOFTIRQS: usize = 16;
+
+/// Something asked for that has not begun.
+#[derive(Debug, Clone)]
+struct PendingWork {
+    from: Point,
+    by: Rc<Cause>,
+}
+
+/// A task that was woken.
+#[derive(Debug, Clone)]
+struct WokenTask {
+    from: Point,
+    by: Rc<Cause>,
+    waker: TaskWaker,
+    runs: bool,
+}
+
+/// What woke a task.
+#[derive(Debug, Clone)]
+enum TaskWaker {
+    /// The open calls, by their functions, the outermost first.
+    Calls(Box<[u16]>),
+    /// Whoever made it.
+    Maker,
+}
+
+/// A task that stopped running in a system call.
+#[derive(Debug, Clone)]
+struct BlockedTask {
+    clock: u64,
+    io: IoId,
+    function: Rc<str>,
+    /// What that function waits for; none if the catalog does not tell.
+    what: Option<Arc<str>>,
+}
+
+/// What is kept of an open call.
+#[derive(Debug)]
+enum OriginState {
+    /// The system call of an I/O.
+    Syscall(BegunIo),
+    /// A work item: address of its function, who queued it.
+    Work { function: u64, by: Option<Rc<Cause>> },
+    /// A timer that ran out: address of its function, who started it.
+    Timer { function: u64, by: Option<Rc<Cause>> },
+    /// The entry of an interrupt.
+    Interrupt,
+    /// Softirqs are being served.
+    Softirq,
+    /// A wait of a task, in this function.
+    Wait { function: u16, what: Arc<str> },
+    /// A task is being woken.
+    Wake { task: u64 },
+}
+
+/// Follows what was asked for until it begins.
+#[derive(Debug, Default)]
+pub struct OriginTracker {
+    works: Map<u64, PendingWork>,
+    timers: Map<u64, PendingWork>,
+    woken: Map<u64, WokenTask>,
+    blocked: Map<u64, BlockedTask>,
+    raised: FxHashMap<u16, [Option<Point>; SOFTIRQS]>,
+    calls: CallStates<OriginState>,
+}
+
+impl OriginTracker {
+    /// An I/O begins with its system call.
+    pub fn io_begun(&mut self, fact: &Fact<'_>, io: &BegunIo) {
+        self.calls.insert(fact, OriginState::Syscall(io.clone()));
+    }
+
+    /// A context begins, is asked for or is left.
+    pub fn fact(&mut self, fact: &Fact<'_>, out: &mut dyn Sink) {
+        let state = match fact.stage {
+            Stage::IrqFrame | Stage::IrqEntry => OriginState::Interrupt,
+            Stage::SoftirqRun => OriginState::Softirq,
+            Stage::TaskWake => OriginState::Wake { task: fact.roles.get(Role::Task).unwrap_or(0) },
+            Stage::Wait(what) => {
+                OriginState::Wait { function: fact.roles.function(), what: Arc::clone(what) }
+            }
+            Stage::WorkRun => self.work_run(fact, out),
+            Stage::TimerRun => self.timer_run(fact, out),
+            Stage::WorkQueue => return self.work_queue(fact),
+            Stage::TimerStart => return self.timer_start(fact),
+            Stage::TaskNew => return self.task_new(fact),
+            Stage::TaskSwitch => return self.task_switch(fact, out),
+            Stage::SoftirqRaise => return self.softirq_raise(fact, out),
+            Stage::Softirq(number) => return self.softirq_served(fact, *number, out),
+            _ => return,
+        };
+        self.calls.insert(fact, state);
+    }
+
+    /// A call ended.
+    pub fn end(&mut self, end: &EndFact<'_>) {
+        let Some(state) = self.calls.remove(end).filter(|_| end.is_seen()) else { return };
+        match state {
+            OriginState::Wake { task } if end.succeeded => self.woken(end, task),
+            // What was raised while softirqs were being served was served as well.
+            OriginState::Softirq => *self.raised(&end.context) = [None; SOFTIRQS],
+            _ => {}
+        }
+    }
+
+    /// What the work at hand originates from.
+    pub fn cause(&self, context: &Context<'_>) -> Rc<Cause> {
+        let task = || context.task();
+        let innermost = self.calls.of_stack(context).rev().find_map(|state| match state {
+            OriginState::Syscall(BegunIo { id, syscall }) => {
+                Some(Some(Cause::Syscall { io: *id, name: Rc::clone(syscall), task: task() }))
+            }
+            OriginState::Work { function, by } => {
+                Some(Some(Cause::Work { function: *function, task: task(), by: by.clone() }))
+            }
+            OriginState::Timer { function, by } => {
+                Some(Some(Cause::Timer { function: *function, by: by.clone() }))
+            }
+            OriginState::Softirq => Some(Some(Cause::Softirq)),
+            OriginState::Interrupt => Some(None),
+            OriginState::Wait { .. } | OriginState::Wake { .. } => None,
+        });
+        Rc::new(innermost.flatten().unwrap_or_else(|| self.cause_of_level(context)))
+    }
+
+    /// What is at hand outside of all calls that are a cause.
+    fn cause_of_level(&self, context: &Context<'_>) -> Cause {
+        let is_interrupted =
+            || self.calls.of_stack(context).any(|state| matches!(state, OriginState::Interrupt));
+        match context.level {
+            Level::Task if !is_interrupted() => {
+                let by = self.woken.get(&context.event.task).map(|woken| Rc::clone(&woken.by));
+                Cause::Thread { task: context.task(), by }
+            }
+            Level::Softirq => Cause::Softirq,
+            Level::Unknown if !is_interrupted() => Cause::Unknown,
+            _ => Cause::Interrupt { irq: context.interrupt },
+        }
+    }
+
+    /// The same, to be kept: not for ever longer.
+    fn lasting_cause(&self, context: &Context<'_>) -> Rc<Cause> {
+        let cause = self.cause(context);
+        if cause.chain().count() < FARTHEST {
+            return cause;
+        }
+        Rc::new(match &*cause {
+            Cause::Work { function, task, .. } => Cause::Work { function: *function, task: *task, by: None },
+            Cause::Timer { function, .. } => Cause::Timer { function: *function, by: None },
+            Cause::Thread { task, .. } => Cause::Thread { task: *task, by: None },
+            other => other.clone(),
+        })
+    }
+
+    fn pending(&self, fact: &Fact<'_>) -> PendingWork {
+        PendingWork { from: fact.here(), by: self.lasting_cause(&fact.context) }
+    }
+
+    fn work_queue(&mut self, fact: &Fact<'_>) {
+        let Some(work) = fact.roles.get(Role::Work).filter(|work| *work != 0) else { return };
+        self.works.insert(work, self.pending(fact));
+    }
+
+    fn work_run(&mut self, fact: &Fact<'_>, out: &mut dyn Sink) -> OriginState {
+        let function = fact.roles.get(Role::WorkFunction).unwrap_or(0);
+        let queued = fact.roles.get(Role::Work).and_then(|work| self.works.remove(&work));
+        if let Some(queued) = &queued {
+            // A work item is a context of its own.
+            let to = fact.here();
+            let to = Point { root: to.call, ..to };
+            out.handover(&Handover { kind: HandoverKind::Work { function }, from: queued.from, to });
+        }
+        OriginState::Work { function, by: queued.map(|queued| queued.by) }
+    }
+
+    fn timer_start(&mut self, fact: &Fact<'_>) {
+        let Some(timer) = fact.roles.get(Role::Timer).filter(|timer| *timer != 0) else { return };
+        self.timers.insert(timer, self.pending(fact));
+    }
+
+    fn timer_run(&mut self, fact: &Fact<'_>, out: &mut dyn Sink) -> OriginState {
+        let function = fact.roles.get(Role::TimerFunction).unwrap_or(0);
+        let started = fact.roles.get(Role::Timer).and_then(|timer| self.timers.remove(&timer));
+        if let Some(started) = &started {
+            let (kind, to) = (HandoverKind::Timer { function }, fact.here());
+            out.handover(&Handover { kind, from: started.from, to });
+        }
+        OriginState::Timer { function, by: started.map(|started| started.by) }
+    }
+
+    fn raised(&mut self, context: &Context<'_>) -> &mut [Option<Point>; SOFTIRQS] {
+        self.raised.entry(context.event.vcpu).or_insert([None; SOFTIRQS])
+    }
+
+    fn softirq_raise(&mut self, fact: &Fact<'_>, out: &mut dyn Sink) {
+        let from = fact.here();
+        let number = fact.roles.get(Role::SoftirqNumber);
+        let number = number.map_or(SOFTIRQS, |number| (number & u64::from(u32::MAX)) as usize);
+        if let Some(place @ None) = self.raised(&fact.context).get_mut(number) {
+            *place = Some(from);
+            let calls = names(&fact.context, &fact.context.functions(fact.roles.function()));
+            out.raised(Raise { number: number as u64, at: from, calls });
+        }
+    }
+
+    /// The function of a softirq begins.
+    fn softirq_served(&mut self, fact: &Fact<'_>, number: u8, out: &mut dyn Sink) {
+        let place = self.raised(&fact.context).get_mut(usize::from(number));
+        if let Some(from) = place.and_then(Option::take) {
+            let kind = HandoverKind::Softirq { number: number.into() };
+            out.handover(&Handover { kind, from, to: fact.here() });
+        }
+    }
+
+    fn task_new(&mut self, fact: &Fact<'_>) {
+        let Some(task) = fact.roles.get(Role::Task) else { return };
+        let PendingWork { from, by } = self.pending(fact);
+        self.woken.insert(task, WokenTask { from, by, waker: TaskWaker::Maker, runs: false });
+    }
+
+    /// `try_to_wake_up` made a task run.
+    fn woken(&mut self, end: &EndFact<'_>, task: u64) {
+        let context = &end.context;
+        let waker = TaskWaker::Calls(context.functions(end.function));
+        let from = context.here_in(Some(end.call.id));
+        // One that waits in the middle of its work goes on with it: that its wait is over is no new cause.
+        let waits = self.calls.of_task(context, task).any(|state| matches!(state, OriginState::Wait { .. }));
+        let before = self.woken.get(&task).filter(|_| waits).map(|woken| Rc::clone(&woken.by));
+        let by = before.unwrap_or_else(|| self.lasting_cause(context));
+        self.woken.insert(task, WokenTask { from, by, waker, runs: false });
+    }
+
+    fn task_switch(&mut self, fact: &Fact<'_>, out: &mut dyn Sink) {
+        let (roles, context) = (fact.roles, &fact.context);
+        let (Some(from), Some(to)) = (roles.get(Role::PreviousTask), roles.get(Role::NextTask)) else {
+            return;
+        };
+        if let Some(blocked) = self.blocked(context, from) {
+            self.blocked.insert(from, blocked);
+        }
+        let blocked = self.blocked.remove(&to);
+        let Some(woken) = self.woken.get_mut(&to).filter(|woken| !woken.runs) else { return };
+        // It stays, as the cause of what the task does now.
+        woken.runs = true;
+        let open = context.calls.of_task(to);
+        let point = Point {
+            call: open.last().map(|call| call.number),
+            root: open.first().map(|call| call.number),
+            task: to,
+            level: Level::Task,
+            ..context.here()
+        };
+        out.handover(&Handover { kind: HandoverKind::Wake { task: to }, from: woken.from, to: point });
+        if let Some(blocked) = blocked.filter(|blocked| blocked.clock <= woken.from.clock) {
+            out.wait(wait(context, to, &blocked, woken));
+        }
+    }
+
+    /// What a task that stops running waits in, if that is a system call.
+    fn blocked(&self, context: &Context<'_>, task: u64) -> Option<BlockedTask> {
+        let innermost = context.calls.of_task(task).last()?.function;
+        let mut waiting = (innermost, None);
+        // Of the waits in the innermost system call the outermost counts.
+        for state in self.calls.of_task(context, task).rev() {
+            match state {
+                OriginState::Wait { function, what } => waiting = (*function, Some(Arc::clone(what))),
+                OriginState::Syscall(io) => {
+                    let (function, what) = waiting;
+                    let (clock, function) = (context.clock(), context.probes.name(function));
+                    return Some(BlockedTask { clock, io: io.id, function, what });
+                }
+                _ => {}
+            }
+        }
+        None
+    }
+}
+
+/// A task waited, was woken, and runs again from here on.
+fn wait(context: &Context<'_>, task: u64, blocked: &BlockedTask, woken: &WokenTask) -> Wait {
+    Wait {
+        task: context.tasks.get(task),
+        io: blocked.io,
+        function: blocked.function.to_string(),
+        what: blocked.what.as_deref().unwrap_or_default().to_owned(),
+        clocks: (blocked.clock, woken.from.clock, context.clock()),
+        event: woken.from.event,
+        waker: match &woken.waker {
+            TaskWaker::Calls(functions) => names(context, functions),
+            TaskWaker::Maker => vec!["wake_up_new_task".into()],
+        },
+        level: woken.from.level,
+        waker_task: context.tasks.get(woken.from.task),
+    }
+}
+
+/// The names of functions.
+fn names(context: &Context<'_>, functions: &[u16]) -> Vec<Rc<str>> {
+    functions.iter().map(|function| context.probes.name(*function)).collect()
+}
+
+#[cfg(test)]
+mod direct_tests;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,192 @@
+//! What each probe's words mean, found by their roles once, when the probe is defined.
+
+use crate::hash::Map;
+use iotrace_format::definition::{At, Probe, Success};
+use iotrace_format::event::{Event, FIRST_PROBE, KindId};
+use iotrace_format::role::Role;
+use iotrace_format::stage::Stage;
+use rustc_hash::{FxHashMap, FxHashSet};
+use std::rc::Rc;
+
+const NONE: u8 = u8::MAX;
+
+#[derive(Debug, Clone)]
+struct Known {
+    stage: Option<Stage>,
+    /// Of a system call: its name.
+    syscall: Rc<str>,
+    at: At,
+    function: u16,
+    /// By the roles' numbers, where among the words the one with this role is.
+    index: [u8; Role::ALL.len()],
+}
+
+/// What is known of a function.
+#[derive(Debug)]
+struct About {
+    name: Rc<str>,
+    has_exit: bool,
+    success: Option<Success>,
+}
+
+/// All probes defined so far.
+#[derive(Debug, Default)]
+pub struct Probes {
+    known: Vec<Option<Rc<Known>>>,
+    functions: Map<(String, String, Option<String>), u16>,
+    /// By the functions' numbers.
+    about: Vec<About>,
+    /// Numbers of the modules whose drivers pass commands on.
+    modules: Map<Option<String>, u32>,
+    /// Those that tell when a command is put into the controller's queue.
+    starting: FxHashSet<u32>,
+    /// The module of each dispatch function.
+    dispatching: FxHashMap<u16, u32>,
+}
+
+impl Probes {
+    /// Takes in a probe.
+    pub fn define(&mut self, probe: &Probe) {
+        let Some(at) = probe.id.checked_sub(FIRST_PROBE).map(usize::from) else { return };
+        let function = self.function(probe);
+        // One whose command cannot be read in this kernel does not tell which is started.
+        let told = [Role::Command, Role::Request].into_iter().any(|role| probe.word(role).is_some());
+        if probe.stage == Some(Stage::CommandStart) && told {
+            let module = self.module(probe);
+            self.starting.insert(module);
+        }
+        if probe.stage == Some(Stage::CommandDispatch) {
+            let module = self.module(probe);
+            self.dispatching.insert(function, module);
+        }
+        if probe.at == At::Exit {
+            let about = &mut self.about[usize::from(function)];
+            (about.has_exit, about.success) = (true, probe.success);
+        }
+        let known = Known {
+            syscall: match &probe.stage {
+                Some(Stage::Syscall(name)) => Rc::from(&**name),
+                _ => Rc::from(""),
+            },
+            stage: probe.stage.clone(),
+            at: probe.at,
+            function,
+            index: index(probe),
+        };
+        self.known.resize_with(self.known.len().max(at + 1), || None);
+        self.known[at] = Some(Rc::new(known));
+    }
+
+    fn function(&mut self, probe: &Probe) -> u16 {
+        let next = self.about.len() as u16;
+        let key = (probe.function.clone(), probe.symbol.clone(), probe.module.clone());
+        let number = *self.functions.entry(key).or_insert(next);
+        if number == next {
+            self.about.push(About { name: probe.function.as_str().into(), has_exit: false, success: None });
+        }
+        number
+    }
+
+    fn module(&mut self, probe: &Probe) -> u32 {
+        let next = self.modules.len() as u32;
+        *self.modules.entry(probe.module.clone()).or_insert(next)
+    }
+
+    /// The words of an event of a probe; none if it was not defined.
+    pub fn words<'a>(&self, event: &Event<'a>) -> Option<RoleValues<'a>> {
+        let at = usize::from(event.kind.checked_sub(FIRST_PROBE)?);
+        let known = self.known.get(at)?.as_ref()?;
+        let has_exit = self.about.get(usize::from(known.function)).is_some_and(|about| about.has_exit);
+        Some(RoleValues { known: Rc::clone(known), words: event.words, has_exit })
+    }
+
+    /// The stage of a probe's function.
+    pub fn stage(&self, kind: KindId) -> Option<&Stage> {
+        let at = usize::from(kind.checked_sub(FIRST_PROBE)?);
+        self.known.get(at)?.as_ref()?.stage.as_ref()
+    }
+
+    /// Name of a function.
+    pub fn name(&self, function: u16) -> Rc<str> {
+        self.about.get(usize::from(function)).map_or_else(|| Rc::from(""), |about| Rc::clone(&about.name))
+    }
+
+    /// Whether the value that a function returned means success; without such a meaning it always does.
+    pub fn succeeded(&self, function: u16, returned: Option<u64>) -> bool {
+        match (self.about.get(usize::from(function)).and_then(|about| about.success), returned) {
+            (Some(success), Some(value)) => success.holds(value),
+            _ => true,
+        }
+    }
+
+    /// Whether the driver with this dispatch function tells when it starts a command.
+    pub fn tells_start(&self, function: u16) -> bool {
+        self.dispatching.get(&function).is_some_and(|module| self.starting.contains(module))
+    }
+}
+
+fn index(probe: &Probe) -> [u8; Role::ALL.len()] {
+    let mut index = [NONE; Role::ALL.len()];
+    // Of two words with the same role the first counts.
+    for (at, role) in (0..NONE).zip(&probe.roles).rev() {
+        if let Some(role) = role {
+            index[*role as usize] = at;
+        }
+    }
+    index
+}
+
+/// The words of one event, by role.
+#[derive(Debug)]
+pub struct RoleValues<'a> {
+    known: Rc<Known>,
+    words: &'a [u64],
+    has_exit: bool,
+}
+
+impl RoleValues<'_> {
+    /// A word; none if the probe has none of that role.
+    pub fn get(&self, role: Role) -> Option<u64> {
+        self.words.get(usize::from(self.known.index[role as usize])).copied()
+    }
+
+    /// The request that the event is about.
+    pub fn request(&self) -> Option<u64> {
+        self.get(Role::Request).filter(|rq| *rq != 0)
+    }
+
+    /// The command that the event is about.
+    pub fn command(&self) -> Option<u64> {
+        self.get(Role::Command).filter(|cmd| *cmd != 0)
+    }
+
+    /// What its function tells.
+    pub fn stage(&self) -> Option<&Stage> {
+        self.known.stage.as_ref()
+    }
+
+    /// Entry or exit.
+    pub fn at(&self) -> At {
+        self.known.at
+    }
+
+    /// Number of the function: the same for its entry and its exits.
+    pub fn function(&self) -> u16 {
+        self.known.function
+    }
+
+    /// Whether the function's exits are probed as well.
+    pub fn has_exit(&self) -> bool {
+        self.has_exit
+    }
+
+    /// Of a system call: its name, as `write`.
+    pub fn syscall(&self) -> Rc<str> {
+        Rc::clone(&self.known.syscall)
+    }
+
+    /// The first of several words that the probe has.
+    pub fn any<const N: usize>(&self, roles: [Role; N]) -> Option<u64> {
+        roles.into_iter().find_map(|role| self.get(role))
+    }
+}
