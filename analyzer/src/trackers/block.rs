@@ -9,6 +9,7 @@
 //!                        -> MembershipOutcome  what a request went through, for a bio that leaves it
 //! ```
 
+mod attempts;
 mod bios;
 mod ends;
 mod fact;
@@ -18,6 +19,7 @@ mod merges;
 mod object;
 mod outcome;
 mod requests;
+mod splits;
 mod ways;
 
 use super::counts::Counts;

@@ -79,3 +79,117 @@ impl<T> CallStates<T> {
         stack[begin..].iter().map(|(_, state)| state)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::context::DEEPEST;
+    use crate::trackers::fixture::FactSource;
+    use crate::trackers::timelines::{HARDIRQ, KWORKER, TASK};
+
+    type Names = CallStates<&'static str>;
+
+    const NONE: Vec<&str> = Vec::new();
+
+    fn enter(source: &mut FactSource, states: &mut Names, stage: &str, name: &'static str) {
+        source.enter(1, stage, &[], |fact| states.insert(fact, name));
+    }
+
+    fn exit(source: &mut FactSource, states: &mut Names, stage: &str) -> Option<&'static str> {
+        source.exit(1, stage, 0, |end| states.remove(end))
+    }
+
+    /// Those of the context, of the stack, and of a task.
+    fn all(source: &mut FactSource, states: &mut Names, task: u64) -> [Vec<&'static str>; 3] {
+        source.at(1, &[], |context| {
+            let of_context: Vec<_> = states.of_context(context).copied().collect();
+            let mutable: Vec<_> = states.of_context_mut(context).map(|name| *name).collect();
+            assert_eq!(of_context, mutable);
+            let (stack, task) = (states.of_stack(context), states.of_task(context, task));
+            [of_context, stack.copied().collect(), task.copied().collect()]
+        })
+    }
+
+    #[test]
+    fn a_state_is_kept_from_the_entry_to_the_end() {
+        let (mut source, mut states) = (FactSource::default(), Names::default());
+        source.reach_only(1, "hw.run", &[], |fact| states.insert(fact, "without an end"));
+        assert_eq!(all(&mut source, &mut states, TASK), [NONE; 3]);
+        enter(&mut source, &mut states, "hw.run", "run");
+        source.enter(1, "hw.work", &[], |_| ());
+        enter(&mut source, &mut states, "hw.restart", "restart");
+        assert_eq!(all(&mut source, &mut states, TASK), [["run", "restart"]; 3]);
+        assert_eq!(exit(&mut source, &mut states, "hw.restart"), Some("restart"));
+        assert_eq!(exit(&mut source, &mut states, "hw.work"), None, "it has none");
+        assert_eq!(all(&mut source, &mut states, TASK), [["run"]; 3]);
+        assert_eq!(exit(&mut source, &mut states, "hw.run"), Some("run"));
+        assert_eq!(all(&mut source, &mut states, TASK), [NONE; 3]);
+    }
+
+    #[test]
+    fn a_context_and_a_level_have_their_own() {
+        let (mut source, mut states) = (FactSource::default(), Names::default());
+        enter(&mut source, &mut states, "hw.run", "run");
+        enter(&mut source, &mut states, "sys.write", "write");
+        enter(&mut source, &mut states, "vfs.write", "file");
+        let both = ["run", "write", "file"];
+        let expected = [both[1..].to_vec(), both.to_vec(), both.to_vec()];
+        assert_eq!(all(&mut source, &mut states, TASK), expected);
+        source.context = HARDIRQ;
+        assert_eq!(all(&mut source, &mut states, TASK)[0], NONE);
+        enter(&mut source, &mut states, "irq.driver", "driver");
+        assert_eq!(all(&mut source, &mut states, TASK)[0], ["driver"]);
+        assert_eq!(all(&mut source, &mut states, KWORKER)[2], NONE);
+    }
+
+    #[test]
+    fn a_task_has_its_own() {
+        let (mut source, mut states) = (FactSource::default(), Names::default());
+        enter(&mut source, &mut states, "hw.run", "run");
+        source.switch(2, KWORKER, |_| ());
+        enter(&mut source, &mut states, "hw.run", "other");
+        let [of_context, stack, task] = all(&mut source, &mut states, TASK);
+        assert_eq!((of_context, stack, task), (vec!["other"], vec!["other"], vec!["run"]));
+        assert_eq!(exit(&mut source, &mut states, "hw.run"), Some("other"));
+    }
+
+    #[test]
+    fn a_state_can_be_changed() {
+        let (mut source, mut states) = (FactSource::default(), Names::default());
+        enter(&mut source, &mut states, "hw.run", "run");
+        source.at(1, &[], |context| states.of_context_mut(context).for_each(|name| *name = "changed"));
+        assert_eq!(exit(&mut source, &mut states, "hw.run"), Some("changed"));
+    }
+
+    // The task's address is another one's now, and its calls are gone: what was kept of them is, with the next one.
+    #[test]
+    fn what_the_call_tracker_gave_up_is_not_found_and_makes_room() {
+        let (mut source, mut states) = (FactSource::default(), Names::default());
+        enter(&mut source, &mut states, "hw.run", "run");
+        source.name_task(TASK, 43, *b"other\0\0\0");
+        assert_eq!(all(&mut source, &mut states, TASK), [NONE; 3]);
+        enter(&mut source, &mut states, "hw.work", "work");
+        assert_eq!(states.stacks[1].len(), 1);
+        assert_eq!(all(&mut source, &mut states, TASK), [["work"]; 3]);
+    }
+
+    #[test]
+    fn no_more_is_kept_than_calls_are_open() {
+        let (mut source, mut states) = (FactSource::default(), Names::default());
+        for _ in 0..3 * DEEPEST {
+            enter(&mut source, &mut states, "hw.run", "run");
+        }
+        assert!(states.stacks[1].len() <= DEEPEST + 64, "{}", states.stacks[1].len());
+    }
+
+    // What an end was not reported of does not hide what is below.
+    #[test]
+    fn states_above_the_one_that_ended_are_dropped() {
+        let (mut source, mut states) = (FactSource::default(), Names::default());
+        enter(&mut source, &mut states, "hw.run", "run");
+        enter(&mut source, &mut states, "hw.work", "work");
+        source.exit(1, "hw.work", 0, |_| ());
+        assert_eq!(exit(&mut source, &mut states, "hw.run"), Some("run"));
+        assert_eq!(states.stacks[1].len(), 0);
+    }
+}

@@ -205,3 +205,6 @@ impl CallTracker {
         (boundary, CallPosition { opening, root, first })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -169,3 +169,77 @@ impl Counts {
         self.oddities.iter().map(|(oddity, times)| (*oddity, *times))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    const ALL: [Oddity; 23] = [
+        Oddity::BioUnfinished,
+        Oddity::BioQueuedTwice,
+        Oddity::BioSeenLate,
+        Oddity::BioEndUnknown,
+        Oddity::BioWithoutRequest,
+        Oddity::RequestGotTwice,
+        Oddity::RequestAdopted,
+        Oddity::RequestUnknown,
+        Oddity::CommandUnknown,
+        Oddity::CompletionOutsideInterrupt,
+        Oddity::InterruptUnknown,
+        Oddity::CommandWithoutDoorbell,
+        Oddity::AnsweredByDriver,
+        Oddity::FlushWithoutRider,
+        Oddity::MergedTooOften,
+        Oddity::FlushedTooOften,
+        Oddity::StageOrder,
+        Oddity::IoGivenUp,
+        Oddity::CallWithoutExit,
+        Oddity::ExitWithoutCall,
+        Oddity::UndefinedProbe,
+        Oddity::WordMissing,
+        Oddity::ContextUnknown,
+    ];
+
+    // `BioQueuedTwice` is bio-queued-twice.
+    #[test]
+    fn an_oddity_has_its_own_name_and_text() {
+        for oddity in ALL {
+            let words = format!("{oddity:?}").chars().fold(String::new(), |mut name, c| {
+                if c.is_uppercase() && !name.is_empty() {
+                    name.push('-');
+                }
+                name.push(c.to_ascii_lowercase());
+                name
+            });
+            assert_eq!(oddity.name(), words);
+            assert!(oddity.text().len() > 20, "{oddity:?}");
+        }
+        assert_eq!(ALL.map(Oddity::text).iter().collect::<BTreeSet<_>>().len(), ALL.len());
+    }
+
+    #[test]
+    fn four_oddities_lose_nothing() {
+        let harmless: Vec<_> = ALL.into_iter().filter(|oddity| !oddity.is_loss()).collect();
+        let expected = [
+            Oddity::RequestAdopted,
+            Oddity::AnsweredByDriver,
+            Oddity::CallWithoutExit,
+            Oddity::ExitWithoutCall,
+        ];
+        assert_eq!(harmless, expected);
+    }
+
+    #[test]
+    fn counts_add_up() {
+        let mut counts = Counts { interrupts: 1, doorbells: 2, idle_doorbells: 3, ..Counts::default() };
+        counts.add(Oddity::StageOrder, 2);
+        counts.add(Oddity::WordMissing, 0);
+        let mut sum = counts.clone();
+        sum.add(Oddity::WordMissing, 1);
+        sum.add_all(&counts);
+        assert_eq!((sum.interrupts, sum.doorbells, sum.idle_doorbells), (2, 4, 6));
+        assert_eq!(sum.all().collect::<Vec<_>>(), [(Oddity::StageOrder, 4), (Oddity::WordMissing, 1)]);
+        assert_eq!((sum.of(Oddity::StageOrder), counts.of(Oddity::WordMissing)), (4, 0));
+    }
+}

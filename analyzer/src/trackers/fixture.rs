@@ -11,7 +11,7 @@ use iotrace_format::event::{self, Event, FIRST_PROBE};
 use std::collections::HashMap;
 
 /// Roles and their values.
-pub type Arguments<'a> = &'a [(&'a str, u64)];
+pub type RoleArguments<'a> = &'a [(&'a str, u64)];
 
 /// Makes facts, and the circumstances that they have.
 pub struct FactSource {
@@ -58,7 +58,7 @@ impl FactSource {
         &mut self,
         clock: u64,
         stage: &str,
-        arguments: Arguments<'_>,
+        arguments: RoleArguments<'_>,
         take: impl FnOnce(&Fact<'_>) -> R,
     ) -> R {
         self.kind(stage, At::Exit, &[("ret", 0)]);
@@ -70,7 +70,7 @@ impl FactSource {
         &mut self,
         clock: u64,
         stage: &str,
-        arguments: Arguments<'_>,
+        arguments: RoleArguments<'_>,
         take: impl FnOnce(&Fact<'_>) -> R,
     ) -> R {
         self.reach(clock, stage, At::Inlined, arguments, take)
@@ -112,7 +112,7 @@ impl FactSource {
         clock: u64,
         stage: &str,
         at: At,
-        arguments: Arguments<'_>,
+        arguments: RoleArguments<'_>,
         take: impl FnOnce(&Fact<'_>) -> R,
     ) -> R {
         let kind = self.kind(stage, at, arguments);
@@ -163,7 +163,7 @@ impl FactSource {
         Event { kind, vcpu, clock, context, task, stack: 0, words }
     }
 
-    fn kind(&mut self, stage: &str, at: At, arguments: Arguments<'_>) -> u16 {
+    fn kind(&mut self, stage: &str, at: At, arguments: RoleArguments<'_>) -> u16 {
         let names: Vec<_> = arguments.iter().map(|(name, _)| (*name).to_owned()).collect();
         let next = FIRST_PROBE + self.kinds.len() as u16;
         let kind = *self.kinds.entry((stage.to_owned(), at, names.clone())).or_insert(next);

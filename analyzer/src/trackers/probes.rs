@@ -190,3 +190,6 @@ impl RoleValues<'_> {
         roles.into_iter().find_map(|role| self.get(role))
     }
 }
+
+#[cfg(test)]
+mod tests;

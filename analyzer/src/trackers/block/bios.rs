@@ -1,4 +1,5 @@
-//! The tracker of bios: queued, split, chained; their ends are in [`super::ends`].
+//! The tracker of bios: queued, chained, in a request; how they are split is in [`super::splits`], how they
+//! end in [`super::ends`].
 //!
 //! In: facts of bios; from the tracker of requests, which request a bio joins, and what that went through. Out: to the
 //! sink, bios and what the tracepoints of bios would have said; to others, [`QueuedBio`]s and [`BioState`]s.
@@ -6,22 +7,19 @@
 //! bound.
 
 use super::fact::{BioState, JoinedBio, Membership, MembershipOutcome};
-use super::object::{ObjectState, SECTOR};
+use super::object::ObjectState;
 use super::outcome::finish;
 use super::requests::BioStates;
 use crate::hash::{Map, Set};
 use crate::model::{Bio, BioId, BioStage, BlockKind, Carried, Cause, FileCall, OpCodes, Origin, StageMark};
 use crate::trackers::call_states::CallStates;
 use crate::trackers::counts::{Counts, Oddity};
-use crate::trackers::fact::{Context, EndFact, Fact, QueuedBio};
+use crate::trackers::fact::{Context, Fact, QueuedBio};
 use crate::trackers::probes::RoleValues;
 use crate::trackers::sink::Sink;
 use iotrace_format::definition::Definition;
 use iotrace_format::role::Role;
 use std::rc::Rc;
-
-/// `ERR_PTR` values are the last 4095 addresses.
-const ERRORS: u64 = u64::MAX - 4095;
 
 /// Most times that a bio is followed into a request that its own is merged into: as many as there are segments in a
 /// request, each of which may have come by a merge (`BLK_MAX_SEGMENTS`, include/linux/blkdev.h).
@@ -73,7 +71,7 @@ impl LiveBio {
 
 /// What is kept of an open call.
 #[derive(Debug)]
-enum BioCall {
+pub(super) enum BioCall {
     /// The queue works on this bio.
     Enter { bio: u64 },
     /// This bio is split.
@@ -83,13 +81,13 @@ enum BioCall {
 /// Follows bios from their queueing to their end.
 #[derive(Debug, Default)]
 pub struct BioTracker {
-    codes: OpCodes,
+    pub(super) codes: OpCodes,
     /// Addresses of `bio_chain_endio`.
     chain_ends: Set<u64>,
     pub(super) live: Map<u64, LiveBio>,
     /// Bios of passthrough requests, which are mapped, not queued.
     pub(super) mapped: Set<u64>,
-    calls: CallStates<BioCall>,
+    pub(super) calls: CallStates<BioCall>,
     last: BioId,
     pub(super) counts: Counts,
 }
@@ -192,63 +190,6 @@ impl BioTracker {
         })
     }
 
-    /// A bio is about to be split.
-    pub fn split(&mut self, fact: &Fact<'_>) {
-        let roles = fact.roles;
-        if let (Some(bio), Some(sectors)) = (roles.get(Role::Bio), roles.get(Role::Sectors)) {
-            let seen = Box::new(ObjectState::bio(roles, &self.codes));
-            let sectors = sectors & u64::from(u32::MAX);
-            self.calls.insert(fact, BioCall::Split { bio, seen, sectors });
-        }
-    }
-
-    /// A call ended: of a split, the part that goes first is new.
-    pub fn call_ended(
-        &mut self,
-        end: &EndFact<'_>,
-        call: Option<FileCall>,
-        requests: &impl RequestHistory,
-        out: &mut dyn Sink,
-    ) {
-        let Some(BioCall::Split { bio, mut seen, sectors }) = self.calls.remove(end) else { return };
-        let returned = end.call.returned.filter(|pointer| *pointer != 0 && *pointer < ERRORS);
-        let Some(split) = returned.filter(|_| end.is_seen()) else { return };
-        seen.bytes = sectors * SECTOR;
-        let rest = seen.sector.wrapping_add(sectors);
-        let (origin, traced, cause) = match self.live.get_mut(&bio) {
-            Some(whole) => {
-                whole.bio.splits += 1;
-                whole.now = (rest, whole.now.1.saturating_sub(seen.bytes));
-                (Origin::Split { of: whole.bio.id }, whole.traced, whole.bio.cause.clone())
-            }
-            // A stacked device's own clone: never queued, but its parts are.
-            None => (Origin::Queued, false, None),
-        };
-        if self.live.contains_key(&split) {
-            self.drop_bio(split, requests, out);
-        }
-        let mut live = self.new_bio(&end.context, split, origin, (&seen, call));
-        live.traced = traced;
-        live.bio.cause = cause;
-        self.live.insert(split, live);
-        // Only __bio_split_to_limits traces a split; it is called while the queue takes the bio.
-        if self.replace_entered(&end.context, bio, split) {
-            let mut said = seen.block_event(BlockKind::Split, end.context.clock());
-            said.sectors = rest;
-            out.block_event(said);
-        }
-    }
-
-    /// From here on the queue works on `split` where it worked on `bio`; false if it did not.
-    fn replace_entered(&mut self, context: &Context<'_>, bio: u64, split: u64) -> bool {
-        let mut entered = self.calls.of_context_mut(context).rev().filter_map(|call| match call {
-            BioCall::Enter { bio } => Some(bio),
-            BioCall::Split { .. } => None,
-        });
-        let found = entered.find(|entered| **entered == bio);
-        found.map(|entered| *entered = split).is_some()
-    }
-
     /// A bio is made to wait for another one.
     pub fn chain(&mut self, fact: &Fact<'_>) {
         let (Some(bio), Some(parent)) = (fact.roles.get(Role::Bio), fact.roles.get(Role::Parent)) else {
@@ -335,14 +276,14 @@ impl BioTracker {
     }
 
     /// Gives a bio whose end was missed, since its address is another one's.
-    fn drop_bio(&mut self, pointer: u64, requests: &impl RequestHistory, out: &mut dyn Sink) {
+    pub(super) fn drop_bio(&mut self, pointer: u64, requests: &impl RequestHistory, out: &mut dyn Sink) {
         self.counts.add(Oddity::BioQueuedTwice, 1);
         if let Some(live) = self.live.remove(&pointer) {
             out.bio(live.into_unfinished(requests));
         }
     }
 
-    fn new_bio(
+    pub(super) fn new_bio(
         &mut self,
         context: &Context<'_>,
         pointer: u64,

@@ -1,9 +1,9 @@
-//! The tracker of requests: got, plugged, merged, inserted, issued, completed, given back, and their attempts at the
-//! device. Merges and insertions are in [`super::merges`], flush sequences in [`super::flush`], what the open calls
-//! tell in [`super::ways`].
+//! The tracker of requests: got, plugged, completed, given back. Their attempts at the device are in
+//! [`super::attempts`], merges and insertions in [`super::merges`], flush sequences in [`super::flush`], what the open
+//! calls tell in [`super::ways`].
 //!
-//! In: facts of requests; [`CommandFact`]s; the [`BioState`] of bios. Out: to the sink, requests and what the
-//! tracepoints of requests would have said; to others, [`RequestFact`]s, [`RequestState`]s and what a request went
+//! In: facts of requests; `CommandFact`s; the [`BioState`] of bios. Out: to the sink, requests and what the
+//! tracepoints of requests would have said; to others, [`RequestFact`]s, `RequestState`s and what a request went
 //! through.
 //! Oddities counted: requests got twice, unknown or whose allocation was not seen; flushes without anybody who waits,
 //! or beyond a bound; completions of unknown requests; probes without the words that are needed.
@@ -14,16 +14,14 @@ use super::flush::Flushes;
 use super::inserts::PendingInserts;
 use super::object::ObjectState;
 use super::outcome::outcome;
-use super::ways::{QueueRun, runner};
+use super::ways::QueueRun;
 use crate::hash::Map;
 use crate::model::{
-    Attempt, BlockKind, Join, OpCodes, OpName, Request, RequestId, RequestKind, RequestMember, Update,
+    BlockKind, Join, OpCodes, OpName, Request, RequestId, RequestKind, RequestMember, Update,
 };
 use crate::trackers::call_states::CallStates;
 use crate::trackers::counts::{Counts, Oddity};
-use crate::trackers::fact::{
-    AttemptState, CommandFact, CommandStep, Context, EndFact, Fact, RequestState, ReturnedRequest,
-};
+use crate::trackers::fact::{Context, EndFact, Fact, ReturnedRequest};
 use crate::trackers::sink::Sink;
 use iotrace_format::definition::Definition;
 use iotrace_format::role::Role;
@@ -79,7 +77,7 @@ pub struct RequestTracker {
     pub(super) flushes: Flushes,
     pub(super) calls: CallStates<RequestCall>,
     last: RequestId,
-    last_command: u64,
+    pub(super) last_command: u64,
     pub(super) counts: Counts,
 }
 
@@ -102,18 +100,6 @@ impl RequestTracker {
     /// What was counted so far.
     pub fn counts(&self) -> &Counts {
         &self.counts
-    }
-
-    /// A request that is in flight.
-    pub fn state(&self, pointer: u64) -> Option<RequestState> {
-        let last = self.live.get(&pointer)?.attempts.last().map(|attempt| AttemptState {
-            command: attempt.command,
-            driver: attempt.driver,
-            doorbell: attempt.doorbell,
-            done: attempt.done,
-            is_over: is_over(attempt),
-        });
-        Some(RequestState { pointer, last, next_command: self.last_command + 1 })
     }
 
     /// A request reached a stage. Tells if it went back to where it came from.
@@ -170,30 +156,6 @@ impl RequestTracker {
             _ => {}
         }
         None
-    }
-
-    /// Something happened to the command of a request.
-    pub fn command(&mut self, fact: &CommandFact) {
-        let clock = fact.clock;
-        let over = |attempt: &Attempt| match fact.step {
-            CommandStep::Passed(_) => attempt.driver.is_some(),
-            CommandStep::Done(_) => attempt.done.is_some(),
-            _ => false,
-        };
-        let attempt = match fact.step {
-            CommandStep::Doorbell => self.live.get_mut(&fact.request).and_then(|rq| rq.attempts.last_mut()),
-            _ => self.attempt(fact.request, over),
-        };
-        let Some(attempt) = attempt else { return };
-        match fact.step {
-            CommandStep::Prepared => attempt.prepared = Some(clock),
-            CommandStep::Passed(command) => (attempt.driver, attempt.pointer) = (Some(clock), command),
-            CommandStep::Started => attempt.started = Some(clock),
-            CommandStep::Doorbell => attempt.doorbell = Some(clock),
-            CommandStep::DriverDone => attempt.driver_done = Some(clock),
-            CommandStep::Done(interrupt) => (attempt.done, attempt.interrupt) = (Some(clock), interrupt),
-            CommandStep::Finished(result) => (attempt.finished, attempt.result) = (Some(clock), result),
-        }
     }
 
     /// The trace is over: gives what is still in flight.
@@ -265,16 +227,6 @@ impl RequestTracker {
         Some(pointer)
     }
 
-    /// The request's current attempt; a new one if there is none, or if the last one is over.
-    pub(super) fn attempt(&mut self, pointer: u64, over: impl Fn(&Attempt) -> bool) -> Option<&mut Attempt> {
-        let request = self.live.get_mut(&pointer)?;
-        if request.attempts.last().is_none_or(|last| is_over(last) || over(last)) {
-            self.last_command += 1;
-            request.attempts.push(Attempt { command: self.last_command, ..Attempt::default() });
-        }
-        request.attempts.last_mut()
-    }
-
     pub(super) fn word_missing(&mut self) {
         self.counts.add(Oddity::WordMissing, 1);
     }
@@ -318,58 +270,6 @@ impl RequestTracker {
         }
     }
 
-    fn issue(&mut self, fact: &Fact<'_>, exchange: &mut Exchange<'_>) {
-        self.settle_inserts(exchange.out);
-        let Some(pointer) = self.meet(fact, exchange) else { return self.word_missing() };
-        let (clock, context) = (fact.context.clock(), &fact.context);
-        if let Some(seen) = ObjectState::request(fact.roles, &self.codes) {
-            exchange.out.block_event(seen.request_event(BlockKind::RqIssue, clock));
-        }
-        let way = self.dispatch_way(context);
-        // With one queue for each device the SCSI layer takes its requests itself: nothing dispatches them.
-        if let Some(attempt) = self.attempt(pointer, |attempt| attempt.issued.is_some())
-            && attempt.dispatched.is_none()
-        {
-            (attempt.way, attempt.dispatched_by) = (Some(way), Some(runner(context)));
-            attempt.dispatch_event = context.number;
-        }
-        if let Some(request) = self.live.get_mut(&pointer) {
-            request.issue(clock);
-        }
-    }
-
-    fn dispatch(&mut self, fact: &Fact<'_>, exchange: &mut Exchange<'_>) {
-        self.settle_inserts(exchange.out);
-        let Some(request) = self.meet(fact, exchange) else { return self.word_missing() };
-        let (way, context) = (self.dispatch_way(&fact.context), &fact.context);
-        if let Some(attempt) = self.attempt(request, |attempt| attempt.dispatched.is_some()) {
-            attempt.dispatched = Some(context.clock());
-            (attempt.way, attempt.dispatched_by) = (Some(way), Some(runner(context)));
-            attempt.dispatch_event = context.number;
-        }
-        self.calls.insert(fact, RequestCall::Dispatch { request });
-    }
-
-    fn refused(&mut self, pointer: u64) -> ReturnedRequest {
-        if let Some(attempt) = self.live.get_mut(&pointer).and_then(|request| request.attempts.last_mut()) {
-            attempt.refused = true;
-        }
-        ReturnedRequest { pointer }
-    }
-
-    fn requeue(&mut self, fact: &Fact<'_>, exchange: &mut Exchange<'_>) -> Option<ReturnedRequest> {
-        let clock = fact.context.clock();
-        let Some(pointer) = self.meet(fact, exchange) else {
-            self.word_missing();
-            return None;
-        };
-        if let Some(seen) = ObjectState::request(fact.roles, &self.codes) {
-            exchange.out.block_event(seen.request_event(BlockKind::RqRequeue, clock));
-        }
-        self.live.get_mut(&pointer)?.requeue(clock);
-        Some(ReturnedRequest { pointer })
-    }
-
     fn update(&mut self, fact: &Fact<'_>, exchange: &mut Exchange<'_>) {
         let Some(pointer) = self.meet(fact, exchange) else { return self.word_missing() };
         let (roles, clock) = (fact.roles, fact.context.clock());
@@ -403,11 +303,6 @@ impl RequestTracker {
         request.freed = Some(fact.context.clock());
         out.request(&request);
     }
-}
-
-/// Another attempt follows after this one.
-fn is_over(attempt: &Attempt) -> bool {
-    attempt.requeued.is_some() || attempt.refused
 }
 
 /// Takes over what an event says of a request.

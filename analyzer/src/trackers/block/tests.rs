@@ -1,8 +1,15 @@
 //! Bios and requests: timelines of both, and each tracker by itself.
 
+mod attempts;
+mod bio_ends;
+mod bio_tracker;
 mod bios;
 mod flush;
+mod flushes;
+mod insertions;
 mod merges;
+mod outcomes;
+mod request_tracker;
 mod requests;
 mod single_queue;
 mod ways;

@@ -104,3 +104,6 @@ impl Devices {
         register.is_some_and(|r| r.doorbell && value & r.mask == r.mask)
     }
 }
+
+#[cfg(test)]
+mod tests;

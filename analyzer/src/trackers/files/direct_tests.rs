@@ -1,7 +1,7 @@
 //! The tracker of files by itself.
 
 use super::*;
-use crate::trackers::fixture::{Arguments, FactSource};
+use crate::trackers::fixture::{FactSource, RoleArguments};
 use crate::trackers::timelines::{Found, HARDIRQ, INODE, SDA};
 use iotrace_format::definition::TraceInfo;
 use iotrace_format::event::{MARK_BEGIN, MARK_END};
@@ -25,17 +25,17 @@ struct Files {
 }
 
 impl Files {
-    fn syscall(&mut self, clock: u64, stage: &str, arguments: Arguments<'_>) -> BegunIo {
+    fn syscall(&mut self, clock: u64, stage: &str, arguments: RoleArguments<'_>) -> BegunIo {
         let Self { source, tracker, found } = self;
         source.enter(clock, stage, arguments, |fact| tracker.syscall(fact, found))
     }
 
-    fn enter(&mut self, clock: u64, stage: &str, arguments: Arguments<'_>) {
+    fn enter(&mut self, clock: u64, stage: &str, arguments: RoleArguments<'_>) {
         let Self { source, tracker, .. } = self;
         source.enter(clock, stage, arguments, |fact| tracker.fact(fact));
     }
 
-    fn reach(&mut self, clock: u64, stage: &str, arguments: Arguments<'_>) {
+    fn reach(&mut self, clock: u64, stage: &str, arguments: RoleArguments<'_>) {
         let Self { source, tracker, .. } = self;
         source.reach_only(clock, stage, arguments, |fact| tracker.fact(fact));
     }
@@ -56,7 +56,7 @@ impl Files {
         self.reach(clock, "cache.write", &arguments);
     }
 
-    fn queue(&mut self, op: OpName, bytes: u64, arguments: Arguments<'_>, cause: &Cause) -> Vec<Carried> {
+    fn queue(&mut self, op: OpName, bytes: u64, arguments: RoleArguments<'_>, cause: &Cause) -> Vec<Carried> {
         let Self { source, tracker, found } = self;
         let bio = QueuedBio { pointer: 1, id: 8, op, bytes };
         source.reach_only(900, "bio.queue", arguments, |fact| tracker.bio_queued(fact, &bio, cause, found))

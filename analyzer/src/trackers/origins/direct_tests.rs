@@ -1,7 +1,7 @@
 //! The tracker of origins by itself.
 
 use super::*;
-use crate::trackers::fixture::{Arguments, FactSource};
+use crate::trackers::fixture::{FactSource, RoleArguments};
 use crate::trackers::timelines::{Found, HARDIRQ, KWORKER, SOFTIRQ, TASK};
 use iotrace_format::event::UNKNOWN_CONTEXT;
 
@@ -15,12 +15,12 @@ struct Origins {
 }
 
 impl Origins {
-    fn enter(&mut self, clock: u64, stage: &str, arguments: Arguments<'_>) {
+    fn enter(&mut self, clock: u64, stage: &str, arguments: RoleArguments<'_>) {
         let Self { source, tracker, found } = self;
         source.enter(clock, stage, arguments, |fact| tracker.fact(fact, found));
     }
 
-    fn reach(&mut self, clock: u64, stage: &str, arguments: Arguments<'_>) {
+    fn reach(&mut self, clock: u64, stage: &str, arguments: RoleArguments<'_>) {
         let Self { source, tracker, found } = self;
         source.reach_only(clock, stage, arguments, |fact| tracker.fact(fact, found));
     }
