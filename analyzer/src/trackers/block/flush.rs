@@ -14,8 +14,6 @@ use iotrace_format::role::Role;
 
 const PREFLUSH: u64 = 1;
 const POSTFLUSH: u64 = 4;
-/// All steps done (`REQ_FSEQ_DONE`).
-const DONE: u64 = 8;
 
 /// Most flushes that are noted of a request. One insertion leads to two at most.
 const MOST: usize = 64;
@@ -49,7 +47,8 @@ impl RequestTracker {
         let done = request.sequence.unwrap_or(0) | step;
         request.sequence = Some(done);
         self.flushes.device = dev;
-        let next = (!done & (done + 1)).min(DONE);
+        // The lowest step that is not done (`blk_flush_cur_seq`).
+        let next = !done & (done + 1);
         if !matches!(next, PREFLUSH | POSTFLUSH) {
             return;
         }
@@ -112,7 +111,7 @@ impl RequestTracker {
         let Some(mut flush) = self.live.remove(&pointer) else { return };
         let over = flush.ended.unwrap_or(clock);
         for rider in &flush.riders {
-            if let Some(ride) = self.ride(rider).filter(|ride| ride.request == Some(flush.id)) {
+            if let Some(ride) = self.ride(rider) {
                 (ride.done, ride.attempt) = (Some(over), flush.issued().cloned());
             }
         }

@@ -286,3 +286,14 @@ fn a_hand_over_names_the_command_of_the_next_attempt() {
     });
     assert_eq!(found.handovers[0].kind, HandoverKind::Interrupt { irq: 3, command: 8 });
 }
+
+#[test]
+fn a_command_that_is_done_waits_for_no_doorbell() {
+    let mut source = FactSource::default();
+    let mut tracker = tracker(&mut source);
+    step(&mut source, &mut tracker, (10, "cmd.start"), None);
+    step(&mut source, &mut tracker, (12, "cmd.done"), None);
+    let last = request(Some(attempt(None, None)));
+    let facts = source.at(20, RING, |context| tracker.device_write(context, |_| last));
+    assert_eq!((facts, tracker.counts().idle_doorbells), (vec![], 1));
+}

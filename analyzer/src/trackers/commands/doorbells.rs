@@ -70,3 +70,55 @@ impl Doorbells {
         self.rung.remove(&request);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trackers::fixture::FactSource;
+    use crate::trackers::timelines::HARDIRQ;
+
+    const NONE: Vec<u64> = Vec::new();
+
+    fn wait(source: &mut FactSource, doorbells: &mut Doorbells, context: u32, request: u64) {
+        source.context = context;
+        source.at(1, &[], |context| doorbells.wait(context, request));
+    }
+
+    fn ring(source: &mut FactSource, doorbells: &mut Doorbells, context: u32) -> Vec<u64> {
+        source.context = context;
+        source.at(2, &[], |context| doorbells.ring(context))
+    }
+
+    #[test]
+    fn a_command_may_wait_at_several_places() {
+        let (mut source, mut doorbells) = (FactSource::default(), Doorbells::default());
+        for (context, request) in [(0, 1), (HARDIRQ, 1), (0, 2), (0, 2), (0, u64::MAX)] {
+            wait(&mut source, &mut doorbells, context, request);
+        }
+        assert_eq!(ring(&mut source, &mut doorbells, 0), [1, 2, u64::MAX]);
+        assert_eq!(ring(&mut source, &mut doorbells, 0), NONE);
+        assert_eq!(
+            (doorbells.waiting.len(), doorbells.places.len()),
+            (1, 1),
+            "what does not wait is not kept"
+        );
+        doorbells.forget(1);
+        assert_eq!(ring(&mut source, &mut doorbells, HARDIRQ), NONE);
+        assert_eq!((doorbells.waiting.len(), doorbells.places.len()), (0, 0));
+    }
+
+    #[test]
+    fn where_a_doorbell_was_rung_is_asked_for_once_or_forgotten() {
+        let (mut source, mut doorbells) = (FactSource::default(), Doorbells::default());
+        let here = source.at(3, &[], |context| context.here());
+        for forget in [false, true] {
+            doorbells.rung(1, here);
+            doorbells.rung(2, here);
+            if forget {
+                doorbells.forget(1);
+            }
+            assert_eq!(doorbells.take_rung(1), (!forget).then_some(here));
+            assert_eq!((doorbells.take_rung(1), doorbells.take_rung(2)), (None, Some(here)));
+        }
+    }
+}

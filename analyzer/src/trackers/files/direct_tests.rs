@@ -273,3 +273,13 @@ fn the_oldest_that_only_waits_is_given_up_first() {
     assert_eq!(files.tracker.counts().of(Oddity::IoGivenUp), 1);
     assert_eq!(files.tracker.dirty.take((SDA, INODE), 0, 15), [(3, 10, 15)], "its bytes are forgotten");
 }
+
+#[test]
+fn bytes_beyond_the_largest_position_are_none() {
+    for (from, cached) in [(LARGEST - 9, 9), (LARGEST - 4, 4), (LARGEST, 0), (LARGEST + 1, 0)] {
+        let mut files = Files::default();
+        files.syscall(10, "sys.write", &[]);
+        files.cache(11, from, 9);
+        assert_eq!(files.finish()[0].cached, cached, "{from:#x}");
+    }
+}

@@ -113,4 +113,16 @@ mod tests {
         assert_eq!(dirty.take(FILE, 4096, 8192), [(1, 4096, 8192)]);
         assert_eq!(dirty.take(FILE, 0, 20000), [(1, 0, 4096), (1, 8192, 10000)]);
     }
+
+    #[test]
+    fn what_was_taken_whole_is_not_kept() {
+        for (from, to, left) in [(0, 100, 0), (0, 99, 1), (1, 100, 1), (1, 99, 2), (100, 200, 1)] {
+            let mut dirty = Dirty::default();
+            dirty.write(FILE, 0, 100, 1);
+            dirty.write(FILE, 50, 50, 2);
+            dirty.take(FILE, from, to);
+            assert_eq!(dirty.of_io.len(), left, "{from}..{to}");
+            assert_eq!(dirty.files.values().map(BTreeMap::len).sum::<usize>(), left);
+        }
+    }
 }
