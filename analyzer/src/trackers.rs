@@ -161,11 +161,9 @@ impl Trackers {
                 ending,
                 returned: returned.filter(|_| ending != Ending::Unseen),
             };
-            let probes = self.calls.probes();
-            if let Some(stage) = probes.stage(frame.kind) {
+            if let Some(stage) = self.calls.probes().stage(frame.kind) {
                 let context = self.calls.context(event, self.objects.interrupt(event));
-                let succeeded = probes.succeeded(frame.function, call.returned);
-                let end = EndFact { stage, call: &call, function: frame.function, succeeded, context };
+                let end = EndFact { stage, call: &call, function: frame.function, context };
                 self.objects.end(&end, out);
             }
             out.left(&call);

@@ -68,6 +68,7 @@ impl CallTracker {
     }
 
     /// The next event is at hand: what was executed up to it was in the call that was innermost.
+    #[inline]
     pub fn advance(&mut self, event: &Event<'_>, out: &mut dyn Sink) {
         self.seen += 1;
         if let Some((call, since)) = self.calls.advance(event) {
@@ -80,6 +81,7 @@ impl CallTracker {
     }
 
     /// The circumstances of the event at hand; `interrupt` is the number of the one under way on its vCPU.
+    #[inline]
     pub fn context<'a>(&'a self, event: &'a Event<'a>, interrupt: u64) -> Context<'a> {
         Context {
             event,
@@ -94,9 +96,12 @@ impl CallTracker {
     }
 
     /// What the event of a probe says; none if the probe was not defined, which is counted.
+    #[inline]
     pub fn roles<'a>(&mut self, event: &Event<'a>) -> Option<RoleValues<'a>> {
         let roles = self.probes.words(event);
-        self.counts.add(Oddity::UndefinedProbe, u64::from(roles.is_none()));
+        if roles.is_none() {
+            self.counts.add(Oddity::UndefinedProbe, 1);
+        }
         roles
     }
 
@@ -106,6 +111,7 @@ impl CallTracker {
     }
 
     /// A function is entered: ends the calls that must be over.
+    #[inline]
     pub fn settle(
         &mut self,
         event: &Event<'_>,
@@ -123,6 +129,7 @@ impl CallTracker {
     }
 
     /// The call begins that a function's entry is.
+    #[inline]
     pub fn enter(&mut self, event: &Event<'_>, roles: &RoleValues<'_>, caller: u64) -> Call {
         let (boundary, position) = self.position(event, roles.stage());
         let (depth, parent) = (self.calls.all().len(), self.calls.all().last().map(|call| call.number));
@@ -187,21 +194,22 @@ impl CallTracker {
 
     /// Whether a call that begins at this stage begins a context, and where it stands.
     fn position(&self, event: &Event<'_>, stage: Option<&Stage>) -> (bool, CallPosition) {
-        let context = self.context(event, 0);
+        let context = || self.context(event, 0);
         let (opening, boundary) = match stage {
             Some(Stage::IrqFrame) => (CallOpening::InterruptFrame, true),
             Some(Stage::ExceptionFrame) => (CallOpening::ExceptionFrame, false),
             Some(Stage::SoftirqRun | Stage::WorkRun) => (CallOpening::Plain, true),
-            Some(Stage::IrqEntry) => (CallOpening::Plain, context.interrupt_frame().is_none()),
+            Some(Stage::IrqEntry) => (CallOpening::Plain, context().interrupt_frame().is_none()),
             // In a trace of every function, it is called by one.
-            Some(Stage::Syscall(_)) => (CallOpening::Syscall, !context.is_in_syscall()),
+            Some(Stage::Syscall(_)) => (CallOpening::Syscall, !context().is_in_syscall()),
             _ => (CallOpening::Plain, false),
         };
         let number = self.calls.next();
-        let outer = context.open().last().filter(|_| !boundary);
+        let outer = self.calls.all().last().filter(|_| !boundary);
         let root = outer.map_or(number, |outer| outer.data.root);
-        let first =
-            outer.filter(|outer| outer.level == context.level).map_or(number, |outer| outer.data.first);
+        let first = outer
+            .filter(|outer| outer.level == Level::of(event.context))
+            .map_or(number, |outer| outer.data.first);
         (boundary, CallPosition { opening, root, first })
     }
 }

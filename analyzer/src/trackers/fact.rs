@@ -162,8 +162,6 @@ pub struct EndFact<'a> {
     pub call: &'a CallEnd,
     /// Number of the function.
     pub function: u16,
-    /// The value it returned means success.
-    pub succeeded: bool,
     /// The circumstances, without that call.
     pub context: Context<'a>,
 }
@@ -173,6 +171,12 @@ impl EndFact<'_> {
     #[must_use]
     pub fn is_seen(&self) -> bool {
         self.call.ending != Ending::Unseen
+    }
+
+    /// The value it returned means success; without such a meaning it always does.
+    #[must_use]
+    pub fn succeeded(&self) -> bool {
+        self.context.probes.succeeded(self.function, self.call.returned)
     }
 }
 

@@ -153,9 +153,8 @@ impl FactSource {
         let total = own + left.frame.nested;
         let call = CallEnd { id, kind: left.frame.kind, clock, own, total, ending, returned };
         let (stage, function) = (roles.stage().unwrap(), roles.function());
-        let succeeded = self.calls.probes().succeeded(function, returned);
         let context = self.calls.context(&event, self.interrupt);
-        take(&EndFact { stage, call: &call, function, succeeded, context })
+        take(&EndFact { stage, call: &call, function, context })
     }
 
     fn event<'a>(&self, kind: u16, clock: u64, words: &'a [u64]) -> Event<'a> {

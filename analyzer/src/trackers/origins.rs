@@ -119,7 +119,7 @@ impl OriginTracker {
     pub fn end(&mut self, end: &EndFact<'_>) {
         let Some(state) = self.calls.remove(end).filter(|_| end.is_seen()) else { return };
         match state {
-            OriginState::Wake { task } if end.succeeded => self.woken(end, task),
+            OriginState::Wake { task } if end.succeeded() => self.woken(end, task),
             // What was raised while softirqs were being served was served as well.
             OriginState::Softirq => *self.raised(&end.context) = [None; SOFTIRQS],
             _ => {}

@@ -138,7 +138,7 @@ impl RequestTracker {
     /// A call ended. Tells if a request went back to where it came from.
     pub fn call_ended(&mut self, end: &EndFact<'_>, exchange: &mut Exchange<'_>) -> Option<ReturnedRequest> {
         let call = self.calls.remove(end).filter(|_| end.is_seen())?;
-        let (clock, returned, succeeded) = (end.context.clock(), end.call.returned, end.succeeded);
+        let (clock, returned, succeeded) = (end.context.clock(), end.call.returned, end.succeeded());
         match call {
             RequestCall::Asked { bio, .. } => self.got(clock, returned, bio, exchange),
             RequestCall::Join { request, bio, seen, join } if succeeded => {
