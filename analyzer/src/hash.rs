@@ -2,7 +2,8 @@
 //!
 //! Whoever made the file chose them. Where the hash function is known, keys that all fall into one place are easily
 //! made, and each look-up then compares all of them. Here a secret of the run takes part. (Numbers that this program
-//! gives itself need no secret: `rustc_hash` serves for them.) The order of the elements is another one in each run.
+//! gives itself need no secret: `rustc_hash` serves for them. Those of I/Os, bios, requests and calls are not among them: a
+//! part of a trace states them.) The order of the elements is another one in each run.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, Hasher, RandomState};

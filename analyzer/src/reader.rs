@@ -238,7 +238,7 @@ impl<'a> Reading<'a> {
             return self.follow(&mut plan.landmarks(), needs.columns);
         }
         let all = self.all_definitions(&plan)?;
-        plan.numbered = all.trace.vcpus <= 1;
+        plan.numbered = all.trace.vcpus <= 1 && !self.trace.is_part();
         let Some(first) = plan.first(needs) else {
             return self.follow(&mut plan.definitions(), needs.columns);
         };
@@ -247,7 +247,8 @@ impl<'a> Reading<'a> {
         // Those from here on are among the events that are given.
         let until = (first.number > 0).then_some(first.first_clock);
         self.before(&mut plan.before(&first, until), until)?;
-        self.pass_over(plan.events_before(&first, from));
+        // Those of a part are numbered by their blocks.
+        self.pass_over(if self.trace.is_part() { 0 } else { plan.events_before(&first, from) });
         self.follow(&mut plan.from(&first, needs, kinds.as_ref()), needs.columns)
     }
 
@@ -338,7 +339,8 @@ impl<'a> Reading<'a> {
             }
             Content::Events(block) => {
                 self.done.unknown_columns += u64::from(block.unknown_columns());
-                if self.done.definitions.trace.vcpus <= 1 && chunk.head.kind == ChunkKind::Events {
+                let is_first = block.number(0).is_none() && chunk.head.kind == ChunkKind::Events;
+                if self.done.definitions.trace.vcpus <= 1 && is_first {
                     self.pass_over(chunk.head.number.saturating_sub(self.number));
                 }
                 self.give(block, back)
@@ -377,7 +379,7 @@ impl<'a> Reading<'a> {
 
     fn give(&mut self, block: Box<EventBlock>, back: &mut Option<Box<EventBlock>>) -> Flow {
         let mut merger = std::mem::take(&mut self.merger);
-        let flow = merger.add(block, back, &mut |event| self.event(event));
+        let flow = merger.add(block, back, &mut |number, event| self.event(number, event));
         self.merger = merger;
         flow
     }
@@ -385,10 +387,13 @@ impl<'a> Reading<'a> {
     /// Gives what waits for another vCPU.
     fn give_rest(&mut self) -> Flow {
         let mut merger = std::mem::take(&mut self.merger);
-        merger.finish(&mut |event| self.event(event))
+        merger.finish(&mut |number, event| self.event(number, event))
     }
 
-    fn event(&mut self, event: &Event<'_>) -> Flow {
+    fn event(&mut self, number: Option<u64>, event: &Event<'_>) -> Flow {
+        if let Some(number) = number {
+            self.pass_over(number.saturating_sub(self.number.saturating_add(1)));
+        }
         self.done.events += 1;
         // A file may state any number.
         self.number = self.number.saturating_add(1);

@@ -1,10 +1,11 @@
-//! Traces made out of traces. Each goes the one way: events of a reader, into a writer.
+//! Traces made out of traces. Each goes the one way: events of a reader, into a writer. They keep their numbers.
 //!
 //! - [`recover`]: what can be read of a damaged file, as a sound one.
 //! - [`slice`]: a part of a trace, by time, task or I/O.
 //! - [`cat`]: several parts of one recording, one behind the other.
 
 mod cat;
+mod numbers;
 mod recover;
 mod slice;
 
@@ -56,6 +57,11 @@ pub enum RewriteError {
     },
 }
 
+/// Whether a definition states what is true of one part alone.
+fn is_of_part(definition: &Definition) -> bool {
+    matches!(definition, Definition::Numbers(_) | Definition::HandOff(_) | Definition::Begin(_))
+}
+
 /// A new trace, and how it fares. One that does not come to its end is removed.
 struct Output {
     path: PathBuf,
@@ -77,7 +83,7 @@ impl Output {
     fn create(path: &Path) -> Result<Self, RewriteError> {
         let failed = |source| RewriteError::Write { path: path.to_owned(), source };
         let file = create(path).map_err(|e| failed(e.into()))?;
-        let trace = TraceWriter::new(BufWriter::new(file)).map_err(failed)?;
+        let trace = TraceWriter::part(BufWriter::new(file)).map_err(failed)?;
         Ok(Self { path: path.to_owned(), trace: Some(trace), failed: None })
     }
 
@@ -86,9 +92,9 @@ impl Output {
         self.attempt(|trace| trace.definitions(std::slice::from_ref(definition)));
     }
 
-    /// Adds an event.
-    fn event(&mut self, event: &Event<'_>) {
-        self.attempt(|trace| trace.event(event));
+    /// Adds an event with the number that it has in the whole.
+    fn event(&mut self, number: u64, event: &Event<'_>) {
+        self.attempt(|trace| trace.numbered_event(number, event));
     }
 
     /// Adds a note about how it was made.

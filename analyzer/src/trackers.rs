@@ -26,6 +26,7 @@ mod files;
 #[cfg(test)]
 mod fixture;
 mod interrupts;
+mod numbers;
 mod objects;
 mod origins;
 pub(crate) mod probes;
@@ -40,6 +41,7 @@ pub use counts::{Counts, Oddity};
 pub use probes::{Probes, RoleValues};
 pub use sink::Sink;
 
+use crate::context::StatedContext;
 use crate::model::{CallEnd, CallId, Ending};
 use calls::{CallTracker, EndedCalls};
 use fact::{EndFact, Fact};
@@ -55,6 +57,8 @@ use objects::ObjectTrackers;
 pub struct Trackers {
     calls: CallTracker,
     objects: ObjectTrackers,
+    /// What a part of a trace states of the time before it.
+    stated: StatedContext,
     /// Calls that have just ended.
     ended: EndedCalls,
 }
@@ -62,8 +66,15 @@ pub struct Trackers {
 impl Trackers {
     /// Takes in a definition.
     pub fn define(&mut self, definition: &Definition) {
-        self.calls.define(definition);
-        self.objects.define(definition);
+        match definition {
+            Definition::Numbers(numbers) => self.stated.add_numbers(numbers),
+            Definition::HandOff(hand_off) => self.stated.add_hand_off(hand_off),
+            Definition::Begin(begin) => self.stated.add_begin(begin),
+            _ => {
+                self.calls.define(definition);
+                self.objects.define(definition);
+            }
+        }
     }
 
     /// Devices of the catalog that the guest enabled.
@@ -81,6 +92,11 @@ impl Trackers {
 
     /// Takes in an event.
     pub fn event(&mut self, event: &Event<'_>, out: &mut dyn Sink) {
+        let number = self.calls.count_event();
+        if self.stated.is_due(number) { self.stated_event(event, out) } else { self.take_in(event, out) }
+    }
+
+    fn take_in(&mut self, event: &Event<'_>, out: &mut dyn Sink) {
         self.calls.advance(event, out);
         match event.kind {
             FIRST_PROBE.. => self.probe(event, out),

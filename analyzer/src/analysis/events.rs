@@ -248,7 +248,7 @@ impl Visitor for Giver<'_> {
     }
 
     fn skipped(&mut self, events: u64) {
-        self.number += events;
+        self.number = self.number.saturating_add(events);
     }
 
     fn defining(&mut self, definitions: &Definitions) {
@@ -260,7 +260,7 @@ impl Visitor for Giver<'_> {
     }
 
     fn event(&mut self, definitions: &Definitions, event: &Event<'_>) -> Flow {
-        self.number += 1;
+        self.number = self.number.saturating_add(1);
         if self.chosen.events.len() >= Chosen::MOST || self.describer.rewords(event) {
             self.hand_over(definitions);
         }

@@ -113,6 +113,10 @@ impl Visitor for Reading {
         self.trackers.define(definition);
     }
 
+    fn skipped(&mut self, events: u64) {
+        self.trackers.skipped(events);
+    }
+
     fn event(&mut self, _: &Definitions, event: &Event<'_>) -> Flow {
         self.keeper.event(event);
         self.trackers.event(event, &mut self.seen);

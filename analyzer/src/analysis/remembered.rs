@@ -2,8 +2,8 @@
 //!
 //! Memory follows those that are asked for; what an event takes does not depend on how many are remembered.
 
+use crate::hash::Map;
 use crate::model::{Bio, Request, RequestId};
-use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 
 /// Requests that are remembered though nobody has asked for them yet.
@@ -15,9 +15,9 @@ pub struct Remembered {
     /// Those that nobody has asked for.
     others: BTreeMap<u64, Request>,
     /// When each of them came.
-    came: FxHashMap<RequestId, u64>,
+    came: Map<RequestId, u64>,
     /// Numbers of those that are asked for, and whether they came.
-    wanted: FxHashMap<RequestId, bool>,
+    wanted: Map<RequestId, bool>,
     found: BTreeMap<u64, Request>,
     missing: usize,
     last: u64,

@@ -181,6 +181,10 @@ impl Visitor for Reporter<'_> {
         self.trackers.define(definition);
     }
 
+    fn skipped(&mut self, events: u64) {
+        self.trackers.skipped(events);
+    }
+
     fn event(&mut self, _: &Definitions, event: &Event<'_>) -> Flow {
         self.keeper.event(event);
         self.trackers.event(event, &mut self.collected);

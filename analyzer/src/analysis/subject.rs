@@ -118,6 +118,10 @@ impl<S: Asking> Visitor for Tracking<'_, S> {
         self.trackers.define(definition);
     }
 
+    fn skipped(&mut self, events: u64) {
+        self.trackers.skipped(events);
+    }
+
     fn event(&mut self, _: &Definitions, event: &Event<'_>) -> Flow {
         self.trackers.event(event, self.sink);
         if self.sink.complete() { Flow::Stop } else { Flow::Continue }

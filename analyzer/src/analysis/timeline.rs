@@ -93,6 +93,10 @@ impl Visitor for Finder {
         self.trackers.define(definition);
     }
 
+    fn skipped(&mut self, events: u64) {
+        self.trackers.skipped(events);
+    }
+
     fn event(&mut self, _: &Definitions, event: &Event<'_>) -> Flow {
         self.trackers.event(event, &mut self.found);
         if self.found.is_complete() { Flow::Stop } else { Flow::Continue }

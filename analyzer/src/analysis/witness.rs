@@ -206,6 +206,10 @@ impl Visitor for Listener {
         self.trackers.define(definition);
     }
 
+    fn skipped(&mut self, events: u64) {
+        self.trackers.skipped(events);
+    }
+
     fn event(&mut self, _: &Definitions, event: &Event<'_>) -> Flow {
         self.heard.tasks.event(event);
         self.trackers.event(event, &mut self.heard);

@@ -18,7 +18,7 @@
 
 use crate::hash::{Map, Set};
 use crate::model::{Ending, Level};
-use iotrace_format::definition::Layout;
+use iotrace_format::definition::{CallCost, Layout, PartBegin, RunningTask};
 use iotrace_format::event::{Event, KindId};
 use std::cmp::Ordering;
 
@@ -291,6 +291,56 @@ impl<T> Calls<T> {
     #[must_use]
     pub fn next(&self) -> u64 {
         self.last + 1
+    }
+
+    /// The open calls of each task, the outermost first, in no particular order of the tasks.
+    pub fn stacks(&self) -> impl Iterator<Item = (u64, &[CallFrame<T>])> {
+        self.places.iter().map(|(task, place)| (*task, &self.stacks[*place][..]))
+    }
+
+    /// Where a part of a trace begins: what runs, and what the open calls have cost.
+    pub fn begin_part(&mut self, begin: &PartBegin) {
+        for running in &begin.running {
+            let place = self.place(running.task);
+            if let Some(vcpu) = self.vcpus.get_mut(usize::from(running.vcpu)) {
+                *vcpu = Vcpu { task: running.task, place, clock: running.clock };
+            }
+        }
+        for CallCost { task, call, own, nested } in &begin.calls {
+            let stack = self.places.get(task).and_then(|place| self.stacks.get_mut(*place));
+            let frame = stack.and_then(|stack| stack.iter_mut().find(|frame| frame.number == *call));
+            if let Some(frame) = frame {
+                (frame.own, frame.nested) = (*own, *nested);
+            }
+        }
+    }
+
+    /// What runs before an event, and what the open calls have cost: a part of the trace may begin with it.
+    #[must_use]
+    pub fn part(&self, event: u64) -> PartBegin {
+        let running = self.vcpus.iter().zip(0..);
+        let running =
+            running.map(|(Vcpu { task, clock, .. }, vcpu)| RunningTask { vcpu, task: *task, clock: *clock });
+        let costs = self.stacks().flat_map(|(task, calls)| {
+            calls.iter().map(move |frame| {
+                let CallFrame { number: call, own, nested, .. } = *frame;
+                CallCost { task, call, own, nested }
+            })
+        });
+        let mut calls: Vec<_> = costs.collect();
+        calls.sort_unstable_by_key(|cost| cost.call);
+        PartBegin { event, running: running.collect(), calls }
+    }
+
+    /// What the exit of a task's open call will need, by the call's number.
+    pub fn data_mut(&mut self, task: u64, call: u64) -> Option<&mut T> {
+        let stack = self.stacks.get_mut(*self.places.get(&task)?)?;
+        stack.iter_mut().find(|frame| frame.number == call).map(|frame| &mut frame.data)
+    }
+
+    /// The number of the call that began last, to be changed: the next one goes on from there.
+    pub fn last_mut(&mut self) -> &mut u64 {
+        &mut self.last
     }
 
     /// All open calls of a task, the outermost first.

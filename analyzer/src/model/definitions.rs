@@ -59,6 +59,8 @@ impl Definitions {
                 self.sites.insert(site.address, site);
             }
             Definition::Constant(constant) => self.add_constant(constant),
+            // Whoever numbers objects and follows hand-offs takes them.
+            Definition::Numbers(_) | Definition::HandOff(_) | Definition::Begin(_) => {}
         }
     }
 

@@ -3,7 +3,7 @@
 //! Names and lists of definitions are used with each event that is described: in a small file, long ones would make
 //! each of a great many events take long.
 
-use iotrace_format::definition::{Definition, SiteFrame};
+use iotrace_format::definition::{Definition, OriginStep, SiteFrame};
 use iotrace_format::event::MAX_WORDS;
 use iotrace_format::stage::Stage;
 
@@ -17,7 +17,7 @@ const INLINED: usize = 64;
 pub fn shorten(definition: &mut Definition) -> bool {
     match definition {
         // What is in these is used once.
-        Definition::Trace(_) | Definition::Note(_) => false,
+        Definition::Trace(_) | Definition::Note(_) | Definition::Numbers(_) | Definition::Begin(_) => false,
         Definition::Kind(kind) => names([&mut kind.name]) | list(&mut kind.words, MAX_WORDS),
         Definition::Probe(probe) => {
             names([&mut probe.function, &mut probe.symbol, &mut probe.label, &mut probe.file])
@@ -29,6 +29,11 @@ pub fn shorten(definition: &mut Definition) -> bool {
         }
         Definition::Module(module) => names([&mut module.name]),
         Definition::Symbol(symbol) => names([&mut symbol.name]),
+        Definition::HandOff(hand_off) => {
+            list(&mut hand_off.waker, INLINED)
+                | excess(&mut hand_off.origin, INLINED)
+                | names(hand_off.origin.iter_mut().filter_map(syscall))
+        }
         Definition::Device(device) => {
             names([&mut device.name]) | names(device.registers.iter_mut().map(|register| &mut register.name))
         }
@@ -39,6 +44,14 @@ pub fn shorten(definition: &mut Definition) -> bool {
             let texts = site.frames.iter_mut().flat_map(|SiteFrame { function, file, .. }| [function, file]);
             names(texts) | excess
         }
+    }
+}
+
+/// The name of a system call that a hand-off originates from.
+fn syscall(step: &mut OriginStep) -> Option<&mut String> {
+    match step {
+        OriginStep::Syscall(_, name, _) => Some(name),
+        _ => None,
     }
 }
 

@@ -18,7 +18,7 @@ const MOST_WAITING: usize = 64;
 pub struct Merger {
     vcpus: usize,
     queues: Vec<Queue>,
-    /// The vCPUs that have a block, by the clock of their next event, the earliest first.
+    /// The vCPUs that have a block, by what their next event is put in its place by, the earliest first.
     heads: BinaryHeap<Reverse<(u64, usize)>>,
     waiting: usize,
 }
@@ -32,10 +32,19 @@ struct Queue {
 }
 
 impl Queue {
-    /// Clock of the next event.
+    /// What the next event is put in its place by.
     fn head(&self) -> Option<u64> {
-        self.blocks.front()?.get(self.next).map(|event| event.clock)
+        order(self.blocks.front()?, self.next)
     }
+}
+
+/// Takes an event, and its number if that is not the one after the last.
+pub type Give<'g> = &'g mut dyn FnMut(Option<u64>, &Event<'_>) -> Flow;
+
+/// What an event of a block is put in its place by: its number, which tells the order in the whole trace, or else its
+/// clock.
+fn order(block: &EventBlock, at: usize) -> Option<u64> {
+    block.number(at).or_else(|| block.get(at).map(|event| event.clock))
 }
 
 impl Merger {
@@ -49,7 +58,7 @@ impl Merger {
         &mut self,
         block: Box<EventBlock>,
         back: &mut Option<Box<EventBlock>>,
-        give: &mut dyn FnMut(&Event<'_>) -> Flow,
+        give: Give<'_>,
     ) -> Flow {
         if self.vcpus <= 1 && self.waiting == 0 && block.vcpu() == 0 {
             let flow = give_all(&block, give);
@@ -60,7 +69,7 @@ impl Merger {
     }
 
     /// Adds a block to those that wait and gives what can be given.
-    fn wait(&mut self, block: Box<EventBlock>, give: &mut dyn FnMut(&Event<'_>) -> Flow) -> Flow {
+    fn wait(&mut self, block: Box<EventBlock>, give: Give<'_>) -> Flow {
         if block.is_empty() {
             return Flow::Continue;
         }
@@ -82,7 +91,7 @@ impl Merger {
     }
 
     /// Gives what is left.
-    pub fn finish(&mut self, give: &mut dyn FnMut(&Event<'_>) -> Flow) -> Flow {
+    pub fn finish(&mut self, give: Give<'_>) -> Flow {
         let mut flow = Flow::Continue;
         while flow == Flow::Continue && self.waiting > 0 {
             flow = self.give_earliest(give);
@@ -96,7 +105,7 @@ impl Merger {
 
     /// Gives the events of the vCPU that has the earliest, up to the first that another vCPU has before, or up to the
     /// end of its block.
-    fn give_earliest(&mut self, give: &mut dyn FnMut(&Event<'_>) -> Flow) -> Flow {
+    fn give_earliest(&mut self, give: Give<'_>) -> Flow {
         let Some(Reverse((_, vcpu))) = self.heads.pop() else {
             self.waiting = 0;
             return Flow::Continue;
@@ -106,9 +115,9 @@ impl Merger {
         let Some(block) = blocks.front() else { return Flow::Continue };
         let mut flow = Flow::Continue;
         while let (Flow::Continue, Some(event)) = (flow, block.get(*next))
-            && other.is_none_or(|other| (event.clock, vcpu) < other)
+            && other.is_none_or(|other| (order(block, *next).unwrap_or(event.clock), vcpu) < other)
         {
-            flow = give(&event);
+            flow = give(block.number(*next), &event);
             *next += 1;
         }
         if *next >= block.len() {
@@ -121,9 +130,9 @@ impl Merger {
     }
 }
 
-fn give_all(block: &EventBlock, give: &mut dyn FnMut(&Event<'_>) -> Flow) -> Flow {
-    for event in block.events() {
-        if give(&event) == Flow::Stop {
+fn give_all(block: &EventBlock, give: Give<'_>) -> Flow {
+    for (at, event) in block.events().enumerate() {
+        if give(block.number(at), &event) == Flow::Stop {
             return Flow::Stop;
         }
     }

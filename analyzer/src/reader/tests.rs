@@ -12,6 +12,67 @@ impl Visitor for Clocks {
     }
 }
 
+/// Numbers of the events that are given, by those that are left out between them.
+#[derive(Default)]
+struct Numbers {
+    needs: Option<Needs>,
+    next: u64,
+    given: Vec<(u64, u64)>,
+}
+
+impl Visitor for Numbers {
+    fn needs(&self) -> Needs {
+        self.needs.clone().unwrap_or(Needs::ALL)
+    }
+
+    fn skipped(&mut self, events: u64) {
+        self.next += events;
+    }
+
+    fn event(&mut self, _: &Definitions, event: &Event<'_>) -> Flow {
+        self.next += 1;
+        self.given.push((self.next, event.clock));
+        Flow::Continue
+    }
+}
+
+/// A part of a trace in blocks: vCPU, numbers and clocks.
+fn part(vcpus: u32, blocks: &[(u16, &[(u64, u64)])]) -> Trace {
+    let mut writer = TraceWriter::part(Vec::new()).unwrap();
+    writer.definitions(&[Definition::Trace(TraceInfo { vcpus, ..TraceInfo::default() })]).unwrap();
+    for (vcpu, events) in blocks {
+        for &(number, clock) in *events {
+            let event = Event { kind: 64, vcpu: *vcpu, clock, context: 0, task: 0, stack: 0, words: &[] };
+            writer.numbered_event(number, &event).unwrap();
+        }
+        writer.flush().unwrap();
+    }
+    Trace::from_bytes(writer.finish().unwrap()).unwrap()
+}
+
+#[test]
+fn events_of_a_part_have_their_numbers_whatever_is_needed() {
+    let events = [(7, 100), (8, 110), (20, 120), (21, 130), (40, 140)];
+    let file = part(1, &[(0, &events[..3]), (0, &events[3..])]);
+    let given = |needs| {
+        let mut numbers = Numbers { needs, ..Numbers::default() };
+        read(&file, &mut numbers, &mut |_| {}).unwrap();
+        numbers.given
+    };
+    assert_eq!(given(None), events);
+    assert_eq!(given(Some(Needs { clocks: 130..=140, ..Needs::ALL })), events[3..]);
+    assert_eq!(given(Some(Needs { numbers: 21..=21, ..Needs::ALL })), events);
+}
+
+#[test]
+fn events_of_several_vcpus_are_in_the_order_of_their_numbers() {
+    // In the whole, the second vCPU was asleep for so long that the first was not made to wait for it.
+    let file = part(2, &[(0, &[(1, 10), (2, 30), (5, 40)]), (1, &[(3, 20), (4, 25)])]);
+    let mut numbers = Numbers::default();
+    read(&file, &mut numbers, &mut |_| {}).unwrap();
+    assert_eq!(numbers.given, [(1, 10), (2, 30), (3, 20), (4, 25), (5, 40)]);
+}
+
 /// A trace of blocks: vCPU and clocks.
 fn trace(vcpus: u32, blocks: &[(u16, &[u64])]) -> Trace {
     let mut writer = TraceWriter::new(Vec::new()).unwrap();

@@ -22,9 +22,9 @@ pub struct Recovered {
 /// # Errors
 /// [`RewriteError`].
 pub fn recover(trace: &Trace, to: &Path, progress: Progress<'_>) -> Result<Recovered, RewriteError> {
-    let mut copy = Copy(Output::create(to)?);
+    let mut copy = Copy { output: Output::create(to)?, number: 0 };
     let finished = read(trace, &mut copy, progress)?;
-    let Copy(mut output) = copy;
+    let mut output = copy.output;
     let lost = lost(&finished);
     for text in &lost {
         output.note(Severity::Warning, "recovered", text.clone());
@@ -49,15 +49,24 @@ fn lost(finished: &Finished) -> Vec<String> {
     lost
 }
 
-struct Copy(Output);
+struct Copy {
+    output: Output,
+    /// Number of the event at hand: of those behind what is lost the same as before.
+    number: u64,
+}
 
 impl Visitor for Copy {
     fn define(&mut self, definition: &Definition) {
-        self.0.define(definition);
+        self.output.define(definition);
+    }
+
+    fn skipped(&mut self, events: u64) {
+        self.number = self.number.saturating_add(events);
     }
 
     fn event(&mut self, _: &Definitions, event: &Event<'_>) -> Flow {
-        self.0.event(event);
-        if self.0.failed.is_some() { Flow::Stop } else { Flow::Continue }
+        self.number = self.number.saturating_add(1);
+        self.output.event(self.number, event);
+        if self.output.failed.is_some() { Flow::Stop } else { Flow::Continue }
     }
 }

@@ -1,3 +1,5 @@
+mod parts;
+
 use super::*;
 use crate::analysis::conditions::Conditions;
 use crate::analysis::report::{Report, ReportQuery, report};

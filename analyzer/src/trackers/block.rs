@@ -28,7 +28,7 @@ use super::sink::Sink;
 use crate::model::{Carried, Cause, FileCall, Join};
 use bios::BioTracker;
 use fact::{MergedBios, RequestFact};
-use iotrace_format::definition::Definition;
+use iotrace_format::definition::{Definition, ObjectKind};
 use iotrace_format::stage::Stage;
 use requests::{Exchange, RequestTracker};
 use std::rc::Rc;
@@ -47,6 +47,26 @@ impl BlockTracker {
     pub fn define(&mut self, definition: &Definition) {
         self.bios.define(definition);
         self.requests.define(definition);
+    }
+
+    /// The number of the bio, request or command that began last, to be changed: the next one goes on from there.
+    pub fn last_mut(&mut self, object: ObjectKind) -> &mut u64 {
+        match object {
+            ObjectKind::Bio => self.bios.last_mut(),
+            ObjectKind::Command => &mut self.requests.last_command,
+            _ => self.requests.last_mut(),
+        }
+    }
+
+    /// The number of the bio or request at an address, or of the request's last command.
+    pub fn number_of(&self, object: ObjectKind, address: u64) -> Option<u64> {
+        match object {
+            ObjectKind::Bio => self.bios.number_of(address),
+            ObjectKind::Command => {
+                self.requests.live.get(&address)?.attempts.last().map(|attempt| attempt.command)
+            }
+            _ => self.requests.live.get(&address).map(|request| request.id),
+        }
     }
 
     /// What was counted so far, of bios and of requests.

@@ -73,6 +73,18 @@ impl<T> CallStates<T> {
         self.since(context.calls.stack_number_of(task).unwrap_or(usize::MAX), oldest)
     }
 
+    /// Those of a stack of calls from a call on, with the calls' numbers, the outermost first.
+    pub fn numbered(&self, stack: usize, oldest: CallId) -> impl Iterator<Item = (CallId, &T)> {
+        let stack = self.stacks.get(stack).map_or(&[][..], Vec::as_slice);
+        stack.iter().filter(move |(call, _)| *call >= oldest).map(|(call, state)| (*call, state))
+    }
+
+    /// The state of a call in a stack of calls.
+    pub fn get_mut(&mut self, stack: usize, call: CallId) -> Option<&mut T> {
+        let stack = self.stacks.get_mut(stack)?;
+        stack.iter_mut().find(|(number, _)| *number == call).map(|(_, state)| state)
+    }
+
     fn since(&self, stack: usize, oldest: CallId) -> impl DoubleEndedIterator<Item = &T> {
         let stack = self.stacks.get(stack).map_or(&[][..], Vec::as_slice);
         let begin = stack.partition_point(|(call, _)| *call < oldest);

@@ -10,7 +10,7 @@ use super::probes::{Probes, RoleValues};
 use super::sink::Sink;
 use crate::context::{Calls, Left, Tasks};
 use crate::model::{Call, CallId, Level, Switch, WorkloadMark};
-use iotrace_format::definition::Definition;
+use iotrace_format::definition::{Definition, PartBegin};
 use iotrace_format::event::{Event, FIRST_PROBE, MARK_BEGIN, MARK_END};
 use iotrace_format::role::Role;
 use iotrace_format::stage::Stage;
@@ -38,7 +38,7 @@ pub struct CallTracker {
     probes: Probes,
     tasks: Tasks,
     calls: Calls<CallPosition>,
-    /// Events seen.
+    /// Number of the event at hand.
     seen: u64,
     in_workload: bool,
     counts: Counts,
@@ -67,10 +67,42 @@ impl CallTracker {
         counts
     }
 
-    /// The next event is at hand: what was executed up to it was in the call that was innermost.
+    /// The next event is at hand: its number.
+    #[inline]
+    pub fn count_event(&mut self) -> u64 {
+        self.skip(1);
+        self.seen
+    }
+
+    /// So many events come before the next that are not given.
+    #[inline]
+    pub fn skip(&mut self, events: u64) {
+        self.seen = self.seen.saturating_add(events);
+    }
+
+    /// Number of the event at hand.
+    pub fn number(&self) -> u64 {
+        self.seen
+    }
+
+    /// The open calls of all tasks.
+    pub fn calls(&self) -> &Calls<CallPosition> {
+        &self.calls
+    }
+
+    /// A part of a trace begins: what runs, and what the open calls have cost.
+    pub fn begin_part(&mut self, begin: &PartBegin) {
+        self.calls.begin_part(begin);
+    }
+
+    /// The number of the call that began last, to be changed: the next one goes on from there.
+    pub fn last_mut(&mut self) -> &mut CallId {
+        self.calls.last_mut()
+    }
+
+    /// What was executed up to the event at hand was in the call that was innermost.
     #[inline]
     pub fn advance(&mut self, event: &Event<'_>, out: &mut dyn Sink) {
-        self.seen += 1;
         if let Some((call, since)) = self.calls.advance(event) {
             out.ran(call, since, event.clock);
         }

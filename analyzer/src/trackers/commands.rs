@@ -56,6 +56,11 @@ impl CommandTracker {
         self.devices.enabled(fact.roles);
     }
 
+    /// The address of the request that the command at an address is for; the address if that is none.
+    pub fn request_of(&self, address: u64) -> u64 {
+        self.requests.get(&address).copied().unwrap_or(address)
+    }
+
     /// The address of the request that a fact is about, or that its command is for.
     pub fn request(&self, roles: &RoleValues<'_>) -> Option<u64> {
         roles.request().or_else(|| self.requests.get(&roles.command()?).copied())

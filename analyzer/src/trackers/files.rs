@@ -68,6 +68,11 @@ pub struct FileTracker {
 }
 
 impl FileTracker {
+    /// The number of the I/O that began last, to be changed: the next one goes on from there.
+    pub fn last_mut(&mut self) -> &mut IoId {
+        &mut self.last
+    }
+
     /// Takes in a definition: that of the trace says how the guest's kernel lays out its memory.
     pub fn define(&mut self, definition: &Definition) {
         if let Definition::Trace(info) = definition {

@@ -95,6 +95,7 @@ impl FactSource {
     /// Something happens that has no stage.
     pub fn at<R>(&mut self, clock: u64, words: &[u64], take: impl FnOnce(&Context<'_>) -> R) -> R {
         let event = self.event(event::MMIO_WRITE.id, clock, words);
+        self.calls.count_event();
         self.calls.advance(&event, &mut super::timelines::Found::default());
         take(&self.calls.context(&event, self.interrupt))
     }
@@ -118,6 +119,7 @@ impl FactSource {
         let kind = self.kind(stage, at, arguments);
         let words: Vec<_> = arguments.iter().map(|(_, value)| *value).collect();
         let event = self.event(kind, clock, &words);
+        self.calls.count_event();
         self.calls.advance(&event, &mut super::timelines::Found::default());
         let roles = self.calls.roles(&event).unwrap();
         let mut ended = Vec::new();
@@ -145,6 +147,7 @@ impl FactSource {
         let kind = self.kind(stage, At::Exit, &[("ret", 0)]);
         let words = [returned.unwrap_or(0)];
         let event = self.event(kind, clock, &words);
+        self.calls.count_event();
         self.calls.advance(&event, &mut super::timelines::Found::default());
         let (roles, mut ended) = (self.calls.roles(&event).unwrap(), Vec::new());
         self.calls.leave(&event, &roles, &mut ended);

@@ -82,6 +82,11 @@ impl InterruptTracker {
         self.vcpus.get(usize::from(event.vcpu)).and_then(|vcpu| vcpu.current).map_or(0, |irq| irq.id)
     }
 
+    /// The number of the interrupt that came last, to be changed: the next one goes on from there.
+    pub fn last_mut(&mut self) -> &mut u64 {
+        &mut self.last
+    }
+
     /// The interrupts that a completion may have come with.
     pub fn state(&self, context: &Context<'_>) -> InterruptState {
         let Some(vcpu) = self.vcpus.get(usize::from(context.event.vcpu)) else {

@@ -6,12 +6,14 @@
 use super::block::BlockTracker;
 use super::commands::{CommandTracker, Devices};
 use super::counts::Counts;
-use super::fact::{BlockFact, Context, EndFact, Fact};
+use super::fact::{BlockFact, CallPosition, Context, EndFact, Fact};
 use super::files::FileTracker;
 use super::interrupts::InterruptTracker;
 use super::origins::OriginTracker;
+use super::probes::Probes;
 use super::sink::Sink;
-use iotrace_format::definition::{Definition, Device};
+use crate::context::Calls;
+use iotrace_format::definition::{Definition, Device, ObjectKind, PendingHandOff};
 use iotrace_format::event::Event;
 use iotrace_format::stage::Stage;
 
@@ -47,6 +49,35 @@ impl ObjectTrackers {
     /// Number of the interrupt under way on an event's vCPU; 0 if there is none.
     pub fn interrupt(&self, event: &Event<'_>) -> u64 {
         self.interrupts.number(event)
+    }
+
+    /// The number of the object of a kind that began last, to be changed: the next one goes on from there.
+    pub fn last_mut(&mut self, object: ObjectKind) -> &mut u64 {
+        match object {
+            ObjectKind::Io => self.files.last_mut(),
+            ObjectKind::Interrupt => self.interrupts.last_mut(),
+            _ => self.block.last_mut(object),
+        }
+    }
+
+    /// The number of the object that an event is about: of a bio, request or command the one at an address.
+    pub fn number_of(&mut self, object: ObjectKind, address: u64, event: &Event<'_>) -> Option<u64> {
+        match object {
+            ObjectKind::Io => Some(*self.files.last_mut()),
+            ObjectKind::Interrupt => Some(self.interrupt(event)).filter(|number| *number != 0),
+            ObjectKind::Command => self.block.number_of(object, self.commands.request_of(address)),
+            _ => self.block.number_of(object, address),
+        }
+    }
+
+    /// What was asked for and has not begun, to be known before an event.
+    pub fn hand_offs(&self, event: u64, calls: &Calls<CallPosition>, probes: &Probes) -> Vec<PendingHandOff> {
+        self.origins.hand_offs(event, calls, probes)
+    }
+
+    /// Takes in a hand-off that a part of a trace states.
+    pub fn restore(&mut self, hand_off: &PendingHandOff, calls: &Calls<CallPosition>) {
+        self.origins.restore(hand_off, calls);
     }
 
     /// The trace is over: gives what is still in flight.

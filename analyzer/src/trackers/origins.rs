@@ -6,8 +6,11 @@
 //!
 //! What was asked for waits here until it begins; then the two ends are given as a handover.
 
+mod stated;
+
 use super::call_states::CallStates;
 use super::fact::{BegunIo, Context, EndFact, Fact};
+use super::probes::Probes;
 use super::sink::Sink;
 use crate::hash::Map;
 use crate::model::{Cause, Handover, HandoverKind, IoId, Level, Point, Raise, Wait};
@@ -45,6 +48,19 @@ enum TaskWaker {
     Calls(Box<[u16]>),
     /// Whoever made it.
     Maker,
+    /// The names of the open calls there, as a part of a trace states them.
+    Stated(Vec<Rc<str>>),
+}
+
+impl TaskWaker {
+    /// The names of the functions, the outermost first.
+    fn names(&self, probes: &Probes) -> Vec<Rc<str>> {
+        match self {
+            Self::Calls(functions) => names(probes, functions),
+            Self::Maker => vec!["wake_up_new_task".into()],
+            Self::Stated(names) => names.clone(),
+        }
+    }
 }
 
 /// A task that stopped running in a system call.
@@ -221,7 +237,7 @@ impl OriginTracker {
         let number = number.map_or(SOFTIRQS, |number| (number & u64::from(u32::MAX)) as usize);
         if let Some(place @ None) = self.raised(&fact.context).get_mut(number) {
             *place = Some(from);
-            let calls = names(&fact.context, &fact.context.functions(fact.roles.function()));
+            let calls = names(fact.context.probes, &fact.context.functions(fact.roles.function()));
             out.raised(Raise { number: number as u64, at: from, calls });
         }
     }
@@ -308,18 +324,15 @@ fn wait(context: &Context<'_>, task: u64, blocked: &BlockedTask, woken: &WokenTa
         what: blocked.what.as_deref().unwrap_or_default().to_owned(),
         clocks: (blocked.clock, woken.from.clock, context.clock()),
         event: woken.from.event,
-        waker: match &woken.waker {
-            TaskWaker::Calls(functions) => names(context, functions),
-            TaskWaker::Maker => vec!["wake_up_new_task".into()],
-        },
+        waker: woken.waker.names(context.probes),
         level: woken.from.level,
         waker_task: context.tasks.get(woken.from.task),
     }
 }
 
 /// The names of functions.
-fn names(context: &Context<'_>, functions: &[u16]) -> Vec<Rc<str>> {
-    functions.iter().map(|function| context.probes.name(*function)).collect()
+fn names(probes: &Probes, functions: &[u16]) -> Vec<Rc<str>> {
+    functions.iter().map(|function| probes.name(*function)).collect()
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@
 //! skips tags it does not know and ignores what a newer writer added at the end of a body.
 
 mod codec;
+mod hand_off;
+mod number;
 mod probe;
 
 use crate::event::KindId;
@@ -15,6 +17,8 @@ use bincode::{Decode, Encode};
 use iotrace_arch::{FIRST, Memory};
 use std::borrow::Cow;
 
+pub use hand_off::{HandOffPoint, HandOffTarget, OriginStep, OriginTask, PendingHandOff};
+pub use number::{CallCost, ObjectKind, ObjectNumber, PartBegin, RunningTask};
 pub use probe::by_name;
 use serde::Deserialize;
 
@@ -41,6 +45,12 @@ pub enum Definition {
     Constant(Constant),
     /// A place that a probed function is called from.
     Site(CallSite),
+    /// Of a part of a trace: numbers that objects have in the whole, by their events, which follow.
+    Numbers(Vec<ObjectNumber>),
+    /// Of a part of a trace: a hand-off that was under way where it begins.
+    HandOff(PendingHandOff),
+    /// Of a part of a trace: where it begins.
+    Begin(PartBegin),
 }
 
 /// Who wrote the trace, of which kernel, with which settings.

@@ -19,17 +19,20 @@ use xxhash_rust::xxh3::xxh3_64;
 
 /// First eight bytes of a trace: a non-text byte, the name, line ends that a text transfer would break.
 pub const MAGIC: [u8; 8] = *b"\x89iotr\r\n\x1a";
-/// Version of the layout. A reader refuses another one.
-pub const VERSION: u32 = 3;
+/// Version of the layout, of a trace whose events are numbered from 1 without a gap: the whole of a recording.
+pub const WHOLE: u32 = 3;
+/// Version of a trace that has numbers of its own: a part of another one. Who reads only [`WHOLE`] would number its
+/// events and objects wrongly.
+pub const PART: u32 = 4;
 /// Bytes of the file header: magic, version, checksum of both.
 pub const FILE_HEADER: usize = 16;
 
-/// The file header.
+/// The file header of a version.
 #[must_use]
-pub fn file_header() -> [u8; FILE_HEADER] {
+pub fn file_header(version: u32) -> [u8; FILE_HEADER] {
     let mut header = [0; FILE_HEADER];
     header[..8].copy_from_slice(&MAGIC);
-    header[8..12].copy_from_slice(&VERSION.to_le_bytes());
+    header[8..12].copy_from_slice(&version.to_le_bytes());
     let checksum = xxh3_64(&header[..12]) as u32;
     header[12..].copy_from_slice(&checksum.to_le_bytes());
     header

@@ -16,7 +16,7 @@ use iotrace_format::definition::Definition;
 use iotrace_format::event::{Event, FIRST_PROBE, KindId};
 use iotrace_format::stage::Stage;
 use iotrace_format::trace::reader::ReadError;
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashSet;
 
 /// An event of a context: a call, or something in one.
 #[derive(Debug, Clone)]
@@ -101,6 +101,10 @@ impl Visitor for Reading {
         }
     }
 
+    fn skipped(&mut self, events: u64) {
+        self.trackers.skipped(events);
+    }
+
     fn event(&mut self, _: &Definitions, event: &Event<'_>) -> Flow {
         self.describer.follow(event);
         self.trackers.event(event, &mut self.collector);
@@ -114,16 +118,16 @@ struct Collector {
     sleepers: Map<u64, Ranges>,
     doorbells: Set<u64>,
     /// Calls of which everything is wanted.
-    whole: FxHashSet<CallId>,
+    whole: Set<CallId>,
     /// Kinds of events that wake a task.
     wakes: FxHashSet<KindId>,
     first: u64,
     last: u64,
     order: u64,
-    open: FxHashMap<CallId, Activity>,
+    open: Map<CallId, Activity>,
     /// Root and place of each open call.
-    places: FxHashMap<CallId, (CallId, usize)>,
-    kept: FxHashSet<CallId>,
+    places: Map<CallId, (CallId, usize)>,
+    kept: Set<CallId>,
     /// So many of them are still open.
     waiting: usize,
     collected: SubjectEvents,
@@ -147,9 +151,9 @@ impl Collector {
             first,
             last,
             order: 0,
-            open: FxHashMap::default(),
-            places: FxHashMap::default(),
-            kept: FxHashSet::default(),
+            open: Map::default(),
+            places: Map::default(),
+            kept: Set::default(),
             waiting: 0,
             collected: SubjectEvents::default(),
         }

@@ -3,14 +3,13 @@
 use super::Segment;
 use crate::hash::Map;
 use crate::model::{CallId, Handover, HandoverKind, Switch};
-use rustc_hash::FxHashMap;
 
 /// Most lines at one clock that are told to ring a doorbell. There is one access, with what was inlined around it.
 const MOST: usize = 16;
 
 /// Hand-overs by the contexts that they led to, by their places in a list.
 #[derive(Debug, Clone, Default)]
-pub struct HandoverIndex(FxHashMap<CallId, OfContext>);
+pub struct HandoverIndex(Map<CallId, OfContext>);
 
 #[derive(Debug, Clone, Default)]
 struct OfContext {
@@ -49,7 +48,7 @@ impl HandoverIndex {
 
 /// Puts hand-overs and stops at the lines in which they happened.
 pub fn attach(segments: &mut [Segment], handovers: &[Handover], switches: &[Switch]) {
-    let mut by_call = FxHashMap::<CallId, Vec<usize>>::default();
+    let mut by_call = Map::<CallId, Vec<usize>>::default();
     let mut by_clock = Map::<u64, (Vec<usize>, usize)>::default();
     for (at, handover) in handovers.iter().enumerate() {
         match (handover.kind, handover.from.call) {
@@ -61,7 +60,7 @@ pub fn attach(segments: &mut [Segment], handovers: &[Handover], switches: &[Swit
             _ => {}
         }
     }
-    let mut stops = FxHashMap::<CallId, Vec<(u64, u64)>>::default();
+    let mut stops = Map::<CallId, Vec<(u64, u64)>>::default();
     let runs = runs(switches);
     for switch in switches {
         if let Some(call) = switch.call {

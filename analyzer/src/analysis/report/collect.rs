@@ -9,10 +9,10 @@ use crate::analysis::attribution::Account;
 use crate::analysis::conditions::{Conditions, NoVirtualTime};
 use crate::analysis::summary::Summary;
 use crate::context::TimeKeeper;
+use crate::hash::Map;
 use crate::model::{Bio, BioId, Call, CallEnd, Io, Request, WorkloadMark};
 use crate::trackers::Sink;
 use iotrace_format::event::{Event, MARK_BEGIN};
-use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, VecDeque};
 
 /// The first of what comes in any order, by number.
@@ -132,7 +132,7 @@ impl<'a> ReportCollector<'a> {
     fn choose(&mut self, conditions: &Conditions, keeper: &TimeKeeper) {
         let (mut ios, mut bios) = std::mem::take(&mut self.candidates);
         bios.sort_by_key(|bio| bio.id);
-        let mut ios_of: FxHashMap<BioId, Vec<&Io>> = FxHashMap::default();
+        let mut ios_of: Map<BioId, Vec<&Io>> = Map::default();
         for io in &ios {
             io.all_bios().into_iter().for_each(|bio| ios_of.entry(bio).or_default().push(io));
         }

@@ -187,6 +187,10 @@ impl Visitor for WhatIfReader {
         self.trackers.define(definition);
     }
 
+    fn skipped(&mut self, events: u64) {
+        self.trackers.skipped(events);
+    }
+
     fn event(&mut self, _: &Definitions, event: &Event<'_>) -> Flow {
         let first = self.gathered.clocks.map_or(event.clock, |(first, _)| first);
         self.gathered.clocks = Some((first, event.clock));

@@ -3,6 +3,7 @@
 use super::Context;
 use crate::analysis::Progress;
 use crate::analysis::describe::Describer;
+use crate::hash::Map;
 use crate::model::{Call, CallEnd, CallId, Definitions, Handover, IrqRef, Switch};
 use crate::reader::{Flow, Trace, Visitor, read};
 use crate::trackers::{Sink, Trackers};
@@ -43,9 +44,9 @@ pub struct SchedulingEvents {
     /// Switches in order.
     pub switches: Vec<Switch>,
     /// When each softirq began to be served, by the context: clock, and its number.
-    pub softirqs: FxHashMap<CallId, Vec<(u64, u64)>>,
+    pub softirqs: Map<CallId, Vec<(u64, u64)>>,
     /// Names of the functions in which switches and hand-overs happened, by their calls.
-    pub names: FxHashMap<CallId, KindId>,
+    pub names: Map<CallId, KindId>,
     /// The task that ran at the begin.
     pub running: u64,
 }
@@ -86,6 +87,10 @@ impl Visitor for Reading {
                 self.gatherer.work = Some((probe.id, at));
             }
         }
+    }
+
+    fn skipped(&mut self, events: u64) {
+        self.trackers.skipped(events);
     }
 
     fn event(&mut self, _: &Definitions, event: &Event<'_>) -> Flow {

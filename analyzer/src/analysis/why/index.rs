@@ -7,7 +7,6 @@ use super::gather::{Root, SchedulingEvents};
 use crate::hash::Map;
 use crate::model::{CallId, Handover, HandoverKind, Switch};
 use iotrace_format::stage::TIMER_SOFTIRQ;
-use rustc_hash::FxHashMap;
 
 /// What happened, where it can be found.
 pub struct SchedulingIndex<'a> {
@@ -17,7 +16,7 @@ pub struct SchedulingIndex<'a> {
     /// Of each task: its switches, interrupts that came while it ran, and how it was woken.
     of_task: Map<u64, OfTask<'a>>,
     /// What interrupts and work items began with.
-    begins: FxHashMap<CallId, Begin<'a>>,
+    begins: Map<CallId, Begin<'a>>,
     /// What softirqs served, by number; without a number, all of it.
     served: Map<(CallId, Option<u64>), Vec<&'a Handover>>,
 }
@@ -43,7 +42,7 @@ impl<'a> SchedulingIndex<'a> {
             seen,
             switches: seen.switches.clone(),
             of_task: Map::default(),
-            begins: FxHashMap::default(),
+            begins: Map::default(),
             served: Map::default(),
         };
         // Clocks of several vCPUs may be out of order.

@@ -110,6 +110,16 @@ impl BioStates for BioTracker {
 }
 
 impl BioTracker {
+    /// The number of the bio that began last, to be changed: the next one goes on from there.
+    pub fn last_mut(&mut self) -> &mut BioId {
+        &mut self.last
+    }
+
+    /// The number of the bio at an address.
+    pub fn number_of(&self, address: u64) -> Option<BioId> {
+        self.live.get(&address).map(|live| live.bio.id)
+    }
+
     /// Takes in a definition.
     pub fn define(&mut self, definition: &Definition) {
         match definition {

@@ -90,6 +90,11 @@ impl RequestHistory for RequestTracker {
 }
 
 impl RequestTracker {
+    /// The number of the request that began last, to be changed: the next one goes on from there.
+    pub fn last_mut(&mut self) -> &mut RequestId {
+        &mut self.last
+    }
+
     /// Takes in a definition.
     pub fn define(&mut self, definition: &Definition) {
         if let Definition::Constant(constant) = definition {

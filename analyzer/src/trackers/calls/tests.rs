@@ -53,6 +53,7 @@ impl Processor {
         self.tracker.define(&Definition::Probe(probe(kind, stage, at, names)));
         let words: Vec<_> = arguments.iter().map(|(_, value)| *value).collect();
         let event = Event { kind, vcpu: 0, clock, context: self.context, task: TASK, stack, words: &words };
+        self.tracker.count_event();
         self.tracker.advance(&event, &mut self.heard);
         let roles = self.tracker.roles(&event).unwrap();
         take(&mut self.tracker, &event, &roles)
@@ -225,6 +226,7 @@ fn an_interrupt_or_an_exception_ends_with_its_return() {
         let words = [0xffff_ffff_8100_0000];
         let event = Event { stack: STACK - 64, ..processor.plain(5, &words) };
         let mut ended = Vec::new();
+        processor.tracker.count_event();
         processor.tracker.advance(&event, &mut processor.heard);
         processor.tracker.return_from_exception(&event, &mut ended);
         let ended: Vec<_> = ended.into_iter().map(|left| (left.frame.number, left.ending)).collect();
@@ -248,6 +250,7 @@ fn events_are_numbered_and_described() {
     processor.context = HARDIRQ;
     let words = [TASK, 42, 42, u64::from_le_bytes(*b"dd\0\0\0\0\0\0"), 0];
     let event = processor.plain(7, &words);
+    processor.tracker.count_event();
     processor.tracker.advance(&event, &mut processor.heard);
     processor.tracker.task(&event);
     let context = processor.tracker.context(&event, 3);
@@ -314,6 +317,7 @@ fn another_task_runs_after_a_switch() {
     assert_eq!(processor.heard.switches, [Switch { clock: 5, from: TASK, to: KWORKER, call: Some(1) }]);
     processor.heard.ran.clear();
     let event = Event { task: KWORKER, ..processor.plain(9, &[]) };
+    processor.tracker.count_event();
     processor.tracker.advance(&event, &mut processor.heard);
     assert_eq!((&processor.heard.ran[..], processor.tracker.context(&event, 0).open().len()), (&[][..], 0));
 }
@@ -336,9 +340,11 @@ fn marks_tell_of_the_workload() {
 fn events_of_unknown_probes_and_contexts_are_counted() {
     let mut processor = Processor { context: UNKNOWN_CONTEXT, ..Processor::default() };
     let event = processor.plain(1, &[]);
+    processor.tracker.count_event();
     processor.tracker.advance(&event, &mut Found::default());
     assert_eq!(processor.tracker.counts(), Counts::default(), "it is no probe's");
     let event = Event { kind: FIRST_PROBE, ..event };
+    processor.tracker.count_event();
     processor.tracker.advance(&event, &mut Found::default());
     assert!(processor.tracker.roles(&event).is_none());
     let counts: Vec<_> = processor.tracker.counts().all().collect();

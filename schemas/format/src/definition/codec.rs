@@ -128,6 +128,9 @@ definitions! {
     7 => Note(whole),
     8 => Constant(whole),
     9 => Site(whole),
+    10 => Numbers(whole),
+    11 => HandOff(whole),
+    12 => Begin(whole),
 }
 
 /// A body as its type says.
@@ -151,7 +154,10 @@ fn trace(body: &[u8]) -> Result<TraceInfo, DecodeError> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Note, Severity};
+    use super::super::{
+        CallCost, HandOffPoint, HandOffTarget, Note, ObjectKind, ObjectNumber, OriginStep, OriginTask,
+        PartBegin, PendingHandOff, RunningTask, Severity,
+    };
     use super::*;
     use proptest::prelude::*;
 
@@ -168,6 +174,44 @@ mod tests {
             1, 0, 0, 0, // severity: second variant
             1, 0, 0, 0, 0, 0, 0, 0, b't', // topic
             1, 0, 0, 0, 0, 0, 0, 0, b'x', // text
+        ];
+        assert_eq!(bytes, expected);
+    }
+
+    #[test]
+    fn what_a_part_states_survives() {
+        let origin = OriginTask { address: 1, pid: 2, tgid: 3, comm: (4, 5) };
+        let hand_off = PendingHandOff {
+            event: 9,
+            target: HandOffTarget::Task,
+            key: 7,
+            vcpu: 1,
+            from: HandOffPoint { clock: 3, event: 4, call: Some(5), root: None, task: 6, context: 0x100 },
+            begun: true,
+            waker: vec!["f".into()],
+            origin: vec![OriginStep::Work(8, origin), OriginStep::Syscall(1, "write".into(), origin)],
+        };
+        let number = ObjectNumber { event: 9, object: ObjectKind::Request, number: 3 };
+        let all = [
+            Definition::Begin(PartBegin {
+                event: 9,
+                running: vec![RunningTask { vcpu: 1, task: 2, clock: 3 }],
+                calls: vec![CallCost { task: 1, call: 2, own: 3, nested: 4 }],
+            }),
+            Definition::HandOff(hand_off),
+            Definition::Numbers(vec![number]),
+        ];
+        let mut bytes = Vec::new();
+        all.iter().for_each(|definition| encode(definition, &mut bytes).unwrap());
+        assert_eq!(decode_all(&bytes).unwrap(), (all.to_vec(), Skipped::default()));
+        let mut bytes = Vec::new();
+        encode(&all[2], &mut bytes).unwrap();
+        let expected = [
+            10, 0, 28, 0, 0, 0, // tag, length
+            1, 0, 0, 0, 0, 0, 0, 0, // one of them
+            9, 0, 0, 0, 0, 0, 0, 0, // event
+            2, 0, 0, 0, // a request: the third alternative
+            3, 0, 0, 0, 0, 0, 0, 0, // number
         ];
         assert_eq!(bytes, expected);
     }

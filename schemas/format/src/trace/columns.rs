@@ -1,8 +1,8 @@
 //! A block of events as columns, and back.
 //!
 //! In: events in the order of their clocks. Out: a directory of columns, then the columns: kind, clock, context,
-//! task and stack pointer of all events, then, for each kind, each of its words. Values of one meaning stand
-//! together, each as the difference from the one before it, which is what makes them small.
+//! task and stack pointer of all events, and in a part of a trace where their numbers leave some out; then, for each
+//! kind, each of its words. Values of one meaning stand together, each as the difference from the one before it, which is what makes them small.
 
 mod block;
 mod builder;
@@ -16,6 +16,9 @@ use thiserror::Error;
 /// Most events that a block may hold.
 pub const MAX_EVENTS: usize = 1 << 17;
 
+/// Largest number of an event.
+pub const MAX_NUMBER: u64 = 1 << 62;
+
 /// "Kind" of the columns that all events have.
 const COMMON: u16 = u16::MAX;
 const KIND: u16 = 0;
@@ -23,6 +26,7 @@ const CLOCK: u16 = 1;
 const CONTEXT: u16 = 2;
 const TASK: u16 = 3;
 const STACK: u16 = 4;
+const NUMBER: u16 = 5;
 const DIRECTORY_ENTRY: usize = 8;
 
 /// Why a payload is not a block of events.
@@ -75,6 +79,12 @@ pub enum ColumnError {
         found: u64,
         /// Events of it in the head.
         expected: u64,
+    },
+    /// The numbers of events run over, or are told of more events than there are.
+    #[error("the numbers of {count} events are malformed")]
+    Number {
+        /// Events in the block.
+        count: usize,
     },
     /// The clocks do not end where the head says, or run over.
     #[error("the clocks do not lead from {first} to {last}")]

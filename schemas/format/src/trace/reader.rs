@@ -3,11 +3,11 @@
 //! In: a file. Out: its bytes, its index, and for each chunk definitions or a block of events. Nothing in a file
 //! has more allocated than the limits of [`super::chunk`] and [`super::columns`] allow.
 
-use super::chunk::{ChunkError, ChunkKind, RawChunk};
+use super::chunk::{ChunkError, ChunkKind, RawChunk, u32_at};
 use super::columns::{ColumnError, Columns, EventBlock};
 use super::index::TraceIndex;
 use super::walk::Walker;
-use super::{FILE_HEADER, MAGIC, VERSION, file_header};
+use super::{FILE_HEADER, MAGIC, PART, WHOLE, file_header};
 use crate::definition::{Definition, DefinitionError, Skipped, decode_all};
 use memmap2::{Mmap, UncheckedAdvice};
 use std::fs::File;
@@ -36,7 +36,7 @@ pub enum ReadError {
     },
     /// The file has another version of the format.
     #[error(
-        "{path} has trace format {found}, this program reads {VERSION}; trace again, or use the program that wrote it"
+        "{path} has trace format {found}, this program reads {WHOLE} and {PART}; trace again, or use the program that wrote it"
     )]
     Version {
         /// The file.
@@ -209,8 +209,22 @@ impl TraceFile {
             let found = head[..head.len().min(MAGIC.len())].to_vec();
             return Err(ReadError::NotATrace { path: path.to_owned(), found });
         }
-        let found = u32::from_le_bytes([head[8], head[9], head[10], head[11]]);
-        if found == VERSION { Ok(self) } else { Err(ReadError::Version { path: path.to_owned(), found }) }
+        match self.version() {
+            WHOLE | PART => Ok(self),
+            found => Err(ReadError::Version { path: path.to_owned(), found }),
+        }
+    }
+
+    /// Version of the format that the header gives; 0 of a file without one.
+    #[must_use]
+    pub fn version(&self) -> u32 {
+        self.bytes().get(8..12).map_or(0, |version| u32_at(version, 0))
+    }
+
+    /// Its events may have other numbers than their places in the file: it is a part of another trace.
+    #[must_use]
+    pub fn is_part(&self) -> bool {
+        self.version() != WHOLE
     }
 
     /// The file's bytes.
@@ -225,7 +239,7 @@ impl TraceFile {
     /// The header is what a writer wrote.
     #[must_use]
     pub fn header_is_sound(&self) -> bool {
-        self.bytes().starts_with(&file_header())
+        [WHOLE, PART].iter().any(|version| self.bytes().starts_with(&file_header(*version)))
     }
 
     /// The chunks, from the first.

@@ -7,8 +7,8 @@
 use super::chunk::{self, ChunkHead, ChunkKind, MAX_PAYLOAD};
 use super::columns::BlockBuilder;
 use super::index::{self, IndexBuilder};
-use super::{FILE_HEADER, file_header};
-use crate::definition::{Definition, DefinitionError, encode};
+use super::{FILE_HEADER, PART, WHOLE, file_header};
+use crate::definition::{Definition, DefinitionError, ObjectNumber, encode};
 use crate::event::{Event, KindId, is_landmark};
 use std::fs::File;
 use std::io::{self, Write};
@@ -24,6 +24,8 @@ pub const BLOCK: usize = 1 << 16;
 const BLOCK_WORDS: usize = 1 << 17;
 /// Landmarks after which they are written.
 const LANDMARKS: usize = 1 << 13;
+/// Numbers of objects that one definition has.
+const NUMBERS: usize = 1 << 12;
 /// Bytes of definitions after which they are written.
 const DEFINITIONS: usize = 1 << 20;
 
@@ -67,6 +69,8 @@ pub struct TraceWriter<W: Write> {
     /// Definitions that stand before the next block.
     definitions: Vec<u8>,
     defined: u32,
+    /// Numbers of objects that stand before the next block.
+    numbers: Vec<ObjectNumber>,
     /// By kind: whether it is a probe whose events are landmarks.
     landmark_probes: Vec<bool>,
     blocks: Vec<BlockBuilder>,
@@ -78,8 +82,20 @@ impl<W: Write> TraceWriter<W> {
     ///
     /// # Errors
     /// [`WriteError::Io`].
-    pub fn new(mut out: W) -> Result<Self, WriteError> {
-        out.write_all(&file_header())?;
+    pub fn new(out: W) -> Result<Self, WriteError> {
+        Self::begin(out, WHOLE)
+    }
+
+    /// Begins a part of a trace, whose events have the numbers they have there.
+    ///
+    /// # Errors
+    /// [`WriteError::Io`].
+    pub fn part(out: W) -> Result<Self, WriteError> {
+        Self::begin(out, PART)
+    }
+
+    fn begin(mut out: W, version: u32) -> Result<Self, WriteError> {
+        out.write_all(&file_header(version))?;
         // A writer that is killed at once leaves a trace without chunks, not an empty file.
         out.flush()?;
         Ok(Self {
@@ -92,6 +108,7 @@ impl<W: Write> TraceWriter<W> {
             index: IndexBuilder::default(),
             definitions: Vec::new(),
             defined: 0,
+            numbers: Vec::new(),
             landmark_probes: Vec::new(),
             blocks: Vec::new(),
             landmarks: Vec::new(),
@@ -115,11 +132,28 @@ impl<W: Write> TraceWriter<W> {
             {
                 self.add_landmark_probe(probe.id);
             }
-            encode(definition, &mut self.definitions)?;
-            self.defined += 1;
+            self.define(definition)?;
             if self.definitions.len() >= DEFINITIONS {
                 self.write_definitions()?;
             }
+        }
+        Ok(())
+    }
+
+    fn define(&mut self, definition: &Definition) -> Result<(), WriteError> {
+        if let Definition::Numbers(numbers) = definition {
+            self.numbers.extend(numbers);
+            return if self.numbers.len() >= NUMBERS { self.define_numbers() } else { Ok(()) };
+        }
+        encode(definition, &mut self.definitions)?;
+        self.defined += 1;
+        Ok(())
+    }
+
+    fn define_numbers(&mut self) -> Result<(), WriteError> {
+        for numbers in std::mem::take(&mut self.numbers).chunks(NUMBERS) {
+            encode(&Definition::Numbers(numbers.to_vec()), &mut self.definitions)?;
+            self.defined += 1;
         }
         Ok(())
     }
@@ -135,8 +169,21 @@ impl<W: Write> TraceWriter<W> {
     /// # Errors
     /// [`WriteError`].
     pub fn event(&mut self, event: &Event<'_>) -> Result<(), WriteError> {
+        builder(&mut self.blocks, event.vcpu).push(event);
+        self.pushed(event)
+    }
+
+    /// Takes an event of a part, with its number. Those of a vCPU ascend.
+    ///
+    /// # Errors
+    /// [`WriteError`].
+    pub fn numbered_event(&mut self, number: u64, event: &Event<'_>) -> Result<(), WriteError> {
+        builder(&mut self.blocks, event.vcpu).push_numbered(number, event);
+        self.pushed(event)
+    }
+
+    fn pushed(&mut self, event: &Event<'_>) -> Result<(), WriteError> {
         let block = builder(&mut self.blocks, event.vcpu);
-        block.push(event);
         let full = block.count() >= BLOCK || block.words() >= BLOCK_WORDS;
         let of_probe = self.landmark_probes.get(usize::from(event.kind)).copied().unwrap_or(false);
         if of_probe || is_landmark(event.kind) {
@@ -169,6 +216,7 @@ impl<W: Write> TraceWriter<W> {
     }
 
     fn write_definitions(&mut self) -> Result<(), WriteError> {
+        self.define_numbers()?;
         if self.defined == 0 {
             return Ok(());
         }

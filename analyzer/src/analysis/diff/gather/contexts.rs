@@ -9,13 +9,14 @@ use super::{DiffBio, TaskWait, Work};
 use crate::analysis::Workload;
 use crate::analysis::diff::tree::Tree;
 use crate::context::DEEPEST;
+use crate::hash::{Map, Set};
 use crate::model::{self, Call, CallEnd, CallId, Handover, HandoverKind, Io, IoId, TimeMap, WorkloadMark};
 use crate::trackers::Sink;
 use iotrace_format::definition::{At, Probe};
 use iotrace_format::event::{Event, KindId, MARK_BEGIN, MMIO_READ, MMIO_WRITE};
 use iotrace_format::layer::Layer;
 use iotrace_format::stage::Stage;
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 
 /// Most I/Os that a context is told to work for: the first.
@@ -43,7 +44,7 @@ struct Place {
 #[derive(Debug, Clone, Default)]
 struct Owners {
     all: Vec<CallId>,
-    known: FxHashSet<CallId>,
+    known: Set<CallId>,
 }
 
 impl Owners {
@@ -73,17 +74,17 @@ struct Context {
 pub struct Gatherer {
     functions: FxHashMap<KindId, Function>,
     workload: Workload,
-    open: FxHashMap<CallId, Context>,
-    places: FxHashMap<CallId, Place>,
+    open: Map<CallId, Context>,
+    places: Map<CallId, Place>,
     /// Contexts that are over, by the system calls of their I/Os.
-    done: FxHashMap<CallId, Context>,
+    done: Map<CallId, Context>,
     /// System calls whose I/O has queued a bio.
-    queued: FxHashSet<CallId>,
+    queued: Set<CallId>,
     /// Whom contexts work for, also those that have not begun.
-    owners: FxHashMap<CallId, Owners>,
+    owners: Map<CallId, Owners>,
     ios: BTreeMap<IoId, Io>,
     bios: BTreeMap<u64, model::Bio>,
-    waits: FxHashMap<IoId, Vec<model::Wait>>,
+    waits: Map<IoId, Vec<model::Wait>>,
 }
 
 impl Gatherer {

@@ -1,6 +1,8 @@
 //! Columns to events.
 
-use super::{CLOCK, COMMON, CONTEXT, ColumnError, DIRECTORY_ENTRY, KIND, MAX_EVENTS, STACK, TASK};
+use super::{
+    CLOCK, COMMON, CONTEXT, ColumnError, DIRECTORY_ENTRY, KIND, MAX_EVENTS, MAX_NUMBER, NUMBER, STACK, TASK,
+};
 use crate::event::{Event, KindId, MAX_WORDS};
 use crate::trace::chunk::RawChunk;
 use crate::trace::varint;
@@ -40,6 +42,8 @@ pub struct EventBlock {
     contexts: Vec<u32>,
     tasks: Vec<u64>,
     stacks: Vec<u64>,
+    /// Number of each event; none if they are those of their places in the file.
+    numbers: Vec<u64>,
     of_kind: Vec<EventTypeCount>,
     /// Where the words of each event begin in `words`.
     places: Vec<u32>,
@@ -84,7 +88,34 @@ impl EventBlock {
             self.tasks.resize(count, 0);
             self.stacks.resize(count, 0);
         }
+        self.numbers(&directory)?;
         self.words(&directory, wanted.words)
+    }
+
+    /// Numbers go on from one event to the next, but for those that are left out: how many events come before the next
+    /// gap, and how many numbers it has.
+    fn numbers(&mut self, directory: &Directory<'_>) -> Result<(), ColumnError> {
+        self.numbers.clear();
+        let count = self.kinds.len();
+        let Ok(mut gaps) = directory.common(NUMBER) else { return Ok(()) };
+        let malformed = ColumnError::Number { count };
+        let mut last = 0;
+        while !gaps.is_empty() {
+            let gap = varint::take(&mut gaps).zip(varint::take(&mut gaps));
+            let (events, left_out) = gap.ok_or(malformed.clone())?;
+            if events > (count - self.numbers.len()) as u64 {
+                return Err(malformed);
+            }
+            self.number_on(events, &mut last);
+            last = last.checked_add(left_out).ok_or(malformed.clone())?;
+        }
+        self.number_on((count - self.numbers.len()) as u64, &mut last);
+        if last <= MAX_NUMBER { Ok(()) } else { Err(malformed) }
+    }
+
+    fn number_on(&mut self, events: u64, last: &mut u64) {
+        self.numbers.extend((1..=events).map(|at| last.saturating_add(at)));
+        *last = last.saturating_add(events);
     }
 
     fn kinds(&mut self, directory: &Directory<'_>, count: usize, bytes: usize) -> Result<(), ColumnError> {
@@ -204,6 +235,13 @@ impl EventBlock {
     #[must_use]
     pub fn vcpu(&self) -> u16 {
         self.vcpu
+    }
+
+    /// Number of an event in the trace, from 1; none if it is that of its place in the file.
+    #[must_use]
+    #[inline]
+    pub fn number(&self, index: usize) -> Option<u64> {
+        self.numbers.get(index).copied()
     }
 
     /// What there is of each kind, by kind.
@@ -336,7 +374,7 @@ impl<'a> Directory<'a> {
     }
 
     fn unknown(&self) -> u32 {
-        self.columns().filter(|(kind, column, _)| *kind == COMMON && *column > STACK).count() as u32
+        self.columns().filter(|(kind, column, _)| *kind == COMMON && *column > NUMBER).count() as u32
     }
 }
 

@@ -1,6 +1,6 @@
 //! Events to columns.
 
-use super::{CLOCK, COMMON, CONTEXT, KIND, STACK, TASK};
+use super::{CLOCK, COMMON, CONTEXT, KIND, MAX_EVENTS, MAX_NUMBER, NUMBER, STACK, TASK};
 use crate::event::{Event, KindId};
 use crate::trace::varint;
 
@@ -33,6 +33,12 @@ pub struct BlockBuilder {
     contexts: Differences,
     tasks: Differences,
     stacks: Differences,
+    /// Where numbers are left out: events before that since the last place, and how many.
+    gaps: Vec<u8>,
+    /// Number of the first event, and of the last; 0 without an event.
+    numbers: (u64, u64),
+    /// Events since the last gap.
+    since_gap: u64,
     of_kind: Vec<EventTypeColumns>,
     first_clock: u64,
     last_clock: u64,
@@ -41,6 +47,25 @@ pub struct BlockBuilder {
 }
 
 impl BlockBuilder {
+    /// Adds an event of this number. Numbers ascend: one that does not is taken as the one after the last.
+    pub fn push_numbered(&mut self, number: u64, event: &Event<'_>) {
+        let number = number.clamp(1, MAX_NUMBER - MAX_EVENTS as u64);
+        let (first, last) = self.numbers;
+        let next = last.saturating_add(1);
+        if self.count == 0 {
+            self.numbers = (number, number);
+        } else {
+            if number > next {
+                varint::put(self.since_gap, &mut self.gaps);
+                varint::put(number - next, &mut self.gaps);
+                self.since_gap = 0;
+            }
+            self.numbers = (first, number.max(next));
+        }
+        self.since_gap += 1;
+        self.push(event);
+    }
+
     /// Adds an event. Clocks must not decrease; one that does is taken as equal to the one before. All events of a
     /// kind have equally many words; what one has less is taken as 0.
     pub fn push(&mut self, event: &Event<'_>) {
@@ -92,11 +117,22 @@ impl BlockBuilder {
         counts.filter(|(_, count)| *count > 0).collect()
     }
 
+    /// The numbers of the events, if they were pushed with one.
+    fn numbers(&self) -> Option<Vec<u8>> {
+        let left_out = self.numbers.0.checked_sub(1)?;
+        let mut bytes = vec![0];
+        varint::put(left_out, &mut bytes);
+        bytes.extend(&self.gaps);
+        Some(bytes)
+    }
+
     /// The payload; the builder is empty afterwards.
     #[must_use]
     pub fn finish(&mut self) -> Vec<u8> {
+        let numbers = self.numbers();
         let common = [&self.kinds, &self.clocks, &self.contexts.bytes, &self.tasks.bytes, &self.stacks.bytes];
-        let common = [KIND, CLOCK, CONTEXT, TASK, STACK].into_iter().zip(common);
+        let common = common.into_iter().chain(&numbers);
+        let common = [KIND, CLOCK, CONTEXT, TASK, STACK, NUMBER].into_iter().zip(common);
         let of_kinds = self.of_kind.iter().zip(0..).flat_map(|(of_kind, kind): (_, u16)| {
             of_kind.words.iter().zip(0..).map(move |(words, column)| (kind, column, &words.bytes))
         });
@@ -122,6 +158,8 @@ impl BlockBuilder {
             column.last = 0;
         }
         self.of_kind.clear();
+        self.gaps.clear();
+        (self.numbers, self.since_gap) = ((0, 0), 0);
         (self.count, self.words) = (0, 0);
     }
 }

@@ -21,6 +21,27 @@ impl Built {
         Self::of(&kinds, clocks, events.len() as u32, builder.finish())
     }
 
+    /// Events of these numbers.
+    fn numbered(numbers: &[u64]) -> Self {
+        let mut builder = BlockBuilder::default();
+        numbers.iter().for_each(|number| builder.push_numbered(*number, &event(64, *number, &[])));
+        let (kinds, clocks) = (builder.kinds(), builder.clocks());
+        Self::of(&kinds, clocks, numbers.len() as u32, builder.finish())
+    }
+
+    /// Two events without numbers, and a column of numbers.
+    fn with_gaps(gaps: &[u8]) -> Self {
+        let Self { payload, .. } = Self::new(&[event(64, 5, &[]), event(64, 6, &[])]);
+        let (count, rest) = payload.split_at(4);
+        let (directory, columns) = rest.split_at(5 * DIRECTORY_ENTRY);
+        let mut wider = (count[0] as u32 + 1).to_le_bytes().to_vec();
+        wider.extend(directory);
+        wider.extend([0xff, 0xff, 5, 0, gaps.len() as u8, 0, 0, 0]);
+        wider.extend(columns);
+        wider.extend(gaps);
+        Self::of(&[(64, 2)], (5, 6), 2, wider)
+    }
+
     fn of(kinds: &[(u16, u32)], (first_clock, last_clock): (u64, u64), count: u32, payload: Vec<u8>) -> Self {
         let (sequence, number, unpacked) = (0, 0, payload.len() as u32);
         let (kind, flags, vcpu) = (ChunkKind::Events, 0, 1);
@@ -57,6 +78,42 @@ fn events_survive_the_way_to_columns_and_back() {
     assert_eq!(block.events().collect::<Vec<_>>(), events);
     let of_kind: Vec<_> = block.of_kind().iter().map(|k| (k.kind, k.count, k.words)).collect();
     assert_eq!(of_kind, [(2, 1, 0), (64, 2, 2)]);
+}
+
+#[test]
+fn numbers_survive_the_way_to_columns_and_back() {
+    for numbers in [&[1, 2, 3][..], &[5, 6, 7], &[5, 6, 9, 10, 400], &[1, 1 << 40]] {
+        let block = Built::numbered(numbers).decode(Columns::ALL).unwrap();
+        let found: Vec<_> = (0..numbers.len()).map(|at| block.number(at)).collect();
+        assert_eq!(found, numbers.iter().map(|number| Some(*number)).collect::<Vec<_>>());
+        assert_eq!(block.unknown_columns(), 0);
+    }
+    // One that does not ascend is the next one.
+    let block = Built::numbered(&[5, 5, 3, 8]).decode(Columns::ALL).unwrap();
+    assert_eq!([0, 1, 2, 3, 4].map(|at| block.number(at)), [Some(5), Some(6), Some(7), Some(8), None]);
+    // Without numbers they are those of the places in the file.
+    let block = Built::new(&[event(64, 5, &[])]).decode(Columns::ALL).unwrap();
+    assert_eq!(block.number(0), None);
+    // Where none is left out it takes no bytes.
+    let lengths = [&[1, 2, 3][..], &[1, 2, 4]].map(|numbers| Built::numbered(numbers).payload.len());
+    assert_eq!(lengths[0] + 2, lengths[1]);
+}
+
+#[test]
+fn malformed_numbers_are_told() {
+    let found = |gaps: &[u8]| {
+        let block = Built::with_gaps(gaps).decode(Columns::ALL)?;
+        Ok([0, 1].map(|at| block.number(at)))
+    };
+    assert_eq!(found(&[]), Ok([Some(1), Some(2)]));
+    assert_eq!(found(&[1, 7]), Ok([Some(1), Some(9)]));
+    assert_eq!(found(&[0, 1, 0, 1]), Ok([Some(3), Some(4)]));
+    let malformed = Err(ColumnError::Number { count: 2 });
+    // Behind more events than there are; half a gap; beyond the largest number.
+    let largest = [0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f];
+    for gaps in [&[3, 1][..], &[1, 1, 2, 1], &[1], &[0x80], &largest] {
+        assert_eq!(found(gaps), malformed, "{gaps:?}");
+    }
 }
 
 #[test]

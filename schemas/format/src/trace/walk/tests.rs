@@ -133,9 +133,11 @@ fn a_chunk_that_comes_twice_is_read_once() {
 #[test]
 fn another_version_is_refused_by_its_number() {
     let mut bytes = trace(0);
-    bytes[8] = 2;
-    let message = TraceFile::from_bytes(bytes).unwrap_err().to_string();
-    assert!(message.contains("format 2, this program reads 3"), "{message}");
+    for version in [2, 5] {
+        bytes[8] = version;
+        let message = TraceFile::from_bytes(bytes.clone()).unwrap_err().to_string();
+        assert!(message.contains(&format!("format {version}, this program reads 3 and 4")), "{message}");
+    }
 }
 
 #[test]

@@ -1,0 +1,90 @@
+//! Numbers of objects.
+//!
+//! In: what a part of a trace states, and how many events are left out. Each tracker numbers its objects one after the other;
+//! where a number is stated, it goes on from there. Out, for who writes a part: what an object of it is numbered in the
+//! whole.
+
+use super::{Sink, Trackers};
+use crate::model::{CallId, Level};
+use iotrace_format::definition::{ObjectKind, ObjectNumber, PartBegin, PendingHandOff};
+use iotrace_format::event::Event;
+
+impl Trackers {
+    /// So many events come before the next that are not given.
+    pub fn skipped(&mut self, events: u64) {
+        self.calls.skip(events);
+    }
+
+    /// Number of the event at hand.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.calls.number()
+    }
+
+    /// The number of the object of a kind that began last.
+    pub fn last_mut(&mut self, object: ObjectKind) -> &mut u64 {
+        match object {
+            ObjectKind::Call => self.calls.last_mut(),
+            _ => self.objects.last_mut(object),
+        }
+    }
+
+    /// Takes in an event of which something is stated, or one behind one that is missing.
+    pub(super) fn stated_event(&mut self, event: &Event<'_>, out: &mut dyn Sink) {
+        let (number, mut due) = (self.number(), Vec::new());
+        while let Some(begin) = self.stated.take_begin(number) {
+            self.calls.begin_part(&begin);
+        }
+        while let Some(hand_off) = self.stated.take_hand_off(number) {
+            self.objects.restore(&hand_off, self.calls.calls());
+        }
+        while let Some(stated) = self.stated.take_number(number) {
+            let last = self.last_mut(stated.object);
+            let before = *last;
+            if stated.event < number {
+                // It began with an event that is missing.
+                *last = stated.number;
+            } else {
+                *last = stated.number - 1;
+                due.push((stated, before));
+            }
+        }
+        self.take_in(event, out);
+        for (ObjectNumber { object, number, .. }, before) in due {
+            let last = self.last_mut(object);
+            if *last == number - 1 {
+                // It is known from before, where others began after it.
+                *last = number.max(before);
+            }
+        }
+    }
+
+    /// What has to be known of a part that begins with the next event: what runs, and what the open calls have cost.
+    #[must_use]
+    pub fn part_begin(&self) -> PartBegin {
+        self.calls.calls().part(self.number().saturating_add(1))
+    }
+
+    /// What was asked for and has not begun, to be known before the next event.
+    #[must_use]
+    pub fn hand_offs(&self) -> Vec<PendingHandOff> {
+        let next = self.number().saturating_add(1);
+        self.objects.hand_offs(next, self.calls.calls(), self.calls.probes())
+    }
+
+    /// The open calls of each task: the task's address, the call's number, whether the task itself made it.
+    pub fn open_calls(&self) -> impl Iterator<Item = (u64, CallId, bool)> {
+        self.calls.calls().stacks().flat_map(|(task, calls)| {
+            calls.iter().map(move |frame| (task, frame.number, frame.level == Level::Task))
+        })
+    }
+
+    /// The number of the object that an event is about: of a bio, request or command the one at an address.
+    #[must_use]
+    pub fn number_of(&mut self, object: ObjectKind, address: u64, event: &Event<'_>) -> Option<u64> {
+        match object {
+            ObjectKind::Call => self.calls.calls().all().last().map(|call| call.number),
+            _ => self.objects.number_of(object, address, event),
+        }
+    }
+}
