@@ -96,6 +96,7 @@ impl Trackers {
         if self.stated.is_due(number) { self.stated_event(event, out) } else { self.take_in(event, out) }
     }
 
+    #[inline]
     fn take_in(&mut self, event: &Event<'_>, out: &mut dyn Sink) {
         self.calls.advance(event, out);
         match event.kind {

@@ -3,9 +3,10 @@
 use iotrace_format::event::UNKNOWN_CONTEXT;
 
 /// What the CPU is in (include/linux/preempt.h).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Level {
     /// Not known: the count could not be read.
+    #[default]
     Unknown,
     /// A task's own work.
     Task,

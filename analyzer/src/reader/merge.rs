@@ -131,8 +131,11 @@ impl Merger {
 }
 
 fn give_all(block: &EventBlock, give: Give<'_>) -> Flow {
+    // Blocks of whole traces have no numbers, and are most.
+    let numbered = block.number(0).is_some();
     for (at, event) in block.events().enumerate() {
-        if give(block.number(at), &event) == Flow::Stop {
+        let number = if numbered { block.number(at) } else { None };
+        if give(number, &event) == Flow::Stop {
             return Flow::Stop;
         }
     }

@@ -40,6 +40,8 @@ pub struct CallTracker {
     calls: Calls<CallPosition>,
     /// Number of the event at hand.
     seen: u64,
+    /// What the CPU was in at it.
+    level: Level,
     in_workload: bool,
     counts: Counts,
 }
@@ -106,8 +108,8 @@ impl CallTracker {
         if let Some((call, since)) = self.calls.advance(event) {
             out.ran(call, since, event.clock);
         }
-        let is_probe = event.kind >= FIRST_PROBE;
-        if is_probe && Level::of(event.context) == Level::Unknown {
+        self.level = Level::of(event.context);
+        if self.level == Level::Unknown && event.kind >= FIRST_PROBE {
             self.counts.add(Oddity::ContextUnknown, 1);
         }
     }
@@ -118,7 +120,7 @@ impl CallTracker {
         Context {
             event,
             number: self.seen,
-            level: Level::of(event.context),
+            level: self.level,
             calls: &self.calls,
             tasks: &self.tasks,
             probes: &self.probes,
@@ -239,9 +241,7 @@ impl CallTracker {
         let number = self.calls.next();
         let outer = self.calls.all().last().filter(|_| !boundary);
         let root = outer.map_or(number, |outer| outer.data.root);
-        let first = outer
-            .filter(|outer| outer.level == Level::of(event.context))
-            .map_or(number, |outer| outer.data.first);
+        let first = outer.filter(|outer| outer.level == self.level).map_or(number, |outer| outer.data.first);
         (boundary, CallPosition { opening, root, first })
     }
 }

@@ -30,6 +30,7 @@ impl Trackers {
     }
 
     /// Takes in an event of which something is stated, or one behind one that is missing.
+    #[cold]
     pub(super) fn stated_event(&mut self, event: &Event<'_>, out: &mut dyn Sink) {
         let (number, mut due) = (self.number(), Vec::new());
         while let Some(begin) = self.stated.take_begin(number) {

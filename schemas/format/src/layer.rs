@@ -85,8 +85,13 @@ impl Layer {
     /// # Errors
     /// [`UnknownLayer`].
     pub fn parse(name: &str) -> Result<Self, UnknownLayer> {
-        let found = Self::ALL.iter().find(|layer| layer.name() == name);
-        found.copied().ok_or_else(|| UnknownLayer { name: name.to_owned() })
+        Self::named(name).ok_or_else(|| UnknownLayer { name: name.to_owned() })
+    }
+
+    /// The layer of this name, if there is one.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|layer| layer.name() == name).copied()
     }
 
     /// The names of layers, as messages list them.
@@ -115,7 +120,7 @@ impl serde::Serialize for Layer {
 }
 
 // A layer that a newer version writes is another one to this version.
-encode_by_name!(Layer, |name: &str| Ok(Layer::parse(name).unwrap_or_default()));
+encode_by_name!(Layer, |name: &str| Ok(Layer::named(name).unwrap_or_default()));
 
 #[cfg(test)]
 mod tests {

@@ -231,24 +231,32 @@ impl Stage {
     /// # Errors
     /// [`StageError`] if there is none.
     pub fn parse(name: &str) -> Result<Self, StageError> {
-        if let Some(stage) = Self::SINGLE.iter().find(|stage| stage.single() == Some(name)) {
-            return Ok(stage.clone());
-        }
-        let member = |prefix: &str| name.strip_prefix(prefix).filter(|member| is_member(member));
-        if let Some(number) = member("softirq.").and_then(|m| SOFTIRQS.iter().position(|s| *s == m)) {
-            return Ok(Self::Softirq(number as u8));
-        }
-        let family = |prefix, make: fn(Arc<str>) -> Self| member(prefix).map(|member| make(member.into()));
-        let families = family("sys.", Self::Syscall)
-            .or_else(|| family("task.wait.", Self::Wait))
-            .or_else(|| family("lock.", Self::Lock));
-        families.ok_or_else(|| {
+        Self::named(name).ok_or_else(|| {
             let softirqs = SOFTIRQS.map(|softirq| format!("softirq.{softirq}"));
             let single = Self::SINGLE.iter().filter_map(Self::single).chain(FAMILIES);
             let all = Vec::from_iter(single.map(str::to_owned).chain(softirqs));
             let near = nearest(name, all.iter().map(String::as_str));
             StageError { name: name.to_owned(), suggestion: near.map(str::to_owned) }
         })
+    }
+
+    /// The stage of this name, if there is one.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        if name.is_empty() {
+            return None;
+        }
+        if let Some(stage) = Self::SINGLE.iter().find(|stage| stage.single() == Some(name)) {
+            return Some(stage.clone());
+        }
+        let member = |prefix: &str| name.strip_prefix(prefix).filter(|member| is_member(member));
+        if let Some(number) = member("softirq.").and_then(|m| SOFTIRQS.iter().position(|s| *s == m)) {
+            return Some(Self::Softirq(number as u8));
+        }
+        let family = |prefix, make: fn(Arc<str>) -> Self| member(prefix).map(|member| make(member.into()));
+        family("sys.", Self::Syscall)
+            .or_else(|| family("task.wait.", Self::Wait))
+            .or_else(|| family("lock.", Self::Lock))
     }
 
     /// Name, as in catalogs and traces.

@@ -4,7 +4,7 @@ use super::Context;
 use crate::analysis::Progress;
 use crate::analysis::describe::Describer;
 use crate::hash::Map;
-use crate::model::{Call, CallEnd, CallId, Definitions, Handover, IrqRef, Switch};
+use crate::model::{Call, CallEnd, CallId, Definitions, Handover, IrqRef, Level, Switch};
 use crate::reader::{Flow, Trace, Visitor, read};
 use crate::trackers::{Sink, Trackers};
 use iotrace_format::definition::Definition;
@@ -43,6 +43,8 @@ pub struct SchedulingEvents {
     pub handovers: Vec<Handover>,
     /// Switches in order.
     pub switches: Vec<Switch>,
+    /// Tasks that are seen to run behind events that the trace does not have, and when.
+    pub resumed: Vec<(u64, u64)>,
     /// When each softirq began to be served, by the context: clock, and its number.
     pub softirqs: Map<CallId, Vec<(u64, u64)>>,
     /// Names of the functions in which switches and hand-overs happened, by their calls.
@@ -91,6 +93,7 @@ impl Visitor for Reading {
 
     fn skipped(&mut self, events: u64) {
         self.trackers.skipped(events);
+        self.gatherer.is_behind_gap = true;
     }
 
     fn event(&mut self, _: &Definitions, event: &Event<'_>) -> Flow {
@@ -110,7 +113,20 @@ struct Gatherer {
     /// The event that tells a work item's function, and its word.
     work: Option<(KindId, usize)>,
     open: BTreeMap<CallId, Root>,
+    /// Events are missing since the last switch, and with them perhaps another one.
+    is_behind_gap: bool,
     seen: SchedulingEvents,
+}
+
+impl Gatherer {
+    /// A task runs behind a gap.
+    fn runs(&mut self, clock: u64, task: u64) {
+        if clock < self.from {
+            self.seen.running = task;
+        } else {
+            self.seen.resumed.push((clock, task));
+        }
+    }
 }
 
 impl Sink for Gatherer {
@@ -120,6 +136,9 @@ impl Sink for Gatherer {
         }
         if call.depth_in_context > 1 {
             return;
+        }
+        if call.level == Level::Task && std::mem::take(&mut self.is_behind_gap) {
+            self.runs(call.clock, call.task);
         }
         let stage = self.stages.get(&event.kind).and_then(Option::as_ref);
         if call.depth_in_context == 1 {
@@ -156,6 +175,7 @@ impl Sink for Gatherer {
     }
 
     fn switched(&mut self, switch: &Switch) {
+        self.is_behind_gap = false;
         if switch.clock < self.from {
             self.seen.running = switch.to;
         } else {

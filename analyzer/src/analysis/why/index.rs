@@ -11,8 +11,8 @@ use iotrace_format::stage::TIMER_SOFTIRQ;
 /// What happened, where it can be found.
 pub struct SchedulingIndex<'a> {
     seen: &'a SchedulingEvents,
-    /// All switches.
-    switches: Vec<Switch>,
+    /// Which task runs from which clock on: what switches say, and what is seen where they are missing.
+    running: Vec<(u64, u64)>,
     /// Of each task: its switches, interrupts that came while it ran, and how it was woken.
     of_task: Map<u64, OfTask<'a>>,
     /// What interrupts and work items began with.
@@ -40,14 +40,18 @@ impl<'a> SchedulingIndex<'a> {
     pub fn new(seen: &'a SchedulingEvents) -> Self {
         let mut index = Self {
             seen,
-            switches: seen.switches.clone(),
+            running: Vec::new(),
             of_task: Map::default(),
             begins: Map::default(),
             served: Map::default(),
         };
+        let running = seen.switches.iter().map(|switch| (switch.clock, switch.to));
+        index.running = running.chain(seen.resumed.iter().copied()).collect();
+        index.running.sort_by_key(|(clock, _)| *clock);
         // Clocks of several vCPUs may be out of order.
-        index.switches.sort_by_key(|switch| switch.clock);
-        for switch in &index.switches {
+        let mut switches = seen.switches.clone();
+        switches.sort_by_key(|switch| switch.clock);
+        for switch in &switches {
             index.of_task.entry(switch.from).or_default().switches.push(*switch);
             if switch.to != switch.from {
                 index.of_task.entry(switch.to).or_default().switches.push(*switch);
@@ -113,8 +117,8 @@ impl<'a> SchedulingIndex<'a> {
 
     /// Whether a task runs at a clock: the last switch before says so.
     pub fn runs_at(&self, task: u64, clock: u64) -> bool {
-        let before = self.switches.partition_point(|switch| switch.clock <= clock);
-        let last = before.checked_sub(1).map(|at| self.switches[at].to);
+        let before = self.running.partition_point(|(since, _)| *since <= clock);
+        let last = before.checked_sub(1).map(|at| self.running[at].1);
         last.unwrap_or(self.seen.running) == task || {
             // Before the first switch that was seen nobody knows; its own next one tells.
             let next = self.switches(task).first();

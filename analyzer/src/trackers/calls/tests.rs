@@ -212,6 +212,7 @@ fn a_call_knows_the_outermost_ones_of_its_context() {
     assert_eq!(context.functions(77).len(), 2, "those of the level at hand");
     processor.context = 0;
     let event = processor.plain(9, &[]);
+    processor.tracker.advance(&event, &mut processor.heard);
     let context = processor.tracker.context(&event, 0);
     assert_eq!((context.first(), &context.functions(77)[..]), (u64::MAX, &[77][..]));
 }

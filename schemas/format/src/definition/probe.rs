@@ -35,7 +35,7 @@ impl<C> Decode<C> for Probe {
         let (stage, file, line, words, success, inside) = Rest::decode(decoder)?;
         let (stage, label, roles) = if decoder.reader().peek_read(1).is_some() {
             let (label, roles) = <(String, Vec<String>)>::decode(decoder)?;
-            let known = Stage::parse(&stage).ok();
+            let known = Stage::named(&stage);
             let label = if known.is_none() && label.is_empty() { stage } else { label };
             (known, label, roles.iter().map(|name| Role::named(name)).collect())
         } else {
@@ -76,7 +76,7 @@ pub mod by_name {
     pub fn stage(name: &str) -> Option<Stage> {
         match name {
             "lock" => Some(Stage::Lock("unknown".into())),
-            _ => Stage::parse(name).ok(),
+            _ => Stage::named(name),
         }
     }
 

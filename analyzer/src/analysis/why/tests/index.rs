@@ -20,6 +20,19 @@ fn a_task_runs_from_the_clock_of_its_switch_on() {
     assert_eq!(running, [Some(K), Some(A), Some(A), Some(B)]);
 }
 
+/// A part of a trace need not have the switch by which a task came to run.
+#[test]
+fn a_task_that_is_seen_behind_a_gap_runs_from_there_on() {
+    let mut drawing = Drawing::default();
+    drawing.switches(K, &[(20, B), (50, K)]);
+    drawing.seen.resumed.push((30, A));
+    let index = SchedulingIndex::new(&drawing.seen);
+    let running =
+        [29, 30, 49, 50].map(|clock| [A, B, K].into_iter().find(|task| index.runs_at(*task, clock)));
+    assert_eq!(running, [Some(B), Some(A), Some(A), Some(K)]);
+    assert!(index.switches(A).is_empty(), "it is no switch");
+}
+
 #[test]
 fn a_switch_to_the_same_task_is_one_switch() {
     let mut drawing = Drawing::default();
