@@ -43,7 +43,7 @@ fn head(out: &mut dyn Write, path: &Path, style: Style) -> io::Result<()> {
         if io.cached > 0 {
             let rest = match io.unwritten() {
                 0 => "all of them carried to the disk by the bios below".to_owned(),
-                rest => format!("{rest} of them did not reach the disk while the trace ran"),
+                rest => format!("{rest} of them carried by no bio in this trace"),
             };
             writeln!(out, "  {} bytes into the page cache, {rest}", io.cached)?;
         }

@@ -160,6 +160,18 @@ fn a_window_that_begins_within_a_call_knows_it_and_its_origin() {
     }
 }
 
+/// What lies behind the end of a part is not said to have not happened.
+#[test]
+fn bytes_that_are_carried_behind_a_part_are_not_called_lost() {
+    let place = Place::new();
+    let whole = trace(&buffered());
+    let listed = |trace: &Trace| printed(trace, &Wanted::Io(1));
+    assert!(listed(&whole).contains("all of them carried to the disk"), "{}", listed(&whole));
+    slice(&whole, &clocks(0, 445), &place.path("part.iot"), &mut |_| {}).unwrap();
+    let part = listed(&opened(&place.path("part.iot")));
+    assert!(part.contains("of them carried by no bio in this trace"), "{part}");
+}
+
 #[test]
 fn calls_under_way_where_a_window_begins_cost_what_they_cost_in_the_whole() {
     // clock:  1000        1010        1100         3000         3050

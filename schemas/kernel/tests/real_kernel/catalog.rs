@@ -21,7 +21,7 @@ struct Catalog {
 impl Catalog {
     /// Reads as much of the files' TOML as they use: tables, and keys with strings or lists.
     fn read() -> Self {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../catalog");
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../catalog/data");
         let files = std::fs::read_dir(folder).expect("there").map(|e| e.expect("readable").path());
         let mut catalog = Self::default();
         for file in files.filter(|f| f.extension().is_some_and(|e| e == "toml")) {
