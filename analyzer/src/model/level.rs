@@ -19,6 +19,18 @@ pub enum Level {
 }
 
 impl Level {
+    /// A `preempt_count` that tells this level: the reverse of [`Self::of`].
+    #[must_use]
+    pub fn preempt_count(self) -> u32 {
+        match self {
+            Self::Unknown => UNKNOWN_CONTEXT,
+            Self::Task => 0,
+            Self::Softirq => 0x100,
+            Self::Hardirq => 0x1_0000,
+            Self::Nmi => 0x10_0000,
+        }
+    }
+
     /// The level that a `preempt_count` tells.
     #[must_use]
     pub fn of(context: u32) -> Self {

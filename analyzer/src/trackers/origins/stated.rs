@@ -6,7 +6,6 @@ use crate::model::{Cause, Comm, Level, Point, Task};
 use crate::trackers::fact::CallPosition;
 use crate::trackers::probes::Probes;
 use iotrace_format::definition::{HandOffPoint, HandOffTarget, OriginStep, OriginTask, PendingHandOff};
-use iotrace_format::event::UNKNOWN_CONTEXT;
 use std::rc::Rc;
 
 impl OriginTracker {
@@ -83,7 +82,7 @@ impl OriginTracker {
 /// What was asked for at a point; of which event it is to be known before is not said yet.
 fn pending(target: HandOffTarget, key: u64, from: Point, by: Option<&Rc<Cause>>) -> PendingHandOff {
     let Point { clock, event, call, root, task, level } = from;
-    let context = context(level);
+    let context = level.preempt_count();
     PendingHandOff {
         event: 0,
         target,
@@ -93,17 +92,6 @@ fn pending(target: HandOffTarget, key: u64, from: Point, by: Option<&Rc<Cause>>)
         begun: false,
         waker: Vec::new(),
         origin: by.iter().flat_map(|by| by.chain()).map(step).collect(),
-    }
-}
-
-/// A `preempt_count` that tells a level.
-fn context(level: Level) -> u32 {
-    match level {
-        Level::Unknown => UNKNOWN_CONTEXT,
-        Level::Task => 0,
-        Level::Softirq => 0x100,
-        Level::Hardirq => 0x1_0000,
-        Level::Nmi => 0x10_0000,
     }
 }
 
