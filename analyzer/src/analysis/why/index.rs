@@ -45,12 +45,13 @@ impl<'a> SchedulingIndex<'a> {
             begins: Map::default(),
             served: Map::default(),
         };
-        let running = seen.switches.iter().map(|switch| (switch.clock, switch.to));
-        index.running = running.chain(seen.resumed.iter().copied()).collect();
-        index.running.sort_by_key(|(clock, _)| *clock);
         // Clocks of several vCPUs may be out of order.
         let mut switches = seen.switches.clone();
         switches.sort_by_key(|switch| switch.clock);
+        let running = switches.iter().map(|switch| (switch.clock, switch.to));
+        index.running = running.chain(seen.resumed.iter().copied()).collect();
+        // Few are behind gaps: all but them are in order.
+        index.running.sort_by_key(|(clock, _)| *clock);
         for switch in &switches {
             index.of_task.entry(switch.from).or_default().switches.push(*switch);
             if switch.to != switch.from {
