@@ -1,7 +1,7 @@
 //! QEMU is killed at random moments of a replay: what is in the trace by then stays.
 
-use iotrace_analyzer::analysis::verify::verify;
-use iotrace_analyzer::reader::Trace;
+use iotrace::analysis::verify::verify;
+use iotrace::reader::Trace;
 use iotrace_tests::{analyze, built, folder, recording, script, succeed};
 use serde_json::Value;
 use std::fs;

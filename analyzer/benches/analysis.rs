@@ -3,15 +3,12 @@
 
 #![allow(missing_docs)] // the macros' functions
 
-#[path = "../tests/guest/mod.rs"]
-mod guest;
-
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use guest::{SyntheticGuest, direct_write};
-use iotrace_analyzer::analysis::diff::{compare, gather};
-use iotrace_analyzer::analysis::report::{ReportQuery, report};
-use iotrace_analyzer::reader::Trace;
-use iotrace_analyzer::trackers::{Sink, Trackers};
+use iotrace::analysis::diff::{compare, gather};
+use iotrace::analysis::report::{ReportQuery, report};
+use iotrace::reader::Trace;
+use iotrace::trackers::{Sink, Trackers};
+use iotrace_synthetic_guest::{SyntheticGuest, direct_write};
 use std::hint::black_box;
 
 /// Times that the write is done.

@@ -2,12 +2,11 @@
 //!
 //! The way is one: [`reader`] (file to events with their definitions) → [`context`] (who runs, at which
 //! level, in which call, at what virtual time) → [`trackers`] (facts of calls to those of objects: which bio, request,
-//! command, doorbell and interrupt belong together) → [`model`] (plain data) → [`analysis`] (reports, summaries, comparisons) →
-//! [`view`] (text and JSON). [`rewrite`] goes from the reader back to a file. [`cli`] reads the command line and joins them.
+//! command, doorbell and interrupt belong together) → [`model`] (plain data) → [`analysis`] (reports, summaries,
+//! comparisons). [`rewrite`] goes from the reader back to a file.
 #![forbid(unsafe_code)]
 
 pub mod analysis;
-pub mod cli;
 pub mod context;
 pub mod hash;
 pub mod model;
@@ -15,8 +14,3 @@ mod ranges;
 pub mod reader;
 pub mod rewrite;
 pub mod trackers;
-pub mod view;
-
-#[cfg(test)]
-#[path = "../tests/guest/mod.rs"]
-mod guest;

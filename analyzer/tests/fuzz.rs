@@ -4,19 +4,17 @@
 //! fit again, so that what lies behind them is reached. `IOTRACE_FUZZ=N` does it N times (50,000 if not given); the
 //! same N does the same.
 
-mod guest;
-
 use cap::Cap;
-use guest::{SyntheticGuest, buffered, small};
-use iotrace_analyzer::analysis::verify::verify;
-use iotrace_analyzer::analysis::whatif;
-use iotrace_analyzer::model::Definitions;
-use iotrace_analyzer::reader::{Flow, Needs, Trace, Visitor, census, read};
+use iotrace::analysis::verify::verify;
+use iotrace::analysis::whatif;
+use iotrace::model::Definitions;
+use iotrace::reader::{Flow, Needs, Trace, Visitor, census, read};
 use iotrace_format::event::Event;
 use iotrace_format::trace::FILE_HEADER;
 use iotrace_format::trace::chunk::{ChunkHead, ChunkKind, RawChunk, table};
 use iotrace_format::trace::reader::TraceFile;
 use iotrace_format::trace::walk::WalkStep;
+use iotrace_synthetic_guest::{SyntheticGuest, buffered, small};
 use std::alloc::System;
 
 /// Most memory that a file of a few KiB may cost, in bytes: the limits of the format allow a block of this size.

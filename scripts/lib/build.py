@@ -12,7 +12,7 @@ CHECKOUT = Path(__file__).resolve().parent.parent.parent
 
 def up_to_date(*packages: str) -> Path:
     """The folder with what packages (if none are named: the plugin and the analyzer) build, brought up to date."""
-    wanted = [f"--package={package}" for package in packages or ("iotrace-plugin", "iotrace-analyzer")]
+    wanted = [f"--package={package}" for package in packages or ("iotrace-plugin", "iotrace-analyze")]
     command = ["cargo", "build", "--release", "--quiet", *wanted]
     built = subprocess.run(command, cwd=CHECKOUT, stdout=sys.stderr)
     if built.returncode != 0:

@@ -5,8 +5,8 @@
 
 pub mod qmp;
 
-use iotrace_analyzer::model::Definitions;
-use iotrace_analyzer::reader::{Flow, Trace, Visitor, read};
+use iotrace::model::Definitions;
+use iotrace::reader::{Flow, Trace, Visitor, read};
 use iotrace_format::definition::Definition;
 use iotrace_format::event::{self, Event};
 use std::collections::HashMap;

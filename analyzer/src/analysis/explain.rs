@@ -19,7 +19,7 @@ use iotrace_format::event::Event;
 use iotrace_format::stage::BLOCK_SOFTIRQ;
 use iotrace_format::trace::reader::ReadError;
 use std::collections::BTreeMap;
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// Something that happened so many times.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -44,7 +44,7 @@ impl OccurrenceCount {
 pub type Completed = (Level, CompletionWay);
 
 /// How a softirq was raised: the open calls, the outermost first, and what the CPU was in.
-pub type Raised = (Vec<Rc<str>>, Level);
+pub type Raised = (Vec<Arc<str>>, Level);
 
 /// A kind of wait.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,7 +54,7 @@ pub struct WaitKind {
     /// What for, as the catalog says it.
     pub what: String,
     /// The open calls of the waker, the outermost first.
-    pub waker: Vec<Rc<str>>,
+    pub waker: Vec<Arc<str>>,
     /// What the waker's CPU was in.
     pub level: Level,
     /// Name of the waker's task, if it was a task.

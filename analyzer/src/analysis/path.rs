@@ -144,7 +144,7 @@ impl Path {
 
 impl Describer {
     /// The name of a function's address, or the address.
-    pub(crate) fn function(definitions: &Definitions, address: u64) -> String {
+    pub fn function(definitions: &Definitions, address: u64) -> String {
         definitions.symbols.get(&address).cloned().unwrap_or_else(|| format!("{address:#x}"))
     }
 }

@@ -1,7 +1,7 @@
 //! A bio and what became of it.
 
 use super::{BioStage, Carried, Cause, IrqRef, Op, RequestId, StageMark, Task};
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// Number of a bio: from 1, in the order in which they were queued or split off.
 pub type BioId = u64;
@@ -95,7 +95,7 @@ pub struct Bio {
     /// What that task was doing.
     pub call: Option<FileCall>,
     /// What it goes back to.
-    pub cause: Option<Rc<Cause>>,
+    pub cause: Option<Arc<Cause>>,
     /// Of a write out of the page cache: the bytes in it by the I/Os that had written them.
     pub carries: Vec<Carried>,
     /// Queued between the marks of the workload.

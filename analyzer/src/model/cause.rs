@@ -1,7 +1,7 @@
 //! Why something happened: what a piece of work goes back to, and how one context hands over to another.
 
 use super::{CallId, IoId, Level, Task};
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// What a piece of work goes back to, the nearest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,7 +11,7 @@ pub enum Cause {
         /// Its I/O.
         io: IoId,
         /// Its name, `write`.
-        name: Rc<str>,
+        name: Arc<str>,
         /// Who called it.
         task: Task,
     },
@@ -22,14 +22,14 @@ pub enum Cause {
         /// The thread that ran it.
         task: Task,
         /// Who queued it.
-        by: Option<Rc<Cause>>,
+        by: Option<Arc<Cause>>,
     },
     /// A timer that ran out.
     Timer {
         /// Address of its function.
         function: u64,
         /// Who started it.
-        by: Option<Rc<Cause>>,
+        by: Option<Arc<Cause>>,
     },
     /// An interrupt.
     Interrupt {
@@ -43,7 +43,7 @@ pub enum Cause {
         /// The thread.
         task: Task,
         /// Who woke it last.
-        by: Option<Rc<Cause>>,
+        by: Option<Arc<Cause>>,
     },
     /// What ran is not known: a task, a softirq or an interrupt.
     Unknown,
@@ -52,7 +52,7 @@ pub enum Cause {
 impl Cause {
     /// What it goes back to in turn.
     #[must_use]
-    pub fn by(&self) -> Option<&Rc<Cause>> {
+    pub fn by(&self) -> Option<&Arc<Cause>> {
         match self {
             Self::Work { by, .. } | Self::Timer { by, .. } | Self::Thread { by, .. } => by.as_ref(),
             Self::Syscall { .. } | Self::Interrupt { .. } | Self::Softirq | Self::Unknown => None,
@@ -61,7 +61,7 @@ impl Cause {
 
     /// It and what it goes back to, the nearest first.
     pub fn chain(&self) -> impl Iterator<Item = &Self> {
-        std::iter::successors(Some(self), |cause| cause.by().map(Rc::as_ref))
+        std::iter::successors(Some(self), |cause| cause.by().map(Arc::as_ref))
     }
 
     /// The I/O it goes back to.
@@ -142,7 +142,7 @@ pub struct Raise {
     /// Where.
     pub at: Point,
     /// The open calls there, the outermost first.
-    pub calls: Vec<Rc<str>>,
+    pub calls: Vec<Arc<str>>,
 }
 
 /// A task stops running.
@@ -175,7 +175,7 @@ pub struct Wait {
     /// Number of the event that woke it.
     pub event: u64,
     /// What woke it: the open calls of the waker, the outermost first.
-    pub waker: Vec<Rc<str>>,
+    pub waker: Vec<Arc<str>>,
     /// What the waker's CPU was in.
     pub level: Level,
     /// The task that ran there, or was interrupted.

@@ -1,7 +1,7 @@
 //! An I/O: what a task asked for with one system call.
 
 use super::{BioId, CallId, Task};
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// Number of an I/O: from 1, in the order in which the system calls were entered.
 pub type IoId = u64;
@@ -36,7 +36,7 @@ pub struct Io {
     /// Number.
     pub id: IoId,
     /// Name of the system call, `pwrite`.
-    pub syscall: Rc<str>,
+    pub syscall: Arc<str>,
     /// The call of it.
     pub call: Option<CallId>,
     /// Who asked.

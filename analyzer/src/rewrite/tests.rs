@@ -1,12 +1,10 @@
-mod parts;
-
 use super::*;
 use crate::analysis::conditions::Conditions;
 use crate::analysis::report::{Report, ReportQuery, report};
 use crate::analysis::subject::Wanted;
 use crate::analysis::verify::verify;
-use crate::guest::{buffered, changed_write, direct_write, small};
 use crate::reader::Trace;
+use iotrace_synthetic_guest::{buffered, changed_write, direct_write, small};
 use std::fs;
 use tempfile::TempDir;
 

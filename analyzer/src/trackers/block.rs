@@ -31,7 +31,7 @@ use fact::{MergedBios, RequestFact};
 use iotrace_format::definition::{Definition, ObjectKind};
 use iotrace_format::stage::Stage;
 use requests::{Exchange, RequestTracker};
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// Follows bios and requests.
 #[derive(Debug, Default)]
@@ -111,7 +111,7 @@ impl BlockTracker {
     }
 
     /// What a bio that was just queued originates from, and whose bytes it carries.
-    pub fn attribute(&mut self, bio: &QueuedBio, cause: Rc<Cause>, carries: Vec<Carried>) {
+    pub fn attribute(&mut self, bio: &QueuedBio, cause: Arc<Cause>, carries: Vec<Carried>) {
         self.bios.attribute(bio, cause, carries);
     }
 

@@ -9,7 +9,7 @@ use crate::context::{CallFrame, Calls, Tasks};
 use crate::model::{BioId, CallEnd, CallId, Ending, IoId, IrqRef, Level, OpName, Point, Task};
 use iotrace_format::event::Event;
 use iotrace_format::stage::Stage;
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// What begins with a call, as far as it tells contexts apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -215,7 +215,7 @@ pub struct BegunIo {
     /// Its number.
     pub id: IoId,
     /// Name of the system call.
-    pub syscall: Rc<str>,
+    pub syscall: Arc<str>,
 }
 
 /// An attempt of a request, as far as its command concerns.

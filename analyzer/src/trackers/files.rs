@@ -21,7 +21,7 @@ use iotrace_format::role::Role;
 use iotrace_format::stage::Stage;
 use pages::Dirty;
 use std::collections::{BTreeMap, BTreeSet};
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// Largest position in a file (`MAX_LFS_FILESIZE`): what is beyond was read through a stale pointer.
 const LARGEST: u64 = i64::MAX as u64;
@@ -92,7 +92,7 @@ impl FileTracker {
         let (id, syscall, roles) = (self.last, fact.roles.syscall(), fact.roles);
         let io = Io {
             id,
-            syscall: Rc::clone(&syscall),
+            syscall: Arc::clone(&syscall),
             call: Some(fact.context.calls.next()),
             task: fact.context.task(),
             fd: roles.any([Role::RegistersFd, Role::Fd]).map(|fd| fd & u64::from(u32::MAX)),

@@ -4,10 +4,10 @@
 
 use super::calls::CallTracker;
 use super::fact::{Context, EndFact, Fact};
-use crate::guest;
 use crate::model::{CallEnd, Ending};
 use iotrace_format::definition::{At, Definition, Layout, TraceInfo};
 use iotrace_format::event::{self, Event, FIRST_PROBE};
+use iotrace_synthetic_guest;
 use std::collections::HashMap;
 
 /// Roles and their values.
@@ -30,10 +30,11 @@ pub struct FactSource {
 impl Default for FactSource {
     fn default() -> Self {
         let (calls, kinds) = (CallTracker::default(), HashMap::new());
-        let mut new = Self { calls, kinds, task: guest::TASK, context: 0, vcpu: 0, interrupt: 0 };
+        let mut new =
+            Self { calls, kinds, task: iotrace_synthetic_guest::TASK, context: 0, vcpu: 0, interrupt: 0 };
         let info = TraceInfo { layout: Layout::default(), ..TraceInfo::default() };
         new.calls.define(&Definition::Trace(info));
-        new.name_task(guest::TASK, 42, *b"dd\0\0\0\0\0\0");
+        new.name_task(iotrace_synthetic_guest::TASK, 42, *b"dd\0\0\0\0\0\0");
         new
     }
 }
@@ -170,7 +171,7 @@ impl FactSource {
         let next = FIRST_PROBE + self.kinds.len() as u16;
         let kind = *self.kinds.entry((stage.to_owned(), at, names.clone())).or_insert(next);
         if kind == next {
-            let mut probe = guest::probe(kind, stage, at, names);
+            let mut probe = iotrace_synthetic_guest::probe(kind, stage, at, names);
             if at == At::Inlined {
                 probe.function.push_str("_inlined");
             }

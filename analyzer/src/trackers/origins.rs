@@ -17,7 +17,6 @@ use crate::model::{Cause, Handover, HandoverKind, IoId, Level, Point, Raise, Wai
 use iotrace_format::role::Role;
 use iotrace_format::stage::Stage;
 use rustc_hash::FxHashMap;
-use std::rc::Rc;
 use std::sync::Arc;
 
 /// How far back a cause is kept.
@@ -29,14 +28,14 @@ const SOFTIRQS: usize = 16;
 #[derive(Debug, Clone)]
 struct PendingWork {
     from: Point,
-    by: Rc<Cause>,
+    by: Arc<Cause>,
 }
 
 /// A task that was woken.
 #[derive(Debug, Clone)]
 struct WokenTask {
     from: Point,
-    by: Rc<Cause>,
+    by: Arc<Cause>,
     waker: TaskWaker,
     runs: bool,
 }
@@ -49,12 +48,12 @@ enum TaskWaker {
     /// Whoever made it.
     Maker,
     /// The names of the open calls there, as a part of a trace states them.
-    Stated(Vec<Rc<str>>),
+    Stated(Vec<Arc<str>>),
 }
 
 impl TaskWaker {
     /// The names of the functions, the outermost first.
-    fn names(&self, probes: &Probes) -> Vec<Rc<str>> {
+    fn names(&self, probes: &Probes) -> Vec<Arc<str>> {
         match self {
             Self::Calls(functions) => names(probes, functions),
             Self::Maker => vec!["wake_up_new_task".into()],
@@ -68,7 +67,7 @@ impl TaskWaker {
 struct BlockedTask {
     clock: u64,
     io: IoId,
-    function: Rc<str>,
+    function: Arc<str>,
     /// What that function waits for; none if the catalog does not tell.
     what: Option<Arc<str>>,
 }
@@ -79,9 +78,9 @@ enum OriginState {
     /// The system call of an I/O.
     Syscall(BegunIo),
     /// A work item: address of its function, who queued it.
-    Work { function: u64, by: Option<Rc<Cause>> },
+    Work { function: u64, by: Option<Arc<Cause>> },
     /// A timer that ran out: address of its function, who started it.
-    Timer { function: u64, by: Option<Rc<Cause>> },
+    Timer { function: u64, by: Option<Arc<Cause>> },
     /// The entry of an interrupt.
     Interrupt,
     /// Softirqs are being served.
@@ -143,11 +142,11 @@ impl OriginTracker {
     }
 
     /// What the work at hand originates from.
-    pub fn cause(&self, context: &Context<'_>) -> Rc<Cause> {
+    pub fn cause(&self, context: &Context<'_>) -> Arc<Cause> {
         let task = || context.task();
         let innermost = self.calls.of_stack(context).rev().find_map(|state| match state {
             OriginState::Syscall(BegunIo { id, syscall }) => {
-                Some(Some(Cause::Syscall { io: *id, name: Rc::clone(syscall), task: task() }))
+                Some(Some(Cause::Syscall { io: *id, name: Arc::clone(syscall), task: task() }))
             }
             OriginState::Work { function, by } => {
                 Some(Some(Cause::Work { function: *function, task: task(), by: by.clone() }))
@@ -159,7 +158,7 @@ impl OriginTracker {
             OriginState::Interrupt => Some(None),
             OriginState::Wait { .. } | OriginState::Wake { .. } => None,
         });
-        Rc::new(innermost.flatten().unwrap_or_else(|| self.cause_of_level(context)))
+        Arc::new(innermost.flatten().unwrap_or_else(|| self.cause_of_level(context)))
     }
 
     /// What is at hand outside of all calls that are a cause.
@@ -168,7 +167,7 @@ impl OriginTracker {
             || self.calls.of_stack(context).any(|state| matches!(state, OriginState::Interrupt));
         match context.level {
             Level::Task if !is_interrupted() => {
-                let by = self.woken.get(&context.event.task).map(|woken| Rc::clone(&woken.by));
+                let by = self.woken.get(&context.event.task).map(|woken| Arc::clone(&woken.by));
                 Cause::Thread { task: context.task(), by }
             }
             Level::Softirq => Cause::Softirq,
@@ -178,12 +177,12 @@ impl OriginTracker {
     }
 
     /// The same, to be kept: not for ever longer.
-    fn lasting_cause(&self, context: &Context<'_>) -> Rc<Cause> {
+    fn lasting_cause(&self, context: &Context<'_>) -> Arc<Cause> {
         let cause = self.cause(context);
         if cause.chain().count() < FARTHEST {
             return cause;
         }
-        Rc::new(match &*cause {
+        Arc::new(match &*cause {
             Cause::Work { function, task, .. } => Cause::Work { function: *function, task: *task, by: None },
             Cause::Timer { function, .. } => Cause::Timer { function: *function, by: None },
             Cause::Thread { task, .. } => Cause::Thread { task: *task, by: None },
@@ -264,7 +263,7 @@ impl OriginTracker {
         let from = context.here_in(Some(end.call.id));
         // One that waits in the middle of its work goes on with it: that its wait is over is no new cause.
         let waits = self.calls.of_task(context, task).any(|state| matches!(state, OriginState::Wait { .. }));
-        let before = self.woken.get(&task).filter(|_| waits).map(|woken| Rc::clone(&woken.by));
+        let before = self.woken.get(&task).filter(|_| waits).map(|woken| Arc::clone(&woken.by));
         let by = before.unwrap_or_else(|| self.lasting_cause(context));
         self.woken.insert(task, WokenTask { from, by, waker, runs: false });
     }
@@ -331,7 +330,7 @@ fn wait(context: &Context<'_>, task: u64, blocked: &BlockedTask, woken: &WokenTa
 }
 
 /// The names of functions.
-fn names(probes: &Probes, functions: &[u16]) -> Vec<Rc<str>> {
+fn names(probes: &Probes, functions: &[u16]) -> Vec<Arc<str>> {
     functions.iter().map(|function| probes.name(*function)).collect()
 }
 

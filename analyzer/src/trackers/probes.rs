@@ -6,7 +6,7 @@ use iotrace_format::event::{Event, FIRST_PROBE, KindId};
 use iotrace_format::role::Role;
 use iotrace_format::stage::Stage;
 use rustc_hash::{FxHashMap, FxHashSet};
-use std::rc::Rc;
+use std::sync::Arc;
 
 const NONE: u8 = u8::MAX;
 
@@ -14,7 +14,7 @@ const NONE: u8 = u8::MAX;
 struct Known {
     stage: Option<Stage>,
     /// Of a system call: its name.
-    syscall: Rc<str>,
+    syscall: Arc<str>,
     at: At,
     function: u16,
     /// By the roles' numbers, where among the words the one with this role is.
@@ -24,7 +24,7 @@ struct Known {
 /// What is known of a function.
 #[derive(Debug)]
 struct About {
-    name: Rc<str>,
+    name: Arc<str>,
     has_exit: bool,
     success: Option<Success>,
 }
@@ -32,7 +32,7 @@ struct About {
 /// All probes defined so far.
 #[derive(Debug, Default)]
 pub struct Probes {
-    known: Vec<Option<Rc<Known>>>,
+    known: Vec<Option<Arc<Known>>>,
     functions: Map<(String, String, Option<String>), u16>,
     /// By the functions' numbers.
     about: Vec<About>,
@@ -65,8 +65,8 @@ impl Probes {
         }
         let known = Known {
             syscall: match &probe.stage {
-                Some(Stage::Syscall(name)) => Rc::from(&**name),
-                _ => Rc::from(""),
+                Some(Stage::Syscall(name)) => Arc::from(&**name),
+                _ => Arc::from(""),
             },
             stage: probe.stage.clone(),
             at: probe.at,
@@ -74,7 +74,7 @@ impl Probes {
             index: index(probe),
         };
         self.known.resize_with(self.known.len().max(at + 1), || None);
-        self.known[at] = Some(Rc::new(known));
+        self.known[at] = Some(Arc::new(known));
     }
 
     fn function(&mut self, probe: &Probe) -> u16 {
@@ -97,7 +97,7 @@ impl Probes {
         let at = usize::from(event.kind.checked_sub(FIRST_PROBE)?);
         let known = self.known.get(at)?.as_ref()?;
         let has_exit = self.about.get(usize::from(known.function)).is_some_and(|about| about.has_exit);
-        Some(RoleValues { known: Rc::clone(known), words: event.words, has_exit })
+        Some(RoleValues { known: Arc::clone(known), words: event.words, has_exit })
     }
 
     /// The stage of a probe's function.
@@ -107,8 +107,8 @@ impl Probes {
     }
 
     /// Name of a function.
-    pub fn name(&self, function: u16) -> Rc<str> {
-        self.about.get(usize::from(function)).map_or_else(|| Rc::from(""), |about| Rc::clone(&about.name))
+    pub fn name(&self, function: u16) -> Arc<str> {
+        self.about.get(usize::from(function)).map_or_else(|| Arc::from(""), |about| Arc::clone(&about.name))
     }
 
     /// Whether the value that a function returned means success; without such a meaning it always does.
@@ -139,7 +139,7 @@ fn index(probe: &Probe) -> [u8; Role::ALL.len()] {
 /// The words of one event, by role.
 #[derive(Debug)]
 pub struct RoleValues<'a> {
-    known: Rc<Known>,
+    known: Arc<Known>,
     words: &'a [u64],
     has_exit: bool,
 }
@@ -181,8 +181,8 @@ impl RoleValues<'_> {
     }
 
     /// Of a system call: its name, as `write`.
-    pub fn syscall(&self) -> Rc<str> {
-        Rc::clone(&self.known.syscall)
+    pub fn syscall(&self) -> Arc<str> {
+        Arc::clone(&self.known.syscall)
     }
 
     /// The first of several words that the probe has.

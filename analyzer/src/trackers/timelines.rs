@@ -1,11 +1,11 @@
 //! For tests: timelines drawn, built, and measured by all trackers together; and what a sink has got.
 
 use super::{Counts, Sink, Trackers};
-pub use crate::guest::{TASK, *};
 pub use crate::model::{
     Bio, BioStage, BlockEvent, BlockKind, Cause, Handover, Io, IrqRef, Origin, Raise, Request, RequestKind,
     Wait,
 };
+pub use iotrace_synthetic_guest::{TASK, *};
 
 #[derive(Debug, Default)]
 pub struct Found {

@@ -3,7 +3,7 @@
 use super::*;
 use crate::model::{Carried, Comm, File, Op, OpName, Origin, StageMark};
 use iotrace_format::layer::Layer;
-use std::rc::Rc;
+use std::sync::Arc;
 
 fn task(name: &str, pid: u32) -> Task {
     Task { address: u64::from(pid), pid, tgid: pid, comm: Comm::from_text(name) }
@@ -45,7 +45,7 @@ fn bio() -> Bio {
         op: Op { sync: true, ..Op::plain(OpName::Write) },
         task: worker,
         call: None,
-        cause: Some(Rc::new(Cause::Work { function: 7, task: worker, by: None })),
+        cause: Some(Arc::new(Cause::Work { function: 7, task: worker, by: None })),
         carries: io().carried,
         in_workload: true,
         request: None,

@@ -5,7 +5,7 @@ mod handovers;
 mod lines;
 
 use super::*;
-use crate::guest::SyntheticGuest;
+use iotrace_synthetic_guest::SyntheticGuest;
 
 fn listing(guest: &SyntheticGuest, wanted: &Wanted) -> Path {
     path(&Trace::from_bytes(guest.file()).unwrap(), wanted, &mut |_| {}).unwrap().unwrap()

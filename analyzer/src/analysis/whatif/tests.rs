@@ -3,9 +3,9 @@
 mod random;
 
 use super::*;
-use crate::guest::{Extent, PREFLUSH, SDA, SyntheticGuest, TASK, WRITE, direct_write, io};
 use crate::reader::Trace;
 use iotrace_format::event::{CLOCK, IDLE, MARK_BEGIN, MARK_END};
+use iotrace_synthetic_guest::{Extent, PREFLUSH, SDA, SyntheticGuest, TASK, WRITE, direct_write, io};
 
 /// The guest's idle task, and one that a timer wakes.
 const SWAPPER: u64 = 0xffff_8880_0000_9000;

@@ -9,7 +9,7 @@ mod tasks;
 mod work;
 
 use super::*;
-use crate::guest::{SyntheticGuest, WRITE, io, small};
+use iotrace_synthetic_guest::{SyntheticGuest, WRITE, io, small};
 
 #[test]
 fn what_begins_without_a_level_is_known_by_its_stage_alone() {

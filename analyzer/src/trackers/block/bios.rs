@@ -19,7 +19,7 @@ use crate::trackers::probes::RoleValues;
 use crate::trackers::sink::Sink;
 use iotrace_format::definition::Definition;
 use iotrace_format::role::Role;
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// Most times that a bio is followed into a request that its own is merged into: as many as there are segments in a
 /// request, each of which may have come by a merge (`BLK_MAX_SEGMENTS`, include/linux/blkdev.h).
@@ -176,7 +176,7 @@ impl BioTracker {
     }
 
     /// What a bio that was just queued originates from, and whose bytes it carries.
-    pub fn attribute(&mut self, bio: &QueuedBio, cause: Rc<Cause>, carries: Vec<Carried>) {
+    pub fn attribute(&mut self, bio: &QueuedBio, cause: Arc<Cause>, carries: Vec<Carried>) {
         if let Some(live) = self.live.get_mut(&bio.pointer) {
             (live.bio.cause, live.bio.carries) = (Some(cause), carries);
         }

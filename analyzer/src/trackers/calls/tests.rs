@@ -1,12 +1,12 @@
 //! The tracker of calls by itself: events in, calls and the circumstances of events out.
 
 use super::*;
-use crate::guest::{HARDIRQ, SOFTIRQ, TASK, probe};
 use crate::model::{Ending, Point};
 use crate::trackers::fixture::FactSource;
 use crate::trackers::timelines::{Found, KWORKER};
 use iotrace_format::definition::{At, CallSite, SiteFrame};
 use iotrace_format::event::{self, UNKNOWN_CONTEXT};
+use iotrace_synthetic_guest::{HARDIRQ, SOFTIRQ, TASK, probe};
 
 const STACK: u64 = 0xffff_c900_0001_2000;
 const TRAMPOLINE: u64 = 0xffff_ffff_8100_0f00;

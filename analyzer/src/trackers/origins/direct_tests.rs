@@ -167,7 +167,7 @@ fn a_softirq_is_raised_once_until_it_is_served() {
     }
     let raised: Vec<_> = origins.found.raised.iter().map(|raise| (raise.at.clock, raise.number)).collect();
     assert_eq!(raised, [(10, 4), (14, 15)]);
-    let calls = ["sys_fsync_function", "softirq_raise_function_inlined"].map(Rc::from);
+    let calls = ["sys_fsync_function", "softirq_raise_function_inlined"].map(Arc::from);
     assert_eq!(origins.found.raised[0].calls, calls);
     origins.enter(20, "softirq.block", &[]);
     origins.reach(21, "softirq.block", &[]);
@@ -259,7 +259,7 @@ fn a_wait_names_the_outermost_function_that_waits() {
     assert_eq!((wait.io, wait.what.as_str(), wait.function.as_str()), (1, "page", "task_wait_page_function"));
     assert_eq!((wait.clocks, wait.event, wait.level), ((20, 31, 40), 7, Level::Hardirq));
     assert_eq!((wait.task.pid, wait.waker_task.pid), (42, 26));
-    assert_eq!(wait.waker, [Rc::from("task_wake_function")]);
+    assert_eq!(wait.waker, [Arc::from("task_wake_function")]);
     let to = origins.found.handovers[0].to;
     assert_eq!((to.call, to.root, to.task, to.event), (Some(4), Some(1), TASK, 8));
 }
@@ -307,7 +307,7 @@ fn a_new_task_was_woken_by_its_maker() {
     origins.switch(12, KWORKER);
     origins.switch(20, TASK);
     let [wait] = &origins.found.waits[..] else { panic!("{:?}", origins.found.waits) };
-    assert_eq!((wait.waker.clone(), wait.clocks), (vec![Rc::from("wake_up_new_task")], (12, 12, 20)));
+    assert_eq!((wait.waker.clone(), wait.clocks), (vec![Arc::from("wake_up_new_task")], (12, 12, 20)));
 }
 
 // The worker, woken by the call, waits in its work: who ends its wait is no new cause. After its work is done, it is.

@@ -6,7 +6,7 @@ use crate::model::{Cause, Comm, Level, Point, Task};
 use crate::trackers::fact::CallPosition;
 use crate::trackers::probes::Probes;
 use iotrace_format::definition::{HandOffPoint, HandOffTarget, OriginStep, OriginTask, PendingHandOff};
-use std::rc::Rc;
+use std::sync::Arc;
 
 impl OriginTracker {
     /// All that was asked for and has not begun, what tasks run for, and what calls under way were made for; to be known
@@ -80,7 +80,7 @@ impl OriginTracker {
 }
 
 /// What was asked for at a point; of which event it is to be known before is not said yet.
-fn pending(target: HandOffTarget, key: u64, from: Point, by: Option<&Rc<Cause>>) -> PendingHandOff {
+fn pending(target: HandOffTarget, key: u64, from: Point, by: Option<&Arc<Cause>>) -> PendingHandOff {
     let Point { clock, event, call, root, task, level } = from;
     let context = level.preempt_count();
     PendingHandOff {
@@ -123,9 +123,9 @@ fn step(cause: &Cause) -> OriginStep {
 }
 
 /// The cause that its steps make; no longer than it is kept.
-fn cause(steps: &[OriginStep]) -> Option<Rc<Cause>> {
+fn cause(steps: &[OriginStep]) -> Option<Arc<Cause>> {
     steps.iter().take(FARTHEST).rev().fold(None, |by, step| {
-        Some(Rc::new(match step {
+        Some(Arc::new(match step {
             OriginStep::Syscall(io, name, of) => {
                 Cause::Syscall { io: *io, name: name.as_str().into(), task: task(of) }
             }

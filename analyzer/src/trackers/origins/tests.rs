@@ -4,7 +4,7 @@ use crate::model::{HandoverKind, Level};
 use crate::trackers::Oddity;
 use crate::trackers::timelines::*;
 use iotrace_format::event::UNKNOWN_CONTEXT;
-use std::rc::Rc;
+use std::sync::Arc;
 
 // write #1 starts a timer   softirq: the timer queues work   kworker: work, Q of #1
 // 200      220              400                              460         500
@@ -70,7 +70,7 @@ fn a_wait_ends_with_the_completion_that_woke_the_task() {
     let found = track(&guest);
     let [wait] = &found.waits[..] else { panic!("{:?}", found.waits) };
     assert_eq!((wait.io, wait.what.as_str(), wait.clocks), (1, "completion", (170, 212, 230)));
-    assert_eq!(wait.waker, ["rq_complete_function", "task_wake_function"].map(Rc::from));
+    assert_eq!(wait.waker, ["rq_complete_function", "task_wake_function"].map(Arc::from));
     assert_eq!((wait.task.pid, wait.level, wait.waker_task.pid), (42, Level::Hardirq, 26));
     let woken = found.handovers.iter().find(|h| matches!(h.kind, HandoverKind::Wake { .. })).unwrap();
     assert_eq!((woken.kind, woken.to.clock), (HandoverKind::Wake { task: TASK }, 230));

@@ -1,7 +1,7 @@
 //! What probes say, by role.
 
 use super::*;
-use crate::guest::probe;
+use iotrace_synthetic_guest::probe;
 
 fn event(kind: KindId, words: &[u64]) -> Event<'_> {
     Event { kind, vcpu: 0, clock: 0, context: 0, task: 0, stack: 0, words }

@@ -10,7 +10,7 @@ mod original;
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use copies::Copies;
-use iotrace_analyzer::reader::Trace;
+use iotrace::reader::Trace;
 use iotrace_format::event::MAX_WORDS;
 use iotrace_format::trace::writer::{TraceWriter, WriteError};
 use original::{Original, Recorded};
@@ -73,7 +73,3 @@ fn add<W: Write>(trace: &mut TraceWriter<W>, moves: &mut Copies, event: &Recorde
 
 #[cfg(test)]
 mod tests;
-
-#[cfg(test)]
-#[path = "../../../../analyzer/tests/guest/mod.rs"]
-mod guest;

@@ -1,8 +1,8 @@
 //! The real trace: its definitions, and its events before, in and after the workload.
 
 use anyhow::{Result, ensure};
-use iotrace_analyzer::model::Definitions;
-use iotrace_analyzer::reader::{Flow, Trace, Visitor, read};
+use iotrace::model::Definitions;
+use iotrace::reader::{Flow, Trace, Visitor, read};
 use iotrace_arch::{FIRST, Memory};
 use iotrace_format::definition::{Definition, Probe};
 use iotrace_format::event::{CLOCK, Event, MARK, MARK_BEGIN, MARK_END, TASK};

@@ -1,6 +1,6 @@
 use super::*;
-use crate::guest::{SyntheticGuest, direct_write};
-use iotrace_analyzer::analysis::report::{Report, ReportQuery, report};
+use iotrace::analysis::report::{Report, ReportQuery, report};
+use iotrace_synthetic_guest::{SyntheticGuest, direct_write};
 use std::collections::BTreeSet;
 
 const COPIES: u64 = 50;
@@ -41,7 +41,7 @@ fn each_copy_has_the_ios_of_the_original() {
 #[test]
 fn copies_differ_as_runs_do() {
     let long = told(&Trace::from_bytes(long(&direct_write(), COPIES)).unwrap());
-    let different = |of: &dyn Fn(&iotrace_analyzer::model::Bio) -> u64| {
+    let different = |of: &dyn Fn(&iotrace::model::Bio) -> u64| {
         long.bios.iter().map(of).collect::<BTreeSet<_>>().len() as u64
     };
     assert_eq!(different(&|bio| bio.sector), COPIES);

@@ -2,13 +2,13 @@
 
 use super::contexts::Gatherer;
 use super::*;
-use crate::guest::{changed_write, direct_write};
 use crate::model::{Call, CallEnd, Ending, Handover, HandoverKind, Io, Level, Point, Task, TimeMap};
 use crate::reader::Trace;
 use crate::trackers::Sink;
 use iotrace_format::definition::Probe;
 use iotrace_format::definition::by_name;
 use iotrace_format::layer::Layer;
+use iotrace_synthetic_guest::{changed_write, direct_write};
 
 #[test]
 fn steps_add_up_to_the_io() {

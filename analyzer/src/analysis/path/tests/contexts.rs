@@ -1,8 +1,8 @@
 //! Which contexts have a part in a listing, and which of their calls are shown.
 
 use super::*;
-use crate::guest::{HARDIRQ, KWORKER, TASK, WRITE, buffered, direct_write, io};
 use iotrace_format::event::MARK_BEGIN;
+use iotrace_synthetic_guest::{HARDIRQ, KWORKER, TASK, WRITE, buffered, direct_write, io};
 
 fn clocks(path: &Path) -> Vec<(u64, u64)> {
     path.handovers.iter().map(|handover| (handover.from.clock, handover.to.clock)).collect()

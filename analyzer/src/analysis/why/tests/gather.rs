@@ -2,9 +2,9 @@
 
 use super::super::Context;
 use super::super::gather::{SchedulingEvents, gather};
-use crate::guest::{SyntheticGuest, TASK, direct_write};
 use crate::model::HandoverKind;
 use crate::reader::Trace;
+use iotrace_synthetic_guest::{SyntheticGuest, TASK, direct_write};
 
 const IDLE: u64 = 0xffff_8880_0000_9000;
 const WORKER: u64 = 0xffff_8880_0000_5000;

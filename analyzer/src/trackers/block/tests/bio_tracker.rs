@@ -13,7 +13,7 @@ use crate::trackers::fixture::{FactSource, RoleArguments};
 use crate::trackers::timelines::{B, C, Found, RQ, SDA, SYNC, WRITE};
 use iotrace_format::definition::{AddressName, Constant, Definition};
 use iotrace_format::event::{MARK_BEGIN, MARK_END};
-use std::rc::Rc;
+use std::sync::Arc;
 
 pub const CHAIN_END: u64 = 0xffff_ffff_8100_0000;
 pub const PARENT: u64 = 0xb900;
@@ -141,8 +141,8 @@ fn a_queued_bio_is_as_its_event_shows_it() {
     assert_eq!(bios.tracker.state(C), None);
     assert_eq!(bios.found.said(BlockKind::BioQueue), [(10, 100, 8)]);
     let carried = Carried { io: 1, bio: 1, from: 0, to: 9 };
-    bios.tracker.attribute(&queued.unwrap(), Rc::new(Cause::Softirq), vec![carried]);
-    bios.tracker.attribute(&QueuedBio { pointer: C, ..queued.unwrap() }, Rc::new(Cause::Unknown), vec![]);
+    bios.tracker.attribute(&queued.unwrap(), Arc::new(Cause::Softirq), vec![carried]);
+    bios.tracker.attribute(&QueuedBio { pointer: C, ..queued.unwrap() }, Arc::new(Cause::Unknown), vec![]);
     let [bio] = bios.finish() else { panic!() };
     assert_eq!((bio.id, bio.pointer, bio.origin, bio.dev), (1, B, Origin::Queued, SDA));
     assert_eq!((bio.sector, bio.bytes, bio.op.rwbs(), bio.task.pid), (100, 4096, "WS".into(), 42));
@@ -234,7 +234,7 @@ fn the_queue_works_on_the_innermost_bio_without_a_request() {
 fn a_split_makes_a_bio_of_the_first_sectors() {
     let mut bios = Bios::default();
     let queued = bios.queue(1, B, &[("bio.size", 8192)]).unwrap();
-    bios.tracker.attribute(&queued, Rc::new(Cause::Softirq), vec![]);
+    bios.tracker.attribute(&queued, Arc::new(Cause::Softirq), vec![]);
     bios.enter(2, &[("bio", B), ("bio.sector", 100), ("bio.size", 8192)]);
     bios.begin_split(3, B, 4 | 1 << 32);
     bios.split(4, C);

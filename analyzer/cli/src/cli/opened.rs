@@ -1,0 +1,76 @@
+//! A trace that was opened, and what is said of it at the end.
+
+use super::args::ReadArgs;
+use crate::view::text;
+use anyhow::Result;
+use iotrace::reader::{Trace, census};
+use iotrace_format::trace::reader::TraceFile;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+
+/// A trace that is asked. When it is closed, what was read of it is told, if that is wanted.
+pub struct Opened {
+    path: PathBuf,
+    trace: Trace,
+    stats: bool,
+}
+
+impl Opened {
+    /// Opens a trace.
+    ///
+    /// # Errors
+    /// Those of [`TraceFile::open`].
+    pub fn open(path: &Path, reading: ReadArgs) -> Result<Self> {
+        Ok(Self::of(path, TraceFile::open(path)?, reading))
+    }
+
+    /// Opens a trace that may be damaged, its header too.
+    ///
+    /// # Errors
+    /// Those of [`TraceFile::open_damaged`].
+    pub fn open_damaged(path: &Path, reading: ReadArgs) -> Result<Self> {
+        Ok(Self::of(path, TraceFile::open_damaged(path)?, reading))
+    }
+
+    fn of(path: &Path, file: TraceFile, ReadArgs { threads, stats }: ReadArgs) -> Self {
+        Self { path: path.to_owned(), trace: Trace::of(file, threads), stats }
+    }
+}
+
+impl Deref for Opened {
+    type Target = Trace;
+
+    fn deref(&self) -> &Trace {
+        &self.trace
+    }
+}
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        if !self.stats {
+            return;
+        }
+        // Before the census, which may have to touch every head of a file without an index.
+        let resident = peak();
+        let (read, census) = (self.trace.was_read(), census(&self.trace));
+        let blocks = census.totals.event_chunks + census.totals.landmark_chunks;
+        eprintln!(
+            "iotrace-analyze: {}: {} bytes, {} read; {} of {} blocks unpacked, {} events given; at most {} resident",
+            self.path.display(),
+            text::grouped(census.file),
+            text::grouped(read.bytes),
+            text::grouped(read.blocks),
+            text::grouped(blocks),
+            text::grouped(read.events),
+            resident.map_or_else(|| "an unknown amount".into(), text::bytes),
+        );
+    }
+}
+
+/// The most memory that this process had resident, in bytes; what is mapped of files counts.
+fn peak() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib << 10)
+}

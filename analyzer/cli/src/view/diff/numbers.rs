@@ -1,0 +1,58 @@
+//! Numbers of both sides as cells.
+
+use crate::view::text::{Align, Table, grouped, micros};
+use iotrace::analysis::diff::{Both, CostTest};
+
+/// A number with its sign.
+pub fn signed(number: i64) -> String {
+    let sign = if number < 0 { "-" } else { "+" };
+    format!("{sign}{}", grouped(number.unsigned_abs()))
+}
+
+/// Heads of [`numbers`].
+pub const NUMBERS: [&str; 4] = ["A", "B", "B - A", ""];
+
+/// Columns A, B, difference and per cent.
+pub fn numbers(both: Both) -> [String; 4] {
+    let percent = both.percent().map_or_else(String::new, |percent| format!("{percent:+.1}%"));
+    [grouped(both.a), grouped(both.b), signed(both.difference()), percent]
+}
+
+/// Virtual nanoseconds of both sides as microseconds, and their difference.
+pub fn times(both: Both) -> [String; 3] {
+    let sign = if both.difference() < 0 { "-" } else { "+" };
+    let difference = format!("{sign}{}", micros(both.difference().unsigned_abs()));
+    [micros(both.a), micros(both.b), difference]
+}
+
+/// A pair of small counts, in one column if they are equal.
+pub fn counts(both: Both) -> String {
+    if both.is_equal() { grouped(both.a) } else { format!("{} → {}", grouped(both.a), grouped(both.b)) }
+}
+
+/// What part of a whole B's is.
+pub fn share(part: Both, whole: Both) -> String {
+    if whole.b == 0 { String::new() } else { format!("{:.1}%", part.b as f64 * 100.0 / whole.b as f64) }
+}
+
+/// Heads of [`statistics`].
+pub const STATISTICS: [&str; 4] = ["each I/O", "interval", "p", "<"];
+
+/// What is told from several recordings; empty cells where there are too few.
+pub fn statistics(test: &CostTest) -> [String; 4] {
+    let interval = test.interval.map_or_else(String::new, |i| match i.low == i.high {
+        true => signed(i.low),
+        false => format!("{}..{}", signed(i.low), signed(i.high)),
+    });
+    let Some(p) = test.p else { return [signed(test.difference), interval, String::new(), String::new()] };
+    let verdict = if test.differs { "differs" } else { "chance" };
+    [signed(test.difference), interval, format!("{p:.4}"), verdict.to_owned()]
+}
+
+/// A table whose columns stand as their heads say: `<` before one is for text, the others are for numbers.
+pub fn table(heads: &[&str]) -> Table {
+    Table::new(heads.iter().map(|head| match head.strip_prefix('<') {
+        Some(head) => (head, Align::Left),
+        None => (*head, Align::Right),
+    }))
+}

@@ -1,0 +1,128 @@
+//! What the catalog finds in a kernel.
+
+use super::json;
+use super::text::{Align, Style, Table};
+use iotrace::analysis::coverage::{Coverage, CoverageCounts, CoverageEntry, CoverageLocation};
+use serde_json::{Value, json as object};
+use std::io::{self, Write};
+
+/// As text.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_text(out: &mut dyn Write, coverage: &Coverage, style: Style) -> io::Result<()> {
+    let CoverageCounts { entries, found, renamed, inlined } = coverage.tally();
+    writeln!(out, "{}", style.heading(&coverage.kernel))?;
+    writeln!(
+        out,
+        "of {entries} functions of the catalog {found} are in this kernel, {renamed} under another name, {inlined} \
+         only inlined into others, {} not at all\n",
+        entries - found - renamed - inlined
+    )?;
+    let heads = ["function", "layer", "stage", "found"];
+    let mut table = Table::new(heads.map(|head| (head, Align::Left)));
+    for entry in &coverage.functions {
+        let cells = [entry.function.clone(), entry.layer.to_string(), entry.stage.clone()];
+        table.row(cells.into_iter().chain([place(entry)]));
+    }
+    table.write(out, style, "")?;
+    if !coverage.missing_stages.is_empty() {
+        writeln!(out, "\nstages not told in this kernel: {}", coverage.missing_stages.join(", "))?;
+    }
+    Ok(())
+}
+
+fn place(entry: &CoverageEntry) -> String {
+    let Some(CoverageLocation { symbol, inside, module, source }) = &entry.found else {
+        return entry.reasons.join("; ");
+    };
+    let mut words = vec![module.clone().unwrap_or_else(|| "image".into())];
+    if inside.is_empty() {
+        words.extend((*symbol != entry.function).then(|| format!("as {symbol}")));
+    } else {
+        words.push(format!("inlined into {}", inside.join(", in ")));
+    }
+    words.extend(source.as_ref().map(|(file, line)| format!("{file}:{line}")));
+    words.extend(entry.reasons.iter().map(|reason| format!("(without {reason})")));
+    words.join(" ")
+}
+
+/// As JSON.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_json(out: &mut dyn Write, coverage: &Coverage) -> io::Result<()> {
+    let build_id: String = coverage.build_id.iter().map(|byte| format!("{byte:02x}")).collect();
+    let functions: Vec<_> = coverage.functions.iter().map(function).collect();
+    json::write(
+        out,
+        &object!({ "kernel": coverage.kernel, "build_id": build_id, "untold": coverage.missing_stages, "functions": functions }),
+    )
+}
+
+fn function(entry: &CoverageEntry) -> Value {
+    let found = entry.found.as_ref().map(|found| {
+        object!({
+            "symbol": found.symbol,
+            "inside": found.inside,
+            "module": found.module,
+            "file": found.source.as_ref().map(|(file, _)| file),
+            "line": found.source.as_ref().map(|(_, line)| line),
+        })
+    });
+    object!({
+        "function": entry.function,
+        "layer": entry.layer.name(),
+        "stage": entry.stage,
+        "found": found,
+        "reasons": entry.reasons,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use iotrace_format::layer::Layer;
+
+    #[test]
+    fn found_renamed_and_missing_functions_are_told_apart() {
+        let entry = |function: &str, found, reasons: &[&str]| CoverageEntry {
+            function: function.into(),
+            layer: Layer::Block,
+            stage: "bio.queue".into(),
+            found,
+            reasons: reasons.iter().map(|r| (*r).to_owned()).collect(),
+        };
+        let found = |symbol: &str, module: Option<&str>, source| {
+            let module = module.map(str::to_owned);
+            Some(CoverageLocation { symbol: symbol.into(), inside: Vec::new(), module, source })
+        };
+        let mut inlined = found("f", None, Some(("block/bio.c".into(), 7)));
+        inlined.iter_mut().for_each(|found| found.inside = vec!["g".into(), "f".into()]);
+        let coverage = Coverage {
+            kernel: "Linux version 6.1".into(),
+            build_id: vec![0xab],
+            functions: vec![
+                entry("submit_bio", found("submit_bio", None, Some(("block/blk-core.c".into(), 841))), &[]),
+                entry("sd_done", found("sd_done.isra.0", Some("sd_mod"), None), &["cmd.rq: no struct"]),
+                entry("submit", inlined, &[]),
+                entry("do_IRQ", None, &["not in the image"]),
+            ],
+            missing_stages: vec!["sq.run".into()],
+        };
+        let mut out = Vec::new();
+        write_text(&mut out, &coverage, Style::default()).unwrap();
+        insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r"
+        Linux version 6.1
+        of 4 functions of the catalog 1 are in this kernel, 1 under another name, 1 only inlined into others, 1 not at all
+
+        function    layer  stage      found
+        submit_bio  block  bio.queue  image block/blk-core.c:841
+        sd_done     block  bio.queue  sd_mod as sd_done.isra.0 (without cmd.rq: no struct)
+        submit      block  bio.queue  image inlined into g, in f block/bio.c:7
+        do_IRQ      block  bio.queue  not in the image
+
+        stages not told in this kernel: sq.run
+        ");
+    }
+}

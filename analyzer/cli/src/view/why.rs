@@ -1,0 +1,171 @@
+//! The critical path of an I/O: what was being waited for, span by span, and added up.
+
+use super::json;
+use super::path::io_line;
+use super::text::{self, Align, Style, Table, grouped, plain};
+use iotrace::analysis::why::{Doing, FARTHEST, Span, Why};
+use serde_json::{Value, json as object};
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+/// As text.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_text(out: &mut dyn Write, why: &Why, style: Style) -> io::Result<()> {
+    for io in &why.subject.ios {
+        writeln!(out, "{}", style.heading(&io_line(io)))?;
+    }
+    let (begin, end) = whole(why);
+    writeln!(
+        out,
+        "  {} from call to return, {} instructions",
+        text::span(&why.time, begin, end),
+        grouped(end - begin)
+    )?;
+    writeln!(out, "\n{}", style.heading("What was waited for"))?;
+    let right = ["µs", "for µs", "instructions"].map(|head| (head, Align::Right));
+    let mut table = Table::new(right.into_iter().chain([("what", Align::Left)]));
+    for span in &why.spans {
+        table.row([
+            text::micros_span(&why.time, begin, span.from),
+            text::micros_span(&why.time, span.from, span.to),
+            grouped(span.to - span.from),
+            format!("{}{}", "  ".repeat(span.depth), describe(span)),
+        ]);
+    }
+    table.write(out, style, "  ")?;
+    writeln!(out, "\n{}", style.heading("Added up"))?;
+    let right = ["µs", "%", "instructions", "times"].map(|head| (head, Align::Right));
+    let mut table = Table::new(right.into_iter().chain([("what", Align::Left)]));
+    let total = time(why, begin, end);
+    for sum in sums(why) {
+        let share = if total == 0 { 0.0 } else { sum.time as f64 * 100.0 / total as f64 };
+        let time = why.time.ns(begin).map_or_else(|| grouped(sum.time), |_| text::micros(sum.time));
+        table.row([time, format!("{share:.1}"), grouped(sum.instructions), sum.times.to_string(), sum.what]);
+    }
+    table.write(out, style, "  ")?;
+    let sum: u64 = why.spans.iter().map(|span| span.to - span.from).sum();
+    writeln!(out, "  {} instructions in all", grouped(sum))
+}
+
+/// Begin and end of the system call, in instructions.
+fn whole(why: &Why) -> (u64, u64) {
+    let begin = why.spans.first().map_or(0, |span| span.from);
+    (begin, why.spans.last().map_or(begin, |span| span.to))
+}
+
+/// Virtual nanoseconds of a span, or instructions if there are none.
+fn time(why: &Why, from: u64, to: u64) -> u64 {
+    why.time.between(from, to).unwrap_or(to - from)
+}
+
+struct Sum {
+    what: String,
+    time: u64,
+    instructions: u64,
+    times: u64,
+}
+
+/// Spans of one kind added up, the longest first.
+fn sums(why: &Why) -> Vec<Sum> {
+    let mut sums = BTreeMap::<String, Sum>::new();
+    for span in &why.spans {
+        let what = kind(&span.doing);
+        let sum = sums.entry(what.clone()).or_insert(Sum { what, time: 0, instructions: 0, times: 0 });
+        sum.time += time(why, span.from, span.to);
+        sum.instructions += span.to - span.from;
+        sum.times += 1;
+    }
+    let mut sums: Vec<_> = sums.into_values().collect();
+    sums.sort_by(|a, b| (b.time, &a.what).cmp(&(a.time, &b.what)));
+    sums
+}
+
+/// A kind of span, whichever command or number it is about.
+fn kind(doing: &Doing) -> String {
+    match doing {
+        Doing::Device { handler, .. } => format!("the device of {} works", plain(handler)),
+        other => words(other),
+    }
+}
+
+fn describe(span: &Span) -> String {
+    let place = match &span.doing {
+        _ if span.place.is_empty() => String::new(),
+        Doing::Interrupt { .. } | Doing::Softirq => format!(", up to {}", plain(&span.place)),
+        Doing::Device { .. } => format!(", told in {}", plain(&span.place)),
+        Doing::Runnable { .. } => format!(", woken by {}", plain(&span.place)),
+        _ => format!(", since {}", plain(&span.place)),
+    };
+    words(&span.doing) + &place
+}
+
+fn words(doing: &Doing) -> String {
+    match doing {
+        Doing::Running { task, work: Some(work) } => {
+            format!("{} runs work item {}", plain(task), plain(work))
+        }
+        Doing::Running { task, work: None } => format!("{} runs", plain(task)),
+        Doing::Runnable { task } => format!("{} waits for the CPU", plain(task)),
+        Doing::Device { command, handler } => format!("cmd{command}: the device of {} works", plain(handler)),
+        Doing::Interrupt { handler } => format!("interrupt: {}", plain(handler)),
+        Doing::Interrupted { handler } => format!("interrupted by {}", plain(handler)),
+        Doing::SoftirqPending { name } => format!("softirq {} is pending", plain(name)),
+        Doing::Softirq => "softirq".to_owned(),
+        Doing::WorkPending { function } => format!("work item {} is queued", plain(function)),
+        Doing::Timer { function } => format!("timer: {}", plain(function)),
+        Doing::UnknownContext { task } => format!("unknown context, while {} ran", plain(task)),
+        Doing::Unknown { task } => format!("{} waits for something that is not in the trace", plain(task)),
+        Doing::TooFar { task } => {
+            format!("{} waits for something that is more than {FARTHEST} hand-overs away", plain(task))
+        }
+    }
+}
+
+/// As JSON (`schemas/json/why.schema.json`).
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_json(out: &mut dyn Write, why: &Why) -> io::Result<()> {
+    let (begin, end) = whole(why);
+    let span = |span: &Span| -> Value {
+        object!({
+            "from": span.from,
+            "to": span.to,
+            "instructions": span.to - span.from,
+            "ns": why.time.between(span.from, span.to),
+            "depth": span.depth,
+            "kind": name(&span.doing),
+            "what": words(&span.doing),
+            "place": span.place,
+        })
+    };
+    json::write(
+        out,
+        &object!({
+            "io": why.subject.ios.first().map(|io| io.id),
+            "from": begin,
+            "to": end,
+            "instructions": end - begin,
+            "ns": why.time.between(begin, end),
+            "spans": why.spans.iter().map(span).collect::<Vec<_>>(),
+            "cut": why.subject.cut,
+        }),
+    )
+}
+
+fn name(doing: &Doing) -> &'static str {
+    match doing {
+        Doing::Running { .. } => "running",
+        Doing::Runnable { .. } => "runnable",
+        Doing::Device { .. } => "device",
+        Doing::Interrupt { .. } => "interrupt",
+        Doing::Interrupted { .. } => "interrupted",
+        Doing::SoftirqPending { .. } => "softirq-pending",
+        Doing::Softirq => "softirq",
+        Doing::WorkPending { .. } => "work-pending",
+        Doing::Timer { .. } => "timer",
+        Doing::UnknownContext { .. } | Doing::Unknown { .. } | Doing::TooFar { .. } => "unknown",
+    }
+}

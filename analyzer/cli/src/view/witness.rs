@@ -1,0 +1,83 @@
+//! The comparison with the guest's own tracepoints and its function_graph.
+
+mod nesting;
+
+use super::json;
+use super::text::{Align, Style, Table};
+use iotrace::analysis::witness::{Comparison, Saying, TracepointDifference};
+use serde_json::json as object;
+use std::io::{self, Write};
+
+/// As text.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_text(out: &mut dyn Write, comparison: &Comparison, style: Style) -> io::Result<()> {
+    let right = ["witness", "ours", "equal"];
+    let heads = [("tracepoint", Align::Left)].into_iter().chain(right.map(|head| (head, Align::Right)));
+    let mut table = Table::new(heads.chain([("", Align::Left)]));
+    for kind in &comparison.kinds {
+        let verdict = if kind.differences.is_empty() { "same" } else { "DIFFERENT" };
+        let counts = [kind.witness, kind.ours, kind.equal].map(|n| n.to_string());
+        table.row([kind.kind.name().to_owned()].into_iter().chain(counts).chain([verdict.to_owned()]));
+    }
+    table.write(out, style, "")?;
+    if !comparison.marked {
+        writeln!(out, "the trace has no marks of a workload: what came before and after was not compared")?;
+    }
+    if let Some((nesting, left_out)) = &comparison.nesting {
+        nesting::write(out, nesting, left_out, style)?;
+    }
+    for kind in comparison.kinds.iter().filter(|kind| !kind.differences.is_empty()) {
+        writeln!(out, "\n{}", style.heading(kind.kind.name()))?;
+        for TracepointDifference { witness, ours } in &kind.differences {
+            let text = |saying: Option<&Saying>| saying.map_or("(nothing)".into(), ToString::to_string);
+            let clock = ours.as_ref().map(|(_, clock)| format!(" at {clock}")).unwrap_or_default();
+            writeln!(out, "  witness {}", text(witness.as_ref()))?;
+            writeln!(out, "  ours    {}{clock}", text(ours.as_ref().map(|(saying, _)| saying)))?;
+        }
+    }
+    Ok(())
+}
+
+/// As JSON.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_json(out: &mut dyn Write, comparison: &Comparison) -> io::Result<()> {
+    let kinds: Vec<_> = comparison
+        .kinds
+        .iter()
+        .map(|kind| {
+            let differences: Vec<_> = kind
+                .differences
+                .iter()
+                .map(|d| {
+                    object!({
+                        "witness": d.witness.as_ref().map(ToString::to_string),
+                        "ours": d.ours.as_ref().map(|(saying, _)| saying.to_string()),
+                        "clock": d.ours.as_ref().map(|(_, clock)| clock),
+                    })
+                })
+                .collect();
+            object!({
+                "tracepoint": kind.kind.name(),
+                "witness": kind.witness,
+                "ours": kind.ours,
+                "equal": kind.equal,
+                "differences": differences,
+            })
+        })
+        .collect();
+    json::write(
+        out,
+        &object!({
+            "equal": comparison.is_equal(),
+            "marked": comparison.marked,
+            "kinds": kinds,
+            "nesting": comparison.nesting.as_ref().map(|(nesting, _)| nesting),
+            "left_out": comparison.nesting.as_ref().map(|(_, left_out)| left_out),
+            "cut": comparison.cut,
+        }),
+    )
+}

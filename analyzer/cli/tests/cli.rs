@@ -1,0 +1,312 @@
+//! The process boundary: exit codes, pipes, files, and JSON that fits its schema.
+
+mod validate;
+
+use iotrace_synthetic_guest::{buffered, changed_write, direct_write, small};
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use tempfile::TempDir;
+use validate::validate;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_iotrace-analyze");
+
+struct Place {
+    folder: TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) -> PathBuf {
+        let path = self.folder.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    fn write_buffered(self) -> (Self, PathBuf) {
+        let path = self.write("b.iot", &buffered().file());
+        (self, path)
+    }
+
+    fn trace(&self) -> PathBuf {
+        self.write("t.iot", &small().file())
+    }
+}
+
+fn run(args: &[&str], trace: &Path) -> Output {
+    let (command, rest) = args.split_first().unwrap();
+    Command::new(PROGRAM).arg(command).arg(trace).args(rest).output().unwrap()
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().expect("it was not killed")
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn every_view_succeeds_and_is_plain_in_a_pipe() {
+    let place = Place::new();
+    let trace = place.trace();
+    for args in [
+        &["report"][..],
+        &["report", "--all", "--delta"],
+        &["bio", "2"],
+        &["bio", "#4"],
+        &["events"],
+        &["info"],
+        &["whatif", "--device", "read=1ms"],
+    ] {
+        let output = run(args, &trace);
+        assert_eq!(code(&output), 0, "{args:?}: {}", said(&output));
+        assert!(output.stderr.is_empty(), "{args:?}: {}", said(&output));
+        assert!(!output.stdout.is_empty() && !output.stdout.contains(&0x1b), "{args:?}");
+    }
+}
+
+#[test]
+fn what_is_wrong_is_named() {
+    let place = Place::new();
+    let missing = run(&["report"], Path::new("/nowhere/t.iot"));
+    assert_eq!(code(&missing), 1);
+    assert!(said(&missing).contains("/nowhere/t.iot"), "{}", said(&missing));
+    let text = run(&["info"], &place.write("text", b"this is no trace at all"));
+    assert_eq!(code(&text), 1);
+    assert!(said(&text).contains("not an iotrace trace"), "{}", said(&text));
+    let bio = run(&["bio", "99"], &place.trace());
+    assert_eq!(code(&bio), 1);
+    assert!(said(&bio).contains("no bio #99"), "{}", said(&bio));
+    for (args, expected) in [
+        (&["path", "--io", "7"][..], "has no I/O #7"),
+        (&["why", "--call", "fsync:2"], "no such I/O"),
+        (&["why", "--bio", "1"], "no system call of the trace stands behind it"),
+    ] {
+        let output = run(args, &place.trace());
+        assert_eq!(code(&output), 1, "{args:?}");
+        assert!(said(&output).contains(expected), "{args:?}: {}", said(&output));
+    }
+}
+
+#[test]
+fn a_wrong_command_line_is_two() {
+    let place = Place::new();
+    let trace = place.trace();
+    for (args, expected) in [
+        (&["bio", "zero"][..], "numbered from 1"),
+        (&["events", "--clock", "9..1"], "9 is after 1"),
+        (&["report", "--format", "xml"], "text"),
+        (&["report", "--layer", "disk"], "the layers are syscall"),
+        (&["events", "--time", "1..2"], "has no unit"),
+        (&["report", "--op", "rw"], "an operation is read"),
+        (&["whatif"], "--device <MODEL>"),
+        (
+            &["whatif", "--device", "write=1us,read=100us+1us/KB"],
+            "in `read=100us+1us/KB`: `1us/KB` is no rate",
+        ),
+        (&["path"], "say which"),
+        (&["path", "--io", "1", "--bio", "1"], "cannot be used with"),
+        (&["why", "--io", "1", "--fd", "3"], "do not go with conditions"),
+    ] {
+        let output = run(args, &trace);
+        assert_eq!(code(&output), 2, "{args:?}");
+        assert!(said(&output).contains(expected), "{args:?}: {}", said(&output));
+    }
+}
+
+#[test]
+fn conditions_choose_in_every_view() {
+    let trace = Place::new().write_buffered();
+    let lines = |args: &[&str]| {
+        let output = run(args, &trace.1);
+        assert_eq!(code(&output), 0, "{}", said(&output));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let conditions = ["--fd", "3", "--size", "59"];
+    let report = lines(&[&["report"][..], &conditions].concat());
+    assert!(report.contains("I/Os of the workload that fulfil the conditions: 3"), "{report}");
+    assert!(report.contains("Bios of the workload that fulfil the conditions: 1"), "{report}");
+    assert_eq!(lines(&[&["events"][..], &conditions].concat()).lines().count(), 3);
+    let window = ["--time", "1.6us..3us"];
+    let report = lines(&[&["report"][..], &window].concat());
+    assert!(report.contains("I/Os of the workload that fulfil the conditions: 2"), "{report}");
+    assert!(lines(&[&["events"][..], &window].concat()).lines().count() > 10);
+    assert!(lines(&["why", "--syscall", "write", "--op", "W"]).starts_with("I/O #1: write"));
+    assert!(lines(&["path", "--fd", "4"]).starts_with("I/O #4: write"));
+    let none = run(&["why", "--fd", "77"], &trace.1);
+    assert_eq!(code(&none), 1);
+    assert!(said(&none).contains("fulfils the conditions"), "{}", said(&none));
+}
+
+#[test]
+fn another_device_takes_its_time() {
+    let place = Place::new();
+    let trace = place.write("way.iot", &direct_write().file());
+    let json = |model: &str| -> Value {
+        let output = run(&["whatif", "--device", model, "--format", "json"], &trace);
+        assert_eq!((code(&output), said(&output).as_str()), (0, ""), "{model}");
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    for (model, difference) in
+        [("write=7228ns,depth=1", 0), ("write=3.132us+1us/KiB", -96), ("write=1ms", 992_772)]
+    {
+        let whatif = json(model);
+        assert_eq!(whatif["ios"][0]["elapsed"]["difference"], difference, "{model}");
+        assert_eq!(whatif["total"]["difference"], difference, "{model}");
+    }
+}
+
+#[test]
+fn a_cut_trace_is_shown_and_is_three() {
+    let place = Place::new();
+    let whole = small().file();
+    let trace = place.write("cut.iot", &whole[..whole.len() - 100]);
+    for args in [&["report"][..], &["info"], &["events"], &["whatif", "--device", "depth=1"]] {
+        let output = run(args, &trace);
+        assert_eq!(code(&output), 3, "{args:?}");
+        assert!(said(&output).contains("was cut at offset"), "{args:?}: {}", said(&output));
+        assert!(!output.stdout.is_empty(), "{args:?}");
+    }
+}
+
+#[test]
+fn a_trace_cut_or_damaged_anywhere_is_answered() {
+    let place = Place::new();
+    let whole = small().file();
+    for at in (0..whole.len()).step_by(97) {
+        let cut = run(&["report"], &place.write("cut.iot", &whole[..at]));
+        assert!([1, 3].contains(&code(&cut)), "cut at {at}: {}", said(&cut));
+        let mut damaged = whole.clone();
+        damaged[at] ^= 0x55;
+        let output = run(&["report"], &place.write("damaged.iot", &damaged));
+        assert!([0, 1, 3].contains(&code(&output)), "damaged at {at}: {}", said(&output));
+    }
+}
+
+#[test]
+fn a_reader_that_leaves_is_no_error() {
+    let place = Place::new();
+    let mut guest = small();
+    for clock in 0..40_000 {
+        guest.raw(10_000 + clock, 6, &[9, clock]);
+    }
+    let trace = place.write("long.iot", &guest.file());
+    for format in ["text", "json"] {
+        let mut child = Command::new(PROGRAM)
+            .args(["events", "--format", format])
+            .arg(&trace)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!((code(&output), said(&output).as_str()), (0, ""), "{format}");
+    }
+}
+
+/// What function_graph says of a run that was another one.
+const GRAPH: &str = "\
+# traced: bio_enter_function
+# tracer: function_graph
+# CPU  TASK/PID         DURATION                  FUNCTION CALLS
+ 0)     dd-42      |               |  bio_enter_function() {
+ 0)     dd-42      |   1.000 us    |    bio_enter_function();
+";
+
+#[test]
+fn json_fits_its_schema() {
+    let place = Place::new();
+    let (small, buffered) = (place.trace(), place.write("b.iot", &buffered().file()));
+    let way = place.write("way.iot", &direct_write().file());
+    let schemas = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../schemas/json");
+    let said = [("plain", ""), ("calls", GRAPH)].map(|(name, text)| place.write(name, text.as_bytes()));
+    let [plain, calls] = said.each_ref().map(|path| path.to_str().unwrap());
+    let other = place.write("other.iot", &changed_write().file());
+    let other = other.to_str().unwrap();
+    for (schema, args) in [
+        ("diff", &["diff", other][..]),
+        ("report", &["report"]),
+        ("report", &["report", "--all"]),
+        ("report", &["report", "--summary"]),
+        ("bio", &["bio", "1"]),
+        ("bio", &["bio", "3"]),
+        ("bio", &["bio", "4"]),
+        ("events", &["events"]),
+        ("events", &["events", "--kind", "none-such"]),
+        ("info", &["info"]),
+        ("verify", &["verify"]),
+        ("witness", &["witness", plain]),
+        ("witness", &["witness", calls]),
+        ("path", &["path", "--io", "1"]),
+        ("path", &["path", "--bio", "1", "--depth", "2"]),
+        ("why", &["why", "--call", "pwrite"]),
+        ("explain", &["explain"]),
+        ("whatif", &["whatif", "--device", "read=1ms,write=1us+1us/KiB,depth=1"]),
+        ("whatif", &["whatif", "--device", "flush=0ns", "--limit", "0"]),
+    ] {
+        let mut checked = 0;
+        for trace in [&small, &buffered, &way] {
+            let output = run(&[args, &["--format", "json"]].concat(), trace);
+            // Not every trace has what is asked for.
+            if code(&output) == 1 && output.stdout.is_empty() {
+                continue;
+            }
+            checked += 1;
+            let value: Value = serde_json::from_slice(&output.stdout).unwrap();
+            let text = fs::read(schemas.join(format!("{schema}.schema.json"))).unwrap();
+            let problems = validate(&serde_json::from_slice(&text).unwrap(), &value);
+            assert!(problems.is_empty(), "{args:?}: {problems:#?}");
+        }
+        assert!(checked > 0, "{args:?} was answered by no trace");
+    }
+}
+
+#[test]
+fn the_witness_decides_the_exit_code() {
+    let place = Place::new();
+    let trace = place.trace();
+    let queued = " dd-42 [000] ..... 1.0: block_bio_queue: 8,0";
+    let rest = " dd-42 [000] ..... 1.0: block_getrq: 8,0 WS 100 + 8 [dd]
+ dd-42 [000] ..... 1.0: block_getrq: 8,0 R 500 + 1 [dd]
+ dd-42 [000] ..... 1.0: block_bio_backmerge: 8,0 WS 108 + 8 [dd]
+ dd-42 [000] ..... 1.0: block_rq_insert: 8,0 WS 8192 () 100 + 16 [dd]
+ dd-42 [000] ..... 1.0: block_rq_issue: 8,0 WS 8192 () 100 + 16 [dd]
+ dd-42 [000] ..... 1.0: block_rq_complete: 8,0 WS () 100 + 16 [0]
+";
+    let right =
+        format!("{queued} WS 100 + 8 [dd]\n{queued} WS 108 + 8 [dd]\n{queued} R 500 + 1 [dd]\n{rest}");
+    let same = run(&["witness", place.write("right.txt", right.as_bytes()).to_str().unwrap()], &trace);
+    assert_eq!(code(&same), 0, "{}", String::from_utf8_lossy(&same.stdout));
+    let wrong = right.replace("500 + 1", "501 + 1");
+    let different = run(&["witness", place.write("wrong.txt", wrong.as_bytes()).to_str().unwrap()], &trace);
+    assert_eq!(code(&different), 1);
+    assert!(String::from_utf8_lossy(&different.stdout).contains("501"));
+}
+
+#[test]
+fn a_limit_that_is_passed_decides_the_exit_code() {
+    let place = Place::new();
+    let a = place.write("a.iot", &direct_write().file());
+    let b = place.write("b.iot", &changed_write().file());
+    let budget = place.write("budget", b"# ours\npwrite.instructions > +1%\n");
+    let budget = budget.to_str().unwrap();
+    let diff = |more: &[&str]| run(&[&["diff", b.to_str().unwrap()], more].concat(), &a);
+    for (more, expected, said) in [
+        (&[][..], 0, ""),
+        (&["--fail-on", "total.instructions>29"], 4, "total.instructions>29"),
+        (&["--fail-on", "total.instructions>30"], 0, ""),
+        (&["--budget", budget], 4, "pwrite.instructions > +1%"),
+        (&["--fail-on", "total.speed>30"], 2, "none of instructions"),
+    ] {
+        let output = diff(more);
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(code(&output), expected, "{more:?}: {message}");
+        assert!(message.contains(said), "{more:?}: {message}");
+    }
+}

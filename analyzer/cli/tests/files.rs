@@ -1,0 +1,168 @@
+//! The commands that look at a trace as a file, and how much of it each question reads.
+
+use iotrace_format::definition::{Definition, Kind};
+use iotrace_format::event::BUILTINS;
+use iotrace_synthetic_guest::{SyntheticGuest, direct_write, small};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use tempfile::TempDir;
+
+struct Place(TempDir);
+
+impl Place {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) -> PathBuf {
+        fs::write(self.path(name), bytes).unwrap();
+        self.path(name)
+    }
+}
+
+fn run(command: &str, trace: &Path, args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_iotrace-analyze")).arg(command).arg(trace).args(args).output().unwrap()
+}
+
+fn answer(output: &Output) -> (i32, String, String) {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code().expect("it was not killed"), text(&output.stdout), text(&output.stderr))
+}
+
+/// Many blocks of events: 16 in each.
+fn long() -> SyntheticGuest {
+    let mut guest = small();
+    for clock in 0..1600 {
+        guest.entry(10_000 + clock, "hw.run", &[("hw", clock)]);
+    }
+    guest
+}
+
+/// The numbers that `--stats` tells: bytes of the file, bytes read, blocks unpacked, of so many, events given.
+fn stats(said: &str) -> Vec<u64> {
+    let line = said.lines().last().unwrap().split_once(".iot: ").unwrap().1;
+    let digits = line.replace(',', "");
+    let words = digits.split(|c: char| !c.is_ascii_digit()).filter_map(|word| word.parse().ok());
+    words.take(5).collect()
+}
+
+#[test]
+fn a_narrow_window_reads_a_small_part() {
+    let place = Place::new();
+    let trace = place.write("long.iot", &long().file());
+    let ask = |args: &[&str]| {
+        let (code, out, said) = answer(&run("events", &trace, &[args, &["--stats"]].concat()));
+        assert_eq!(code, 0, "{said}");
+        (out, stats(&said))
+    };
+    let (all, read) = ask(&[]);
+    let [file, bytes, blocks, of, events] = read[..] else { panic!("{read:?}") };
+    assert!(blocks + 10 > of && events > 1600, "{read:?}");
+    let (window, read) = ask(&["--clock", "10800..10803"]);
+    let [same, some, few, _, given] = read[..] else { panic!("{read:?}") };
+    assert_eq!((same, window.lines().count()), (file, 4));
+    assert!(some * 2 < bytes && few < 10 && given < 64, "{read:?}");
+    assert!(all.contains(window.trim()), "numbers, tasks and times are those of the whole");
+    let number = all.lines().count().to_string();
+    let (last, read) = ask(&["--number", &number]);
+    assert_eq!(last.trim(), all.lines().last().unwrap().trim());
+    assert!(read[2] < 10, "{read:?}");
+    let (none, read) = ask(&["--stage", "bio.queue"]);
+    assert!(none.lines().count() > 0 && read[2] * 2 < of, "{read:?}");
+}
+
+#[test]
+fn threads_change_nothing() {
+    let place = Place::new();
+    let trace = place.write("long.iot", &long().file());
+    for command in ["report", "events", "info", "verify"] {
+        let [one, four] = ["1", "4"].map(|n| answer(&run(command, &trace, &["--threads", n])));
+        assert_eq!((one.0, &one.1), (four.0, &four.1), "{command}");
+    }
+    assert_eq!(answer(&run("info", &trace, &["--threads", "0"])).0, 2);
+}
+
+#[test]
+fn a_sound_file_is_verified() {
+    let place = Place::new();
+    let mut guest = long();
+    guest.definitions.splice(1..1, builtins());
+    let (code, out, _) = answer(&run("verify", &place.write("t.iot", &guest.file()), &[]));
+    assert_eq!(code, 0, "{out}");
+    assert!(out.contains("the trace is what was written"), "{out}");
+}
+
+/// What the plugin says of its own kinds of events.
+fn builtins() -> impl Iterator<Item = Definition> {
+    BUILTINS.iter().map(|builtin| {
+        let words = builtin.words.iter().map(|word| (*word).to_owned()).collect();
+        Definition::Kind(Kind { id: builtin.id, name: builtin.name.to_owned(), words })
+    })
+}
+
+#[test]
+fn damage_is_located_and_the_rest_is_told_by_all() {
+    let place = Place::new();
+    let mut bytes = long().file();
+    let middle = bytes.len() / 3;
+    bytes[middle] ^= 1;
+    let damaged = place.write("damaged.iot", &bytes);
+    for command in ["report", "events", "explain"] {
+        let (code, out, said) = answer(&run(command, &damaged, &[]));
+        assert_eq!(code, 3, "{command}: {said}");
+        assert!(said.contains("is damaged at offset") && said.contains("everything else is shown"), "{said}");
+        assert!(!out.is_empty());
+    }
+    let (code, out, _) = answer(&run("verify", &damaged, &[]));
+    assert_eq!(code, 3);
+    assert!(out.contains("16 events are lost"), "{out}");
+    let whole = place.path("whole.iot");
+    let (code, out, said) = answer(&run("recover", &damaged, &["-o", whole.to_str().unwrap()]));
+    assert_eq!(code, 0, "{said}");
+    assert!(out.contains("lost: ") && out.contains("1 chunks with 16 events"), "{out}");
+    let (code, out, said) = answer(&run("report", &whole, &[]));
+    assert_eq!((code, said.as_str()), (0, ""));
+    assert!(out.contains("recovered: ") && out.contains("with 16 events"), "{out}");
+}
+
+#[test]
+fn a_damaged_header_is_for_recover() {
+    let place = Place::new();
+    let mut bytes = small().file();
+    bytes[0] = 0;
+    let damaged = place.write("damaged.iot", &bytes);
+    let (code, _, said) = answer(&run("report", &damaged, &[]));
+    assert_eq!(code, 1, "{said}");
+    let (code, out, _) = answer(&run("verify", &damaged, &[]));
+    assert!(code == 3 && out.contains("offset 0: 16 bytes cannot be read"), "{out}");
+    let whole = place.path("whole.iot");
+    assert_eq!(answer(&run("recover", &damaged, &["-o", whole.to_str().unwrap()])).0, 0);
+    assert_eq!(answer(&run("report", &whole, &[])).0, 0);
+}
+
+#[test]
+fn parts_are_cut_out_and_put_together() {
+    let place = Place::new();
+    let trace = place.write("t.iot", &direct_write().file());
+    let [a, b, both] = ["a.iot", "b.iot", "both.iot"].map(|name| place.path(name));
+    let name = |path: &Path| path.to_str().unwrap().to_owned();
+    for (to, clocks) in [(&a, "0..1000"), (&b, "1001..")] {
+        let (code, _, said) = answer(&run("slice", &trace, &["--clock", clocks, "-o", &name(to)]));
+        assert_eq!(code, 0, "{said}");
+    }
+    let (code, _, said) = answer(&run("cat", &a, &[&name(&b), "-o", &name(&both)]));
+    assert_eq!(code, 0, "{said}");
+    let events = |trace: &Path| answer(&run("events", trace, &[])).1;
+    assert_eq!(events(&both), events(&trace));
+    let (code, _, said) = answer(&run("cat", &b, &[&name(&a), "-o", &name(&both)]));
+    assert!(code == 1 && said.contains("does not go behind"), "{said}");
+    let (code, _, said) = answer(&run("slice", &trace, &["-o", &name(&a)]));
+    assert!(code == 2 && said.contains("say which part"), "{said}");
+    let (code, _, said) = answer(&run("slice", &trace, &["--io", "1", "-o", &name(&trace)]));
+    assert!(code == 1 && said.contains("would be written over"), "{said}");
+}
