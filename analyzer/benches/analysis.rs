@@ -4,9 +4,9 @@
 #![allow(missing_docs)] // the macros' functions
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use iotrace::Session;
 use iotrace::analysis::diff::{compare, gather};
 use iotrace::analysis::report::{ReportQuery, report};
-use iotrace::reader::Trace;
 use iotrace::trackers::{Sink, Trackers};
 use iotrace_synthetic_guest::{SyntheticGuest, direct_write};
 use std::hint::black_box;
@@ -55,7 +55,7 @@ fn trackers(criterion: &mut Criterion) {
 
 fn whole_report(criterion: &mut Criterion) {
     let guest = many();
-    let file = Trace::from_bytes(guest.file_in_blocks(BLOCK)).expect("the trace is sound");
+    let file = Session::from_bytes(guest.file_in_blocks(BLOCK)).expect("the trace is sound");
     let mut group = criterion.benchmark_group("report");
     group.throughput(Throughput::Elements(guest.events.len() as u64));
     group.sample_size(20);
@@ -68,7 +68,7 @@ fn whole_report(criterion: &mut Criterion) {
 
 fn comparison(criterion: &mut Criterion) {
     let guest = many();
-    let file = Trace::from_bytes(guest.file_in_blocks(BLOCK)).expect("the trace is sound");
+    let file = Session::from_bytes(guest.file_in_blocks(BLOCK)).expect("the trace is sound");
     let compared = || {
         let run = || gather(&file, &mut |_| {}).expect("the trace is sound");
         compare(vec![(run(), run())], ["a", "b"])

@@ -28,7 +28,6 @@ pub mod explain;
 pub mod info;
 pub mod objects;
 pub mod path;
-mod remembered;
 pub mod report;
 pub mod spread;
 pub mod subject;
@@ -44,8 +43,7 @@ use crate::reader::Finished;
 use iotrace_format::definition::Severity;
 use iotrace_format::event::{MARK_BEGIN, MARK_END};
 
-/// Reports bytes gone through.
-pub type Progress<'a> = &'a mut dyn FnMut(usize);
+pub use crate::session::Progress;
 
 /// What the reader of any view should be warned of.
 #[derive(Debug, Clone, PartialEq, Eq)]

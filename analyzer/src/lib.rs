@@ -9,8 +9,13 @@
 pub mod analysis;
 pub mod context;
 pub mod hash;
+mod index;
 pub mod model;
 mod ranges;
 pub mod reader;
 pub mod rewrite;
+mod session;
 pub mod trackers;
+
+pub use index::IndexError;
+pub use session::{IndexUse, Observer, Pass, PassEnd, Progress, Session, SessionError, SessionOptions};

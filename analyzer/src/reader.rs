@@ -5,6 +5,7 @@
 //! the length of the file.
 
 mod ahead;
+mod cache;
 mod census;
 mod limits;
 mod merge;
@@ -14,6 +15,7 @@ mod trace;
 pub use ahead::{Decoded, DecodedStep, decode};
 pub use census::{Census, census};
 pub use needs::Needs;
+pub(crate) use trace::release_up_to;
 pub use trace::{Trace, WasRead};
 
 use crate::model::Definitions;
@@ -64,6 +66,19 @@ pub trait Visitor {
 
     /// An event.
     fn event(&mut self, definitions: &Definitions, event: &Event<'_>) -> Flow;
+
+    /// All events of a block were given, and no others since its first. `first` is the number of that, from 1; `next`
+    /// is the offset in the file behind the block.
+    fn block(&mut self, _block: &EventBlock, _first: u64, _next: usize) {}
+}
+
+/// A part of a trace that is read by who knows what was before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReadWindow {
+    /// Offset in the file: the blocks behind it are given.
+    pub offset: u64,
+    /// Blocks of events after this clock, in instructions, are probably not needed.
+    pub until: u64,
 }
 
 /// How a trace ends.
@@ -150,6 +165,24 @@ pub fn read(
     Ok(reading.finish())
 }
 
+/// Reads a trace from a block on, with all definitions before it. The visitor is not told of what is left out.
+///
+/// # Errors
+/// [`ReadError`]. A trace without an index of chunks is read from its beginning.
+pub fn read_window(
+    trace: &Trace,
+    window: ReadWindow,
+    visitor: &mut dyn Visitor,
+    progress: &mut dyn FnMut(usize),
+) -> Result<Finished, ReadError> {
+    let mut reading = Reading::new(trace, visitor, progress);
+    match trace.index() {
+        Some(index) => reading.window(index, window)?,
+        None => reading.in_order(&Needs::ALL)?,
+    }
+    Ok(reading.finish())
+}
+
 struct Reading<'a> {
     trace: &'a Trace,
     visitor: &'a mut dyn Visitor,
@@ -162,6 +195,10 @@ struct Reading<'a> {
     number: u64,
     /// Memory up to here was given back.
     released: usize,
+    /// A block was decoded.
+    decoded: bool,
+    /// Decoded blocks are kept for the next pass.
+    caches: bool,
 }
 
 impl<'a> Reading<'a> {
@@ -171,7 +208,19 @@ impl<'a> Reading<'a> {
             ledger.bad(0, FILE_HEADER, "the file's header was changed".into());
         }
         let (done, merger) = (Finished::default(), Merger::default());
-        Self { trace, visitor, progress, done, ledger, merger, last_clock: 0, number: 0, released: 0 }
+        Self {
+            trace,
+            visitor,
+            progress,
+            done,
+            ledger,
+            merger,
+            last_clock: 0,
+            number: 0,
+            released: 0,
+            decoded: false,
+            caches: false,
+        }
     }
 
     /// Everything, from the beginning.
@@ -179,8 +228,12 @@ impl<'a> Reading<'a> {
         let trace = self.trace;
         let mut ended = false;
         let mut last = None;
-        let flow =
-            ahead::decode(trace, &mut trace.walk(), &is_read_in_order, needs.columns, &mut |met, back| {
+        let flow = ahead::decode(
+            trace,
+            &mut trace.walk(),
+            &is_read_in_order,
+            (needs.columns, usize::MAX),
+            &mut |met, back| {
                 (self.progress)(met.offset());
                 match met {
                     DecodedStep::Bad(at, bytes, reason) => {
@@ -197,7 +250,8 @@ impl<'a> Reading<'a> {
                         self.chunk_in_order(at, &chunk, decoded, back)
                     }
                 }
-            })?;
+            },
+        )?;
         let flow = if flow == Flow::Continue { self.give_rest() } else { flow };
         let length = trace.bytes().len();
         let silent = || {
@@ -235,12 +289,12 @@ impl<'a> Reading<'a> {
         self.done.end = Some(End::Complete);
         let mut plan = ReadPlan { trace: self.trace, index, numbered: true };
         if needs.landmarks {
-            return self.follow(&mut plan.landmarks(), needs.columns);
+            return self.follow(&mut plan.landmarks(), (needs.columns, usize::MAX));
         }
         let all = self.all_definitions(&plan)?;
         plan.numbered = all.trace.vcpus <= 1 && !self.trace.is_part();
         let Some(first) = plan.first(needs) else {
-            return self.follow(&mut plan.definitions(), needs.columns);
+            return self.follow(&mut plan.definitions(), (needs.columns, usize::MAX));
         };
         let kinds = self.visitor.kinds(&all).filter(|_| needs.by_kind);
         let from = *needs.clocks.start();
@@ -249,21 +303,43 @@ impl<'a> Reading<'a> {
         self.before(&mut plan.before(&first, until), until)?;
         // Those of a part are numbered by their blocks.
         self.pass_over(if self.trace.is_part() { 0 } else { plan.events_before(&first, from) });
-        self.follow(&mut plan.from(&first, needs, kinds.as_ref()), needs.columns)
+        self.follow(&mut plan.from(&first, needs, kinds.as_ref()), (needs.columns, usize::MAX))
+    }
+
+    /// The blocks behind an offset.
+    fn window(&mut self, index: TraceIndex<'a>, window: ReadWindow) -> Result<(), ReadError> {
+        self.done.end = Some(End::Complete);
+        self.caches = true;
+        let plan = ReadPlan { trace: self.trace, index, numbered: true };
+        let Some(first) = index.events().find(|block| block.offset >= window.offset) else {
+            return self.follow(&mut plan.definitions(), (Columns::ALL, usize::MAX));
+        };
+        self.before(&mut plan.before(&first, None), None)?;
+        self.number = first.number;
+        let needed = index.events().take_while(|block| block.first_clock <= window.until).last();
+        let eager = needed.map_or(0, |last| usize::try_from(last.offset).unwrap_or(usize::MAX));
+        self.trace.cache().retain(usize::try_from(first.offset).unwrap_or(usize::MAX)..=eager);
+        self.follow(&mut plan.from(&first, &Needs::ALL, None), (Columns::ALL, eager))
     }
 
     /// All definitions of the trace, for a plan.
     fn all_definitions(&mut self, plan: &ReadPlan<'a>) -> Result<Definitions, ReadError> {
         let mut all = Definitions::default();
-        ahead::decode(self.trace, &mut plan.definitions(), &|_| true, Columns::ALL, &mut |met, _| {
-            if let DecodedStep::Chunk(_, _, Some(Ok(Content::Definitions(mut definitions, _)))) = met {
-                for definition in &mut definitions {
-                    limits::shorten(definition);
-                    all.add(definition);
+        ahead::decode(
+            self.trace,
+            &mut plan.definitions(),
+            &|_| true,
+            (Columns::ALL, usize::MAX),
+            &mut |met, _| {
+                if let DecodedStep::Chunk(_, _, Some(Ok(Content::Definitions(mut definitions, _)))) = met {
+                    for definition in &mut definitions {
+                        limits::shorten(definition);
+                        all.add(definition);
+                    }
                 }
-            }
-            Flow::Continue
-        })?;
+                Flow::Continue
+            },
+        )?;
         Ok(all)
     }
 
@@ -273,7 +349,7 @@ impl<'a> Reading<'a> {
         steps: &mut dyn Iterator<Item = WalkStep<'a>>,
         until: Option<u64>,
     ) -> Result<(), ReadError> {
-        ahead::decode(self.trace, steps, &|_| true, Columns::ALL, &mut |met, back| {
+        ahead::decode(self.trace, steps, &|_| true, (Columns::ALL, usize::MAX), &mut |met, back| {
             match self.planned_content(met) {
                 Some((at, chunk, Content::Events(block))) => {
                     self.count(at, &chunk, true);
@@ -293,7 +369,7 @@ impl<'a> Reading<'a> {
     fn follow(
         &mut self,
         steps: &mut dyn Iterator<Item = WalkStep<'a>>,
-        columns: Columns,
+        columns: (Columns, usize),
     ) -> Result<(), ReadError> {
         let flow = ahead::decode(self.trace, steps, &|_| true, columns, &mut |met, back| {
             (self.progress)(met.offset());
@@ -343,7 +419,7 @@ impl<'a> Reading<'a> {
                 if self.done.definitions.trace.vcpus <= 1 && is_first {
                     self.pass_over(chunk.head.number.saturating_sub(self.number));
                 }
-                self.give(block, back)
+                self.give(block, (at, at + chunk.head.length()), back)
             }
             Content::Unknown => {
                 self.done.unknown_chunks += 1;
@@ -362,7 +438,8 @@ impl<'a> Reading<'a> {
 
     fn count(&mut self, at: usize, chunk: &RawChunk<'_>, unpacked: bool) {
         let (bytes, blocks) = (chunk.head.length() as u64, u64::from(unpacked));
-        self.trace.count(WasRead { bytes, blocks, events: 0 });
+        self.decoded |= unpacked;
+        self.trace.count(WasRead { bytes, blocks, ..WasRead::default() });
         self.trace.release_up_to(&mut self.released, at);
     }
 
@@ -377,10 +454,23 @@ impl<'a> Reading<'a> {
         }
     }
 
-    fn give(&mut self, block: Box<EventBlock>, back: &mut Option<Box<EventBlock>>) -> Flow {
+    /// Gives the events of a block that stands between two offsets.
+    fn give(
+        &mut self,
+        block: Box<EventBlock>,
+        (at, next): (usize, usize),
+        back: &mut Option<Box<EventBlock>>,
+    ) -> Flow {
         let mut merger = std::mem::take(&mut self.merger);
+        let first = self.number.saturating_add(1);
         let flow = merger.add(block, back, &mut |number, event| self.event(number, event));
         self.merger = merger;
+        if let (Flow::Continue, Some(block)) = (flow, back.as_deref()) {
+            self.visitor.block(block, first, next);
+        }
+        if self.caches {
+            *back = back.take().and_then(|block| self.trace.cache().keep(at, block));
+        }
         flow
     }
 
@@ -403,7 +493,8 @@ impl<'a> Reading<'a> {
     }
 
     fn finish(mut self) -> Finished {
-        self.trace.count(WasRead { events: self.done.events, ..WasRead::default() });
+        let (events, passes) = (self.done.events, u64::from(self.decoded));
+        self.trace.count(WasRead { events, passes, ..WasRead::default() });
         self.done.damage = self.ledger.damage().to_vec();
         self.done.more_damage = self.ledger.more();
         self.done

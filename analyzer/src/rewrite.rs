@@ -14,6 +14,7 @@ pub use recover::{Recovered, recover};
 pub use slice::{SliceSelection, slice};
 
 use crate::analysis::conditions::NoVirtualTime;
+use crate::session::SessionError;
 use iotrace_format::definition::{Definition, Note, Severity};
 use iotrace_format::event::Event;
 use iotrace_format::trace::reader::ReadError;
@@ -28,6 +29,9 @@ pub enum RewriteError {
     /// A trace cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// A trace or its index cannot be read.
+    #[error(transparent)]
+    Session(#[from] SessionError),
     /// The new one cannot be written.
     #[error("cannot write {path}: {source}")]
     Write {

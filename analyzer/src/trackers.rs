@@ -51,15 +51,18 @@ use iotrace_format::event::{
 };
 use iotrace_format::stage::Stage;
 use objects::ObjectTrackers;
+use serde::{Deserialize, Serialize};
 
 /// All trackers.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Trackers {
     calls: CallTracker,
     objects: ObjectTrackers,
     /// What a part of a trace states of the time before it.
+    #[serde(skip)]
     stated: StatedContext,
     /// Calls that have just ended.
+    #[serde(skip)]
     ended: EndedCalls,
 }
 

@@ -5,8 +5,10 @@
 //! same N does the same.
 
 use cap::Cap;
+use iotrace::Session;
+use iotrace::analysis::subject::Wanted;
 use iotrace::analysis::verify::verify;
-use iotrace::analysis::whatif;
+use iotrace::analysis::{path, timeline, whatif};
 use iotrace::model::Definitions;
 use iotrace::reader::{Flow, Needs, Trace, Visitor, census, read};
 use iotrace_format::event::Event;
@@ -39,7 +41,7 @@ impl Visitor for Asking {
 }
 
 /// Number of things that can be asked of a reader.
-const QUESTIONS: usize = 7;
+const QUESTIONS: usize = 8;
 
 /// Asks a file, whatever it is, one thing.
 fn fuzz_one(bytes: &[u8], question: usize) {
@@ -50,7 +52,8 @@ fn fuzz_one(bytes: &[u8], question: usize) {
         2 => Needs { numbers: 10..=20, by_kind: true, ..Needs::ALL },
         3 => Needs::LANDMARKS,
         4 => return assert_eq!(census(&trace).file, bytes.len() as u64),
-        5 => return whatif_one(&trace),
+        5 => return whatif_one(&Session::of(trace)),
+        6 => return path_one(&Session::of(trace)),
         _ => return assert_eq!(verify(&trace, &mut |_| {}).unwrap().bytes, bytes.len() as u64),
     };
     let finished = read(&trace, &mut Asking(needs, 0), &mut |_| {}).unwrap();
@@ -58,10 +61,18 @@ fn fuzz_one(bytes: &[u8], question: usize) {
 }
 
 /// Asks what the workload would take on another device.
-fn whatif_one(trace: &Trace) {
+fn whatif_one(trace: &Session) {
     let model = "read=1ms+1us/KiB,write=0ns,depth=1".parse().unwrap();
     let answer = whatif::whatif(trace, &whatif::WhatIfQuery { model, rows: 10 }, &mut |_| {});
     assert!(answer.is_err() || answer.is_ok_and(|answer| answer.ios.len() <= 10));
+}
+
+/// Asks for the path of an I/O and the timeline of a bio: by the index.
+fn path_one(trace: &Session) {
+    let path = path::path(trace, &Wanted::Io(1), &mut |_| {}).unwrap();
+    assert!(path.is_none_or(|path| path.subject.ios.iter().all(|io| io.id == 1)));
+    let timeline = timeline::timeline(trace, 1, &mut |_| {}).unwrap();
+    assert!(timeline.is_none_or(|timeline| timeline.bio.id == 1));
 }
 
 /// A chunk: its head, its table of kinds, its payload unpacked.

@@ -3,8 +3,8 @@
 use crate::context::Tasks;
 use crate::hash::Map;
 use crate::model::{Comm, Definitions, Level, OpCodes, OpField, Task, major_minor};
-use crate::trackers::Devices;
 use crate::trackers::probes::{Probes, RoleValues};
+use crate::trackers::{Devices, Trackers};
 use iotrace_format::definition::Probe;
 use iotrace_format::definition::{At, CallSite, Definition};
 use iotrace_format::event::{self, BUILTINS, Event, FIRST_PROBE, KindId};
@@ -142,6 +142,12 @@ impl Describer {
             self.probes.define(probe);
         }
         self.wording.define(definition);
+    }
+
+    /// Goes on where trackers have come to.
+    pub(crate) fn resume(&mut self, trackers: &Trackers) {
+        self.tasks = trackers.tasks().clone();
+        self.wording.devices.resume(trackers.device_places());
     }
 
     /// Must see every event, in order.

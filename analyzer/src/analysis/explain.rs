@@ -8,14 +8,11 @@
 //! it. Counted is what happened between the marks of the workload; without marks, everything.
 
 use super::{Progress, Workload, subject::cut};
-use crate::context::TimeKeeper;
 use crate::model::{
     Attempt, CompletionWay, Definitions, DispatchWay, Level, Raise, Request, TimeMap, Wait, WorkloadMark,
 };
-use crate::reader::{Flow, Trace, Visitor, read};
-use crate::trackers::{Sink, Trackers};
-use iotrace_format::definition::Definition;
-use iotrace_format::event::Event;
+use crate::session::{Observer, PassEnd, Session};
+use crate::trackers::Sink;
 use iotrace_format::stage::BLOCK_SOFTIRQ;
 use iotrace_format::trace::reader::ReadError;
 use std::collections::BTreeMap;
@@ -88,40 +85,14 @@ pub struct Explanation {
 ///
 /// # Errors
 /// [`ReadError`].
-pub fn explain(file: &Trace, progress: Progress<'_>) -> Result<Explanation, ReadError> {
-    let mut reading = Reading::default();
-    let finished = read(file, &mut reading, progress)?;
-    let Reading { mut trackers, mut seen, keeper } = reading;
-    trackers.finish(&mut seen);
+pub fn explain(session: &Session, progress: Progress<'_>) -> Result<Explanation, ReadError> {
+    let mut seen = Seen::default();
+    let PassEnd { pass, finished } = session.run(&mut [&mut seen], progress)?;
     let mut explanation = seen.settle(&finished.definitions);
-    explanation.time = keeper.map().clone();
+    explanation.time = pass.keeper.into_map();
     explanation.cut = cut(&finished);
     explanation.definitions = finished.definitions;
     Ok(explanation)
-}
-
-#[derive(Default)]
-struct Reading {
-    trackers: Trackers,
-    seen: Seen,
-    keeper: TimeKeeper,
-}
-
-impl Visitor for Reading {
-    fn define(&mut self, definition: &Definition) {
-        self.keeper.define(definition);
-        self.trackers.define(definition);
-    }
-
-    fn skipped(&mut self, events: u64) {
-        self.trackers.skipped(events);
-    }
-
-    fn event(&mut self, _: &Definitions, event: &Event<'_>) -> Flow {
-        self.keeper.event(event);
-        self.trackers.event(event, &mut self.seen);
-        Flow::Continue
-    }
 }
 
 #[derive(Default)]
@@ -172,6 +143,8 @@ impl Seen {
         }
     }
 }
+
+impl Observer for Seen {}
 
 impl Sink for Seen {
     fn mark(&mut self, mark: WorkloadMark) {

@@ -15,12 +15,10 @@ mod shape;
 
 use super::Progress;
 use super::describe::Describer;
-use super::events::time_map;
 use super::subject::{Subject, Wanted, subject};
 use crate::model::{CallId, Definitions, Ending, Handover, HandoverKind, IrqRef, Level, Task, TimeMap};
-use crate::reader::Trace;
+use crate::session::{Session, SessionError};
 use iotrace_format::layer::Layer;
-use iotrace_format::trace::reader::ReadError;
 
 use handovers::HandoverIndex;
 pub use shape::{ListingShape, shape};
@@ -115,11 +113,15 @@ pub struct Path {
 /// The way of what is asked about; none if the trace has it not.
 ///
 /// # Errors
-/// [`ReadError`].
-pub fn path(file: &Trace, wanted: &Wanted, progress: Progress<'_>) -> Result<Option<Path>, ReadError> {
-    let Some(subject) = subject(file, wanted, progress)? else { return Ok(None) };
-    let time = time_map(file)?;
-    let (collected, definitions, describer) = collect::collect(file, &subject, progress)?;
+/// [`SessionError`].
+pub fn path(
+    session: &Session,
+    wanted: &Wanted,
+    progress: Progress<'_>,
+) -> Result<Option<Path>, SessionError> {
+    let Some(subject) = subject(session, wanted, progress)? else { return Ok(None) };
+    let time = session.times()?.time.clone();
+    let (collected, definitions, describer) = collect::collect(session, &subject, progress)?;
     let mut segments = lines::segments(&collected, &definitions, &describer, &subject);
     let handovers = collected.handovers;
     let woken = handovers.iter().filter_map(|handover| match handover.kind {

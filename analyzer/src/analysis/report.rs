@@ -12,11 +12,10 @@ use super::summary::OpSummary;
 use super::{Progress, Warning, warnings};
 use crate::context::TimeKeeper;
 use crate::model::{Bio, Definitions, Io, Request, RequestKind, TimeMap, WorkloadMark};
-use crate::reader::{Flow, Trace, Visitor, read};
-use crate::trackers::{Counts, Trackers};
+use crate::session::{Observer, Pass, PassEnd, Session};
+use crate::trackers::Counts;
 pub(super) use collect::First;
 use collect::ReportCollector;
-use iotrace_format::definition::Definition;
 use iotrace_format::event::{Event, MARK, MARK_BEGIN, MARK_END};
 use iotrace_format::trace::reader::ReadError;
 
@@ -120,12 +119,14 @@ pub enum ReportError {
 ///
 /// # Errors
 /// [`ReportError`].
-pub fn report(file: &Trace, question: &ReportQuery, progress: Progress<'_>) -> Result<Report, ReportError> {
-    let (trackers, keeper) = (Trackers::default(), TimeKeeper::default());
-    let mut reporter = Reporter { trackers, keeper, collected: ReportCollector::new(question) };
-    let finished = read(file, &mut reporter, progress)?;
-    let Reporter { mut trackers, mut collected, keeper } = reporter;
-    trackers.finish(&mut collected);
+pub fn report(
+    session: &Session,
+    question: &ReportQuery,
+    progress: Progress<'_>,
+) -> Result<Report, ReportError> {
+    let mut collected = ReportCollector::new(question);
+    let PassEnd { pass: Pass { trackers, keeper, .. }, finished } =
+        session.run(&mut [&mut collected], progress)?;
     if !collected.ended {
         collected.account.end(&trackers.counts());
     }
@@ -169,45 +170,21 @@ fn rounded(collected: &ReportCollector<'_>) -> Option<Warning> {
     collected.summary.is_rounded().then(|| Warning { severity: "info", topic: "percentiles".into(), text })
 }
 
-struct Reporter<'a> {
-    trackers: Trackers,
-    collected: ReportCollector<'a>,
-    keeper: TimeKeeper,
-}
-
-impl Visitor for Reporter<'_> {
-    fn define(&mut self, definition: &Definition) {
-        self.keeper.define(definition);
-        self.trackers.define(definition);
-    }
-
-    fn skipped(&mut self, events: u64) {
-        self.trackers.skipped(events);
-    }
-
-    fn event(&mut self, _: &Definitions, event: &Event<'_>) -> Flow {
-        self.keeper.event(event);
-        self.trackers.event(event, &mut self.collected);
-        self.account(event);
-        self.collected.settle(&self.keeper);
-        Flow::Continue
-    }
-}
-
-impl Reporter<'_> {
-    fn account(&mut self, event: &Event<'_>) {
+impl Observer for ReportCollector<'_> {
+    fn event(&mut self, pass: &Pass, _: &Definitions, event: &Event<'_>) {
         let code = event.words.first().filter(|_| event.kind == MARK.id);
         match code.copied() {
             Some(MARK_BEGIN) => {
-                self.collected.account.begin(&self.trackers.counts());
-                self.collected.ended = false;
+                self.account.begin(&pass.trackers.counts());
+                self.ended = false;
             }
             Some(MARK_END) => {
-                self.collected.account.end(&self.trackers.counts());
-                self.collected.ended = true;
+                self.account.end(&pass.trackers.counts());
+                self.ended = true;
             }
-            _ if !self.collected.ended => self.collected.account.event(),
+            _ if !self.ended => self.account.event(),
             _ => {}
         }
+        self.settle(&pass.keeper);
     }
 }

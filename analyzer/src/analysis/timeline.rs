@@ -1,22 +1,19 @@
 //! All events of one bio: its own, and those of its requests, commands, doorbells and interrupts.
 //!
-//! In two passes: the first follows the trace until the bio and its requests are known, the second picks the
-//! events that mention one of them while it lives.
+//! In two passes over the blocks in which it is: the first picks up the bio and its requests, the second the events
+//! that mention one of them while it lives.
 
 use super::Progress;
-use super::describe::{Described, Describer};
-use super::events::time_map;
+use super::describe::Described;
 use super::objects::Objects;
-use super::remembered::Remembered;
+use super::subject::{Subject, Wanted, subject};
 use crate::hash::Set;
 use crate::model::{Bio, BioId, Definitions, Request, TimeMap};
 use crate::ranges::Ranges;
-use crate::reader::{Flow, Needs, Trace, Visitor, read};
-use crate::trackers::{Sink, Trackers};
-use iotrace_format::definition::Definition;
+use crate::session::{Observer, Pass, Session, SessionError};
+use crate::trackers::Sink;
 use iotrace_format::event::{Event, FIRST_PROBE, MMIO_WRITE};
 use iotrace_format::stage::Stage;
-use iotrace_format::trace::reader::ReadError;
 
 /// A bio's timeline.
 #[derive(Debug, Clone)]
@@ -38,73 +35,24 @@ pub struct Timeline {
 /// The timeline of a bio; none if the trace has none of that number.
 ///
 /// # Errors
-/// [`ReadError`].
-pub fn timeline(file: &Trace, id: BioId, progress: Progress<'_>) -> Result<Option<Timeline>, ReadError> {
-    let mut finder = Finder { trackers: Trackers::default(), found: Found { id, ..Found::default() } };
-    let finished = read(file, &mut finder, progress)?;
-    let Finder { mut trackers, mut found } = finder;
-    if !found.is_complete() {
-        trackers.finish(&mut found);
-    }
-    let cut = finished.lost();
-    let Some(bio) = found.bio.take() else { return Ok(None) };
-    let requests = found.requests.into_found();
-    let time = time_map(file)?;
-    let mut picker = Picker::new(&bio, &requests);
-    let finished = read(file, &mut picker, progress)?;
-    let events = picker.events;
-    let definitions = finished.definitions;
-    Ok(Some(Timeline { bio, requests, events, time, definitions, cut }))
-}
-
-#[derive(Default)]
-struct Found {
+/// [`SessionError`].
+pub fn timeline(
+    session: &Session,
     id: BioId,
-    bio: Option<Bio>,
-    requests: Remembered,
-}
-
-impl Found {
-    fn is_complete(&self) -> bool {
-        self.bio.is_some() && self.requests.is_complete()
-    }
-}
-
-impl Sink for Found {
-    fn bio(&mut self, bio: Bio) {
-        if bio.id == self.id {
-            self.requests.want(&bio);
-            self.bio = Some(bio);
-        }
-    }
-
-    fn request(&mut self, request: &Request) {
-        self.requests.add(request);
-    }
-}
-
-struct Finder {
-    trackers: Trackers,
-    found: Found,
-}
-
-impl Visitor for Finder {
-    fn define(&mut self, definition: &Definition) {
-        self.trackers.define(definition);
-    }
-
-    fn skipped(&mut self, events: u64) {
-        self.trackers.skipped(events);
-    }
-
-    fn event(&mut self, _: &Definitions, event: &Event<'_>) -> Flow {
-        self.trackers.event(event, &mut self.found);
-        if self.found.is_complete() { Flow::Stop } else { Flow::Continue }
-    }
+    progress: Progress<'_>,
+) -> Result<Option<Timeline>, SessionError> {
+    let Some(Subject { bios, requests, cut, .. }) = subject(session, &Wanted::Bio(id), progress)? else {
+        return Ok(None);
+    };
+    let Some(bio) = bios.into_iter().next() else { return Ok(None) };
+    let time = session.times()?.time.clone();
+    let mut picker = Picker::new(&bio, &requests);
+    let end = session.run_window((picker.first, picker.last), &mut [&mut picker], progress)?;
+    let Picker { events, .. } = picker;
+    Ok(Some(Timeline { bio, requests, events, time, definitions: end.finished.definitions, cut }))
 }
 
 struct Picker {
-    describer: Describer,
     objects: Objects,
     instants: Set<u64>,
     /// From the interrupt to the completion in it.
@@ -113,6 +61,8 @@ struct Picker {
     first: u64,
     last: u64,
     events: Vec<Described<'static>>,
+    /// What concerns it is over.
+    over: bool,
 }
 
 impl Picker {
@@ -123,13 +73,13 @@ impl Picker {
         let interrupts = attempts().filter_map(|attempt| Some((attempt.interrupt?.clock, attempt.done?)));
         let instants = bio.call.map(|call| call.clock).into_iter();
         Self {
-            describer: Describer::default(),
             objects: Objects::new(std::slice::from_ref(bio), requests),
             instants: instants.chain(attempts().filter_map(|attempt| attempt.doorbell)).collect(),
             interrupts: Ranges::new(interrupts.enumerate().map(|(number, (from, to))| (number, from, to))),
             first: requests.iter().map(|request| request.got).fold(from, u64::min),
             last: requests.iter().map(|request| request.freed.unwrap_or(u64::MAX)).fold(to, u64::max),
             events: Vec::new(),
+            over: false,
         }
     }
 
@@ -144,33 +94,24 @@ impl Picker {
     }
 }
 
-impl Visitor for Picker {
-    fn needs(&self) -> Needs {
-        Needs { clocks: self.first..=self.last, ..Needs::ALL }
-    }
+impl Sink for Picker {}
 
-    fn landmark(&mut self, _: &Definitions, event: &Event<'_>) {
-        self.describer.follow(event);
-    }
-
-    fn define(&mut self, definition: &Definition) {
-        self.describer.define(definition);
-    }
-
-    fn event(&mut self, definitions: &Definitions, event: &Event<'_>) -> Flow {
-        self.describer.follow(event);
-        if event.clock > self.last {
-            return Flow::Stop;
+impl Observer for Picker {
+    fn event(&mut self, pass: &Pass, definitions: &Definitions, event: &Event<'_>) {
+        self.over = event.clock > self.last;
+        if self.over || event.clock < self.first || !self.concerns(definitions, event) {
+            return;
         }
-        if self.concerns(definitions, event) {
-            let mut described = self.describer.describe(definitions, event).into_owned();
-            for word in &mut described.words {
-                if let Some(name) = self.objects.name(word.value, event.clock) {
-                    word.text = name.to_owned().into();
-                }
+        let mut described = pass.describer.describe(definitions, event).into_owned();
+        for word in &mut described.words {
+            if let Some(name) = self.objects.name(word.value, event.clock) {
+                word.text = name.to_owned().into();
             }
-            self.events.push(described);
         }
-        Flow::Continue
+        self.events.push(described);
+    }
+
+    fn is_complete(&self) -> bool {
+        self.over
     }
 }

@@ -74,7 +74,7 @@ pub fn verify(trace: &Trace, progress: Progress<'_>) -> Result<Verified, ReadErr
         verifier.ledger.bad(0, FILE_HEADER, "the file's header was changed".into());
     }
     let mut released = 0;
-    decode(trace, &mut trace.walk(), &|_| true, Columns::ALL, &mut |met, back| {
+    decode(trace, &mut trace.walk(), &|_| true, (Columns::ALL, usize::MAX), &mut |met, back| {
         progress(met.offset());
         trace.release_up_to(&mut released, met.offset());
         match met {

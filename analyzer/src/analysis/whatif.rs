@@ -30,8 +30,8 @@ pub use gather::MOST;
 use super::Progress;
 use super::spread::PercentileSummary;
 use crate::model::{Io, OpName};
-use crate::reader::{Trace, read};
-use gather::{Gathered, WhatIfReader};
+use crate::session::{Pass, PassEnd, Session};
+use gather::Gathered;
 use iotrace_format::trace::reader::ReadError;
 use replay::{DeviceTimes, OpTimes, Outcome, replay};
 use thiserror::Error;
@@ -149,10 +149,13 @@ pub enum WhatIfError {
 ///
 /// # Errors
 /// [`WhatIfError`].
-pub fn whatif(file: &Trace, question: &WhatIfQuery, progress: Progress<'_>) -> Result<WhatIf, WhatIfError> {
-    let mut reading = WhatIfReader::new(question.rows);
-    let finished = read(file, &mut reading, progress)?;
-    let (gathered, keeper) = reading.finish();
+pub fn whatif(
+    session: &Session,
+    question: &WhatIfQuery,
+    progress: Progress<'_>,
+) -> Result<WhatIf, WhatIfError> {
+    let mut gathered = Gathered::new(question.rows);
+    let PassEnd { pass: Pass { keeper, .. }, finished } = session.run(&mut [&mut gathered], progress)?;
     let vcpus = finished.definitions.trace.vcpus;
     if vcpus > 1 {
         return Err(WhatIfError::SeveralVcpus(vcpus));

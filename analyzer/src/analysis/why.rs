@@ -16,12 +16,10 @@ mod resolve;
 
 use super::Progress;
 use super::describe::Describer;
-use super::events::time_map;
 use super::subject::{Subject, Wanted, subject};
 use crate::model::{Definitions, Level, Task, TimeMap};
-use crate::reader::Trace;
+use crate::session::{Session, SessionError};
 use iotrace_format::stage::{Begins, Stage};
-use iotrace_format::trace::reader::ReadError;
 
 /// Hand-overs that are followed back at most.
 pub const FARTHEST: usize = 24;
@@ -123,9 +121,9 @@ pub struct Why {
 /// Why an I/O could not be explained.
 #[derive(Debug, thiserror::Error)]
 pub enum WhyError {
-    /// The trace cannot be read.
+    /// The trace or its index cannot be read.
     #[error(transparent)]
-    Read(#[from] ReadError),
+    Read(#[from] SessionError),
     /// There is no such I/O.
     #[error("the trace has no such I/O")]
     NoSuch,
@@ -141,12 +139,12 @@ pub enum WhyError {
 ///
 /// # Errors
 /// [`WhyError`].
-pub fn why(file: &Trace, wanted: &Wanted, progress: Progress<'_>) -> Result<Why, WhyError> {
-    let subject = subject(file, wanted, progress)?.ok_or(WhyError::NoSuch)?;
+pub fn why(session: &Session, wanted: &Wanted, progress: Progress<'_>) -> Result<Why, WhyError> {
+    let subject = subject(session, wanted, progress)?.ok_or(WhyError::NoSuch)?;
     let io = subject.ios.first().ok_or(WhyError::NoCall)?.clone();
     let left = io.left.ok_or(WhyError::NotOver)?;
-    let time = time_map(file)?;
-    let (seen, definitions, describer) = gather::gather(file, io.entered, left, progress)?;
+    let time = session.times().map_err(SessionError::Read)?.time.clone();
+    let (seen, definitions, describer) = gather::gather(session, io.entered, left, progress)?;
     let resolver = resolve::Resolver::new(&seen, &definitions, &describer);
     let spans = resolver.resolve(io.task.address, io.entered, left);
     Ok(Why { subject, spans, time, definitions })

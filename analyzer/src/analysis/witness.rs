@@ -19,9 +19,8 @@ pub use parse::{ParseError, Saying};
 use super::{Progress, workload};
 use crate::context::Tasks;
 use crate::model::{BlockEvent, BlockKind, Call, CallEnd, Definitions, WorkloadMark};
-use crate::reader::{Finished, Flow, Trace, Visitor, read};
-use crate::trackers::{Sink, Trackers};
-use iotrace_format::definition::Definition;
+use crate::session::{Observer, Pass, PassEnd, Session};
+use crate::trackers::Sink;
 use iotrace_format::event::Event;
 use iotrace_format::trace::reader::ReadError;
 use thiserror::Error;
@@ -107,12 +106,14 @@ impl Comparison {
 ///
 /// # Errors
 /// [`ReadError`].
-pub fn compare(file: &Trace, witness: &Witness, progress: Progress<'_>) -> Result<Comparison, ReadError> {
-    let mut listener = Listener::default();
-    listener.heard.calls = witness.graph.is_some().then(Default::default);
-    let finished: Finished = read(file, &mut listener, progress)?;
-    let Listener { mut trackers, mut heard } = listener;
-    trackers.finish(&mut heard);
+pub fn compare(
+    session: &Session,
+    witness: &Witness,
+    progress: Progress<'_>,
+) -> Result<Comparison, ReadError> {
+    let calls = witness.graph.is_some().then(Default::default);
+    let mut heard = Heard { calls, ..Heard::default() };
+    let PassEnd { finished, .. } = session.run(&mut [&mut heard], progress)?;
     let window = workload(&heard.marks).map(|(begin, end)| (begin, end.unwrap_or(u64::MAX)));
     let kinds = BlockKind::ALL.into_iter().map(|kind| {
         let theirs: Vec<_> = witness.sayings.iter().filter(|saying| saying.kind == kind).cloned().collect();
@@ -195,25 +196,9 @@ impl Sink for Heard {
     }
 }
 
-#[derive(Default)]
-struct Listener {
-    trackers: Trackers,
-    heard: Heard,
-}
-
-impl Visitor for Listener {
-    fn define(&mut self, definition: &Definition) {
-        self.trackers.define(definition);
-    }
-
-    fn skipped(&mut self, events: u64) {
-        self.trackers.skipped(events);
-    }
-
-    fn event(&mut self, _: &Definitions, event: &Event<'_>) -> Flow {
-        self.heard.tasks.event(event);
-        self.trackers.event(event, &mut self.heard);
-        Flow::Continue
+impl Observer for Heard {
+    fn event(&mut self, _: &Pass, _: &Definitions, event: &Event<'_>) {
+        self.tasks.event(event);
     }
 }
 

@@ -20,6 +20,7 @@ use crate::hash::{Map, Set};
 use crate::model::{Ending, Level};
 use iotrace_format::definition::{CallCost, Layout, PartBegin, RunningTask};
 use iotrace_format::event::{Event, KindId};
+use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 
 /// Calls that may be open in one task; more means that returns are missing.
@@ -28,7 +29,7 @@ pub const DEEPEST: usize = 512;
 const SPARE: usize = 64;
 
 /// An open call.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallFrame<T> {
     /// Number: from 1, in the order of the entries.
     pub number: u64,
@@ -65,7 +66,7 @@ pub struct Left<T> {
     pub ending: Ending,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Vcpu {
     /// Key of the task that runs.
     task: u64,
@@ -75,18 +76,20 @@ struct Vcpu {
 }
 
 /// Open calls of all tasks.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Calls<T> {
     /// The calls of each task, in the order in which the tasks were met. Their addresses are used again, so there
     /// are never more than the guest's memory holds.
     stacks: Vec<Vec<CallFrame<T>>>,
     /// How the guest's kernel lays out its memory.
+    #[serde(skip)]
     layout: Layout,
     /// Which of them are a task's.
     places: Map<u64, usize>,
     /// Which of them are those of the task that the event at hand happened in.
     current: usize,
     vcpus: Vec<Vcpu>,
+    #[serde(skip)]
     trampolines: Set<u64>,
     last: u64,
     /// Calls whose exit never came.
@@ -291,6 +294,11 @@ impl<T> Calls<T> {
     #[must_use]
     pub fn next(&self) -> u64 {
         self.last + 1
+    }
+
+    /// The tasks that run, of each vCPU.
+    pub fn running(&self) -> impl Iterator<Item = u64> {
+        self.vcpus.iter().map(|vcpu| vcpu.task)
     }
 
     /// The open calls of each task, the outermost first, in no particular order of the tasks.

@@ -3,9 +3,10 @@
 use crate::hash::Map;
 use crate::model::{Comm, Task};
 use iotrace_format::event::{Event, TASK};
+use serde::{Deserialize, Serialize};
 
 /// Tasks by the address of their `task_struct`.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Tasks(Map<u64, Task>);
 
 impl Tasks {

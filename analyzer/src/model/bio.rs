@@ -1,13 +1,14 @@
 //! A bio and what became of it.
 
 use super::{BioStage, Carried, Cause, IrqRef, Op, RequestId, StageMark, Task};
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// Number of a bio: from 1, in the order in which they were queued or split off.
 pub type BioId = u64;
 
 /// How a bio came to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Origin {
     /// A submitter queued it.
     Queued,
@@ -19,7 +20,7 @@ pub enum Origin {
 }
 
 /// How a bio came into a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Join {
     /// The request was made for it.
     Got,
@@ -34,7 +35,7 @@ pub enum Join {
 }
 
 /// What a call into the file system does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FileCallKind {
     /// It reads.
     Read,
@@ -57,7 +58,7 @@ impl FileCallKind {
 }
 
 /// The call into the file system that a task was in when it queued a bio.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileCall {
     /// What it does.
     pub kind: FileCallKind,
@@ -74,7 +75,7 @@ pub struct FileCall {
 }
 
 /// A bio.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bio {
     /// Number.
     pub id: BioId,

@@ -1,7 +1,9 @@
 //! The stages a bio goes through, in the order in which it usually does.
 
+use serde::{Deserialize, Serialize};
+
 /// A stage. A bio's time is divided by the moments at which it reached each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum BioStage {
     /// Handed to the block layer (blktrace's Q), or cut off from a larger bio.
     Queued,
@@ -96,7 +98,7 @@ impl BioStage {
 }
 
 /// A stage reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StageMark {
     /// Which.
     pub stage: BioStage,

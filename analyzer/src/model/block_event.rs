@@ -1,9 +1,10 @@
 //! What the kernel's own block tracepoints would have said (include/trace/events/block.h).
 
 use super::Op;
+use serde::{Deserialize, Serialize};
 
 /// The tracepoint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum BlockKind {
     /// `block_bio_queue`.
     BioQueue,
@@ -65,7 +66,7 @@ impl BlockKind {
 }
 
 /// One such saying.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BlockEvent {
     /// Tracepoint.
     pub kind: BlockKind,

@@ -2,12 +2,13 @@
 
 use super::Level;
 use iotrace_format::event::KindId;
+use serde::{Deserialize, Serialize};
 
 /// Number of a call: from 1, in the order of the entries.
 pub type CallId = u64;
 
 /// A call that begins.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Call {
     /// Number.
     pub id: CallId,
@@ -32,7 +33,7 @@ pub struct Call {
 }
 
 /// A call that ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallEnd {
     /// Its number.
     pub id: CallId,
@@ -51,7 +52,7 @@ pub struct CallEnd {
 }
 
 /// How a call ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Ending {
     /// Its own exit was seen.
     Returned,

@@ -1,10 +1,11 @@
 //! Why something happened: what a piece of work goes back to, and how one context hands over to another.
 
 use super::{CallId, IoId, Level, Task};
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// What a piece of work goes back to, the nearest first.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Cause {
     /// A system call.
     Syscall {
@@ -75,7 +76,7 @@ impl Cause {
 }
 
 /// A moment in a context.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Point {
     /// When, in instructions.
     pub clock: u64,
@@ -92,7 +93,7 @@ pub struct Point {
 }
 
 /// What is handed over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum HandoverKind {
     /// A task that waited is woken, and runs.
     Wake {
@@ -124,7 +125,7 @@ pub enum HandoverKind {
 }
 
 /// One context hands over to another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Handover {
     /// What.
     pub kind: HandoverKind,
@@ -135,7 +136,7 @@ pub struct Handover {
 }
 
 /// A softirq is raised that was not pending.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Raise {
     /// Its number.
     pub number: u64,
@@ -146,7 +147,7 @@ pub struct Raise {
 }
 
 /// A task stops running.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Switch {
     /// When, in instructions.
     pub clock: u64,
@@ -159,7 +160,7 @@ pub struct Switch {
 }
 
 /// A task waited in a system call, and was woken.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wait {
     /// The task.
     pub task: Task,

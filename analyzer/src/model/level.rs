@@ -1,9 +1,10 @@
 //! What the CPU is in, from the kernel's `preempt_count`.
 
 use iotrace_format::event::UNKNOWN_CONTEXT;
+use serde::{Deserialize, Serialize};
 
 /// What the CPU is in (include/linux/preempt.h).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Level {
     /// Not known: the count could not be read.
     #[default]

@@ -5,6 +5,7 @@
 //! of the field in 4.8 and 4.9, the operation in the lowest 8 bits from 4.10 on.
 
 use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// `REQ_OP_BITS` from 4.10 on: the lowest bits hold the operation.
@@ -13,7 +14,7 @@ const LOW_OP_BITS: u32 = 8;
 const TOP_OP_BITS: u32 = 3;
 
 /// What is done to the device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum OpName {
     /// Read sectors.
     Read,
@@ -58,7 +59,7 @@ impl fmt::Display for OpName {
 }
 
 /// An operation with the flags that blktrace shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Op {
     /// Operation.
     pub name: OpName,

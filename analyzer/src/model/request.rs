@@ -1,12 +1,13 @@
 //! A request, its attempts at the device, and what it carried.
 
 use super::{BioId, CallId, Join, Level, Op};
+use serde::{Deserialize, Serialize};
 
 /// Number of a request: from 1, in the order in which they were got.
 pub type RequestId = u64;
 
 /// What a request is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum RequestKind {
     /// Bios.
     Data,
@@ -17,7 +18,7 @@ pub enum RequestKind {
 }
 
 /// An interrupt, as far as a completion needs it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IrqRef {
     /// Number: from 1, in order.
     pub id: u64,
@@ -36,7 +37,7 @@ pub struct IrqRef {
 }
 
 /// By which way the queue gave a request to the SCSI layer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum DispatchWay {
     /// Directly by the submitter, past the scheduler.
     Direct,
@@ -57,7 +58,7 @@ pub enum DispatchWay {
 }
 
 /// How the block layer was told of a completion.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum CompletionWay {
     /// In the call that the driver made.
     InPlace,
@@ -68,7 +69,7 @@ pub enum CompletionWay {
 }
 
 /// One attempt to have the device do a request. Times are in instructions.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempt {
     /// Number of the command: from 1, over the whole trace.
     pub command: u64,
@@ -151,7 +152,7 @@ impl Attempt {
 }
 
 /// A bio in a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RequestMember {
     /// The bio.
     pub bio: BioId,
@@ -164,7 +165,7 @@ pub struct RequestMember {
 }
 
 /// Bytes completed by one `blk_update_request`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Update {
     /// When, in instructions.
     pub clock: u64,
@@ -175,7 +176,7 @@ pub struct Update {
 }
 
 /// A flush that a request waited for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FlushRide {
     /// It came after the data (it stands for FUA); otherwise before.
     pub after_data: bool,
@@ -192,7 +193,7 @@ pub struct FlushRide {
 }
 
 /// A request.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
     /// Number.
     pub id: RequestId,
@@ -244,7 +245,7 @@ pub struct Request {
 }
 
 /// A request that waits for a flush.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rider {
     /// Its address.
     pub pointer: u64,
@@ -305,6 +306,14 @@ impl Request {
     #[must_use]
     pub fn issued(&self) -> Option<&Attempt> {
         self.attempts.get(self.issued?)
+    }
+
+    /// The last moment that is known of it, in instructions.
+    #[must_use]
+    pub fn last_seen(&self) -> u64 {
+        let own = [Some(self.got), self.plugged, self.ended, self.freed];
+        let attempts = self.attempts.iter().flat_map(Attempt::steps).map(|(_, clock)| clock);
+        own.into_iter().flatten().chain(attempts).max().unwrap_or(self.got)
     }
 
     /// It goes back to the queue.

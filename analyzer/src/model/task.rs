@@ -1,11 +1,12 @@
 //! Tasks of the guest.
 
 use super::name::name_of_bytes;
+use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::fmt;
 
 /// `task_struct.comm`: up to 16 bytes, ended by a zero.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct Comm([u8; 16]);
 
 impl Comm {
@@ -51,7 +52,7 @@ impl fmt::Display for Comm {
 }
 
 /// A task, under the name it had at the time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Task {
     /// Address of its `task_struct`.
     pub address: u64,

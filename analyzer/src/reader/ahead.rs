@@ -46,12 +46,14 @@ struct Job<'a> {
 
 /// A step whose turn comes.
 enum Coming<'a> {
+    Cached(usize, RawChunk<'a>, Box<EventBlock>),
     Bad(usize, usize, ChunkError),
     Passed(usize, RawChunk<'a>),
     Wanted(usize, RawChunk<'a>, Receiver<Decoded>),
 }
 
-/// Goes through steps: decodes the chunks that are wanted and gives all of them to `take`, in order.
+/// Goes through steps: decodes the chunks that are wanted and gives all of them to `take`, in order. Those behind the
+/// offset `eager` are not decoded before their turn.
 ///
 /// # Errors
 /// [`ReadError::Thread`].
@@ -59,12 +61,13 @@ pub fn decode<'a>(
     trace: &Trace,
     steps: &mut dyn Iterator<Item = WalkStep<'a>>,
     wants: &dyn Fn(&RawChunk<'_>) -> bool,
-    columns: Columns,
+    (columns, eager): (Columns, usize),
     take: Take<'_>,
 ) -> Result<Flow, ReadError> {
     if trace.threads() <= 1 {
-        return one_by_one(steps, wants, columns, take);
+        return one_by_one(trace, steps, wants, columns, take);
     }
+    let mut steps = steps.peekable();
     let (jobs, inbox) = channel::<Job<'a>>();
     let inbox = Mutex::new(inbox);
     let most = 2 * trace.threads() + 1;
@@ -84,14 +87,17 @@ pub fn decode<'a>(
         let mut spare = VecDeque::new();
         loop {
             while coming.len() < most
-                && let Some(step) = steps.next()
+                && let Some(step) = steps.next_if(|step| coming.is_empty() || offset(step) <= eager)
             {
-                coming.push_back(begin(step, wants, &jobs, &mut spare));
+                coming.push_back(begin(trace, step, wants, &jobs, &mut spare));
             }
             let met = match coming.pop_front() {
                 None => return Ok(Flow::Continue),
                 Some(Coming::Bad(at, bytes, reason)) => DecodedStep::Bad(at, bytes, reason),
                 Some(Coming::Passed(at, chunk)) => DecodedStep::Chunk(at, chunk, None),
+                Some(Coming::Cached(at, chunk, block)) => {
+                    DecodedStep::Chunk(at, chunk, Some(Ok(Content::Events(block))))
+                }
                 // A thread that is gone has panicked: the scope passes that on.
                 Some(Coming::Wanted(at, chunk, answer)) => DecodedStep::Chunk(at, chunk, answer.recv().ok()),
             };
@@ -105,7 +111,14 @@ pub fn decode<'a>(
     })
 }
 
+fn offset(step: &WalkStep<'_>) -> usize {
+    match step {
+        WalkStep::Chunk(at, _) | WalkStep::Bad { offset: at, .. } => *at,
+    }
+}
+
 fn one_by_one<'a>(
+    trace: &Trace,
     steps: &mut dyn Iterator<Item = WalkStep<'a>>,
     wants: &dyn Fn(&RawChunk<'_>) -> bool,
     columns: Columns,
@@ -116,7 +129,10 @@ fn one_by_one<'a>(
     for step in steps {
         let met = match step {
             WalkStep::Chunk(at, chunk) if wants(&chunk) => {
-                let decoded = decoder.decode(&chunk, columns, spare.take().unwrap_or_default());
+                let decoded = match trace.cache().take(at) {
+                    Some(block) => Ok(Content::Events(block)),
+                    None => decoder.decode(&chunk, columns, spare.take().unwrap_or_default()),
+                };
                 DecodedStep::Chunk(at, chunk, Some(decoded))
             }
             WalkStep::Chunk(at, chunk) => DecodedStep::Chunk(at, chunk, None),
@@ -130,6 +146,7 @@ fn one_by_one<'a>(
 }
 
 fn begin<'a>(
+    trace: &Trace,
     step: WalkStep<'a>,
     wants: &dyn Fn(&RawChunk<'_>) -> bool,
     jobs: &Sender<Job<'a>>,
@@ -137,6 +154,9 @@ fn begin<'a>(
 ) -> Coming<'a> {
     match step {
         WalkStep::Chunk(at, chunk) if wants(&chunk) => {
+            if let Some(block) = trace.cache().take(at) {
+                return Coming::Cached(at, chunk, block);
+            }
             let (answer, result) = channel();
             // The threads are gone only after a panic, which the scope passes on.
             let _ = jobs.send(Job { chunk, block: spare.pop_front().unwrap_or_default(), answer });

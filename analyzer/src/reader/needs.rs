@@ -119,7 +119,8 @@ impl<'a> ReadPlan<'a> {
             }
             _ => true,
         };
-        let blocks = self.index.events().filter(move |block| needs.wants(block, numbered));
+        let behind = self.index.events().skip_while(move |block| block.offset < offset);
+        let blocks = behind.filter(move |block| needs.wants(block, numbered));
         let definitions = self.index.definitions().skip_while(move |entry| entry.offset < offset);
         merge(definitions, blocks).map(move |entry| step(trace, &entry)).filter(is_needed)
     }

@@ -1,5 +1,6 @@
 //! A trace that is being asked, with what was read of it so far.
 
+use super::cache::BlockCache;
 use iotrace_format::trace::reader::{ReadError, TraceFile};
 use std::ops::Deref;
 use std::path::Path;
@@ -11,6 +12,7 @@ pub struct Trace {
     file: TraceFile,
     threads: usize,
     read: Counts,
+    cache: BlockCache,
 }
 
 /// What was read of a trace, by all passes together.
@@ -19,6 +21,7 @@ struct Counts {
     bytes: AtomicU64,
     blocks: AtomicU64,
     events: AtomicU64,
+    passes: AtomicU64,
 }
 
 /// What was read of a trace, by all passes together.
@@ -26,10 +29,22 @@ struct Counts {
 pub struct WasRead {
     /// Bytes of the chunks that were looked into, with their heads.
     pub bytes: u64,
-    /// Blocks of events, and of landmarks, that were unpacked.
+    /// Blocks of events, and of landmarks, that were decoded.
     pub blocks: u64,
     /// Events that were given to a question.
     pub events: u64,
+    /// Passes that decoded a block.
+    pub passes: u64,
+}
+
+/// Gives back the memory of a file up to an offset, if that is worth it.
+pub(crate) fn release_up_to(file: &TraceFile, released: &mut usize, offset: usize) {
+    /// Bytes that are given back at once.
+    const STRIDE: usize = 4 << 20;
+    if offset > *released + STRIDE {
+        file.release(*released, offset);
+        *released = offset;
+    }
 }
 
 impl Trace {
@@ -45,7 +60,12 @@ impl Trace {
     #[must_use]
     pub fn of(file: TraceFile, threads: Option<usize>) -> Self {
         let all = || std::thread::available_parallelism().map_or(1, usize::from);
-        Self { file, threads: threads.unwrap_or_else(all), read: Counts::default() }
+        Self {
+            file,
+            threads: threads.unwrap_or_else(all),
+            read: Counts::default(),
+            cache: BlockCache::default(),
+        }
     }
 
     /// Takes a trace that is already in memory.
@@ -64,20 +84,22 @@ impl Trace {
 
     /// Memory is given back from where it was given back to last up to an offset, if that is worth it.
     pub fn release_up_to(&self, released: &mut usize, offset: usize) {
-        /// Bytes that are given back at once.
-        const STRIDE: usize = 4 << 20;
-        if offset > *released + STRIDE {
-            self.release(*released, offset);
-            *released = offset;
-        }
+        release_up_to(&self.file, released, offset);
+    }
+
+    /// Blocks that are kept decoded.
+    pub(super) fn cache(&self) -> &BlockCache {
+        &self.cache
     }
 
     /// What was read so far.
     #[must_use]
     pub fn was_read(&self) -> WasRead {
-        let [bytes, blocks, events] = [&self.read.bytes, &self.read.blocks, &self.read.events]
-            .map(|count| count.load(Ordering::Relaxed));
-        WasRead { bytes, blocks, events }
+        let Counts { bytes, blocks, events, passes } = &self.read;
+        let [bytes, blocks, events, passes] =
+            [bytes, blocks, events, passes].map(|count| count.load(Ordering::Relaxed));
+        let blocks = blocks.saturating_sub(self.cache.taken());
+        WasRead { bytes, blocks, events, passes }
     }
 
     /// Counts what was read.
@@ -85,6 +107,7 @@ impl Trace {
         self.read.bytes.fetch_add(read.bytes, Ordering::Relaxed);
         self.read.blocks.fetch_add(read.blocks, Ordering::Relaxed);
         self.read.events.fetch_add(read.events, Ordering::Relaxed);
+        self.read.passes.fetch_add(read.passes, Ordering::Relaxed);
     }
 }
 

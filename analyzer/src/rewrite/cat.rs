@@ -4,7 +4,8 @@ use super::{Output, RewriteError};
 use crate::analysis::Progress;
 use crate::hash::Map;
 use crate::model::Definitions;
-use crate::reader::{Flow, Trace, Visitor, read};
+use crate::reader::{Flow, Visitor, read};
+use crate::session::Session;
 use iotrace_format::definition::Definition;
 use iotrace_format::event::{Event, KindId, is_landmark};
 use rustc_hash::FxHashSet;
@@ -21,7 +22,7 @@ use std::path::{Path, PathBuf};
 ///
 /// # Errors
 /// [`RewriteError`]; [`RewriteError::Apart`] if they do not belong together.
-pub fn cat(traces: &[(PathBuf, Trace)], to: &Path, progress: Progress<'_>) -> Result<u64, RewriteError> {
+pub fn cat(traces: &[(PathBuf, Session)], to: &Path, progress: Progress<'_>) -> Result<u64, RewriteError> {
     let mut joiner = Joiner::new(Output::create(to)?);
     let mut before: Option<&PathBuf> = None;
     for (path, trace) in traces {

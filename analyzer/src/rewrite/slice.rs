@@ -12,14 +12,14 @@ use super::numbers::PartNumbers;
 use super::{Output, RewriteError};
 use crate::analysis::Progress;
 use crate::analysis::conditions::Conditions;
-use crate::analysis::events::times;
 use crate::analysis::path::{Path as SubjectPath, path};
 use crate::analysis::subject::Wanted;
 use crate::context::Tasks;
 use crate::hash::{Map, Set};
 use crate::model::{Definitions, Level};
 use crate::ranges::Ranges;
-use crate::reader::{Flow, Needs, Trace, Visitor, read};
+use crate::reader::{Flow, Needs, Visitor, read};
+use crate::session::Session;
 use context::{PartContext, context};
 use iotrace_format::definition::{Definition, Severity};
 use iotrace_format::event::{Event, is_landmark};
@@ -47,14 +47,14 @@ pub struct SliceSelection {
 /// # Errors
 /// [`RewriteError`].
 pub fn slice(
-    trace: &Trace,
+    trace: &Session,
     part: &SliceSelection,
     to: &Path,
     progress: Progress<'_>,
 ) -> Result<u64, RewriteError> {
     let mut window = Needs::ALL.clocks;
     if part.conditions.clock.is_some() || part.conditions.time.is_some() {
-        let times = times(trace)?;
+        let times = trace.times()?;
         window = part.conditions.settled(&times.time, &times.marks)?.clock.unwrap_or(window);
     }
     let mut tasks = SlicedTasks { name: part.conditions.task.clone(), ..SlicedTasks::default() };
@@ -99,7 +99,7 @@ pub fn slice(
 
 /// From the begin of the contexts in which something is done for the subject to their end, and that of what belongs to it.
 fn extent(path: &SubjectPath) -> (u64, u64) {
-    let (mut from, mut to) = path.subject.window();
+    let (mut from, mut to) = path.subject.window;
     for segment in &path.segments {
         from = segment.interrupt.map_or(from, |irq| from.min(irq.entered).min(irq.clock));
         for line in &segment.lines {

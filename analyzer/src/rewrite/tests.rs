@@ -4,6 +4,7 @@ use crate::analysis::report::{Report, ReportQuery, report};
 use crate::analysis::subject::Wanted;
 use crate::analysis::verify::verify;
 use crate::reader::Trace;
+use crate::session::Session;
 use iotrace_synthetic_guest::{buffered, changed_write, direct_write, small};
 use std::fs;
 use tempfile::TempDir;
@@ -19,19 +20,19 @@ impl Place {
         self.0.path().join(name)
     }
 
-    fn sliced(&self, name: &str, part: &SliceSelection) -> Trace {
+    fn sliced(&self, name: &str, part: &SliceSelection) -> Session {
         let to = self.path(name);
         slice(&whole(), part, &to, &mut |_| {}).unwrap();
         opened(&to)
     }
 }
 
-fn whole() -> Trace {
-    Trace::from_bytes(direct_write().file()).unwrap()
+fn whole() -> Session {
+    Session::from_bytes(direct_write().file()).unwrap()
 }
 
-fn opened(path: &Path) -> Trace {
-    let trace = Trace::open(path, Some(2)).unwrap();
+fn opened(path: &Path) -> Session {
+    let trace = Session::of(Trace::open(path, Some(2)).unwrap());
     let verified = verify(&trace, &mut |_| {}).unwrap();
     assert_eq!(
         verified.findings.iter().filter(|f| !f.text.contains("which no definition")).count(),
@@ -41,7 +42,7 @@ fn opened(path: &Path) -> Trace {
     trace
 }
 
-fn told(trace: &Trace) -> Report {
+fn told(trace: &Session) -> Report {
     report(trace, &ReportQuery { all: true, ..ReportQuery::default() }, &mut |_| {}).unwrap()
 }
 
@@ -54,7 +55,7 @@ fn clocks(from: u64, to: u64) -> SliceSelection {
 fn a_sound_file_is_recovered_whole() {
     let (place, guest) = (Place::new(), small());
     let to = place.path("out.iot");
-    let trace = Trace::from_bytes(guest.file()).unwrap();
+    let trace = Session::from_bytes(guest.file()).unwrap();
     let recovered = recover(&trace, &to, &mut |_| {}).unwrap();
     assert_eq!((recovered.events, recovered.lost.len()), (guest.events.len() as u64, 0));
     assert_eq!(told(&opened(&to)).bios, told(&trace).bios);
@@ -65,12 +66,12 @@ fn damage_in_the_middle_costs_its_block_and_is_noted() {
     let (place, guest) = (Place::new(), small());
     let mut bytes = guest.file();
     let (index, damaged) = {
-        let file = Trace::from_bytes(bytes.clone()).unwrap();
+        let file = Session::from_bytes(bytes.clone()).unwrap();
         let block = file.index().unwrap().events().nth(1).unwrap();
         (block.count, block.offset as usize + 100)
     };
     bytes[damaged] ^= 4;
-    let trace = Trace::from_bytes(bytes).unwrap();
+    let trace = Session::from_bytes(bytes).unwrap();
     let to = place.path("out.iot");
     let recovered = recover(&trace, &to, &mut |_| {}).unwrap();
     assert_eq!(recovered.events, guest.events.len() as u64 - u64::from(index));
@@ -111,7 +112,7 @@ fn the_slice_of_an_io_tells_it_alike() {
 #[test]
 fn the_slice_of_a_task_leaves_the_others_out() {
     let place = Place::new();
-    let trace = Trace::from_bytes(buffered().file()).unwrap();
+    let trace = Session::from_bytes(buffered().file()).unwrap();
     let conditions = Conditions { task: Some("kworker/u2:1".into()), ..Conditions::default() };
     let to = place.path("task.iot");
     let part = SliceSelection { conditions, subject: None };
@@ -146,7 +147,7 @@ fn what_does_not_belong_together_is_refused() {
     let place = Place::new();
     let to = place.path("both.iot");
     let apart = |a: Vec<u8>, b: Vec<u8>| {
-        let [a, b] = [a, b].map(|bytes| Trace::from_bytes(bytes).unwrap());
+        let [a, b] = [a, b].map(|bytes| Session::from_bytes(bytes).unwrap());
         let error = cat(&[("a.iot".into(), a), ("b.iot".into(), b)], &to, &mut |_| {}).unwrap_err();
         assert!(!to.exists(), "what was begun is removed");
         error.to_string()

@@ -31,14 +31,16 @@ use fact::{MergedBios, RequestFact};
 use iotrace_format::definition::{Definition, ObjectKind};
 use iotrace_format::stage::Stage;
 use requests::{Exchange, RequestTracker};
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// Follows bios and requests.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct BlockTracker {
     bios: BioTracker,
     requests: RequestTracker,
     /// What the tracker of requests has just told.
+    #[serde(skip)]
     facts: Vec<RequestFact>,
 }
 

@@ -6,9 +6,10 @@
 
 use super::fact::{Context, EndFact, Fact};
 use crate::model::CallId;
+use serde::{Deserialize, Serialize};
 
 /// States of open calls, for each task's stack of calls the outermost first.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct CallStates<T> {
     stacks: Vec<Vec<(CallId, T)>>,
 }

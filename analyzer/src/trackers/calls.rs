@@ -14,6 +14,7 @@ use iotrace_format::definition::{Definition, PartBegin};
 use iotrace_format::event::{Event, FIRST_PROBE, MARK_BEGIN, MARK_END};
 use iotrace_format::role::Role;
 use iotrace_format::stage::Stage;
+use serde::{Deserialize, Serialize};
 
 /// Where functions return to whose return address the kernel's own tracing has changed (function_graph, and
 /// kretprobes under their names in several kernels).
@@ -33,8 +34,9 @@ pub struct FunctionEntry {
 }
 
 /// Follows who runs, in which call.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct CallTracker {
+    #[serde(skip)]
     probes: Probes,
     tasks: Tasks,
     calls: Calls<CallPosition>,
@@ -90,6 +92,11 @@ impl CallTracker {
     /// The open calls of all tasks.
     pub fn calls(&self) -> &Calls<CallPosition> {
         &self.calls
+    }
+
+    /// Names of tasks at this moment.
+    pub fn tasks(&self) -> &Tasks {
+        &self.tasks
     }
 
     /// A part of a trace begins: what runs, and what the open calls have cost.
@@ -242,7 +249,7 @@ impl CallTracker {
         let outer = self.calls.all().last().filter(|_| !boundary);
         let root = outer.map_or(number, |outer| outer.data.root);
         let first = outer.filter(|outer| outer.level == self.level).map_or(number, |outer| outer.data.first);
-        (boundary, CallPosition { opening, root, first })
+        (boundary, CallPosition { opening, root, first, event: self.seen })
     }
 }
 

@@ -22,9 +22,10 @@ use doorbells::Doorbells;
 use iotrace_format::definition::Definition;
 use iotrace_format::role::Role;
 use iotrace_format::stage::Stage;
+use serde::{Deserialize, Serialize};
 
 /// Follows commands from the driver to the device and back.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct CommandTracker {
     /// Request of each command, by the commands' addresses.
     requests: Map<u64, u64>,

@@ -1,9 +1,10 @@
 //! What should not happen, counted.
 
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Something that does not fit, or that could not be attributed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Oddity {
     /// A bio of the workload was still in flight when the trace ended.
     BioUnfinished,
@@ -131,7 +132,7 @@ impl Oddity {
 }
 
 /// How often each happened, and how much there was of everything.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     oddities: BTreeMap<Oddity, u64>,
     /// Interrupts seen.

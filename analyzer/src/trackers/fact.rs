@@ -9,10 +9,11 @@ use crate::context::{CallFrame, Calls, Tasks};
 use crate::model::{BioId, CallEnd, CallId, Ending, IoId, IrqRef, Level, OpName, Point, Task};
 use iotrace_format::event::Event;
 use iotrace_format::stage::Stage;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// What begins with a call, as far as it tells contexts apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CallOpening {
     /// Nothing of its own.
     Plain,
@@ -25,7 +26,7 @@ pub enum CallOpening {
 }
 
 /// Where a call stands among those that are open.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallPosition {
     /// What begins with it.
     pub opening: CallOpening,
@@ -33,6 +34,8 @@ pub struct CallPosition {
     pub root: CallId,
     /// The outermost call of its context and level.
     pub first: CallId,
+    /// Number of the event of its entry, from 1.
+    pub event: u64,
 }
 
 /// An open call.
@@ -210,7 +213,7 @@ pub enum BlockFact {
 }
 
 /// An I/O began with a system call.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BegunIo {
     /// Its number.
     pub id: IoId,
@@ -275,7 +278,7 @@ pub struct CommandFact {
 }
 
 /// The interrupts of a vCPU that a completion may have come with.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InterruptState {
     /// The one whose handlers run.
     pub current: Option<IrqRef>,

@@ -20,6 +20,7 @@ use iotrace_format::definition::{Definition, Layout};
 use iotrace_format::role::Role;
 use iotrace_format::stage::Stage;
 use pages::Dirty;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -30,7 +31,7 @@ const LARGEST: u64 = i64::MAX as u64;
 const MOST: usize = 1 << 16;
 
 /// An I/O under way, or whose bytes are not written yet.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct LiveIo {
     io: Io,
     /// Bytes of it that bios carried.
@@ -45,7 +46,7 @@ impl LiveIo {
 }
 
 /// What is kept of an open call.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 enum FileState {
     /// A call of a task into the file system.
     File(Box<FileCall>),
@@ -54,7 +55,7 @@ enum FileState {
 }
 
 /// Follows I/Os up to the time that their bytes are written.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct FileTracker {
     /// I/Os under way, or whose bytes are not written yet.
     live: BTreeMap<IoId, LiveIo>,
@@ -63,6 +64,7 @@ pub struct FileTracker {
     dirty: Dirty,
     calls: CallStates<FileState>,
     last: IoId,
+    #[serde(skip)]
     layout: Layout,
     counts: Counts,
 }

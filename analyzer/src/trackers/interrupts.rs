@@ -14,8 +14,9 @@ use crate::model::{CallId, IrqRef, Level};
 use iotrace_format::event::Event;
 use iotrace_format::role::Role;
 use iotrace_format::stage::Stage;
+use serde::{Deserialize, Serialize};
 
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 struct InterruptedVcpu {
     reported: Option<u64>,
     current: Option<IrqRef>,
@@ -24,7 +25,7 @@ struct InterruptedVcpu {
 }
 
 /// Follows what each vCPU is interrupted by.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct InterruptTracker {
     vcpus: Vec<InterruptedVcpu>,
     last: u64,

@@ -4,8 +4,9 @@
 //! where a number is stated, it goes on from there. Out, for who writes a part: what an object of it is numbered in the
 //! whole.
 
-use super::{Sink, Trackers};
-use crate::model::{CallId, Level};
+use super::{Devices, Sink, Trackers};
+use crate::context::Tasks;
+use crate::model::{Call, CallId, Level};
 use iotrace_format::definition::{ObjectKind, ObjectNumber, PartBegin, PendingHandOff};
 use iotrace_format::event::Event;
 
@@ -78,6 +79,42 @@ impl Trackers {
         self.calls.calls().stacks().flat_map(|(task, calls)| {
             calls.iter().map(move |frame| (task, frame.number, frame.level == Level::Task))
         })
+    }
+
+    /// The open calls, each with the number of the event of its entry.
+    pub(crate) fn open_call_entries(&self) -> impl Iterator<Item = (u64, Call)> {
+        self.calls.calls().stacks().flat_map(|(task, calls)| {
+            calls.iter().enumerate().map(move |(depth, frame)| {
+                let call = Call {
+                    id: frame.number,
+                    parent: depth.checked_sub(1).and_then(|outer| calls.get(outer)).map(|outer| outer.number),
+                    depth,
+                    depth_in_context: frame.depth,
+                    kind: frame.kind,
+                    clock: frame.clock,
+                    task,
+                    level: frame.level,
+                    boundary: frame.boundary,
+                    caller: frame.caller,
+                };
+                (frame.data.event, call)
+            })
+        })
+    }
+
+    /// The tasks that run.
+    pub(crate) fn running_tasks(&self) -> impl Iterator<Item = u64> {
+        self.calls.calls().running()
+    }
+
+    /// Names of tasks at this moment.
+    pub(crate) fn tasks(&self) -> &Tasks {
+        self.calls.tasks()
+    }
+
+    /// Where the guest's devices are.
+    pub(crate) fn device_places(&self) -> &Devices {
+        self.objects.device_places()
     }
 
     /// The number of the object that an event is about: of a bio, request or command the one at an address.

@@ -16,9 +16,10 @@ use crate::context::Calls;
 use iotrace_format::definition::{Definition, Device, ObjectKind, PendingHandOff};
 use iotrace_format::event::Event;
 use iotrace_format::stage::Stage;
+use serde::{Deserialize, Serialize};
 
 /// The trackers of objects.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct ObjectTrackers {
     block: BlockTracker,
     commands: CommandTracker,
@@ -38,6 +39,11 @@ impl ObjectTrackers {
     /// Devices of the catalog that the guest enabled.
     pub fn devices(&self) -> impl Iterator<Item = &Device> {
         Devices::present(self.commands.devices())
+    }
+
+    /// Where the guest's devices are.
+    pub fn device_places(&self) -> &Devices {
+        self.commands.devices()
     }
 
     /// Adds what the trackers have counted.

@@ -46,6 +46,9 @@ pub struct ReadArgs {
     /// Say at the end how much was read, and the memory it took
     #[arg(long, global = true)]
     pub stats: bool,
+    /// Keep the index in a temporary file, not as TRACE.idx
+    #[arg(long, global = true)]
+    pub no_index_file: bool,
 }
 
 /// What to do.

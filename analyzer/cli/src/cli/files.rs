@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use clap::error::ErrorKind;
 use iotrace::analysis::verify;
 use iotrace::reader::Trace;
-use iotrace::rewrite;
+use iotrace::{Session, rewrite};
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
@@ -83,7 +83,7 @@ pub fn cat(reading: ReadArgs, args: &CatArgs) -> Result<ExitCode> {
     for path in &args.traces {
         differ(path, &args.output)?;
         let file = iotrace_format::trace::reader::TraceFile::open(path)?;
-        traces.push((path.clone(), Trace::of(file, reading.threads)));
+        traces.push((path.clone(), Session::of(Trace::of(file, reading.threads))));
     }
     let events = rewrite::cat(&traces, &args.output, &mut |_| {})?;
     said(events, &args.output)

@@ -4,6 +4,7 @@ use super::args::ReadArgs;
 use crate::view::text;
 use anyhow::Result;
 use iotrace::reader::{Trace, census};
+use iotrace::{IndexUse, Session, SessionOptions};
 use iotrace_format::trace::reader::TraceFile;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
@@ -11,7 +12,7 @@ use std::path::{Path, PathBuf};
 /// A trace that is asked. When it is closed, what was read of it is told, if that is wanted.
 pub struct Opened {
     path: PathBuf,
-    trace: Trace,
+    session: Session,
     stats: bool,
 }
 
@@ -21,7 +22,9 @@ impl Opened {
     /// # Errors
     /// Those of [`TraceFile::open`].
     pub fn open(path: &Path, reading: ReadArgs) -> Result<Self> {
-        Ok(Self::of(path, TraceFile::open(path)?, reading))
+        let index = if reading.no_index_file { IndexUse::Temporary } else { IndexUse::Beside };
+        let session = Session::open(path, SessionOptions { threads: reading.threads, index })?;
+        Ok(Self { path: path.to_owned(), session, stats: reading.stats })
     }
 
     /// Opens a trace that may be damaged, its header too.
@@ -29,37 +32,38 @@ impl Opened {
     /// # Errors
     /// Those of [`TraceFile::open_damaged`].
     pub fn open_damaged(path: &Path, reading: ReadArgs) -> Result<Self> {
-        Ok(Self::of(path, TraceFile::open_damaged(path)?, reading))
-    }
-
-    fn of(path: &Path, file: TraceFile, ReadArgs { threads, stats }: ReadArgs) -> Self {
-        Self { path: path.to_owned(), trace: Trace::of(file, threads), stats }
+        let trace = Trace::of(TraceFile::open_damaged(path)?, reading.threads);
+        Ok(Self { path: path.to_owned(), session: Session::of(trace), stats: reading.stats })
     }
 }
 
 impl Deref for Opened {
-    type Target = Trace;
+    type Target = Session;
 
-    fn deref(&self) -> &Trace {
-        &self.trace
+    fn deref(&self) -> &Session {
+        &self.session
     }
 }
 
 impl Drop for Opened {
     fn drop(&mut self) {
+        for message in self.session.take_messages() {
+            eprintln!("iotrace-analyze: {message}");
+        }
         if !self.stats {
             return;
         }
         // Before the census, which may have to touch every head of a file without an index.
         let resident = peak();
-        let (read, census) = (self.trace.was_read(), census(&self.trace));
+        let (read, census) = (self.session.was_read(), census(&self.session));
         let blocks = census.totals.event_chunks + census.totals.landmark_chunks;
         eprintln!(
-            "iotrace-analyze: {}: {} bytes, {} read; {} of {} blocks unpacked, {} events given; at most {} resident",
+            "iotrace-analyze: {}: {} bytes, {} read; decoded {} blocks in {} passes (file has {}), {} events; at most {} resident",
             self.path.display(),
             text::grouped(census.file),
             text::grouped(read.bytes),
             text::grouped(read.blocks),
+            read.passes,
             text::grouped(blocks),
             text::grouped(read.events),
             resident.map_or_else(|| "an unknown amount".into(), text::bytes),

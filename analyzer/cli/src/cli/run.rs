@@ -13,12 +13,12 @@ use crate::view::text::Style;
 use anyhow::{Context, Result, bail};
 use clap::error::ErrorKind;
 use indicatif::{ProgressBar, ProgressStyle};
+use iotrace::Session;
 use iotrace::analysis::describe::Described;
 use iotrace::analysis::subject::{self, Wanted};
 use iotrace::analysis::{
     coverage, diff, events, explain, info, path, report, timeline, whatif, why, witness,
 };
-use iotrace::reader::Trace;
 use iotrace_catalog::Catalog;
 use iotrace_profile::Sources;
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
@@ -63,7 +63,7 @@ pub(super) fn style() -> Style {
 }
 
 /// A bar on the terminal, for files that take a while; hidden otherwise.
-pub(super) fn bar(file: &Trace, trace: &Path) -> ProgressBar {
+pub(super) fn bar(file: &Session, trace: &Path) -> ProgressBar {
     let length = file.bytes().len();
     if length < QUICK || !io::stderr().is_terminal() {
         return ProgressBar::hidden();
@@ -270,7 +270,7 @@ fn explain(reading: ReadArgs, args: &ExplainArgs) -> Result<ExitCode> {
 }
 
 /// What is asked about, by number or by conditions.
-fn wanted(file: &Trace, args: &SubjectArgs) -> Result<Wanted> {
+fn wanted(file: &Session, args: &SubjectArgs) -> Result<Wanted> {
     let conditions = args.conditions.conditions(None);
     match (args.wanted(), conditions.is_empty()) {
         (Some(wanted), true) => Ok(wanted),
@@ -291,22 +291,21 @@ fn wanted(file: &Trace, args: &SubjectArgs) -> Result<Wanted> {
 
 fn events(reading: ReadArgs, args: &EventsArgs) -> Result<ExitCode> {
     let file = Opened::open(&args.common.trace, reading)?;
-    let events::TraceTimes { time, marks } =
-        events::times(&file).with_context(|| reading_of(&args.common))?;
-    let conditions = args.conditions.conditions(args.layer).settled(&time, &marks)?;
+    let events::TraceTimes { time, marks } = file.times().with_context(|| reading_of(&args.common))?;
+    let conditions = args.conditions.conditions(args.layer).settled(time, marks)?;
     let (mut out, style, filter) = (stdout(), style(), args.filter(conditions));
     // No bar: the events themselves are on the terminal.
     let mut quiet = |_| {};
     let finished = match args.common.format {
         Format::Text => {
             let say =
-                |event: &Described<'_>, text: &mut String| view::events::put_line(text, event, &time, style);
+                |event: &Described<'_>, text: &mut String| view::events::put_line(text, event, time, style);
             events::events(&file, &filter, &mut quiet, &say, &mut |text| out.write_all(text.as_bytes()))
                 .with_context(|| reading_of(&args.common))?
         }
         Format::Json => {
             let mut stream = view::events::JsonStream::default();
-            let say = |event: &Described<'_>, text: &mut String| view::events::put_json(text, event, &time);
+            let say = |event: &Described<'_>, text: &mut String| view::events::put_json(text, event, time);
             let finished =
                 events::events(&file, &filter, &mut quiet, &say, &mut |text| stream.write(&mut out, text))
                     .with_context(|| reading_of(&args.common))?;

@@ -2,6 +2,7 @@
 
 use super::text::Style;
 use crate::view;
+use iotrace::Session;
 use iotrace::analysis::conditions::Conditions;
 use iotrace::analysis::describe::Described;
 use iotrace::analysis::events::{Filter, events};
@@ -31,19 +32,19 @@ impl Place {
     }
 }
 
-fn whole() -> Trace {
+fn whole() -> Session {
     trace(&direct_write())
 }
 
-fn opened(path: &Path) -> Trace {
-    let trace = Trace::open(path, Some(2)).unwrap();
+fn opened(path: &Path) -> Session {
+    let trace = Session::of(Trace::open(path, Some(2)).unwrap());
     let verified = verify(&trace, &mut |_| {}).unwrap();
     let mut findings = verified.findings.iter();
     assert!(findings.all(|finding| finding.text.contains("which no definition")), "{verified:?}");
     trace
 }
 
-fn told(trace: &Trace) -> Report {
+fn told(trace: &Session) -> Report {
     report(trace, &ReportQuery { all: true, ..ReportQuery::default() }, &mut |_| {}).unwrap()
 }
 
@@ -68,8 +69,8 @@ fn repeated(guest: &SyntheticGuest, times: u64) -> SyntheticGuest {
     all
 }
 
-fn trace(guest: &SyntheticGuest) -> Trace {
-    Trace::from_bytes(guest.file()).unwrap()
+fn trace(guest: &SyntheticGuest) -> Session {
+    Session::from_bytes(guest.file()).unwrap()
 }
 
 fn text(write: impl FnOnce(&mut dyn std::io::Write) -> std::io::Result<()>) -> String {
@@ -79,7 +80,7 @@ fn text(write: impl FnOnce(&mut dyn std::io::Write) -> std::io::Result<()>) -> S
 }
 
 /// All that is printed of an I/O or a bio, as text and as JSON.
-fn printed(trace: &Trace, wanted: &Wanted) -> String {
+fn printed(trace: &Session, wanted: &Wanted) -> String {
     let (shape, style) = (ListingShape::default(), Style::default());
     let path = path(trace, wanted, &mut |_| {}).unwrap().expect("it is there");
     let mut all = text(|out| view::path::write_text(out, &path, &shape, style));
@@ -100,7 +101,7 @@ fn printed(trace: &Trace, wanted: &Wanted) -> String {
 }
 
 /// What each event says, by its number.
-fn by_number(trace: &Trace) -> BTreeMap<u64, String> {
+fn by_number(trace: &Session) -> BTreeMap<u64, String> {
     let (say, mut all) = (
         |event: &Described<'_>, text: &mut String| {
             text.push_str(&format!("{} {} {}", event.number, event.clock, event.name));
@@ -118,7 +119,7 @@ fn by_number(trace: &Trace) -> BTreeMap<u64, String> {
     all.lines().filter_map(numbered).collect()
 }
 
-fn subjects(trace: &Trace) -> Vec<Wanted> {
+fn subjects(trace: &Session) -> Vec<Wanted> {
     let Report { ios, bios, .. } = told(trace);
     let ios = ios.iter().map(|io| Wanted::Io(io.id));
     ios.chain(bios.iter().map(|bio| Wanted::Bio(bio.id))).collect()
@@ -129,7 +130,7 @@ fn of_subject(wanted: &Wanted) -> SliceSelection {
 }
 
 /// A part has events of the whole, and prints of a subject what the whole prints.
-fn assert_part(part: &Trace, whole: &Trace, wanted: &[Wanted]) {
+fn assert_part(part: &Session, whole: &Session, wanted: &[Wanted]) {
     let (inside, all) = (by_number(part), by_number(whole));
     assert!(!inside.is_empty());
     inside.iter().for_each(|(number, event)| assert_eq!(all.get(number), Some(event)));
@@ -161,7 +162,7 @@ fn slices_print_what_the_whole_prints() {
 #[test]
 fn golden_slices_print_what_the_whole_prints() {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/with-roles.iot");
-    let whole = Trace::open(&golden, Some(1)).unwrap();
+    let whole = Session::of(Trace::open(&golden, Some(1)).unwrap());
     let (place, subjects) = (Place::new(), subjects(&whole));
     assert!(!subjects.is_empty());
     for wanted in &subjects {
@@ -181,7 +182,7 @@ fn windows_keep_all_numbers() {
     let inside = [Wanted::Io(3), Wanted::Bio(3)];
     assert_eq!(subjects(&part), inside);
     assert_part(&part, &whole, &inside);
-    let requests = |trace: &Trace| told(trace).bios.iter().find(|bio| bio.id == 3).unwrap().request;
+    let requests = |trace: &Session| told(trace).bios.iter().find(|bio| bio.id == 3).unwrap().request;
     assert_eq!((requests(&part), requests(&whole)), (Some(3), Some(3)));
 }
 
@@ -192,7 +193,7 @@ fn a_window_that_begins_within_a_call_knows_it_and_its_origin() {
     //                              |- part --->
     let place = Place::new();
     let whole = trace(&buffered());
-    let bio = |trace: &Trace| told(trace).bios.into_iter().find(|bio| bio.id == 1).unwrap();
+    let bio = |trace: &Session| told(trace).bios.into_iter().find(|bio| bio.id == 1).unwrap();
     for from in [250, 430, 455, 465, 495] {
         slice(&whole, &clocks(from, 900), &place.path("part.iot"), &mut |_| {}).unwrap();
         let part = bio(&opened(&place.path("part.iot")));
@@ -206,7 +207,7 @@ fn a_window_that_begins_within_a_call_knows_it_and_its_origin() {
 fn bytes_that_are_carried_behind_a_part_are_not_called_lost() {
     let place = Place::new();
     let whole = trace(&buffered());
-    let listed = |trace: &Trace| printed(trace, &Wanted::Io(1));
+    let listed = |trace: &Session| printed(trace, &Wanted::Io(1));
     assert!(listed(&whole).contains("all of them carried to the disk"), "{}", listed(&whole));
     slice(&whole, &clocks(0, 445), &place.path("part.iot"), &mut |_| {}).unwrap();
     let part = listed(&opened(&place.path("part.iot")));
@@ -234,7 +235,7 @@ fn what_is_read_of_a_damaged_part_keeps_its_numbers() {
     let blocks: Vec<_> = index.events().collect();
     let (lost, count) = (blocks[3].offset as usize + 120, u64::from(blocks[3].count));
     bytes[lost] ^= 4;
-    let damaged = Trace::from_bytes(bytes).unwrap();
+    let damaged = Session::from_bytes(bytes).unwrap();
     let all = by_number(&whole);
     let mut expected = all.clone();
     (blocks[3].number + 1..=blocks[3].number + count).for_each(|number| _ = expected.remove(&number));
@@ -254,7 +255,7 @@ fn parts_keep_their_numbers_one_behind_the_other() {
         slice(&whole, &clocks(from, to), &place.path(name), &mut |_| {}).unwrap();
         (place.path(name), opened(&place.path(name)))
     };
-    let joined = |parts: &[(PathBuf, Trace)]| {
+    let joined = |parts: &[(PathBuf, Session)]| {
         cat(parts, &place.path("joined.iot"), &mut |_| {})?;
         Ok::<_, RewriteError>(opened(&place.path("joined.iot")))
     };

@@ -21,7 +21,7 @@ pub fn write_text(out: &mut dyn Write, path: &Path, wanted: &ListingShape, style
     let line =
         "µs since its begin, instructions with and without those in calls made, call, source, called from";
     writeln!(out, "  {}", style.faint(line))?;
-    let begin = path.subject.window().0;
+    let begin = path.subject.window.0;
     for segment in shape(&path.segments, wanted) {
         writeln!(out, "\n{}", style.heading(&title(path, &segment)))?;
         for line in &segment.lines {

@@ -2,6 +2,7 @@
 
 use super::report::{CellTime, Options, TimeUnit};
 use super::text::Style;
+use iotrace::Session;
 use iotrace::analysis::conditions::{Conditions, OpIs};
 use iotrace::analysis::describe::Described;
 use iotrace::analysis::events::{Filter, events as give, times};
@@ -10,14 +11,13 @@ use iotrace::analysis::report::ReportQuery;
 use iotrace::analysis::subject::Wanted;
 use iotrace::analysis::{diff, explain, info, report, timeline, whatif, why, witness};
 use iotrace::model::{BlockKind, Comm};
-use iotrace::reader::Trace;
 use iotrace_format::event;
 use iotrace_format::layer::Layer;
 use iotrace_synthetic_guest::{SyntheticGuest, buffered, changed_write, direct_write, small};
 use std::io::Write;
 
-fn file() -> Trace {
-    Trace::from_bytes(small().file()).unwrap()
+fn file() -> Session {
+    Session::from_bytes(small().file()).unwrap()
 }
 
 fn text(write: impl FnOnce(&mut Vec<u8>) -> std::io::Result<()>) -> String {
@@ -40,7 +40,7 @@ fn report() {
 }
 
 fn of(guest: &SyntheticGuest, question: &ReportQuery) -> report::Report {
-    let file = Trace::from_bytes(guest.file()).unwrap();
+    let file = Session::from_bytes(guest.file()).unwrap();
     report::report(&file, question, &mut |_| {}).unwrap()
 }
 
@@ -69,7 +69,7 @@ fn report_of_system_calls_as_json() {
 
 #[test]
 fn bio_with_its_cause() {
-    let file = Trace::from_bytes(buffered().file()).unwrap();
+    let file = Session::from_bytes(buffered().file()).unwrap();
     let timeline = timeline::timeline(&file, 1, &mut |_| {}).unwrap().unwrap();
     let text = text(|out| super::bio::write_text(out, &timeline, Style::default()));
     insta::assert_snapshot!(text.lines().take(8).collect::<Vec<_>>().join("\n"));
@@ -99,8 +99,8 @@ fn a_bio_that_is_not_there() {
     assert!(timeline::timeline(&file(), 99, &mut |_| {}).unwrap().is_none());
 }
 
-fn way() -> Trace {
-    Trace::from_bytes(direct_write().file()).unwrap()
+fn way() -> Session {
+    Session::from_bytes(direct_write().file()).unwrap()
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn answers_name_contexts_that_are_not_known() {
     let report = text(|out| super::report::write_text(out, &report, PLAIN));
     let told = "events of which it is not known whether they were in a task, a softirq or an interrupt";
     assert!(report.contains(told), "{report}");
-    let trace = Trace::from_bytes(guest.file()).unwrap();
+    let trace = Session::from_bytes(guest.file()).unwrap();
     let path = path(&trace, &Wanted::Io(1), &mut |_| {}).unwrap().unwrap();
     let path = text(|out| super::path::write_text(out, &path, &ListingShape::default(), Style::default()));
     assert!(path.contains("unknown context, while ") && !path.contains("task level"), "{path}");
@@ -186,7 +186,7 @@ fn another_device_as_json() {
 /// So many recordings of two guests, compared.
 fn compared(a: &SyntheticGuest, b: &SyntheticGuest, recordings: usize) -> diff::Diff {
     let gather = |guest: &SyntheticGuest| {
-        let file = Trace::from_bytes(guest.file()).unwrap();
+        let file = Session::from_bytes(guest.file()).unwrap();
         diff::gather(&file, &mut |_| {}).unwrap()
     };
     let runs = (0..recordings).map(|_| (gather(a), gather(b))).collect();

@@ -12,13 +12,9 @@ pub use steps::{IoStep, StepTotals};
 use super::names::FunctionNames;
 use super::tree::Tree;
 use crate::analysis::{Progress, subject::cut};
-use crate::context::TimeKeeper;
-use crate::model::{Definitions, StageMark};
-use crate::reader::{Flow, Trace, Visitor, read};
-use crate::trackers::Trackers;
+use crate::model::StageMark;
+use crate::session::{PassEnd, Session};
 use contexts::Gatherer;
-use iotrace_format::definition::Definition;
-use iotrace_format::event::Event;
 use iotrace_format::trace::reader::ReadError;
 
 /// A bio of an I/O.
@@ -105,45 +101,10 @@ pub struct Run {
 ///
 /// # Errors
 /// [`ReadError`].
-pub fn gather(file: &Trace, progress: Progress<'_>) -> Result<Run, ReadError> {
-    let mut reading = Reading {
-        names: FunctionNames::default(),
-        trackers: Trackers::default(),
-        gatherer: Gatherer::default(),
-        keeper: TimeKeeper::default(),
-    };
-    let finished = read(file, &mut reading, progress)?;
-    let Reading { names, mut trackers, mut gatherer, keeper } = reading;
-    trackers.finish(&mut gatherer);
+pub fn gather(session: &Session, progress: Progress<'_>) -> Result<Run, ReadError> {
+    let mut gatherer = Gatherer::default();
+    let PassEnd { pass, finished } = session.run(&mut [&mut gatherer], progress)?;
     let cut = cut(&finished);
-    let works = gatherer.finish(keeper.map());
+    let (works, names) = gatherer.finish(pass.keeper.map());
     Ok(Run { works, names, banner: finished.definitions.trace.banner, cut })
-}
-
-struct Reading {
-    names: FunctionNames,
-    trackers: Trackers,
-    gatherer: Gatherer,
-    keeper: TimeKeeper,
-}
-
-impl Visitor for Reading {
-    fn define(&mut self, definition: &Definition) {
-        if let Definition::Probe(probe) = definition {
-            let number = self.names.define(probe);
-            self.gatherer.define(probe, number, self.names.about(number).layer);
-        }
-        self.keeper.define(definition);
-        self.trackers.define(definition);
-    }
-
-    fn skipped(&mut self, events: u64) {
-        self.trackers.skipped(events);
-    }
-
-    fn event(&mut self, _: &Definitions, event: &Event<'_>) -> Flow {
-        self.keeper.event(event);
-        self.trackers.event(event, &mut self.gatherer);
-        Flow::Continue
-    }
 }

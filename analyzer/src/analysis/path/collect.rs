@@ -10,12 +10,11 @@ use crate::analysis::subject::Subject;
 use crate::hash::{Map, Set};
 use crate::model::{Call, CallEnd, CallId, Definitions, Handover, IrqRef, Level, Switch};
 use crate::ranges::Ranges;
-use crate::reader::{Flow, Trace, Visitor, read};
-use crate::trackers::{Sink, Trackers};
+use crate::session::{Observer, Pass, Session, SessionError};
+use crate::trackers::Sink;
 use iotrace_format::definition::Definition;
 use iotrace_format::event::{Event, FIRST_PROBE, KindId};
 use iotrace_format::stage::Stage;
-use iotrace_format::trace::reader::ReadError;
 use rustc_hash::FxHashSet;
 
 /// An event of a context: a call, or something in one.
@@ -71,45 +70,13 @@ pub struct SubjectEvents {
 
 /// Picks up what belongs to a subject.
 pub fn collect(
-    file: &Trace,
+    session: &Session,
     subject: &Subject,
     progress: Progress<'_>,
-) -> Result<(SubjectEvents, Definitions, Describer), ReadError> {
-    let mut reading = Reading {
-        trackers: Trackers::default(),
-        describer: Describer::default(),
-        collector: Collector::new(subject),
-    };
-    let finished = read(file, &mut reading, progress)?;
-    Ok((reading.collector.finish(), finished.definitions, reading.describer))
-}
-
-struct Reading {
-    trackers: Trackers,
-    describer: Describer,
-    collector: Collector,
-}
-
-impl Visitor for Reading {
-    fn define(&mut self, definition: &Definition) {
-        self.trackers.define(definition);
-        self.describer.define(definition);
-        if let Definition::Probe(probe) = definition
-            && probe.stage == Some(Stage::TaskWake)
-        {
-            self.collector.wakes.insert(probe.id);
-        }
-    }
-
-    fn skipped(&mut self, events: u64) {
-        self.trackers.skipped(events);
-    }
-
-    fn event(&mut self, _: &Definitions, event: &Event<'_>) -> Flow {
-        self.describer.follow(event);
-        self.trackers.event(event, &mut self.collector);
-        if event.clock > self.collector.last && !self.collector.waits() { Flow::Stop } else { Flow::Continue }
-    }
+) -> Result<(SubjectEvents, Definitions, Describer), SessionError> {
+    let mut collector = Collector::new(subject);
+    let end = session.run_window(subject.window, &mut [&mut collector], progress)?;
+    Ok((collector.finish(), end.finished.definitions, end.pass.describer))
 }
 
 struct Collector {
@@ -123,6 +90,8 @@ struct Collector {
     wakes: FxHashSet<KindId>,
     first: u64,
     last: u64,
+    /// Clock of the event at hand.
+    clock: u64,
     order: u64,
     open: Map<CallId, Activity>,
     /// Root and place of each open call.
@@ -135,7 +104,7 @@ struct Collector {
 
 impl Collector {
     fn new(subject: &Subject) -> Self {
-        let (first, last) = subject.window();
+        let (first, last) = subject.window;
         let attempts = subject.requests.iter().flat_map(|request| &request.attempts);
         let mut sleepers = Map::<u64, Vec<_>>::default();
         for (number, io) in subject.ios.iter().enumerate() {
@@ -150,6 +119,7 @@ impl Collector {
             wakes: FxHashSet::default(),
             first,
             last,
+            clock: 0,
             order: 0,
             open: Map::default(),
             places: Map::default(),
@@ -212,6 +182,24 @@ impl Collector {
         let has = |root: Option<CallId>| root.is_some_and(|root| kept.contains(&root));
         collected.handovers.retain(|handover| has(handover.from.root) || has(handover.to.root));
         collected
+    }
+}
+
+impl Observer for Collector {
+    fn define(&mut self, definition: &Definition) {
+        if let Definition::Probe(probe) = definition
+            && probe.stage == Some(Stage::TaskWake)
+        {
+            self.wakes.insert(probe.id);
+        }
+    }
+
+    fn event(&mut self, _: &Pass, _: &Definitions, event: &Event<'_>) {
+        self.clock = event.clock;
+    }
+
+    fn is_complete(&self) -> bool {
+        self.clock > self.last && !self.waits()
     }
 }
 

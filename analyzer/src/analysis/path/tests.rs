@@ -8,7 +8,7 @@ use super::*;
 use iotrace_synthetic_guest::SyntheticGuest;
 
 fn listing(guest: &SyntheticGuest, wanted: &Wanted) -> Path {
-    path(&Trace::from_bytes(guest.file()).unwrap(), wanted, &mut |_| {}).unwrap().unwrap()
+    path(&Session::from_bytes(guest.file()).unwrap(), wanted, &mut |_| {}).unwrap().unwrap()
 }
 
 /// A line's depth and its function, without what all names of drawn functions end with.

@@ -5,11 +5,9 @@
 
 use super::super::Workload;
 use super::super::report::First;
-use crate::context::TimeKeeper;
 use crate::model::{Attempt, Definitions, Io, Level, OpName, Request, WorkloadMark};
-use crate::reader::{Flow, Visitor};
-use crate::trackers::{Sink, Trackers};
-use iotrace_format::definition::Definition;
+use crate::session::{Observer, Pass};
+use crate::trackers::Sink;
 use iotrace_format::event::{Event, IDLE, MARK_BEGIN};
 
 /// Most requests, and most points at which an idle time begins or ends.
@@ -86,6 +84,8 @@ pub struct Gathered {
     pub clocks: Option<(u64, u64)>,
     /// There is more than is kept.
     pub too_many: bool,
+    /// The task that halted, and that runs since then.
+    idle_task: Option<u64>,
 }
 
 impl Gathered {
@@ -98,6 +98,7 @@ impl Gathered {
             workload: Workload::default(),
             clocks: None,
             too_many: false,
+            idle_task: None,
         }
     }
 
@@ -147,56 +148,26 @@ impl Sink for Gathered {
     }
 }
 
-/// Reads what is gathered.
-pub struct WhatIfReader {
-    trackers: Trackers,
-    /// From clocks to virtual time.
-    pub keeper: TimeKeeper,
-    gathered: Gathered,
-    /// The task that halted, and that runs since then.
-    idle_task: Option<u64>,
-}
-
-impl WhatIfReader {
-    /// Keeps so many I/Os.
-    pub fn new(rows: usize) -> Self {
-        let (trackers, keeper) = (Trackers::default(), TimeKeeper::default());
-        Self { trackers, keeper, gathered: Gathered::new(rows), idle_task: None }
-    }
-
-    /// The trace is over.
-    pub fn finish(mut self) -> (Gathered, TimeKeeper) {
-        self.trackers.finish(&mut self.gathered);
-        (self.gathered, self.keeper)
-    }
-
+impl Gathered {
     fn follow_idle(&mut self, event: &Event<'_>) {
         if event.kind == IDLE.id {
             self.idle_task = Some(event.task);
-            self.gathered.idle_point(event.clock, IdlePoint::Halt);
+            self.idle_point(event.clock, IdlePoint::Halt);
         } else if self.idle_task.is_some_and(|task| event.task != 0 && event.task != task) {
             self.idle_task = None;
-            self.gathered.idle_point(event.clock, IdlePoint::Work);
+            self.idle_point(event.clock, IdlePoint::Work);
         }
     }
 }
 
-impl Visitor for WhatIfReader {
-    fn define(&mut self, definition: &Definition) {
-        self.keeper.define(definition);
-        self.trackers.define(definition);
-    }
-
-    fn skipped(&mut self, events: u64) {
-        self.trackers.skipped(events);
-    }
-
-    fn event(&mut self, _: &Definitions, event: &Event<'_>) -> Flow {
-        let first = self.gathered.clocks.map_or(event.clock, |(first, _)| first);
-        self.gathered.clocks = Some((first, event.clock));
-        self.keeper.event(event);
-        self.trackers.event(event, &mut self.gathered);
+impl Observer for Gathered {
+    fn event(&mut self, _: &Pass, _: &Definitions, event: &Event<'_>) {
+        let first = self.clocks.map_or(event.clock, |(first, _)| first);
+        self.clocks = Some((first, event.clock));
         self.follow_idle(event);
-        if self.gathered.too_many { Flow::Stop } else { Flow::Continue }
+    }
+
+    fn is_complete(&self) -> bool {
+        self.too_many
     }
 }

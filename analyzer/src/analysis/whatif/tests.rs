@@ -3,7 +3,7 @@
 mod random;
 
 use super::*;
-use crate::reader::Trace;
+use crate::session::Session;
 use iotrace_format::event::{CLOCK, IDLE, MARK_BEGIN, MARK_END};
 use iotrace_synthetic_guest::{Extent, PREFLUSH, SDA, SyntheticGuest, TASK, WRITE, direct_write, io};
 
@@ -104,7 +104,7 @@ fn ask(guest: &SyntheticGuest, model: &str) -> WhatIf {
 
 fn try_ask(guest: &SyntheticGuest, model: &str) -> Result<WhatIf, WhatIfError> {
     let question = WhatIfQuery { model: model.parse().unwrap(), rows: usize::MAX };
-    whatif(&Trace::from_bytes(guest.file()).unwrap(), &question, &mut |_| {})
+    whatif(&Session::from_bytes(guest.file()).unwrap(), &question, &mut |_| {})
 }
 
 impl WhatIf {

@@ -5,13 +5,12 @@ use crate::analysis::Progress;
 use crate::analysis::describe::Describer;
 use crate::hash::Map;
 use crate::model::{Call, CallEnd, CallId, Definitions, Handover, IrqRef, Level, Switch};
-use crate::reader::{Flow, Trace, Visitor, read};
-use crate::trackers::{Sink, Trackers};
+use crate::session::{Observer, Pass, Session, SessionError};
+use crate::trackers::Sink;
 use iotrace_format::definition::Definition;
 use iotrace_format::event::{Event, KindId};
 use iotrace_format::role::Role;
 use iotrace_format::stage::Stage;
-use iotrace_format::trace::reader::ReadError;
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 
@@ -55,53 +54,16 @@ pub struct SchedulingEvents {
 
 /// Gathers what happened from one clock to another. What began before and was still going on is in it too.
 pub fn gather(
-    file: &Trace,
+    session: &Session,
     from: u64,
     to: u64,
     progress: Progress<'_>,
-) -> Result<(SchedulingEvents, Definitions, Describer), ReadError> {
-    let mut reading = Reading {
-        trackers: Trackers::default(),
-        describer: Describer::default(),
-        gatherer: Gatherer { from, to, ..Gatherer::default() },
-    };
-    let finished = read(file, &mut reading, progress)?;
-    let Gatherer { mut seen, open, .. } = reading.gatherer;
+) -> Result<(SchedulingEvents, Definitions, Describer), SessionError> {
+    let mut gatherer = Gatherer { from, to, ..Gatherer::default() };
+    let end = session.run_window((from, to), &mut [&mut gatherer], progress)?;
+    let Gatherer { mut seen, open, .. } = gatherer;
     seen.roots.extend(open);
-    Ok((seen, finished.definitions, reading.describer))
-}
-
-struct Reading {
-    trackers: Trackers,
-    describer: Describer,
-    gatherer: Gatherer,
-}
-
-impl Visitor for Reading {
-    fn define(&mut self, definition: &Definition) {
-        self.trackers.define(definition);
-        self.describer.define(definition);
-        if let Definition::Probe(probe) = definition {
-            self.gatherer.stages.insert(probe.id, probe.stage.clone());
-            if probe.stage == Some(Stage::WorkRun)
-                && let Some(at) = probe.word(Role::WorkFunction)
-            {
-                self.gatherer.work = Some((probe.id, at));
-            }
-        }
-    }
-
-    fn skipped(&mut self, events: u64) {
-        self.trackers.skipped(events);
-        self.gatherer.is_behind_gap = true;
-    }
-
-    fn event(&mut self, _: &Definitions, event: &Event<'_>) -> Flow {
-        self.describer.follow(event);
-        self.trackers.event(event, &mut self.gatherer);
-        // The last hand-over of a call is told in the moment in which the task goes on.
-        if event.clock > self.gatherer.to { Flow::Stop } else { Flow::Continue }
-    }
+    Ok((seen, end.finished.definitions, end.pass.describer))
 }
 
 #[derive(Default)]
@@ -116,6 +78,8 @@ struct Gatherer {
     /// Events are missing since the last switch, and with them perhaps another one.
     is_behind_gap: bool,
     seen: SchedulingEvents,
+    /// Clock of the event at hand.
+    clock: u64,
 }
 
 impl Gatherer {
@@ -126,6 +90,38 @@ impl Gatherer {
         } else {
             self.seen.resumed.push((clock, task));
         }
+    }
+}
+
+impl Observer for Gatherer {
+    fn define(&mut self, definition: &Definition) {
+        let Definition::Probe(probe) = definition else { return };
+        self.stages.insert(probe.id, probe.stage.clone());
+        if probe.stage == Some(Stage::WorkRun)
+            && let Some(at) = probe.word(Role::WorkFunction)
+        {
+            self.work = Some((probe.id, at));
+        }
+    }
+
+    fn resumed(&mut self, running: &[u64]) {
+        self.seen.running = running.first().copied().unwrap_or(0);
+    }
+
+    fn skipped(&mut self, _: u64) {
+        self.is_behind_gap = true;
+    }
+
+    fn event(&mut self, _: &Pass, _: &Definitions, event: &Event<'_>) {
+        if self.clock == 0 && self.seen.running == 0 && event.clock <= self.from {
+            self.seen.running = event.task;
+        }
+        self.clock = event.clock;
+    }
+
+    // The last hand-over of a call is told in the moment in which the task goes on.
+    fn is_complete(&self) -> bool {
+        self.clock > self.to
     }
 }
 

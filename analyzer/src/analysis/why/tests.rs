@@ -28,7 +28,7 @@ fn what_begins_without_a_stage_is_known_by_its_level() {
 }
 
 fn asked(guest: &SyntheticGuest, wanted: &Wanted) -> Result<Why, WhyError> {
-    why(&Trace::from_bytes(guest.file()).unwrap(), wanted, &mut |_| {})
+    why(&Session::from_bytes(guest.file()).unwrap(), wanted, &mut |_| {})
 }
 
 #[test]

@@ -19,6 +19,7 @@ use crate::trackers::probes::RoleValues;
 use crate::trackers::sink::Sink;
 use iotrace_format::definition::Definition;
 use iotrace_format::role::Role;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// Most times that a bio is followed into a request that its own is merged into: as many as there are segments in a
@@ -32,7 +33,7 @@ pub trait RequestHistory {
 }
 
 /// A bio in flight.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct LiveBio {
     /// What will be told of it.
     pub bio: Bio,
@@ -70,7 +71,7 @@ impl LiveBio {
 }
 
 /// What is kept of an open call.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) enum BioCall {
     /// The queue works on this bio.
     Enter { bio: u64 },
@@ -79,10 +80,12 @@ pub(super) enum BioCall {
 }
 
 /// Follows bios from their queueing to their end.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct BioTracker {
+    #[serde(skip)]
     pub(super) codes: OpCodes,
     /// Addresses of `bio_chain_endio`.
+    #[serde(skip)]
     chain_ends: Set<u64>,
     pub(super) live: Map<u64, LiveBio>,
     /// Bios of passthrough requests, which are mapped, not queued.

@@ -4,9 +4,10 @@ use super::object::ObjectState;
 use crate::hash::Map;
 use crate::model::{BlockKind, Request};
 use crate::trackers::sink::Sink;
+use serde::{Deserialize, Serialize};
 
 /// An insertion that may yet turn out to be a merge.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PendingInsert {
     /// The request's address.
     pub request: u64,
@@ -17,7 +18,7 @@ pub struct PendingInsert {
 }
 
 /// Insertions that are not settled.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct PendingInserts(Vec<PendingInsert>);
 
 impl PendingInserts {

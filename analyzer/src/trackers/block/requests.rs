@@ -26,6 +26,7 @@ use crate::trackers::sink::Sink;
 use iotrace_format::definition::Definition;
 use iotrace_format::role::Role;
 use iotrace_format::stage::Stage;
+use serde::{Deserialize, Serialize};
 
 /// Knows the bios in flight.
 pub trait BioStates {
@@ -44,7 +45,7 @@ pub struct Exchange<'a> {
 }
 
 /// What is kept of an open call. Small: what is large is boxed.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) enum RequestCall {
     /// A request is being allocated; for the bio that the queue works on here, if there is one.
     Asked { bio: Option<u64>, clock: u64 },
@@ -69,8 +70,9 @@ pub(super) enum RequestCall {
 }
 
 /// Follows requests from their allocation to their release.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct RequestTracker {
+    #[serde(skip)]
     pub(super) codes: OpCodes,
     pub(super) live: Map<u64, Request>,
     pub(super) inserts: PendingInserts,

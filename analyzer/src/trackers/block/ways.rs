@@ -5,9 +5,10 @@ use crate::model::{CompletionWay, DispatchWay, Level};
 use crate::trackers::counts::Oddity;
 use crate::trackers::fact::{Context, Fact};
 use iotrace_format::stage::{BLOCK_SOFTIRQ, Stage};
+use serde::{Deserialize, Serialize};
 
 /// A call that runs a queue: one bit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QueueRun(u8);
 
 impl QueueRun {

@@ -5,6 +5,7 @@ use crate::trackers::RoleValues;
 use iotrace_format::definition::{Device, DeviceRegister};
 use iotrace_format::role::Role;
 use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 const BARS: [(Role, Role); 6] = [
@@ -17,7 +18,7 @@ const BARS: [(Role, Role); 6] = [
 ];
 
 /// A base address register of an enabled device, mapped.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Mapped {
     /// Number of the base address register.
     bar: u8,
@@ -36,10 +37,12 @@ struct Known {
 }
 
 /// Devices of the catalog, and where the guest mapped them.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Devices {
+    #[serde(skip)]
     known: Vec<Known>,
     /// The first of each vendor and device number.
+    #[serde(skip)]
     by_number: FxHashMap<(u16, u16), usize>,
     /// By the first physical address; none overlaps another.
     mapped: BTreeMap<u64, Mapped>,
@@ -56,6 +59,11 @@ impl Devices {
         let registers = registers.into_iter().map(|(bar, ranges)| (bar, Ranges::new(ranges)));
         self.by_number.entry((device.vendor, device.device)).or_insert(self.known.len());
         self.known.push(Known { device: device.clone(), registers: registers.collect() });
+    }
+
+    /// Takes over where devices are.
+    pub fn resume(&mut self, others: &Self) {
+        self.mapped = others.mapped.clone();
     }
 
     /// A device was enabled: its registers are where its BARs say from now on.

@@ -1,12 +1,13 @@
 use super::*;
+use iotrace::Session;
 use iotrace::analysis::report::{Report, ReportQuery, report};
 use iotrace_synthetic_guest::{SyntheticGuest, direct_write};
 use std::collections::BTreeSet;
 
 const COPIES: u64 = 50;
 
-fn real(guest: &SyntheticGuest) -> (Trace, u64) {
-    let file = Trace::from_bytes(guest.file()).unwrap();
+fn real(guest: &SyntheticGuest) -> (Session, u64) {
+    let file = Session::from_bytes(guest.file()).unwrap();
     (file, guest.events.len() as u64)
 }
 
@@ -20,14 +21,14 @@ fn long(guest: &SyntheticGuest, copies: u64) -> Vec<u8> {
     bytes
 }
 
-fn told(file: &Trace) -> Report {
+fn told(file: &Session) -> Report {
     report(file, &ReportQuery::default(), &mut |_| {}).unwrap()
 }
 
 #[test]
 fn each_copy_has_the_ios_of_the_original() {
     let guest = direct_write();
-    let (short, long) = (told(&real(&guest).0), told(&Trace::from_bytes(long(&guest, COPIES)).unwrap()));
+    let (short, long) = (told(&real(&guest).0), told(&Session::from_bytes(long(&guest, COPIES)).unwrap()));
     assert_eq!(long.bios.len() as u64, COPIES * short.bios.len() as u64);
     assert_eq!(long.ios.len() as u64, COPIES * short.ios.len() as u64);
     assert!(
@@ -40,7 +41,7 @@ fn each_copy_has_the_ios_of_the_original() {
 
 #[test]
 fn copies_differ_as_runs_do() {
-    let long = told(&Trace::from_bytes(long(&direct_write(), COPIES)).unwrap());
+    let long = told(&Session::from_bytes(long(&direct_write(), COPIES)).unwrap());
     let different = |of: &dyn Fn(&iotrace::model::Bio) -> u64| {
         long.bios.iter().map(of).collect::<BTreeSet<_>>().len() as u64
     };

@@ -1,7 +1,7 @@
 //! The HTML of two runs built by hand.
 
+use iotrace::Session;
 use iotrace::analysis::diff::{Both, CallChange, Diff, compare, gather};
-use iotrace::reader::Trace;
 use iotrace_synthetic_guest::{SyntheticGuest, direct_write};
 use serde_json::Value;
 
@@ -33,7 +33,7 @@ fn named(mut guest: SyntheticGuest) -> SyntheticGuest {
 
 fn compared(a: &SyntheticGuest, b: &SyntheticGuest) -> Diff {
     let run =
-        |guest: &SyntheticGuest| gather(&Trace::from_bytes(guest.file()).unwrap(), &mut |_| {}).unwrap();
+        |guest: &SyntheticGuest| gather(&Session::from_bytes(guest.file()).unwrap(), &mut |_| {}).unwrap();
     compare(vec![(run(a), run(b))], ["a.iot", ALERT])
 }
 

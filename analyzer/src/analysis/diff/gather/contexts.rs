@@ -7,12 +7,14 @@
 use super::steps::{Layers, Marks, Runs, steps};
 use super::{DiffBio, TaskWait, Work};
 use crate::analysis::Workload;
+use crate::analysis::diff::names::FunctionNames;
 use crate::analysis::diff::tree::Tree;
 use crate::context::DEEPEST;
 use crate::hash::{Map, Set};
 use crate::model::{self, Call, CallEnd, CallId, Handover, HandoverKind, Io, IoId, TimeMap, WorkloadMark};
+use crate::session::Observer;
 use crate::trackers::Sink;
-use iotrace_format::definition::{At, Probe};
+use iotrace_format::definition::{At, Definition, Probe};
 use iotrace_format::event::{Event, KindId, MARK_BEGIN, MMIO_READ, MMIO_WRITE};
 use iotrace_format::layer::Layer;
 use iotrace_format::stage::Stage;
@@ -72,6 +74,7 @@ struct Context {
 /// Gathers.
 #[derive(Default)]
 pub struct Gatherer {
+    names: FunctionNames,
     functions: FxHashMap<KindId, Function>,
     workload: Workload,
     open: Map<CallId, Context>,
@@ -88,8 +91,10 @@ pub struct Gatherer {
 }
 
 impl Gatherer {
-    /// Takes in a probe, with its function's number and layer.
-    pub fn define(&mut self, probe: &Probe, number: u32, layer: Layer) {
+    /// Takes in a probe.
+    fn add_function(&mut self, probe: &Probe) {
+        let number = self.names.define(probe);
+        let layer = self.names.about(number).layer;
         let syscall = matches!(probe.stage, Some(Stage::Syscall(_)));
         let queues = probe.stage == Some(Stage::BioQueue) && probe.at != At::Exit;
         self.functions.insert(probe.id, Function { number, layer, syscall, queues });
@@ -112,13 +117,14 @@ impl Gatherer {
     }
 
     /// The I/Os of the workload that concern a disk.
-    pub fn finish(mut self, time: &TimeMap) -> Vec<Work> {
+    pub fn finish(mut self, time: &TimeMap) -> (Vec<Work>, FunctionNames) {
         let open: Vec<_> = self.open.keys().copied().collect();
         open.into_iter().for_each(|root| self.close(root));
         let marked = self.workload.has_begun();
         let ios = std::mem::take(&mut self.ios).into_values();
         let wanted = ios.filter(|io| (io.in_workload || !marked) && io.concerns_a_disk());
-        wanted.map(|io| self.work(&io, time)).collect()
+        let works = wanted.map(|io| self.work(&io, time)).collect();
+        (works, self.names)
     }
 
     fn work(&mut self, io: &Io, time: &TimeMap) -> Work {
@@ -164,6 +170,14 @@ fn bio(bio: &model::Bio) -> DiffBio {
 fn waited(wait: model::Wait, time: &TimeMap) -> TaskWait {
     let ns = time.between(wait.clocks.0, wait.clocks.2).unwrap_or(0);
     TaskWait { function: wait.function, what: wait.what, clocks: wait.clocks, ns }
+}
+
+impl Observer for Gatherer {
+    fn define(&mut self, definition: &Definition) {
+        if let Definition::Probe(probe) = definition {
+            self.add_function(probe);
+        }
+    }
 }
 
 impl Sink for Gatherer {

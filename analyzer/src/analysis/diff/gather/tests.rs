@@ -3,17 +3,17 @@
 use super::contexts::Gatherer;
 use super::*;
 use crate::model::{Call, CallEnd, Ending, Handover, HandoverKind, Io, Level, Point, Task, TimeMap};
-use crate::reader::Trace;
+use crate::session::{Observer, Session};
 use crate::trackers::Sink;
-use iotrace_format::definition::Probe;
-use iotrace_format::definition::by_name;
+use iotrace_format::definition::{Definition, Probe, by_name};
+use iotrace_format::event::Event;
 use iotrace_format::layer::Layer;
 use iotrace_synthetic_guest::{changed_write, direct_write};
 
 #[test]
 fn steps_add_up_to_the_io() {
     for guest in [direct_write(), changed_write()] {
-        let run = gather(&Trace::from_bytes(guest.file()).unwrap(), &mut |_| {}).unwrap();
+        let run = gather(&Session::from_bytes(guest.file()).unwrap(), &mut |_| {}).unwrap();
         let [work] = &run.works[..] else { panic!("{:?}", run.works) };
         let sum = |of: fn(&StepTotals) -> u64| work.steps.iter().map(|(_, part)| of(part)).sum::<u64>();
         assert_eq!(sum(|part| part.instructions), work.tree.total(), "{:?}", work.steps);
@@ -94,8 +94,8 @@ fn io(id: u64) -> Io {
 #[test]
 fn an_interrupt_for_several_ios_counts_for_each_and_once_in_all() {
     let mut gatherer = Gatherer::default();
-    gatherer.define(&probe(WRITE, "sys.fsync"), 0, Layer::Syscall);
-    gatherer.define(&probe(IRQ, "irq.frame"), 1, Layer::Syscall);
+    gatherer.define(&Definition::Probe(probe(WRITE, "sys.fsync")));
+    gatherer.define(&Definition::Probe(probe(IRQ, "irq.frame")));
     for id in [1, 2] {
         call(&mut gatherer, id, WRITE, false);
         end(&mut gatherer, id, 10);
@@ -109,7 +109,7 @@ fn an_interrupt_for_several_ios_counts_for_each_and_once_in_all() {
     }
     end(&mut gatherer, 3, 70);
     [1, 2].into_iter().for_each(|id| gatherer.io(io(id)));
-    let works = gatherer.finish(&TimeMap::default());
+    let (works, _) = gatherer.finish(&TimeMap::default());
     let told: Vec<_> = works
         .iter()
         .map(|w| (w.interrupts, w.shared_interrupts, w.shared_instructions, w.tree.total()))

@@ -85,7 +85,7 @@ fn contexts_that_are_open_at_the_end_are_read_to_theirs() {
 
 #[test]
 fn nothing_is_read_of_a_trace_behind_the_last_context() {
-    let file = Trace::from_bytes(with_more_after_the_bio().file()).unwrap();
+    let file = Session::from_bytes(with_more_after_the_bio().file()).unwrap();
     let subject = subject(&file, &Wanted::Bio(1), &mut |_| {}).unwrap().unwrap();
     let before = file.was_read().events;
     collect::collect(&file, &subject, &mut |_| {}).unwrap();
@@ -170,6 +170,6 @@ fn each_context_tells_how_it_began() {
 
 #[test]
 fn what_is_not_in_the_trace_has_no_listing() {
-    let file = Trace::from_bytes(direct_write().file()).unwrap();
+    let file = Session::from_bytes(direct_write().file()).unwrap();
     assert!(path(&file, &Wanted::Io(9), &mut |_| {}).unwrap().is_none());
 }

@@ -3,14 +3,14 @@
 use super::super::Context;
 use super::super::gather::{SchedulingEvents, gather};
 use crate::model::HandoverKind;
-use crate::reader::Trace;
+use crate::session::Session;
 use iotrace_synthetic_guest::{SyntheticGuest, TASK, direct_write};
 
 const IDLE: u64 = 0xffff_8880_0000_9000;
 const WORKER: u64 = 0xffff_8880_0000_5000;
 
 fn gathered(guest: &SyntheticGuest, from: u64, to: u64) -> SchedulingEvents {
-    gather(&Trace::from_bytes(guest.file()).unwrap(), from, to, &mut |_| {}).unwrap().0
+    gather(&Session::from_bytes(guest.file()).unwrap(), from, to, &mut |_| {}).unwrap().0
 }
 
 fn roots(seen: &SchedulingEvents) -> Vec<(Context, u64, u64, u64)> {
@@ -37,7 +37,7 @@ fn all_contexts_of_a_call_and_what_led_to_them_are_gathered() {
     ];
     assert_eq!(roots(&seen), expected);
     assert_eq!(switches(&seen), [(1400, IDLE), (2500, WORKER), (2900, TASK)]);
-    assert_eq!((handovers(&seen), seen.running), (vec![2010, 2160, 2510, 2900], 0));
+    assert_eq!((handovers(&seen), seen.running), (vec![2010, 2160, 2510, 2900], TASK));
     let served: Vec<_> = seen.softirqs.values().collect();
     assert_eq!(served, [&[(2160, 4)]]);
     let details: Vec<_> =
@@ -77,7 +77,11 @@ fn what_was_over_before_is_not_gathered() {
     let seen = gathered(&direct_write(), 2160, 2500);
     assert_eq!(handovers(&seen), [2160, 2510], "the softirq's at its very clock, the interrupt's not");
     let seen = gathered(&direct_write(), 1400, 2000);
-    assert_eq!((switches(&seen), seen.running), (vec![(1400, IDLE)], 0), "a switch at the begin is gathered");
+    assert_eq!(
+        (switches(&seen), seen.running),
+        (vec![(1400, IDLE)], TASK),
+        "a switch at the begin is gathered"
+    );
 }
 
 // The wake-up of a task that goes on at the end's clock, and what happens at one clock, is gathered.

@@ -1,0 +1,267 @@
+//! Builds an index while a pass reads the trace.
+//!
+//! In: what the trackers find, and the end of each block. Out: a [`SessionIndex`]. Memory is bounded: tables and
+//! checkpoints go to temporary files.
+
+use super::checkpoint::{Checkpoint, OpenCalls};
+use super::entry::{Entry, IN_WORKLOAD, PRESENT, Table, link_sum};
+use super::file::TraceIdentity;
+use super::tables::{AppendWriter, TableWriter};
+use super::{CheckpointPlace, Contents, SLOWEST, SOURCES, Section, SessionIndex};
+use crate::hash::Map;
+use crate::model::{Bio, Io, IoId, Request, Switch};
+use crate::session::Pass;
+use iotrace_format::trace::columns::EventBlock;
+use std::collections::BTreeSet;
+use std::io;
+use xxhash_rust::xxh3::xxh3_64;
+
+/// Checkpoints of the longest traces: those of shorter ones are one block apart.
+const CHECKPOINTS: u64 = 512;
+/// A checkpoint is made if its bytes are at most so many times the events since the last one: it takes about a
+/// nanosecond for a byte, an event takes the trackers 30 to 50.
+const BYTES_PER_EVENT: u64 = 4;
+/// Largest state that is kept, in bytes.
+const LARGEST: usize = 16 << 20;
+/// An object that was in flight at the trace's end is looked for in so many instructions behind the last that was seen
+/// of it.
+const BEHIND: u64 = 100_000_000;
+/// Most different system calls that entries tell apart.
+const SYSCALLS: usize = 1 << 12;
+
+/// Collects what an index has. After an error nothing more is collected.
+#[derive(Debug)]
+pub(crate) struct IndexBuilder {
+    tables: [TableWriter; Table::ALL.len()],
+    links: AppendWriter,
+    states: AppendWriter,
+    contents: Contents,
+    syscalls: Map<String, u16>,
+    /// The slowest I/Os: elapsed time and number.
+    slowest: BTreeSet<(u64, std::cmp::Reverse<IoId>)>,
+    /// What became known with the event at hand.
+    ios: Vec<Io>,
+    /// Blocks that were read.
+    blocks: u64,
+    /// Clock of the event at hand; none when the trace is over.
+    clock: Option<u64>,
+    /// When each task began or stopped to run last.
+    switched: Map<u64, u64>,
+    open: OpenCalls,
+    /// Blocks from one checkpoint to the next.
+    apart: u64,
+    last: LastCheckpoint,
+    /// Checkpoints can be made: there is one vCPU, and the trace is no part.
+    has_checkpoints: bool,
+    error: Option<io::Error>,
+}
+
+/// The checkpoint that was made last.
+#[derive(Debug, Default)]
+struct LastCheckpoint {
+    blocks: u64,
+    events: u64,
+    bytes: u64,
+}
+
+impl IndexBuilder {
+    /// For a trace of so many blocks.
+    ///
+    /// # Errors
+    /// If no temporary files can be made.
+    pub fn new(identity: TraceIdentity, blocks: u64, has_checkpoints: bool) -> io::Result<Self> {
+        let [ios, bios, requests] = Table::ALL;
+        let contents = Contents { sources: SOURCES.to_owned(), identity: identity.0, ..Contents::default() };
+        Ok(Self {
+            tables: [TableWriter::new(ios)?, TableWriter::new(bios)?, TableWriter::new(requests)?],
+            links: AppendWriter::new()?,
+            states: AppendWriter::new()?,
+            contents,
+            syscalls: Map::default(),
+            slowest: BTreeSet::new(),
+            ios: Vec::new(),
+            blocks: 0,
+            clock: None,
+            switched: Map::default(),
+            open: OpenCalls::default(),
+            apart: blocks.div_ceil(CHECKPOINTS).max(1),
+            last: LastCheckpoint::default(),
+            has_checkpoints,
+            error: None,
+        })
+    }
+
+    /// A block was read; `next` is the offset behind it, `first` the number of its first event, from 1.
+    pub fn block(&mut self, pass: &Pass, block: &EventBlock, first: u64, next: usize) {
+        self.take_ios(pass);
+        let Some(clock) = block.len().checked_sub(1).and_then(|at| block.get(at)).map(|event| event.clock)
+        else {
+            return;
+        };
+        self.blocks += 1;
+        if !self.has_checkpoints {
+            return;
+        }
+        self.open.follow(&pass.trackers, block, first);
+        let events = first + block.len() as u64 - 1 - self.last.events;
+        let is_due = self.blocks - self.last.blocks >= self.apart
+            && events.saturating_mul(BYTES_PER_EVENT) >= self.last.bytes;
+        if is_due {
+            let result = self.checkpoint(pass, clock, next as u64);
+            self.note(result);
+        }
+    }
+
+    fn checkpoint(&mut self, pass: &Pass, clock: u64, offset: u64) -> io::Result<()> {
+        let Some(state) = Checkpoint::encode(&pass.trackers, &self.open, LARGEST)? else { return Ok(()) };
+        let place = self.states.add(&state.packed)?;
+        let section = Section { offset: place, length: state.packed.len() as u64 };
+        let place = CheckpointPlace { clock, offset, section, sum: xxh3_64(&state.packed) };
+        self.contents.checkpoints.push(place);
+        let (blocks, events) = (self.blocks, pass.trackers.number());
+        self.last = LastCheckpoint { blocks, events, bytes: state.unpacked as u64 };
+        Ok(())
+    }
+
+    fn note<T>(&mut self, result: io::Result<T>) -> Option<T> {
+        match result {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.error.get_or_insert(error);
+                None
+            }
+        }
+    }
+
+    fn add(&mut self, table: Table, number: u64, entry: Entry) {
+        if self.error.is_none() {
+            let result = self.tables[table as usize].add(number, entry);
+            self.note(result);
+        }
+    }
+
+    /// An entry with links to these numbers.
+    fn link(&mut self, numbers: impl Iterator<Item = u64>) -> Entry {
+        let bytes: Vec<u8> = numbers.flat_map(u64::to_le_bytes).collect();
+        let result = self.links.add(&bytes);
+        let links = self.note(result).unwrap_or(0) / 8;
+        Entry { links, link_sum: link_sum(&bytes), flags: PRESENT, ..Entry::default() }
+    }
+
+    /// Until when an object is looked for that was not seen to be over: up to now if it is given up, behind the last that
+    /// was seen of it at the end of the trace.
+    fn behind(&self, seen: u64) -> u64 {
+        self.clock.unwrap_or(seen.saturating_add(BEHIND))
+    }
+
+    fn take_ios(&mut self, pass: &Pass) {
+        for io in std::mem::take(&mut self.ios) {
+            let bios = io.all_bios();
+            let linked = self.link(bios.iter().copied());
+            let until = io.left.unwrap_or_else(|| {
+                let runs = pass.trackers.running_tasks().any(|task| task == io.task.address);
+                let seen = self.switched.get(&io.task.address).copied().unwrap_or(io.entered);
+                if runs { u64::MAX } else { self.behind(seen) }
+            });
+            let entry = Entry {
+                from: io.entered,
+                until,
+                others: bios.len() as u32,
+                syscall: self.syscall(&io.syscall),
+                flags: PRESENT | if io.in_workload { IN_WORKLOAD } else { 0 },
+                ..linked
+            };
+            self.add(Table::Ios, io.id, entry);
+            self.rank(pass, &io);
+        }
+    }
+
+    /// Keeps the slowest I/Os of the workload that concern a disk.
+    fn rank(&mut self, pass: &Pass, io: &Io) {
+        let Some(left) = io.left.filter(|_| io.in_workload && io.concerns_a_disk()) else { return };
+        let elapsed = pass.keeper.map().between(io.entered, left).unwrap_or(left - io.entered.min(left));
+        self.slowest.insert((elapsed, std::cmp::Reverse(io.id)));
+        if self.slowest.len() > SLOWEST {
+            self.slowest.pop_first();
+        }
+    }
+
+    fn syscall(&mut self, name: &str) -> u16 {
+        if let Some(number) = self.syscalls.get(name) {
+            return *number;
+        }
+        if self.syscalls.len() >= SYSCALLS {
+            self.error.get_or_insert(io::Error::other("there are more system calls than any kernel has"));
+            return 0;
+        }
+        let number = self.syscalls.len() as u16;
+        self.syscalls.insert(name.to_owned(), number);
+        self.contents.syscalls.push(name.to_owned());
+        number
+    }
+
+    /// The index, of a pass that has read the whole trace; `lost` is what could not be read of it.
+    ///
+    /// # Errors
+    /// What went wrong meanwhile, or at the end.
+    pub fn finish(mut self, pass: &Pass, lost: Option<String>) -> io::Result<SessionIndex> {
+        self.take_ios(pass);
+        if let Some(error) = self.error {
+            return Err(error);
+        }
+        self.contents.lost = lost;
+        self.contents.slowest = self.slowest.iter().rev().map(|(_, io)| io.0).collect();
+        SessionIndex::assemble(self.contents, self.tables, self.links, self.states)
+    }
+}
+
+impl IndexBuilder {
+    /// An I/O that is over, or the trace is.
+    pub fn io(&mut self, io: &Io) {
+        self.ios.push(io.clone());
+    }
+
+    /// A bio that is over, or the trace is.
+    pub fn bio(&mut self, bio: &Bio) {
+        let cause = bio.cause.as_ref().and_then(|cause| cause.io());
+        let ios: BTreeSet<_> = bio.carries.iter().map(|carried| carried.io).chain(cause).collect();
+        let requests: Vec<_> = bio.request.iter().chain(&bio.other_requests).copied().collect();
+        let linked = self.link(ios.iter().copied().chain(requests.iter().copied()));
+        let seen = bio.stages.last().map_or(bio.queued(), |stage| stage.clock);
+        let entry = Entry {
+            from: bio.queued(),
+            until: bio.ended().unwrap_or_else(|| self.behind(seen)),
+            ios: ios.len() as u32,
+            others: requests.len() as u32,
+            ..linked
+        };
+        self.add(Table::Bios, bio.id, entry);
+    }
+
+    /// A request that was given back, or the trace is over.
+    pub fn request(&mut self, request: &Request) {
+        let until = request.freed.unwrap_or_else(|| self.behind(request.last_seen()));
+        let entry = Entry { from: request.got, until, flags: PRESENT, ..Entry::default() };
+        self.add(Table::Requests, request.id, entry);
+    }
+
+    /// Another task runs.
+    pub fn switched(&mut self, switch: &Switch) {
+        self.switched.insert(switch.from, switch.clock);
+        self.switched.insert(switch.to, switch.clock);
+    }
+
+    /// An event is at hand; none when the trace is over.
+    #[inline]
+    pub fn begin(&mut self, clock: Option<u64>) {
+        self.clock = clock;
+    }
+
+    /// The event at hand is over.
+    #[inline]
+    pub fn settle(&mut self, pass: &Pass) {
+        if !self.ios.is_empty() {
+            self.take_ios(pass);
+        }
+    }
+}

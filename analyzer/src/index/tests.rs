@@ -1,0 +1,122 @@
+//! What an index tells of guests drawn by hand.
+
+use super::*;
+use crate::analysis::path::path;
+use crate::analysis::subject::Wanted;
+use crate::analysis::timeline::timeline;
+use crate::analysis::why::why;
+use crate::reader::Trace;
+use crate::session::{IndexUse, Session, SessionOptions};
+use iotrace_synthetic_guest::{SyntheticGuest, buffered, changed_write, direct_write, small};
+use std::path::Path;
+
+#[test]
+fn a_bio_is_found_with_its_ios_and_requests() {
+    let session = Session::from_bytes(buffered().file()).unwrap();
+    let located = session.locate(&Wanted::Bio(2), &mut |_| {}).unwrap().unwrap();
+    let of_bio = Located { ios: [4].into(), bios: [2].into(), requests: [2].into(), window: (700, 771) };
+    assert_eq!(located, of_bio);
+}
+
+/// Everything that an index helps to answer.
+fn answers(session: &Session) -> Vec<String> {
+    let mut all = Vec::new();
+    for number in 1..12 {
+        for wanted in
+            [Wanted::Io(number), Wanted::Bio(number), Wanted::Syscall("write".into(), number as usize)]
+        {
+            all.push(format!("{wanted}: {:?}", path(session, &wanted, &mut |_| {}).unwrap()));
+            all.push(format!("{wanted}: {:?}", why(session, &wanted, &mut |_| {})));
+        }
+        all.push(format!("{number}: {:?}", timeline(session, number, &mut |_| {}).unwrap()));
+    }
+    all.push(format!("{:?}", session.slowest(&mut |_| {}).unwrap()));
+    all
+}
+
+/// A trace in a folder of its own.
+fn stored(guest: &SyntheticGuest) -> (tempfile::TempDir, std::path::PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t.iot");
+    std::fs::write(&path, guest.file_in_blocks(5)).unwrap();
+    (folder, path)
+}
+
+fn open(path: &Path, index: IndexUse) -> Session {
+    Session::open(path, SessionOptions { threads: Some(2), index }).unwrap()
+}
+
+#[test]
+fn answers_are_the_same_from_a_checkpoint_as_from_the_beginning() {
+    for guest in [direct_write(), changed_write(), buffered(), small()] {
+        let (_folder, path) = stored(&guest);
+        let whole = open(&path, IndexUse::WithoutCheckpoints);
+        let expected = answers(&whole);
+        for index in [IndexUse::Temporary, IndexUse::Beside, IndexUse::Beside] {
+            let session = open(&path, index);
+            assert_eq!(answers(&session), expected);
+            assert_eq!(session.take_messages(), [""; 0]);
+            assert!(session.was_read().blocks < whole.was_read().blocks);
+        }
+        assert!(index_path(&path).exists());
+    }
+}
+
+#[test]
+fn a_question_reads_the_blocks_of_its_io_and_one_more() {
+    let (_folder, path) = stored(&buffered());
+    open(&path, IndexUse::Beside).build_index(&mut |_| {}).unwrap();
+    let session = open(&path, IndexUse::Beside);
+    // The fourth I/O, from 700 to 771.
+    crate::analysis::path::path(&session, &Wanted::Io(4), &mut |_| {}).unwrap().unwrap();
+    let of_io = |block: &iotrace_format::trace::index::IndexEntry| {
+        block.last_clock >= 700 && block.first_clock <= 771
+    };
+    let blocks = session.trace().index().unwrap().events().filter(of_io).count() as u64;
+    let landmarks = session.trace().index().unwrap().totals().landmark_chunks;
+    assert!(session.was_read().blocks <= blocks + 1 + landmarks, "{:?}, {blocks}", session.was_read());
+}
+
+#[test]
+fn an_index_that_does_not_fit_is_made_again() {
+    let (_folder, path) = stored(&buffered());
+    let asked = |session: &Session| {
+        let path =
+            |wanted| format!("{:?}", crate::analysis::path::path(session, &wanted, &mut |_| {}).unwrap());
+        [Wanted::Io(1), Wanted::Bio(2), Wanted::Syscall("write".into(), 4)].map(path)
+    };
+    let expected = asked(&open(&path, IndexUse::Temporary));
+    let index = index_path(&path);
+    open(&path, IndexUse::Beside).build_index(&mut |_| {}).unwrap();
+    let sound = std::fs::read(&index).unwrap();
+    let mut said = std::collections::BTreeSet::new();
+    for at in (0..sound.len()).step_by(3) {
+        let mut changed = sound.clone();
+        changed[at] ^= 1;
+        std::fs::write(&index, changed).unwrap();
+        let session = open(&path, IndexUse::Beside);
+        assert!(asked(&session) == expected, "byte {at}");
+        said.extend(session.take_messages().iter().map(|message| message.contains("it is made again")));
+    }
+    assert_eq!(said, [true].into());
+    for length in [0, 8, sound.len() / 2, sound.len() - 1] {
+        std::fs::write(&index, &sound[..length]).unwrap();
+        assert!(asked(&open(&path, IndexUse::Beside)) == expected, "{length} bytes");
+    }
+    // That of another trace.
+    std::fs::write(&index, &sound).unwrap();
+    std::fs::write(&path, direct_write().file_in_blocks(5)).unwrap();
+    let session = open(&path, IndexUse::Beside);
+    assert!(crate::analysis::path::path(&session, &Wanted::Io(1), &mut |_| {}).unwrap().is_some());
+    assert!(session.take_messages()[0].contains("that of another trace"));
+}
+
+#[test]
+fn where_no_index_can_be_kept_there_is_a_message() {
+    let (_folder, path) = stored(&buffered());
+    std::fs::create_dir(index_path(&path)).unwrap();
+    let session = open(&path, IndexUse::Beside);
+    assert_eq!(answers(&session), answers(&Session::of(Trace::open(&path, Some(1)).unwrap())));
+    let messages = session.take_messages();
+    assert!(messages.iter().any(|message| message.contains("cannot keep the index")), "{messages:?}");
+}
