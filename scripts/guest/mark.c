@@ -2,7 +2,7 @@
  *
  * arch = "x86_64": the mark is one CPUID instruction with EAX = "iotr" (0x696f7472) and EBX = the mark's number
  * (1: the workload begins, 2: it ends, 3: the trace is over); the guest itself does not change by it.
- * With the end, the guest's clock is printed: two recordings of a boot in which it is the same took the same way.
+ * With the last two, the guest's clock is printed: two recordings of a boot in which it is the same took the same way.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -32,7 +32,7 @@ int main(int argc, char **argv)
 	}
 	unsigned int mark = ebx;
 	asm volatile("cpuid" : "+a"(eax), "+b"(ebx), "+c"(ecx), "+d"(edx) : : "memory");
-	if (mark == 2) {
+	if (mark == 2 || mark == 3) {
 		asm volatile("rdtsc" : "=a"(eax), "=d"(edx));
 		printf("iotrace: clock %" PRIu64 "\n", (uint64_t)edx << 32 | eax);
 	}

@@ -20,7 +20,7 @@ from .workload import Workload
 SOURCES = Path(__file__).resolve().parent.parent / "guest"
 CATALOG = SOURCES.parent.parent / "schemas" / "catalog" / "data"
 PROGRAMS = {"iotrace-mark": "mark.c", "loop-write": "loop_write.c", "direct-io": "direct_io.c",
-            "iotrace-tick": "tick.c", "iotrace-receive": "receive.c"}
+            "iotrace-tick": "tick.c", "iotrace-receive": "receive.c", "iotrace-spin": "spin.c"}
 COMPILER = ["gcc", "-std=gnu11", "-O2", "-Wall", "-Werror", "-static", "-s"]
 APPLETS = """sh mount umount insmod poweroff usleep sleep dd cat echo sync mkdir rm cp mv ls ln tar dmesg
     md5sum sha256sum seq grep sed awk head tail wc sort cut tr find touch stat df du blockdev fstrim hexdump
@@ -47,6 +47,7 @@ class WorkloadOptions:
     witness: bool
     tracer: str
     tick: int  # Hz; 0 for none
+    instant: bool  # its disk is
 
 
 def programs() -> Path:
@@ -105,6 +106,7 @@ def write_archive(path: Path, workload: Workload, options: WorkloadOptions, give
 
     add("iotrace/options", assignments({
         "WITNESS": "yes" if options.witness else "", "TRACER": options.tracer, "TICK": str(options.tick or ""),
+        "INSTANT": "yes" if options.instant else "",
     }))
     if options.witness:
         add("iotrace/witness", (SOURCES / "witness").read_bytes())

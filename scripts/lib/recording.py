@@ -82,14 +82,14 @@ class Recorded:
     folder: Path
     seconds: float
     status: int  # of the workload
-    clock: int  # the guest's, in nanoseconds, when the workload had ended
+    clocks: tuple[int, ...]  # the guest's, in nanoseconds, when the workload had ended and when the trace is over
 
 
 def record(wanted: Wanted, folder: Path) -> None:
     """Record into an empty folder; the manifest is written only when all went well."""
     if wanted.disk == machine.INSTANT and wanted.controller in NOT_INSTANT:
         raise Problem(f"{wanted.controller} does not work with the instant disk: record with --disk host")
-    options = guest.WorkloadOptions(wanted.witness, wanted.tracer, wanted.tick)
+    options = guest.WorkloadOptions(wanted.witness, wanted.tracer, wanted.tick, wanted.disk == machine.INSTANT)
     guest.write_archive(folder / ARCHIVE, wanted.work(), options, wanted.files)
     configuration = wanted.configuration()
     if wanted.fresh or not configuration.can_wait():
@@ -149,21 +149,22 @@ def _record_from(wanted: Wanted, boot: boots.Boot, described: Machine, folder: P
         with _stage(wanted, folder) as place:
             recorded = attempt(0, place)
             return recorded, _take(recorded, folder, wanted.witness), False
-    clocks: list[int] = []
+    clocks: list[tuple[int, ...]] = []
     for _ in range(PAIRS):
         with _stage(wanted, folder) as one, _stage(wanted, folder) as two, ThreadPoolExecutor(2) as pool:
             pair = list(pool.map(attempt, (len(clocks), len(clocks) + 1), (one, two)))
-            clocks += [recorded.clock for recorded in pair]
-            same = next((recorded for recorded in pair if clocks.count(recorded.clock) > 1), None)
+            clocks += [recorded.clocks for recorded in pair]
+            same = next((recorded for recorded in pair if clocks.count(recorded.clocks) > 1), None)
             if same or len(clocks) == 2 * PAIRS:
                 kept = same or pair[0]
                 files = _take(kept, folder, wanted.witness)
                 break
     if same is None:
-        say(f"warning: {len(clocks)} recordings took {len(set(clocks))} different times ({min(clocks)} to {max(clocks)} "
-            "ns): the host delayed requests; the recording is kept, and marked as not deterministic")
+        ends = ", ".join(f"{min(end)} to {max(end)} ns" for end in zip(*clocks))
+        say(f"warning: {len(clocks)} recordings took {len(set(clocks))} different times ({ends}): the host delayed requests, "
+            "or the workload waits for timers; the recording is kept, and marked as not deterministic")
     elif len(clocks) > 2:
-        say(f"the host delayed requests in {len(clocks) - clocks.count(same.clock)} of {len(clocks)} recordings")
+        say(f"the host delayed requests in {len(clocks) - clocks.count(same.clocks)} of {len(clocks)} recordings")
     return kept, files, same is not None
 
 
@@ -171,10 +172,11 @@ def _run(wanted: Wanted, described: Machine, folder: Path, how: Run, what: str, 
     command = [wanted.qemu, *described.arguments(how)]
     ended = qemu.Watched(command, folder, folder / qemu.CONSOLE, what, load).run()
     status = workload_status(folder / qemu.CONSOLE, ended)
-    clock = re.search(r"^iotrace: clock (\d+)\s*$", (folder / qemu.CONSOLE).read_text(errors="replace"), re.MULTILINE)
-    if not clock:
+    text = (folder / qemu.CONSOLE).read_text(errors="replace")
+    clocks = re.findall(r"^iotrace: clock (\d+)\s*$", text, re.MULTILINE)
+    if not clocks:
         raise Problem(f"the guest did not print its clock; the end of its console:\n{qemu.last_lines(folder / qemu.CONSOLE)}")
-    return Recorded(folder, ended.seconds, status, int(clock[1]))
+    return Recorded(folder, ended.seconds, status, tuple(map(int, clocks)))
 
 
 def _take(recorded: Recorded, folder: Path, witness: bool) -> list[str]:
