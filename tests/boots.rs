@@ -87,6 +87,13 @@ fn recordings_of_a_guest_that_waits_to_unmount_are_the_same_on_any_load() {
     the_same_on_any_load("same-waiting", &["debian-6.1"], workload, 2, 1).expect("they are the same");
 }
 
+/// The guest waits for timers while it sets up its tracing, before the workload.
+#[test]
+fn recordings_with_a_witness_are_the_same_on_any_load() {
+    let options = ["debian-6.1", "--witness"];
+    the_same_on_any_load("same-witness", &options, DIRECT, 2, 1).expect("they are the same");
+}
+
 #[test]
 #[ignore = "of ./scripts/test full"]
 fn recordings_of_another_boot_are_the_same_on_any_load() {
