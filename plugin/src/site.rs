@@ -1,6 +1,7 @@
 //! What can be attached to an instruction. Made once, when a probe is placed; lives forever.
 
 use crate::choice::FieldTest;
+use iotrace_format::definition::ReturnType;
 use iotrace_format::event::KindId;
 use iotrace_profile::Action;
 use iotrace_profile::plan::EntryPlan;
@@ -63,6 +64,8 @@ pub struct KernelFunction {
     pub name: String,
     /// The module it is in.
     pub module: Option<String>,
+    /// What it returns; none if it is not known.
+    pub returns: Option<ReturnType>,
     /// Number of its entry, and its return; none if there was no number left.
     pub probe: OnceLock<Option<(KindId, ExitProbe)>>,
 }

@@ -333,6 +333,7 @@ pub fn probe(id: u16, stage: &str, at: At, words: Vec<String>) -> Probe {
         line: 100 + u32::from(id),
         words,
         success,
+        returns: None,
         inside: Vec::new(),
     }
 }

@@ -19,7 +19,7 @@ use crate::qemu::Cpu;
 use crate::site::{self, EntryProbe, ExitProbe, ProbeSite};
 use function::{GuestFunction, find_in, may_be_in, moved, next_task};
 use iotrace_format::definition::{
-    AddressName, At, CallSite, Definition, Module, Note, Probe, Severity, SiteFrame,
+    AddressName, At, CallSite, Definition, Module, Note, Probe, ReturnType, Severity, SiteFrame,
 };
 use iotrace_format::event::{FIRST_PROBE, KindId};
 use iotrace_format::layer::Layer;
@@ -118,7 +118,9 @@ impl Placement {
         definitions.extend(self.place_all(&found, None, capture, places, cpu));
         if capture.mode == Mode::Full {
             let symbols = profile.symbols.iter().map(|symbol| moved(symbol, slide));
-            self.place_others(others::functions(symbols, cpu.arch().code), None, places, cpu);
+            let others = others::functions(symbols, cpu.arch().code);
+            let returns = |other: &Other<'_>| profile.returns.in_image(other.code.start.wrapping_sub(slide));
+            self.place_others(others, None, returns, places, cpu);
         }
         places.add_jumpers(&Vec::from_iter(profile.jumpers.iter().map(range)), cpu);
         places.add_callers(profile.callers.iter().map(range));
@@ -166,7 +168,9 @@ impl Placement {
         let name = Some(module.name.as_str());
         let definitions = self.place_all(&found, name, capture, places, cpu);
         if capture.mode == Mode::Full {
-            self.place_others(others::functions(module.functions.iter(), cpu.arch().code), name, places, cpu);
+            let others = others::functions(module.functions.iter(), cpu.arch().code);
+            let returns = |other: &Other<'_>| profile.returns.in_module(&module.name, other.name);
+            self.place_others(others, name, returns, places, cpu);
         } else {
             let code = module.functions.iter().map(|f| f.addr..f.addr.saturating_add(f.size));
             places.add_jumpers(&Vec::from_iter(code), cpu);
@@ -195,6 +199,7 @@ impl Placement {
         &mut self,
         functions: impl Iterator<Item = Other<'a>>,
         module: Option<&str>,
+        returns: impl Fn(&Other<'a>) -> Option<ReturnType>,
         places: &mut Places,
         cpu: &Cpu,
     ) {
@@ -209,10 +214,12 @@ impl Placement {
             if !self.budget.take(Kept::Function, bytes) {
                 continue;
             }
+            let returns = returns(&other);
             code.push(other.code);
             if other.entered && self.placed.insert(address) {
                 let (name, module) = (other.name.to_owned(), module.map(str::to_owned));
-                let function = site::KernelFunction { address, name, module, probe: OnceLock::new() };
+                let function =
+                    site::KernelFunction { address, name, module, returns, probe: OnceLock::new() };
                 places.add_function(address, ProbeSite::Function(function).keep());
             }
         }
@@ -225,8 +232,9 @@ impl Placement {
         &mut self,
         function: &site::KernelFunction,
     ) -> (Option<(KindId, ExitProbe)>, Vec<Definition>) {
-        let probe = |at, words| Probe {
+        let probe = |at, words, returns| Probe {
             at,
+            returns,
             function: function.name.clone(),
             symbol: function.name.clone(),
             module: function.module.clone(),
@@ -236,14 +244,16 @@ impl Placement {
             ..Probe::default()
         };
         let mut definitions = Vec::new();
-        let entered = self.number(probe(At::Entry, vec![]), &mut definitions);
+        let value = function.returns != Some(ReturnType::Void);
+        let words = Vec::from_iter(value.then(|| "ret".to_owned()));
+        let entered = self.number(probe(At::Entry, vec![], None), &mut definitions);
         let left =
-            entered.and_then(|_| self.number(probe(At::Exit, vec!["ret".to_owned()]), &mut definitions));
+            entered.and_then(|_| self.number(probe(At::Exit, words, function.returns), &mut definitions));
         let Some((entered, kind)) = entered.zip(left) else {
             return (None, self.exhausted().into_iter().collect());
         };
         // What a function of the catalog that jumped to this one returns is this one's value.
-        (Some((entered, ExitProbe { kind, value: true, always: false, renames: false })), definitions)
+        (Some((entered, ExitProbe { kind, value, always: false, renames: false })), definitions)
     }
 
     /// The symbol whose code is at an address, and the module it is in.

@@ -8,6 +8,7 @@ mod codec;
 mod hand_off;
 mod number;
 mod probe;
+mod return_type;
 
 use crate::event::KindId;
 use crate::layer::Layer;
@@ -20,6 +21,7 @@ use std::borrow::Cow;
 pub use hand_off::{HandOffPoint, HandOffTarget, OriginStep, OriginTask, PendingHandOff};
 pub use number::{CallCost, ObjectKind, ObjectNumber, PartBegin, RunningTask};
 pub use probe::by_name;
+pub use return_type::ReturnType;
 use serde::Deserialize;
 
 pub use codec::{DefinitionError, Skipped, decode_all, encode};
@@ -166,6 +168,8 @@ pub struct Probe {
     pub roles: Vec<Option<Role>>,
     /// Of an exit: which value of its first word means success; none if it has no such meaning.
     pub success: Option<Success>,
+    /// Of an exit: what the function returns; none if it is not known.
+    pub returns: Option<ReturnType>,
     /// Of an inlined instance: the functions it is in, the innermost first, the one with the symbol last.
     pub inside: Vec<String>,
 }

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use crate::bytes::str_at;
 use crate::debug::LazyDebug;
 use crate::kallsyms::{self, KallsymsResult};
-use crate::symbol::{KernelSymbol, SymbolKind, SymbolTable};
+use crate::symbol::{KernelSymbol, SymbolKind, SymbolTable, whole};
 use crate::symtab::{ElfSymbol, parse_symtab};
-use crate::{Image, InlinedFunctions, KernelError, Lines, Types, inlined};
+use crate::{Image, InlinedFunctions, KernelError, Lines, Returned, Types, inlined};
 
 /// Constants of assembly files: not an address in the image.
 const SHN_ABS: u16 = 0xfff1;
@@ -90,6 +90,13 @@ impl Kernel {
     #[must_use]
     pub fn types(&self) -> &Types {
         &self.types
+    }
+
+    /// What the function with this symbol returns, or `None` if the types do not say.
+    #[must_use]
+    pub fn returned(&self, symbol: &str) -> Option<Returned> {
+        let name = whole(symbol)?;
+        self.types.returned_by(symbol, || self.symbols.variants(name).count())
     }
 
     /// Its line tables, or `None` if it has no DWARF. Keep the result for many questions.

@@ -10,7 +10,7 @@
 //! |---|---|
 //! | where is a function? | `.symtab`, else the kallsyms tables in the image |
 //! | where in `struct bio` is a field? | BTF (split BTF for modules), else DWARF |
-//! | what are the parameters of a function? | BTF, else DWARF |
+//! | what does a function take and return? | BTF, else DWARF |
 //! | which source line is this? | DWARF |
 //! | in which functions is this call, inlined ones included? | DWARF |
 //! | where was a function inlined, and where are its arguments there? | DWARF |
@@ -66,4 +66,4 @@ pub use module::{ModuleFile, ModuleSymbol};
 pub use source_line::SourceLine;
 pub use symbol::{KernelSymbol, SymbolKind, SymbolTable, SymbolTableBuilder};
 pub use symtab::{ElfSymbol, LoadedSymtab, SymbolEntry, parse_symtab};
-pub use types::{Field, FieldKind, Parameter, Types};
+pub use types::{Field, FieldKind, Parameter, Returned, Types};

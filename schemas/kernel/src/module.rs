@@ -5,14 +5,14 @@
 //! is decided when the guest loads it: that is the caller's to know.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::debug::LazyDebug;
 use crate::symbol::{SymbolKind, whole};
 use crate::symtab::parse_symtab;
-use crate::{Image, InlinedFunctions, Kernel, KernelError, Lines, Types, inlined};
+use crate::{Image, InlinedFunctions, Kernel, KernelError, Lines, Returned, Types, inlined};
 
 /// A symbol of a module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +35,10 @@ pub struct ModuleFile {
     image: Arc<Image>,
     debug: LazyDebug,
     types: Types,
+    /// The types are not the kernel's alone.
+    has_types: bool,
+    /// How many functions have each name; counted when first asked for.
+    namesakes: OnceLock<FxHashMap<Box<str>, usize>>,
 }
 
 impl ModuleFile {
@@ -52,8 +56,10 @@ impl ModuleFile {
             None => Arc::clone(&image),
         };
         let debug = LazyDebug::new(debug_image);
-        let types = types(&image, &debug, base)?;
-        Ok(Self { image, debug, types })
+        let own = types(&image, &debug, base)?;
+        let has_types = own.is_some();
+        let types = own.unwrap_or_else(|| base.types().clone());
+        Ok(Self { image, debug, types, has_types, namesakes: OnceLock::new() })
     }
 
     /// The file itself.
@@ -116,6 +122,27 @@ impl ModuleFile {
         &self.types
     }
 
+    /// What the function with this symbol returns, or `None` if the module's own types do not say. One of
+    /// the kernel that has the same name is another function.
+    #[must_use]
+    pub fn returned(&self, symbol: &str) -> Option<Returned> {
+        let name = whole(symbol)?;
+        let namesakes = || self.namesakes().get(name).copied().unwrap_or(0);
+        self.types.returned_by(symbol, namesakes).filter(|_| self.has_types)
+    }
+
+    /// How many functions have each name in the source.
+    fn namesakes(&self) -> &FxHashMap<Box<str>, usize> {
+        self.namesakes.get_or_init(|| {
+            let mut counts = FxHashMap::default();
+            let functions = self.symbols().filter(|s| s.kind == SymbolKind::Function);
+            functions
+                .filter_map(|s| whole(s.name))
+                .for_each(|name| *counts.entry(name.into()).or_default() += 1);
+            counts
+        })
+    }
+
     /// Its line tables, or `None` without DWARF. Keep the result for many questions, and ask
     /// by [`Lines::in_section`].
     ///
@@ -139,16 +166,13 @@ impl ModuleFile {
     }
 }
 
-/// Debian's 5.10 has no BTF in its modules: without DWARF they know the kernel's types only.
-fn types(image: &Image, debug: &LazyDebug, base: &Kernel) -> Result<Types, KernelError> {
+/// Its own types. Debian's 5.10 has no BTF in its modules: without DWARF they know the kernel's types only.
+fn types(image: &Image, debug: &LazyDebug, base: &Kernel) -> Result<Option<Types>, KernelError> {
     if let Some(types) = Types::split(image, base.types())? {
-        return Ok(types);
+        return Ok(Some(types));
     }
     let debug = debug.get()?;
-    match debug.has_info() {
-        true => Ok(Types::from_dwarf(debug)),
-        false => Ok(base.types().clone()),
-    }
+    Ok(debug.has_info().then(|| Types::from_dwarf(debug)))
 }
 
 fn same_build(image: &Image, debug: Image) -> Result<Image, KernelError> {

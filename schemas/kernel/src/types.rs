@@ -22,13 +22,14 @@ mod source;
 use std::sync::Arc;
 
 use crate::debug::DebugSections;
+use crate::symbol::whole;
 use crate::{Image, KernelError, TypeError, ValueAccess};
 use btf::Btf;
 use dwarf::DwarfTypes;
 use source::TypeSource;
 
 pub(crate) use dwarf::parameter;
-pub use prototype::Parameter;
+pub use prototype::{Parameter, Returned};
 
 /// What is at the end of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -162,6 +163,31 @@ impl Types {
         };
         // A damaged description is none.
         found.ok().flatten()
+    }
+
+    /// What a function returns, or `None` if the types do not say; for a module, of its own
+    /// functions. BTF describes what is written in assembly as well, as if it took and returned
+    /// nothing.
+    #[must_use]
+    pub fn returned(&self, function: &str) -> Option<Returned> {
+        let found = match &self.backend {
+            Backend::Btf(s) => prototype::returned(s, function),
+            Backend::Dwarf(s) => prototype::returned(&**s, function),
+            Backend::None => Ok(None),
+        };
+        // A damaged description is none.
+        found.ok().flatten()
+    }
+
+    /// What the function with this symbol returns. Of functions of one name BTF may describe only one:
+    /// `namesakes` counts the symbols that have it. A clone without some parameters (`.isra`) may have
+    /// lost what it returned as well.
+    pub(crate) fn returned_by(&self, symbol: &str, namesakes: impl Fn() -> usize) -> Option<Returned> {
+        let name = whole(symbol)?;
+        let found = self.returned(name)?;
+        let is_reduced = symbol.get(name.len()..).is_some_and(|suffix| suffix.contains(".isra"));
+        let is_certain = matches!(self.backend, Backend::Dwarf(_)) || namesakes() <= 1;
+        Some(found).filter(|found| is_certain && (!is_reduced || *found == Returned::Nothing))
     }
 
     /// Is there a definition (not only a declaration) of a structure or union of that name?

@@ -6,6 +6,7 @@
 mod functions;
 mod inlined;
 mod reads;
+mod returns;
 mod signature;
 mod sites;
 mod stages;
@@ -94,6 +95,7 @@ pub fn compile(catalog: &Catalog, sources: &Sources) -> Result<Profile, CompileE
     profile.lines = ground.lines.is_some();
     (profile.functions, profile.missing) = functions::find(catalog, &ground)?;
     profile.missing_stages = stages::missing(catalog, &profile.functions);
+    profile.returns = returns::all(&ground);
     sites::find(&ground, &mut profile);
     Ok(profile)
 }

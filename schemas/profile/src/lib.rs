@@ -6,20 +6,23 @@
 //!
 //! - [`plan`]: what is read when a function is entered or left.
 //! - `compile`: finds the functions and turns the catalog's paths into plans.
+//! - [`ReturnTypes`]: what functions return, those of the catalog and all others.
 //! - `file`: a profile kept in a file, since reading DWARF takes too long to do it for every replay.
 
 mod compile;
 mod file;
 pub mod plan;
+mod returns;
 pub mod sealed;
 
 pub use compile::{CompileError, Sources, compile};
 pub use file::ProfileError;
 pub use iotrace_catalog::Action;
+pub use returns::ReturnTypes;
 
 use bincode::{Decode, Encode};
 use iotrace_arch::Arch;
-use iotrace_format::definition::{Constant, Device, SiteFrame};
+use iotrace_format::definition::{Constant, Device, ReturnType, SiteFrame};
 use iotrace_format::layer::Layer;
 use iotrace_format::stage::Stage;
 use iotrace_kernel::SymbolTable;
@@ -65,6 +68,8 @@ pub struct Profile {
     pub jumpers: Vec<Range<u64>>,
     /// Functions of the image that call some of those through pointers.
     pub callers: Vec<Range<u64>>,
+    /// What functions return.
+    pub returns: ReturnTypes,
     /// Where in the source the calls of the image are, by the address behind the call.
     pub sites: Vec<(u64, Vec<SiteFrame>)>,
     /// The same of modules: by module, function and offset in it.
@@ -257,8 +262,10 @@ impl ProbedFunction {
 /// What is recorded when a function returns.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct ExitPlan {
-    /// Name of the returned value; none if it is of no interest.
+    /// Name of the returned value; none if the function returns nothing.
     pub value: Option<String>,
+    /// What it returns; none if it is not known.
+    pub returns: Option<ReturnType>,
     /// Which value means success.
     pub success: Option<iotrace_format::definition::Success>,
 }

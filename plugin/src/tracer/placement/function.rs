@@ -48,6 +48,7 @@ impl GuestFunction<'_> {
             words,
             roles,
             success,
+            returns: self.function.exit.as_ref().filter(|_| at == At::Exit).and_then(|exit| exit.returns),
             inside: self.function.inside.clone(),
         }
     }

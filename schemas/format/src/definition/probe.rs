@@ -2,9 +2,9 @@
 //!
 //! Stages and roles stand there by name. A name that this version does not know is none to it: what it tells is left to
 //! readers that know it. Label and roles were added at the body's end: where they are missing, roles are those that the
-//! names of words stood for.
+//! names of words stood for. Behind them the type of what a function returns was added.
 
-use super::{At, Probe, Success};
+use super::{At, Probe, ReturnType, Success};
 use crate::layer::Layer;
 use crate::role::Role;
 use crate::stage::Stage;
@@ -25,7 +25,8 @@ impl Encode for Probe {
         let stage = self.stage.as_ref().map(Stage::to_string).unwrap_or_default();
         (stage, &self.file, self.line, &self.words, self.success, &self.inside).encode(encoder)?;
         let roles = self.roles.iter().map(|role| role.map_or("", Role::name));
-        (&self.label, Vec::from_iter(roles)).encode(encoder)
+        (&self.label, Vec::from_iter(roles)).encode(encoder)?;
+        self.returns.map_or("", ReturnType::name).encode(encoder)
     }
 }
 
@@ -44,6 +45,10 @@ impl<C> Decode<C> for Probe {
             let roles = by_name::roles(&words, known.as_ref());
             (known, label, roles)
         };
+        let returns = match decoder.reader().peek_read(1) {
+            Some(_) => ReturnType::named(&String::decode(decoder)?),
+            None => None,
+        };
         Ok(Self {
             id,
             at,
@@ -59,6 +64,7 @@ impl<C> Decode<C> for Probe {
             words,
             roles,
             success,
+            returns,
             inside,
         })
     }
@@ -128,13 +134,21 @@ mod tests {
         }
     }
 
-    /// The bytes without label and roles, as they were written before.
+    /// The bytes without label, roles and type, as they were written before.
     fn before(probe: &Probe) -> Vec<u8> {
+        let label = 8 + probe.label.len();
+        let roles = 8 + probe.roles.iter().map(|r| 8 + r.map_or(0, |r| r.name().len())).sum::<usize>();
+        shortened(probe, label + roles + returns(probe))
+    }
+
+    /// Bytes of the type that a function returns.
+    fn returns(probe: &Probe) -> usize {
+        8 + probe.returns.map_or(0, |of| of.name().len())
+    }
+
+    /// The bytes without those that were added at the end.
+    fn shortened(probe: &Probe, added: usize) -> Vec<u8> {
         let mut bytes = encoded(probe);
-        let added = 8
-            + probe.label.len()
-            + 8
-            + probe.roles.iter().map(|r| 8 + r.map_or(0, |r| r.name().len())).sum::<usize>();
         bytes.truncate(bytes.len() - added);
         let length = (bytes.len() - 6) as u32;
         bytes[2..6].copy_from_slice(&length.to_le_bytes());
@@ -151,6 +165,28 @@ mod tests {
         );
         assert_eq!(decoded(&encoded(&probe)), probe);
         assert!(encoded(&probe).windows(12).any(|part| part == b"cmd.dispatch"));
+    }
+
+    #[test]
+    fn a_function_returns_what_the_body_says_at_its_end() {
+        for returns in ReturnType::ALL.iter().copied().map(Some).chain([None]) {
+            let roles = [Some(Role::Request)];
+            let probe = Probe { at: At::Exit, returns, ..probe("rq.issue", "", &["rq"], &roles) };
+            assert_eq!(decoded(&encoded(&probe)), probe);
+            // Before, it ended behind the roles.
+            let unknown = Probe { returns: None, ..probe.clone() };
+            assert_eq!(decoded(&shortened(&probe, self::returns(&probe))), unknown);
+        }
+    }
+
+    #[test]
+    fn a_return_type_that_is_not_known_is_none() {
+        let probe = Probe { returns: Some(ReturnType::S32), ..probe("rq.issue", "", &[], &[]) };
+        let mut bytes = encoded(&probe);
+        let at = bytes.len() - 3;
+        assert_eq!(&bytes[at..], b"s32");
+        bytes[at..].copy_from_slice(b"f32");
+        assert_eq!(decoded(&bytes), Probe { returns: None, ..probe });
     }
 
     #[test]

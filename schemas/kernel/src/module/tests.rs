@@ -44,8 +44,26 @@ fn without_types_of_its_own_it_has_the_kernels() {
     let debug = LazyDebug::new(Arc::new(
         Image::parse(Path::new("bare.ko"), Bytes::from(ElfBuilder::relocatable().build())).expect("valid"),
     ));
-    let types = types(&image, &debug, &kernel).expect("the kernel's");
-    assert_eq!((types.origin(), types.size_of("bio")), ("BTF", Ok(240)));
+    assert!(types(&image, &debug, &kernel).expect("sound").is_none());
+    let folder = std::env::temp_dir().join(format!("iotrace-bare-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("writable");
+    let symbols = [("", 0, 0, 0, 0), ("submit", 2, 1, 0, 4)];
+    let bare = ElfBuilder::relocatable().loaded(".text", 0, vec![0x90; 4]).symbols(&symbols).build();
+    std::fs::write(folder.join("bare.ko"), bare).expect("writable");
+    let module = ModuleFile::open(&folder.join("bare.ko"), None, &kernel).expect("opens");
+    std::fs::remove_dir_all(&folder).expect("there");
+    assert_eq!((module.types().origin(), module.types().size_of("bio")), ("BTF", Ok(240)));
+    // Its submit is not the kernel's.
+    assert_eq!((kernel.returned("submit"), module.returned("submit")), (INT, None));
+}
+
+const INT: Option<Returned> = Some(Returned::Integer { size: 4, signed: true });
+
+#[test]
+fn its_functions_return_what_its_own_types_say() {
+    let kernel = Kernel::open(&data("kernel.elf")).expect("checked in");
+    let module = ModuleFile::open(&data("module.ko"), None, &kernel).expect("checked in");
+    assert_eq!((module.returned("probe"), kernel.returned("probe")), (INT, None));
 }
 
 #[test]

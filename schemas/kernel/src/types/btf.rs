@@ -12,7 +12,7 @@ mod section;
 
 use std::sync::Arc;
 
-use super::shape::{Aggregate, StructMember, TypeShape};
+use super::shape::{Aggregate, ScalarKind, StructMember, TypeShape};
 use super::source::{TypeId, TypeSource};
 use crate::bytes::{cstr_at, u32_at};
 use crate::{Bytes, TypeError};
@@ -37,6 +37,11 @@ impl Btf {
     fn head(&self, id: TypeId) -> Option<Head<'_>> {
         let section = self.sections.iter().find(|s| s.first_id <= id)?;
         section.head(usize::try_from(id - section.first_id).ok()?)
+    }
+
+    /// One more than the last id.
+    fn limit(&self) -> usize {
+        self.sections.first().map_or(0, |s| s.first_id as usize + s.offsets.len())
     }
 
     fn name(&self, offset: u32) -> Option<&[u8]> {
@@ -82,9 +87,11 @@ impl Btf {
         let size = u64::from(head.value);
         let target = u64::from(head.value);
         Some(match head.kind {
-            kind::INT => TypeShape::Scalar { size, signed: u32_at(head.tail, 0)? >> 24 & 1 != 0 },
-            kind::ENUM | kind::ENUM64 => TypeShape::Scalar { size, signed: head.flag },
-            kind::FLOAT => TypeShape::Scalar { size, signed: false },
+            kind::INT => integer(size, u32_at(head.tail, 0)? >> 24),
+            kind::ENUM | kind::ENUM64 => {
+                TypeShape::Scalar { size, signed: head.flag, kind: ScalarKind::Integer }
+            }
+            kind::FLOAT => TypeShape::Scalar { size, signed: false, kind: ScalarKind::Float },
             kind::PTR => TypeShape::Pointer((target != 0).then_some(target)),
             kind::ARRAY => TypeShape::Array {
                 element: u64::from(u32_at(head.tail, 0)?),
@@ -126,6 +133,12 @@ impl Btf {
     }
 }
 
+/// An integer whose encoding has these bits: 0 signed, 1 char, 2 bool.
+fn integer(size: u64, encoding: u32) -> TypeShape {
+    let kind = if encoding & 4 != 0 { ScalarKind::Bool } else { ScalarKind::Integer };
+    TypeShape::Scalar { size, signed: encoding & 1 != 0, kind }
+}
+
 impl TypeSource for Btf {
     fn find(&self, name: &str) -> Result<Vec<TypeId>, TypeError> {
         let (mut tags, mut typedefs, mut declared) = (Vec::new(), Vec::new(), Vec::new());
@@ -149,9 +162,8 @@ impl TypeSource for Btf {
         if id == 0 {
             return Ok(TypeShape::Nothing);
         }
-        let limit = self.sections.first().map_or(0, |s| s.first_id as usize + s.offsets.len());
         let shape = self.head(id).and_then(|head| self.shape(&head));
-        shape.ok_or_else(|| damaged("a BTF type id", id, limit))
+        shape.ok_or_else(|| damaged("a BTF type id", id, self.limit()))
     }
 
     fn parameters(&self, function: &str) -> Result<Option<Vec<(String, TypeId)>>, TypeError> {
@@ -161,6 +173,21 @@ impl TypeSource for Btf {
             let head = functions.find(|head| self.name(head.name) == Some(name))?;
             self.prototype(u64::from(head.value))
         }))
+    }
+
+    /// Of the section's own functions: one of the kernel that has a module's function's name is another one.
+    fn returned(&self, function: &str) -> Result<Vec<Option<TypeId>>, TypeError> {
+        let Some(own) = self.sections.first() else { return Ok(Vec::new()) };
+        let name = function.as_bytes();
+        let functions = own.functions(name, |offset| self.name(offset));
+        let named = functions.filter(|head| self.name(head.name) == Some(name));
+        let returned = named.map(|head| {
+            let id = u64::from(head.value);
+            let prototype = self.head(id).filter(|head| head.kind == kind::FUNC_PROTO);
+            let prototype = prototype.ok_or_else(|| damaged("a BTF prototype's id", id, self.limit()))?;
+            Ok(Some(u64::from(prototype.value)).filter(|id| *id != 0))
+        });
+        returned.collect()
     }
 
     fn enumerator(&self, name: &str) -> Option<i64> {

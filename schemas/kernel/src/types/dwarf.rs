@@ -19,9 +19,9 @@ use super::source::{TypeId, TypeSource};
 use crate::TypeError;
 use crate::debug::DebugSections;
 use crate::debug::entry::{
-    Cursor, DebugUnit, Dwarf, each_child, is_declaration, number, origin, reference, text,
+    Cursor, DebugEntry, DebugUnit, Dwarf, each_child, is_declaration, number, origin, reference, text,
 };
-use entry::{element_count, is_signed, member};
+use entry::{element_count, is_signed, member, scalar_kind};
 use index::DefinitionIndex;
 
 pub(crate) use near::parameter;
@@ -78,6 +78,11 @@ impl TypeSource for DwarfTypes {
         found.map(|id| self.visit(id, parameters)).transpose()
     }
 
+    fn returned(&self, function: &str) -> Result<Vec<Option<TypeId>>, TypeError> {
+        let found = self.index()?.functions(function);
+        found.iter().map(|id| self.visit(*id, returned)).collect()
+    }
+
     fn enumerator(&self, name: &str) -> Option<i64> {
         self.index().ok()?.enumerator(name)
     }
@@ -96,7 +101,7 @@ fn shape<'a>(
     let target = reference(unit, entry, DW_AT_type);
     Ok(match entry.tag() {
         gimli::DW_TAG_base_type | gimli::DW_TAG_enumeration_type => {
-            TypeShape::Scalar { size, signed: is_signed(entry) }
+            TypeShape::Scalar { size, signed: is_signed(entry), kind: scalar_kind(entry) }
         }
         gimli::DW_TAG_pointer_type => TypeShape::Pointer(target),
         gimli::DW_TAG_structure_type | gimli::DW_TAG_union_type => aggregate(dwarf, unit, cursor)?,
@@ -161,6 +166,19 @@ fn parameters<'a>(
         }
     })?;
     Ok(found)
+}
+
+/// The type that the function returns which the cursor is on; `None` for void.
+fn returned<'a>(
+    _: &Dwarf<'a>,
+    unit: &DebugUnit<'a>,
+    cursor: Cursor<'_, 'a>,
+) -> Result<Option<TypeId>, TypeError> {
+    let Some(entry) = cursor.current() else { return Ok(None) };
+    // A definition that completes a declaration has its type from there.
+    let declaration = origin(unit, entry);
+    let of = |entry: &DebugEntry<'a>| reference(unit, entry, DW_AT_type);
+    Ok(of(entry).or_else(|| declaration.as_ref().and_then(of)))
 }
 
 /// The product of an array's dimensions, as BTF counts them.

@@ -168,7 +168,7 @@ impl<'a, S: TypeSource> Walk<'a, S> {
     fn end(self) -> Result<Field, TypeError> {
         let bytes = self.offset / 8;
         match strip(self.source, self.id)?.1 {
-            TypeShape::Scalar { size, signed } => self.scalar(size, signed),
+            TypeShape::Scalar { size, signed, .. } => self.scalar(size, signed),
             TypeShape::Pointer(_) => self.result(bytes, 8, None, false, FieldKind::Pointer),
             TypeShape::Array { .. } | TypeShape::Aggregate(_) => {
                 let size = self.size()?;

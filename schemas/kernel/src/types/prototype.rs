@@ -1,10 +1,10 @@
-//! What a function takes, over any source of types.
+//! What a function takes and returns, over any source of types.
 //!
 //! In: a source and a function's name. Out: its [`Parameter`]s, in the order of the source
-//! code (a clone that the compiler made may take fewer).
+//! code (a clone that the compiler made may take fewer); what it returns.
 
 use super::layout::{DEPTH, size};
-use super::shape::TypeShape;
+use super::shape::{ScalarKind, TypeShape};
 use super::source::{TypeId, TypeSource};
 use crate::TypeError;
 
@@ -48,6 +48,56 @@ pub fn parameter(source: &impl TypeSource, name: String, id: TypeId) -> Result<P
     };
     let points_to = points_to.filter(|to| !to.is_empty());
     Ok(Parameter { name, points_to, pointer: target.is_some(), width })
+}
+
+/// What a function returns in a register.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Returned {
+    /// void.
+    Nothing,
+    /// `bool`.
+    Bool,
+    /// A pointer.
+    Pointer,
+    /// An integer or an enum.
+    Integer {
+        /// Its size in bytes: 1, 2, 4 or 8.
+        size: u8,
+        /// Is it signed?
+        signed: bool,
+    },
+}
+
+/// What a function returns, or `None` if the source does not describe it, if functions of that
+/// name return different types, or if it is nothing that one register has: a structure, a float.
+pub fn returned(source: &impl TypeSource, function: &str) -> Result<Option<Returned>, TypeError> {
+    let described = source.returned(function)?;
+    let mut found = None;
+    for id in described {
+        let this = match id {
+            None => Returned::Nothing,
+            Some(id) => match in_register(&without_aliases(source, id)?) {
+                Some(value) => value,
+                None => return Ok(None),
+            },
+        };
+        if *found.get_or_insert(this) != this {
+            return Ok(None);
+        }
+    }
+    Ok(found)
+}
+
+fn in_register(shape: &TypeShape) -> Option<Returned> {
+    match *shape {
+        TypeShape::Pointer(_) => Some(Returned::Pointer),
+        TypeShape::Scalar { kind: ScalarKind::Bool, .. } => Some(Returned::Bool),
+        TypeShape::Scalar { size, signed, kind: ScalarKind::Integer } => {
+            let size = u8::try_from(size).ok().filter(|size| matches!(size, 1 | 2 | 4 | 8))?;
+            Some(Returned::Integer { size, signed })
+        }
+        _ => None,
+    }
 }
 
 /// The type behind typedefs and qualifiers. Unlike [`super::layout::strip`] it leaves a

@@ -11,6 +11,8 @@ pub enum TypeShape {
         size: u64,
         /// Is it signed?
         signed: bool,
+        /// What its bits are.
+        kind: ScalarKind,
     },
     /// A pointer to a type; 0 is void in BTF, `None` in DWARF.
     Pointer(Option<TypeId>),
@@ -29,6 +31,17 @@ pub enum TypeShape {
     Alias(TypeId),
     /// void, or a function.
     Nothing,
+}
+
+/// What the bits of a number are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ScalarKind {
+    /// An integer, or an enum.
+    Integer,
+    /// `_Bool`.
+    Bool,
+    /// A floating point number.
+    Float,
 }
 
 impl TypeShape {

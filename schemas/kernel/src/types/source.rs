@@ -19,6 +19,10 @@ pub trait TypeSource {
     /// described.
     fn parameters(&self, function: &str) -> Result<Option<Vec<(String, TypeId)>>, TypeError>;
 
+    /// What each function of that name returns, `None` for void: several static ones may have one name.
+    /// Of a module, its own functions alone. Empty if none is described.
+    fn returned(&self, function: &str) -> Result<Vec<Option<TypeId>>, TypeError>;
+
     /// The value of an enumerator.
     fn enumerator(&self, name: &str) -> Option<i64>;
 }

@@ -153,6 +153,53 @@ fn functions_have_parameters() {
     }
 }
 
+#[test]
+fn functions_return_what_their_prototypes_say() {
+    use Returned::{Bool, Integer, Nothing, Pointer};
+    let integer = |size, signed| Some(Integer { size, signed });
+    let image = data("returns.elf");
+    let btf = Types::of_btf(&image).expect("sound").expect("there");
+    for types in [btf, Types::of_dwarf(&image).expect("sound")] {
+        for (function, expected) in [
+            ("nothing", Some(Nothing)),
+            ("no_parameters", Some(Nothing)),
+            ("number", integer(4, true)),
+            ("bytes", integer(8, true)),
+            ("word", integer(8, false)),
+            ("status", integer(1, false)),
+            ("half", integer(2, true)),
+            ("merge", integer(4, false)),
+            ("error", integer(4, true)),
+            ("truth", Some(Bool)),
+            ("split", Some(Pointer)),
+            ("text", Some(Pointer)),
+            ("pair", None),
+            ("missing", None),
+        ] {
+            assert_eq!(types.returned(function), expected, "{} {function}", types.origin());
+        }
+    }
+}
+
+#[test]
+fn what_is_not_certain_of_a_return_is_unknown() {
+    let image = data("returns.elf");
+    let dwarf = Types::of_dwarf(&image).expect("sound");
+    // One returns nothing, another one of the same name a number; two return a number.
+    assert_eq!(dwarf.returned("twin"), None);
+    assert_eq!(dwarf.returned("alike"), Some(Returned::Integer { size: 4, signed: true }));
+    // C declares it; assembly defines it, and would describe it without a type.
+    assert_eq!(dwarf.returned("in_assembly"), Some(Returned::Nothing));
+    assert_eq!(dwarf.returned("fraction"), None);
+    let btf = Types::of_btf(&image).expect("sound").expect("there");
+    assert_eq!(btf.returned("twin"), Some(Returned::Nothing));
+    assert_eq!((btf.returned_by("twin", || 2), btf.returned_by("twin", || 1)), (None, btf.returned("twin")));
+    // A clone without some parameters may return nothing; one of constants, what the function does.
+    let of = |symbol| btf.returned_by(symbol, || 1);
+    assert_eq!((of("number.isra.0"), of("number.constprop.0")), (None, btf.returned("number")));
+    assert_eq!((of("nothing.isra.0"), of("nothing.part.0")), (Some(Returned::Nothing), None));
+}
+
 /// The types of BTF with these descriptions and strings.
 fn btf(types: &[&[u32]], strings: &[u8]) -> Types {
     let types: Vec<u8> = types.iter().flat_map(|t| t.iter().flat_map(|w| w.to_le_bytes())).collect();
@@ -233,7 +280,7 @@ fn ask(types: &Types) {
         let _ = types.resolve("bio", path);
     }
     let _ = (types.size_of("sector_t"), types.enumerator("GOING"));
-    let _ = (types.parameters("submit"), types.parameters("chained"));
+    let _ = (types.parameters("submit"), types.returned("submit"), types.parameters("chained"));
 }
 
 proptest! {

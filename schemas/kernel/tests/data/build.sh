@@ -2,7 +2,8 @@
 # Makes the images again. kernel.elf and module.ko: DWARF 5 and BTF, the module's split from the
 # kernel's. inlined.ko and inlined.elf: DWARF 5 alone, the second is the first linked;
 # inlined_lto.elf: the same with link-time optimization, which puts instances and descriptions
-# into different units. count_*.elf: DWARF 5 alone, the preemption count in each elsewhere. Needs gcc (12 was taken) and pahole (package dwarves). The tests know the
+# into different units. count_*.elf: DWARF 5 alone, the preemption count in each elsewhere. returns.elf: DWARF 5 and
+# BTF, of two units in C and one in assembly. Needs gcc (12 was taken) and pahole (package dwarves). The tests know the
 # line numbers of kernel.c, and of inlined.c what readelf and objdump show: lines, addresses,
 # registers.
 set -eu
@@ -19,6 +20,12 @@ rm lto.o
 gcc $flags -DIN_STACK count.c -o count_in_stack.elf
 gcc $flags -DPER_CPU count.c -o count_per_cpu.elf
 gcc $flags count.c -o count_nowhere.elf
+gcc $flags -fno-pie returns.c -o returns.o
+gcc $flags -fno-pie -DOTHER returns.c -o returns_other.o
+gcc $flags -gdwarf-5 returns.S -o returns_assembly.o
+gcc -static -nostdlib -no-pie -Wl,-Ttext=0x401000,--build-id=none,-z,noexecstack,-e,number returns.o returns_other.o returns_assembly.o -o returns.elf
+rm returns.o returns_other.o returns_assembly.o
+pahole -J returns.elf
 pahole -J kernel.o
 objcopy -O binary --only-section=.BTF --set-section-flags .BTF=alloc kernel.o kernel.btf
 pahole -J --btf_base kernel.btf module.o

@@ -143,3 +143,31 @@ fn the_catalog_is_the_same_in_btf_and_dwarf() {
         println!("{}: {:?} in both", module.name(), catalog.compare(module.types(), &dwarf, false));
     }
 }
+
+/// Prints what each function of the catalog returns, for comparisons with other programs.
+#[test]
+#[ignore = "needs IOTRACE_TEST_KERNEL"]
+fn functions_of_the_catalog_return_the_same_in_btf_and_dwarf() {
+    let kernel = kernel();
+    let dwarf = Types::of_dwarf(kernel.image()).expect("sound");
+    let catalog = Catalog::read();
+    let (mut both, mut one) = (0, 0);
+    for name in &catalog.functions {
+        // BTF describes what is written in assembly as if it returned nothing.
+        let takes_nothing = kernel.types().parameters(name).is_some_and(|p| p.is_empty());
+        for symbol in kernel.symbols().variants(name) {
+            let (of_btf, of_dwarf) = (kernel.returned(symbol.name), dwarf.returned(name));
+            println!("returned {} {of_btf:?} {of_dwarf:?}", symbol.name);
+            match (of_btf, of_dwarf) {
+                (Some(a), Some(b)) => {
+                    assert_eq!(a, b, "{}", symbol.name);
+                    both += 1;
+                }
+                (Some(_), None) => assert!(takes_nothing || dwarf.origin() == "none", "{}", symbol.name),
+                _ => one += 1,
+            }
+        }
+    }
+    println!("{both} in both, {one} not in BTF");
+    assert!(dwarf.origin() == "none" || both > 100);
+}

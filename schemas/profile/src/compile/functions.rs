@@ -1,11 +1,11 @@
 //! Finds the catalog's functions in the image and the modules, and plans what is read at each.
 
 use super::signature::Signature;
-use super::{CompileError, inlined, reads::access, stages};
+use super::{CompileError, inlined, reads::access, returns, stages};
 use crate::plan::{EntryPlan, EventField, FieldSource};
 use crate::{ExitPlan, FunctionLocation, Missing, ProbedFunction};
 use iotrace_catalog::{self as catalog, Argument, Catalog, ListArgument, SuccessValue};
-use iotrace_format::definition::Success;
+use iotrace_format::definition::{ReturnType, Success};
 use iotrace_format::stage::Stage;
 use iotrace_kernel::{Kernel, KernelSymbol, Lines, ModuleFile, SymbolKind, Types};
 use std::collections::BTreeMap;
@@ -32,6 +32,8 @@ pub struct FunctionMatch<'a> {
     /// The functions that an instance is in.
     pub inside: Vec<String>,
     pub signature: Signature,
+    /// What it returns; none if it is not known, and of an instance.
+    pub returns: Option<ReturnType>,
     pub types: Vec<&'a Types>,
     pub line: (String, u32),
 }
@@ -99,16 +101,18 @@ impl<'a> Ground<'a> {
     /// Where the function is, under the first of its names that this kernel has.
     fn places(&self, function: &catalog::CatalogFunction) -> Vec<FunctionMatch<'a>> {
         let named = |name| {
-            let mut found = self.in_image(name);
+            // What the catalog names a value of returns one, whatever BTF makes of it.
+            let is_c = function.ret.is_empty();
+            let mut found = self.in_image(name, is_c);
             for (module, lines) in &self.modules {
-                found.extend(in_module(module, lines.as_ref(), name, self.kernel));
+                found.extend(in_module(module, lines.as_ref(), (name, is_c), self.kernel));
             }
             Some(found).filter(|f| !f.is_empty())
         };
         function.names().find_map(named).unwrap_or_default()
     }
 
-    fn in_image(&self, name: &str) -> Vec<FunctionMatch<'a>> {
+    fn in_image(&self, name: &str, is_c: bool) -> Vec<FunctionMatch<'a>> {
         let (table, arch) = (self.kernel.symbols(), self.kernel.image().arch());
         let mut symbols: Vec<_> = table.variants(name).collect();
         if symbols.is_empty() {
@@ -127,6 +131,10 @@ impl<'a> Ground<'a> {
                 // Nobody describes a label's arguments.
                 _ => Signature::by_position(arch),
             },
+            // Nobody describes a label, nor what it returns.
+            returns: (s.kind == SymbolKind::Function)
+                .then(|| returns::in_image(self.kernel, self.lines.as_ref(), s, is_c))
+                .flatten(),
             types: vec![self.kernel.types()],
             line: self.lines.as_ref().map_or_else(Default::default, |l| line(l.at(s.addr))),
         });
@@ -150,6 +158,7 @@ impl<'a> FunctionMatch<'a> {
             offset: 0,
             inside: Vec::new(),
             signature: Signature::of_function(&function.name, &[kernel.types()], kernel.image().arch()),
+            returns: None,
             types: vec![kernel.types()],
             line: Default::default(),
         }
@@ -159,7 +168,7 @@ impl<'a> FunctionMatch<'a> {
 fn in_module<'a>(
     module: &'a ModuleFile,
     lines: Option<&Lines<'a>>,
-    name: &str,
+    (name, is_c): (&str, bool),
     kernel: &'a Kernel,
 ) -> Vec<FunctionMatch<'a>> {
     let symbols = module.symbols().filter(|s| s.kind == SymbolKind::Function && is_variant(s.name, name));
@@ -171,6 +180,7 @@ fn in_module<'a>(
         offset: 0,
         inside: Vec::new(),
         signature: Signature::of_function(s.name, &[module.types(), kernel.types()], module.image().arch()),
+        returns: returns::in_module(module, lines, s, is_c),
         types: vec![module.types(), kernel.types()],
         line: lines.map_or_else(Default::default, |l| line(l.in_section(s.section, s.offset))),
     });
@@ -216,11 +226,18 @@ fn plan(
         file: found.line.0,
         line: found.line.1,
         entry,
-        exit: (function.exit && !is_inlined).then(|| ExitPlan {
-            // What a function that jumped to this one returns is this one's value too: all are recorded.
-            value: Some(if function.ret.is_empty() { "ret".into() } else { function.ret.clone() }),
-            success: success(function, &found.types),
-        }),
+        exit: (function.exit && !is_inlined).then(|| exit(function, found.returns, &found.types)),
+    }
+}
+
+fn exit(function: &catalog::CatalogFunction, returns: Option<ReturnType>, types: &[&Types]) -> ExitPlan {
+    // What a function that jumped to this one returns is this one's value too: all are recorded. One that jumps to what
+    // returns nothing returns nothing either.
+    let name = if function.ret.is_empty() { "ret" } else { &function.ret };
+    ExitPlan {
+        value: (returns != Some(ReturnType::Void)).then(|| name.to_owned()),
+        returns,
+        success: success(function, types),
     }
 }
 

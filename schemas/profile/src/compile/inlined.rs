@@ -76,6 +76,7 @@ fn in_image<'a>(ground: &Ground<'a>, lines: &Lines<'a>, instance: &Inlined) -> O
         offset: address - symbol.addr,
         inside: inside(lines, address, instance),
         signature: Signature::of_inlined(instance),
+        returns: None,
         types: vec![ground.kernel.types()],
         line: line(instance),
     })
@@ -103,6 +104,7 @@ fn in_module<'a>(
         offset: offset - symbol.offset,
         inside: inside(lines, lines.module_address(section, offset)?, instance),
         signature: Signature::of_inlined(instance),
+        returns: None,
         types: vec![module.types(), ground.kernel.types()],
         line: line(instance),
     })

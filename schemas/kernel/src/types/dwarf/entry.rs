@@ -6,7 +6,7 @@ use gimli::{
     DW_AT_data_member_location, DW_AT_encoding, DW_AT_name, DW_AT_type, DW_AT_upper_bound,
 };
 
-use super::super::shape::StructMember;
+use super::super::shape::{ScalarKind, StructMember};
 use crate::debug::entry::{DebugEntry, DebugUnit, Dwarf, number, reference, text};
 
 /// Is the number signed? The bits of a float count as unsigned, as in BTF.
@@ -14,6 +14,17 @@ pub fn is_signed(entry: &DebugEntry<'_>) -> bool {
     let encoding = entry.attr_value(DW_AT_encoding);
     let signed = [gimli::DW_ATE_signed, gimli::DW_ATE_signed_char];
     signed.into_iter().any(|ate| encoding == Some(AttributeValue::Encoding(ate)))
+}
+
+/// What the bits of a number are; of an enum they are an integer's.
+pub fn scalar_kind(entry: &DebugEntry<'_>) -> ScalarKind {
+    match entry.attr_value(DW_AT_encoding) {
+        Some(AttributeValue::Encoding(gimli::DW_ATE_boolean)) => ScalarKind::Bool,
+        Some(AttributeValue::Encoding(gimli::DW_ATE_float | gimli::DW_ATE_complex_float)) => {
+            ScalarKind::Float
+        }
+        _ => ScalarKind::Integer,
+    }
 }
 
 /// How many elements a subrange has; 0 for a flexible array.

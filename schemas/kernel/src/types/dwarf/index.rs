@@ -4,7 +4,9 @@
 //! A structure that thousands of units repeat is kept once; those of the same name but another
 //! size are kept as well.
 
-use gimli::{DW_AT_byte_size, DW_AT_const_value, DW_AT_name};
+use gimli::{
+    AttributeValue, DW_AT_byte_size, DW_AT_const_value, DW_AT_decl_line, DW_AT_language, DW_AT_name,
+};
 use rustc_hash::FxHashMap;
 
 use super::super::source::TypeId;
@@ -21,7 +23,8 @@ struct Named {
     tags: Vec<(u64, TypeId)>,
     typedef: Option<TypeId>,
     declared: Option<TypeId>,
-    function: Option<TypeId>,
+    /// Definitions of functions, one for each line that one is defined at: a header's is in many units.
+    functions: Vec<(u64, TypeId)>,
     declared_function: Option<TypeId>,
 }
 
@@ -42,7 +45,10 @@ impl DefinitionIndex {
             let unit = dwarf.unit(header)?;
             index.units.push(start(&unit));
             let mut cursor = unit.entries();
-            cursor.next_dfs()?;
+            // What is written in assembly is described too, without types: as if it took and returned nothing.
+            if cursor.next_dfs()?.is_some_and(is_assembly) {
+                continue;
+            }
             index.add_children(dwarf, &unit, &mut cursor)?;
         }
         Ok(index)
@@ -109,10 +115,12 @@ impl DefinitionIndex {
             false => None,
         };
         if let Some(named) = self.named(dwarf, unit, declaration.as_ref().unwrap_or(entry)) {
-            match is_declaration(entry) {
-                true => named.declared_function.get_or_insert(id),
-                false => named.function.get_or_insert(id),
-            };
+            let line = number(entry, DW_AT_decl_line).unwrap_or(0);
+            if is_declaration(entry) {
+                named.declared_function.get_or_insert(id);
+            } else if named.functions.iter().all(|(other, _)| *other != line) {
+                named.functions.push((line, id));
+            }
         }
     }
 
@@ -155,14 +163,28 @@ impl DefinitionIndex {
 
     /// The definition of a function, or its declaration.
     pub fn function(&self, name: &str) -> Option<TypeId> {
-        let named = self.named.get(name.as_bytes())?;
-        named.function.or(named.declared_function)
+        self.functions(name).first().copied()
+    }
+
+    /// The definitions of the functions of that name, or a declaration.
+    pub fn functions(&self, name: &str) -> Vec<TypeId> {
+        let Some(named) = self.named.get(name.as_bytes()) else {
+            return Vec::new();
+        };
+        match &named.functions[..] {
+            [] => named.declared_function.into_iter().collect(),
+            defined => defined.iter().map(|(_, id)| *id).collect(),
+        }
     }
 
     /// The value of an enumerator.
     pub fn enumerator(&self, name: &str) -> Option<i64> {
         self.enumerators.get(name.as_bytes()).copied()
     }
+}
+
+fn is_assembly(unit: &DebugEntry<'_>) -> bool {
+    unit.attr_value(DW_AT_language) == Some(AttributeValue::Language(gimli::DW_LANG_Mips_Assembler))
 }
 
 /// An enumerator's value; its form says whether it is signed.

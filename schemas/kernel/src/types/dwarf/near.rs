@@ -64,6 +64,10 @@ impl TypeSource for Near<'_, '_> {
         Ok(None)
     }
 
+    fn returned(&self, _: &str) -> Result<Vec<Option<TypeId>>, TypeError> {
+        Ok(Vec::new())
+    }
+
     fn enumerator(&self, _: &str) -> Option<i64> {
         None
     }
