@@ -172,6 +172,8 @@ impl Trackers {
     fn report_ends(&mut self, event: &Event<'_>, returned: Option<u64>, out: &mut dyn Sink) {
         for left in self.ended.drain(..) {
             let (frame, ending) = (left.frame, left.ending);
+            let returns = self.calls.probes().returns(frame.function);
+            let value = returned.filter(|_| ending != Ending::Unseen);
             let call = CallEnd {
                 id: frame.number,
                 kind: frame.kind,
@@ -179,7 +181,8 @@ impl Trackers {
                 own: frame.own,
                 total: frame.own + frame.nested,
                 ending,
-                returned: returned.filter(|_| ending != Ending::Unseen),
+                returned: value.and_then(|value| returns.map_or(Some(value), |of| of.value(value))),
+                returns,
             };
             if let Some(stage) = self.calls.probes().stage(frame.kind) {
                 let context = self.calls.context(event, self.objects.interrupt(event));

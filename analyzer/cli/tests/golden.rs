@@ -1,5 +1,5 @@
-//! Traces that earlier versions wrote. What they hold is read the same for ever: `events --format json` to the byte, a
-//! report but for corrections.
+//! Traces that earlier versions wrote. What they hold is read the same for ever: `events --format json` to the byte as long as
+//! what is recorded has the same names, a report but for corrections.
 //!
 //! Each is one bio of the demo's workload. `without-roles.iot`: probes have no labels and no roles, the header no layout.
 //! `with-roles.iot` has them. `damaged.iot` is the latter with a changed byte in its last block of events.

@@ -1,15 +1,24 @@
 //! An event in words: its function, place in the source, task, and what its words mean.
+//!
+//! All views that print what was recorded print it as it is decoded here.
+
+mod flags;
+mod meaning;
+
+pub use flags::block_status;
+pub use meaning::{FieldForm, returned};
 
 use crate::context::Tasks;
 use crate::hash::Map;
-use crate::model::{Comm, Definitions, Level, OpCodes, OpField, Task, major_minor};
+use crate::model::{Comm, Definitions, Level, OpCodes, Task, name_of_words};
 use crate::trackers::probes::{Probes, RoleValues};
 use crate::trackers::{Devices, Trackers};
-use iotrace_format::definition::Probe;
-use iotrace_format::definition::{At, CallSite, Definition};
+use iotrace_format::definition::{At, CallSite, Definition, Probe, ReturnType};
 use iotrace_format::event::{self, BUILTINS, Event, FIRST_PROBE, KindId};
 use iotrace_format::layer::Layer;
+use iotrace_format::role::Role;
 use iotrace_format::stage::Stage;
+use meaning::Meaning;
 use rustc_hash::FxHashMap;
 use std::borrow::Cow;
 
@@ -18,10 +27,12 @@ use std::borrow::Cow;
 pub struct FieldText<'a> {
     /// Name.
     pub name: Cow<'a, str>,
-    /// As recorded.
+    /// As recorded; of a name, its first 8 bytes.
     pub value: u64,
     /// As views print it.
     pub text: Cow<'a, str>,
+    /// What it is printed as.
+    pub form: FieldForm,
 }
 
 /// An event in words, those of the trace's definitions where they are there.
@@ -56,53 +67,13 @@ impl Described<'_> {
     #[must_use]
     pub fn into_owned(self) -> Described<'static> {
         let own = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
-        let word =
-            |word: FieldText<'_>| FieldText { name: own(word.name), value: word.value, text: own(word.text) };
+        let word = |word: FieldText<'_>| FieldText { name: own(word.name), text: own(word.text), ..word };
         Described {
             name: own(self.name),
             stage: own(self.stage),
             source: self.source.map(|(file, line)| (own(file), line)),
             words: self.words.into_iter().map(word).collect(),
             ..self
-        }
-    }
-}
-
-/// What a word is printed as.
-#[derive(Debug, Clone, Copy)]
-enum Meaning {
-    /// Major and minor number of a device.
-    Device,
-    /// Operation and flags of a bio or a request.
-    Operation(OpField),
-    /// Where a call is.
-    Caller,
-    /// Address of a function.
-    Function,
-    /// A number that may be negative, of 64 bits.
-    Signed,
-    /// The same of 32 bits.
-    Tag,
-    /// Bits.
-    Bits,
-    /// A number, or a pointer.
-    Number,
-}
-
-impl Meaning {
-    /// By a word's name, as the catalog gives them.
-    fn of(name: &str) -> Self {
-        let field = name.rsplit('.').next().unwrap_or(name);
-        match field {
-            "dev" => Self::Device,
-            "op" => Self::Operation(OpField::of_word(name)),
-            "caller" => Self::Caller,
-            "end_io" | "handler" | "pc" | "from" | "to" => Self::Function,
-            "bias" | "drift" | "ret" => Self::Signed,
-            "tag" => Self::Tag,
-            "flags" | "result" | "address" => Self::Bits,
-            "value" if name == field => Self::Bits,
-            _ => Self::Number,
         }
     }
 }
@@ -130,7 +101,7 @@ impl Default for Wording {
     fn default() -> Self {
         let (devices, codes) = (Devices::default(), OpCodes::default());
         let mut new = Self { devices, codes, words: FxHashMap::default(), sites: Map::default() };
-        BUILTINS.iter().for_each(|builtin| new.define_words(builtin.id, builtin.words));
+        BUILTINS.iter().for_each(|builtin| new.define_words(builtin.id, builtin.words, None));
         new
     }
 }
@@ -153,9 +124,16 @@ impl Describer {
     /// Must see every event, in order.
     pub fn follow(&mut self, event: &Event<'_>) {
         if event.kind < FIRST_PROBE {
-            self.tasks.event(event);
-        } else if let Some(words) = self.enabled(event) {
-            self.wording.devices.enabled(&words);
+            return self.tasks.event(event);
+        }
+        let Some(words) = self.probes.words(event) else { return };
+        match words.stage() {
+            Some(Stage::PciEnable) => self.wording.devices.enabled(&words),
+            // What was at its address before is another task.
+            Some(Stage::TaskNew) => {
+                words.get(Role::Task).into_iter().for_each(|task| self.tasks.forget(task))
+            }
+            _ => {}
         }
     }
 
@@ -191,15 +169,23 @@ impl Describer {
     /// An event in words.
     #[must_use]
     pub fn describe<'a>(&'a self, definitions: &'a Definitions, event: &Event<'_>) -> Described<'a> {
-        self.wording.describe(definitions, event, self.tasks.get(event.task))
+        let named = Vec::from_iter(self.named_tasks(event));
+        self.wording.describe(definitions, event, self.tasks.get(event.task), &named)
+    }
+
+    /// The tasks that an event's words are addresses of, in the order of the words.
+    pub fn named_tasks(&self, event: &Event<'_>) -> impl Iterator<Item = Task> {
+        let known = self.wording.words.get(&event.kind).map_or(&[][..], Vec::as_slice);
+        let words = known.iter().zip(event.words).filter(|((_, meaning), _)| *meaning == Meaning::Task);
+        words.map(|(_, address)| self.tasks.get(*address))
     }
 }
 
 impl Wording {
     fn define(&mut self, definition: &Definition) {
         match definition {
-            Definition::Kind(kind) => self.define_words(kind.id, &kind.words),
-            Definition::Probe(probe) => self.define_words(probe.id, &probe.words),
+            Definition::Kind(kind) => self.define_words(kind.id, &kind.words, None),
+            Definition::Probe(probe) => self.define_words(probe.id, &probe.words, Some(probe)),
             Definition::Site(call) => _ = self.sites.insert(call.address, site(call)),
             Definition::Device(device) => self.devices.define(device),
             Definition::Constant(constant) => self.codes.define(&constant.name, constant.value),
@@ -207,18 +193,20 @@ impl Wording {
         }
     }
 
-    fn define_words(&mut self, kind: KindId, names: &[impl AsRef<str>]) {
-        let word = |name: &str| (name.to_owned(), Meaning::of(name));
-        self.words.insert(kind, names.iter().map(|name| word(name.as_ref())).collect());
+    fn define_words(&mut self, kind: KindId, names: &[impl AsRef<str>], probe: Option<&Probe>) {
+        let words = names.iter().map(AsRef::as_ref).enumerate();
+        let words = words.map(|(at, name): (_, &str)| (name.to_owned(), Meaning::of(name, at, probe)));
+        self.words.insert(kind, words.collect());
     }
 
-    /// An event of a task in words.
+    /// An event of a task in words; `named` are the tasks that its words are addresses of.
     #[must_use]
     pub fn describe<'a>(
         &'a self,
         definitions: &'a Definitions,
         event: &Event<'_>,
         task: Task,
+        named: &[Task],
     ) -> Described<'a> {
         let probe = definitions.probes.get(&event.kind);
         let source = probe.filter(|p| !p.file.is_empty()).map(|p| (p.file.as_str().into(), p.line));
@@ -234,26 +222,45 @@ impl Wording {
             stage: probe.map_or(Cow::Borrowed(""), Probe::stage_name),
             layer: probe.map(|p| p.layer),
             source,
-            words: self.words(definitions, event),
+            words: self.words(definitions, event, named),
         }
     }
 
-    fn words<'a>(&'a self, definitions: &'a Definitions, event: &Event<'_>) -> Vec<FieldText<'a>> {
+    fn words<'a>(
+        &'a self,
+        definitions: &'a Definitions,
+        event: &Event<'_>,
+        named: &[Task],
+    ) -> Vec<FieldText<'a>> {
         let known = self.words.get(&event.kind).map_or(&[][..], Vec::as_slice);
-        let mut words: Vec<_> = (event.words.iter().enumerate())
-            .map(|(at, value)| {
-                let (name, meaning) = known.get(at).map_or_else(
-                    || (Cow::Owned(format!("word{at}")), Meaning::Number),
-                    |(name, meaning)| (name.as_str().into(), *meaning),
-                );
-                FieldText { name, value: *value, text: self.text(definitions, meaning, *value) }
-            })
-            .collect();
+        let (mut words, mut named) = (Vec::with_capacity(event.words.len()), named.iter());
+        let mut rest = event.words.iter().copied().enumerate();
+        while let Some((at, value)) = rest.next() {
+            let Some((name, meaning)) = known.get(at) else {
+                let text = Meaning::Number.text(value).into();
+                let (name, form) = (Cow::Owned(format!("word{at}")), Meaning::Number.form(value));
+                words.push(FieldText { name, value, text, form });
+                continue;
+            };
+            let task = if *meaning == Meaning::Task { named.next() } else { None };
+            match meaning {
+                Meaning::Returned(ReturnType::Void) => {}
+                Meaning::Name => {
+                    let more = known[at + 1..].iter().take_while(|(_, meaning)| *meaning == Meaning::Name);
+                    let parts = rest.by_ref().take(more.count()).map(|(_, part)| part);
+                    words.push(name_field(name, &Vec::from_iter(std::iter::once(value).chain(parts))));
+                }
+                _ => {
+                    let (text, form) = self.text(definitions, *meaning, value, task);
+                    words.push(FieldText { name: name.as_str().into(), value, text, form });
+                }
+            }
+        }
         self.add_register(event, &mut words);
         if let (true, [_, _, _, comm0, comm1]) = (event.kind == event::TASK.id, event.words) {
             words.truncate(3);
             let text = Comm::from_words(*comm0, *comm1).to_string().into();
-            words.push(FieldText { name: "comm".into(), value: *comm0, text });
+            words.push(FieldText { name: "comm".into(), value: *comm0, text, form: FieldForm::Decoded });
         }
         words
     }
@@ -264,33 +271,41 @@ impl Wording {
         if let Some((device, bar, offset, register)) = found {
             let at = format!("{device}:bar{bar}+{offset:#x}");
             let text = register.map_or(at, |r| format!("{device}:{}", r.name)).into();
-            words.insert(0, FieldText { name: "register".into(), value: offset, text });
+            let form = FieldForm::Decoded;
+            words.insert(0, FieldText { name: "register".into(), value: offset, text, form });
         }
     }
 
-    fn text<'a>(&'a self, definitions: &'a Definitions, meaning: Meaning, value: u64) -> Cow<'a, str> {
+    fn text<'a>(
+        &'a self,
+        definitions: &'a Definitions,
+        meaning: Meaning,
+        value: u64,
+        task: Option<&Task>,
+    ) -> (Cow<'a, str>, FieldForm) {
+        let named =
+            |task: &&Task| task.address != 0 && *task != &Task { address: task.address, ..Task::default() };
         let known = match meaning {
-            Meaning::Caller => self.sites.get(&value),
-            Meaning::Function => definitions.symbols.get(&value),
+            Meaning::Caller => self.sites.get(&value).map(|site| site.as_str().into()),
+            Meaning::Function => definitions.symbols.get(&value).map(|name| name.as_str().into()),
+            Meaning::Task => task.filter(named).map(|task| format!("{}/{}", task.comm, task.pid).into()),
+            Meaning::Softirq => Some(definitions.softirq(value).into()),
+            Meaning::Operation(field) => Some(self.codes.decode(value, field).rwbs().into()),
             _ => None,
         };
-        if let Some(text) = known {
-            return text.as_str().into();
+        match known {
+            Some(text) => (text, FieldForm::Decoded),
+            None => (meaning.text(value).into(), meaning.form(value)),
         }
-        let text = match meaning {
-            Meaning::Device => {
-                let (major, minor) = major_minor(value);
-                format!("{major}:{minor}")
-            }
-            Meaning::Operation(field) => self.codes.decode(value, field).rwbs(),
-            Meaning::Signed => (value as i64).to_string(),
-            Meaning::Tag => (value as u32 as i32).to_string(),
-            // Pointers are of the kernel's half of the address space.
-            Meaning::Number if value >> 47 == 0 => value.to_string(),
-            Meaning::Number | Meaning::Bits | Meaning::Caller | Meaning::Function => format!("{value:#x}"),
-        };
-        text.into()
     }
+}
+
+/// A name in the place of the words that have it: `file.name` of `file.name0` to `file.name3`.
+fn name_field<'a>(first: &str, parts: &[u64]) -> FieldText<'a> {
+    let name = first.trim_end_matches(|c: char| c.is_ascii_digit()).to_owned().into();
+    let (value, text) = (parts.first().copied().unwrap_or(0), name_of_words(parts.iter().copied()));
+    let form = if text.is_empty() { FieldForm::Raw } else { FieldForm::Decoded };
+    FieldText { name, value, text: text.into(), form }
 }
 
 /// Where a call is: file and line, or function and offset.
@@ -301,3 +316,6 @@ fn site(site: &CallSite) -> String {
         line => format!("{}:{line}", frame.file),
     }
 }
+
+#[cfg(test)]
+mod tests;

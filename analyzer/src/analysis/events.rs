@@ -6,8 +6,9 @@ use super::describe::{Described, Describer};
 use crate::context::TimeKeeper;
 use crate::model::{Definitions, Task, TimeMap, WorkloadMark};
 use crate::reader::{Finished, Flow, Needs, Trace, Visitor, read};
-use iotrace_format::definition::Definition;
+use iotrace_format::definition::{Definition, Probe};
 use iotrace_format::event::{BUILTINS, Event, KindId, MARK, TASK};
+use iotrace_format::stage::Stage;
 use iotrace_format::trace::reader::ReadError;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::io;
@@ -157,29 +158,43 @@ struct Giver<'a> {
     failed: Option<io::Error>,
 }
 
-/// Number, task as it was, event, and place of its words.
-type ChosenEvent = (u64, Task, Event<'static>, std::ops::Range<usize>);
+/// An event that is wanted, with the tasks as they were.
+#[derive(Debug)]
+struct ChosenEvent {
+    number: u64,
+    task: Task,
+    event: Event<'static>,
+    /// Where its words are.
+    words: std::ops::Range<usize>,
+    /// Where the tasks are that its words are addresses of.
+    named: std::ops::Range<usize>,
+}
 
 /// Events that are wanted and not said yet.
 #[derive(Debug, Default)]
 struct Chosen {
     events: Vec<ChosenEvent>,
     words: Vec<u64>,
+    tasks: Vec<Task>,
 }
 
 impl Chosen {
     /// So many are said at a time.
     const MOST: usize = 16384;
 
-    fn add(&mut self, number: u64, task: Task, event: &Event<'_>) {
-        let begin = self.words.len();
+    fn add(&mut self, number: u64, describer: &Describer, event: &Event<'_>) {
+        let (words, tasks) = (self.words.len(), self.tasks.len());
         self.words.extend_from_slice(event.words);
-        self.events.push((number, task, Event { words: &[], ..*event }, begin..self.words.len()));
+        self.tasks.extend(describer.named_tasks(event));
+        let (words, named) = (words..self.words.len(), tasks..self.tasks.len());
+        let (task, event) = (describer.task(event.task), Event { words: &[], ..*event });
+        self.events.push(ChosenEvent { number, task, event, words, named });
     }
 
     fn clear(&mut self) {
         self.events.clear();
         self.words.clear();
+        self.tasks.clear();
     }
 }
 
@@ -189,15 +204,16 @@ const FEW: usize = 256;
 impl Giver<'_> {
     /// What was chosen is said and given.
     fn hand_over(&mut self, definitions: &Definitions) {
-        let Chosen { events, words } = &self.chosen;
+        let Chosen { events, words, tasks } = &self.chosen;
         let (wording, say) = (self.describer.wording(), self.say);
         let work = |part: &[ChosenEvent], said: &mut String| {
             // Its own meanwhile: the others' are near it in memory.
             let mut text = std::mem::take(said);
-            for (number, task, event, range) in part {
-                let event = Event { words: &words[range.clone()], ..*event };
-                let described = wording.describe(definitions, &event, *task);
-                say(&Described { number: *number, ..described }, &mut text);
+            for chosen in part {
+                let event = Event { words: &words[chosen.words.clone()], ..chosen.event };
+                let described =
+                    wording.describe(definitions, &event, chosen.task, &tasks[chosen.named.clone()]);
+                say(&Described { number: chosen.number, ..described }, &mut text);
             }
             *said = text;
         };
@@ -234,7 +250,8 @@ impl Visitor for Giver<'_> {
 
     /// The kinds that are wanted, and those that tell of tasks and devices.
     fn kinds(&self, definitions: &Definitions) -> Option<FxHashSet<KindId>> {
-        let followed = definitions.probes.values().filter(|probe| probe.is_landmark()).map(|probe| probe.id);
+        let is_followed = |probe: &&Probe| probe.is_landmark() || probe.stage == Some(Stage::TaskNew);
+        let followed = definitions.probes.values().filter(is_followed).map(|probe| probe.id);
         let builtins = BUILTINS.iter().map(|builtin| &builtin.id);
         let known = definitions.probes.keys().chain(definitions.kinds.keys()).chain(builtins).copied();
         let (wanted, others): (Vec<_>, Vec<_>) =
@@ -282,7 +299,7 @@ impl Visitor for Giver<'_> {
             return Flow::Continue;
         }
         self.given += 1;
-        self.chosen.add(self.number, task, event);
+        self.chosen.add(self.number, &self.describer, event);
         Flow::Continue
     }
 }

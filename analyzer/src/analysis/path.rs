@@ -58,8 +58,8 @@ pub struct Line {
     pub own: u64,
     /// How it ended.
     pub ending: Option<Ending>,
-    /// What it returned.
-    pub returned: Option<u64>,
+    /// What it returned, as text.
+    pub returned: Option<String>,
     /// It is about one of the objects.
     pub marked: bool,
     /// Times that it, and what is inside it, came in a row; the numbers are sums.

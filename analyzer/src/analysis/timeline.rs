@@ -4,7 +4,7 @@
 //! that mention one of them while it lives.
 
 use super::Progress;
-use super::describe::Described;
+use super::describe::{Described, FieldForm};
 use super::objects::Objects;
 use super::subject::{Subject, Wanted, subject};
 use crate::hash::Set;
@@ -105,7 +105,7 @@ impl Observer for Picker {
         let mut described = pass.describer.describe(definitions, event).into_owned();
         for word in &mut described.words {
             if let Some(name) = self.objects.name(word.value, event.clock) {
-                word.text = name.to_owned().into();
+                (word.text, word.form) = (name.to_owned().into(), FieldForm::Decoded);
             }
         }
         self.events.push(described);

@@ -18,6 +18,11 @@ impl Tasks {
         }
     }
 
+    /// Another task is at the address, of which nothing is known yet.
+    pub fn forget(&mut self, address: u64) {
+        self.0.remove(&address);
+    }
+
     /// The task at an address; without a name if there was none yet.
     #[must_use]
     pub fn get(&self, address: u64) -> Task {

@@ -1,6 +1,7 @@
 //! A call of a probed function, as it begins and as it ends.
 
 use super::Level;
+use iotrace_format::definition::ReturnType;
 use iotrace_format::event::KindId;
 use serde::{Deserialize, Serialize};
 
@@ -47,8 +48,10 @@ pub struct CallEnd {
     pub total: u64,
     /// How it ended.
     pub ending: Ending,
-    /// What it returned, if that was recorded.
+    /// What it returned, as wide as its type is, if it returns something and that was recorded.
     pub returned: Option<u64>,
+    /// The type of that; none if it is not known.
+    pub returns: Option<ReturnType>,
 }
 
 /// How a call ended.

@@ -155,7 +155,7 @@ impl FactSource {
         let [left] = &ended[..] else { panic!("{ended:?}") };
         let (id, own) = (left.frame.number, left.frame.own);
         let total = own + left.frame.nested;
-        let call = CallEnd { id, kind: left.frame.kind, clock, own, total, ending, returned };
+        let call = CallEnd { id, kind: left.frame.kind, clock, own, total, ending, returned, returns: None };
         let (stage, function) = (roles.stage().unwrap(), roles.function());
         let context = self.calls.context(&event, self.interrupt);
         take(&EndFact { stage, call: &call, function, context })

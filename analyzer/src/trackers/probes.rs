@@ -1,7 +1,7 @@
 //! What each probe's words mean, found by their roles once, when the probe is defined.
 
 use crate::hash::Map;
-use iotrace_format::definition::{At, Probe, Success};
+use iotrace_format::definition::{At, Probe, ReturnType, Success};
 use iotrace_format::event::{Event, FIRST_PROBE, KindId};
 use iotrace_format::role::Role;
 use iotrace_format::stage::Stage;
@@ -27,6 +27,7 @@ struct About {
     name: Arc<str>,
     has_exit: bool,
     success: Option<Success>,
+    returns: Option<ReturnType>,
 }
 
 /// All probes defined so far.
@@ -61,7 +62,7 @@ impl Probes {
         }
         if probe.at == At::Exit {
             let about = &mut self.about[usize::from(function)];
-            (about.has_exit, about.success) = (true, probe.success);
+            (about.has_exit, about.success, about.returns) = (true, probe.success, probe.returns);
         }
         let known = Known {
             syscall: match &probe.stage {
@@ -82,7 +83,8 @@ impl Probes {
         let key = (probe.function.clone(), probe.symbol.clone(), probe.module.clone());
         let number = *self.functions.entry(key).or_insert(next);
         if number == next {
-            self.about.push(About { name: probe.function.as_str().into(), has_exit: false, success: None });
+            let name = probe.function.as_str().into();
+            self.about.push(About { name, has_exit: false, success: None, returns: None });
         }
         number
     }
@@ -109,6 +111,11 @@ impl Probes {
     /// Name of a function.
     pub fn name(&self, function: u16) -> Arc<str> {
         self.about.get(usize::from(function)).map_or_else(|| Arc::from(""), |about| Arc::clone(&about.name))
+    }
+
+    /// What a function returns; none if it is not known.
+    pub fn returns(&self, function: u16) -> Option<ReturnType> {
+        self.about.get(usize::from(function)).and_then(|about| about.returns)
     }
 
     /// Whether the value that a function returned means success; without such a meaning it always does.

@@ -4,6 +4,7 @@ use super::cause;
 use super::events::{put_what, to_json};
 use super::json;
 use super::text::{self, Align, Style, Table};
+use iotrace::analysis::describe::block_status;
 use iotrace::analysis::timeline::Timeline;
 use iotrace::model::{Bio, Carried, Join, Origin, Request, RequestKind};
 use serde_json::{Value, json as object};
@@ -69,7 +70,7 @@ fn head(out: &mut dyn Write, timeline: &Timeline, style: Style) -> io::Result<()
         )?;
     }
     if bio.status != 0 {
-        writeln!(out, "  {}", style.alarm(&format!("status     {}", bio.status)))?;
+        writeln!(out, "  {}", style.alarm(&format!("status     {}", block_status(bio.status))))?;
     }
     Ok(())
 }

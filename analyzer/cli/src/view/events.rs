@@ -2,7 +2,7 @@
 
 use super::json;
 use super::text::{Style, put_plain};
-use iotrace::analysis::describe::Described;
+use iotrace::analysis::describe::{Described, FieldForm};
 use iotrace::model::TimeMap;
 use iotrace_format::definition::At;
 use iotrace_format::layer::Layer;
@@ -39,7 +39,7 @@ pub fn put_line(line: &mut String, event: &Described<'_>, time: &TimeMap, style:
     line.push('\n');
 }
 
-/// Puts what an event is, a call, a return, or a kind; its words, each with its name; its source file and line, if
+/// Puts what an event is, a call, a return, or a kind; its words, each with its name, that are decoded or addresses; its source file and line, if
 /// known.
 pub fn put_what(line: &mut String, event: &Described<'_>, style: Style) {
     style.put_heading(line, |line| {
@@ -51,7 +51,7 @@ pub fn put_what(line: &mut String, event: &Described<'_>, style: Style) {
             None => "",
         });
     });
-    for word in &event.words {
+    for word in event.words.iter().filter(|word| word.form != FieldForm::Raw) {
         line.push(' ');
         put_plain(line, &word.name);
         line.push('=');

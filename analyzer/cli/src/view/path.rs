@@ -268,7 +268,7 @@ fn line_json(line: &Line) -> Value {
         "total": line.total,
         "own": line.own,
         "ending": ending,
-        "returned": line.returned.map(json::hex),
+        "returned": line.returned,
         "about": line.marked,
         "times": line.times,
         "handovers": line.handovers,

@@ -2,12 +2,12 @@
 
 use super::collect::{Activity, EventNode, SubjectEvents};
 use super::{Line, Segment};
-use crate::analysis::describe::{Describer, FieldText};
+use crate::analysis::describe::{Describer, FieldForm, returned};
 use crate::analysis::objects::Objects;
 use crate::analysis::subject::Subject;
 use crate::context::DEEPEST;
 use crate::hash::{Map, Set};
-use crate::model::{Definitions, Level, NAME_WORDS, name_of_words};
+use crate::model::{Definitions, Level, Task};
 use iotrace_format::definition::At;
 use iotrace_format::event::Event;
 use iotrace_format::role::Role;
@@ -54,19 +54,9 @@ fn is_told(word: &str) -> bool {
     const OBJECTS: [&str; 5] = ["bio", "rq", "next", "cmd", "parent"];
     let field = word.split_once('.');
     word == "caller"
-        || field.is_some_and(|(object, name)| {
-            OBJECTS.contains(&object) && name != "rq" || name.starts_with("name")
-        })
+        || field.is_some_and(|(object, name)| OBJECTS.contains(&object) && name != "rq" || name == "name")
         || ["buf", "file.flags", "file.dev", "iocb.dev", "iocb.flags"]
             .contains(&word.trim_start_matches("regs."))
-}
-
-/// The file's name, whose first 32 bytes are four words.
-fn file_name(words: &[FieldText<'_>]) -> Option<String> {
-    let is_part =
-        |word: &&FieldText<'_>| word.name.strip_prefix("file.").is_some_and(|n| NAME_WORDS.contains(&n));
-    let name = name_of_words(words.iter().filter(is_part).map(|word| word.value));
-    (!name.is_empty()).then_some(name)
 }
 
 /// Which nodes are shown: those about an object, what is inside them, and what they are in.
@@ -149,7 +139,7 @@ impl Writer<'_> {
             total: node.end.map_or(0, |end| end.total),
             own: node.end.map_or(0, |end| end.own),
             ending: node.end.map(|end| end.ending),
-            returned: node.end.and_then(|end| end.returned),
+            returned: node.end.and_then(|end| Some(returned(end.returns, end.returned?))),
             marked: node.marked,
             times: 1,
             handovers: Vec::new(),
@@ -168,12 +158,14 @@ impl Writer<'_> {
             stack: 0,
             words: &node.words,
         };
-        let described = self.describer.describe(self.definitions, &event);
-        let file = file_name(&described.words);
+        // The names that tasks had then are not known any more.
+        let described = self.describer.wording().describe(self.definitions, &event, Task::default(), &[]);
+        let name =
+            described.words.iter().find(|word| word.name == "file.name" && word.form == FieldForm::Decoded);
+        let file = name.map(|word| word.text.to_string());
         let shown = described.words.into_iter().filter(|word| !is_told(&word.name)).filter_map(|word| {
             let object = self.objects.name(word.value, node.clock).map(str::to_owned);
-            let address = word.value >> 47 != 0 && word.text.starts_with("0x");
-            let text = object.or((!address).then(|| word.text.into_owned()))?;
+            let text = object.or((word.form == FieldForm::Decoded).then(|| word.text.into_owned()))?;
             Some((word.name.trim_start_matches("regs.").to_owned(), text))
         });
         file.map(|name| ("file".to_owned(), name)).into_iter().chain(shown).take(WORDS).collect()

@@ -67,6 +67,7 @@ fn end(gatherer: &mut Gatherer, id: u64, own: u64) {
         total: own,
         ending: Ending::Returned,
         returned: None,
+        returns: None,
     });
 }
 

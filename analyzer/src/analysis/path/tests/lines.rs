@@ -1,7 +1,7 @@
 //! How deep lines stand, and what they say.
 
 use super::*;
-use iotrace_format::definition::{At, CallSite, Definition, SiteFrame};
+use iotrace_format::definition::{At, CallSite, Definition, ReturnType, SiteFrame};
 
 const IN_H: u64 = 0xffff_ffff_8100_0100;
 const IN_F: u64 = 0xffff_ffff_8100_0200;
@@ -108,4 +108,31 @@ fn a_line_shows_so_many_words() {
     let path = listing(&guest, &Wanted::Io(1));
     let shown: Vec<_> = path.segments[0].lines[1].words.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(shown, names[..10]);
+}
+
+#[test]
+fn what_a_call_returned_is_as_wide_as_its_type() {
+    let mut guest = SyntheticGuest::default();
+    let garbage = 0xaaaa_bbbb_ffff_fffb_u64;
+    guest.entry(100, "sys.fsync", &[("regs.fd", 3)]);
+    for (at, function) in ["g", "h", "k", "m"].into_iter().enumerate() {
+        let clock = 110 + 20 * at as u64;
+        guest.entry(clock, function, &[]);
+        guest.exit(clock + 10, function, garbage);
+    }
+    guest.exit(200, "sys.fsync", 0);
+    let types = [("g", ReturnType::S32), ("h", ReturnType::Void), ("k", ReturnType::Bool)];
+    for definition in &mut guest.definitions {
+        if let Definition::Probe(probe) = definition
+            && let Some((_, returns)) =
+                types.iter().find(|(name, _)| probe.function.trim_end_matches("_function") == *name)
+            && probe.at == At::Exit
+        {
+            probe.returns = Some(*returns);
+        }
+    }
+    let path = listing(&guest, &Wanted::Io(1));
+    let returned: Vec<_> = path.segments[0].lines.iter().map(|line| line.returned.as_deref()).collect();
+    let unknown = garbage.cast_signed().to_string();
+    assert_eq!(returned, [Some("0"), Some("-5(EIO)"), None, Some("true"), Some(&*unknown)]);
 }

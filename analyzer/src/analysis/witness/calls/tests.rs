@@ -34,7 +34,16 @@ fn call(id: CallId, parent: CallId, kind: KindId, boundary: bool) -> Call {
 }
 
 fn end(id: CallId) -> CallEnd {
-    CallEnd { id, kind: 0, clock: 100 - 10 * id, own: 0, total: 0, ending: Ending::Returned, returned: None }
+    CallEnd {
+        id,
+        kind: 0,
+        clock: 100 - 10 * id,
+        own: 0,
+        total: 0,
+        ending: Ending::Returned,
+        returned: None,
+        returns: None,
+    }
 }
 
 const PROBES: &[(KindId, At, &str, Option<&str>)] = &[
