@@ -26,8 +26,8 @@ pub(crate) use file::{TraceIdentity, index_path};
 pub(crate) use locate::Located;
 
 use crate::model::IoId;
+use bincode::{Decode, Encode};
 use entry::Table;
-use serde::{Deserialize, Serialize};
 use std::fs::File;
 
 /// First and last bytes of an index.
@@ -40,14 +40,14 @@ pub(crate) const SLOWEST: usize = 16;
 const SOURCES: &str = env!("IOTRACE_SOURCES");
 
 /// A section of the file: offset in bytes, and number of entries or bytes.
-#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, Encode, Decode)]
 struct Section {
     offset: u64,
     length: u64,
 }
 
 /// A table of the file.
-#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, Encode, Decode)]
 struct TablePlace {
     section: Section,
     /// Number of the object whose entry is the first.
@@ -55,7 +55,7 @@ struct TablePlace {
 }
 
 /// Where a checkpoint is, and from where the trace is read on.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Encode, Decode)]
 struct CheckpointPlace {
     /// Clock of the last event before it, in instructions.
     clock: u64,
@@ -68,7 +68,7 @@ struct CheckpointPlace {
 }
 
 /// What is in an index.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Encode, Decode)]
 struct Contents {
     sources: String,
     identity: u64,

@@ -16,6 +16,7 @@ pub mod reader;
 pub mod rewrite;
 mod session;
 pub mod trackers;
+mod unsaved;
 
 pub use index::IndexError;
 pub use session::{IndexUse, Observer, Pass, PassEnd, Progress, Session, SessionError, SessionOptions};

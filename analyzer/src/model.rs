@@ -15,6 +15,8 @@ mod name;
 mod op;
 mod request;
 mod task;
+#[cfg(test)]
+mod tests;
 mod time;
 
 pub use bio::{Bio, BioId, FileCall, FileCallKind, Join, Origin};
@@ -42,7 +44,7 @@ pub fn major_minor(dev: u64) -> (u64, u64) {
 }
 
 /// A mark that the guest set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct WorkloadMark {
     /// When, in instructions.
     pub clock: u64,

@@ -43,6 +43,8 @@ pub use sink::Sink;
 
 use crate::context::StatedContext;
 use crate::model::{CallEnd, CallId, Ending};
+use crate::unsaved::Unsaved;
+use bincode::{Decode, Encode};
 use calls::{CallTracker, EndedCalls};
 use fact::{EndFact, Fact};
 use iotrace_format::definition::{At, Definition, Device};
@@ -51,19 +53,16 @@ use iotrace_format::event::{
 };
 use iotrace_format::stage::Stage;
 use objects::ObjectTrackers;
-use serde::{Deserialize, Serialize};
 
 /// All trackers.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Encode, Decode)]
 pub struct Trackers {
     calls: CallTracker,
     objects: ObjectTrackers,
     /// What a part of a trace states of the time before it.
-    #[serde(skip)]
-    stated: StatedContext,
+    stated: Unsaved<StatedContext>,
     /// Calls that have just ended.
-    #[serde(skip)]
-    ended: EndedCalls,
+    ended: Unsaved<EndedCalls>,
 }
 
 impl Trackers {

@@ -18,9 +18,10 @@
 
 use crate::hash::{Map, Set};
 use crate::model::{Ending, Level};
+use crate::unsaved::Unsaved;
+use bincode::{Decode, Encode};
 use iotrace_format::definition::{CallCost, Layout, PartBegin, RunningTask};
 use iotrace_format::event::{Event, KindId};
-use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 
 /// Calls that may be open in one task; more means that returns are missing.
@@ -29,7 +30,7 @@ pub const DEEPEST: usize = 512;
 const SPARE: usize = 64;
 
 /// An open call.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct CallFrame<T> {
     /// Number: from 1, in the order of the entries.
     pub number: u64,
@@ -66,7 +67,7 @@ pub struct Left<T> {
     pub ending: Ending,
 }
 
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Encode, Decode)]
 struct Vcpu {
     /// Key of the task that runs.
     task: u64,
@@ -76,21 +77,19 @@ struct Vcpu {
 }
 
 /// Open calls of all tasks.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Encode, Decode)]
 pub struct Calls<T> {
     /// The calls of each task, in the order in which the tasks were met. Their addresses are used again, so there
     /// are never more than the guest's memory holds.
     stacks: Vec<Vec<CallFrame<T>>>,
     /// How the guest's kernel lays out its memory.
-    #[serde(skip)]
-    layout: Layout,
+    layout: Unsaved<Layout>,
     /// Which of them are a task's.
     places: Map<u64, usize>,
     /// Which of them are those of the task that the event at hand happened in.
     current: usize,
     vcpus: Vec<Vcpu>,
-    #[serde(skip)]
-    trampolines: Set<u64>,
+    trampolines: Unsaved<Set<u64>>,
     last: u64,
     /// Calls whose exit never came.
     pub without_exit: u64,
@@ -102,11 +101,11 @@ impl<T> Default for Calls<T> {
     fn default() -> Self {
         Self {
             stacks: vec![Vec::new()],
-            layout: Layout::default(),
+            layout: Unsaved::default(),
             places: Map::default(),
             current: 0,
             vcpus: Vec::new(),
-            trampolines: Set::default(),
+            trampolines: Unsaved::default(),
             last: 0,
             without_exit: 0,
             without_entry: 0,
@@ -127,7 +126,7 @@ fn same(a: u64, b: u64, size: u64) -> bool {
 impl<T> Calls<T> {
     /// How the guest's kernel lays out its memory.
     pub fn set_layout(&mut self, layout: Layout) {
-        self.layout = layout;
+        *self.layout = layout;
     }
 
     /// The guest's own tracing puts this address in the place of return addresses.

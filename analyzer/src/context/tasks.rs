@@ -2,11 +2,11 @@
 
 use crate::hash::Map;
 use crate::model::{Comm, Task};
+use bincode::{Decode, Encode};
 use iotrace_format::event::{Event, TASK};
-use serde::{Deserialize, Serialize};
 
 /// Tasks by the address of their `task_struct`.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Encode, Decode)]
 pub struct Tasks(Map<u64, Task>);
 
 impl Tasks {

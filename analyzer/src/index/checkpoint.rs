@@ -6,9 +6,9 @@
 use crate::hash::Map;
 use crate::model::{Call, CallId};
 use crate::trackers::Trackers;
+use bincode::{Decode, Encode};
 use iotrace_format::event::Event;
 use iotrace_format::trace::columns::EventBlock;
-use serde::{Deserialize, Serialize};
 use std::io;
 
 /// Of zstd: the fastest. What is gained by more is little.
@@ -17,7 +17,7 @@ const LEVEL: i32 = 1;
 const LARGEST: usize = 64 << 20;
 
 /// The event of an open call's entry, and the call.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Encode, Decode)]
 pub(crate) struct OpenCallEntry {
     /// The call.
     pub call: Call,
@@ -91,7 +91,7 @@ impl Checkpoint {
         let mut open: Vec<_> = open.entries.values().collect();
         open.sort_unstable_by_key(|entry| entry.call.id);
         let config = bincode::config::standard();
-        let bytes = bincode::serde::encode_to_vec((trackers, open), config).map_err(io::Error::other)?;
+        let bytes = bincode::encode_to_vec((trackers, open), config).map_err(io::Error::other)?;
         if bytes.len() > most {
             return Ok(None);
         }
@@ -107,7 +107,7 @@ impl Checkpoint {
         let bytes = zstd::bulk::decompress(packed, LARGEST)?;
         let config = bincode::config::standard().with_limit::<LARGEST>();
         let ((trackers, open), _) =
-            bincode::serde::decode_from_slice::<(Trackers, Vec<OpenCallEntry>), _>(&bytes, config)
+            bincode::decode_from_slice::<(Trackers, Vec<OpenCallEntry>), _>(&bytes, config)
                 .map_err(io::Error::other)?;
         Ok(Self { trackers, open })
     }

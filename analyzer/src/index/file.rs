@@ -92,8 +92,8 @@ impl SessionIndex {
         let (file, _) = states.finish()?;
         let begin = append(&mut out, file)?;
         contents.checkpoints.iter_mut().for_each(|checkpoint| checkpoint.section.offset += begin);
-        let bytes = bincode::serde::encode_to_vec(&contents, bincode::config::standard())
-            .map_err(io::Error::other)?;
+        let bytes =
+            bincode::encode_to_vec(&contents, bincode::config::standard()).map_err(io::Error::other)?;
         out.write_all(&bytes)?;
         out.write_all(&(bytes.len() as u64).to_le_bytes())?;
         out.write_all(&xxh3_64(&bytes).to_le_bytes())?;
@@ -132,7 +132,7 @@ impl SessionIndex {
             return Err(IndexError::Damaged("its contents were changed"));
         }
         let config = bincode::config::standard().with_limit::<LARGEST>();
-        let (contents, _) = bincode::serde::decode_from_slice::<Contents, _>(&bytes, config)
+        let (contents, _) = bincode::decode_from_slice::<Contents, _>(&bytes, config)
             .map_err(|_| IndexError::Stale("another version of this program wrote it"))?;
         if contents.sources != SOURCES {
             return Err(IndexError::Stale("another version of this program wrote it"));

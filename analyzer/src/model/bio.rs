@@ -1,14 +1,16 @@
 //! A bio and what became of it.
 
 use super::{BioStage, Carried, Cause, IrqRef, Op, RequestId, StageMark, Task};
-use serde::{Deserialize, Serialize};
+use bincode::{Decode, Encode};
+use serde::Serialize;
 use std::sync::Arc;
 
 /// Number of a bio: from 1, in the order in which they were queued or split off.
 pub type BioId = u64;
 
 /// How a bio came to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Encode, Decode)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Origin {
     /// A submitter queued it.
     Queued,
@@ -20,28 +22,38 @@ pub enum Origin {
 }
 
 /// How a bio came into a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Encode, Decode)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
 pub enum Join {
     /// The request was made for it.
     Got,
     /// Appended.
+    #[serde(rename = "back-merge")]
     Back,
     /// Put before.
+    #[serde(rename = "front-merge")]
     Front,
     /// Added to a discard.
+    #[serde(rename = "discard-merge")]
     Discard,
     /// Its request was merged into this one.
+    #[serde(rename = "request-merge")]
     WithRequest,
 }
 
 /// What a call into the file system does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Encode, Decode)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub enum FileCallKind {
     /// It reads.
+    #[serde(rename = "vfs.read")]
     Read,
     /// It writes.
+    #[serde(rename = "vfs.write")]
     Write,
     /// It has data written to the disk.
+    #[serde(rename = "vfs.fsync")]
     Fsync,
 }
 
@@ -58,7 +70,7 @@ impl FileCallKind {
 }
 
 /// The call into the file system that a task was in when it queued a bio.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Encode, Decode)]
 pub struct FileCall {
     /// What it does.
     pub kind: FileCallKind,
@@ -75,7 +87,7 @@ pub struct FileCall {
 }
 
 /// A bio.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Encode, Decode)]
 pub struct Bio {
     /// Number.
     pub id: BioId,

@@ -1,9 +1,12 @@
 //! The stages a bio goes through, in the order in which it usually does.
 
-use serde::{Deserialize, Serialize};
+use bincode::{Decode, Encode};
+use serde::Serialize;
 
 /// A stage. A bio's time is divided by the moments at which it reached each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Encode, Decode)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
 pub enum BioStage {
     /// Handed to the block layer (blktrace's Q), or cut off from a larger bio.
     Queued,
@@ -98,7 +101,7 @@ impl BioStage {
 }
 
 /// A stage reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Encode, Decode)]
 pub struct StageMark {
     /// Which.
     pub stage: BioStage,

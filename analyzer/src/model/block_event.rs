@@ -1,10 +1,11 @@
 //! What the kernel's own block tracepoints would have said (include/trace/events/block.h).
 
 use super::Op;
-use serde::{Deserialize, Serialize};
+use bincode::{Decode, Encode};
+use serde::{Serialize, Serializer};
 
 /// The tracepoint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 pub enum BlockKind {
     /// `block_bio_queue`.
     BioQueue,
@@ -65,8 +66,14 @@ impl BlockKind {
     }
 }
 
+impl Serialize for BlockKind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
 /// One such saying.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Encode, Decode)]
 pub struct BlockEvent {
     /// Tracepoint.
     pub kind: BlockKind,

@@ -1,15 +1,16 @@
 //! A call of a probed function, as it begins and as it ends.
 
 use super::Level;
+use bincode::{Decode, Encode};
 use iotrace_format::definition::ReturnType;
 use iotrace_format::event::KindId;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 /// Number of a call: from 1, in the order of the entries.
 pub type CallId = u64;
 
 /// A call that begins.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Encode, Decode)]
 pub struct Call {
     /// Number.
     pub id: CallId,
@@ -34,7 +35,7 @@ pub struct Call {
 }
 
 /// A call that ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Encode, Decode)]
 pub struct CallEnd {
     /// Its number.
     pub id: CallId,
@@ -55,11 +56,14 @@ pub struct CallEnd {
 }
 
 /// How a call ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Encode, Decode)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
 pub enum Ending {
     /// Its own exit was seen.
     Returned,
     /// It had jumped to another function, which returned.
+    #[serde(rename = "tail-call")]
     Jumped,
     /// Nobody saw it return: it was over by then.
     Unseen,

@@ -1,11 +1,13 @@
 //! Why something happened: what a piece of work goes back to, and how one context hands over to another.
 
 use super::{CallId, IoId, Level, Task};
-use serde::{Deserialize, Serialize};
+use bincode::{Decode, Encode};
+use serde::Serialize;
 use std::sync::Arc;
 
 /// What a piece of work goes back to, the nearest first.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Encode, Decode)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Cause {
     /// A system call.
     Syscall {
@@ -76,7 +78,7 @@ impl Cause {
 }
 
 /// A moment in a context.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Encode, Decode)]
 pub struct Point {
     /// When, in instructions.
     pub clock: u64,
@@ -93,7 +95,8 @@ pub struct Point {
 }
 
 /// What is handed over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Encode, Decode)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum HandoverKind {
     /// A task that waited is woken, and runs.
     Wake {
@@ -125,7 +128,7 @@ pub enum HandoverKind {
 }
 
 /// One context hands over to another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Encode, Decode)]
 pub struct Handover {
     /// What.
     pub kind: HandoverKind,
@@ -136,7 +139,7 @@ pub struct Handover {
 }
 
 /// A softirq is raised that was not pending.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Encode, Decode)]
 pub struct Raise {
     /// Its number.
     pub number: u64,
@@ -147,7 +150,7 @@ pub struct Raise {
 }
 
 /// A task stops running.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Encode, Decode)]
 pub struct Switch {
     /// When, in instructions.
     pub clock: u64,
@@ -160,7 +163,7 @@ pub struct Switch {
 }
 
 /// A task waited in a system call, and was woken.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Encode, Decode)]
 pub struct Wait {
     /// The task.
     pub task: Task,

@@ -1,14 +1,15 @@
 //! An I/O: what a task asked for with one system call.
 
 use super::{BioId, CallId, Task};
-use serde::{Deserialize, Serialize};
+use bincode::{Decode, Encode};
+use serde::Serialize;
 use std::sync::Arc;
 
 /// Number of an I/O: from 1, in the order in which the system calls were entered.
 pub type IoId = u64;
 
 /// A file, as far as an I/O needs it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Encode, Decode)]
 pub struct File {
     /// Inode number.
     pub ino: u64,
@@ -19,7 +20,7 @@ pub struct File {
 }
 
 /// Bytes of an I/O that a bio carried.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Encode, Decode)]
 pub struct Carried {
     /// The I/O that wrote them.
     pub io: IoId,
@@ -32,7 +33,7 @@ pub struct Carried {
 }
 
 /// An I/O.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Encode, Decode)]
 pub struct Io {
     /// Number.
     pub id: IoId,

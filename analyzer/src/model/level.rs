@@ -1,10 +1,13 @@
 //! What the CPU is in, from the kernel's `preempt_count`.
 
+use bincode::{Decode, Encode};
 use iotrace_format::event::UNKNOWN_CONTEXT;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 /// What the CPU is in (include/linux/preempt.h).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Encode, Decode)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
 pub enum Level {
     /// Not known: the count could not be read.
     #[default]

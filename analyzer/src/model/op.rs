@@ -4,8 +4,9 @@
 //! (include/linux/blk_types.h and blkdev.h): flags alone before 4.8, the operation in the topmost `REQ_OP_BITS` bits
 //! of the field in 4.8 and 4.9, the operation in the lowest 8 bits from 4.10 on.
 
+use bincode::{Decode, Encode};
 use rustc_hash::FxHashMap;
-use serde::{Deserialize, Serialize};
+use serde::{Serialize, Serializer};
 use std::fmt;
 
 /// `REQ_OP_BITS` from 4.10 on: the lowest bits hold the operation.
@@ -14,7 +15,7 @@ const LOW_OP_BITS: u32 = 8;
 const TOP_OP_BITS: u32 = 3;
 
 /// What is done to the device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode)]
 pub enum OpName {
     /// Read sectors.
     Read,
@@ -58,8 +59,14 @@ impl fmt::Display for OpName {
     }
 }
 
+impl Serialize for OpName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 /// An operation with the flags that blktrace shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Encode, Decode)]
 pub struct Op {
     /// Operation.
     pub name: OpName,
@@ -113,7 +120,8 @@ impl Op {
 }
 
 /// The field that holds an operation: its width counts where the topmost bits have the operation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum OpField {
     /// `bi_opf` of a bio.
     Bio,

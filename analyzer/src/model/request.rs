@@ -1,13 +1,16 @@
 //! A request, its attempts at the device, and what it carried.
 
 use super::{BioId, CallId, Join, Level, Op};
-use serde::{Deserialize, Serialize};
+use bincode::{Decode, Encode};
+use serde::Serialize;
 
 /// Number of a request: from 1, in the order in which they were got.
 pub type RequestId = u64;
 
 /// What a request is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Encode, Decode)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
 pub enum RequestKind {
     /// Bios.
     Data,
@@ -18,7 +21,7 @@ pub enum RequestKind {
 }
 
 /// An interrupt, as far as a completion needs it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Encode, Decode)]
 pub struct IrqRef {
     /// Number: from 1, in order.
     pub id: u64,
@@ -37,7 +40,9 @@ pub struct IrqRef {
 }
 
 /// By which way the queue gave a request to the SCSI layer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Encode, Decode)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
 pub enum DispatchWay {
     /// Directly by the submitter, past the scheduler.
     Direct,
@@ -58,7 +63,9 @@ pub enum DispatchWay {
 }
 
 /// How the block layer was told of a completion.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Encode, Decode)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
 pub enum CompletionWay {
     /// In the call that the driver made.
     InPlace,
@@ -69,7 +76,7 @@ pub enum CompletionWay {
 }
 
 /// One attempt to have the device do a request. Times are in instructions.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Encode, Decode)]
 pub struct Attempt {
     /// Number of the command: from 1, over the whole trace.
     pub command: u64,
@@ -152,7 +159,7 @@ impl Attempt {
 }
 
 /// A bio in a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Encode, Decode)]
 pub struct RequestMember {
     /// The bio.
     pub bio: BioId,
@@ -165,7 +172,7 @@ pub struct RequestMember {
 }
 
 /// Bytes completed by one `blk_update_request`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Encode, Decode)]
 pub struct Update {
     /// When, in instructions.
     pub clock: u64,
@@ -176,7 +183,7 @@ pub struct Update {
 }
 
 /// A flush that a request waited for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Encode, Decode)]
 pub struct FlushRide {
     /// It came after the data (it stands for FUA); otherwise before.
     pub after_data: bool,
@@ -193,7 +200,7 @@ pub struct FlushRide {
 }
 
 /// A request.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Encode, Decode)]
 pub struct Request {
     /// Number.
     pub id: RequestId,
@@ -236,16 +243,19 @@ pub struct Request {
     /// Of a flush: what waits for it.
     pub riders: Vec<Rider>,
     /// Place of the last attempt that was issued.
+    #[serde(skip)]
     issued: Option<usize>,
     requeues: u32,
     /// When bytes were completed, by time.
+    #[serde(skip)]
     completed: Vec<u64>,
     /// So many members were handed on to the request it was merged into.
+    #[serde(skip)]
     handed_on: usize,
 }
 
 /// A request that waits for a flush.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Encode, Decode)]
 pub struct Rider {
     /// Its address.
     pub pointer: u64,

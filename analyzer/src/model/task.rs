@@ -1,12 +1,13 @@
 //! Tasks of the guest.
 
 use super::name::name_of_bytes;
-use serde::{Deserialize, Serialize};
+use bincode::{Decode, Encode};
+use serde::{Serialize, Serializer};
 use std::borrow::Cow;
 use std::fmt;
 
 /// `task_struct.comm`: up to 16 bytes, ended by a zero.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Encode, Decode)]
 pub struct Comm([u8; 16]);
 
 impl Comm {
@@ -51,8 +52,14 @@ impl fmt::Display for Comm {
     }
 }
 
+impl Serialize for Comm {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.text())
+    }
+}
+
 /// A task, under the name it had at the time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Encode, Decode)]
 pub struct Task {
     /// Address of its `task_struct`.
     pub address: u64,

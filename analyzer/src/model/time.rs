@@ -1,7 +1,9 @@
 //! From clocks to virtual time.
 
+use serde::Serialize;
+
 /// Pieces of the guest's life with one relation each between clock and virtual time.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct TimeMap {
     shift: Option<u8>,
     /// First clock and bias of each piece, by clock.

@@ -26,22 +26,22 @@ use super::counts::Counts;
 use super::fact::{BlockFact, CommandFact, EndFact, Fact, QueuedBio, RequestState, ReturnedRequest};
 use super::sink::Sink;
 use crate::model::{Carried, Cause, FileCall, Join};
+use crate::unsaved::Unsaved;
+use bincode::{Decode, Encode};
 use bios::BioTracker;
 use fact::{MergedBios, RequestFact};
 use iotrace_format::definition::{Definition, ObjectKind};
 use iotrace_format::stage::Stage;
 use requests::{Exchange, RequestTracker};
-use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// Follows bios and requests.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Encode, Decode)]
 pub struct BlockTracker {
     bios: BioTracker,
     requests: RequestTracker,
     /// What the tracker of requests has just told.
-    #[serde(skip)]
-    facts: Vec<RequestFact>,
+    facts: Unsaved<Vec<RequestFact>>,
 }
 
 impl BlockTracker {

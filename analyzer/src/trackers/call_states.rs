@@ -6,10 +6,10 @@
 
 use super::fact::{Context, EndFact, Fact};
 use crate::model::CallId;
-use serde::{Deserialize, Serialize};
+use bincode::{Decode, Encode};
 
 /// States of open calls, for each task's stack of calls the outermost first.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Encode, Decode)]
 pub struct CallStates<T> {
     stacks: Vec<Vec<(CallId, T)>>,
 }

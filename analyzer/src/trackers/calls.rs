@@ -10,11 +10,12 @@ use super::probes::{Probes, RoleValues};
 use super::sink::Sink;
 use crate::context::{Calls, Left, Tasks};
 use crate::model::{Call, CallId, Level, Switch, WorkloadMark};
+use crate::unsaved::Unsaved;
+use bincode::{Decode, Encode};
 use iotrace_format::definition::{Definition, PartBegin};
 use iotrace_format::event::{Event, FIRST_PROBE, MARK_BEGIN, MARK_END};
 use iotrace_format::role::Role;
 use iotrace_format::stage::Stage;
-use serde::{Deserialize, Serialize};
 
 /// Where functions return to whose return address the kernel's own tracing has changed (function_graph, and
 /// kretprobes under their names in several kernels).
@@ -34,10 +35,9 @@ pub struct FunctionEntry {
 }
 
 /// Follows who runs, in which call.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Encode, Decode)]
 pub struct CallTracker {
-    #[serde(skip)]
-    probes: Probes,
+    probes: Unsaved<Probes>,
     tasks: Tasks,
     calls: Calls<CallPosition>,
     /// Number of the event at hand.

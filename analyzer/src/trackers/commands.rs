@@ -18,14 +18,14 @@ use super::probes::RoleValues;
 use super::sink::Sink;
 use crate::hash::Map;
 use crate::model::{Handover, HandoverKind, IrqRef, Level, Point};
+use bincode::{Decode, Encode};
 use doorbells::Doorbells;
 use iotrace_format::definition::Definition;
 use iotrace_format::role::Role;
 use iotrace_format::stage::Stage;
-use serde::{Deserialize, Serialize};
 
 /// Follows commands from the driver to the device and back.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Encode, Decode)]
 pub struct CommandTracker {
     /// Request of each command, by the commands' addresses.
     requests: Map<u64, u64>,

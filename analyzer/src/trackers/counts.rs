@@ -1,10 +1,10 @@
 //! What should not happen, counted.
 
-use serde::{Deserialize, Serialize};
+use bincode::{Decode, Encode};
 use std::collections::BTreeMap;
 
 /// Something that does not fit, or that could not be attributed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 pub enum Oddity {
     /// A bio of the workload was still in flight when the trace ended.
     BioUnfinished,
@@ -132,7 +132,7 @@ impl Oddity {
 }
 
 /// How often each happened, and how much there was of everything.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
 pub struct Counts {
     oddities: BTreeMap<Oddity, u64>,
     /// Interrupts seen.

@@ -7,13 +7,13 @@
 use super::probes::{Probes, RoleValues};
 use crate::context::{CallFrame, Calls, Tasks};
 use crate::model::{BioId, CallEnd, CallId, Ending, IoId, IrqRef, Level, OpName, Point, Task};
+use bincode::{Decode, Encode};
 use iotrace_format::event::Event;
 use iotrace_format::stage::Stage;
-use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// What begins with a call, as far as it tells contexts apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 pub enum CallOpening {
     /// Nothing of its own.
     Plain,
@@ -26,7 +26,7 @@ pub enum CallOpening {
 }
 
 /// Where a call stands among those that are open.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 pub struct CallPosition {
     /// What begins with it.
     pub opening: CallOpening,
@@ -213,7 +213,7 @@ pub enum BlockFact {
 }
 
 /// An I/O began with a system call.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct BegunIo {
     /// Its number.
     pub id: IoId,
@@ -278,7 +278,7 @@ pub struct CommandFact {
 }
 
 /// The interrupts of a vCPU that a completion may have come with.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Encode, Decode)]
 pub struct InterruptState {
     /// The one whose handlers run.
     pub current: Option<IrqRef>,

@@ -16,11 +16,12 @@ use super::sink::Sink;
 use crate::model::{
     CallEnd, Carried, Cause, File, FileCall, FileCallKind, Io, IoId, Level, OpName, name_of_words,
 };
+use crate::unsaved::Unsaved;
+use bincode::{Decode, Encode};
 use iotrace_format::definition::{Definition, Layout};
 use iotrace_format::role::Role;
 use iotrace_format::stage::Stage;
 use pages::Dirty;
-use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -31,7 +32,7 @@ const LARGEST: u64 = i64::MAX as u64;
 const MOST: usize = 1 << 16;
 
 /// An I/O under way, or whose bytes are not written yet.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Encode, Decode)]
 struct LiveIo {
     io: Io,
     /// Bytes of it that bios carried.
@@ -46,7 +47,7 @@ impl LiveIo {
 }
 
 /// What is kept of an open call.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Encode, Decode)]
 enum FileState {
     /// A call of a task into the file system.
     File(Box<FileCall>),
@@ -55,7 +56,7 @@ enum FileState {
 }
 
 /// Follows I/Os up to the time that their bytes are written.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Encode, Decode)]
 pub struct FileTracker {
     /// I/Os under way, or whose bytes are not written yet.
     live: BTreeMap<IoId, LiveIo>,
@@ -64,8 +65,7 @@ pub struct FileTracker {
     dirty: Dirty,
     calls: CallStates<FileState>,
     last: IoId,
-    #[serde(skip)]
-    layout: Layout,
+    layout: Unsaved<Layout>,
     counts: Counts,
 }
 
@@ -78,7 +78,7 @@ impl FileTracker {
     /// Takes in a definition: that of the trace says how the guest's kernel lays out its memory.
     pub fn define(&mut self, definition: &Definition) {
         if let Definition::Trace(info) = definition {
-            self.layout = info.layout;
+            *self.layout = info.layout;
         }
     }
 

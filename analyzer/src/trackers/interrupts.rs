@@ -11,12 +11,12 @@ use super::counts::Counts;
 use super::fact::{Context, EndFact, Fact, InterruptState};
 use super::sink::Sink;
 use crate::model::{CallId, IrqRef, Level};
+use bincode::{Decode, Encode};
 use iotrace_format::event::Event;
 use iotrace_format::role::Role;
 use iotrace_format::stage::Stage;
-use serde::{Deserialize, Serialize};
 
-#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, Encode, Decode)]
 struct InterruptedVcpu {
     reported: Option<u64>,
     current: Option<IrqRef>,
@@ -25,7 +25,7 @@ struct InterruptedVcpu {
 }
 
 /// Follows what each vCPU is interrupted by.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Encode, Decode)]
 pub struct InterruptTracker {
     vcpus: Vec<InterruptedVcpu>,
     last: u64,

@@ -13,13 +13,13 @@ use super::origins::OriginTracker;
 use super::probes::Probes;
 use super::sink::Sink;
 use crate::context::Calls;
+use bincode::{Decode, Encode};
 use iotrace_format::definition::{Definition, Device, ObjectKind, PendingHandOff};
 use iotrace_format::event::Event;
 use iotrace_format::stage::Stage;
-use serde::{Deserialize, Serialize};
 
 /// The trackers of objects.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Encode, Decode)]
 pub struct ObjectTrackers {
     block: BlockTracker,
     commands: CommandTracker,

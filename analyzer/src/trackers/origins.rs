@@ -14,10 +14,10 @@ use super::probes::Probes;
 use super::sink::Sink;
 use crate::hash::Map;
 use crate::model::{Cause, Handover, HandoverKind, IoId, Level, Point, Raise, Wait};
+use bincode::{Decode, Encode};
 use iotrace_format::role::Role;
 use iotrace_format::stage::Stage;
 use rustc_hash::FxHashMap;
-use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// How far back a cause is kept.
@@ -26,14 +26,14 @@ const FARTHEST: usize = 8;
 const SOFTIRQS: usize = 16;
 
 /// Something asked for that has not begun.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Encode, Decode)]
 struct PendingWork {
     from: Point,
     by: Arc<Cause>,
 }
 
 /// A task that was woken.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Encode, Decode)]
 struct WokenTask {
     from: Point,
     by: Arc<Cause>,
@@ -42,7 +42,7 @@ struct WokenTask {
 }
 
 /// What woke a task.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Encode, Decode)]
 enum TaskWaker {
     /// The open calls, by their functions, the outermost first.
     Calls(Box<[u16]>),
@@ -64,7 +64,7 @@ impl TaskWaker {
 }
 
 /// A task that stopped running in a system call.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Encode, Decode)]
 struct BlockedTask {
     clock: u64,
     io: IoId,
@@ -74,7 +74,7 @@ struct BlockedTask {
 }
 
 /// What is kept of an open call.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Encode, Decode)]
 enum OriginState {
     /// The system call of an I/O.
     Syscall(BegunIo),
@@ -93,7 +93,7 @@ enum OriginState {
 }
 
 /// Follows what was asked for until it begins.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Encode, Decode)]
 pub struct OriginTracker {
     works: Map<u64, PendingWork>,
     timers: Map<u64, PendingWork>,

@@ -17,9 +17,10 @@ use crate::trackers::counts::{Counts, Oddity};
 use crate::trackers::fact::{Context, Fact, QueuedBio};
 use crate::trackers::probes::RoleValues;
 use crate::trackers::sink::Sink;
+use crate::unsaved::Unsaved;
+use bincode::{Decode, Encode};
 use iotrace_format::definition::Definition;
 use iotrace_format::role::Role;
-use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// Most times that a bio is followed into a request that its own is merged into: as many as there are segments in a
@@ -33,7 +34,7 @@ pub trait RequestHistory {
 }
 
 /// A bio in flight.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub(super) struct LiveBio {
     /// What will be told of it.
     pub bio: Bio,
@@ -71,7 +72,7 @@ impl LiveBio {
 }
 
 /// What is kept of an open call.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Encode, Decode)]
 pub(super) enum BioCall {
     /// The queue works on this bio.
     Enter { bio: u64 },
@@ -80,13 +81,11 @@ pub(super) enum BioCall {
 }
 
 /// Follows bios from their queueing to their end.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Encode, Decode)]
 pub struct BioTracker {
-    #[serde(skip)]
-    pub(super) codes: OpCodes,
+    pub(super) codes: Unsaved<OpCodes>,
     /// Addresses of `bio_chain_endio`.
-    #[serde(skip)]
-    chain_ends: Set<u64>,
+    chain_ends: Unsaved<Set<u64>>,
     pub(super) live: Map<u64, LiveBio>,
     /// Bios of passthrough requests, which are mapped, not queued.
     pub(super) mapped: Set<u64>,

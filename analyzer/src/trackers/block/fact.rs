@@ -1,10 +1,10 @@
 //! What the trackers of bios and of requests tell each other.
 
 use crate::model::{BioId, IrqRef, Join, Op, RequestId, StageMark};
-use serde::{Deserialize, Serialize};
+use bincode::{Decode, Encode};
 
 /// A bio in flight, as far as requests need it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 pub struct BioState {
     /// Its address.
     pub pointer: u64,
@@ -25,7 +25,7 @@ pub struct BioState {
 }
 
 /// The time that a bio is in a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 pub struct Membership {
     /// The request's address.
     pub pointer: u64,
@@ -38,7 +38,7 @@ pub struct Membership {
 }
 
 /// What a request went through while a bio was in it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct MembershipOutcome {
     /// The stages that the bio reached in it, by time.
     pub stages: Vec<StageMark>,
@@ -51,7 +51,7 @@ pub struct MembershipOutcome {
 }
 
 /// A bio is in a request from here on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 pub struct JoinedBio {
     /// The bio's address.
     pub bio: u64,
@@ -60,7 +60,7 @@ pub struct JoinedBio {
 }
 
 /// A request was merged into another one: its bios go there.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct MergedBios {
     /// When, in instructions.
     pub clock: u64,
@@ -71,7 +71,7 @@ pub struct MergedBios {
 }
 
 /// What the tracker of requests tells of bios.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub enum RequestFact {
     /// A bio joined a request.
     Joined(JoinedBio),

@@ -10,8 +10,8 @@ use crate::model::{FlushRide, RequestKind, Rider};
 use crate::trackers::counts::Oddity;
 use crate::trackers::fact::Fact;
 use crate::trackers::sink::Sink;
+use bincode::{Decode, Encode};
 use iotrace_format::role::Role;
-use serde::{Deserialize, Serialize};
 
 const PREFLUSH: u64 = 1;
 const POSTFLUSH: u64 = 4;
@@ -20,7 +20,7 @@ const POSTFLUSH: u64 = 4;
 const MOST: usize = 64;
 
 /// Requests that wait for a flush.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Encode, Decode)]
 pub struct Flushes {
     /// What waits for the next flush, by device.
     waiting: Map<u64, Vec<Rider>>,

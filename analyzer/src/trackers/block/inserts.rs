@@ -4,10 +4,10 @@ use super::object::ObjectState;
 use crate::hash::Map;
 use crate::model::{BlockKind, Request};
 use crate::trackers::sink::Sink;
-use serde::{Deserialize, Serialize};
+use bincode::{Decode, Encode};
 
 /// An insertion that may yet turn out to be a merge.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 pub struct PendingInsert {
     /// The request's address.
     pub request: u64,
@@ -18,7 +18,7 @@ pub struct PendingInsert {
 }
 
 /// Insertions that are not settled.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Encode, Decode)]
 pub struct PendingInserts(Vec<PendingInsert>);
 
 impl PendingInserts {

@@ -2,14 +2,14 @@
 
 use crate::model::{BlockEvent, BlockKind, Op, OpCodes, OpField};
 use crate::trackers::probes::RoleValues;
+use bincode::{Decode, Encode};
 use iotrace_format::role::Role;
-use serde::{Deserialize, Serialize};
 
 /// Bytes of a sector.
 pub const SECTOR: u64 = 512;
 
 /// A bio or a request, as an event shows it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 pub struct ObjectState {
     /// `dev_t` of the disk.
     pub dev: u64,

@@ -23,10 +23,11 @@ use crate::trackers::call_states::CallStates;
 use crate::trackers::counts::{Counts, Oddity};
 use crate::trackers::fact::{Context, EndFact, Fact, ReturnedRequest};
 use crate::trackers::sink::Sink;
+use crate::unsaved::Unsaved;
+use bincode::{Decode, Encode};
 use iotrace_format::definition::Definition;
 use iotrace_format::role::Role;
 use iotrace_format::stage::Stage;
-use serde::{Deserialize, Serialize};
 
 /// Knows the bios in flight.
 pub trait BioStates {
@@ -45,7 +46,7 @@ pub struct Exchange<'a> {
 }
 
 /// What is kept of an open call. Small: what is large is boxed.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Encode, Decode)]
 pub(super) enum RequestCall {
     /// A request is being allocated; for the bio that the queue works on here, if there is one.
     Asked { bio: Option<u64>, clock: u64 },
@@ -70,10 +71,9 @@ pub(super) enum RequestCall {
 }
 
 /// Follows requests from their allocation to their release.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Encode, Decode)]
 pub struct RequestTracker {
-    #[serde(skip)]
-    pub(super) codes: OpCodes,
+    pub(super) codes: Unsaved<OpCodes>,
     pub(super) live: Map<u64, Request>,
     pub(super) inserts: PendingInserts,
     pub(super) flushes: Flushes,

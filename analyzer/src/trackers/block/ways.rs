@@ -4,11 +4,11 @@ use super::requests::{RequestCall, RequestTracker};
 use crate::model::{CompletionWay, DispatchWay, Level};
 use crate::trackers::counts::Oddity;
 use crate::trackers::fact::{Context, Fact};
+use bincode::{Decode, Encode};
 use iotrace_format::stage::{BLOCK_SOFTIRQ, Stage};
-use serde::{Deserialize, Serialize};
 
 /// A call that runs a queue: one bit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 pub struct QueueRun(u8);
 
 impl QueueRun {

@@ -2,10 +2,11 @@
 
 use crate::ranges::Ranges;
 use crate::trackers::RoleValues;
+use crate::unsaved::Unsaved;
+use bincode::{Decode, Encode};
 use iotrace_format::definition::{Device, DeviceRegister};
 use iotrace_format::role::Role;
 use rustc_hash::FxHashMap;
-use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 const BARS: [(Role, Role); 6] = [
@@ -18,7 +19,7 @@ const BARS: [(Role, Role); 6] = [
 ];
 
 /// A base address register of an enabled device, mapped.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 struct Mapped {
     /// Number of the base address register.
     bar: u8,
@@ -37,13 +38,11 @@ struct Known {
 }
 
 /// Devices of the catalog, and where the guest mapped them.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Encode, Decode)]
 pub struct Devices {
-    #[serde(skip)]
-    known: Vec<Known>,
+    known: Unsaved<Vec<Known>>,
     /// The first of each vendor and device number.
-    #[serde(skip)]
-    by_number: FxHashMap<(u16, u16), usize>,
+    by_number: Unsaved<FxHashMap<(u16, u16), usize>>,
     /// By the first physical address; none overlaps another.
     mapped: BTreeMap<u64, Mapped>,
 }

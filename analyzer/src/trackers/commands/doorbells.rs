@@ -6,7 +6,7 @@
 use crate::hash::Map;
 use crate::model::{Level, Point};
 use crate::trackers::fact::Context;
-use serde::{Deserialize, Serialize};
+use bincode::{Decode, Encode};
 use std::collections::BTreeSet;
 use std::collections::hash_map::Entry;
 
@@ -19,7 +19,7 @@ fn place(context: &Context<'_>) -> DriverPlace {
 }
 
 /// Commands that wait for their doorbell, by their requests.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Encode, Decode)]
 pub struct Doorbells {
     waiting: BTreeSet<(DriverPlace, u64)>,
     /// The same by their requests.

@@ -4,14 +4,14 @@
 
 use crate::hash::Map;
 use crate::model::IoId;
-use serde::{Deserialize, Serialize};
+use bincode::{Decode, Encode};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A file: `dev_t` of its file system and inode number.
 pub type FileKey = (u64, u64);
 
 /// Ranges of each file by their beginning: end, and the I/O that wrote them.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Encode, Decode)]
 pub struct Dirty {
     files: Map<FileKey, BTreeMap<u64, (u64, IoId)>>,
     /// The same ranges by I/O: file and beginning.

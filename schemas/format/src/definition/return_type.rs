@@ -9,7 +9,7 @@ use std::fmt;
 macro_rules! return_types {
     ($($(#[doc = $doc:literal])* $type:ident = $name:literal,)*) => {
         /// The type of what a function returns, as far as its value depends on it.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, serde::Serialize, serde::Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, serde::Serialize)]
         pub enum ReturnType { $($(#[doc = $doc])* $type,)* }
 
         impl ReturnType {
