@@ -77,7 +77,7 @@ fn functions(kernel: &str) -> BTreeSet<String> {
     command.arg("--modules").arg(place.join("modules")).arg("--debug").arg(place.join("debug"));
     let coverage: Value = serde_json::from_str(&succeed(&mut command)).expect("it is JSON");
     let functions = coverage["functions"].as_array().expect("a list of functions").iter();
-    let found = functions.filter(|function| !function["found"].is_null());
+    let found = functions.filter(|function| !function["location"].is_null());
     found.map(|function| function["function"].as_str().expect("a name").to_owned()).collect()
 }
 

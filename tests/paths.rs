@@ -35,7 +35,7 @@ fn listing(trace: &Path, call: &str) -> String {
     let mut contexts: Vec<(String, Vec<String>)> = Vec::new();
     for segment in list(&path, "segments") {
         let work = segment["work"].as_str().map(|work| format!(": {work}")).unwrap_or_default();
-        let context = format!("{}{work}", segment["level"].as_str().unwrap_or("?"));
+        let context = format!("{}{work}", segment["context"].as_str().unwrap_or("?"));
         let lines = steady(list(segment, "lines"));
         match contexts.iter_mut().find(|(known, _)| *known == context) {
             Some((_, known)) => known.extend(lines),
@@ -103,7 +103,7 @@ fn lines_are_known(trace: &Path) {
     for line in lines.filter(|line| line["kind"] == "call") {
         calls += 1;
         functions += usize::from(!line["source"].is_null());
-        sites += usize::from(!line["site"].is_null());
+        sites += usize::from(!line["call_site"].is_null());
     }
     // Entries written in assembly have callers without lines; so have calls in functions that are not probed.
     assert!(calls > 100 && functions == calls && sites * 10 > calls * 8, "{calls} {functions} {sites}");
@@ -142,7 +142,7 @@ fn buffered_bytes_are_followed_to_the_disk() {
         let writes: Vec<_> = list(&report, "ios").iter().filter(|io| io["syscall"] == "write").collect();
         assert_eq!(writes.len(), 20, "{file_system}");
         for write in &writes {
-            assert_eq!((&write["unwritten"], &write["returned"]), (&0.into(), &59.into()), "{write}");
+            assert_eq!((&write["unwritten"], &write["return_value"]), (&0.into(), &59.into()), "{write}");
         }
         let carried = list(&report, "bios").iter().flat_map(|bio| list(bio, "carries"));
         let carried = carried.filter(|c| writes.iter().any(|write| write["id"] == c["io"]));
@@ -166,12 +166,13 @@ fn the_block_softirq_is_explained() {
     let several = json(&trace, &["explain"]);
     assert_eq!(ways(&several), ["softirq"]);
     let raises = list(&several, "raises");
-    assert_eq!(raises[0]["level"], "hardirq");
+    assert_eq!(raises[0]["context"], "hardirq");
     let calls = list(&raises[0], "calls");
     for function in ["scsi_done", "blk_mq_complete_request_remote", "__raise_softirq_irqoff"] {
         assert!(calls.iter().any(|call| call == function), "no {function} in {calls:?}");
     }
-    let woken = list(&several, "waits").iter().any(|wait| wait["for"] == "dio" && wait["level"] == "softirq");
+    let woken =
+        list(&several, "waits").iter().any(|wait| wait["for"] == "dio" && wait["context"] == "softirq");
     assert!(woken, "{}", several["waits"]);
     let dispatched: u64 = list(&several, "dispatches").iter().map(|d| d["count"].as_u64().unwrap()).sum();
     assert_eq!(dispatched as usize, list(&several, "requests").len());

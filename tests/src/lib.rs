@@ -198,8 +198,8 @@ pub fn accounted_for(trace: &Path) {
     let account = &report["attribution"];
     let number = |name: &str| account[name].as_u64().unwrap_or_else(|| panic!("no {name} in {account}"));
     println!("{}: {account}", trace.display());
-    assert!(number("events") > 100 && number("causeless_bios") == 0, "{account}");
-    assert!(number("left_over") * 10_000 <= number("events"), "{account}");
+    assert!(number("events") > 100 && number("bios_without_origin") == 0, "{account}");
+    assert!(number("unattributed") * 10_000 <= number("events"), "{account}");
 }
 
 /// Every bio and request that the tracepoints saw is in the trace, and none besides.

@@ -1,4 +1,4 @@
-//! One file per view: text and JSON from the same answer.
+//! One file per view: text of an answer. The same answers as JSON are in [`json`].
 //!
 //! A view writes to any [`std::io::Write`]; it knows no command line. JSON is described by the schemas in
 //! `schemas/json/`.

@@ -37,6 +37,7 @@ use serde::Serialize;
 
 /// A number on both sides.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct Both {
     /// Of A.
     pub a: u64,
@@ -76,6 +77,7 @@ impl Both {
 
 /// What is compared of an I/O, or of many of them added up.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct Costs {
     /// Instructions executed for it, in all contexts that belong to it.
     pub instructions: Both,

@@ -1,13 +1,12 @@
 //! One bio: its stages, then everything that happened to it.
 
 use super::cause;
-use super::events::{put_what, to_json};
-use super::json;
+use super::events::put_what;
+pub use super::json::write_timeline as write_json;
 use super::text::{self, Align, Style, Table};
 use iotrace::analysis::describe::block_status;
 use iotrace::analysis::timeline::Timeline;
 use iotrace::model::{Bio, Carried, Join, Origin, Request, RequestKind};
-use serde_json::{Value, json as object};
 use std::io::{self, Write};
 
 /// As text.
@@ -162,65 +161,4 @@ fn events(out: &mut dyn Write, timeline: &Timeline, style: Style) -> io::Result<
         before = event.clock;
     }
     Ok(())
-}
-
-/// As JSON (`schemas/json/bio.schema.json`).
-///
-/// # Errors
-/// Those of `out`.
-pub fn write_json(out: &mut dyn Write, timeline: &Timeline) -> io::Result<()> {
-    let Timeline { bio, requests, events, time, definitions, cut } = timeline;
-    json::write(
-        out,
-        &object!({
-            "bio": json::bio(bio, time, definitions),
-            "requests": requests.iter().map(|request| request_json(request, timeline)).collect::<Vec<_>>(),
-            "events": events.iter().map(|event| to_json(event, time)).collect::<Vec<_>>(),
-            "cut": cut,
-        }),
-    )
-}
-
-fn request_json(request: &Request, timeline: &Timeline) -> Value {
-    let kind = match request.kind {
-        RequestKind::Data => "data",
-        RequestKind::Flush => "flush",
-        RequestKind::Passthrough => "passthrough",
-    };
-    let attempts: Vec<_> = request.attempts.iter().map(|attempt| {
-        object!({
-            "command": attempt.command,
-            "dispatched": attempt.dispatched,
-            "prepared": attempt.prepared,
-            "issued": attempt.issued,
-            "driver": attempt.driver,
-            "started": attempt.started,
-            "doorbell": attempt.doorbell,
-            "interrupt": attempt.interrupt.map(|i| json::interrupt(&i, &timeline.time, &timeline.definitions)),
-            "driver_done": attempt.driver_done,
-            "done": attempt.done,
-            "completed": attempt.completed,
-            "softirq": attempt.softirq,
-            "finished": attempt.finished,
-            "requeued": attempt.requeued,
-            "refused": attempt.refused,
-            "result": attempt.result,
-        })
-    }).collect();
-    object!({
-        "id": request.id,
-        "pointer": json::hex(request.pointer),
-        "kind": kind,
-        "device": text::device(request.dev),
-        "sector": request.sector,
-        "bytes": request.bytes,
-        "rwbs": request.op.map(|op| op.rwbs()),
-        "got": request.got,
-        "inserted": request.inserted,
-        "attempts": attempts,
-        "ended": request.ended,
-        "freed": request.freed,
-        "bios": request.members.iter().map(|member| member.bio).collect::<Vec<_>>(),
-        "merged_into": request.merged_into,
-    })
 }

@@ -1,9 +1,8 @@
-//! What a piece of work goes back to, in words and as JSON.
+//! What a piece of work goes back to, in words.
 
 use super::json;
 use super::text::plain;
 use iotrace::model::{Cause, Definitions, Task};
-use serde_json::{Value, json as object};
 
 /// In a line, the nearest first.
 #[must_use]
@@ -35,31 +34,5 @@ fn words(cause: &Cause, definitions: &Definitions) -> String {
         Cause::Softirq => "softirq".to_owned(),
         Cause::Thread { task: this, .. } => task(this),
         Cause::Unknown => "unknown context".to_owned(),
-    }
-}
-
-/// As JSON, the nearest first; empty if nothing is known.
-#[must_use]
-pub fn to_json(cause: Option<&Cause>, definitions: &Definitions) -> Value {
-    cause.into_iter().flat_map(Cause::chain).map(|link| link_json(link, definitions)).collect()
-}
-
-fn link_json(cause: &Cause, definitions: &Definitions) -> Value {
-    match cause {
-        Cause::Syscall { io, name, task } => {
-            object!({ "kind": "syscall", "io": io, "name": name.as_ref(), "task": json::task(task) })
-        }
-        Cause::Work { function: address, task, .. } => object!({
-            "kind": "work",
-            "function": function(*address, definitions),
-            "task": json::task(task),
-        }),
-        Cause::Timer { function: address, .. } => {
-            object!({ "kind": "timer", "function": function(*address, definitions) })
-        }
-        Cause::Interrupt { irq } => object!({ "kind": "interrupt", "irq": irq }),
-        Cause::Softirq => object!({ "kind": "softirq" }),
-        Cause::Thread { task, .. } => object!({ "kind": "thread", "task": json::task(task) }),
-        Cause::Unknown => object!({ "kind": "unknown" }),
     }
 }

@@ -7,7 +7,7 @@ mod tables;
 pub(super) use numbers::signed;
 pub(super) use tables::{ROWS, tables};
 
-use super::json;
+pub use super::json::write_diff as write_json;
 use super::text::{Style, plain};
 use iotrace::analysis::diff::{Diff, DiffSide};
 use std::io::{self, Write};
@@ -63,14 +63,6 @@ pub fn write_markdown(out: &mut dyn Write, diff: &Diff, all: bool) -> io::Result
         }
     }
     Ok(())
-}
-
-/// As JSON (`schemas/json/diff.schema.json`).
-///
-/// # Errors
-/// Those of `out`.
-pub fn write_json(out: &mut dyn Write, diff: &Diff) -> io::Result<()> {
-    json::write(out, diff)
 }
 
 /// How it was told what differs.

@@ -1,10 +1,9 @@
 //! The answers to three questions about the block layer.
 
-use super::json;
+pub use super::json::write_explain as write_json;
 use super::text::{Style, grouped, plain};
 use iotrace::analysis::explain::{Explanation, OccurrenceCount, WaitKind};
-use iotrace::model::{CompletionWay, DispatchWay, Level};
-use serde_json::json as object;
+use iotrace::model::{CompletionWay, DispatchWay};
 use std::io::{self, Write};
 use std::sync::Arc;
 
@@ -131,21 +130,6 @@ fn way_text(way: DispatchWay) -> &'static str {
     }
 }
 
-/// Name of a way in JSON.
-#[must_use]
-pub fn way_name(way: DispatchWay) -> &'static str {
-    match way {
-        DispatchWay::Direct => "direct",
-        DispatchWay::PlugDirect => "plug-direct",
-        DispatchWay::PlugFlush => "plug-flush",
-        DispatchWay::Run => "run",
-        DispatchWay::Kblockd => "kblockd",
-        DispatchWay::Requeue => "requeue",
-        DispatchWay::Restart => "restart",
-        DispatchWay::Unknown => "unknown",
-    }
-}
-
 fn line(out: &mut dyn Write, times: &OccurrenceCount, text: &str, style: Style) -> io::Result<()> {
     writeln!(out, "  {:>6} × {} {text}", grouped(times.count), style.faint(&format!("({})", times.first)))
 }
@@ -155,67 +139,4 @@ fn chain(calls: &[Arc<str>]) -> String {
     let hidden = calls.len().saturating_sub(CHAIN);
     let shown: Vec<_> = calls[hidden..].iter().map(|call| plain(call)).collect();
     format!("{}{}", if hidden > 0 { "… → " } else { "" }, shown.join(" → "))
-}
-
-/// As JSON (`schemas/json/explain.schema.json`).
-///
-/// # Errors
-/// Those of `out`.
-pub fn write_json(out: &mut dyn Write, explanation: &Explanation) -> io::Result<()> {
-    let completion = |way| match way {
-        CompletionWay::InPlace => "in-place",
-        CompletionWay::Softirq => "softirq",
-        CompletionWay::Elsewhere => "elsewhere",
-    };
-    let at = |level: &Level| level.name();
-    let completions: Vec<_> = explanation
-        .completions
-        .iter()
-        .map(|((level, way), times)| {
-            object!({ "level": at(level), "way": completion(*way), "count": times.count, "event": times.first })
-        })
-        .collect();
-    let raises: Vec<_> = explanation
-        .raises
-        .iter()
-        .map(|((calls, level), times)| {
-            object!({ "level": at(level), "calls": calls, "count": times.count, "event": times.first })
-        })
-        .collect();
-    let waits: Vec<_> = explanation
-        .waits
-        .iter()
-        .map(|(wait, (times, instructions))| {
-            object!({
-                "function": wait.function, "for": wait.what, "level": at(&wait.level), "by": wait.by,
-                "calls": wait.waker, "count": times.count, "event": times.first, "instructions": instructions,
-            })
-        })
-        .collect();
-    let dispatches: Vec<_> = explanation
-        .dispatches
-        .iter()
-        .map(|((way, by), times)| {
-            object!({ "way": way_name(*way), "by": by, "count": times.count, "event": times.first })
-        })
-        .collect();
-    let requests: Vec<_> = explanation
-        .requests
-        .iter()
-        .map(|(request, command, way, event)| {
-            object!({ "request": request, "command": command, "way": way_name(*way), "event": event })
-        })
-        .collect();
-    json::write(
-        out,
-        &object!({
-            "workload": explanation.marked,
-            "completions": completions,
-            "raises": raises,
-            "waits": waits,
-            "dispatches": dispatches,
-            "requests": requests,
-            "cut": explanation.cut,
-        }),
-    )
 }

@@ -1,12 +1,10 @@
 //! What is in the file.
 
 use super::json;
+pub use super::json::write_info as write_json;
 use super::text::{self, Align, Style, Table};
 use iotrace::analysis::info::Info;
-use iotrace_format::definition::Probe;
 use rustc_hash::FxHashMap;
-use serde_json::{Value, json as object};
-use std::borrow::Cow;
 use std::io::{self, Write};
 
 /// As text: what [`iotrace::analysis::info::beginning`] tells.
@@ -106,7 +104,7 @@ fn life(out: &mut dyn Write, info: &Info, style: Style) -> io::Result<()> {
     }
 }
 
-fn mark_name(code: u64) -> String {
+pub(super) fn mark_name(code: u64) -> String {
     match code {
         iotrace_format::event::MARK_BEGIN => "begin".into(),
         iotrace_format::event::MARK_END => "end".into(),
@@ -139,64 +137,4 @@ fn kinds(out: &mut dyn Write, info: &Info, style: Style) -> io::Result<()> {
         ]);
     }
     table.write(out, style, "  ")
-}
-
-/// As JSON (`schemas/json/info.schema.json`).
-///
-/// # Errors
-/// Those of `out`.
-pub fn write_json(out: &mut dyn Write, info: &Info) -> io::Result<()> {
-    let (census, totals) = (&info.census, &info.census.totals);
-    let first_clock = Some(totals.first_clock).filter(|_| totals.events > 0);
-    let marks: Vec<_> = info.marks.iter().map(|mark| {
-        object!({ "code": mark.code, "name": mark_name(mark.code), "clock": mark.clock, "ns": info.time.ns(mark.clock) })
-    }).collect();
-    let modules: Vec<_> = info.definitions.modules.iter().map(|module| {
-        let (first, last) = module.text;
-        object!({ "id": module.id, "name": module.name, "probes": module.probes, "text": [json::hex(first), json::hex(last)] })
-    }).collect();
-    json::write(
-        out,
-        &object!({
-            "trace": json::trace(&info.definitions),
-            "file": {
-                "bytes": census.file,
-                "event_blocks": totals.event_chunks,
-                "definition_blocks": totals.definition_chunks,
-                "landmark_blocks": totals.landmark_chunks,
-                "events": totals.events,
-                "stored_bytes": totals.stored,
-                "unpacked_bytes": totals.unpacked,
-                "first_clock": first_clock,
-                "last_clock": totals.last_clock,
-            },
-            "complete": info.cut.is_none(),
-            "cut": info.cut,
-            "marks": marks,
-            "modules": modules,
-            "power_off": info.power_off,
-            "halts": info.halts,
-            "corrections": { "count": info.corrections.0, "largest": info.corrections.1 },
-            "kinds": info.census.kinds.iter().map(|(kind, count)| kind_json(info, *kind, *count)).collect::<Vec<_>>(),
-            "warnings": json::warnings(&info.warnings),
-        }),
-    )
-}
-
-fn kind_json(info: &Info, kind: u16, count: u64) -> Value {
-    let probe = info.definitions.probes.get(&kind);
-    let at = probe.map(|p| json::at(p.at));
-    object!({
-        "kind": kind,
-        "count": count,
-        "name": info.definitions.function_name(kind),
-        "at": at,
-        "symbol": probe.map(|p| &p.symbol),
-        "module": probe.and_then(|p| p.module.as_ref()),
-        "stage": probe.map_or(Cow::Borrowed(""), Probe::stage_name),
-        "layer": probe.map_or("", |p| p.layer.name()),
-        "file": probe.map_or("", |p| &p.file),
-        "line": probe.map_or(0, |p| p.line),
-        "words": info.definitions.word_names(kind),
-    })
 }

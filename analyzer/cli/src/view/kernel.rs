@@ -1,9 +1,8 @@
 //! What the catalog finds in a kernel.
 
-use super::json;
+pub use super::json::write_kernel as write_json;
 use super::text::{Align, Style, Table};
 use iotrace::analysis::coverage::{Coverage, CoverageCounts, CoverageEntry, CoverageLocation};
-use serde_json::{Value, json as object};
 use std::io::{self, Write};
 
 /// As text.
@@ -45,38 +44,6 @@ fn place(entry: &CoverageEntry) -> String {
     words.extend(source.as_ref().map(|(file, line)| format!("{file}:{line}")));
     words.extend(entry.reasons.iter().map(|reason| format!("(without {reason})")));
     words.join(" ")
-}
-
-/// As JSON.
-///
-/// # Errors
-/// Those of `out`.
-pub fn write_json(out: &mut dyn Write, coverage: &Coverage) -> io::Result<()> {
-    let build_id: String = coverage.build_id.iter().map(|byte| format!("{byte:02x}")).collect();
-    let functions: Vec<_> = coverage.functions.iter().map(function).collect();
-    json::write(
-        out,
-        &object!({ "kernel": coverage.kernel, "build_id": build_id, "untold": coverage.missing_stages, "functions": functions }),
-    )
-}
-
-fn function(entry: &CoverageEntry) -> Value {
-    let found = entry.found.as_ref().map(|found| {
-        object!({
-            "symbol": found.symbol,
-            "inside": found.inside,
-            "module": found.module,
-            "file": found.source.as_ref().map(|(file, _)| file),
-            "line": found.source.as_ref().map(|(_, line)| line),
-        })
-    });
-    object!({
-        "function": entry.function,
-        "layer": entry.layer.name(),
-        "stage": entry.stage,
-        "found": found,
-        "reasons": entry.reasons,
-    })
 }
 
 #[cfg(test)]

@@ -1,12 +1,10 @@
 //! The way of an I/O or a bio: an indented listing, context by context.
 
-use super::json;
+pub use super::json::write_path as write_json;
 use super::text::{self, Style, grouped, plain};
 use iotrace::analysis::describe::Describer;
 use iotrace::analysis::path::{Line, ListingShape, Path, Segment, shape};
 use iotrace::model::{Ending, Handover, HandoverKind, Io, Level};
-use iotrace_format::layer::Layer;
-use serde_json::{Value, json as object};
 use std::io::{self, Write};
 
 /// Columns that a call and its words have before the place in the source.
@@ -205,99 +203,4 @@ fn write_line(out: &mut dyn Write, path: &Path, begin: u64, line: &Line, style: 
         )?;
     }
     Ok(())
-}
-
-/// As JSON (`schemas/json/path.schema.json`).
-///
-/// # Errors
-/// Those of `out`.
-pub fn write_json(out: &mut dyn Write, path: &Path, wanted: &ListingShape) -> io::Result<()> {
-    let shaped = shape(&path.segments, wanted);
-    let segments = shaped.iter().map(|segment| segment_json(path, segment));
-    json::write(
-        out,
-        &object!({
-            "ios": path.subject.ios.iter().map(|io| io.id).collect::<Vec<_>>(),
-            "bios": path.subject.bios.iter().map(|bio| bio.id).collect::<Vec<_>>(),
-            "requests": path.subject.requests.iter().map(|request| request.id).collect::<Vec<_>>(),
-            "segments": segments.collect::<Vec<_>>(),
-            "handovers": path.handovers.iter().map(|h| handover_json(path, h)).collect::<Vec<_>>(),
-            "cut": path.subject.cut,
-        }),
-    )
-}
-
-fn segment_json(path: &Path, segment: &Segment) -> Value {
-    let Segment { task, .. } = segment;
-    object!({
-        "root": segment.root,
-        "function": segment.function,
-        "task": { "comm": task.comm.to_string(), "pid": task.pid, "tgid": task.tgid },
-        "level": segment.level.name(),
-        "interrupt": segment.interrupt.map(|irq| irq.id),
-        "work": segment.work,
-        "resumed": segment.resumed,
-        "asked": path.handover_to(segment).map(|h| handover_json(path, h)),
-        "lines": segment.lines.iter().map(line_json).collect::<Vec<_>>(),
-    })
-}
-
-fn line_json(line: &Line) -> Value {
-    let place = |(file, number): &(String, u32)| {
-        (!file.is_empty()).then(|| object!({ "file": file, "line": number }))
-    };
-    let ending = line.ending.map(|ending| match ending {
-        Ending::Returned => "returned",
-        Ending::Jumped => "jumped",
-        Ending::Unseen => "unseen",
-    });
-    let words: serde_json::Map<_, _> =
-        line.words.iter().map(|(name, text)| (name.clone(), object!(text))).collect();
-    object!({
-        "call": line.call,
-        "depth": line.depth,
-        "name": line.name,
-        "kind": if line.inlined { "inlined" } else if line.instant { "event" } else { "call" },
-        "layer": line.layer.map_or("", Layer::name),
-        "stage": line.stage,
-        "source": place(&line.source),
-        "site": place(&line.site),
-        "words": words,
-        "clock": line.clock,
-        "end": line.end,
-        "total": line.total,
-        "own": line.own,
-        "ending": ending,
-        "returned": line.returned,
-        "about": line.marked,
-        "times": line.times,
-        "handovers": line.handovers,
-        "stops": line.stops.iter().map(|(from, to)| object!({ "clock": from, "goes_on": to })).collect::<Vec<_>>(),
-    })
-}
-
-/// A hand-over as JSON.
-#[must_use]
-pub fn handover_json(path: &Path, handover: &Handover) -> Value {
-    let (kind, what) = match handover.kind {
-        HandoverKind::Wake { task } => ("wake", object!({ "task": json::hex(task) })),
-        HandoverKind::Work { function } => {
-            ("work", object!({ "function": Describer::function(&path.definitions, function) }))
-        }
-        HandoverKind::Softirq { number } => {
-            ("softirq", object!({ "name": path.definitions.softirq(number) }))
-        }
-        HandoverKind::Timer { function } => {
-            ("timer", object!({ "function": Describer::function(&path.definitions, function) }))
-        }
-        HandoverKind::Interrupt { irq, command } => {
-            ("interrupt", object!({ "irq": irq, "command": command }))
-        }
-    };
-    object!({
-        "kind": kind,
-        "of": what,
-        "from": { "clock": handover.from.clock, "event": handover.from.event, "call": handover.from.call },
-        "to": { "clock": handover.to.clock, "event": handover.to.event, "call": handover.to.call },
-    })
 }

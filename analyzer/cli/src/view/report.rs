@@ -2,9 +2,8 @@
 
 mod bios;
 pub(super) mod ios;
-mod json;
 
-pub use json::write_json;
+pub use super::json::write_report as write_json;
 
 use super::text::{self, Align, Style, Table};
 use iotrace::analysis::attribution::Attribution;

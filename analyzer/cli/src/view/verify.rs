@@ -1,9 +1,8 @@
 //! What was found out about a file.
 
-use super::json;
+pub use super::json::write_verify as write_json;
 use super::text::{self, Style};
 use iotrace::analysis::verify::Verified;
-use serde_json::json as object;
 use std::io::{self, Write};
 
 /// As text.
@@ -32,29 +31,4 @@ pub fn write_text(out: &mut dyn Write, verified: &Verified, style: Style) -> io:
         0 => writeln!(out, "the trace is what was written"),
         _ => writeln!(out, "{}", style.alarm(&format!("{} things are wrong", text::grouped(wrong)))),
     }
-}
-
-/// As JSON (`schemas/json/verify.schema.json`).
-///
-/// # Errors
-/// Those of `out`.
-pub fn write_json(out: &mut dyn Write, verified: &Verified) -> io::Result<()> {
-    let findings: Vec<_> = verified
-        .findings
-        .iter()
-        .map(|finding| object!({ "offset": finding.offset, "text": finding.text }))
-        .collect();
-    json::write(
-        out,
-        &object!({
-            "sound": verified.is_sound(),
-            "bytes": verified.bytes,
-            "chunks": verified.chunks,
-            "blocks": verified.blocks,
-            "events": verified.events,
-            "unknown": verified.unknown,
-            "findings": findings,
-            "more": verified.more,
-        }),
-    )
 }

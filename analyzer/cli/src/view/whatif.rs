@@ -1,9 +1,6 @@
 //! What the workload would take on another device: I/Os, operations, disks, and what is assumed.
 
-mod json;
-
-pub use json::write_json;
-
+pub use super::json::write_whatif as write_json;
 use super::report::ios;
 use super::text::{self, Align, Style, Table, micros};
 use iotrace::analysis::spread::PercentileSummary;
@@ -12,13 +9,13 @@ use iotrace::model::OpName;
 use std::io::{self, Write};
 
 /// What holds whatever was counted.
-const ASSUMED: [&str; 2] = [
+pub(super) const ASSUMED: [&str; 2] = [
     "the guest executes the same instructions in the same order; only the time in which it sleeps changes",
     "each disk is a device of its own; a request beyond its depth begins when one of those in service ends, first come first served",
 ];
 
 /// What nobody can read from a recording.
-const UNKNOWN: &str = "not known, and not in it: merging, batching, plugging and scheduling that a device with other times would lead to, \
+pub(super) const UNKNOWN: &str = "not known, and not in it: merging, batching, plugging and scheduling that a device with other times would lead to, \
      other orders of completion, timeouts, and what timers would do meanwhile";
 
 /// As text.
@@ -87,7 +84,7 @@ fn io_row(IoChange { io, elapsed }: &IoChange) -> [String; 10] {
 }
 
 /// Name of an operation.
-fn op_name(op: Option<OpName>) -> String {
+pub(super) fn op_name(op: Option<OpName>) -> String {
     op.map_or_else(|| "unknown".to_owned(), |op| op.to_string())
 }
 

@@ -1,10 +1,9 @@
 //! The critical path of an I/O: what was being waited for, span by span, and added up.
 
-use super::json;
+pub use super::json::write_why as write_json;
 use super::path::io_line;
 use super::text::{self, Align, Style, Table, grouped, plain};
 use iotrace::analysis::why::{Doing, FARTHEST, Span, Why};
-use serde_json::{Value, json as object};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
@@ -50,7 +49,7 @@ pub fn write_text(out: &mut dyn Write, why: &Why, style: Style) -> io::Result<()
 }
 
 /// Begin and end of the system call, in instructions.
-fn whole(why: &Why) -> (u64, u64) {
+pub(super) fn whole(why: &Why) -> (u64, u64) {
     let begin = why.spans.first().map_or(0, |span| span.from);
     (begin, why.spans.last().map_or(begin, |span| span.to))
 }
@@ -101,7 +100,7 @@ fn describe(span: &Span) -> String {
     words(&span.doing) + &place
 }
 
-fn words(doing: &Doing) -> String {
+pub(super) fn words(doing: &Doing) -> String {
     match doing {
         Doing::Running { task, work: Some(work) } => {
             format!("{} runs work item {}", plain(task), plain(work))
@@ -120,52 +119,5 @@ fn words(doing: &Doing) -> String {
         Doing::TooFar { task } => {
             format!("{} waits for something that is more than {FARTHEST} hand-overs away", plain(task))
         }
-    }
-}
-
-/// As JSON (`schemas/json/why.schema.json`).
-///
-/// # Errors
-/// Those of `out`.
-pub fn write_json(out: &mut dyn Write, why: &Why) -> io::Result<()> {
-    let (begin, end) = whole(why);
-    let span = |span: &Span| -> Value {
-        object!({
-            "from": span.from,
-            "to": span.to,
-            "instructions": span.to - span.from,
-            "ns": why.time.between(span.from, span.to),
-            "depth": span.depth,
-            "kind": name(&span.doing),
-            "what": words(&span.doing),
-            "place": span.place,
-        })
-    };
-    json::write(
-        out,
-        &object!({
-            "io": why.subject.ios.first().map(|io| io.id),
-            "from": begin,
-            "to": end,
-            "instructions": end - begin,
-            "ns": why.time.between(begin, end),
-            "spans": why.spans.iter().map(span).collect::<Vec<_>>(),
-            "cut": why.subject.cut,
-        }),
-    )
-}
-
-fn name(doing: &Doing) -> &'static str {
-    match doing {
-        Doing::Running { .. } => "running",
-        Doing::Runnable { .. } => "runnable",
-        Doing::Device { .. } => "device",
-        Doing::Interrupt { .. } => "interrupt",
-        Doing::Interrupted { .. } => "interrupted",
-        Doing::SoftirqPending { .. } => "softirq-pending",
-        Doing::Softirq => "softirq",
-        Doing::WorkPending { .. } => "work-pending",
-        Doing::Timer { .. } => "timer",
-        Doing::UnknownContext { .. } | Doing::Unknown { .. } | Doing::TooFar { .. } => "unknown",
     }
 }

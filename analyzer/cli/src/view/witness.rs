@@ -2,10 +2,9 @@
 
 mod nesting;
 
-use super::json;
+pub use super::json::write_witness as write_json;
 use super::text::{Align, Style, Table};
 use iotrace::analysis::witness::{Comparison, Saying, TracepointDifference};
-use serde_json::json as object;
 use std::io::{self, Write};
 
 /// As text.
@@ -38,46 +37,4 @@ pub fn write_text(out: &mut dyn Write, comparison: &Comparison, style: Style) ->
         }
     }
     Ok(())
-}
-
-/// As JSON.
-///
-/// # Errors
-/// Those of `out`.
-pub fn write_json(out: &mut dyn Write, comparison: &Comparison) -> io::Result<()> {
-    let kinds: Vec<_> = comparison
-        .kinds
-        .iter()
-        .map(|kind| {
-            let differences: Vec<_> = kind
-                .differences
-                .iter()
-                .map(|d| {
-                    object!({
-                        "witness": d.witness.as_ref().map(ToString::to_string),
-                        "ours": d.ours.as_ref().map(|(saying, _)| saying.to_string()),
-                        "clock": d.ours.as_ref().map(|(_, clock)| clock),
-                    })
-                })
-                .collect();
-            object!({
-                "tracepoint": kind.kind.name(),
-                "witness": kind.witness,
-                "ours": kind.ours,
-                "equal": kind.equal,
-                "differences": differences,
-            })
-        })
-        .collect();
-    json::write(
-        out,
-        &object!({
-            "equal": comparison.is_equal(),
-            "marked": comparison.marked,
-            "kinds": kinds,
-            "nesting": comparison.nesting.as_ref().map(|(nesting, _)| nesting),
-            "left_out": comparison.nesting.as_ref().map(|(_, left_out)| left_out),
-            "cut": comparison.cut,
-        }),
-    )
 }

@@ -11,6 +11,7 @@ pub const LEVEL: f64 = 0.95;
 
 /// An interval, its ends included.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct Interval {
     /// Its lower end.
     pub low: i64,

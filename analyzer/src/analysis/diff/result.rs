@@ -7,6 +7,7 @@ use serde::Serialize;
 
 /// A side of the comparison.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct DiffSide {
     /// What the trace is called.
     pub name: String,
@@ -18,6 +19,7 @@ pub struct DiffSide {
 
 /// How values of I/Os are spread, by nearest rank.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct IoSpread {
     /// Smallest.
     pub min: u64,
@@ -31,6 +33,7 @@ pub struct IoSpread {
 
 /// What something costs in an I/O that has it, by recording: the median over the recording's I/Os.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct CostTest {
     /// Of each recording of A.
     pub a: Vec<i64>,
@@ -54,6 +57,7 @@ pub struct CostTest {
 
 /// A step of the way of I/Os.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct StepCost {
     /// Which part of the way it is of.
     pub part: &'static str,
@@ -73,6 +77,7 @@ pub struct StepCost {
 
 /// The I/Os of one system call, added up.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct Class {
     /// Its name.
     pub syscall: String,
@@ -89,6 +94,7 @@ pub struct Class {
     /// Where the calls differ.
     pub places: Vec<CallDiff>,
     /// Functions that are called in another context.
+    #[serde(rename = "handoffs")]
     pub handovers: Vec<HandoverChange>,
     /// All calls of all pairs as one tree; parents stand before their children.
     #[serde(skip)]
@@ -97,6 +103,7 @@ pub struct Class {
 
 /// A function in a place of the tree of calls of both sides.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct FlameNode {
     /// The function around it, by its place in the list.
     pub parent: Option<usize>,
@@ -117,6 +124,7 @@ pub struct FlameNode {
 
 /// How a place in the tree of calls differs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum CallChange {
     /// B makes this call, A does not.
@@ -149,6 +157,7 @@ pub enum CallChange {
 
 /// A place in the tree of calls that differs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct CallDiff {
     /// The functions around it, the outermost first.
     pub path: Vec<String>,
@@ -170,6 +179,7 @@ pub struct CallDiff {
 
 /// How often something happened in a context.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct InContext {
     /// `task`, `softirq`, `interrupt`, `work` and its function, `other`.
     pub context: String,
@@ -179,6 +189,7 @@ pub struct InContext {
 
 /// How a hand-over changed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum HandoverChangeKind {
     /// It was in the task's own call in A, and is handed over in B.
@@ -192,6 +203,7 @@ pub enum HandoverChangeKind {
 
 /// A function that is called in another context.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct HandoverChange {
     /// The function.
     pub function: String,
@@ -209,6 +221,7 @@ pub struct HandoverChange {
 
 /// A lock that is taken, or a wait.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct Waiting {
     /// The function.
     pub function: String,
@@ -228,10 +241,12 @@ pub struct Waiting {
 
 /// A function, wherever it is called.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct FunctionDiff {
     /// Name in the catalog.
     pub name: String,
     /// Layer.
+    #[cfg_attr(feature = "schemars", schemars(with = "String"))]
     pub layer: Layer,
     /// The symbols, where they are not the same.
     pub symbols: Option<(String, String)>,
@@ -249,9 +264,11 @@ pub struct FunctionDiff {
 
 /// What a layer costs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct LayerCost {
     /// The layer.
     #[serde(rename = "name")]
+    #[cfg_attr(feature = "schemars", schemars(with = "String"))]
     pub layer: Layer,
     /// Instructions in its functions.
     pub own: Both,
@@ -259,6 +276,7 @@ pub struct LayerCost {
 
 /// A pair of I/Os.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct Pair {
     /// Which of the recordings they are of, from 1.
     pub recording: usize,
@@ -277,6 +295,7 @@ pub struct Pair {
 
 /// The timelines of a pair of I/Os.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct Timelines {
     /// Of A.
     pub a: IoTimeline,
@@ -286,6 +305,7 @@ pub struct Timelines {
 
 /// An I/O in time: instructions executed by the whole guest since the system call was entered.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct IoTimeline {
     /// When the call returned; none if it did not.
     pub length: Option<u64>,
@@ -295,6 +315,7 @@ pub struct IoTimeline {
 
 /// A bio in time.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct BioTimeline {
     /// Its number.
     pub bio: u64,
@@ -306,6 +327,7 @@ pub struct BioTimeline {
 
 /// An I/O that has no partner.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct Unpaired {
     /// It is of A, else of B.
     pub of_a: bool,
@@ -319,6 +341,7 @@ pub struct Unpaired {
 
 /// The comparison.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct Diff {
     /// A.
     pub a: DiffSide,
@@ -347,6 +370,7 @@ pub struct Diff {
     /// I/Os without a partner.
     pub unpaired: Vec<Unpaired>,
     /// Files that were cut or are damaged: which, where and why.
+    #[serde(rename = "incomplete")]
     pub cut: Vec<String>,
 }
 

@@ -21,6 +21,7 @@ const RESCHEDULES: &str = "preempt_schedule_notrace";
 
 /// Functions that one side saw and that are not compared.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct LeftOut {
     /// Called in the trace, and not followed by function_graph: it cannot.
     pub not_followed: BTreeSet<String>,

@@ -77,6 +77,7 @@ pub struct CallSequence {
 
 /// A step, for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct Shown {
     /// Its line in the witness, or our clock.
     pub at: u64,
@@ -94,17 +95,21 @@ pub struct Shown {
 
 /// The first difference: some steps before it, which are the same on both sides, and some from it on.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct NestingDifference {
     /// So many steps of each are the same.
     pub same: usize,
     /// What the witness has.
+    #[serde(rename = "guest")]
     pub witness: Vec<Shown>,
     /// What we have.
+    #[serde(rename = "trace")]
     pub ours: Vec<Shown>,
 }
 
 /// The comparison.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct Nesting {
     /// Calls that are the same.
     pub calls: usize,

@@ -1,0 +1,210 @@
+//! A bio with its stages and its origin.
+
+use super::common::{InterruptJson, SpanJson, TaskJson, function};
+use super::io::{CarriedJson, carried};
+use super::list::List;
+use super::values::{DeviceNumber, Hex};
+use iotrace::model::{
+    Bio, BioStage, Cause, Definitions, FileCall, FileCallKind, Join, OpName, Origin, TimeMap,
+};
+use schemars::JsonSchema;
+use serde::Serialize;
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// A stage that a bio reached.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct StageJson {
+    /// When: guest instructions.
+    clock: u64,
+    /// Time since the stage before.
+    delta: SpanJson,
+    /// When: virtual nanoseconds; null without icount.
+    ns: Option<u64>,
+    /// Bios that reached it together, this one included.
+    shared: u32,
+    /// Time since the bio was queued.
+    since_queued: SpanJson,
+    /// The stage.
+    stage: BioStage,
+}
+
+/// The call into the file system in which a bio was queued.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct FileCallJson {
+    /// When it was entered: guest instructions.
+    clock: u64,
+    /// Bytes requested; null for fsync.
+    count: Option<u64>,
+    /// Device of the file system.
+    device: DeviceNumber,
+    /// Inode number of the file.
+    ino: u64,
+    /// Stage of the function in the catalog.
+    name: FileCallKind,
+    /// Position in the file in bytes; null for fsync, or if not known.
+    position: Option<u64>,
+}
+
+impl From<FileCall> for FileCallJson {
+    fn from(FileCall { kind, clock, ino, dev, count, position }: FileCall) -> Self {
+        Self { clock, count, device: DeviceNumber(dev), ino, name: kind, position }
+    }
+}
+
+/// A context that a bio originates from.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum OriginJson<'a> {
+    /// A system call.
+    Syscall {
+        /// Number of its I/O.
+        io: u64,
+        /// Its name.
+        name: &'a str,
+        /// The task that made it.
+        task: TaskJson,
+    },
+    /// A work item.
+    Work {
+        /// Its function.
+        function: Cow<'a, str>,
+        /// The thread that ran it.
+        task: TaskJson,
+    },
+    /// A timer.
+    Timer {
+        /// Its function.
+        function: Cow<'a, str>,
+    },
+    /// An interrupt.
+    Interrupt {
+        /// Its number; 0 if its entry is not in the trace.
+        irq: u64,
+    },
+    /// A softirq other than that of timers.
+    Softirq,
+    /// A thread of the kernel, or a task outside of the system calls that are traced.
+    Thread {
+        /// The thread.
+        task: TaskJson,
+    },
+    /// Not known.
+    Unknown,
+}
+
+impl<'a> OriginJson<'a> {
+    fn new(cause: &'a Cause, definitions: &'a Definitions) -> Self {
+        match cause {
+            Cause::Syscall { io, name, task } => Self::Syscall { io: *io, name, task: task.into() },
+            Cause::Work { function: address, task, .. } => {
+                Self::Work { function: function(definitions, *address), task: task.into() }
+            }
+            Cause::Timer { function: address, .. } => {
+                Self::Timer { function: function(definitions, *address) }
+            }
+            Cause::Interrupt { irq } => Self::Interrupt { irq: *irq },
+            Cause::Softirq => Self::Softirq,
+            Cause::Thread { task, .. } => Self::Thread { task: task.into() },
+            Cause::Unknown => Self::Unknown,
+        }
+    }
+}
+
+/// A bio.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct BioJson<'a> {
+    /// Bytes.
+    bytes: u64,
+    /// The call into the file system in which it was queued; null if there was none.
+    call: Option<FileCallJson>,
+    /// Of a write out of the page cache: its bytes by the I/Os that had written them.
+    carries: List<'a, CarriedJson>,
+    /// It ended while the trace ran.
+    complete: bool,
+    /// Device that it was queued for.
+    device: DeviceNumber,
+    /// Number, from 1, in the order in which bios were queued or split off.
+    id: u64,
+    /// It was queued between the marks of the workload.
+    in_workload: bool,
+    /// The interrupt in which its completion was found; null if not known.
+    interrupt: Option<InterruptJson<'a>>,
+    /// How it came into its last request; null without a request.
+    join: Option<Join>,
+    /// Operation: `read`, `write`, `flush`, `discard`, ..., or `op-` and its number.
+    #[schemars(with = "String")]
+    op: OpName,
+    /// What it originates from, the nearest context first; empty if not known.
+    origin: List<'a, OriginJson<'a>>,
+    /// Numbers of other requests: those that were merged into another one, and flushes that it waited for.
+    other_requests: &'a [u64],
+    /// Address of its `struct bio`.
+    pointer: Hex,
+    /// Number of the last request that it was in; null if there was none.
+    request: Option<u64>,
+    /// Times that its request was requeued.
+    requeues: u32,
+    /// Operation and flags as blktrace prints them.
+    rwbs: String,
+    /// First sector, of 512 bytes.
+    sector: u64,
+    /// Number of the bio that it was split off from; null if it was queued by itself.
+    split_of: Option<u64>,
+    /// Bios split off from it.
+    splits: u32,
+    /// Stages that it reached, by time. The deltas add up to the total exactly.
+    stages: List<'a, StageJson>,
+    /// `blk_status_t` at its end; 0 is success.
+    status: u64,
+    /// The task that queued it.
+    task: TaskJson,
+    /// Time from queueing to its end; null if it had not ended when the trace did.
+    total: Option<SpanJson>,
+}
+
+impl<'a> BioJson<'a> {
+    pub fn new(bio: &'a Bio, time: &'a TimeMap, definitions: &'a Definitions) -> Self {
+        let chain = std::iter::successors(bio.cause.as_deref(), |cause| cause.by().map(Arc::as_ref));
+        Self {
+            bytes: bio.bytes,
+            call: bio.call.map(FileCallJson::from),
+            carries: carried(&bio.carries),
+            complete: bio.ended().is_some(),
+            device: DeviceNumber(bio.dev),
+            id: bio.id,
+            in_workload: bio.in_workload,
+            interrupt: bio.interrupt.map(|irq| InterruptJson::new(&irq, time, definitions)),
+            join: bio.join,
+            op: bio.op.name,
+            origin: List::new(chain.map(|cause| OriginJson::new(cause, definitions))),
+            other_requests: &bio.other_requests,
+            pointer: Hex(bio.pointer),
+            request: bio.request,
+            requeues: bio.requeues,
+            rwbs: bio.op.rwbs(),
+            sector: bio.sector,
+            split_of: match bio.origin {
+                Origin::Queued => None,
+                Origin::Split { of } => Some(of),
+            },
+            splits: bio.splits,
+            stages: stages(bio, time),
+            status: bio.status,
+            task: TaskJson::from(&bio.task),
+            total: bio.ended().map(|end| SpanJson::new(time, bio.queued(), end)),
+        }
+    }
+}
+
+fn stages<'a>(bio: &'a Bio, time: &'a TimeMap) -> List<'a, StageJson> {
+    let before = std::iter::once(bio.queued()).chain(bio.stages.iter().map(|mark| mark.clock));
+    List::new(bio.stages.iter().zip(before).map(|(mark, before)| StageJson {
+        clock: mark.clock,
+        delta: SpanJson::new(time, before, mark.clock),
+        ns: time.ns(mark.clock),
+        shared: mark.shared,
+        since_queued: SpanJson::new(time, bio.queued(), mark.clock),
+        stage: mark.stage,
+    }))
+}
