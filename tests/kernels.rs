@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::path::Path;
 
 /// Stages whose functions only kernels have that know queues without multiqueue: before 5.0.
-const SINGLE_QUEUE: &str = "stages not told in this kernel: sq.run";
+const SINGLE_QUEUE: &str = "stages without a probe: sq.run";
 
 fn json(trace: &Path, view: &str) -> Value {
     let printed = succeed(analyze(&[view], trace).args(["--format", "json"]));
@@ -29,7 +29,7 @@ fn holds_on(kernel: &str) {
     let trace = trace_of(&recorded);
     agrees(&recorded, &trace);
     stages_are_complete(&trace);
-    assert_eq!(notes(&trace, "untold-stages"), [SINGLE_QUEUE]);
+    assert_eq!(notes(&trace, "missing-stages"), [SINGLE_QUEUE]);
     assert!(notes(&trace, "no-debug-info").is_empty());
     for view in ["path", "why"] {
         let printed = succeed(&mut analyze(&[view, "--call", "fsync:2"], &trace));

@@ -196,7 +196,7 @@ fn a_failed_workload_is_kept_with_its_status() {
     let recorded = recording(&[&options[..], &fails].concat());
     assert_eq!(manifest(&recorded)["guest"]["status"], json!(3));
     let report = succeed(&mut analyze(&["report"], &replay(&recorded, "failed-workload", &[])));
-    assert!(report.contains("workload status 3"), "{report}");
+    assert!(report.contains("workload exited with status 3"), "{report}");
     assert!(report.lines().any(|line| line.contains(" fsync ")), "{report}");
 
     let refused = folder("recordings").join("refused");

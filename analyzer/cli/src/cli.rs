@@ -8,7 +8,8 @@ mod files;
 mod opened;
 mod run;
 
-use clap::Parser;
+use crate::view;
+use clap::{CommandFactory, FromArgMatches};
 use std::io;
 use std::process::ExitCode;
 
@@ -20,14 +21,21 @@ const PASSED: u8 = 4;
 /// Reads the command line and does what it says.
 #[must_use]
 pub fn main() -> ExitCode {
-    match run::run(&args::CommandLine::parse()) {
+    match run::run(&command_line()) {
         Ok(code) => code,
         Err(error) if reader_left(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("iotrace-analyze: {}", told(&error));
+            view::terminal::complain(&told(&error));
             ExitCode::FAILURE
         }
     }
+}
+
+/// The command line; ends the program if it is wrong or asks for help.
+fn command_line() -> args::CommandLine {
+    let command = args::CommandLine::command().term_width(view::terminal::help_width());
+    let read = |matches| args::CommandLine::from_arg_matches(&matches);
+    command.try_get_matches().and_then(read).unwrap_or_else(|error| error.exit())
 }
 
 /// An error and what caused it, each thing said once: most errors name their cause themselves.

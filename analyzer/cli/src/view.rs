@@ -16,6 +16,9 @@ pub mod kernel;
 mod parts_tests;
 pub mod path;
 pub mod report;
+pub mod stages;
+pub mod table;
+pub mod terminal;
 #[cfg(test)]
 mod tests;
 pub mod text;
@@ -23,3 +26,4 @@ pub mod verify;
 pub mod whatif;
 pub mod why;
 pub mod witness;
+pub mod wrap;

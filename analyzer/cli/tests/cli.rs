@@ -126,12 +126,12 @@ fn conditions_choose_in_every_view() {
     };
     let conditions = ["--fd", "3", "--size", "59"];
     let report = lines(&[&["report"][..], &conditions].concat());
-    assert!(report.contains("I/Os of the workload that fulfil the conditions: 3"), "{report}");
-    assert!(report.contains("Bios of the workload that fulfil the conditions: 1"), "{report}");
+    assert!(report.contains("I/Os (workload, matching the conditions): 3"), "{report}");
+    assert!(report.contains("Bios (workload, matching the conditions): 1"), "{report}");
     assert_eq!(lines(&[&["events"][..], &conditions].concat()).lines().count(), 3);
     let window = ["--time", "1.6us..3us"];
     let report = lines(&[&["report"][..], &window].concat());
-    assert!(report.contains("I/Os of the workload that fulfil the conditions: 2"), "{report}");
+    assert!(report.contains("I/Os (workload, matching the conditions): 2"), "{report}");
     assert!(lines(&[&["events"][..], &window].concat()).lines().count() > 10);
     assert!(lines(&["why", "--syscall", "write", "--op", "W"]).starts_with("I/O #1: write"));
     assert!(lines(&["path", "--fd", "4"]).starts_with("I/O #4: write"));

@@ -4,6 +4,7 @@
 //! so that with some of them everything is kept that may.
 
 mod collect;
+mod slowest;
 
 use super::attribution::Attribution;
 use super::conditions::{Conditions, NoVirtualTime};
@@ -11,13 +12,14 @@ use super::spread::{DIGITS, DISTINCT};
 use super::summary::OpSummary;
 use super::{Progress, Warning, warnings};
 use crate::context::TimeKeeper;
-use crate::model::{Bio, Definitions, Io, Request, RequestKind, TimeMap, WorkloadMark};
+use crate::model::{Bio, Definitions, Io, Join, Request, RequestKind, TimeMap, WorkloadMark};
 use crate::session::{Observer, Pass, PassEnd, Session};
 use crate::trackers::Counts;
 pub(super) use collect::First;
 use collect::ReportCollector;
 use iotrace_format::event::{Event, MARK, MARK_BEGIN, MARK_END};
 use iotrace_format::trace::reader::ReadError;
+pub use slowest::SLOWEST;
 
 /// What is asked of the report.
 #[derive(Debug, Clone)]
@@ -65,6 +67,36 @@ impl RequestTotals {
     }
 }
 
+/// How the I/Os and bios of the report ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Outcomes {
+    /// I/Os that returned an error.
+    pub failed_ios: u64,
+    /// I/Os that had not returned when the trace ended.
+    pub unfinished_ios: u64,
+    /// Bios that ended with an error.
+    pub failed_bios: u64,
+    /// Requests that the bios got, without those that they were merged into.
+    pub requests: u64,
+    /// Times that these were requeued.
+    pub requeues: u64,
+}
+
+impl Outcomes {
+    fn add_io(&mut self, io: &Io) {
+        self.failed_ios += u64::from(io.returned.is_some_and(|returned| returned < 0));
+        self.unfinished_ios += u64::from(io.left.is_none());
+    }
+
+    fn add_bio(&mut self, bio: &Bio) {
+        self.failed_bios += u64::from(bio.status != 0);
+        if bio.request.is_some() && matches!(bio.join, Some(Join::Got) | None) {
+            self.requests += 1;
+            self.requeues += u64::from(bio.requeues);
+        }
+    }
+}
+
 /// What the report shows.
 #[derive(Debug, Clone, Default)]
 pub struct Report {
@@ -88,6 +120,10 @@ pub struct Report {
     pub bios: Vec<Bio>,
     /// How many bios there are.
     pub bio_count: u64,
+    /// The I/Os that took longest, the longest first; at most [`SLOWEST`].
+    pub slowest: Vec<Io>,
+    /// How all of them ended.
+    pub outcomes: Outcomes,
     /// Distributions of all of them, by operation.
     pub summary: Vec<OpSummary>,
     /// Requests and bios of the whole trace.
@@ -133,7 +169,7 @@ pub fn report(
     let mut warnings = warnings(&finished);
     let all = collected.settle_all(&keeper)?;
     if all && !question.all {
-        let text = "the guest set no marks around a workload: everything is shown".to_owned();
+        let text = "no workload marks in the trace: showing the whole trace".to_owned();
         warnings.push(Warning::new("marks", text));
     }
     warnings.extend(drift(&keeper).into_iter().chain(rounded(&collected)));
@@ -146,6 +182,8 @@ pub fn report(
         ios: collected.ios.into_rows(),
         bio_count: collected.bios.count(),
         bios: collected.bios.into_rows(),
+        slowest: collected.slowest.into_ios(),
+        outcomes: collected.outcomes,
         summary: collected.summary.into_operations(),
         totals: collected.totals,
         counts: trackers.counts(),
@@ -160,13 +198,12 @@ pub fn report(
 
 fn drift(keeper: &TimeKeeper) -> Option<Warning> {
     let (times, most) = (keeper.corrections, keeper.largest);
-    let text =
-        format!("the plugin's instruction count was set right {times} times, by at most {most} instructions");
+    let text = format!("instruction count resynchronized {times} times (max drift {most})");
     (most > 0).then(|| Warning { severity: "info", topic: "drift".into(), text })
 }
 
 fn rounded(collected: &ReportCollector<'_>) -> Option<Warning> {
-    let text = format!("percentiles of more than {DISTINCT} different values are told to {DIGITS} digits");
+    let text = format!("percentiles of more than {DISTINCT} distinct values are rounded to {DIGITS} digits");
     collected.summary.is_rounded().then(|| Warning { severity: "info", topic: "percentiles".into(), text })
 }
 

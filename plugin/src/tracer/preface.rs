@@ -35,7 +35,7 @@ pub fn definitions(profile: &Profile, mode: Mode) -> Vec<Definition> {
 fn shortcomings(profile: &Profile, mode: Mode) -> impl Iterator<Item = Definition> {
     let stages = (!profile.missing_stages.is_empty()).then(|| {
         let stages = Vec::from_iter(profile.missing_stages.iter().map(Stage::name)).join(", ");
-        ("untold-stages", format!("stages not told in this kernel: {stages}"))
+        ("missing-stages", format!("stages without a probe: {stages}"))
     });
     let bare = (!profile.lines).then(|| {
         let adds = "the kernel's debug info would add source files and lines, of functions and of their calls, and \

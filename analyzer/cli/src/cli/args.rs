@@ -211,6 +211,9 @@ pub struct PathArgs {
     /// Repeated calls each by itself
     #[arg(long)]
     pub unfolded: bool,
+    /// Print the source file and line of each call, and those of its call site
+    #[arg(long)]
+    pub source: bool,
     /// What it is asked about.
     #[command(flatten)]
     pub subject: SubjectArgs,

@@ -5,6 +5,7 @@ use super::args::{CatArgs, Format, ReadArgs, RecoverArgs, SliceArgs, VerifyArgs}
 use super::opened::Opened;
 use super::run::{bar, stdout, style};
 use crate::view;
+use crate::view::wrap::WrapWriter;
 use anyhow::{Context, Result, bail};
 use clap::error::ErrorKind;
 use iotrace::analysis::verify;
@@ -45,12 +46,13 @@ pub fn recover(reading: ReadArgs, args: &RecoverArgs) -> Result<ExitCode> {
         .with_context(|| format!("recovering {}", args.trace.display()))?;
     bar.finish_and_clear();
     let mut out = stdout();
-    writeln!(out, "{} events are in {}", view::text::grouped(recovered.events), args.output.display())?;
+    let mut wrapped = WrapWriter::new(&mut out, style());
+    writeln!(wrapped, "wrote {} events to {}", view::text::grouped(recovered.events), args.output.display())?;
     for text in &recovered.lost {
-        writeln!(out, "lost: {text}")?;
+        writeln!(wrapped, "lost: {}", view::text::plain(text))?;
     }
     if recovered.lost.is_empty() {
-        writeln!(out, "nothing is lost")?;
+        writeln!(wrapped, "nothing lost")?;
     }
     out.flush()?;
     Ok(ExitCode::SUCCESS)
@@ -91,7 +93,8 @@ pub fn cat(reading: ReadArgs, args: &CatArgs) -> Result<ExitCode> {
 
 fn said(events: u64, path: &Path) -> Result<ExitCode> {
     let mut out = stdout();
-    writeln!(out, "{} events are in {}", view::text::grouped(events), path.display())?;
+    let mut wrapped = WrapWriter::new(&mut out, style());
+    writeln!(wrapped, "wrote {} events to {}", view::text::grouped(events), path.display())?;
     out.flush()?;
     Ok(ExitCode::SUCCESS)
 }

@@ -58,8 +58,7 @@ pub(super) fn stdout() -> BufWriter<StdoutLock<'static>> {
 }
 
 pub(super) fn style() -> Style {
-    let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    Style { colour: wanted && io::stdout().is_terminal() }
+    view::terminal::style()
 }
 
 /// A bar on the terminal, for files that take a while; hidden otherwise.
@@ -76,7 +75,7 @@ pub(super) fn bar(file: &Session, trace: &Path) -> ProgressBar {
 /// The code for a trace of which something may be missing, and a message if it is.
 fn ended(common: &TraceArgs, cut: Option<&str>) -> ExitCode {
     let Some(cut) = cut else { return ExitCode::SUCCESS };
-    eprintln!("iotrace-analyze: {} {cut}; everything else is shown", common.trace.display());
+    view::terminal::complain(&format!("{} {cut}; everything else is shown", common.trace.display()));
     ExitCode::from(CUT)
 }
 
@@ -133,7 +132,10 @@ fn path(reading: ReadArgs, args: &PathArgs) -> Result<ExitCode> {
     let Some(path) = found else { bail!("{} has no {}", args.common.trace.display(), wanted) };
     let mut out = stdout();
     match args.common.format {
-        Format::Text => view::path::write_text(&mut out, &path, &args.shape(), style())?,
+        Format::Text => {
+            let options = view::path::PathOptions { style: style(), source: args.source };
+            view::path::write_text(&mut out, &path, &args.shape(), options)?;
+        }
         Format::Json => view::path::write_json(&mut out, &path, &args.shape())?,
     }
     out.flush()?;
@@ -213,11 +215,11 @@ fn gathered(reading: ReadArgs, traces: &[PathBuf]) -> Result<Vec<diff::Run>> {
 /// not undo it; where none was passed, what was lost might have.
 fn judged(diff: &diff::Diff, limits: &[diff::Limit]) -> ExitCode {
     for cut in &diff.cut {
-        eprintln!("iotrace-analyze: {cut}; everything else is compared");
+        view::terminal::complain(&format!("{cut}; everything else is compared"));
     }
     let passed: Vec<_> = limits.iter().filter_map(|limit| limit.passed(diff)).collect();
     for diff::Passed { limit, found } in &passed {
-        eprintln!("iotrace-analyze: {limit}: {found}");
+        view::terminal::complain(&format!("{limit}: {found}"));
     }
     match (passed.is_empty(), diff.cut.is_empty()) {
         (false, _) => ExitCode::from(PASSED),
@@ -298,6 +300,7 @@ fn events(reading: ReadArgs, args: &EventsArgs) -> Result<ExitCode> {
     let mut quiet = |_| {};
     let finished = match args.common.format {
         Format::Text => {
+            view::events::write_heads(&mut out, style)?;
             let say =
                 |event: &Described<'_>, text: &mut String| view::events::put_line(text, event, time, style);
             events::events(&file, &filter, &mut quiet, &say, &mut |text| out.write_all(text.as_bytes()))

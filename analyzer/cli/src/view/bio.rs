@@ -3,17 +3,23 @@
 use super::cause;
 use super::events::put_what;
 pub use super::json::write_timeline as write_json;
-use super::text::{self, Align, Style, Table};
+use super::table::{Align, Table};
+use super::text::{self, Style};
+use super::wrap::{self, WrapWriter};
 use iotrace::analysis::describe::block_status;
 use iotrace::analysis::timeline::Timeline;
 use iotrace::model::{Bio, Carried, Join, Origin, Request, RequestKind};
 use std::io::{self, Write};
+
+/// Columns that a narrow terminal does without, the first to go first.
+const DROPPED: [&str; 3] = ["shared by", "all contexts", "clock"];
 
 /// As text.
 ///
 /// # Errors
 /// Those of `out`.
 pub fn write_text(out: &mut dyn Write, timeline: &Timeline, style: Style) -> io::Result<()> {
+    let out: &mut dyn Write = &mut WrapWriter::new(out, style);
     head(out, timeline, style)?;
     stages(out, timeline, style)?;
     commands(out, timeline, style)?;
@@ -38,20 +44,20 @@ fn head(out: &mut dyn Write, timeline: &Timeline, style: Style) -> io::Result<()
         let position = call.position.map(|p| format!(" at {p}")).unwrap_or_default();
         writeln!(
             out,
-            "  during     {} of inode {} on {}{count}{position}",
+            "  call       {} of inode {} on {}{count}{position}",
             call.kind.name(),
             call.ino,
             text::device(call.dev)
         )?;
     }
     if let Some(cause) = &bio.cause {
-        writeln!(out, "  because    {}", cause::line(cause, &timeline.definitions))?;
+        writeln!(out, "  origin     {}", cause::line(cause, &timeline.definitions))?;
     }
     for Carried { io, from, to, .. } in &bio.carries {
-        writeln!(out, "  carries    bytes {from} to {} of the file, written by I/O {io}", to - 1)?;
+        writeln!(out, "  data       bytes {from} to {} of the file, written by I/O {io}", to - 1)?;
     }
     if let Origin::Split { of } = bio.origin {
-        writeln!(out, "  split off  #{of}")?;
+        writeln!(out, "  split from #{of}")?;
     }
     for request in &timeline.requests {
         writeln!(out, "  {}", request_line(bio, request))?;
@@ -76,13 +82,13 @@ fn head(out: &mut dyn Write, timeline: &Timeline, style: Style) -> io::Result<()
 
 fn request_line(bio: &Bio, request: &Request) -> String {
     let role = match (request.kind, bio.request == Some(request.id), bio.join) {
-        (RequestKind::Flush, ..) => "flush it waited for",
+        (RequestKind::Flush, ..) => "flush that it waited for",
         (_, false, _) => "merged into another",
         (_, true, Some(Join::Got) | None) => "its own",
         (_, true, Some(Join::Back)) => "merged at its end",
         (_, true, Some(Join::Front)) => "merged at its front",
-        (_, true, Some(Join::Discard)) => "merged into its discards",
-        (_, true, Some(Join::WithRequest)) => "came with a merged request",
+        (_, true, Some(Join::Discard)) => "merged as a discard range",
+        (_, true, Some(Join::WithRequest)) => "merged with its request",
     };
     let commands: Vec<_> = request.attempts.iter().map(|a| format!("cmd{}", a.command)).collect();
     let members = match request.members.len() {
@@ -95,9 +101,10 @@ fn request_line(bio: &Bio, request: &Request) -> String {
 
 fn stages(out: &mut dyn Write, timeline: &Timeline, style: Style) -> io::Result<()> {
     let (bio, time) = (&timeline.bio, &timeline.time);
-    let right = ["clock", "since Q", "delta µs", "instructions", "shared by"];
-    let mut table =
+    let right = ["clock", "since Q", "delta µs", "all contexts", "shared by"];
+    let table =
         Table::new([("stage", Align::Left)].into_iter().chain(right.map(|head| (head, Align::Right))));
+    let mut table = table.dropping(DROPPED);
     let mut before = bio.queued();
     for mark in &bio.stages {
         table.row([
@@ -111,7 +118,10 @@ fn stages(out: &mut dyn Write, timeline: &Timeline, style: Style) -> io::Result<
         before = mark.clock;
     }
     writeln!(out)?;
-    table.write(out, style, "  ")
+    table.write(out, style, "  ")?;
+    let line = "clock: instructions since the guest started; since Q, delta: µs of virtual time, since queued and since the previous line; all contexts: \
+                instructions since the previous line, in any context; shared by: bios in the request";
+    writeln!(out, "  {}", style.faint(line))
 }
 
 /// The steps of each command that was made for its requests.
@@ -121,9 +131,9 @@ fn commands(out: &mut dyn Write, timeline: &Timeline, style: Style) -> io::Resul
     {
         let title = format!("Command cmd{} of rq{}", attempt.command, request.id);
         writeln!(out, "\n{}", style.heading(&title))?;
-        let right = ["clock", "since Q", "delta µs", "instructions"];
+        let right = ["clock", "since Q", "delta µs", "all contexts"];
         let heads = [("step", Align::Left)].into_iter().chain(right.map(|head| (head, Align::Right)));
-        let mut table = Table::new(heads);
+        let mut table = Table::new(heads).dropping(DROPPED);
         let mut before = None;
         for (step, clock) in attempt.steps() {
             let from = before.replace(clock).unwrap_or(clock);
@@ -142,8 +152,8 @@ fn commands(out: &mut dyn Write, timeline: &Timeline, style: Style) -> io::Resul
 
 fn events(out: &mut dyn Write, timeline: &Timeline, style: Style) -> io::Result<()> {
     writeln!(out, "\n{}", style.heading("Events"))?;
-    let line = "clock, µs since Q, instructions since the event before, level, function";
-    writeln!(out, "  {}", style.faint(line))?;
+    let heads = format!("  {:>13} {:>10} {:>11} {:<7} event", "clock", "since Q", "delta", "context");
+    writeln!(out, "{}", style.heading(heads))?;
     let (bio, time) = (&timeline.bio, &timeline.time);
     let mut what = String::new();
     let mut before = timeline.events.first().map_or(0, |event| event.clock);
@@ -157,8 +167,10 @@ fn events(out: &mut dyn Write, timeline: &Timeline, style: Style) -> io::Result<
         what.clear();
         put_what(&mut what, event, style);
         let level = event.level.name();
-        writeln!(out, "  {:>13} {since:>10} {delta:>11} {level:<7} {what}", event.clock)?;
+        let prefix = format!("  {:>13} {since:>10} {delta:>11} {level:<7} ", event.clock);
+        wrap::write(out, &prefix, &what, style)?;
         before = event.clock;
     }
-    Ok(())
+    let line = "since Q: µs of virtual time since queued; delta: instructions of all contexts since the previous event";
+    writeln!(out, "  {}", style.faint(line))
 }

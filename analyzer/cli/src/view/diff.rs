@@ -8,7 +8,9 @@ pub(super) use numbers::signed;
 pub(super) use tables::{ROWS, tables};
 
 pub use super::json::write_diff as write_json;
+use super::stages;
 use super::text::{Style, plain};
+use super::wrap::WrapWriter;
 use iotrace::analysis::diff::{Diff, DiffSide};
 use std::io::{self, Write};
 
@@ -17,6 +19,7 @@ use std::io::{self, Write};
 /// # Errors
 /// Those of `out`.
 pub fn write_text(out: &mut dyn Write, diff: &Diff, all: bool, style: Style) -> io::Result<()> {
+    let out: &mut dyn Write = &mut WrapWriter::new(out, style);
     if diff.equal {
         return writeln!(out, "no difference");
     }
@@ -36,7 +39,8 @@ pub fn write_text(out: &mut dyn Write, diff: &Diff, all: bool, style: Style) -> 
             table.write(out, style, "  ")?;
         }
     }
-    Ok(())
+    writeln!(out)?;
+    legend(diff).iter().try_for_each(|line| writeln!(out, "  {}", style.faint(line)))
 }
 
 /// As Markdown, for a report or a comment on a change.
@@ -62,30 +66,41 @@ pub fn write_markdown(out: &mut dyn Write, diff: &Diff, all: bool) -> io::Result
             table.write_markdown(out)?;
         }
     }
-    Ok(())
+    writeln!(out, "\n{}", legend(diff).join("\n\n"))
 }
 
-/// How it was told what differs.
+/// What columns and stages mean.
+pub(super) fn legend(diff: &Diff) -> Vec<String> {
+    let instructions = "attributed: instructions executed for an I/O in any context (task, softirq, interrupt, work item); \
+                        own: of a function without its callees; total: with them; share: of all instructions of B";
+    let stages = stages::legend(|stage| diff.steps.iter().any(|step| step.step == stage.short()));
+    [instructions.to_owned(), stages].into_iter().filter(|line| !line.is_empty()).collect()
+}
+
+/// The method by which differences are found.
 pub(super) fn method(diff: &Diff) -> Vec<String> {
     let recordings = diff.recordings;
     let tests = || diff.classes.iter().map(|class| &class.test);
     let Some(interval) = tests().find_map(|test| test.interval) else {
         let number = if recordings == 1 { "one pair".to_owned() } else { format!("{recordings} pairs") };
         return vec![format!(
-            "exact for {number} of traces; too few recordings for tests and intervals (4 of each side)"
+            "exact for {number} of traces; tests and intervals need 4 recordings of each side"
         )];
     };
     let medians = match tests().find_map(|test| test.a_median) {
         Some(median) => {
-            format!("the medians' own ({:.1}%, order statistics) are in the JSON", median.level * 100.0)
+            format!(
+                "intervals of the medians ({:.1}%, order statistics) in the JSON output",
+                median.level * 100.0
+            )
         }
-        None => "too few recordings for intervals of the medians themselves (6)".to_owned(),
+        None => "intervals of the medians need 6 recordings".to_owned(),
     };
     vec![
-        format!("{recordings} recordings of each side; each I/O: the difference of the medians of the recordings' medians"),
-        "differs: exact rank-sum test (Wilcoxon, Mann-Whitney), p < 0.05, and by more than recordings of either side among themselves; the means as well".to_owned(),
+        format!("{recordings} recordings of each side; each I/O: difference of the medians of the recordings' medians"),
+        "differs: exact rank-sum test (Wilcoxon, Mann-Whitney) with p < 0.05, and medians and means differ by more than recordings of one side do".to_owned(),
         format!(
-            "interval: {:.1}%, of the shift (Hodges-Lehmann, Moses); {medians}",
+            "interval: {:.1}% of the shift (Hodges-Lehmann, Moses); {medians}",
             interval.level * 100.0
         ),
     ]

@@ -6,8 +6,9 @@
 #[cfg(test)]
 mod tests;
 
-use super::diff::{ROWS, method, signed, tables};
-use super::text::{Align, Table, plain};
+use super::diff::{ROWS, legend, method, signed, tables};
+use super::table::{Align, Table};
+use super::text::plain;
 use iotrace::analysis::diff::{Diff, DiffSide, FlameNode, Timelines};
 use iotrace::model::BioStage;
 use serde::Serialize;
@@ -66,13 +67,14 @@ pub fn write(out: &mut dyn Write, diff: &Diff, all: bool) -> io::Result<()> {
         }
         section(out, &title, &table)?;
     }
+    legend(diff).iter().try_for_each(|line| writeln!(out, "<p class=\"note\">{}</p>", escaped(line)))?;
     writeln!(out, "<script type=\"application/json\" id=\"data\">{}</script>", embedded(&data)?)?;
     writeln!(out, "<script type=\"module\">\n{SCRIPT}</script>\n</body>\n</html>")
 }
 
 /// The flame graph, empty.
 const FLAME: &str = r#"<section>
-<h2>Where instructions went</h2>
+<h2>Flame graph of instructions</h2>
 <p class="controls">
 <label>system call <select id="class"></select></label>
 <label>width <select id="width">
@@ -80,10 +82,9 @@ const FLAME: &str = r#"<section>
 </select></label>
 <button type="button" id="whole">whole</button>
 </p>
-<p class="note">Width: instructions in a function and in what it called, of all pairs. Colour: its own instructions in B
-less those in A, <span class="swatch more"></span> more, <span class="swatch less"></span> less,
-<span class="swatch equal"></span> equal. Before a name: + only in B here, − only in A here, ⇄ moved here,
-≈ in the place of another. Click: zoom.</p>
+<p class="note">Width: total instructions of a function, of all pairs. Colour: own instructions of B minus A, <span class="swatch more"></span> more, <span class="swatch less"></span> less,
+<span class="swatch equal"></span> equal. Before a name: + only in B, − only in A, ⇄ moved,
+≈ renamed. Click: zoom.</p>
 <svg id="flame" role="img" aria-label="flame graph of the differences"></svg>
 <p id="flame-note" class="note"></p>
 </section>
@@ -91,10 +92,9 @@ less those in A, <span class="swatch more"></span> more, <span class="swatch les
 
 /// The timelines, empty.
 const TIMELINE: &str = r#"<section>
-<h2>The two timelines of an I/O</h2>
+<h2>Timelines of an I/O pair</h2>
 <p class="controls"><label>I/O <select id="pair"></select></label></p>
-<p class="note">Instructions of the whole guest since the system call was entered; a bar has the colour of the stage
-that the bio is in.</p>
+<p class="note">Instructions of all contexts since entry of the system call. Colour: stage of the bio.</p>
 <svg id="timeline" role="img" aria-label="timelines of the I/O in A and B"></svg>
 <p id="legend" class="note"></p>
 <table id="stages"><thead></thead><tbody></tbody></table>
@@ -111,7 +111,7 @@ fn summary(out: &mut dyn Write, diff: &Diff) -> io::Result<()> {
         writeln!(out, "<dt>{letter}</dt><dd>{} <span>{}</span></dd>", escaped(name), escaped(kernel))?;
     }
     writeln!(out, "</dl>\n<p class=\"note\">{}</p>", escaped(&method(diff).join(". ")))?;
-    writeln!(out, "<noscript><p>The graphs need scripts; the tables do not.</p></noscript>")
+    writeln!(out, "<noscript><p>The graphs need JavaScript; the tables do not.</p></noscript>")
 }
 
 /// A table under its title; nothing if it has no rows.

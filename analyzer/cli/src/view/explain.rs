@@ -1,7 +1,8 @@
-//! The answers to three questions about the block layer.
+//! Completion in the block softirq, wake-ups of tasks that wait in system calls, dispatch by kblockd.
 
 pub use super::json::write_explain as write_json;
 use super::text::{Style, grouped, plain};
+use super::wrap::{self, WrapWriter};
 use iotrace::analysis::explain::{Explanation, OccurrenceCount, WaitKind};
 use iotrace::model::{CompletionWay, DispatchWay};
 use std::io::{self, Write};
@@ -9,91 +10,96 @@ use std::sync::Arc;
 
 /// Calls of a chain that are shown: the innermost.
 const CHAIN: usize = 7;
+/// The same on a terminal narrower than [`WIDE`].
+const NARROW_CHAIN: usize = 4;
+/// Columns of a terminal with room for a whole chain.
+const WIDE: usize = 160;
 
 /// As text.
 ///
 /// # Errors
 /// Those of `out`.
 pub fn write_text(out: &mut dyn Write, explanation: &Explanation, style: Style) -> io::Result<()> {
-    let what = if explanation.marked { "the workload" } else { "the trace (the guest set no marks)" };
-    writeln!(out, "Counted in {what}; (N) is the number of the first event that shows it")?;
+    let out: &mut dyn Write = &mut WrapWriter::new(out, style);
+    let scope = if explanation.marked { "workload" } else { "whole trace (no workload marks)" };
+    writeln!(out, "Scope: {scope}. N × (E): N occurrences, the first at event number E")?;
     softirq(out, explanation, style)?;
     waits(out, explanation, style)?;
     dispatches(out, explanation, style)
 }
 
 fn softirq(out: &mut dyn Write, explanation: &Explanation, style: Style) -> io::Result<()> {
-    writeln!(out, "\n{}", style.heading("1. How does the block softirq come to be raised, and by whom?"))?;
+    writeln!(out, "\n{}", style.heading("Completion in the block softirq"))?;
     let count = |way| -> u64 {
         let of_way = explanation.completions.iter().filter(|((_, w), _)| *w == way);
         of_way.map(|(_, times)| times.count).sum()
     };
     let total: u64 = explanation.completions.values().map(|times| times.count).sum();
     let short = match (total, count(CompletionWay::Softirq), count(CompletionWay::InPlace)) {
-        (0, ..) => "No request was completed.".to_owned(),
-        (_, 0, _) => "Not at all here: every completion did without it.".to_owned(),
-        (_, soft, 0) => format!(
-            "For every completion ({soft}): the interrupt's handler only raises it, the rest is done in it."
-        ),
-        (_, soft, place) => format!("For {soft} of {total} completions; {place} did without it."),
+        (0, ..) => "no request completed".to_owned(),
+        (_, 0, _) => "not used: every completion finished inline".to_owned(),
+        (_, soft, 0) => {
+            format!("completions: {soft}, all raised by the interrupt handler and finished in the softirq")
+        }
+        (_, soft, place) => format!("completions: {total}, {soft} finished in the softirq, {place} inline"),
     };
     writeln!(out, "  {short}")?;
     for ((level, way), times) in &explanation.completions {
         let how = match way {
-            CompletionWay::InPlace => {
-                "completed in the very call with which the driver told the block layer: no softirq is needed \
-                 where the request's queue belongs to this CPU alone"
-            }
-            CompletionWay::Softirq => {
-                "put on the CPU's list of done requests by the driver's call, completed in the block softirq"
-            }
-            CompletionWay::Elsewhere => "completed elsewhere: on another CPU, or later",
+            CompletionWay::InPlace => "finished inline",
+            CompletionWay::Softirq => "finished in the block softirq",
+            CompletionWay::Elsewhere => "finished elsewhere: on another CPU, or later",
         };
-        line(out, times, &format!("told at {} level, {how}", level.name()), style)?;
+        line(out, times, &format!("completion reported in {} context, {how}", level.name()), style)?;
     }
     for ((calls, level), times) in &explanation.raises {
-        line(out, times, &format!("raised at {} level by {}", level.name(), chain(calls)), style)?;
+        line(
+            out,
+            times,
+            &format!("softirq raised in {} context by {}", level.name(), chain(calls, style)),
+            style,
+        )?;
     }
     Ok(())
 }
 
 fn waits(out: &mut dyn Write, explanation: &Explanation, style: Style) -> io::Result<()> {
-    writeln!(out, "\n{}", style.heading("2. How is a task woken that waits in a system call?"))?;
+    writeln!(out, "\n{}", style.heading("Wake-ups of tasks that wait in a system call"))?;
     if explanation.waits.is_empty() {
-        return writeln!(out, "  No task waited in a system call and was woken.");
+        return writeln!(out, "  no task waited in a system call and was woken");
     }
     let total: u64 = explanation.waits.values().map(|(times, _)| times.count).sum();
     writeln!(
         out,
-        "  {total} times a task was woken that waited in a system call; by the last function of each line."
+        "  wake-ups: {total}; the last function of each chain wakes the task. Mean wait in instructions of all contexts"
     )?;
     let mut waits: Vec<_> = explanation.waits.iter().collect();
     waits.sort_by_key(|(_, (times, _))| std::cmp::Reverse(times.count));
     for (wait, (times, waited)) in waits {
-        line(out, times, &waited_line(wait, *waited / times.count), style)?;
+        line(out, times, &waited_line(wait, *waited / times.count, style), style)?;
     }
     Ok(())
 }
 
-fn waited_line(wait: &WaitKind, mean: u64) -> String {
+fn waited_line(wait: &WaitKind, mean: u64, style: Style) -> String {
     let what = match wait.what.as_str() {
         "" => String::new(),
-        what => format!(" (a wait for a {what})"),
+        what => format!(" ({what})"),
     };
     let by = match &wait.by {
-        Some(task) => format!("{} at task level", plain(task)),
-        None => format!("{} level", wait.level.name()),
+        Some(task) => plain(task),
+        None => format!("{} context", wait.level.name()),
     };
     let mean = grouped(mean);
     format!(
-        "in {}{what}: woken from {by} after {mean} instructions on average, by {}",
+        "wait in {}{what}: woken by {by}, mean wait {mean}, through {}",
         plain(&wait.function),
-        chain(&wait.waker)
+        chain(&wait.waker, style)
     )
 }
 
 fn dispatches(out: &mut dyn Write, explanation: &Explanation, style: Style) -> io::Result<()> {
-    writeln!(out, "\n{}", style.heading("3. Does a thread run the queue of requests?"))?;
+    writeln!(out, "\n{}", style.heading("Dispatch of requests"))?;
     let total: u64 = explanation.dispatches.values().map(|times| times.count).sum();
     let threads: u64 = explanation
         .dispatches
@@ -102,12 +108,12 @@ fn dispatches(out: &mut dyn Write, explanation: &Explanation, style: Style) -> i
         .map(|(_, times)| times.count)
         .sum();
     let short = match (total, threads) {
-        (0, _) => "No request was dispatched.".to_owned(),
+        (0, _) => "no request dispatched".to_owned(),
         (_, 0) => {
-            format!("No: all {total} dispatches were made by whoever submitted, or completed, a request.")
+            format!("dispatches: {total}, all by the submitter or by a completion, none by kblockd")
         }
         (_, some) => {
-            format!("Sometimes: {some} of {total} dispatches were made by kblockd's worker threads.")
+            format!("dispatches: {total}, {some} by kblockd worker threads")
         }
     };
     writeln!(out, "  {short}")?;
@@ -119,24 +125,26 @@ fn dispatches(out: &mut dyn Write, explanation: &Explanation, style: Style) -> i
 
 fn way_text(way: DispatchWay) -> &'static str {
     match way {
-        DispatchWay::Direct => "directly by the submitter, past the scheduler",
+        DispatchWay::Direct => "directly by the submitter, without the scheduler",
         DispatchWay::PlugDirect => "directly when the submitter's plug was flushed",
         DispatchWay::PlugFlush => "from the scheduler's queue, run when the submitter's plug was flushed",
         DispatchWay::Run => "from the scheduler's queue, run by the submitter",
-        DispatchWay::Kblockd => "by kblockd, which was asked to run the queue",
-        DispatchWay::Requeue => "by kblockd's requeue work",
-        DispatchWay::Restart => "when the completion of another request ran the queue again",
-        DispatchWay::Unknown => "by none of the known ways",
+        DispatchWay::Kblockd => "by kblockd, running the queue",
+        DispatchWay::Requeue => "by kblockd, requeue work",
+        DispatchWay::Restart => "by the completion of another request, which restarted the queue",
+        DispatchWay::Unknown => "by an unknown path",
     }
 }
 
 fn line(out: &mut dyn Write, times: &OccurrenceCount, text: &str, style: Style) -> io::Result<()> {
-    writeln!(out, "  {:>6} × {} {text}", grouped(times.count), style.faint(&format!("({})", times.first)))
+    let prefix = format!("  {:>6} × {} ", grouped(times.count), style.faint(&format!("({})", times.first)));
+    wrap::write(out, &prefix, text, style)
 }
 
 /// The innermost calls of a chain.
-fn chain(calls: &[Arc<str>]) -> String {
-    let hidden = calls.len().saturating_sub(CHAIN);
+fn chain(calls: &[Arc<str>], style: Style) -> String {
+    let most = if style.width.is_some_and(|width| width < WIDE) { NARROW_CHAIN } else { CHAIN };
+    let hidden = calls.len().saturating_sub(most);
     let shown: Vec<_> = calls[hidden..].iter().map(|call| plain(call)).collect();
     format!("{}{}", if hidden > 0 { "… → " } else { "" }, shown.join(" → "))
 }

@@ -1,8 +1,10 @@
-//! What is in the file.
+//! Trace metadata: header, sizes, marks, modules, event types.
 
 use super::json;
 pub use super::json::write_info as write_json;
-use super::text::{self, Align, Style, Table};
+use super::table::{Align, Table};
+use super::text::{self, Style};
+use super::wrap::{self, WrapWriter};
 use iotrace::analysis::info::Info;
 use rustc_hash::FxHashMap;
 use std::io::{self, Write};
@@ -12,6 +14,7 @@ use std::io::{self, Write};
 /// # Errors
 /// Those of `out`.
 pub fn write_beginning(out: &mut dyn Write, info: &Info, style: Style) -> io::Result<()> {
+    let out: &mut dyn Write = &mut WrapWriter::new(out, style);
     trace(out, info, style)?;
     contents(out, info, style)
 }
@@ -21,6 +24,7 @@ pub fn write_beginning(out: &mut dyn Write, info: &Info, style: Style) -> io::Re
 /// # Errors
 /// Those of `out`.
 pub fn write_rest(out: &mut dyn Write, info: &Info, style: Style) -> io::Result<()> {
+    let out: &mut dyn Write = &mut WrapWriter::new(out, style);
     life(out, info, style)?;
     kinds(out, info, style)?;
     text::warnings(out, style, &info.warnings)
@@ -29,7 +33,9 @@ pub fn write_rest(out: &mut dyn Write, info: &Info, style: Style) -> io::Result<
 fn trace(out: &mut dyn Write, info: &Info, style: Style) -> io::Result<()> {
     let trace = &info.definitions.trace;
     writeln!(out, "{}", style.heading("Trace"))?;
-    let mut line = |key: &str, value: &str| writeln!(out, "  {key:<12} {}", text::plain(value));
+    let mut line = |key: &str, value: &str| {
+        wrap::write(out, &format!("  {:<12} ", text::plain(key)), &text::plain(value), style)
+    };
     line("writer", &trace.writer)?;
     line("kernel", &trace.banner)?;
     line("build-id", &json::build_id(&info.definitions))?;
@@ -45,7 +51,7 @@ fn contents(out: &mut dyn Write, info: &Info, style: Style) -> io::Result<()> {
     writeln!(out, "\n{}", style.heading("File"))?;
     writeln!(
         out,
-        "  {} in {} blocks of events and {} of definitions",
+        "  {} in {} event blocks and {} definition blocks",
         text::bytes(census.file),
         totals.event_chunks,
         totals.definition_chunks
@@ -53,7 +59,7 @@ fn contents(out: &mut dyn Write, info: &Info, style: Style) -> io::Result<()> {
     let per = |bytes: u64| bytes as f64 / totals.events.max(1) as f64;
     writeln!(
         out,
-        "  {} events, {:.2} bytes each ({:.1} unpacked)",
+        "  {} events, {:.2} bytes each ({:.1} decoded)",
         text::grouped(totals.events),
         per(totals.stored),
         per(totals.unpacked)
@@ -73,14 +79,14 @@ fn contents(out: &mut dyn Write, info: &Info, style: Style) -> io::Result<()> {
 
 fn life(out: &mut dyn Write, info: &Info, style: Style) -> io::Result<()> {
     let (first, last) = (info.census.totals.first_clock, info.census.totals.last_clock);
-    writeln!(out, "\n{}", style.heading("The guest"))?;
+    writeln!(out, "\n{}", style.heading("Guest"))?;
     writeln!(out, "  instructions {} to {}", text::grouped(first), text::grouped(last))?;
     if let Some(ns) = info.time.between(first, last) {
         writeln!(out, "  virtual time {}, halted {} times", text::duration(ns), text::grouped(info.halts))?;
     }
     let (times, most) = info.corrections;
     if times > 0 {
-        writeln!(out, "  the clock was set right {times} times, by at most {most} instructions")?;
+        writeln!(out, "  instruction count resynchronized {times} times (max drift {most})")?;
     }
     for mark in &info.marks {
         let name = mark_name(mark.code);
@@ -95,12 +101,12 @@ fn life(out: &mut dyn Write, info: &Info, style: Style) -> io::Result<()> {
         let module = modules.get(number);
         let name = module.map_or_else(|| format!("{number}"), |m| text::plain(&m.name));
         let probes = module.map_or(0, |m| m.probes);
-        let what = if *came { "comes" } else { "goes" };
-        writeln!(out, "  {:>13}  module {name} {what} ({probes} probes)", text::grouped(*clock))?;
+        let what = if *came { "load" } else { "unload" };
+        writeln!(out, "  {:>13}  module {what}: {name} ({probes} probes)", text::grouped(*clock))?;
     }
     match info.power_off {
         Some(clock) => writeln!(out, "  {:>13}  power off", text::grouped(clock)),
-        None => writeln!(out, "  the guest did not power off"),
+        None => writeln!(out, "  no power off in the trace"),
     }
 }
 
@@ -121,7 +127,7 @@ fn kinds(out: &mut dyn Write, info: &Info, style: Style) -> io::Result<()> {
         ("layer", Align::Left),
         ("where", Align::Left),
     ];
-    let mut table = Table::new(heads);
+    let mut table = Table::new(heads).dropping(["layer", "stage", "where"]);
     for (kind, count) in &info.census.kinds {
         let probe = info.definitions.probes.get(kind);
         let place = probe.map_or(String::new(), |p| {

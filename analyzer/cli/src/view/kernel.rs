@@ -1,7 +1,9 @@
 //! What the catalog finds in a kernel.
 
 pub use super::json::write_kernel as write_json;
-use super::text::{Align, Style, Table};
+use super::table::{Align, Table};
+use super::text::Style;
+use super::wrap::WrapWriter;
 use iotrace::analysis::coverage::{Coverage, CoverageCounts, CoverageEntry, CoverageLocation};
 use std::io::{self, Write};
 
@@ -10,23 +12,24 @@ use std::io::{self, Write};
 /// # Errors
 /// Those of `out`.
 pub fn write_text(out: &mut dyn Write, coverage: &Coverage, style: Style) -> io::Result<()> {
+    let out: &mut dyn Write = &mut WrapWriter::new(out, style);
     let CoverageCounts { entries, found, renamed, inlined } = coverage.tally();
     writeln!(out, "{}", style.heading(&coverage.kernel))?;
     writeln!(
         out,
-        "of {entries} functions of the catalog {found} are in this kernel, {renamed} under another name, {inlined} \
-         only inlined into others, {} not at all\n",
+        "{entries} catalog functions: {found} found, {renamed} found under another name, {inlined} only inlined, {} \
+         missing\n",
         entries - found - renamed - inlined
     )?;
     let heads = ["function", "layer", "stage", "found"];
-    let mut table = Table::new(heads.map(|head| (head, Align::Left)));
+    let mut table = Table::new(heads.map(|head| (head, Align::Left))).dropping(["layer", "stage"]);
     for entry in &coverage.functions {
         let cells = [entry.function.clone(), entry.layer.to_string(), entry.stage.clone()];
         table.row(cells.into_iter().chain([place(entry)]));
     }
     table.write(out, style, "")?;
     if !coverage.missing_stages.is_empty() {
-        writeln!(out, "\nstages not told in this kernel: {}", coverage.missing_stages.join(", "))?;
+        writeln!(out, "\nstages without a probe: {}", coverage.missing_stages.join(", "))?;
     }
     Ok(())
 }
@@ -81,7 +84,7 @@ mod tests {
         write_text(&mut out, &coverage, Style::default()).unwrap();
         insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r"
         Linux version 6.1
-        of 4 functions of the catalog 1 are in this kernel, 1 under another name, 1 only inlined into others, 1 not at all
+        4 catalog functions: 1 found, 1 found under another name, 1 only inlined, 1 missing
 
         function    layer  stage      found
         submit_bio  block  bio.queue  image block/blk-core.c:841
@@ -89,7 +92,7 @@ mod tests {
         submit      block  bio.queue  image inlined into g, in f block/bio.c:7
         do_IRQ      block  bio.queue  not in the image
 
-        stages not told in this kernel: sq.run
+        stages without a probe: sq.run
         ");
     }
 }

@@ -2,6 +2,7 @@
 
 use super::text::Style;
 use crate::view;
+use crate::view::path::PathOptions;
 use iotrace::Session;
 use iotrace::analysis::conditions::Conditions;
 use iotrace::analysis::describe::Described;
@@ -83,7 +84,7 @@ fn text(write: impl FnOnce(&mut dyn std::io::Write) -> std::io::Result<()>) -> S
 fn printed(trace: &Session, wanted: &Wanted) -> String {
     let (shape, style) = (ListingShape::default(), Style::default());
     let path = path(trace, wanted, &mut |_| {}).unwrap().expect("it is there");
-    let mut all = text(|out| view::path::write_text(out, &path, &shape, style));
+    let mut all = text(|out| view::path::write_text(out, &path, &shape, PathOptions { style, source: true }));
     all += &text(|out| view::path::write_json(out, &path, &shape));
     match why(trace, wanted, &mut |_| {}) {
         Ok(why) => {
@@ -208,10 +209,10 @@ fn bytes_that_are_carried_behind_a_part_are_not_called_lost() {
     let place = Place::new();
     let whole = trace(&buffered());
     let listed = |trace: &Session| printed(trace, &Wanted::Io(1));
-    assert!(listed(&whole).contains("all of them carried to the disk"), "{}", listed(&whole));
+    assert!(listed(&whole).contains("all written by the bios below"), "{}", listed(&whole));
     slice(&whole, &clocks(0, 445), &place.path("part.iot"), &mut |_| {}).unwrap();
     let part = listed(&opened(&place.path("part.iot")));
-    assert!(part.contains("of them carried by no bio in this trace"), "{part}");
+    assert!(part.contains("not written by a bio of this trace"), "{part}");
 }
 
 #[test]

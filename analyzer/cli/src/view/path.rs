@@ -1,7 +1,8 @@
-//! The way of an I/O or a bio: an indented listing, context by context.
+//! The calls of an I/O or a bio: an indented listing, context by context.
 
 pub use super::json::write_path as write_json;
 use super::text::{self, Style, grouped, plain};
+use super::wrap::{self, WrapWriter};
 use iotrace::analysis::describe::Describer;
 use iotrace::analysis::path::{Line, ListingShape, Path, Segment, shape};
 use iotrace::model::{Ending, Handover, HandoverKind, Io, Level};
@@ -9,24 +10,152 @@ use std::io::{self, Write};
 
 /// Columns that a call and its words have before the place in the source.
 const NAME: usize = 72;
+/// Columns before a call.
+const NUMBERS: usize = 32;
+
+/// How the text is to look.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct PathOptions {
+    /// Colours and width.
+    pub style: Style,
+    /// Source file and line of each call.
+    pub source: bool,
+}
 
 /// As text.
 ///
 /// # Errors
 /// Those of `out`.
-pub fn write_text(out: &mut dyn Write, path: &Path, wanted: &ListingShape, style: Style) -> io::Result<()> {
+pub fn write_text(
+    out: &mut dyn Write,
+    path: &Path,
+    wanted: &ListingShape,
+    options: PathOptions,
+) -> io::Result<()> {
+    let style = options.style;
+    let out: &mut dyn Write = &mut WrapWriter::new(out, style);
     head(out, path, style)?;
-    let line =
-        "µs since its begin, instructions with and without those in calls made, call, source, called from";
-    writeln!(out, "  {}", style.faint(line))?;
-    let begin = path.subject.window.0;
-    for segment in shape(&path.segments, wanted) {
-        writeln!(out, "\n{}", style.heading(&title(path, &segment)))?;
-        for line in &segment.lines {
-            write_line(out, path, begin, line, style)?;
-        }
+    let segments = shape(&path.segments, wanted);
+    let depth = segments.iter().flat_map(|segment| &segment.lines).map(|line| line.depth).max().unwrap_or(0);
+    let listing = Listing { path, options, begin: path.subject.window.0, indent: Indent::of(depth, style) };
+    writeln!(out, "{}", style.heading(format!("{:>10} {:>10} {:>8}  call", "µs", "total", "own")))?;
+    for segment in &segments {
+        writeln!(out, "\n{}", style.heading(&title(path, segment)))?;
+        segment.lines.iter().try_for_each(|line| listing.write_line(out, line))?;
     }
-    Ok(())
+    writeln!(out, "\n{}", style.faint(listing.legend()))
+}
+
+/// The indentation of calls: a terminal leaves three quarters of a line to their names.
+#[derive(Debug, Clone, Copy)]
+struct Indent {
+    /// Columns for each level of calls.
+    level: usize,
+    /// Most levels that are indented. A call at a deeper one has its depth before its name.
+    most: usize,
+}
+
+impl Indent {
+    fn of(depth: usize, style: Style) -> Self {
+        let Some(width) = style.width else { return Self { level: 2, most: usize::MAX } };
+        let room = width.saturating_sub(NUMBERS) / 4;
+        let level = if depth * 2 <= room { 2 } else { 1 };
+        Self { level, most: room / level }
+    }
+
+    /// What is before the name of a call at a depth.
+    fn before(self, depth: usize) -> String {
+        let indent = " ".repeat(self.level * depth.min(self.most));
+        if depth > self.most { format!("{indent}[{depth}] ") } else { indent }
+    }
+}
+
+/// The calls of a path as lines.
+struct Listing<'a> {
+    path: &'a Path,
+    options: PathOptions,
+    /// When the path begins, in instructions.
+    begin: u64,
+    indent: Indent,
+}
+
+impl Listing<'_> {
+    fn legend(&self) -> String {
+        let mut line =
+            "µs: virtual time since the path begins; total: instructions of a call with its callees; own: \
+                        without them; both in the context of the call"
+                .to_owned();
+        if self.indent.most < usize::MAX {
+            line.push_str("; [N]: depth of a call that is not indented further");
+        }
+        line.push_str(match (self.options.source, self.options.style.width) {
+            (true, _) => "; source ← call site",
+            (false, Some(_)) => "; not shown: source lines (--source)",
+            (false, None) => "",
+        });
+        line
+    }
+
+    fn write_line(&self, out: &mut dyn Write, line: &Line) -> io::Result<()> {
+        let style = self.options.style;
+        let since = text::micros_span(&self.path.time, self.begin, line.clock);
+        let (total, own) = match (line.instant, line.end) {
+            (true, _) => (String::new(), String::new()),
+            (false, None) => ("unfinished".into(), String::new()),
+            (false, Some(_)) => (grouped(line.total), grouped(line.own)),
+        };
+        let indent = self.indent.before(line.depth);
+        let prefix = format!("{since:>10} {total:>10} {own:>8}  {indent}");
+        let source = source(line).filter(|_| self.options.source);
+        let text = match source {
+            None => call(line),
+            Some(source) => {
+                let name = NAME.saturating_sub(wrap::columns(&indent));
+                format!("{:<name$}  {}", call(line), style.faint(source))
+            }
+        };
+        wrap::write(out, &prefix, &text, style)?;
+        self.write_notes(out, line)
+    }
+
+    /// Writes what a call handed off, and where it stopped running.
+    fn write_notes(&self, out: &mut dyn Write, line: &Line) -> io::Result<()> {
+        let (path, style) = (self.path, self.options.style);
+        let prefix = format!("{:NUMBERS$}{}", "", self.indent.before(line.depth));
+        let handovers = line.handovers.iter().map(|handover| target(path, &path.handovers[*handover]));
+        let stops = line.stops.iter().map(|(from, to)| match to {
+            0 => "⇢ stops running".to_owned(),
+            to => format!("⇢ stops running, resumes {} later", text::span(&path.time, *from, *to)),
+        });
+        let mut notes = handovers.chain(stops);
+        notes.try_for_each(|note| wrap::write(out, &prefix, &style.alarm(note).to_string(), style))
+    }
+}
+
+/// A call or an event, with its words.
+fn call(line: &Line) -> String {
+    let words: Vec<_> =
+        line.words.iter().map(|(name, text)| format!("{}={}", plain(name), plain(text))).collect();
+    if line.instant && !line.inlined {
+        return format!("{} {}", plain(&line.name), words.join(" ")).trim_end().to_owned();
+    }
+    let times = if line.times > 1 { format!(" ×{}", line.times) } else { String::new() };
+    let how = match (line.inlined, line.ending) {
+        (true, _) => " inlined",
+        (false, Some(Ending::Unseen)) => " (return not seen)",
+        _ => "",
+    };
+    format!("{}({}){times}{how}", plain(&line.name), words.join(", "))
+}
+
+/// Where a function is, and where it is called.
+fn source(line: &Line) -> Option<String> {
+    let place = |(file, number): &(String, u32), before: &str| {
+        if file.is_empty() { String::new() } else { format!("{before}{}:{number}", plain(file)) }
+    };
+    let (function, site) = (place(&line.source, ""), place(&line.site, "← "));
+    let parts: Vec<_> = [function, site].into_iter().filter(|part| !part.is_empty()).collect();
+    (!parts.is_empty()).then(|| parts.join(" "))
 }
 
 fn head(out: &mut dyn Write, path: &Path, style: Style) -> io::Result<()> {
@@ -34,16 +163,16 @@ fn head(out: &mut dyn Write, path: &Path, style: Style) -> io::Result<()> {
         writeln!(out, "{}", style.heading(&io_line(io)))?;
         let span = io.left.map(|left| text::span(&path.time, io.entered, left));
         let span = span.map_or_else(
-            || "not over when the trace ended".into(),
+            || "not returned when the trace ended".into(),
             |span| format!("{span} from call to return"),
         );
-        writeln!(out, "  {} instructions in the call, {span}", grouped(io.cost))?;
+        writeln!(out, "  in call: {} instructions; {span}", grouped(io.cost))?;
         if io.cached > 0 {
             let rest = match io.unwritten() {
-                0 => "all of them carried to the disk by the bios below".to_owned(),
-                rest => format!("{rest} of them carried by no bio in this trace"),
+                0 => "all written by the bios below".to_owned(),
+                rest => format!("{rest} not written by a bio of this trace"),
             };
-            writeln!(out, "  {} bytes into the page cache, {rest}", io.cached)?;
+            writeln!(out, "  {} bytes to the page cache, {rest}", io.cached)?;
         }
     }
     for bio in &path.subject.bios {
@@ -60,7 +189,7 @@ fn head(out: &mut dyn Write, path: &Path, style: Style) -> io::Result<()> {
             bio.task.pid
         )?;
         for carried in &bio.carries {
-            writeln!(out, "    carries bytes {} to {} of I/O #{}", carried.from, carried.to, carried.io)?;
+            writeln!(out, "    data: bytes {} to {} of I/O #{}", carried.from, carried.to, carried.io)?;
         }
     }
     Ok(())
@@ -103,39 +232,39 @@ fn title(path: &Path, segment: &Segment) -> String {
                 Level::Unknown => "unknown context",
                 _ => level.name(),
             };
-            format!("{name}{}, while {task} ran", irq.unwrap_or_default())
+            format!("{name}{}, current task {task}", irq.unwrap_or_default())
         }
     };
-    let goes_on = if segment.resumed { " goes on" } else { "" };
+    let resumed = if segment.resumed { " (resumed)" } else { "" };
     let asked = path.handover_to(segment).map(|handover| format!("  ⇠ {}", origin(path, handover)));
-    format!("{what}{goes_on}{}", asked.unwrap_or_default())
+    format!("{what}{resumed}{}", asked.unwrap_or_default())
 }
 
 /// A hand-over, seen from where it led to.
 fn origin(path: &Path, handover: &Handover) -> String {
     let ago = text::span(&path.time, handover.from.clock, handover.to.clock);
     match handover.kind {
-        HandoverKind::Wake { .. } => format!("woken {ago} before, at {}", level(handover)),
+        HandoverKind::Wake { .. } => format!("woken {ago} before, in {}", level(handover)),
         HandoverKind::Work { .. } => format!("queued {ago} before"),
         HandoverKind::Softirq { number } => {
             format!("softirq {} raised {ago} before", path.definitions.softirq(number))
         }
         HandoverKind::Timer { .. } => format!("timer started {ago} before"),
-        HandoverKind::Interrupt { command, .. } => format!("doorbell of cmd{command} rung {ago} before"),
+        HandoverKind::Interrupt { command, .. } => format!("doorbell of cmd{command} written {ago} before"),
     }
 }
 
 fn level(handover: &Handover) -> &'static str {
     match handover.from.level {
-        Level::Unknown => "unknown level",
-        Level::Task => "task level",
-        Level::Softirq => "softirq level",
-        Level::Hardirq => "interrupt level",
-        Level::Nmi => "NMI level",
+        Level::Unknown => "unknown context",
+        Level::Task => "task context",
+        Level::Softirq => "softirq context",
+        Level::Hardirq => "hardirq context",
+        Level::Nmi => "NMI context",
     }
 }
 
-/// A hand-over, seen from where it was asked for.
+/// A hand-over, seen from where it began.
 fn target(path: &Path, handover: &Handover) -> String {
     let later = text::span(&path.time, handover.from.clock, handover.to.clock);
     match handover.kind {
@@ -152,55 +281,10 @@ fn target(path: &Path, handover: &Handover) -> String {
         }
         HandoverKind::Timer { function } => {
             let function = Describer::function(&path.definitions, function);
-            format!("⇢ timer {} runs out {later} later", plain(&function))
+            format!("⇢ timer {} expires {later} later", plain(&function))
         }
         HandoverKind::Interrupt { irq, command } => {
-            format!("⇢ cmd{command} goes to the device: interrupt {irq} comes {later} later")
+            format!("⇢ cmd{command} issued to the device, interrupt {irq} {later} later")
         }
     }
-}
-
-fn write_line(out: &mut dyn Write, path: &Path, begin: u64, line: &Line, style: Style) -> io::Result<()> {
-    let since = text::micros_span(&path.time, begin, line.clock);
-    let (total, own) = match (line.instant, line.end) {
-        (true, _) => (String::new(), String::new()),
-        (false, None) => ("open".into(), String::new()),
-        (false, Some(_)) => (grouped(line.total), grouped(line.own)),
-    };
-    let indent = "  ".repeat(line.depth);
-    let words: Vec<_> =
-        line.words.iter().map(|(name, text)| format!("{}={}", plain(name), plain(text))).collect();
-    let times = if line.times > 1 { format!(" ×{}", line.times) } else { String::new() };
-    let how = match (line.inlined, line.ending) {
-        (true, _) => " inlined",
-        (false, Some(Ending::Unseen)) => " (its return was not seen)",
-        _ => "",
-    };
-    let name = if line.instant && !line.inlined {
-        format!("{indent}{} {}", plain(&line.name), words.join(" "))
-    } else {
-        format!("{indent}{}({}){times}{how}", plain(&line.name), words.join(", "))
-    };
-    let place = |(file, number): &(String, u32), before: &str| {
-        if file.is_empty() { String::new() } else { format!("{before}{}:{number}", plain(file)) }
-    };
-    let source = place(&line.source, "  ") + &place(&line.site, " ← ");
-    let name = format!("{name:<NAME$}");
-    let end = format!("{:>10} {total:>10} {own:>8}  {name}{}", since, style.faint(&source));
-    writeln!(out, "{}", end.trim_end())?;
-    let note =
-        |out: &mut dyn Write, text: String| writeln!(out, "{:>31}{indent}  {}", "", style.alarm(&text));
-    for handover in &line.handovers {
-        note(out, target(path, &path.handovers[*handover]))?;
-    }
-    for (from, to) in &line.stops {
-        note(
-            out,
-            match to {
-                0 => "⇢ stops running".to_owned(),
-                to => format!("⇢ stops running, goes on {} later", text::span(&path.time, *from, *to)),
-            },
-        )?;
-    }
-    Ok(())
 }

@@ -1,5 +1,6 @@
 //! Views as snapshots of traces built by hand.
 
+use super::path::PathOptions;
 use super::report::{CellTime, Options, TimeUnit};
 use super::text::Style;
 use iotrace::Session;
@@ -27,11 +28,13 @@ fn text(write: impl FnOnce(&mut Vec<u8>) -> std::io::Result<()>) -> String {
 }
 
 const PLAIN: Options = Options {
-    style: Style { colour: false },
+    style: Style { colour: false, width: None },
     times: CellTime::SinceQueued,
     unit: TimeUnit::Ns,
     summary: false,
 };
+
+const SOURCES: PathOptions = PathOptions { style: PLAIN.style, source: true };
 
 #[test]
 fn report() {
@@ -58,7 +61,7 @@ fn report_of_what_fulfils_conditions() {
     assert_eq!(report.ios.iter().map(|io| io.id).collect::<Vec<_>>(), [1, 2]);
     assert_eq!(report.bios.iter().map(|bio| bio.id).collect::<Vec<_>>(), [1]);
     let text = text(|out| super::report::write_text(out, &report, PLAIN));
-    assert!(text.contains("\nI/Os of the workload that fulfil the conditions: 2\n"), "{text}");
+    assert!(text.contains("\nI/Os (workload, matching the conditions): 2\n"), "{text}");
 }
 
 #[test]
@@ -106,7 +109,7 @@ fn way() -> Session {
 #[test]
 fn path_of_a_direct_write() {
     let path = path(&way(), &Wanted::Syscall("pwrite".into(), 1), &mut |_| {}).unwrap().unwrap();
-    let text = text(|out| super::path::write_text(out, &path, &ListingShape::default(), Style::default()));
+    let text = text(|out| super::path::write_text(out, &path, &ListingShape::default(), SOURCES));
     insta::assert_snapshot!(text);
 }
 
@@ -114,7 +117,7 @@ fn path_of_a_direct_write() {
 fn path_of_a_bio_in_two_layers() {
     let path = path(&way(), &Wanted::Bio(1), &mut |_| {}).unwrap().unwrap();
     let shape = ListingShape { depth: Some(2), ..ListingShape::default() };
-    let text = text(|out| super::path::write_text(out, &path, &shape, Style::default()));
+    let text = text(|out| super::path::write_text(out, &path, &shape, PathOptions::default()));
     insta::assert_snapshot!(text);
 }
 
@@ -137,11 +140,14 @@ fn answers_name_contexts_that_are_not_known() {
     assert!(report.contains(told), "{report}");
     let trace = Session::from_bytes(guest.file()).unwrap();
     let path = path(&trace, &Wanted::Io(1), &mut |_| {}).unwrap().unwrap();
-    let path = text(|out| super::path::write_text(out, &path, &ListingShape::default(), Style::default()));
-    assert!(path.contains("unknown context, while ") && !path.contains("task level"), "{path}");
+    let path = text(|out| super::path::write_text(out, &path, &ListingShape::default(), SOURCES));
+    assert!(path.contains("unknown context, current task ") && !path.contains("task context"), "{path}");
     let explanation = explain::explain(&trace, &mut |_| {}).unwrap();
     let explanation = text(|out| super::explain::write_text(out, &explanation, Style::default()));
-    assert!(explanation.contains("at unknown level") && !explanation.contains("task level"), "{explanation}");
+    assert!(
+        explanation.contains("in unknown context") && !explanation.contains("in task context"),
+        "{explanation}"
+    );
 }
 
 #[test]

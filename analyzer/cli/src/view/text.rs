@@ -1,6 +1,10 @@
-//! Pieces of text views: tables, numbers, colours.
+//! Pieces of text views: numbers, colours, notes.
+//!
+//! In: numbers in instructions, virtual nanoseconds or bytes, and names that a trace has. Out: text for people.
 
+use super::wrap;
 use iotrace::analysis::Warning;
+use iotrace::analysis::spread::PercentileSummary;
 use iotrace::hash::Map;
 use iotrace::model::{TimeMap, major_minor};
 use std::fmt::{self, Display, Formatter};
@@ -9,11 +13,13 @@ use std::io::{self, Write};
 /// Ends a colour (ECMA-48, 8.3.117).
 const RESET: &str = "\x1b[0m";
 
-/// Colours, if the output is a terminal that wants them.
+/// How text looks: on a terminal with colours, if it wants them, and in lines that fit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Style {
     /// Use colours.
     pub colour: bool,
+    /// Columns of the terminal; none for lines of any length.
+    pub width: Option<usize>,
 }
 
 impl Style {
@@ -74,117 +80,6 @@ impl<T: Display> Display for Painted<T> {
         }
     }
 }
-/// A table of columns as wide as they need to be.
-#[derive(Debug, Clone, Default)]
-pub struct Table {
-    heads: Vec<(String, Align)>,
-    rows: Vec<Vec<String>>,
-}
-
-/// On which side a column is straight.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Align {
-    /// For text.
-    Left,
-    /// For numbers.
-    Right,
-}
-
-impl Table {
-    /// A table with these columns.
-    #[must_use]
-    pub fn new(heads: impl IntoIterator<Item = (impl Into<String>, Align)>) -> Self {
-        let heads = heads.into_iter().map(|(head, align)| (head.into(), align)).collect();
-        Self { heads, rows: Vec::new() }
-    }
-
-    /// Adds a row.
-    pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
-        self.rows.push(cells.into_iter().collect());
-    }
-
-    /// Whether it has no rows.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
-    }
-
-    /// The table without columns in which no row has anything.
-    #[must_use]
-    pub fn without_empty(self) -> Self {
-        let used = |at: &usize| self.rows.iter().any(|row| row.get(*at).is_some_and(|cell| !cell.is_empty()));
-        let kept: Vec<usize> = (0..self.heads.len()).filter(used).collect();
-        let of = |row: &Vec<String>| kept.iter().filter_map(|at| row.get(*at).cloned()).collect();
-        Self {
-            heads: kept.iter().map(|at| self.heads[*at].clone()).collect(),
-            rows: self.rows.iter().map(of).collect(),
-        }
-    }
-
-    /// The columns.
-    #[must_use]
-    pub fn heads(&self) -> &[(String, Align)] {
-        &self.heads
-    }
-
-    /// The rows.
-    #[must_use]
-    pub fn rows(&self) -> &[Vec<String>] {
-        &self.rows
-    }
-
-    /// Writes it as a table of Markdown.
-    ///
-    /// # Errors
-    /// Those of `out`.
-    pub fn write_markdown(&self, out: &mut dyn Write) -> io::Result<()> {
-        let line = |cells: &mut dyn Iterator<Item = String>| {
-            let cells: Vec<_> = cells.map(|cell| cell.replace('|', "\\|")).collect();
-            format!("| {} |", cells.join(" | "))
-        };
-        writeln!(out, "{}", line(&mut self.heads.iter().map(|(head, _)| head.clone())))?;
-        let rule = |(_, align): &(String, Align)| match align {
-            Align::Left => "---".to_owned(),
-            Align::Right => "---:".to_owned(),
-        };
-        writeln!(out, "{}", line(&mut self.heads.iter().map(rule)))?;
-        self.rows.iter().try_for_each(|row| writeln!(out, "{}", line(&mut row.iter().cloned())))
-    }
-
-    /// Writes it, with `indent` before each line; nothing if it has no rows.
-    ///
-    /// # Errors
-    /// Those of `out`.
-    pub fn write(&self, out: &mut dyn Write, style: Style, indent: &str) -> io::Result<()> {
-        if self.rows.is_empty() {
-            return Ok(());
-        }
-        let width = |at: usize| {
-            let cells = self.rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.chars().count());
-            cells.max().unwrap_or(0).max(self.heads[at].0.chars().count())
-        };
-        let widths: Vec<_> = (0..self.heads.len()).map(width).collect();
-        let heads: Vec<_> = self.heads.iter().map(|(head, _)| head.clone()).collect();
-        writeln!(out, "{indent}{}", style.heading(&self.line(&heads, &widths)))?;
-        self.rows.iter().try_for_each(|row| writeln!(out, "{indent}{}", self.line(row, &widths)))
-    }
-
-    fn line(&self, cells: &[String], widths: &[usize]) -> String {
-        let mut line = String::new();
-        for ((cell, width), (_, align)) in cells.iter().zip(widths).zip(&self.heads) {
-            if !line.is_empty() {
-                line.push_str("  ");
-            }
-            match align {
-                Align::Left => line.push_str(&format!("{cell:<width$}")),
-                Align::Right => line.push_str(&format!("{cell:>width$}")),
-            }
-        }
-        line.truncate(line.trim_end().len());
-        line
-    }
-}
-
 /// Virtual nanoseconds in a unit that fits.
 #[must_use]
 pub fn duration(ns: u64) -> String {
@@ -236,6 +131,12 @@ pub fn grouped(number: u64) -> String {
     out
 }
 
+/// A number of things: `1 bio`, `2 bios`.
+#[must_use]
+pub fn counted(count: u64, what: &str) -> String {
+    format!("{} {what}{}", grouped(count), if count == 1 { "" } else { "s" })
+}
+
 /// Bytes in a unit that fits.
 #[must_use]
 pub fn bytes(count: u64) -> String {
@@ -276,6 +177,16 @@ pub fn put_plain(line: &mut String, text: &str) {
     }
 }
 
+/// Fewest values of which percentiles beyond the median say something.
+pub const FEW: u64 = 20;
+
+/// Median, 95th and 99th percentile and maximum as cells; no percentiles of fewer than [`FEW`] values.
+pub fn percentiles(values: &PercentileSummary, cell: impl Fn(u64) -> String) -> [String; 4] {
+    let PercentileSummary { count, median, p95, p99, max } = *values;
+    let high = |value: u64| if count < FEW { "-".to_owned() } else { cell(value) };
+    [cell(median), high(p95), high(p99), cell(max)]
+}
+
 /// Writes warnings under a heading; nothing for none.
 ///
 /// # Errors
@@ -285,11 +196,18 @@ pub fn warnings(out: &mut dyn Write, style: Style, warnings: &[Warning]) -> io::
         return Ok(());
     }
     writeln!(out, "\n{}", style.heading("Notes"))?;
-    for Warning { severity, topic, text } in warnings {
-        let line = format!("{severity}: {}: {}", plain(topic), plain(text));
-        writeln!(out, "  {}", if *severity == "info" { line } else { style.alarm(line).to_string() })?;
-    }
-    Ok(())
+    warnings.iter().try_for_each(|warning| write_warning(out, style, warning))
+}
+
+/// Writes a warning.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_warning(out: &mut dyn Write, style: Style, warning: &Warning) -> io::Result<()> {
+    let Warning { severity, topic, text } = warning;
+    let line = format!("{severity}: {}: {}", plain(topic), plain(text));
+    let line = if *severity == "info" { line } else { style.alarm(line).to_string() };
+    wrap::write(out, "  ", &line, style)
 }
 
 /// The same with those of one topic summed up in a line, if they are many: their number and the first of them.
@@ -310,7 +228,7 @@ pub fn notes(out: &mut dyn Write, style: Style, all: &[Warning]) -> io::Result<(
         } else if std::ptr::eq(alike[0], warning) {
             let first: Vec<_> = alike.iter().take(SHOWN).map(|other| other.text.as_str()).collect();
             let (first, more) = (first.join("; "), alike.len() - SHOWN);
-            let text = format!("{first}; and {more} more, which `iotrace-analyze info` lists");
+            let text = format!("{first}; and {more} more, listed by iotrace-analyze info");
             summed.push(Warning { text, ..warning.clone() });
         }
     }
@@ -327,7 +245,15 @@ mod tests {
         assert_eq!([0, 949, 950, 1_234_560].map(micros), ["0.0", "0.9", "1.0", "1,234.6"]);
         assert_eq!(micros(u64::MAX), "18,446,744,073,709,551.6");
         assert_eq!([999, 1500, 2_000_000].map(duration), ["999 ns", "1.5 µs", "2.0 ms"]);
+        assert_eq!([0, 1, 1234].map(|n| counted(n, "bio")), ["0 bios", "1 bio", "1,234 bios"]);
         assert_eq!([512, 4096, 3 << 20].map(bytes), ["512 B", "4.0 KiB", "3.0 MiB"]);
+    }
+
+    #[test]
+    fn few_values_have_no_percentiles() {
+        let values = |count| PercentileSummary { count, median: 1, p95: 2, p99: 3, max: 4 };
+        assert_eq!(percentiles(&values(FEW - 1), grouped), ["1", "-", "-", "4"]);
+        assert_eq!(percentiles(&values(FEW), grouped), ["1", "2", "3", "4"]);
     }
 
     #[test]
@@ -339,19 +265,9 @@ mod tests {
         notes(&mut out, Style::default(), &all).unwrap();
         let expected = "
 Notes
-  info: missing: f1; f2; f3; and 6 more, which `iotrace-analyze info` lists
+  info: missing: f1; f2; f3; and 6 more, listed by iotrace-analyze info
   info: drift: a little
 ";
         assert_eq!(String::from_utf8(out).unwrap(), expected);
-    }
-
-    #[test]
-    fn columns_are_straight_and_lines_have_no_tail() {
-        let mut table = Table::new([("name", Align::Left), ("n", Align::Right), ("x", Align::Left)]);
-        table.row(["µ".into(), "10".into(), String::new()]);
-        table.row(["long".into(), "1".into(), "y".into()]);
-        let mut out = Vec::new();
-        table.write(&mut out, Style::default(), "").unwrap();
-        assert_eq!(String::from_utf8(out).unwrap(), "name   n  x\nµ     10\nlong   1  y\n");
     }
 }

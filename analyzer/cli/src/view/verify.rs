@@ -1,7 +1,8 @@
-//! What was found out about a file.
+//! Results of checking a file.
 
 pub use super::json::write_verify as write_json;
 use super::text::{self, Style};
+use super::wrap::WrapWriter;
 use iotrace::analysis::verify::Verified;
 use std::io::{self, Write};
 
@@ -10,6 +11,7 @@ use std::io::{self, Write};
 /// # Errors
 /// Those of `out`.
 pub fn write_text(out: &mut dyn Write, verified: &Verified, style: Style) -> io::Result<()> {
+    let out: &mut dyn Write = &mut WrapWriter::new(out, style);
     for finding in &verified.findings {
         writeln!(out, "offset {}: {}", finding.offset, text::plain(&finding.text))?;
     }
@@ -18,17 +20,13 @@ pub fn write_text(out: &mut dyn Write, verified: &Verified, style: Style) -> io:
     }
     let [bytes, chunks, blocks, events] =
         [verified.bytes, verified.chunks, verified.blocks, verified.events].map(text::grouped);
-    writeln!(out, "{bytes} bytes: {chunks} chunks are sound, {blocks} of them blocks with {events} events")?;
+    writeln!(out, "{bytes} bytes: {chunks} valid chunks, {blocks} event blocks with {events} events")?;
     if verified.unknown > 0 {
-        writeln!(
-            out,
-            "{} pieces are of kinds that this version does not know",
-            text::grouped(verified.unknown)
-        )?;
+        writeln!(out, "{} chunks or columns of unknown types skipped", text::grouped(verified.unknown))?;
     }
     let wrong = verified.findings.len() as u64 + verified.more;
     match wrong {
-        0 => writeln!(out, "the trace is what was written"),
-        _ => writeln!(out, "{}", style.alarm(&format!("{} things are wrong", text::grouped(wrong)))),
+        0 => writeln!(out, "OK: all checks passed"),
+        _ => writeln!(out, "{}", style.alarm(&format!("FAILED: {} problems found", text::grouped(wrong)))),
     }
 }

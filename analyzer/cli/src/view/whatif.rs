@@ -1,30 +1,32 @@
-//! What the workload would take on another device: I/Os, operations, disks, and what is assumed.
+//! Modelled times of the workload on another device: I/Os, operations, disks, and the assumptions of the model.
 
 pub use super::json::write_whatif as write_json;
 use super::report::ios;
-use super::text::{self, Align, Style, Table, micros};
+use super::table::{Align, Table};
+use super::text::{self, FEW, Style, micros};
+use super::wrap::{self, WrapWriter};
 use iotrace::analysis::spread::PercentileSummary;
 use iotrace::analysis::whatif::{DeviceChange, IoChange, OpChange, TimeChange, WhatIf};
 use iotrace::model::OpName;
 use std::io::{self, Write};
 
-/// What holds whatever was counted.
+/// Assumptions of every model.
 pub(super) const ASSUMED: [&str; 2] = [
-    "the guest executes the same instructions in the same order; only the time in which it sleeps changes",
-    "each disk is a device of its own; a request beyond its depth begins when one of those in service ends, first come first served",
+    "the guest executes the same instructions in the same order; only its idle time changes",
+    "disks are independent; a request beyond a disk's depth starts when a request in service completes, in FIFO order",
 ];
 
-/// What nobody can read from a recording.
-pub(super) const UNKNOWN: &str = "not known, and not in it: merging, batching, plugging and scheduling that a device with other times would lead to, \
-     other orders of completion, timeouts, and what timers would do meanwhile";
+/// What a recording has no data about.
+pub(super) const UNKNOWN: &str = "not modelled: changes of merging, batching, plugging and scheduling, completion order, timeouts and timers";
 
 /// As text.
 ///
 /// # Errors
 /// Those of `out`.
 pub fn write_text(out: &mut dyn Write, whatif: &WhatIf, style: Style) -> io::Result<()> {
-    let scope = if whatif.marked { "the workload" } else { "the whole trace" };
-    writeln!(out, "{}", style.heading(format!("On a device of {}", whatif.model)))?;
+    let out: &mut dyn Write = &mut WrapWriter::new(out, style);
+    let scope = if whatif.marked { "workload" } else { "whole trace" };
+    writeln!(out, "{}", style.heading(format!("Device model: {}", whatif.model)))?;
     let TimeChange { recorded, modelled } = whatif.total;
     let (times, more) = ([recorded, modelled].map(micros), difference(whatif.total));
     writeln!(out, "  {scope}: {} µs recorded, {} µs modelled ({more} µs)", times[0], times[1])?;
@@ -45,9 +47,9 @@ fn ios(out: &mut dyn Write, whatif: &WhatIf, scope: &str, style: Style) -> io::R
     if whatif.io_count == 0 {
         return Ok(());
     }
-    let title = format!("I/Os of {scope}: {}", whatif.io_count);
+    let title = format!("I/Os ({scope}): {}", whatif.io_count);
     writeln!(out, "\n{}", style.heading(&title))?;
-    let mut table = Table::new([
+    let table = Table::new([
         ("I/O", Align::Right),
         ("call", Align::Left),
         ("task", Align::Left),
@@ -59,11 +61,12 @@ fn ios(out: &mut dyn Write, whatif: &WhatIf, scope: &str, style: Style) -> io::R
         ("modelled", Align::Right),
         ("difference", Align::Right),
     ]);
+    let mut table = table.flexible("file").dropping(["position", "fd", "task", "bytes", "difference"]);
     whatif.ios.iter().for_each(|io| table.row(io_row(io)));
     table.write(out, style, "  ")?;
     super::report::more(out, whatif.io_count, whatif.ios.len())?;
-    let line = "  from call to return, µs of virtual time; file: name(inode)";
-    writeln!(out, "{}", style.faint(line))
+    let line = "recorded, modelled: µs of virtual time from call to return; file: name(inode)";
+    writeln!(out, "  {}", style.faint(line))
 }
 
 fn io_row(IoChange { io, elapsed }: &IoChange) -> [String; 10] {
@@ -90,29 +93,29 @@ pub(super) fn op_name(op: Option<OpName>) -> String {
 
 fn operations(out: &mut dyn Write, all: &[OpChange], whatif: &WhatIf, style: Style) -> io::Result<()> {
     if all.is_empty() {
-        return writeln!(out, "\n  no request completed at a device");
+        return writeln!(out, "\n  no request completed by a device");
     }
-    writeln!(out, "\n{}", style.heading("Requests at the device"))?;
+    writeln!(out, "\n{}", style.heading("Device time of requests"))?;
     let right = ["count", "median", "p95", "p99", "max"].map(|head| (head, Align::Right));
-    let left = [("op", Align::Left), ("", Align::Left)];
-    let mut table = Table::new(left.into_iter().chain(right));
+    let left = [("op", Align::Left), ("run", Align::Left)];
+    let table = Table::new(left.into_iter().chain(right)).flexible("run");
+    let mut table = table.dropping(["p95", "p99"]);
     for op in all {
-        let row = |name: String,
-                   run: &str,
-                   PercentileSummary { count, median, p95, p99, max }: PercentileSummary| {
-            let times = [median, p95, p99, max].map(micros);
-            [name, run.to_owned(), count.to_string()].into_iter().chain(times).collect::<Vec<_>>()
+        let row = |name: String, run: &str, times: PercentileSummary| {
+            let cells = [name, run.to_owned(), times.count.to_string()].into_iter();
+            cells.chain(text::percentiles(&times, micros)).collect::<Vec<_>>()
         };
         table.row(row(op_name(op.op), "recorded", op.recorded));
-        let run = if op.is_modelled { "modelled" } else { "modelled, service as recorded" };
+        let run = if op.is_modelled { "modelled" } else { "modelled, recorded service time" };
         table.row(row(String::new(), run, op.modelled));
     }
     table.write(out, style, "  ")?;
-    let rounded = if whatif.rounded { "; percentiles are rounded" } else { "" };
+    let rounded = if whatif.rounded { "; percentiles rounded" } else { "" };
     let line = format!(
-        "  from doorbell (without one: the driver's call) to interrupt, waiting included; µs of virtual time{rounded}"
+        "µs of virtual time from doorbell (or driver call) to interrupt, queueing included; p95, p99: - for fewer than \
+         {FEW} values{rounded}"
     );
-    writeln!(out, "{}", style.faint(&line))
+    writeln!(out, "  {}", style.faint(&line))
 }
 
 fn devices(out: &mut dyn Write, devices: &[DeviceChange], style: Style) -> io::Result<()> {
@@ -120,9 +123,10 @@ fn devices(out: &mut dyn Write, devices: &[DeviceChange], style: Style) -> io::R
         return Ok(());
     }
     writeln!(out, "\n{}", style.heading("Devices"))?;
-    let heads = ["requests", "busy recorded", "busy modelled", "waited", "wait", "longest"];
+    let heads = ["requests", "busy recorded", "busy modelled", "queued", "wait", "max wait"];
     let heads = heads.map(|head| (head, Align::Right));
-    let mut table = Table::new([("dev", Align::Left)].into_iter().chain(heads));
+    let table = Table::new([("dev", Align::Left)].into_iter().chain(heads));
+    let mut table = table.dropping(["max wait", "wait", "queued"]);
     for device in devices {
         table.row([
             text::device(device.dev),
@@ -135,16 +139,18 @@ fn devices(out: &mut dyn Write, devices: &[DeviceChange], style: Style) -> io::R
         ]);
     }
     table.write(out, style, "  ")?;
-    let line = "  busy: with any request; waited: requests that waited for their turn in the modelled run; µs of virtual time";
-    writeln!(out, "{}", style.faint(line))
+    let line = "µs of virtual time; busy: at least one request in service; queued, wait: requests that waited for a free \
+                slot in the modelled run";
+    writeln!(out, "  {}", style.faint(line))
 }
 
 fn assumptions(out: &mut dyn Write, whatif: &WhatIf, style: Style) -> io::Result<()> {
-    writeln!(out, "\n{}", style.heading("What is assumed, and how often that mattered"))?;
-    ASSUMED.iter().try_for_each(|text| writeln!(out, "  {text}"))?;
+    writeln!(out, "\n{}", style.heading("Assumptions and how often they applied"))?;
+    ASSUMED.iter().try_for_each(|text| wrap::write(out, "  ", text, style))?;
     for (assumption, tally) in whatif.assumptions.all() {
-        let time = if tally.ns > 0 { format!(" ({} µs in all)", micros(tally.ns)) } else { String::new() };
-        writeln!(out, "  {:>8} {}{time}", tally.count, assumption.text())?;
+        let time = if tally.ns > 0 { format!(" (total {} µs)", micros(tally.ns)) } else { String::new() };
+        let text = format!("{}{time}", assumption.text());
+        wrap::write(out, &format!("  {:>8} ", tally.count), &text, style)?;
     }
-    writeln!(out, "  {UNKNOWN}")
+    wrap::write(out, "  ", UNKNOWN, style)
 }

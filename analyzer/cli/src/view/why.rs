@@ -2,7 +2,9 @@
 
 pub use super::json::write_why as write_json;
 use super::path::io_line;
-use super::text::{self, Align, Style, Table, grouped, plain};
+use super::table::{Align, Table};
+use super::text::{self, Style, grouped, plain};
+use super::wrap::WrapWriter;
 use iotrace::analysis::why::{Doing, FARTHEST, Span, Why};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -12,19 +14,21 @@ use std::io::{self, Write};
 /// # Errors
 /// Those of `out`.
 pub fn write_text(out: &mut dyn Write, why: &Why, style: Style) -> io::Result<()> {
+    let out: &mut dyn Write = &mut WrapWriter::new(out, style);
     for io in &why.subject.ios {
         writeln!(out, "{}", style.heading(&io_line(io)))?;
     }
     let (begin, end) = whole(why);
     writeln!(
         out,
-        "  {} from call to return, {} instructions",
+        "  {} from call to return, {} instructions of all contexts",
         text::span(&why.time, begin, end),
         grouped(end - begin)
     )?;
-    writeln!(out, "\n{}", style.heading("What was waited for"))?;
-    let right = ["µs", "for µs", "instructions"].map(|head| (head, Align::Right));
-    let mut table = Table::new(right.into_iter().chain([("what", Align::Left)]));
+    writeln!(out, "\n{}", style.heading("Critical path"))?;
+    let right = ["at µs", "for µs", "all contexts"].map(|head| (head, Align::Right));
+    let table = Table::new(right.into_iter().chain([("what", Align::Left)]));
+    let mut table = table.dropping(["all contexts", "at µs"]);
     for span in &why.spans {
         table.row([
             text::micros_span(&why.time, begin, span.from),
@@ -34,9 +38,10 @@ pub fn write_text(out: &mut dyn Write, why: &Why, style: Style) -> io::Result<()
         ]);
     }
     table.write(out, style, "  ")?;
-    writeln!(out, "\n{}", style.heading("Added up"))?;
-    let right = ["µs", "%", "instructions", "times"].map(|head| (head, Align::Right));
-    let mut table = Table::new(right.into_iter().chain([("what", Align::Left)]));
+    writeln!(out, "\n{}", style.heading("Sum by kind"))?;
+    let right = ["µs", "%", "all contexts", "times"].map(|head| (head, Align::Right));
+    let table = Table::new(right.into_iter().chain([("what", Align::Left)]));
+    let mut table = table.dropping(["all contexts", "times"]);
     let total = time(why, begin, end);
     for sum in sums(why) {
         let share = if total == 0 { 0.0 } else { sum.time as f64 * 100.0 / total as f64 };
@@ -45,7 +50,9 @@ pub fn write_text(out: &mut dyn Write, why: &Why, style: Style) -> io::Result<()
     }
     table.write(out, style, "  ")?;
     let sum: u64 = why.spans.iter().map(|span| span.to - span.from).sum();
-    writeln!(out, "  {} instructions in all", grouped(sum))
+    writeln!(out, "  total: {} instructions", grouped(sum))?;
+    let line = "µs of virtual time; all contexts: instructions executed meanwhile, in any context";
+    writeln!(out, "  {}", style.faint(line))
 }
 
 /// Begin and end of the system call, in instructions.
@@ -84,7 +91,7 @@ fn sums(why: &Why) -> Vec<Sum> {
 /// A kind of span, whichever command or number it is about.
 fn kind(doing: &Doing) -> String {
     match doing {
-        Doing::Device { handler, .. } => format!("the device of {} works", plain(handler)),
+        Doing::Device { handler, .. } => format!("device of {}", plain(handler)),
         other => words(other),
     }
 }
@@ -92,8 +99,8 @@ fn kind(doing: &Doing) -> String {
 fn describe(span: &Span) -> String {
     let place = match &span.doing {
         _ if span.place.is_empty() => String::new(),
-        Doing::Interrupt { .. } | Doing::Softirq => format!(", up to {}", plain(&span.place)),
-        Doing::Device { .. } => format!(", told in {}", plain(&span.place)),
+        Doing::Interrupt { .. } | Doing::Softirq => format!(", until {}", plain(&span.place)),
+        Doing::Device { .. } => format!(", command issued in {}", plain(&span.place)),
         Doing::Runnable { .. } => format!(", woken by {}", plain(&span.place)),
         _ => format!(", since {}", plain(&span.place)),
     };
@@ -106,18 +113,18 @@ pub(super) fn words(doing: &Doing) -> String {
             format!("{} runs work item {}", plain(task), plain(work))
         }
         Doing::Running { task, work: None } => format!("{} runs", plain(task)),
-        Doing::Runnable { task } => format!("{} waits for the CPU", plain(task)),
-        Doing::Device { command, handler } => format!("cmd{command}: the device of {} works", plain(handler)),
+        Doing::Runnable { task } => format!("{} is runnable", plain(task)),
+        Doing::Device { command, handler } => format!("cmd{command}: device of {}", plain(handler)),
         Doing::Interrupt { handler } => format!("interrupt: {}", plain(handler)),
         Doing::Interrupted { handler } => format!("interrupted by {}", plain(handler)),
         Doing::SoftirqPending { name } => format!("softirq {} is pending", plain(name)),
         Doing::Softirq => "softirq".to_owned(),
         Doing::WorkPending { function } => format!("work item {} is queued", plain(function)),
         Doing::Timer { function } => format!("timer: {}", plain(function)),
-        Doing::UnknownContext { task } => format!("unknown context, while {} ran", plain(task)),
-        Doing::Unknown { task } => format!("{} waits for something that is not in the trace", plain(task)),
+        Doing::UnknownContext { task } => format!("unknown context, current task {}", plain(task)),
+        Doing::Unknown { task } => format!("{} waits: cause not in the trace", plain(task)),
         Doing::TooFar { task } => {
-            format!("{} waits for something that is more than {FARTHEST} hand-overs away", plain(task))
+            format!("{} waits: cause more than {FARTHEST} hand-offs away", plain(task))
         }
     }
 }

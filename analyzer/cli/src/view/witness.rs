@@ -3,7 +3,9 @@
 mod nesting;
 
 pub use super::json::write_witness as write_json;
-use super::text::{Align, Style, Table};
+use super::table::{Align, Table};
+use super::text::Style;
+use super::wrap::WrapWriter;
 use iotrace::analysis::witness::{Comparison, Saying, TracepointDifference};
 use std::io::{self, Write};
 
@@ -12,9 +14,10 @@ use std::io::{self, Write};
 /// # Errors
 /// Those of `out`.
 pub fn write_text(out: &mut dyn Write, comparison: &Comparison, style: Style) -> io::Result<()> {
-    let right = ["witness", "ours", "equal"];
+    let out: &mut dyn Write = &mut WrapWriter::new(out, style);
+    let right = ["ftrace", "iotrace", "equal"];
     let heads = [("tracepoint", Align::Left)].into_iter().chain(right.map(|head| (head, Align::Right)));
-    let mut table = Table::new(heads.chain([("", Align::Left)]));
+    let mut table = Table::new(heads.chain([("result", Align::Left)]));
     for kind in &comparison.kinds {
         let verdict = if kind.differences.is_empty() { "same" } else { "DIFFERENT" };
         let counts = [kind.witness, kind.ours, kind.equal].map(|n| n.to_string());
@@ -22,7 +25,10 @@ pub fn write_text(out: &mut dyn Write, comparison: &Comparison, style: Style) ->
     }
     table.write(out, style, "")?;
     if !comparison.marked {
-        writeln!(out, "the trace has no marks of a workload: what came before and after was not compared")?;
+        writeln!(
+            out,
+            "no workload marks in the trace: events before and after the tracepoint log are not compared"
+        )?;
     }
     if let Some((nesting, left_out)) = &comparison.nesting {
         nesting::write(out, nesting, left_out, style)?;
@@ -30,10 +36,10 @@ pub fn write_text(out: &mut dyn Write, comparison: &Comparison, style: Style) ->
     for kind in comparison.kinds.iter().filter(|kind| !kind.differences.is_empty()) {
         writeln!(out, "\n{}", style.heading(kind.kind.name()))?;
         for TracepointDifference { witness, ours } in &kind.differences {
-            let text = |saying: Option<&Saying>| saying.map_or("(nothing)".into(), ToString::to_string);
+            let text = |saying: Option<&Saying>| saying.map_or("(none)".into(), ToString::to_string);
             let clock = ours.as_ref().map(|(_, clock)| format!(" at {clock}")).unwrap_or_default();
-            writeln!(out, "  witness {}", text(witness.as_ref()))?;
-            writeln!(out, "  ours    {}{clock}", text(ours.as_ref().map(|(saying, _)| saying)))?;
+            writeln!(out, "  ftrace  {}", text(witness.as_ref()))?;
+            writeln!(out, "  iotrace {}{clock}", text(ours.as_ref().map(|(saying, _)| saying)))?;
         }
     }
     Ok(())

@@ -12,7 +12,7 @@ fn system_calls_that_do_not_return() {
     trace.probe("sys.write", At::Exit, &["ret"]);
     (0..MANY).for_each(|_| trace.event(write, &[3]));
     let report = ask(&trace.file(), &["report", "--all", "--limit", "1"]);
-    assert!(report.contains("I/Os of the whole trace: 1048576"), "{report}");
+    assert!(report.contains("I/Os (whole trace): 1,048,576"), "{report}");
 }
 
 /// Addresses that are all in one place of a table whose hash function is that of `rustc_hash`.
@@ -40,6 +40,6 @@ fn bios_that_wait_for_one_another() {
     }
     trace.event(end, &[1 << 8]);
     let report = ask(&trace.file(), &["report", "--limit", "1"]);
-    assert!(report.contains("N: 262144 bios") || report.contains("R: 262144 bios"), "{report}");
+    assert!(report.contains("N: 262,144 bios") || report.contains("R: 262,144 bios"), "{report}");
     assert!(!report.contains("in flight"), "{report}");
 }

@@ -24,7 +24,7 @@ fn devices_that_are_known() {
     trace.define(device(2, Vec::new()));
     let enable = trace.probe("pci.enable", At::Entry, &ENABLE);
     (0..MANY).for_each(|_| trace.event(enable, &[1, 2, 0x1000, 0x1fff]));
-    assert_eq!(line(&ask(&trace.file(), &["report"]), "devices").trim(), "devices     d");
+    assert_eq!(ask(&trace.file(), &["report"]).lines().nth(1), Some("d"));
 }
 
 #[test]
@@ -35,7 +35,7 @@ fn places_of_a_device_and_accesses_to_them() {
     (1..=MANY / 2).for_each(|at| trace.event(enable, &[1, 1, at << 12, (at << 12) + 0xfff]));
     (1..=MANY / 2).for_each(|at| trace.event(MMIO_WRITE.id, &[(at << 12) + 4, 4, 1, 0]));
     let report = ask(&trace.file(), &["report"]);
-    assert!(line(&report, "doorbells").contains(" 524288 doorbells"), "{report}");
+    assert!(line(&report, "doorbells").contains(" 524,288 doorbells"), "{report}");
 }
 
 #[test]
@@ -48,7 +48,7 @@ fn registers_of_a_device() {
     trace.event(enable, &[1, 1, 0x1000_0000, 0x1fff_ffff]);
     (0..4 * MANY).for_each(|_| trace.event(MMIO_WRITE.id, &[0x1000_0000 + 14_999 * 4, 4, 1, 0]));
     let report = ask(&trace.file(), &["report"]);
-    assert!(line(&report, "doorbells").contains(" 4194304 doorbells"), "{report}");
+    assert!(line(&report, "doorbells").contains(" 4,194,304 doorbells"), "{report}");
 }
 
 #[test]

@@ -65,7 +65,7 @@ fn wide(system_calls: u64, prefix: &str, in_softirq: bool) -> Vec<u8> {
 #[test]
 fn functions_of_one_side_alone() {
     let said = compare(&wide(10, "a", false), &wide(10, "b", false));
-    assert!(said.contains("30000 new, 30000 gone, 0 moved, 0 renamed"), "{said:.2000}");
+    assert!(said.contains("30000 added, 30000 removed, 0 moved, 0 renamed"), "{said:.2000}");
 }
 
 #[test]

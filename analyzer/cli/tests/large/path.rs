@@ -75,7 +75,7 @@ fn contexts_that_are_open() {
     trace.task = TASK_A;
     (0..MANY / 4).for_each(|_| trace.event(issue, &[0xe000]));
     let path = ask(&trace.file(), &["path", "--bio", "1"]);
-    assert!(line(&path, "f(").contains("open"), "{path}");
+    assert!(line(&path, "f(").contains("unfinished"), "{path}");
 }
 
 /// A bio that carries bytes of many I/Os.

@@ -1,4 +1,4 @@
-//! What changed, by how much, where: the three lines that a busy person reads.
+//! The first three lines of a comparison: counts, functions, stages.
 
 use super::rank::{FEWEST, LEVEL};
 use super::{CallChange, Class, Diff, FunctionDiff, StepCost};
@@ -20,7 +20,7 @@ fn what(diff: &Diff, pairs: usize) -> String {
     let costs = &diff.costs.instructions;
     let percent = costs.percent().map_or_else(String::new, |p| format!(" ({p:+.2}%)"));
     format!(
-        "{pairs} I/Os paired, {} without a partner: {} instructions in A, {} in B, {:+}{percent}",
+        "I/O pairs {pairs}, unpaired I/Os {}: {} instructions in A, {} in B, {:+}{percent}",
         diff.unpaired.len(),
         costs.a,
         costs.b,
@@ -30,7 +30,7 @@ fn what(diff: &Diff, pairs: usize) -> String {
 
 fn how_much(diff: &Diff) -> String {
     let named = |f: &FunctionDiff| match f.test.p {
-        Some(_) => format!("{} {:+} in each I/O that calls it", f.name, f.test.difference),
+        Some(_) => format!("{} {:+} per calling I/O", f.name, f.test.difference),
         None => format!("{} {:+}", f.name, f.own.difference()),
     };
     let tested = diff.recordings >= FEWEST;
@@ -41,12 +41,12 @@ fn how_much(diff: &Diff) -> String {
         largest += &format!(" and {} more", differing.len() - NAMED);
     }
     match (tested, largest.is_empty()) {
-        (true, true) => format!("no function differs beyond chance (rank-sum test, p < {LEVEL})"),
-        (true, false) => format!("beyond chance (rank-sum test, p < {LEVEL}): {largest}"),
-        (false, true) => "no function costs more or less".to_owned(),
-        (false, false) => format!(
-            "most of it in {largest}; recordings of one kernel differ too: give {FEWEST} or more of each to tell"
-        ),
+        (true, true) => format!("no function differs significantly (rank-sum test, p < {LEVEL})"),
+        (true, false) => format!("significant (rank-sum test, p < {LEVEL}): {largest}"),
+        (false, true) => "no function differs".to_owned(),
+        (false, false) => {
+            format!("largest differences: {largest}; significance needs {FEWEST} recordings of each kernel")
+        }
     }
 }
 
@@ -63,9 +63,9 @@ fn place(diff: &Diff) -> String {
     };
     let mut places = steps.iter().take(NAMED).map(named).collect::<Vec<_>>().join(", ");
     if places.is_empty() {
-        places = "no stage of its own".to_owned();
+        places = "no single stage".to_owned();
     }
-    format!("at {places}; functions in the tree of calls: {}", calls(diff))
+    format!("by stage: {places}; functions in the call tree: {}", calls(diff))
 }
 
 fn calls(diff: &Diff) -> String {
@@ -76,7 +76,7 @@ fn calls(diff: &Diff) -> String {
     let handovers: BTreeSet<_> =
         diff.classes.iter().flat_map(|class| &class.handovers).map(|change| &change.function).collect();
     format!(
-        "{} new, {} gone, {} moved, {} renamed, {} in another context",
+        "{} added, {} removed, {} moved, {} renamed, {} in another context",
         count(|c| matches!(c, CallChange::New | CallChange::Inserted { .. })),
         count(|c| matches!(c, CallChange::Gone | CallChange::Removed { .. })),
         count(|c| matches!(c, CallChange::Moved { .. })),

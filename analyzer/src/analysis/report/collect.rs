@@ -3,7 +3,8 @@
 //! A bio that is over waits until its times are known for good, then it is counted and forgotten, but for the first
 //! rows.
 
-use super::{ReportQuery, RequestTotals};
+use super::slowest::SlowestIos;
+use super::{Outcomes, ReportQuery, RequestTotals};
 use crate::analysis::Workload;
 use crate::analysis::attribution::Account;
 use crate::analysis::conditions::{Conditions, NoVirtualTime};
@@ -66,6 +67,10 @@ pub struct ReportCollector<'a> {
     pub ios: First<Io>,
     /// Bios.
     pub bios: First<Bio>,
+    /// The I/Os that took longest.
+    pub slowest: SlowestIos,
+    /// How the I/Os and bios ended.
+    pub outcomes: Outcomes,
     /// Distributions.
     pub summary: Summary,
     /// Marks of the guest.
@@ -88,6 +93,8 @@ impl<'a> ReportCollector<'a> {
             ended: false,
             ios: First::new(question.rows),
             bios: First::new(question.rows),
+            slowest: SlowestIos::default(),
+            outcomes: Outcomes::default(),
             summary: Summary::default(),
             marks: Vec::new(),
             workload: Workload::default(),
@@ -105,12 +112,26 @@ impl<'a> ReportCollector<'a> {
         {
             self.take(bio, keeper);
         }
+        self.slowest.settle(keeper);
+    }
+
+    /// Takes in an I/O that is shown.
+    fn show_io(&mut self, io: Io) {
+        self.outcomes.add_io(&io);
+        self.slowest.add(io.clone());
+        self.ios.add(io.id, io);
+    }
+
+    /// Takes in a bio that is shown.
+    fn show_bio(&mut self, bio: Bio, keeper: &TimeKeeper) {
+        self.outcomes.add_bio(&bio);
+        self.summary.add(&bio, keeper.map());
+        self.bios.add(bio.id, bio);
     }
 
     fn take(&mut self, bio: Bio, keeper: &TimeKeeper) {
         if self.question.conditions.is_empty() {
-            self.summary.add(&bio, keeper.map());
-            self.bios.add(bio.id, bio);
+            self.show_bio(bio, keeper);
         } else if self.question.conditions.hold_in_queue(&bio) {
             self.candidates.1.push(bio);
         }
@@ -125,6 +146,7 @@ impl<'a> ReportCollector<'a> {
             self.take(bio, keeper);
         }
         self.choose(&self.question.conditions.settled(keeper.map(), &self.marks)?, keeper);
+        self.slowest.settle_all(keeper.map());
         Ok(self.question.all || !self.workload.has_begun())
     }
 
@@ -138,13 +160,12 @@ impl<'a> ReportCollector<'a> {
         }
         for bio in &bios {
             if conditions.bio(bio, ios_of.get(&bio.id).into_iter().flatten().copied()) {
-                self.summary.add(bio, keeper.map());
-                self.bios.add(bio.id, bio.clone());
+                self.show_bio(bio.clone(), keeper);
             }
         }
         let bio = |id: BioId| bios.binary_search_by_key(&id, |bio| bio.id).ok().map(|at| &bios[at]);
         ios.retain(|io| conditions.io(io, io.all_bios().into_iter().filter_map(bio)));
-        ios.into_iter().for_each(|io| self.ios.add(io.id, io));
+        ios.into_iter().for_each(|io| self.show_io(io));
     }
 }
 
@@ -177,7 +198,7 @@ impl Sink for ReportCollector<'_> {
             return;
         }
         if self.question.conditions.is_empty() {
-            self.ios.add(io.id, io);
+            self.show_io(io);
         } else {
             self.candidates.0.push(io);
         }
@@ -202,6 +223,8 @@ impl ReportCollector<'_> {
     fn forget(&mut self) {
         self.ios.clear();
         self.bios.clear();
+        self.slowest = SlowestIos::default();
+        self.outcomes = Outcomes::default();
         self.summary = Summary::default();
         self.unsettled.clear();
         self.candidates = (Vec::new(), Vec::new());

@@ -69,39 +69,23 @@ impl Assumption {
     #[must_use]
     pub fn text(self) -> &'static str {
         match self {
-            Self::RecordedTime => {
-                "requests keep their recorded device time: their operation is not in the model"
-            }
-            Self::InFlightAtBegin => {
-                "requests were in flight when the workload began: they complete when they did"
-            }
-            Self::NoCompletion => "requests have no completion in the trace: nothing waits for them",
-            Self::AnsweredByDriver => {
-                "requests were answered by the driver, without a device: they are left as they are"
-            }
-            Self::InterruptTooEarly => {
-                "requests have an interrupt from before their hand-over: they are left as they are"
-            }
+            Self::RecordedTime => "requests of operations without a model: recorded device time kept",
+            Self::InFlightAtBegin => "requests in flight when the workload began: recorded completion kept",
+            Self::NoCompletion => "requests without a completion in the trace: ignored",
+            Self::AnsweredByDriver => "requests completed by the driver without the device: unchanged",
+            Self::InterruptTooEarly => "requests with an interrupt before their issue: unchanged",
             Self::LaterInterrupt => {
-                "interrupts come later than in the recording, where the guest was busy: it sleeps until they come"
+                "interrupts later than recorded while the guest was busy: idle time added"
             }
-            Self::WaitsForGuest => {
-                "requests are done before the guest comes to their interrupt: it finds them done"
-            }
-            Self::OtherOrder => {
-                "requests are done before others that completed first: the recorded order is kept"
-            }
-            Self::SharedInterrupt => {
-                "requests share their interrupt with others: it comes when the last of them is done"
-            }
+            Self::WaitsForGuest => "requests complete before the guest takes their interrupt: no wait",
+            Self::OtherOrder => "requests complete in another order: recorded order kept",
+            Self::SharedInterrupt => "requests share an interrupt: raised when the last of them completes",
             Self::AbsorbedWakeup => {
-                "wake-ups (ticks) during waits for a request, after which the guest slept on, are part of the wait"
+                "wake-ups (ticks) while waiting for a request: counted as part of the wait"
             }
-            Self::KeptIdle => {
-                "idle times ended with something else than a completion: they keep their length"
-            }
+            Self::KeptIdle => "idle periods not ended by a completion: length kept",
             Self::KeptIdleInFlight => {
-                "of these had requests in flight, which another device may complete in them, or after them"
+                "of these with requests in flight, which may complete during or after them"
             }
         }
     }

@@ -1,8 +1,9 @@
 //! Where the calls differ, as trees: what is the same on both sides is folded.
 
-use super::numbers::{NUMBERS, counts, numbers, statistics, table};
+use super::numbers::{OWN, counts, numbers, statistics, table};
 use super::tables::inlined;
-use crate::view::text::{Table, plain};
+use crate::view::table::Table;
+use crate::view::text::{counted, plain};
 use iotrace::analysis::diff::{CallChange, CallDiff, Class, Diff};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -12,7 +13,7 @@ const CHAIN: usize = 3;
 
 /// The places that differ, in the order of the calls; of more than `most` those with the largest differences.
 pub fn calls(diff: &Diff, most: usize) -> Table {
-    let heads = [&["<call"], &NUMBERS[..], &["calls", "<", "<function, in what calls it"]].concat();
+    let heads = [&["<call"], &OWN[..], &["calls", "<test", "<function, below its callers"]].concat();
     let mut table = table(&heads);
     let places = diff.classes.iter().flat_map(|class| &class.places);
     let mut sizes: Vec<_> = places.map(size).collect();
@@ -54,7 +55,7 @@ fn tree(table: &mut Table, class: &Class, places: &[&CallDiff], inlined: &BTreeM
         }
         let inside = match place.inside {
             0 => String::new(),
-            inside => format!(" and {inside} inside it"),
+            inside => format!(" and {}", counted(inside as u64, "callee")),
         };
         let elsewhere = inlined.get(place.function.as_str()).filter(|_| place.change != CallChange::Cost);
         let function = changed(place) + &plain(elsewhere.map_or("", String::as_str)) + &inside;
@@ -89,7 +90,7 @@ fn changed(place: &CallDiff) -> String {
         CallChange::Moved { from } => {
             format!("⇄ {name} from {}", plain(from.last().map_or("the top", String::as_str)))
         }
-        CallChange::Renamed { from } => format!("≈ {name} in the place of {}", plain(from)),
+        CallChange::Renamed { from } => format!("≈ {name}, was {}", plain(from)),
         CallChange::Cost => name,
     }
 }

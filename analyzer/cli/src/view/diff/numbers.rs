@@ -1,6 +1,7 @@
 //! Numbers of both sides as cells.
 
-use crate::view::text::{Align, Table, grouped, micros};
+use crate::view::table::{Align, Table};
+use crate::view::text::{grouped, micros};
 use iotrace::analysis::diff::{Both, CostTest};
 
 /// A number with its sign.
@@ -10,7 +11,38 @@ pub fn signed(number: i64) -> String {
 }
 
 /// Heads of [`numbers`].
-pub const NUMBERS: [&str; 4] = ["A", "B", "B - A", ""];
+pub const NUMBERS: [&str; 4] = ["A", "B", "B - A", "%"];
+/// The same of instructions without callees.
+pub const OWN: [&str; 4] = ["own A", "own B", "B - A", "%"];
+/// The same of instructions with callees.
+pub const TOTAL: [&str; 4] = ["total A", "total B", "B - A", "%"];
+
+/// Columns that a narrow terminal does without, the first to go first, of every table.
+const DROPPED: [&str; 23] = [
+    "share",
+    "interval",
+    "p",
+    "MMIO",
+    "interrupts",
+    "waits",
+    "bios",
+    "layer",
+    "part",
+    "each I/O",
+    "times",
+    "pairs",
+    "recording",
+    "calls",
+    "total B - A",
+    "µs B",
+    "µs A",
+    "µs B - A",
+    "test",
+    "change",
+    "%",
+    "for",
+    "B - A",
+];
 
 /// Columns A, B, difference and per cent.
 pub fn numbers(both: Both) -> [String; 4] {
@@ -36,9 +68,9 @@ pub fn share(part: Both, whole: Both) -> String {
 }
 
 /// Heads of [`statistics`].
-pub const STATISTICS: [&str; 4] = ["each I/O", "interval", "p", "<"];
+pub const STATISTICS: [&str; 4] = ["each I/O", "interval", "p", "<test"];
 
-/// What is told from several recordings; empty cells where there are too few.
+/// Statistics of several recordings; empty cells where there are too few.
 pub fn statistics(test: &CostTest) -> [String; 4] {
     let interval = test.interval.map_or_else(String::new, |i| match i.low == i.high {
         true => signed(i.low),
@@ -51,8 +83,9 @@ pub fn statistics(test: &CostTest) -> [String; 4] {
 
 /// A table whose columns stand as their heads say: `<` before one is for text, the others are for numbers.
 pub fn table(heads: &[&str]) -> Table {
-    Table::new(heads.iter().map(|head| match head.strip_prefix('<') {
+    let columns = heads.iter().map(|head| match head.strip_prefix('<') {
         Some(head) => (head, Align::Left),
         None => (*head, Align::Right),
-    }))
+    });
+    Table::new(columns).dropping(DROPPED)
 }

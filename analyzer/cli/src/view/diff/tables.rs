@@ -1,8 +1,11 @@
 //! The tables of a comparison.
 
 use super::calls::calls;
-use super::numbers::{NUMBERS, STATISTICS, counts, numbers, share, signed, statistics, table, times};
-use crate::view::text::{Table, plain};
+use super::numbers::{
+    NUMBERS, OWN, STATISTICS, TOTAL, counts, numbers, share, signed, statistics, table, times,
+};
+use crate::view::table::Table;
+use crate::view::text::{counted, plain};
 use iotrace::analysis::diff::{
     Both, Class, Costs, Diff, FunctionDiff, HandoverChange, HandoverChangeKind, StepCost, Waiting,
 };
@@ -11,35 +14,35 @@ use std::cmp::Reverse;
 /// Rows of a table that are shown unless all are asked for.
 pub const ROWS: usize = 20;
 
-/// The tables in the order in which a busy person reads them, with their titles.
+/// The tables, the sums before their parts, with their titles.
 pub fn tables(diff: &Diff, all: bool) -> Vec<(String, Table)> {
     let most = if all { usize::MAX } else { ROWS };
     let title = |name: &str, rows: usize| match rows > most {
-        true => format!("{name} (the first {most} of {rows}; --all shows all)"),
+        true => format!("{name} (first {most} of {rows}; use --all for all)"),
         false => name.to_owned(),
     };
     let places = diff.classes.iter().map(|class| class.places.len()).sum();
     let by_class: usize = differing_steps(diff).len();
     let tables = vec![
-        ("By system call: instructions of all contexts that belong to it".into(), classes(diff)),
-        (
-            "By stage: instructions executed for the I/Os on the way to it, and virtual time".into(),
-            steps(diff),
-        ),
+        ("By system call: attributed instructions".into(), classes(diff)),
+        ("By stage: attributed instructions and virtual time up to the stage".into(), steps(diff)),
         (title("By stage of each system call", by_class), steps_by_class(diff, most)),
-        ("By layer: instructions in its functions".into(), layers(diff)),
-        ("In another context".into(), handovers(diff)),
+        ("By layer: own instructions of its functions".into(), layers(diff)),
+        ("Functions in another context".into(), handovers(diff)),
         (
-            title("Locks and waits: instructions in them, and virtual time waited", diff.waits.len()),
+            title("Locks and waits: total instructions and virtual time waited", diff.waits.len()),
             waits(diff, most),
         ),
-        (title("By function", diff.functions.len()), functions(diff, most)),
+        (title("By function: own instructions", diff.functions.len()), functions(diff, most)),
         (
-            title("Where the calls differ: + only in B, − only in A, ⇄ moved, ≈ under another name", places),
+            title(
+                "Call tree differences: own instructions; + only in B, − only in A, ⇄ moved, ≈ renamed",
+                places,
+            ),
             calls(diff, most),
         ),
-        (title("By I/O", diff.pairs.len()), pairs(diff, most)),
-        (title("I/Os without a partner", diff.unpaired.len()), unpaired(diff, most)),
+        (title("By I/O: attributed instructions", diff.pairs.len()), pairs(diff, most)),
+        (title("Unpaired I/Os", diff.unpaired.len()), unpaired(diff, most)),
     ];
     tables.into_iter().map(|(title, table)| (title, table.without_empty())).collect()
 }
@@ -65,7 +68,7 @@ fn classes(diff: &Diff) -> Table {
 
 /// Heads of [`step`].
 fn step_heads<'a>(before: &[&'a str]) -> Vec<&'a str> {
-    let after = ["µs A", "µs B", "µs B - A", "<on the way"];
+    let after = ["µs A", "µs B", "µs B - A", "<part"];
     [before, &["<stage", "times"], &NUMBERS, &["share"], &STATISTICS, &after].concat()
 }
 
@@ -103,7 +106,7 @@ fn steps_by_class(diff: &Diff, most: usize) -> Table {
 }
 
 fn layers(diff: &Diff) -> Table {
-    let mut table = table(&[&["<layer"], &NUMBERS[..], &["share"]].concat());
+    let mut table = table(&[&["<layer"], &OWN[..], &["share"]].concat());
     for layer in &diff.layers {
         let cells = [layer.layer.to_string()].into_iter().chain(numbers(layer.own));
         table.row(cells.chain([share(layer.own, diff.costs.instructions)]));
@@ -117,13 +120,13 @@ fn handovers(diff: &Diff) -> Table {
         for change in &class.handovers {
             let HandoverChange { function, kind, contexts, changed, inside, .. } = change;
             let kind = match kind {
-                HandoverChangeKind::Asynchronous => "handed over",
-                HandoverChangeKind::Synchronous => "no longer handed over",
-                HandoverChangeKind::Elsewhere => "handed over to another",
+                HandoverChangeKind::Asynchronous => "now asynchronous",
+                HandoverChangeKind::Synchronous => "no longer asynchronous",
+                HandoverChangeKind::Elsewhere => "handed to another context",
             };
             let inside = match inside {
                 0 => String::new(),
-                inside => format!(" and {inside} inside it"),
+                inside => format!(" and {}", counted(*inside as u64, "callee")),
             };
             let list = |of: fn(Both) -> u64| {
                 let some = contexts.iter().filter(|c| of(c.calls) > 0);
@@ -140,7 +143,7 @@ fn handovers(diff: &Diff) -> Table {
 
 fn waits(diff: &Diff, most: usize) -> Table {
     let heads =
-        [&["<function", "<for", "calls"], &NUMBERS[..], &["waits", "µs A", "µs B", "µs B - A", "p", "<"]]
+        [&["<function", "<for", "calls"], &TOTAL[..], &["waits", "µs A", "µs B", "µs B - A", "p", "<test"]]
             .concat();
     let mut table = table(&heads);
     for waiting in diff.waits.iter().take(most) {
@@ -153,8 +156,8 @@ fn waits(diff: &Diff, most: usize) -> Table {
 }
 
 fn functions(diff: &Diff, most: usize) -> Table {
-    let heads = [&["<function"], &NUMBERS[..], &["share", "with callees", "calls"], &STATISTICS, &["<layer"]]
-        .concat();
+    let heads =
+        [&["<function"], &OWN[..], &["share", "total B - A", "calls"], &STATISTICS, &["<layer"]].concat();
     let mut table = table(&heads);
     for function in diff.functions.iter().take(most) {
         let FunctionDiff { name, layer, symbols, calls, own, total, test, .. } = function;
@@ -192,7 +195,7 @@ fn pairs(diff: &Diff, most: usize) -> Table {
 }
 
 fn unpaired(diff: &Diff, most: usize) -> Table {
-    let mut table = table(&["<of", "I/O", "<what", "<why"]);
+    let mut table = table(&["<side", "I/O", "<what", "<reason"]);
     for alone in diff.unpaired.iter().take(most) {
         let side = if alone.of_a { "A" } else { "B" };
         table.row([side.into(), alone.io.to_string(), plain(&alone.what), plain(&alone.reason)]);

@@ -92,8 +92,8 @@ fn a_further_call_is_new_in_the_flame_graph_and_delays_the_stages() {
     };
     assert_eq!((issued("a"), issued("b")), (200, 300));
     for piece in [
-        "<li>1 I/Os paired",
-        "<h2>By function</h2>",
+        "<li>I/O pairs 1",
+        "<h2>By function: own instructions</h2>",
         "<td class=\"number\">+100</td>",
         "+ rq_extra_function</td>",
     ] {

@@ -1,16 +1,40 @@
 //! The table of bios.
 
 use super::{CellTime, Options, TimeUnit, unit};
-use crate::view::text::{self, Align, Table};
+use crate::view::table::{Align, Table};
+use crate::view::{stages, text};
 use iotrace::analysis::report::Report;
 use iotrace::model::{Bio, BioStage, Join, Origin, StageMark};
 use std::io::{self, Write};
 
-/// Writes the bios, a line each.
+/// Columns that a narrow terminal does without, the first to go first.
+const DROPPED: [&str; 16] = [
+    "driver",
+    "doorbell",
+    "done",
+    "G",
+    "P",
+    "preflush",
+    "postflush",
+    "I",
+    "dev",
+    "M",
+    "rq",
+    "task",
+    "irq",
+    "sector",
+    "C",
+    "bytes",
+];
+
+/// Writes the bios, a line each; nothing if there are none.
 ///
 /// # Errors
 /// Those of `out`.
 pub fn write(out: &mut dyn Write, report: &Report, options: Options) -> io::Result<()> {
+    if report.bio_count == 0 {
+        return Ok(());
+    }
     let title = super::title("Bios", report.bio_count, report);
     writeln!(out, "\n{}", options.style.heading(&title))?;
     let list = &report.bios;
@@ -26,28 +50,44 @@ pub fn write(out: &mut dyn Write, report: &Report, options: Options) -> io::Resu
         ("rq", Align::Right),
     ];
     let heads = stages.iter().map(|stage| (stage.short(), Align::Right));
-    let mut table = Table::new(fixed.into_iter().chain(heads));
+    let table = Table::new(fixed.into_iter().chain(heads));
+    let mut table = table.dropping(DROPPED);
     list.iter().for_each(|bio| table.row(bio_row(bio, &stages, report, options)));
     table.write(out, options.style, "  ")?;
     super::more(out, report.bio_count, list.len())?;
     legend(out, report, options)
 }
 
+/// Whether the table names a stage.
+pub(super) fn is_used(report: &Report, stage: BioStage) -> bool {
+    stage == BioStage::Queued || report.bios.iter().any(|bio| bio.at(stage).is_some())
+}
+
 fn legend(out: &mut dyn Write, report: &Report, options: Options) -> io::Result<()> {
     let unit = match unit(report, options) {
         TimeUnit::Ns => "µs of virtual time",
-        TimeUnit::Instructions => "instructions",
+        TimeUnit::Instructions => "instructions of all contexts",
     };
     let since = match options.times {
-        CellTime::SinceQueued => "since Q (queued)",
-        CellTime::Delta => "since the stage before",
+        CellTime::SinceQueued => "since Q",
+        CellTime::Delta => "since the previous stage",
     };
-    let line = format!(
-        "  {unit} {since}; * shared with other bios; rq 5<, >5, 5+: merged at its end, its front, with its request"
-    );
-    writeln!(out, "{}", options.style.faint(&line))?;
+    let joined = |join: fn(Join) -> bool| report.bios.iter().any(|bio| bio.join.is_some_and(join));
+    let mut parts = vec![format!("{unit} {since}")];
+    if report.bios.iter().any(|bio| bio.stages.iter().any(|mark| mark.shared > 1)) {
+        parts.push("*: shared with other bios".to_owned());
+    }
+    for (is_used, part) in [
+        (joined(|join| matches!(join, Join::Back | Join::Discard)), "rq N<: merged at the end of request N"),
+        (joined(|join| join == Join::Front), "rq >N: merged at the front of request N"),
+        (joined(|join| join == Join::WithRequest), "rq N+: merged with its request into request N"),
+    ] {
+        parts.extend(is_used.then(|| part.to_owned()));
+    }
+    writeln!(out, "  {}", options.style.faint(parts.join("; ")))?;
+    writeln!(out, "  {}", options.style.faint(stages::legend(|stage| is_used(report, stage))))?;
     match device_time(report.definitions.note("disk"), report.definitions.note("tick")) {
-        Some(line) => writeln!(out, "{}", options.style.faint(&line)),
+        Some(line) => writeln!(out, "  {}", options.style.faint(&line)),
         None => Ok(()),
     }
 }
@@ -58,10 +98,13 @@ fn device_time(disk: Option<&str>, tick: Option<&str>) -> Option<String> {
         "host" => {
             let tick = tick.map_or(String::new(), |tick| format!(" of {tick}"));
             Some(format!(
-                "  irq, and elapsed where it waits: the time of the host that recorded, up to the next timer interrupt{tick}"
+                "irq, and elapsed while waiting: device time of the recording host, rounded up to the next timer \
+                 interrupt{tick}"
             ))
         }
-        "instant" => Some("  irq: the disk answers at once; all times follow from instructions".to_owned()),
+        "instant" => {
+            Some("irq: the disk completes requests instantly; all times follow from instructions".to_owned())
+        }
         _ => None,
     }
 }
@@ -115,7 +158,7 @@ mod tests {
     #[test]
     fn the_disk_says_what_its_times_are() {
         let host = device_time(Some("host"), Some("8192 Hz")).expect("a line");
-        assert!(host.ends_with("up to the next timer interrupt of 8192 Hz"), "{host}");
+        assert!(host.ends_with("rounded up to the next timer interrupt of 8192 Hz"), "{host}");
         let instant = device_time(Some("instant"), None).expect("a line");
         assert!(instant.contains("follow from instructions"), "{instant}");
         assert_eq!(device_time(None, Some("8192 Hz")), None);

@@ -2,10 +2,14 @@
 
 use super::{Options, TimeUnit, unit};
 use crate::view::cause::task;
-use crate::view::text::{self, Align, Table};
+use crate::view::table::{Align, Table};
+use crate::view::text;
 use iotrace::analysis::report::Report;
 use iotrace::model::Io;
 use std::io::{self, Write};
+
+/// Columns that a narrow terminal does without, the first to go first.
+const DROPPED: [&str; 8] = ["position", "fd", "returned", "unwritten", "bios", "task", "in call", "bytes"];
 
 /// Most bios of an I/O that a line names.
 const NAMED: usize = 3;
@@ -33,27 +37,31 @@ pub fn write(out: &mut dyn Write, report: &Report, options: Options) -> io::Resu
         ("bytes", Align::Right, true),
         ("returned", Align::Right, true),
         ("bios", Align::Left, true),
-        ("instructions", Align::Right, true),
+        ("in call", Align::Right, true),
         ("elapsed", Align::Right, elapsed),
         ("unwritten", Align::Right, unwritten),
     ];
-    let mut table = Table::new(columns.iter().filter(|c| c.2).map(|(head, align, _)| (*head, *align)));
+    let table = Table::new(columns.iter().filter(|c| c.2).map(|(head, align, _)| (*head, *align)));
+    let mut table = table.flexible("file").dropping(DROPPED);
     for io in list {
         let cells = row(io, report).into_iter().zip(&columns);
         table.row(cells.filter(|(_, column)| column.2).map(|(cell, _)| cell));
     }
     table.write(out, options.style, "  ")?;
     super::more(out, report.io_count, list.len())?;
-    writeln!(out, "{}", options.style.faint(&legend(elapsed, unwritten)))
+    writeln!(out, "  {}", options.style.faint(&legend(elapsed, unwritten)))
 }
 
 fn legend(elapsed: bool, unwritten: bool) -> String {
-    let mut line = "  file: name(inode); instructions of the call itself".to_owned();
+    let mut line =
+        "file: name(inode); in call: instructions of the calling task between call and return, without \
+                    interrupts and other tasks"
+            .to_owned();
     if elapsed {
-        line.push_str("; elapsed: µs of virtual time");
+        line.push_str("; elapsed: µs of virtual time from call to return");
     }
     if unwritten {
-        line.push_str("; unwritten: bytes that no bio carried, still in the page cache or overwritten");
+        line.push_str("; unwritten: bytes in the page cache that no bio of this trace carried");
     }
     line
 }
@@ -84,12 +92,17 @@ fn row(io: &Io, report: &Report) -> [String; 12] {
         number(io.returned),
         bios(io),
         text::grouped(io.cost),
-        io.left.map_or_else(|| "-".to_owned(), |left| text::micros_span(&report.time, io.entered, left)),
+        elapsed(io, report),
         match io.unwritten() {
             0 => String::new(),
             bytes => bytes.to_string(),
         },
     ]
+}
+
+/// Time from call to return.
+pub(super) fn elapsed(io: &Io, report: &Report) -> String {
+    io.left.map_or_else(|| "-".to_owned(), |left| text::micros_span(&report.time, io.entered, left))
 }
 
 /// A number that may not be known.

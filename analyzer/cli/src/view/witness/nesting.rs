@@ -16,13 +16,13 @@ pub(super) fn write(
     style: Style,
 ) -> io::Result<()> {
     let number = |n: usize| grouped(n as u64);
-    writeln!(out, "\n{}", style.heading("nesting of calls, against function_graph"))?;
-    let verdict = if nesting.difference.is_none() { "same" } else { "DIFFERENT from there on" };
+    writeln!(out, "\n{}", style.heading("Nesting of calls, compared with function_graph"))?;
+    let verdict = if nesting.difference.is_none() { "same" } else { "DIFFERENT" };
     let (functions, tasks) = (nesting.functions.len(), nesting.tasks.len());
     writeln!(
         out,
-        "  {} calls and {} returns of {functions} functions in {tasks} tasks, {} of them in interrupts, at most {} \
-         deep: {verdict}",
+        "  {} calls and {} returns of {functions} functions in {tasks} tasks ({} in interrupts, maximum depth {}): \
+         {verdict}",
         number(nesting.calls),
         number(nesting.returns),
         number(nesting.in_interrupts),
@@ -32,16 +32,10 @@ pub(super) fn write(
         writeln!(out, "  from instruction {} to {}", grouped(from), grouped(to))?;
     }
     for (count, what) in [
-        (nesting.left_out_before, "calls of the witness before the first that both have were left out"),
-        (nesting.left_out_after, "calls of the witness after the workload were left out"),
-        (
-            nesting.moved,
-            "interrupts came while the guest's tracer was at work for a step, and count as it has them",
-        ),
-        (
-            nesting.too_deep,
-            "calls are in ones in which the guest's tracer had no room for more, and left out",
-        ),
+        (nesting.left_out_before, "function_graph calls before the first common call skipped"),
+        (nesting.left_out_after, "function_graph calls after the workload skipped"),
+        (nesting.moved, "interrupts during a step of the guest's tracer, ordered as in function_graph"),
+        (nesting.too_deep, "calls beyond the depth limit of the guest's tracer skipped"),
     ] {
         if count > 0 {
             writeln!(out, "  {} {what}", number(count))?;
@@ -49,11 +43,11 @@ pub(super) fn write(
     }
     let unseen = nesting.unseen_returns.keys().cloned().collect();
     for (names, why) in [
-        (&unseen, "of which a return was seen by the witness only"),
-        (&left_out.not_followed, "left out, since function_graph does not follow them"),
-        (&left_out.ambiguous, "left out, since several bear each of these names"),
-        (&left_out.without_returns, "left out, since their returns are not probed"),
-        (&left_out.not_probed, "left out, since they are not probed"),
+        (&unseen, "with a return in function_graph only"),
+        (&left_out.not_followed, "skipped, not traced by function_graph"),
+        (&left_out.ambiguous, "skipped, name not unique"),
+        (&left_out.without_returns, "skipped, return without a probe"),
+        (&left_out.not_probed, "skipped, without a probe"),
     ] {
         if !names.is_empty() {
             writeln!(out, "  functions {why}: {}", list(names))?;
@@ -71,14 +65,14 @@ fn list(names: &BTreeSet<String>) -> String {
 
 fn write_difference(out: &mut dyn Write, difference: &NestingDifference) -> io::Result<()> {
     let NestingDifference { same, witness, ours } = difference;
-    for (side, at, steps) in [("witness", "line", witness), ("ours", "clock", ours)] {
+    for (side, at, steps) in [("ftrace", "line", witness), ("iotrace", "clock", ours)] {
         writeln!(out, "  {side}")?;
         for (index, step) in steps.iter().enumerate() {
             let sign = if index < *same { ' ' } else { '!' };
             writeln!(out, "  {sign} {}", line(step, at))?;
         }
         if steps.len() == *same {
-            writeln!(out, "  ! (nothing)")?;
+            writeln!(out, "  ! (none)")?;
         }
     }
     Ok(())
