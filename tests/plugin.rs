@@ -107,7 +107,7 @@ fn a_beginning_that_never_comes_is_told() {
     let arguments =
         format!("kernel={},out={},from=sys.write:count=123456789", vmlinux.display(), trace.display());
     let output = run(&mut qemu(&arguments));
-    let expected = "no event of the guest was from=sys.write:count=123456789: nothing was recorded";
+    let expected = "no event of the guest matched from=sys.write:count=123456789: nothing recorded";
     assert!(said(&output).contains(expected), "{}", said(&output));
     let info = succeed(&mut analyze(&["info"], &trace));
     assert!(info.contains(expected) && !info.contains("__schedule()"), "{info}");

@@ -159,7 +159,7 @@ fn a_command_line_of_format_1_is_compared_not_run() {
         hostile.splice(at..at, ["-plugin".to_owned(), "evil.so".to_owned()]);
         old["qemu"]["replay"] = json!(hostile);
         let text = command_line(&with_manifest(&recorded, "format-1", &old)).expect_err("it is refused");
-        assert!(text.contains("more than scripts/record writes"), "{text}");
+        assert!(text.contains("parameters that scripts/record does not write"), "{text}");
     }
     for (word, with) in
         [("512", "512 -plugin evil.so"), ("shift=2,rr=replay,rrfile=rr.log", "shift=2,rr=replay,rrfile=/x")]

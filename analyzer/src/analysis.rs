@@ -76,7 +76,7 @@ pub fn warnings(finished: &Finished) -> Vec<Warning> {
     });
     let mut warnings: Vec<_> = notes.collect();
     if let Some((offset, lost, reason)) = finished.cut() {
-        let text = format!("the file ends at offset {offset}, {lost} bytes are lost: {reason}");
+        let text = format!("file truncated at offset {offset}, {lost} bytes lost: {reason}");
         warnings.push(Warning::new("cut", text));
     }
     for damage in &finished.damage {
@@ -84,20 +84,16 @@ pub fn warnings(finished: &Finished) -> Vec<Warning> {
     }
     let trace = &finished.definitions.trace;
     if trace.vcpus > 1 && trace.icount_shift.is_none() {
-        let text = "each vCPU counts its own instructions: between vCPUs order and spans are approximate";
+        let text = "instruction counts are per vCPU: order and intervals across vCPUs are approximate";
         warnings.push(Warning::new("clocks", text.to_owned()));
     }
     for (count, topic, what) in [
-        (finished.unknown_chunks, "unknown-chunks", "chunks of unknown kinds were skipped"),
-        (finished.definitions.skipped, "unknown-definitions", "definitions of unknown kinds were skipped"),
-        (
-            finished.shortened,
-            "long-definitions",
-            "definitions were shortened: they are longer than any kernel's",
-        ),
-        (finished.unknown_columns, "unknown-columns", "columns of unknown numbers were skipped"),
-        (finished.more_damage, "damage", "further places of the file cannot be read"),
-        (finished.out_of_order, "order", "events came before one with an earlier clock"),
+        (finished.unknown_chunks, "unknown-chunks", "chunks of unknown types skipped"),
+        (finished.definitions.skipped, "unknown-definitions", "definitions of unknown types skipped"),
+        (finished.shortened, "long-definitions", "definitions truncated: longer than those of any kernel"),
+        (finished.unknown_columns, "unknown-columns", "unknown columns skipped"),
+        (finished.more_damage, "damage", "further unreadable ranges in the file"),
+        (finished.out_of_order, "order", "events out of order"),
     ] {
         if count > 0 {
             warnings.push(Warning::new(topic, format!("{count} {what}")));

@@ -133,12 +133,12 @@ impl Finished {
     /// What is missing of the file, for people: where it was cut or is damaged, and why.
     #[must_use]
     pub fn lost(&self) -> Option<String> {
-        let cut = self.cut().map(|(offset, _, reason)| format!("was cut at offset {offset}: {reason}"));
+        let cut = self.cut().map(|(offset, _, reason)| format!("is truncated at offset {offset}: {reason}"));
         let damage = self.damage.first().map(|first| {
             let Damage { offset, bytes, reason, .. } = first;
             let more = match self.damage.len() as u64 - 1 + self.more_damage {
                 0 => String::new(),
-                more => format!(", and in {more} more places"),
+                more => format!(", and {more} more ranges"),
             };
             format!("is damaged at offset {offset}, {bytes} bytes: {reason}{more}")
         });
@@ -205,7 +205,7 @@ impl<'a> Reading<'a> {
     fn new(trace: &'a Trace, visitor: &'a mut dyn Visitor, progress: &'a mut dyn FnMut(usize)) -> Self {
         let mut ledger = Ledger::default();
         if !trace.header_is_sound() {
-            ledger.bad(0, FILE_HEADER, "the file's header was changed".into());
+            ledger.bad(0, FILE_HEADER, "checksum mismatch of the file header".into());
         }
         let (done, merger) = (Finished::default(), Merger::default());
         Self {

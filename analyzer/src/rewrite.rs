@@ -44,13 +44,13 @@ pub enum RewriteError {
     #[error(transparent)]
     Time(#[from] NoVirtualTime),
     /// What was asked for is not in the trace.
-    #[error("the trace has no {what}")]
+    #[error("no {what} in the trace")]
     Nothing {
         /// What was asked for.
         what: String,
     },
     /// Traces are not parts of one recording.
-    #[error("{path} does not go behind {before}: {reason}")]
+    #[error("{path} does not follow {before}: {reason}")]
     Apart {
         /// The trace.
         path: PathBuf,

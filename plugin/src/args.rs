@@ -262,22 +262,22 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named() {
         for (args, expected) in [
-            (&["out=x"][..], "\"kernel\" is missing"),
-            (&["kernel=/etc/hostname"], "\"out\" is missing"),
-            (&["kernel=/nowhere/vmlinux", "out=x"], "kernel=/nowhere/vmlinux: there is no such file"),
-            (&["modules=/etc/hostname"], "there is no such folder"),
-            (&["kernl=x"], "no argument \"kernl\""),
-            (&["kernel"], "\"kernel\" has no value"),
-            (&["capture=blok"], "\"blok\" is neither a layer"),
-            (&["mode=fast"], "mode=fast: it can be thin"),
-            (&["window=demo"], "window=demo: it must be workload, or A..B"),
-            (&["mmio=some"], "mmio=some: it can only be all"),
-            (&["capture=block", "mmio=all"], "capture= leaves mmio out"),
-            (&["note=abc"], "must be KEY:VALUE"),
-            (&["from=sys.write:fd"], "is not WORD=VALUE"),
-            (&["memory=0"], "memory=0: it must be a number of MiB"),
-            (&["memory=64M"], "memory=64M: it must be a number of MiB"),
-            (&["only=dd"], "must be task:NAME or task:PID"),
+            (&["out=x"][..], "missing argument \"kernel\""),
+            (&["kernel=/etc/hostname"], "missing argument \"out\""),
+            (&["kernel=/nowhere/vmlinux", "out=x"], "kernel=/nowhere/vmlinux: no such file"),
+            (&["modules=/etc/hostname"], "no such directory"),
+            (&["kernl=x"], "unknown argument \"kernl\""),
+            (&["kernel"], "argument \"kernel\" without a value"),
+            (&["capture=blok"], "\"blok\" is not a layer"),
+            (&["mode=fast"], "mode=fast: expected thin"),
+            (&["window=demo"], "window=demo: expected workload or A..B"),
+            (&["mmio=some"], "mmio=some: expected all"),
+            (&["capture=block", "mmio=all"], "capture= excludes mmio"),
+            (&["note=abc"], "expected KEY:VALUE"),
+            (&["from=sys.write:fd"], "expected FIELD=VALUE"),
+            (&["memory=0"], "memory=0: expected a number of MiB"),
+            (&["memory=64M"], "memory=64M: expected a number of MiB"),
+            (&["only=dd"], "expected task:NAME or task:PID"),
         ] {
             let message = parse(args).unwrap_err().to_string();
             assert!(message.contains(expected), "{message}");

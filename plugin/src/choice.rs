@@ -271,20 +271,20 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named_with_what_there_is() {
         for (text, expected) in [
-            ("sys.write:fd", "\"fd\" is not WORD=VALUE"),
-            ("sys.write:fd=three", "\"three\" is no number"),
-            (":fd=3", "must begin with a stage or a function"),
+            ("sys.write:fd", "\"fd\": expected FIELD=VALUE"),
+            ("sys.write:fd=three", "invalid number \"three\""),
+            (":fd=3", "expected a stage or a function"),
             ("sys.wrte", "stages are sys.read, sys.write"),
             ("vfs.nothing", "stages are sys.read, sys.write"),
-            ("sys_write", "this kernel has not the function sys_write: not in the image"),
-            ("sys.write:fdd=3", "sys.write has no word \"fdd\"; it has caller, regs.fd, regs.count"),
+            ("sys_write", "function sys_write not found in this kernel: not in the image"),
+            ("sys.write:fdd=3", "sys.write has no field \"fdd\"; its fields are caller, regs.fd, regs.count"),
         ] {
             let message = check(text).unwrap_err().to_string();
             assert!(message.contains(expected), "{message}");
         }
         let block = Capture { layers: Some(vec![Layer::Block]), ..Capture::default() };
         let message = Begin::parse("sys.write").unwrap().check(&profile(), &block).unwrap_err().to_string();
-        assert!(message.contains("capture= leaves its layer out, syscall"), "{message}");
+        assert!(message.contains("capture= excludes its layer syscall"), "{message}");
         assert_eq!(check("sys.write:count=59"), Ok(()));
     }
 
@@ -294,9 +294,9 @@ mod tests {
         let name = [u64::from_le_bytes(*b"loop-wri"), u64::from_le_bytes(*b"te\0\0\0\0\0\0")];
         assert_eq!(Only::parse("task:loop-write"), Ok(Only::Name(name, [u64::MAX, 0x00ff_ffff])));
         for (text, expected) in [
-            ("loop-write", "must be task:NAME or task:PID"),
-            ("task:", "must be task:NAME or task:PID"),
-            ("task:a-name-of-16-bytes", "the kernel keeps 15 bytes"),
+            ("loop-write", "expected task:NAME or task:PID"),
+            ("task:", "expected task:NAME or task:PID"),
+            ("task:a-name-of-16-bytes", "at most 15 bytes"),
         ] {
             let message = Only::parse(text).unwrap_err().to_string();
             assert!(message.contains(expected), "{message}");

@@ -36,7 +36,7 @@ pub enum StateError {
         source: io::Error,
     },
     /// The file system, on reading.
-    #[error("cannot resume from the state {}: {source}; make it again", path.display())]
+    #[error("cannot resume from the state {}: {source}; save it again", path.display())]
     Read {
         /// The file.
         path: PathBuf,
@@ -44,7 +44,7 @@ pub enum StateError {
         source: io::Error,
     },
     /// The state is damaged or of another version.
-    #[error("cannot resume from the state {}: {source}; make it again", path.display())]
+    #[error("cannot resume from the state {}: {source}; save it again", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -55,13 +55,13 @@ pub enum StateError {
     #[error(transparent)]
     Trace(#[from] ReadError),
     /// The trace up to the state ends too early.
-    #[error("cannot resume from the trace {}: it is not whole; make it again", path.display())]
+    #[error("cannot resume from the trace {}: it is incomplete; record it again", path.display())]
     NotWhole {
         /// The file.
         path: PathBuf,
     },
     /// A panic of another thread has left the tables as they may not be.
-    #[error("cannot save the state: the tracing stopped in an error")]
+    #[error("cannot save the state: tracing stopped by an error")]
     Broken,
     /// The profile has no checksum.
     #[error("cannot save the state: the kernel profile cannot be encoded: {source}")]

@@ -144,7 +144,7 @@ impl Tracer {
         match guest::find_kernel(&self.profile, cpu) {
             Search::Found(slide) => self.begin(slide, cpu),
             Search::Other(other) => self.wrong_kernel(&other),
-            Search::Nothing if is_last => self.wrong_kernel("none that iotrace can find"),
+            Search::Nothing if is_last => self.wrong_kernel("unknown"),
             Search::Nothing => {}
         }
     }
@@ -185,7 +185,7 @@ impl Tracer {
             return;
         }
         let text = format!(
-            "the guest's kernel is {other}, but kernel={} is {} with build-id {}: nothing is traced; give the \
+            "the guest's kernel is {other}, but kernel={} is {} with build-id {}: not tracing; specify the \
              vmlinux of the guest's kernel",
             self.args.kernel.display(),
             guest::version(&self.profile.banner),
@@ -345,12 +345,12 @@ impl Tracer {
 impl Instrument for Tracer {
     fn vcpu_started(&self, cpu: &Cpu, told_apart: bool) {
         if !cpu.prepare() {
-            self.note(Severity::Error, "registers", "QEMU does not give all registers that are needed");
-            qemu::report("QEMU does not give all registers that are needed; arguments will be missing");
+            self.note(Severity::Error, "registers", "QEMU does not provide all registers that are needed");
+            qemu::report("QEMU does not provide all registers that are needed: arguments will be missing");
         }
         if !told_apart && !self.mixed.swap(true, Ordering::Relaxed) {
-            let text = "the vCPUs share a thread, and this QEMU does not say which of them executes: the number of the \
-                        vCPU is not known of any event";
+            let text = "the vCPUs share a thread and this QEMU does not report the executing one: vCPU \
+                        numbers are unknown";
             self.note(Severity::Warning, "vcpus", text);
             qemu::report(text);
         }

@@ -10,7 +10,7 @@ use thiserror::Error;
 
 /// The window is none.
 #[derive(Debug, Error, PartialEq, Eq)]
-#[error("window={text}: it must be workload, or A..B in instructions as 6570000000..6578000000")]
+#[error("window={text}: expected workload or A..B in instructions, such as 6570000000..6578000000")]
 pub struct WindowError {
     /// The argument.
     text: String,
@@ -108,7 +108,7 @@ mod tests {
             assert_eq!(WindowRange::parse(text), Ok(WindowRange::Clock(clocks)));
         }
         for text in ["5", "9..5", "5..5", "a..b", "demo"] {
-            assert!(WindowRange::parse(text).unwrap_err().to_string().contains("must be workload, or A..B"));
+            assert!(WindowRange::parse(text).unwrap_err().to_string().contains("expected workload or A..B"));
         }
         let window = Window::new(Some(&WindowRange::Clock(5..9)));
         assert_eq!([4, 5, 8, 9].map(|clock| window.contains(clock)), [false, true, true, false]);

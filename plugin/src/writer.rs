@@ -191,8 +191,8 @@ impl Worker {
         self.failed.store(true, Ordering::Relaxed);
         let path = self.path.display();
         report(&format!(
-            "cannot write the trace {path}: {error}; the tracing stops here, the guest runs on; \
-             the trace is readable up to its last whole block"
+            "cannot write the trace {path}: {error}; tracing stops, the guest continues; the trace is \
+             readable up to its last complete block"
         ));
     }
 }

@@ -44,7 +44,7 @@ def archive_site(suite: str) -> str:
         ours = has in (f"{release}{kind}", f"stable{kind}")
         if ours and component == "main" and origin in ("Debian", "", "$(ORIGIN)"):
             return site
-    raise Problem(f"apt's configuration names no Debian archive for release '{release}{kind}': "
+    raise Problem(f"no Debian archive for release '{release}{kind}' in apt's configuration: "
                   "add one (see 'man sources.list'), run 'apt-get update', and try again")
 
 
@@ -144,15 +144,15 @@ def newest(suites: Sequence[str], package: str, prefix: str) -> PrivateApt:
         elif not best or subprocess.run(["dpkg", "--compare-versions", found, "gt", version]).returncode == 0:
             best, version = apt, found
     if not best:
-        raise Problem(f"no suite that this machine's archive has offers {package} {prefix}*: " + "; ".join(others))
+        raise Problem(f"no suite of the configured archive has {package} {prefix}*: " + "; ".join(others))
     for other in others:
-        say(f"passing over {other}")
+        say(f"skipping {other}")
     return best
 
 
 def unpack(deb: Path, folder: Path) -> None:
     """Unpack all of a package into a folder."""
-    run(["dpkg-deb", "-x", os.fspath(deb), os.fspath(folder)], f"unpacking {deb.name}")
+    run(["dpkg-deb", "-x", os.fspath(deb), os.fspath(folder)], f"extracting {deb.name}")
 
 
 def deb_members(deb: Path) -> Iterator[tuple[tarfile.TarInfo, BinaryIO | None]]:
@@ -165,4 +165,4 @@ def deb_members(deb: Path) -> Iterator[tuple[tarfile.TarInfo, BinaryIO | None]]:
         while unpacker.stdout.read(1 << 20):
             pass  # padding after the archive's end: dpkg-deb must not meet a closed pipe
     if unpacker.returncode != 0:
-        raise Problem(f"unpacking {deb}: dpkg-deb failed with status {unpacker.returncode}")
+        raise Problem(f"extracting {deb}: dpkg-deb failed with status {unpacker.returncode}")

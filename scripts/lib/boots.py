@@ -102,7 +102,7 @@ class Boot:
         for name, facts in packed.items():
             path = self.folder / name
             if not path.is_file() or path.stat().st_size != facts["bytes"]:
-                wrong.append(f"{name} is missing, or has another size")
+                wrong.append(f"{name} is missing or has another size")
         return wrong
 
 
@@ -113,11 +113,11 @@ def read(folder: Path) -> Boot:
         text = path.read_bytes()
         facts = json.loads(text)
     except (OSError, ValueError, RecursionError) as error:
-        raise Problem(f"{folder} is no boot: {error}") from None
+        raise Problem(f"{folder} is not a boot: {error}") from None
     if not isinstance(facts, dict) or set(facts) != {"format", "machine", "clock", "seconds", "files", *SECTIONS}:
-        raise Problem(f"{path} is refused: it has not the sections of a boot")
+        raise Problem(f"{path}: not the sections of a boot")
     if facts["format"] != FORMAT or type(facts["clock"]) is not int or type(facts["seconds"]) not in (int, float):
-        raise Problem(f"{path} is refused: its format, its clock or its seconds")
+        raise Problem(f"{path}: invalid format, clock or seconds")
     for name, wanted in SECTIONS.items():
         manifest.check_section(name, facts[name], wanted)
     described = machine.parse(facts["machine"])
@@ -139,7 +139,7 @@ def first_contents(image: str) -> str:
 def boot(wanted: Configuration, number: int = 1) -> Boot:
     """The boot of this configuration with this number; it is made if it is missing or damaged."""
     if not wanted.can_wait():
-        raise Problem(f"the kernel {wanted.kernel} was built without CONFIG_X86_IOPL_IOPERM: a guest of it cannot wait for a "
+        raise Problem(f"the kernel {wanted.kernel} was built without CONFIG_X86_IOPL_IOPERM: its guests cannot wait for a "
                       "workload; scripts/record boots it in each recording")
     with tempfile.TemporaryDirectory(prefix="iotrace-") as place:
         files = Path(place)
@@ -147,7 +147,7 @@ def boot(wanted: Configuration, number: int = 1) -> Boot:
         name = f"{wanted.key(files)}-{number}"
 
         def make(folder: Path) -> None:
-            say(f"booting the guest once for all recordings of its kind ({name})")
+            say(f"booting the guest for all recordings of this configuration ({name})")
             _make(wanted, files, folder)
 
         folder = entry(KIND, name, make)
@@ -157,7 +157,7 @@ def boot(wanted: Configuration, number: int = 1) -> Boot:
         except Problem as problem:
             wrong = [str(problem)]
         if wrong:
-            say(f"the boot {name} is damaged and is made again: {'; '.join(wrong)}")
+            say(f"boot {name} is damaged, booting again: {'; '.join(wrong)}")
             shutil.rmtree(folder)
             found = read(entry(KIND, name, make))
     return found
@@ -210,7 +210,7 @@ def _run_up(wanted: Configuration, described: Machine, folder: Path) -> tuple[in
         lines = qemu.lines(console)
         failed = [line for line in lines if "Kernel panic" in line or line.startswith("iotrace: failed:")]
         if failed:
-            raise Problem(f"the guest did not come up: {failed[0]}; the end of its console:\n{qemu.last_lines(console)}")
+            raise Problem(f"the guest did not boot: {failed[0]}; end of its console:\n{qemu.last_lines(console)}")
         return READY in lines
 
     with Controlled(command, folder, "booting") as running:
@@ -237,7 +237,7 @@ def _snapshot(running: Controlled) -> int:
             return snapshot_clock(running, FIRST)
         running.execute("cont")
         running.execute("stop")
-    raise Problem(f"no snapshot of the booted guest can be made: {refused}")
+    raise Problem(f"cannot take a snapshot of the booted guest: {refused}")
 
 
 def snapshot_clock(running: Controlled, name: str) -> int:
@@ -245,14 +245,14 @@ def snapshot_clock(running: Controlled, name: str) -> int:
     listed = running.monitor("info snapshots")
     found = re.search(rf"^\S+\s+{re.escape(name)}\s.*\s(\d+)\s*$", listed, re.MULTILINE)
     if not found:
-        raise Problem(f"QEMU lists no clock for the snapshot {name}:\n{listed}")
+        raise Problem(f"QEMU reports no clock for the snapshot {name}:\n{listed}")
     return int(found[1])
 
 
 def _set_to_beginning(wanted: Configuration, described: Machine, folder: Path) -> None:
     """A snapshot holds its place in the log: load it, and make another one at the beginning of a new log."""
     command = [wanted.qemu, *described.arguments(Run("record", qemu.CONSOLE, state=True)), "-S"]
-    with Controlled(command, folder, "setting the snapshot to the beginning of its log") as running:
+    with Controlled(command, folder, "setting the snapshot to the start of its log") as running:
         for what, name in (("load", FIRST), ("save", SNAPSHOT)):
             failed = running.snapshot(f"snapshot-{what}", name, qemu.STATE_NODE)
             if failed:
@@ -283,7 +283,7 @@ def find(checksum: str, folder: Path) -> Boot:
         found = _import(checksum, folder)
     wrong = found.check()
     if wrong:
-        raise Problem(f"the boot {found.folder}, from which {folder} goes on, is damaged: {'; '.join(wrong)}. Copy it "
+        raise Problem(f"the boot {found.folder}, from which {folder} resumes, is damaged: {'; '.join(wrong)}. Copy it "
                       "again, or record again.")
     return found
 
@@ -303,9 +303,9 @@ def _import(checksum: str, folder: Path) -> Boot:
     """Put a bundled boot into the cache."""
     bundled = folder / BUNDLED
     if not bundled.is_file():
-        raise Problem(f"{folder} goes on from the boot {checksum[:12]}, which is not in {cache_root() / KIND}: copy it "
+        raise Problem(f"{folder} resumes from the boot {checksum[:12]}, which is not in {cache_root() / KIND}: copy it "
                       "there from the machine that recorded (`scripts/boot --list` names its folder), or record there "
-                      "with --bundle. Another boot of the same kernel does not do.")
+                      "with --bundle. Another boot of the same kernel does not match.")
 
     def unpack(into: Path) -> None:
         try:
@@ -313,7 +313,7 @@ def _import(checksum: str, folder: Path) -> Boot:
                 for member in archive:
                     source = archive.extractfile(member) if manifest.FILE_NAME.fullmatch(member.name) else None
                     if not member.isreg() or source is None:
-                        raise Problem(f"{bundled} is refused: {member.name!r} in it is not a file of a boot")
+                        raise Problem(f"{bundled}: {member.name!r} is not a file of a boot")
                     with open(into / member.name, "wb") as out:
                         shutil.copyfileobj(source, out)
         except (tarfile.TarError, OSError) as error:
@@ -321,7 +321,7 @@ def _import(checksum: str, folder: Path) -> Boot:
         unpacked = read(into)
         wrong = manifest.wrong_files(into, unpacked.facts["files"])
         if unpacked.checksum != checksum or wrong:
-            raise Problem(f"{bundled} is not the boot from which {folder} goes on; {'; '.join(wrong)}")
+            raise Problem(f"{bundled} is not the boot from which {folder} resumes; {'; '.join(wrong)}")
 
     say(f"taking the boot {checksum[:12]} from the recording")
     return read(entry(KIND, f"imported-{checksum[:12]}", unpack))
@@ -339,4 +339,4 @@ def remove(names: list[str]) -> None:
             names = [name for name in names if name != found.folder.name]
     missing = [name for name in names if name != "all"]
     if missing:
-        raise Problem(f"there is no boot {', '.join(missing)}: see scripts/boot --list")
+        raise Problem(f"no boot {', '.join(missing)}: see scripts/boot --list")

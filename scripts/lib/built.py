@@ -42,7 +42,7 @@ def kernel(name: str, patches: Sequence[Path]) -> Path:
     """The folder of a built kernel; other patches make another folder."""
     for patch in patches:
         if not patch.is_file():
-            raise Problem(f"there is no patch file {patch}")
+            raise Problem(f"no such patch file: {patch}")
     config, recipe = configuration(name), KERNELS[name]
     key = fingerprint(RECIPE, *recipe.suites, recipe.package, config, *modules.wanted(),
                       *(patch.read_bytes() for patch in patches))
@@ -62,7 +62,7 @@ def configuration(name: str) -> str:
 
 
 def _make(name: str, config: str, patches: Sequence[Path], folder: Path) -> None:
-    run([os.fspath(SCRIPTS / "setup"), "--build-kernel"], "installing what building a kernel needs",
+    run([os.fspath(SCRIPTS / "setup"), "--build-kernel"], "installing the build dependencies of a kernel",
         stdout=subprocess.DEVNULL)
     source = folder / "source"
     _sources(name, source)
@@ -84,21 +84,21 @@ def _sources(name: str, source: Path) -> None:
     package = needs[0] if needs else recipe.package
     deb = apt.download(package, source.parent)
     source.mkdir()
-    say(f"unpacking {package}")
+    say(f"extracting {package}")
     for member, data in deb_members(deb):
         if data is not None and member.name.endswith(f"{package}.tar.xz"):
             with subprocess.Popen(["tar", "-xJ", "--strip-components=1"], cwd=source, stdin=subprocess.PIPE) as tar:
                 assert tar.stdin is not None
                 shutil.copyfileobj(data, tar.stdin, 1 << 20)
             if tar.returncode != 0:
-                raise Problem(f"unpacking the sources in {deb.name}: tar failed with status {tar.returncode}")
+                raise Problem(f"extracting the sources of {deb.name}: tar failed with status {tar.returncode}")
     deb.unlink()
     if not (source / "Makefile").exists():
         raise Problem(f"the package {package} has no kernel sources")
 
 
 def _configure(config: str, source: Path) -> None:
-    """From nothing to what the configuration names; an option that did not come true is an error."""
+    """From nothing to what the configuration names; an option that not set is an error."""
     file = source / "iotrace.config"
     file.write_text(config)
     run([*MAKE, f"KCONFIG_ALLCONFIG={file}", "allnoconfig"], "configuring the kernel", cwd=source,
@@ -107,7 +107,7 @@ def _configure(config: str, source: Path) -> None:
     wanted = [line for line in config.splitlines() if line.startswith("CONFIG_")]
     missing = [line for line in wanted if line not in have]
     if missing:
-        raise Problem(f"configuring the kernel: {', '.join(missing)} did not come true")
+        raise Problem(f"configuring the kernel: {', '.join(missing)} not set")
 
 
 def _build(name: str, source: Path) -> None:

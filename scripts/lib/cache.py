@@ -39,7 +39,7 @@ def lock(path: Path) -> Iterator[None]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say(f"another run is making {path.with_suffix('')}: waiting for it")
+            say(f"waiting for another run that makes {path.with_suffix('')}")
             fcntl.flock(handle, fcntl.LOCK_EX)
         yield
 

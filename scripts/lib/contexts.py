@@ -35,7 +35,7 @@ def _entry(family: str, parts: list[str | bytes], make: Callable[[Path], None]) 
 def of_boot(boot: Boot, chosen: str, identity: list[str | bytes], options: Options) -> Path:
     """The context of a boot. `identity`: of the plugin, and of where it takes symbols from."""
     def make(folder: Path) -> None:
-        say("replaying the boot once, for all replays that go on from it")
+        say("replaying the boot for all replays that resume from it")
         log = boot.folder / qemu.RR_LOG
         if sha256(log) != boot.facts["files"][qemu.RR_LOG]["sha256"]:
             raise Problem(f"{log} is damaged: delete the boot with scripts/boot --remove {boot.folder.name}, and record "
@@ -72,7 +72,7 @@ class Point:
 def point(folder: Path, facts: Manifest, clock: int, chosen: str, identity: list[str | bytes], options: Options) -> Point:
     """A snapshot of a recording at an instruction, or as little before it as possible."""
     def make(into: Path) -> None:
-        say(f"replaying up to instruction {clock} once, for all replays from there")
+        say(f"replaying up to instruction {clock} for all replays from there")
         with stage.Stage() as place:
             how = recording.stage_replay(folder, facts, place, overlays=True)
             with _running(facts.machine, how, place, chosen, options(into), "replaying") as running:
@@ -82,8 +82,8 @@ def point(folder: Path, facts: Manifest, clock: int, chosen: str, identity: list
                 while running.monitor(f"savevm {POINT}"):
                     at += STEP
                     if at > clock:
-                        raise Problem(f"requests are in flight all the time before instruction {clock}: no snapshot can "
-                                      "be made there; name another one")
+                        raise Problem(f"requests are in flight throughout before instruction {clock}: no snapshot can "
+                                      "be taken there; specify another one")
                     running.replay_to(at, state, REPLAY_SECONDS)
                 _end(running, into, at)
             for name in (qemu.STATE, *map(overlay, facts.machine.disks)):
@@ -106,4 +106,4 @@ def _end(running: Controlled, folder: Path, clock: int) -> None:
     said = running.quit()
     running.ticker.done(f"{clock} instructions")
     if (complained := complaint(said)) or not (folder / STATE).exists():
-        raise Problem(f"the context cannot be made: {complained or 'the plugin saved no state'}")
+        raise Problem(f"cannot make the context: {complained or 'the plugin saved no state'}")

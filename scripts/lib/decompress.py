@@ -25,11 +25,11 @@ def payload(data: bytes, what: str) -> bytes:
         return _piped(["lz4", "-dcq"], data, what)
     if data.startswith(b"\x7fELF"):
         return data
-    raise Problem(f"{what}: packed in a way not known here (it begins with {data[:6].hex(' ')})")
+    raise Problem(f"{what}: unknown compression (magic {data[:6].hex(' ')})")
 
 
 def _piped(command: list[str], data: bytes, what: str) -> bytes:
-    return run(command, f"unpacking {what}", input=data, stdout=subprocess.PIPE).stdout
+    return run(command, f"decompressing {what}", input=data, stdout=subprocess.PIPE).stdout
 
 
 def elf_from_bzimage(boot_image: Path, elf: Path) -> None:

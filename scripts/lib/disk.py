@@ -24,8 +24,8 @@ def blank(path: Path, megabytes: int) -> None:
 def make(path: Path, file_system: str, megabytes: int, options: str = "") -> None:
     """An image with an empty file system (or none: raw); with further options for the program that makes it."""
     if megabytes < LEAST_MEGABYTES[file_system]:
-        raise Problem(f"a disk of {megabytes} MB is too small for {file_system}: "
-                      f"{LEAST_MEGABYTES[file_system]} MB is the least")
+        raise Problem(f"disk of {megabytes} MB too small for {file_system}: "
+                      f"{LEAST_MEGABYTES[file_system]} MB is the minimum")
     blank(path, megabytes)
     commands = {
         "xfs": ["mkfs.xfs", "-q", "-f", "-s", "size=4096", "-m", f"uuid={UUID}"],

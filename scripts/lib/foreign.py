@@ -27,7 +27,7 @@ exec "$root/{loader}" --library-path "$libraries{more}" --argv0 "$0" "$root/usr/
 def foreign_qemu(name: str) -> Path:
     """The wrapper that runs this QEMU, unpacked if it is not there."""
     if name not in RELEASES:
-        raise Problem(f"unknown QEMU '{name}': known are {', '.join(RELEASES)}")
+        raise Problem(f"unknown QEMU '{name}': expected one of {', '.join(RELEASES)}")
     suites, preferred = RELEASES[name]
     key = fingerprint(RECIPE, *suites, *PACKAGES, WRAPPER)
     return entry("qemu", f"{name}-{key}", lambda folder: _make(name, suites, preferred, folder)) / "qemu-system-x86_64"
@@ -48,7 +48,7 @@ def _make(name: str, suites: tuple[str, ...], preferred: str, folder: Path) -> N
                                      "usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2")
                    if (root / path).is_file()), None)
     if not loader:
-        raise Problem(f"the unpacked packages of {preferred} have no dynamic loader")
+        raise Problem(f"the packages of {preferred} have no dynamic loader")
     more = "".join(f":$libraries/{part.name}" for part in sorted((root / "usr/lib/x86_64-linux-gnu").iterdir())
                    if part.is_dir() and any(part.glob("lib*.so.*")))
     wrapper = folder / "qemu-system-x86_64"

@@ -44,13 +44,13 @@ def kernel(name: str, bare: bool = False, patches: Sequence[Path] = ()) -> Path:
         return own_folder(Path(name))
     if name in built.KERNELS:
         if bare:
-            raise Problem(f"{name} is built with its debug information: --bare is for Debian's images")
+            raise Problem(f"--bare is for Debian's images: {name} is built with debug information")
         return built.kernel(name, patches)
     if name not in KERNELS:
-        raise Problem(f"unknown kernel '{name}': known are {', '.join(names())}, or give the path of a folder of "
+        raise Problem(f"unknown kernel '{name}': expected one of {', '.join(names())}, or the path of a directory of "
                       "your own")
     if patches:
-        raise Problem(f"{name} comes as Debian built it: only {', '.join(built.KERNELS)} takes --patch")
+        raise Problem(f"{name} is a Debian package: only {', '.join(built.KERNELS)} takes --patch")
     recipe = KERNELS[name]
     key = fingerprint(RECIPE, *recipe.suites, recipe.meta, *modules.wanted())
     full = f"{name}{'-bare' if bare else ''}-{key}"
@@ -75,7 +75,7 @@ def _unpack(recipe: DebianKernel, bare: bool, folder: Path) -> None:
     # the files of newer images are in packages of their own
     parts = [f"linux-{part}-{release}" for part in ("base", "binary", "modules")]
     packages = [image, *(name for name in apt.depends(image) if name in parts)]
-    say(f"unpacking {image}: boot image, configuration, modules")
+    say(f"extracting {image}: boot image, configuration, modules")
     _unpack_image(apt, packages, release, folder)
     wanted = modules.keep_needed(folder)
     if bare:
@@ -83,9 +83,9 @@ def _unpack(recipe: DebianKernel, bare: bool, folder: Path) -> None:
         return
     versions = {package: apt.show(package)["Version"] for package in (image, f"{image}-dbg")}
     if len(set(versions.values())) != 1:
-        raise Problem(f"the archive has {versions}: image and debug symbols differ; try again later")
+        raise Problem(f"versions of image and debug symbols differ ({versions}); try again later")
     deb = apt.download(f"{image}-dbg", folder)
-    say("unpacking vmlinux and the debug information of the modules from the package's stream")
+    say("extracting vmlinux and the debug information of the modules")
     _unpack_debug(deb, release, wanted, folder)
     deb.unlink()
 

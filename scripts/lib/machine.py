@@ -121,7 +121,7 @@ def check(name: str, value: Any) -> None:
     """Refuse a value that this fact cannot have."""
     fulfils, wanted = CHECKS[name]
     if not fulfils(value):
-        raise Problem(f"the machine's {name} is {value!r}: it must be {wanted}")
+        raise Problem(f"machine {name} is {value!r}: expected {wanted}")
 
 
 def parse(facts: Any, defaults: dict[str, Any] | None = None) -> Machine:
@@ -131,7 +131,7 @@ def parse(facts: Any, defaults: dict[str, Any] | None = None) -> Machine:
         facts = facts | defaults
     if not isinstance(facts, dict) or set(facts) != set(CHECKS):
         has = ", ".join(map(repr, facts)) if isinstance(facts, dict) else repr(facts)
-        raise Problem(f"the machine has the facts {has}: it must have exactly {', '.join(CHECKS)}")
+        raise Problem(f"machine has the keys {has}: expected {', '.join(CHECKS)}")
     for name, value in facts.items():
         check(name, value)
     return Machine(**{**facts, "disks": tuple(facts["disks"])})
@@ -150,7 +150,7 @@ def from_command(command: Any, controller: Any) -> Machine:
         found = parse({"memory": int(after("-m")), "shift": int(shift[1]) if shift else None, "controller": controller,
                        "disks": disks, "command_line": after("-append"), "cpu": after("-cpu"), "seekable": False, **SINCE_3})
     except (AttributeError, TypeError, ValueError, IndexError):
-        raise Problem("the command line in it is not one that scripts/record writes") from None
+        raise Problem("its command line was not written by scripts/record") from None
     if found.arguments(Run("replay", "@CONSOLE@")) != command:
-        raise Problem("the command line in it has more than scripts/record writes")
+        raise Problem("its command line has parameters that scripts/record does not write")
     return found

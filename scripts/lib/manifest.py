@@ -80,13 +80,13 @@ def read(folder: Path) -> Manifest:
     try:
         text = json.loads(path.read_text())
     except FileNotFoundError:
-        raise Problem(f"{folder} is not a finished recording: it has no {NAME}") from None
+        raise Problem(f"{folder} is not a complete recording: no {NAME}") from None
     except (OSError, ValueError, RecursionError) as error:
         raise Problem(f"reading {path}: {error}") from None
     try:
         return _parse(text)
     except Problem as problem:
-        raise Problem(f"{path} is refused: {problem}. Use the recording as scripts/record wrote it, or record "
+        raise Problem(f"{path} is refused: {problem}. Use the recording as written by scripts/record, or record "
                       "again.") from None
 
 
@@ -97,7 +97,7 @@ def _parse(text: Any) -> Manifest:
     sections = {1: SECTIONS_1, 2: SECTIONS_2, FORMAT: SECTIONS}[found]
     known = {"format", "seconds", "files", *sections} | ({"machine"} if found != 1 else set())
     if set(text) != known:
-        raise Problem(f"it has the sections {', '.join(map(repr, text))}, expected are {', '.join(sorted(known))}")
+        raise Problem(f"its sections are {', '.join(map(repr, text))}, expected {', '.join(sorted(known))}")
     if type(text["seconds"]) not in (int, float):
         raise Problem(f"its seconds are {text['seconds']!r}")
     for name, facts in sections.items():
@@ -114,13 +114,13 @@ def check_section(name: str, section: Any, facts: dict[str, type]) -> None:
         raise Problem(f"its section {name} must have exactly {', '.join(facts)}")
     for fact, wanted in facts.items():
         if type(section[fact]) is not wanted:
-            raise Problem(f"its {name}.{fact} is {section[fact]!r}, expected is a value of type {wanted.__name__}")
+            raise Problem(f"its {name}.{fact} is {section[fact]!r}, expected a value of type {wanted.__name__}")
 
 
 def check_listing(listing: Any, needed: set[str]) -> None:
     """Refuse a list of files that has others than files of the folder, or lacks some."""
     if not isinstance(listing, dict):
-        raise Problem("it has no list of files")
+        raise Problem("no list of files")
     for name, facts in listing.items():
         if not FILE_NAME.fullmatch(name):
             raise Problem(f"{name!r} is not the name of a file in its folder")
@@ -128,7 +128,7 @@ def check_listing(listing: Any, needed: set[str]) -> None:
             raise Problem(f"the size or the checksum of {name} is missing")
     missing = needed - set(listing)
     if missing:
-        raise Problem(f"no checksum is given for {', '.join(sorted(missing))}")
+        raise Problem(f"missing checksum of {', '.join(sorted(missing))}")
 
 
 def needed_files(described: Machine) -> set[str]:
@@ -141,7 +141,7 @@ def check(folder: Path, manifest: Manifest) -> None:
     """Refuse a recording whose files are not the ones that were recorded."""
     wrong = wrong_files(folder, manifest.files)
     if wrong:
-        raise Problem(f"recording {folder} is not as it was recorded: {'; '.join(wrong)}. Record again.")
+        raise Problem(f"recording {folder} was modified: {'; '.join(wrong)}. Record again.")
 
 
 def wrong_files(folder: Path, files: dict[str, dict[str, Any]]) -> list[str]:
@@ -150,7 +150,7 @@ def wrong_files(folder: Path, files: dict[str, dict[str, Any]]) -> list[str]:
     for name, recorded in files.items():
         path = folder / name
         if path.is_symlink() or not path.is_file():
-            wrong.append(f"{name} is missing, or not a file of its own")
+            wrong.append(f"{name} is missing or not a regular file")
         elif path.stat().st_size != recorded["bytes"]:
             wrong.append(f"{name} has {path.stat().st_size} bytes, recorded were {recorded['bytes']}")
         elif sha256(path) != recorded["sha256"]:

@@ -12,22 +12,22 @@ def add_machine(parser: argparse.ArgumentParser, kernel_required: bool = False) 
     """Options that a boot depends on."""
     add = parser.add_argument
     add("kernel", metavar="KERNEL", nargs="?", default=None if kernel_required else "debian-6.1",
-        help="a kernel's name as scripts/kernel knows it, or a folder"
+        help="name of a kernel (see scripts/kernel) or a directory"
              + ("" if kernel_required else " (default: debian-6.1)"))
-    add("--bare", action="store_true", help="the kernel without its debug symbols")
+    add("--bare", action="store_true", help="kernel without debug symbols")
     add("--controller", choices=qemu.CONTROLLERS, default="lsi53c895a", help="default: lsi53c895a")
     add("--fs", choices=modules.FILE_SYSTEMS, default="xfs", help="default: xfs")
-    add("--mkfs-options", default="", metavar="OPTIONS", help="for making it, as '-m crc=0 -i sparse=0' for an old XFS")
-    add("--mount-options", default="", metavar="OPTIONS", help="for mounting the file system")
-    add("--disk-size", type=int, default=320, metavar="MB", help="of the data disk (default: 320)")
+    add("--mkfs-options", default="", metavar="OPTIONS", help="options of mkfs, such as '-m crc=0 -i sparse=0' for an old XFS")
+    add("--mount-options", default="", metavar="OPTIONS", help="mount options of the file system")
+    add("--disk-size", type=int, default=320, metavar="MB", help="size of the data disk (default: 320)")
     add("--scheduler", default="", metavar="NAME", help="none, mq-deadline, kyber, bfq; up to 4.20 noop, deadline, cfq (default: the kernel's)")
-    add("--append", default="", metavar="CMDLINE", help="more for the guest kernel's command line")
-    add("--nokaslr", action="store_true", help="load the guest's kernel at its fixed address")
-    add("--witness", action="store_true", help="the guest records its own block tracepoints (witness.txt)")
+    add("--append", default="", metavar="CMDLINE", help="additional parameters of the guest kernel's command line")
+    add("--nokaslr", action="store_true", help="load the guest kernel at its fixed address")
+    add("--witness", action="store_true", help="record the guest's block tracepoints (witness.txt)")
     add("--cpu", default=machine.DEFAULT_CPU, metavar="MODEL",
         help=f"the guest's processor, with its features as QEMU's -cpu takes them: max, EPYC,-la57 "
              f"(default: {machine.DEFAULT_CPU})")
-    add("--memory", type=int, default=0, metavar="MB", help="of the guest (default: as the workload needs)")
+    add("--memory", type=int, default=0, metavar="MB", help="memory of the guest (default: depends on the workload)")
     add("--shift", type=int, default=qemu.SHIFT, metavar="N",
         help=f"an instruction takes 2^N virtual nanoseconds (default: {qemu.SHIFT})")
     add("--qemu", metavar="PATH", help="another qemu-system-x86_64")

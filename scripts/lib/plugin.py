@@ -45,7 +45,7 @@ class Plugin:
         options += [f"{name}={self.folder / name}" for name in ("modules", "debug") if (self.folder / name).is_dir()]
         for option in options:
             if "," in option:
-                raise Problem(f"'{option}' has a comma in it, which QEMU takes for the end of an argument")
+                raise Problem(f"'{option}' contains a comma, which ends an argument of QEMU")
         # a comma in an argument is doubled for QEMU
         options += [f"note={key}:{text}".replace(",", ",,") for key, text in notes.items() if text]
         return ["-plugin", ",".join([*options, *filter(None, more)])]
@@ -57,12 +57,12 @@ def chosen(kernel: Path, plugin: Path | None, of_its_own: bool = False) -> Plugi
     to compile the kernel's profile itself, with catalogs that it is given."""
     plugin = (plugin or build.up_to_date() / "libiotrace.so").resolve()
     if not plugin.is_file():
-        raise Problem(f"there is no plugin {plugin}")
+        raise Problem(f"no such plugin: {plugin}")
     folder = kernel = kernel.resolve()
     if kernel.is_dir():
         kernel = folder / "vmlinux" if of_its_own else _kernel_argument(folder, plugin)
     if not kernel.exists():
-        raise Problem(f"the kernel's symbols are gone: there is no {kernel}; get them again with scripts/kernel, or "
+        raise Problem(f"no kernel symbols at {kernel}: get them with scripts/kernel or "
                       "name others with --kernel")
     return Plugin(plugin, kernel, folder if folder.is_dir() else folder.parent)
 

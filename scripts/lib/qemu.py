@@ -33,7 +33,7 @@ def find(chosen: str | None) -> str:
     """The QEMU to use, by its full path."""
     path = shutil.which(chosen or os.environ.get("IOTRACE_QEMU") or DEFAULT)
     if not path:
-        raise Problem(f"there is no QEMU '{chosen or DEFAULT}': run scripts/setup, or name one with --qemu")
+        raise Problem(f"no QEMU '{chosen or DEFAULT}': run scripts/setup or use --qemu")
     return os.path.abspath(path)
 
 
@@ -42,7 +42,7 @@ def version(qemu: str) -> str:
     said = subprocess.run([qemu, "--version"], capture_output=True, text=True)
     found = re.search(r"version (\d+)\.(\d+)\.(\d+)", said.stdout)
     if not found:
-        raise Problem(f"'{qemu} --version' does not answer as QEMU does: {said.stdout}{said.stderr}".strip())
+        raise Problem(f"'{qemu} --version' is not the output of QEMU: {said.stdout}{said.stderr}".strip())
     if (int(found[1]), int(found[2])) < MINIMUM:
         raise Problem(f"{qemu} is QEMU {found[1]}.{found[2]}.{found[3]}: 10.0 or newer is needed (scripts/setup "
                       "installs it)")
@@ -163,7 +163,7 @@ class Watched:
                           f"The last line of the console: '{last_lines(self.console, 1)}'" + (f"\n{text}" if text else ""))
         ticker.done(self.state(None))
         if text:
-            say(f"QEMU says: {text}")
+            say(f"QEMU: {text}")
         return Ended(process.returncode, text, time.monotonic() - began)
 
     def _go_on(self, control: Monitor) -> None:

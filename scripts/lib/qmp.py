@@ -71,7 +71,7 @@ class Monitor:
                 self.execute("job-dismiss", {"id": job["job-id"]})
                 return jobs[0].get("error", "")
             if not jobs or time.monotonic() > deadline:
-                raise Problem(f"{self.what}: QEMU does not end the job {command}")
+                raise Problem(f"{self.what}: QEMU does not finish the job {command}")
             self.message(0.01)
 
     def message(self, seconds: float) -> dict[str, Any] | None:
@@ -115,7 +115,7 @@ class Controlled(Monitor):
             self.process.wait()
             said = self.printed()
             self.close()
-            raise Problem(f"{self.what}: QEMU does not start: {said or 'it said nothing'}") from None
+            raise Problem(f"{self.what}: QEMU failed to start: {said or 'no output'}") from None
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -129,9 +129,9 @@ class Controlled(Monitor):
         deadline = time.monotonic() + seconds
         while not met():
             if time.monotonic() > deadline:
-                raise Problem(f"{self.what} did not end within {seconds:.0f} s ({state()}): killed")
+                raise Problem(f"{self.what} did not exit within {seconds:.0f} s ({state()}): killed")
             if self.process.poll() is not None and not met():
-                raise Problem(f"{self.what}: QEMU ended with status {self.process.returncode}\n{self.printed()}")
+                raise Problem(f"{self.what}: QEMU exited with status {self.process.returncode}\n{self.printed()}")
             began = time.monotonic()
             self.message(self.POLL_SECONDS)
             time.sleep(max(0.0, self.POLL_SECONDS - (time.monotonic() - began)))
@@ -153,10 +153,10 @@ class Controlled(Monitor):
         try:
             self.process.wait(ANSWER_SECONDS)
         except subprocess.TimeoutExpired:
-            raise Problem(f"{self.what}: QEMU does not end: killed") from None
+            raise Problem(f"{self.what}: QEMU does not exit: killed") from None
         said = self.printed()
         if self.process.returncode != 0:
-            raise Problem(f"{self.what}: QEMU ended with status {self.process.returncode}\n{said}")
+            raise Problem(f"{self.what}: QEMU exited with status {self.process.returncode}\n{said}")
         return said
 
     def printed(self) -> str:

@@ -94,7 +94,7 @@ def record(wanted: Wanted, folder: Path) -> None:
     configuration = wanted.configuration()
     if wanted.fresh or not configuration.can_wait():
         if not wanted.fresh:
-            say("the kernel was built without CONFIG_X86_IOPL_IOPERM: it is booted in the recording")
+            say("kernel built without CONFIG_X86_IOPL_IOPERM: booting in the recording")
         described = replace(configuration.machine, disk=wanted.disk, archive=False)
         configuration.write(folder, folder / ARCHIVE)
         (folder / ARCHIVE).unlink()
@@ -120,7 +120,7 @@ def record(wanted: Wanted, folder: Path) -> None:
     }
     manifest.write(folder, facts, files)
     if recorded.status:
-        say(f"warning: the workload failed with status {recorded.status}; the recording is kept, and has the status")
+        say(f"warning: the workload failed with status {recorded.status}; the recording is kept")
 
 
 def _stage(wanted: Wanted, folder: Path) -> stage.Stage:
@@ -162,7 +162,7 @@ def _record_from(wanted: Wanted, boot: boots.Boot, described: Machine, folder: P
     if same is None:
         ends = ", ".join(f"{min(end)} to {max(end)} ns" for end in zip(*clocks))
         say(f"warning: {len(clocks)} recordings took {len(set(clocks))} different times ({ends}): the host delayed requests, "
-            "or the workload waits for timers; the recording is kept, and marked as not deterministic")
+            "or the workload waits for timers; the recording is kept and marked as not deterministic")
     elif len(clocks) > 2:
         say(f"the host delayed requests in {len(clocks) - clocks.count(same.clocks)} of {len(clocks)} recordings")
     return kept, files, same is not None
@@ -190,15 +190,15 @@ def workload_status(console: Path, ended: qemu.Ended) -> int:
     """The exit status of the workload; a guest that did not come to its proper end is an error."""
     text, last = "\n".join(qemu.lines(console)), qemu.last_lines(console)
     if ended.status != 0:
-        raise Problem(f"QEMU ended with status {ended.status} before the guest powered off\n{ended.said}\n{last}")
+        raise Problem(f"QEMU exited with status {ended.status} before the guest powered off\n{ended.said}\n{last}")
     if "Kernel panic" in text:
         raise Problem(f"the guest's kernel panicked; the end of its console:\n{last}")
     failed = [line for line in text.splitlines() if line.startswith("iotrace: failed:")]
     if failed:
-        raise Problem(f"the guest says: {failed[0].removeprefix('iotrace: failed: ')}; the end of its console:\n{last}")
+        raise Problem(f"the guest reports: {failed[0].removeprefix('iotrace: failed: ')}; the end of its console:\n{last}")
     ends = re.search(r"^iotrace: workload ends, status (\d+)\s*$", text, re.MULTILINE)
     if not ends or "iotrace: powering off" not in text:
-        raise Problem(f"the guest ended without having powered off; the end of its console:\n{last}")
+        raise Problem(f"the guest exited without power off; the end of its console:\n{last}")
     return int(ends[1])
 
 
@@ -214,11 +214,11 @@ def take_witness(left: Path, folder: Path) -> list[str]:
                 with open(folder / name, "wb") as out:
                     shutil.copyfileobj(member, out)
     except (tarfile.TarError, KeyError) as error:
-        raise Problem(f"the guest left no readable trace on {image}: {error}") from None
+        raise Problem(f"no readable trace of the guest on {image}: {error}") from None
     for line in (folder / "witness.stats").read_text().splitlines():
         key, _, value = line.partition(": ")
         if key in ("overrun", "commit overrun", "dropped events") and value.strip() != "0":
-            raise Problem(f"the guest's own tracing lost events ({key}: {value.strip()}): "
+            raise Problem(f"the guest's tracer lost events ({key}: {value.strip()}): "
                           "make the workload smaller, or WITNESS_KILOBYTES in scripts/guest/witness larger")
     return names
 
@@ -272,6 +272,6 @@ def verify(folder: Path, chosen: str) -> None:
         console = Path(place) / "console.txt"
         ended = replay(folder, manifest.read(folder), chosen, [], console)
         if ended.status != 0:
-            raise Problem(f"QEMU ended with status {ended.status} while replaying: {ended.said or 'it said nothing'}")
+            raise Problem(f"QEMU exited with status {ended.status} during the replay: {ended.said or 'no output'}")
         same_console(folder, console)
-    say("the replay's console is the recording's")
+    say("the console of the replay is that of the recording")

@@ -18,14 +18,14 @@ def no_direct_io(folder: Path) -> str:
         kind = next(words[2] for words in map(str.split, Path("/proc/mounts").read_text().splitlines())
                     if words[1] == os.fspath(folder))
     except (OSError, StopIteration):
-        return f"{folder} is no file system in memory"
+        return f"{folder} is not a file system in memory"
     if kind != "tmpfs":
-        return f"{folder} is a file system of the type {kind}, not tmpfs"
+        return f"{folder} is {kind}, not tmpfs"
     with tempfile.NamedTemporaryFile(dir=folder) as file:
         try:
             os.close(os.open(file.name, os.O_RDWR | os.O_DIRECT))
         except OSError as error:
-            return f"{folder} does not take direct I/O ({error.strerror}): Linux 6.6 or newer does"
+            return f"{folder} does not support direct I/O ({error.strerror}): needs Linux 6.6 or newer"
     return ""
 
 
@@ -42,7 +42,7 @@ class Stage:
             return self
         reason = no_direct_io(MEMORY) if self.direct else ""
         if reason:
-            raise Problem(f"the instant disk needs a file system in memory that takes direct I/O: {reason}. Record "
+            raise Problem(f"the instant disk needs a file system in memory with direct I/O: {reason}. Record "
                           "with --disk host")
         self.folder = Path(tempfile.mkdtemp(prefix="iotrace-", dir=self._place()))
         return self
@@ -75,7 +75,7 @@ class Stage:
     def unpack(self, packed: Path) -> None:
         """What `pack` has packed, under its name without .zst."""
         target = self.folder / packed.name.removesuffix(".zst")
-        run(["zstd", "-q", "-d", "-f", "--sparse", os.fspath(packed), "-o", os.fspath(target)], f"unpacking {packed}")
+        run(["zstd", "-q", "-d", "-f", "--sparse", os.fspath(packed), "-o", os.fspath(target)], f"decompressing {packed}")
 
 
 def copy(file: Path, to: Path) -> None:
@@ -120,4 +120,4 @@ def check_state(path: Path) -> None:
     version = int.from_bytes(head[4:8])
     features = int.from_bytes(head[72:80]) if version == 3 else 0
     if head[:4] != QCOW2_MAGIC or version not in (2, 3) or any(head[8:16]) or features & ~QCOW2_DIRTY:
-        raise Problem(f"{path.name} is not an image as scripts/boot makes them: it is refused")
+        raise Problem(f"{path.name} is not an image of scripts/boot")

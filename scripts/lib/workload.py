@@ -61,7 +61,7 @@ def parse(text: str) -> Workload:
     if name == "fio":
         return _fio(rest)
     if name not in SCRIPTS:
-        raise Problem(f"unknown workload '{name}': known are {HELP}")
+        raise Problem(f"unknown workload '{name}': expected one of {HELP}")
     values = dict(DEFAULTS[name])
     for pair in filter(None, rest.split(",")):
         key, equals, value = pair.partition("=")
@@ -89,7 +89,7 @@ def _fio(job: str) -> Workload:
         path = JOBS / f"{job}.fio"
     if not path.is_file():
         ours = ", ".join(sorted(file.stem for file in JOBS.glob("*.fio")))
-        raise Problem(f"no fio job file '{job}'; the project's own are {ours}")
+        raise Problem(f"no fio job file '{job}'; available are {ours}")
     job_text = path.read_text()
     return Workload(run=_fio_run(job_text), prepare=_fio_folders(job_text), fio_job=path, programs=("fio",))
 

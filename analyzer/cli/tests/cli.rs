@@ -82,7 +82,7 @@ fn what_is_wrong_is_named() {
     for (args, expected) in [
         (&["path", "--io", "7"][..], "has no I/O #7"),
         (&["why", "--call", "fsync:2"], "no such I/O"),
-        (&["why", "--bio", "1"], "no system call of the trace stands behind it"),
+        (&["why", "--bio", "1"], "its origin is not a system call of the trace"),
     ] {
         let output = run(args, &place.trace());
         assert_eq!(code(&output), 1, "{args:?}");
@@ -95,20 +95,20 @@ fn a_wrong_command_line_is_two() {
     let place = Place::new();
     let trace = place.trace();
     for (args, expected) in [
-        (&["bio", "zero"][..], "numbered from 1"),
+        (&["bio", "zero"][..], "counted from 1"),
         (&["events", "--clock", "9..1"], "9 is after 1"),
         (&["report", "--format", "xml"], "text"),
-        (&["report", "--layer", "disk"], "the layers are syscall"),
+        (&["report", "--layer", "disk"], "the layers syscall"),
         (&["events", "--time", "1..2"], "has no unit"),
-        (&["report", "--op", "rw"], "an operation is read"),
+        (&["report", "--op", "rw"], "expected read, write"),
         (&["whatif"], "--device <MODEL>"),
         (
             &["whatif", "--device", "write=1us,read=100us+1us/KB"],
-            "in `read=100us+1us/KB`: `1us/KB` is no rate",
+            "in `read=100us+1us/KB`: invalid rate `1us/KB`",
         ),
-        (&["path"], "say which"),
+        (&["path"], "missing selection"),
         (&["path", "--io", "1", "--bio", "1"], "cannot be used with"),
-        (&["why", "--io", "1", "--fd", "3"], "do not go with conditions"),
+        (&["why", "--io", "1", "--fd", "3"], "cannot be used with conditions"),
     ] {
         let output = run(args, &trace);
         assert_eq!(code(&output), 2, "{args:?}");
@@ -137,7 +137,7 @@ fn conditions_choose_in_every_view() {
     assert!(lines(&["path", "--fd", "4"]).starts_with("I/O #4: write"));
     let none = run(&["why", "--fd", "77"], &trace.1);
     assert_eq!(code(&none), 1);
-    assert!(said(&none).contains("fulfils the conditions"), "{}", said(&none));
+    assert!(said(&none).contains("matches the conditions"), "{}", said(&none));
 }
 
 #[test]
@@ -166,7 +166,7 @@ fn a_cut_trace_is_shown_and_is_three() {
     for args in [&["report"][..], &["info"], &["events"], &["whatif", "--device", "depth=1"]] {
         let output = run(args, &trace);
         assert_eq!(code(&output), 3, "{args:?}");
-        assert!(said(&output).contains("was cut at offset"), "{args:?}: {}", said(&output));
+        assert!(said(&output).contains("is truncated at offset"), "{args:?}: {}", said(&output));
         assert!(!output.stdout.is_empty(), "{args:?}");
     }
 }
@@ -242,7 +242,7 @@ fn a_limit_that_is_passed_decides_the_exit_code() {
         (&["--fail-on", "total.instructions>29"], 4, "total.instructions>29"),
         (&["--fail-on", "total.instructions>30"], 0, ""),
         (&["--budget", budget], 4, "pwrite.instructions > +1%"),
-        (&["--fail-on", "total.speed>30"], 2, "none of instructions"),
+        (&["--fail-on", "total.speed>30"], 2, "expected one of instructions"),
     ] {
         let output = diff(more);
         let message = String::from_utf8_lossy(&output.stderr).into_owned();

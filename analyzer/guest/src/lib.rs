@@ -75,7 +75,7 @@ pub struct SyntheticGuest {
 impl Default for SyntheticGuest {
     fn default() -> Self {
         let info = TraceInfo {
-            writer: "by hand".into(),
+            writer: "synthetic".into(),
             target: iotrace_arch::FIRST.name.into(),
             plugin_api: 4,
             vcpus: 1,
@@ -83,7 +83,7 @@ impl Default for SyntheticGuest {
             banner: "Linux version 6.1.0".into(),
             build_id: vec![0xab, 0xcd],
             slide: 0,
-            notes: vec![("workload".into(), "by hand".into())],
+            notes: vec![("workload".into(), "synthetic".into())],
             layout: Layout::default(),
         };
         let bell = DeviceRegister {

@@ -48,7 +48,7 @@ pub struct Conditions {
 
 /// A window of virtual time was asked for, and the trace has none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the trace has no virtual time (QEMU ran without icount): give clocks in instructions instead")]
+#[error("no virtual time in the trace (QEMU ran without icount): use --clock")]
 pub struct NoVirtualTime;
 
 fn given<T>(wanted: &Option<T>, holds: impl FnOnce(&T) -> bool) -> bool {

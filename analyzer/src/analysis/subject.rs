@@ -30,8 +30,8 @@ impl fmt::Display for Wanted {
         match self {
             Self::Io(id) => write!(f, "I/O #{id}"),
             Self::Bio(id) => write!(f, "bio #{id}"),
-            Self::Syscall(name, 1) => write!(f, "call of {name} in its workload"),
-            Self::Syscall(name, at) => write!(f, "{at} calls of {name} in its workload"),
+            Self::Syscall(name, 1) => write!(f, "{name} call in its workload"),
+            Self::Syscall(name, at) => write!(f, "{at} {name} calls in its workload"),
         }
     }
 }

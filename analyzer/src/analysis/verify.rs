@@ -71,7 +71,7 @@ pub fn verify(trace: &Trace, progress: Progress<'_>) -> Result<Verified, ReadErr
     let mut verifier = Verifier::default();
     verifier.told.bytes = trace.bytes().len() as u64;
     if !trace.header_is_sound() {
-        verifier.ledger.bad(0, FILE_HEADER, "the file's header was changed".into());
+        verifier.ledger.bad(0, FILE_HEADER, "checksum mismatch of the file header".into());
     }
     let mut released = 0;
     decode(trace, &mut trace.walk(), &|_| true, (Columns::ALL, usize::MAX), &mut |met, back| {
@@ -125,7 +125,7 @@ impl Verifier {
             return;
         }
         if self.ended {
-            self.told.find(at, "a chunk stands behind the end".into());
+            self.told.find(at, "chunk after the end of the trace".into());
         }
         self.told.chunks += 1;
         match content {
@@ -159,10 +159,10 @@ impl Verifier {
         count: u32,
     ) {
         if found != count as usize {
-            self.told.find(at, format!("{found} definitions, the head counts {count}"));
+            self.told.find(at, format!("{found} definitions, header counts {count}"));
         }
         if sequence == 0 && !matches!(definitions.first(), Some(Definition::Trace(_))) {
-            self.told.find(at, "the first definition is not that of the trace".into());
+            self.told.find(at, "first definition is not of type trace".into());
         }
         definitions.iter().for_each(|definition| self.definitions.add(definition));
     }
@@ -182,9 +182,9 @@ impl Verifier {
             };
             if defined != Some(words.into()) && self.odd.insert(kind) {
                 let text = match defined {
-                    None => format!("events of kind {kind}, which no definition before them names"),
+                    None => format!("events of type {kind} without a preceding definition"),
                     Some(names) => {
-                        format!("events of kind {kind} have {words} words, its definition names {names}")
+                        format!("events of type {kind} have {words} fields, their definition {names}")
                     }
                 };
                 self.told.find(at, text);
@@ -200,22 +200,25 @@ impl Verifier {
             let (vcpu, first) = (head.vcpu, head.first_clock);
             self.told.find(
                 at,
-                format!("the events of vCPU {vcpu} begin at clock {first}, those before end at {before}"),
+                format!(
+                    "events of vCPU {vcpu} begin at clock {first}, before the end of the previous ones \
+                         at {before}"
+                ),
             );
         }
     }
 
     fn index(&mut self, at: usize, chunk: &RawChunk<'_>) {
         if self.indexed.replace(at as u64).is_some() {
-            return self.told.find(at, "there is more than one index".into());
+            return self.told.find(at, "more than one index".into());
         }
         let made = self.index.bytes();
         let (found, made) =
             (TraceIndex::parse(at as u64, chunk.payload), TraceIndex::parse(at as u64, &made));
         let (Some(found), Some(made)) = (found, made) else {
-            return self.told.find(at, "the index is malformed".into());
+            return self.told.find(at, "malformed index".into());
         };
-        let missing = |text: &str, offset: u64| format!("the index {text} a chunk at offset {offset}");
+        let missing = |text: &str, offset: u64| format!("index {text} a chunk at offset {offset}");
         let entries = |index: TraceIndex<'_>| {
             let all = index.definitions().chain(index.landmarks()).chain(index.events());
             all.map(|entry| (entry.offset, entry)).collect::<Map<_, _>>()
@@ -223,7 +226,9 @@ impl Verifier {
         let (listed, there) = (entries(found), entries(made));
         let mut wrong: Vec<_> = (listed.iter())
             .filter(|(offset, entry)| there.get(offset) != Some(entry))
-            .map(|(offset, _)| (*offset, missing("lists otherwise, or alone,", *offset)))
+            .map(|(offset, _)| {
+                (*offset, missing("lists, with other data or without a counterpart,", *offset))
+            })
             .chain(
                 there.keys().filter(|o| !listed.contains_key(o)).map(|o| (*o, missing("does not list", *o))),
             )
@@ -231,7 +236,7 @@ impl Verifier {
         wrong.sort();
         wrong.into_iter().for_each(|(_, text)| self.told.find(at, text));
         if found.totals() != made.totals() || !found.kinds().eq(made.kinds()) {
-            self.told.find(at, "the totals of the index are not those of the heads".into());
+            self.told.find(at, "totals of the index differ from those of the chunk headers".into());
         }
     }
 
@@ -239,8 +244,7 @@ impl Verifier {
         self.ended = true;
         let expected = self.indexed.map(|index| end(index, self.index.totals().events));
         if expected.is_none_or(|expected| expected != chunk.payload) {
-            self.told
-                .find(at, "the end does not tell where the index is and how many events there are".into());
+            self.told.find(at, "end chunk has a wrong index offset or event count".into());
         }
     }
 
@@ -250,13 +254,13 @@ impl Verifier {
         self.told.findings.extend(findings);
         self.told.more += more;
         if !self.ended {
-            let text = "the end is not there: the file was cut, or its writer did not come to the end";
+            let text = "no end chunk: file truncated or trace not finished";
             self.told.find(self.told.bytes as usize, text.into());
         }
         let mut odd: Vec<_> = self.landmarks.iter().filter(|(_, count)| **count != 0).collect();
         odd.sort();
         if let (true, true, Some((kind, count))) = (whole, self.ended, odd.first()) {
-            let text = format!("of the events of kind {kind}, {count} are not among the landmarks");
+            let text = format!("{count} events of type {kind} are missing from the context records");
             self.told.find(self.told.bytes as usize, text);
         }
         self.told.findings.sort_by_key(|finding| finding.offset);
@@ -274,9 +278,8 @@ impl Damaged {
     fn of(ledger: &Ledger) -> Self {
         let findings = ledger.damage().iter().map(|damage| {
             let Damage { offset, bytes, reason, chunks, events, .. } = damage;
-            let text = format!(
-                "{bytes} bytes cannot be read: {reason}; {chunks} chunks with {events} events are lost"
-            );
+            let text =
+                format!("{bytes} unreadable bytes: {reason}; {chunks} chunks with {events} events lost");
             Finding { offset: *offset, text }
         });
         Self { findings: findings.collect(), more: ledger.more() }

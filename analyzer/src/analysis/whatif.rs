@@ -133,15 +133,13 @@ pub enum WhatIfError {
     #[error(transparent)]
     Read(#[from] ReadError),
     /// Without virtual time there are no device times.
-    #[error("the trace has no virtual time (QEMU ran without icount): device times are not known")]
+    #[error("no virtual time in the trace (QEMU ran without icount): device times are unknown")]
     NoVirtualTime,
     /// Clocks of several vCPUs are not comparable.
-    #[error("the trace is of {0} vCPUs: the order of what they do is not known, a trace of one is needed")]
+    #[error("trace of {0} vCPUs: whatif needs a trace of one vCPU")]
     SeveralVcpus(u32),
     /// A limit of memory.
-    #[error(
-        "more than {MOST} requests or halts: ask about a part of the trace (iotrace-analyze slice writes one)"
-    )]
+    #[error("more than {MOST} requests or halts: use a part of the trace (iotrace-analyze slice)")]
     TooMany,
 }
 

@@ -125,13 +125,13 @@ pub enum WhyError {
     #[error(transparent)]
     Read(#[from] SessionError),
     /// There is no such I/O.
-    #[error("the trace has no such I/O")]
+    #[error("no such I/O in the trace")]
     NoSuch,
     /// A bio is nobody's call.
-    #[error("no system call of the trace stands behind it: ask for the I/O of one with --io")]
+    #[error("its origin is not a system call of the trace: select an I/O")]
     NoCall,
     /// The call is not over.
-    #[error("its system call had not returned when the trace ended")]
+    #[error("its system call did not return before the end of the trace")]
     NotOver,
 }
 

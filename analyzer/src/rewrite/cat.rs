@@ -53,7 +53,7 @@ struct Joiner {
     shift: Option<u64>,
     /// What this trace states of numbers and hand-offs, until that is known.
     stated: Vec<Definition>,
-    /// Why this trace does not go behind the one before.
+    /// Why this trace does not follow the one before.
     apart: Option<String>,
     landmarks: FxHashSet<KindId>,
 }
@@ -155,13 +155,13 @@ impl Joiner {
 fn difference(name: &Name, before: &Definition, now: &Definition) -> String {
     match (before, now) {
         (Definition::Trace(a), Definition::Trace(b)) if a.banner != b.banner || a.build_id != b.build_id => {
-            "they are of different kernels".into()
+            "different kernels".into()
         }
         (Definition::Trace(a), Definition::Trace(b)) if a.slide != b.slide => {
-            format!("the kernel lies elsewhere (KASLR slide {:#x}, then {:#x})", a.slide, b.slide)
+            format!("different KASLR slides ({:#x} and {:#x})", a.slide, b.slide)
         }
-        (Definition::Trace(_), Definition::Trace(_)) => "they are of different runs or tracers".into(),
-        _ => format!("they define {name:?} differently"),
+        (Definition::Trace(_), Definition::Trace(_)) => "different runs or tracers".into(),
+        _ => format!("different definitions of {name:?}"),
     }
 }
 
@@ -211,8 +211,7 @@ impl Visitor for Joiner {
             // It was told by a part before.
             Some(_) if self.is_landmark(event.kind) || self.is_context() => return Flow::Continue,
             Some(begins) if event.clock < begins => {
-                let reason =
-                    format!("it has events at clock {}, before {begins}, where that ends", event.clock);
+                let reason = format!("its events begin at clock {}, before the end at {begins}", event.clock);
                 self.apart.get_or_insert(reason);
             }
             _ => {}

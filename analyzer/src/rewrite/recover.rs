@@ -38,11 +38,11 @@ fn lost(finished: &Finished) -> Vec<String> {
         lost.push(format!("the file ends at offset {offset}, {bytes} bytes are lost: {reason}"));
     }
     for (count, what) in [
-        (finished.more_damage, "further places of the file cannot be read"),
-        (finished.unknown_chunks, "chunks of unknown kinds were not copied"),
-        (finished.unknown_columns, "columns of unknown numbers were not copied"),
-        (finished.definitions.skipped, "definitions of unknown kinds were not copied"),
-        (finished.shortened, "definitions were shortened: they are longer than any kernel's"),
+        (finished.more_damage, "further unreadable ranges in the file"),
+        (finished.unknown_chunks, "chunks of unknown types not copied"),
+        (finished.unknown_columns, "unknown columns not copied"),
+        (finished.definitions.skipped, "definitions of unknown types not copied"),
+        (finished.shortened, "definitions truncated: longer than those of any kernel"),
     ] {
         lost.extend((count > 0).then(|| format!("{count} {what}")));
     }

@@ -87,7 +87,7 @@ pub fn slice(
     };
     read(trace, &mut slicer, progress)?;
     let text = format!(
-        "a part of another trace: the clocks {} to {}{}",
+        "part of another trace: clocks {} to {}{}",
         slicer.window.start(),
         slicer.window.end(),
         part.subject.as_ref().map(|wanted| format!(", {wanted}")).unwrap_or_default()

@@ -35,7 +35,7 @@ fn opened(path: &Path) -> Session {
     let trace = Session::of(Trace::open(path, Some(2)).unwrap());
     let verified = verify(&trace, &mut |_| {}).unwrap();
     assert_eq!(
-        verified.findings.iter().filter(|f| !f.text.contains("which no definition")).count(),
+        verified.findings.iter().filter(|f| !f.text.contains("without a preceding definition")).count(),
         0,
         "{verified:?}"
     );
@@ -125,7 +125,7 @@ fn the_slice_of_a_task_leaves_the_others_out() {
 fn what_is_not_there_is_named() {
     let part = SliceSelection { subject: Some(Wanted::Io(77)), ..SliceSelection::default() };
     let error = slice(&whole(), &part, &Place::new().path("x.iot"), &mut |_| {}).unwrap_err();
-    assert_eq!(error.to_string(), "the trace has no I/O #77");
+    assert_eq!(error.to_string(), "no I/O #77 in the trace");
 }
 
 #[test]
@@ -153,9 +153,9 @@ fn what_does_not_belong_together_is_refused() {
         error.to_string()
     };
     let same = apart(direct_write().file(), direct_write().file());
-    assert!(same.starts_with("b.iot does not go behind a.iot: it has events at clock"), "{same}");
+    assert!(same.starts_with("b.iot does not follow a.iot: its events begin at clock"), "{same}");
     let other = apart(direct_write().file(), changed_write().file());
-    assert!(other.contains("b.iot does not go behind a.iot: "), "{other}");
+    assert!(other.contains("b.iot does not follow a.iot: "), "{other}");
 }
 
 #[test]
@@ -168,7 +168,7 @@ fn an_output_that_cannot_be_written_is_named() {
     let path = place.path("locked.iot");
     let held = create(&path).unwrap();
     let error = recover(&trace, &path, &mut |_| {}).unwrap_err();
-    assert!(error.to_string().contains("another program is writing it"), "{error}");
+    assert!(error.to_string().contains("in use by another writer"), "{error}");
     drop(held);
     fs::remove_file(&path).unwrap();
 }

@@ -89,35 +89,29 @@ impl Oddity {
     #[must_use]
     pub fn text(self) -> &'static str {
         match self {
-            Self::BioUnfinished => "bios of the workload still in flight when the trace ended",
-            Self::BioQueuedTwice => "bios queued again before their end was seen",
-            Self::BioSeenLate => "bios that had been queued before the trace saw them",
-            Self::BioEndUnknown => "ends of bios that were never queued",
-            Self::BioWithoutRequest => "bios with data that ended well without a request",
-            Self::RequestGotTwice => "requests allocated again before they were given back",
-            Self::RequestAdopted => "requests whose allocation was not seen (out of a plug's cache)",
-            Self::RequestUnknown => "events of requests that are not known",
-            Self::CommandUnknown => "events of commands whose request is not known",
-            Self::CompletionOutsideInterrupt => {
-                "commands done outside of an interrupt handler, of no known interrupt"
-            }
-            Self::InterruptUnknown => "commands done in a handler whose interrupt was not seen",
-            Self::CommandWithoutDoorbell => "commands done that no doorbell had passed on",
-            Self::AnsweredByDriver => "commands that the driver answered without the device",
-            Self::FlushWithoutRider => "flushes that nobody waited for",
-            Self::MergedTooOften => {
-                "merges of requests not followed by a bio that had gone through 128 of them"
-            }
-            Self::FlushedTooOften => "flushes not noted of requests that had waited for 64 of them",
-            Self::StageOrder => "stages reached before one that should come first",
-            Self::IoGivenUp => "I/Os whose bytes stayed in the page cache while 65,536 others came",
-            Self::CallWithoutExit => "calls whose exit was not seen (tail calls)",
-            Self::ExitWithoutCall => "exits whose call was not seen",
+            Self::BioUnfinished => "bios of the workload in flight at the end of the trace",
+            Self::BioQueuedTwice => "bios queued again before their end",
+            Self::BioSeenLate => "bios queued before the trace began",
+            Self::BioEndUnknown => "ends of bios that were not queued",
+            Self::BioWithoutRequest => "bios with data that ended without an error and without a request",
+            Self::RequestGotTwice => "requests allocated again before they were freed",
+            Self::RequestAdopted => "requests without an allocation (from the cache of a plug)",
+            Self::RequestUnknown => "events of unknown requests",
+            Self::CommandUnknown => "events of commands of unknown requests",
+            Self::CompletionOutsideInterrupt => "commands completed outside of an interrupt handler",
+            Self::InterruptUnknown => "commands completed in a handler without an interrupt",
+            Self::CommandWithoutDoorbell => "commands completed without a doorbell",
+            Self::AnsweredByDriver => "commands completed by the driver without the device",
+            Self::FlushWithoutRider => "flushes without a waiting request",
+            Self::MergedTooOften => "merges ignored of bios that were merged more than 128 times",
+            Self::FlushedTooOften => "flushes ignored of requests that waited for more than 64",
+            Self::StageOrder => "stages out of order",
+            Self::IoGivenUp => "I/Os with bytes in the page cache after 65,536 further I/Os",
+            Self::CallWithoutExit => "calls without a return (tail calls)",
+            Self::ExitWithoutCall => "returns without a call",
             Self::UndefinedProbe => "events of probes without a definition",
-            Self::WordMissing => "events without a word that their stage needs",
-            Self::ContextUnknown => {
-                "events of which it is not known whether they were in a task, a softirq or an interrupt"
-            }
+            Self::WordMissing => "events without a field that their stage needs",
+            Self::ContextUnknown => "events in an unknown context (task, softirq or interrupt)",
         }
     }
 
@@ -214,7 +208,7 @@ mod tests {
                 name
             });
             assert_eq!(oddity.name(), words);
-            assert!(oddity.text().len() > 20, "{oddity:?}");
+            assert!(oddity.text().len() > 15, "{oddity:?}");
         }
         assert_eq!(ALL.map(Oddity::text).iter().collect::<BTreeSet<_>>().len(), ALL.len());
     }

@@ -10,44 +10,44 @@ use thiserror::Error;
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum ArgsError {
     /// A name alone; QEMU makes `name=on` of it.
-    #[error("argument {name:?} has no value; usage: {}", USAGE)]
+    #[error("argument {name:?} without a value; usage: {}", USAGE)]
     NoValue {
         /// Its name.
         name: String,
     },
     /// No argument has this name.
-    #[error("there is no argument {name:?}; usage: {}", USAGE)]
+    #[error("unknown argument {name:?}; usage: {}", USAGE)]
     UnknownName {
         /// The name.
         name: String,
     },
     /// An argument without which nothing can be traced.
-    #[error("argument {name:?} is missing; usage: {}", USAGE)]
+    #[error("missing argument {name:?}; usage: {}", USAGE)]
     Missing {
         /// Its name.
         name: &'static str,
     },
     /// `mode=` something else.
     #[error(
-        "mode={value}: it can be thin (no arguments) or full (all functions of the kernel); without it, the functions \
-         of the catalog are recorded with their arguments"
+        "mode={value}: expected thin (no arguments) or full (all kernel functions); default: catalog \
+         functions with arguments"
     )]
     Mode {
         /// What it is.
         value: String,
     },
     /// `mmio=` something else.
-    #[error("mmio={value}: it can only be all; without it, what drivers access is recorded")]
+    #[error("mmio={value}: expected all; default: accesses of drivers")]
     Mmio {
         /// What it is.
         value: String,
     },
     /// `mmio=all` against `capture=`.
-    #[error("mmio=all: capture= leaves mmio out; add +mmio to it")]
+    #[error("mmio=all: capture= excludes mmio; add +mmio")]
     MmioLeftOut,
     /// `capture=` with a word that it does not have.
     #[error(
-        "capture={value}: {word:?} is neither a layer ({}) nor mmio nor interrupts",
+        "capture={value}: {word:?} is not a layer ({}), mmio or interrupts",
         Layer::names(Layer::CATALOG)
     )]
     Capture {
@@ -57,7 +57,7 @@ pub enum ArgsError {
         word: String,
     },
     /// The file that an argument names is not there.
-    #[error("{name}={value}: there is no such file")]
+    #[error("{name}={value}: no such file")]
     NoFile {
         /// The argument's name.
         name: String,
@@ -65,7 +65,7 @@ pub enum ArgsError {
         value: String,
     },
     /// The folder that an argument names is not there.
-    #[error("{name}={value}: there is no such folder")]
+    #[error("{name}={value}: no such directory")]
     NoFolder {
         /// The argument's name.
         name: String,
@@ -73,13 +73,13 @@ pub enum ArgsError {
         value: String,
     },
     /// `memory=` is no number of MiB.
-    #[error("memory={value}: it must be a number of MiB, as 64")]
+    #[error("memory={value}: expected a number of MiB, such as 64")]
     Memory {
         /// What it is.
         value: String,
     },
     /// `note=` without a key.
-    #[error("note={value}: it must be KEY:VALUE")]
+    #[error("note={value}: expected KEY:VALUE")]
     Note {
         /// What it is.
         value: String,

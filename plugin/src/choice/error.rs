@@ -8,7 +8,7 @@ use thiserror::Error;
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum ChoiceError {
     /// A part of `from=` is no pair.
-    #[error("from={text}: {part:?} is not WORD=VALUE; it must be as in sys.write:fd=3:count=59")]
+    #[error("from={text}: {part:?}: expected FIELD=VALUE, as in sys.write:fd=3:count=59")]
     NotAPair {
         /// The argument.
         text: String,
@@ -16,7 +16,7 @@ pub enum ChoiceError {
         part: String,
     },
     /// A value of `from=` is no number.
-    #[error("from={text}: {value:?} is no number; it must be one as 59, -1 or 0x3b")]
+    #[error("from={text}: invalid number {value:?}: expected a number such as 59, -1 or 0x3b")]
     NotANumber {
         /// The argument.
         text: String,
@@ -24,13 +24,13 @@ pub enum ChoiceError {
         value: String,
     },
     /// `from=` names nothing.
-    #[error("from={text}: it must begin with a stage or a function")]
+    #[error("from={text}: expected a stage or a function")]
     NoName {
         /// The argument.
         text: String,
     },
     /// The catalog has the function, this kernel has not.
-    #[error("from={from}: this kernel has not the function {function}: {reason}")]
+    #[error("from={from}: function {function} not found in this kernel: {reason}")]
     NotInKernel {
         /// The argument.
         from: String,
@@ -41,7 +41,7 @@ pub enum ChoiceError {
     },
     /// Neither a stage nor a function that is probed.
     #[error(
-        "from={from}: no function of this kernel that is traced has that name or stage; stages are {}",
+        "from={from}: no traced function of this name or stage; the stages are {}",
         stages.join(", ")
     )]
     Unknown {
@@ -51,7 +51,7 @@ pub enum ChoiceError {
         stages: Vec<String>,
     },
     /// The function's events have no such word.
-    #[error("from={from}: {name} has no word {word:?}; it has {}", there.join(" or "))]
+    #[error("from={from}: {name} has no field {word:?}; its fields are {}", there.join(" or "))]
     NoWord {
         /// The argument.
         from: String,
@@ -63,7 +63,7 @@ pub enum ChoiceError {
         there: Vec<String>,
     },
     /// The function is of a layer that is not recorded.
-    #[error("from={from}: capture= leaves its layer out, {layer}; add it to capture=")]
+    #[error("from={from}: capture= excludes its layer {layer}; add it")]
     LayerLeftOut {
         /// The argument.
         from: String,
@@ -71,18 +71,18 @@ pub enum ChoiceError {
         layer: Layer,
     },
     /// `only=` is no task.
-    #[error("only={text}: it must be task:NAME or task:PID")]
+    #[error("only={text}: expected task:NAME or task:PID")]
     NotATask {
         /// The argument.
         text: String,
     },
     /// `only=` with a name that no task can have.
-    #[error("only={text}: the kernel keeps {} bytes of a task's name, not more", NAME)]
+    #[error("only={text}: task names have at most {} bytes", NAME)]
     LongName {
         /// The argument.
         text: String,
     },
     /// The profile does not tell where a task's name and numbers are.
-    #[error("only=: the layout of task_struct is not known of this kernel: tasks cannot be told apart")]
+    #[error("only=: unknown layout of task_struct in this kernel: tasks cannot be distinguished")]
     NoTaskLayout,
 }

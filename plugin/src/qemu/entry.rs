@@ -73,7 +73,7 @@ fn guard(code: impl FnOnce(&dyn Instrument)) {
     let Some(instrument) = INSTRUMENT.get() else { return };
     if catch_unwind(AssertUnwindSafe(|| code(&**instrument))).is_err() {
         BROKEN.store(true, Ordering::Relaxed);
-        report("internal error (see above): the tracing stops here, the guest runs on; please report it");
+        report("internal error (see above): tracing stops, the guest continues; please report it");
     }
 }
 
@@ -103,7 +103,7 @@ unsafe extern "C" fn qemu_plugin_install(
 
 fn start(id: sys::qemu_plugin_id_t, instrument: Box<dyn Instrument>) -> c_int {
     if INSTRUMENT.set(instrument).is_err() {
-        report("the plugin is loaded twice; give -plugin libiotrace.so only once");
+        report("plugin loaded twice: specify -plugin libiotrace.so once");
         return -1;
     }
     if abi::version() < abi::USERDATA {
@@ -121,7 +121,7 @@ fn start(id: sys::qemu_plugin_id_t, instrument: Box<dyn Instrument>) -> c_int {
     if abi::register7(id, &callbacks) {
         return 0;
     }
-    report("this QEMU says it has plugin API 7 but lacks functions of it");
+    report("this QEMU reports plugin API 7 but lacks functions of it");
     -1
 }
 
@@ -195,7 +195,7 @@ fn finish() {
     let broken = BROKEN.load(Ordering::Relaxed);
     let end = |instrument: &dyn Instrument| catch_unwind(AssertUnwindSafe(|| instrument.exit(broken)));
     if INSTRUMENT.get().is_some_and(|instrument| end(&**instrument).is_err()) {
-        report("internal error (see above) while the trace was being ended; please report it");
+        report("internal error (see above) at the end of the trace; please report it");
     }
 }
 

@@ -39,15 +39,15 @@ impl Tracer {
     /// QEMU ends. `broken`: the tracing stopped in a panic.
     pub(super) fn finish(&self, broken: bool) {
         if broken {
-            self.note(Severity::Error, "internal-error", "the tracing stopped in an internal error");
+            self.note(Severity::Error, "internal-error", "tracing stopped by an internal error");
             self.session.stop();
         } else if self.session.state() == SessionState::Searching {
-            self.wrong_kernel("none: the guest ended before it started one");
+            self.wrong_kernel("none: the guest ended before it started a kernel");
         } else if self.session.stop() {
             if self.args.save_state.is_some() {
                 self.save_state();
             } else {
-                self.note(Severity::Warning, "no-power-off", "QEMU was ended before the guest powered off");
+                self.note(Severity::Warning, "no-power-off", "QEMU exited before the guest powered off");
             }
         }
         self.close();
@@ -59,10 +59,10 @@ impl Tracer {
             return;
         }
         let GoneBack { from, to } = back;
-        let to = to.map_or_else(|| "an earlier one".to_owned(), |to| format!("instruction {to}"));
+        let to = to.map_or_else(|| "an earlier one".to_owned(), |to| to.to_string());
         let text = format!(
-            "the guest went back from instruction {from} to {to}: a snapshot was loaded, or it is debugged in \
-             reverse; the trace ends here, the guest runs on"
+            "the guest went back from instruction {from} to {to} (snapshot loaded or reverse debugging): the trace \
+             ends, the guest continues"
         );
         qemu::report(&text);
         self.note(Severity::Warning, "went-back", &text);
@@ -79,8 +79,8 @@ impl Tracer {
     pub(super) fn tell_of_memory(&self) {
         if self.budget.has_news() {
             let text = format!(
-                "the guest makes the plugin keep more than {} MiB (memory=): some of its modules' functions and of its \
-                 accesses to devices are left out from here on; the trace says how many",
+                "memory limit of {} MiB (memory=) reached: some module functions and device accesses are \
+                 not traced from now on; the trace has their number",
                 self.budget.mebibytes()
             );
             qemu::report(&text);
@@ -99,7 +99,7 @@ impl Tracer {
         self.writer.finish();
         if self.writer.failed() {
             let path = self.args.out.display();
-            qemu::report(&format!("the trace {path} is incomplete: writing it failed, as told above"));
+            qemu::report(&format!("the trace {path} is incomplete: a write failed (see above)"));
         }
     }
 
@@ -107,23 +107,30 @@ impl Tracer {
     fn shortcomings(&self) {
         let never_begun = self.session.furthest() == SessionState::Armed;
         if let Some(from) = self.args.capture.from.as_ref().filter(|_| never_begun) {
-            let text = format!("no event of the guest was from={from}: nothing was recorded");
+            let text = format!("no event of the guest matched from={from}: nothing recorded");
             qemu::report(&text);
             self.note(Severity::Warning, "from", &text);
         }
         if let Some(window) =
             self.args.capture.window.as_ref().filter(|_| self.window.is_ahead(self.clock.end()))
         {
-            let text = format!("the guest never came to window={window}: nothing was recorded");
+            let text = format!("the guest did not reach window={window}: nothing recorded");
             qemu::report(&text);
             self.note(Severity::Warning, "window", &text);
         }
         if let Some(left_out) = self.budget.left_out() {
-            self.note(Severity::Warning, "memory", &format!("left out for want of memory: {left_out}"));
+            self.note(
+                Severity::Warning,
+                "memory",
+                &format!(
+                    "not traced because of the memory limit: \
+                                                             {left_out}"
+                ),
+            );
         }
         let missing = self.missing.load(Ordering::Relaxed);
         if missing != 0 {
-            let text = format!("{missing} events are missing: it was not known on which vCPU they were");
+            let text = format!("{missing} events missing: unknown vCPU");
             qemu::report(&text);
             self.note(Severity::Warning, "vcpus", &text);
         }

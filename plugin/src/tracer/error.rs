@@ -14,7 +14,7 @@ pub enum InstallError {
     /// QEMU emulates another processor, or runs a single program.
     #[error(
         "the guest is {target}{}; iotrace traces {} only",
-        if *system { "" } else { " (a single program)" },
+        if *system { "" } else { " (user mode)" },
         KNOWN.iter().map(|arch| arch.qemu).collect::<Vec<_>>().join(", ")
     )]
     Guest {
@@ -25,7 +25,8 @@ pub enum InstallError {
     },
     /// The kernel is of another processor.
     #[error(
-        "the guest is {guest}, but kernel= is a kernel for {profile}: give the vmlinux of the guest's kernel"
+        "the guest is {guest}, but kernel= is a kernel for {profile}: specify the vmlinux of the guest's \
+         kernel"
     )]
     Arch {
         /// The guest's processor.

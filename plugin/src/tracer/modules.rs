@@ -20,7 +20,7 @@ impl Tracer {
         }
         let Some(module) = guest::read_module(access, address, cpu, &self.budget) else {
             self.budget.give_back(MODULE);
-            self.note(Severity::Warning, "module", "a module was loaded whose symbols cannot be read");
+            self.note(Severity::Warning, "module", "unreadable symbols of a loaded module");
             return;
         };
         let (Ok(mut placement), Ok(mut places)) = (self.placement.lock(), self.places.lock()) else { return };

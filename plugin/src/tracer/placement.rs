@@ -325,7 +325,7 @@ impl Placement {
             Definition::Note(Note {
                 severity: Severity::Warning,
                 topic: "probes".into(),
-                text: "there are more probes than a trace can number: later ones are missing".into(),
+                text: "more probes than a trace can number: later ones are missing".into(),
             })
         };
         (self.exhausted && !std::mem::replace(&mut self.told_exhausted, true)).then(note)

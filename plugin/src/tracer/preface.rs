@@ -38,13 +38,12 @@ fn shortcomings(profile: &Profile, mode: Mode) -> impl Iterator<Item = Definitio
         ("missing-stages", format!("stages without a probe: {stages}"))
     });
     let bare = (!profile.lines).then(|| {
-        let adds = "the kernel's debug info would add source files and lines, of functions and of their calls, and \
-                    the functions that were inlined into others";
+        let adds = "no kernel debug info: source files and lines and inlined functions are missing";
         ("no-debug-info", adds.to_owned())
     });
     let thin = (mode == Mode::Thin).then(|| {
-        let lacks = "recorded with mode=thin, without the functions' arguments: no bios, requests, files and sizes can \
-                     be told, and not what asked for a work item, a softirq or a wake-up";
+        let lacks = "recorded with mode=thin, without function arguments: bios, requests, files, sizes and \
+                     hand-offs are unknown";
         ("thin", lacks.to_owned())
     });
     let note = |severity| {
@@ -52,8 +51,8 @@ fn shortcomings(profile: &Profile, mode: Mode) -> impl Iterator<Item = Definitio
     };
     let infos = stages.into_iter().chain(bare).chain(thin).map(note(Severity::Info));
     let contexts = profile.context.preempt_count.is_none().then(|| {
-        let lacks = "this kernel's preempt_count was not found: it is not known of any event whether it was in a task, \
-                     in a softirq or in an interrupt";
+        let lacks = "preempt_count not found in this kernel: the context of events (task, softirq or \
+                     interrupt) is unknown";
         ("contexts", lacks.to_owned())
     });
     infos.chain(contexts.map(note(Severity::Warning)))

@@ -14,8 +14,8 @@ use thiserror::Error;
 pub enum LoadError {
     /// Catalogs with a profile that was compiled.
     #[error(
-        "catalog= does not go with a compiled profile, which has its catalog in it: compile the profile again with the \
-         catalog, or give kernel= the vmlinux"
+        "catalog= cannot be used with a compiled profile: compile the profile again with the catalog, or \
+         set kernel= to the vmlinux"
     )]
     CatalogOfProfile,
     /// A catalog cannot be read.

@@ -21,14 +21,14 @@ impl Tracer {
         let Some(slide) = resumed.as_ref().map(|resumed| resumed.state.slide) else { return };
         match guest::is_kernel_at(&self.profile, slide, cpu) {
             None => return,
-            Some(false) => return self.wrong_kernel("another than that of the state in resume="),
+            Some(false) => return self.wrong_kernel("differs from that of the state in resume="),
             Some(true) => {}
         }
         if let Some(resumed) = resumed.take()
             && let Err(error) = self.go_on(resumed, cpu)
         {
             self.session.stop();
-            qemu::report(&format!("nothing is traced: {error}"));
+            qemu::report(&format!("not tracing: {error}"));
         }
     }
 
@@ -64,7 +64,7 @@ impl Tracer {
         self.writer.define(new);
         if !same {
             let text = format!(
-                "before instruction {} this trace has only what later events need: it goes on from a snapshot",
+                "resumed from a snapshot: before instruction {} the trace has only context of later events",
                 state.clock
             );
             self.note(Severity::Info, "context", &text);

@@ -19,7 +19,7 @@ pub enum CatalogError {
         reason: String,
     },
     /// It is for an architecture that is not known.
-    #[error("catalog {file}: arch = {arch:?} is none of {}", Arch::known_names())]
+    #[error("catalog {file}: arch = {arch:?}: expected one of {}", Arch::known_names())]
     Arch {
         /// The file.
         file: String,
@@ -56,14 +56,14 @@ pub enum EntryError {
         key: String,
     },
     /// It has no name.
-    #[error("it has no name")]
+    #[error("missing name")]
     NoName,
     /// Its layer is not known.
     #[error("layer: {0}")]
     Layer(#[from] UnknownLayer),
     /// Its layer is for what is not of the catalog.
     #[error(
-        "layer {layer} is for functions that are not of the catalog; the others are {}",
+        "layer {layer} is reserved for functions outside of the catalog; expected one of {}",
         Layer::names(Layer::CATALOG)
     )]
     NotACatalogLayer {
@@ -74,7 +74,7 @@ pub enum EntryError {
     #[error(transparent)]
     Stage(#[from] StageError),
     /// Its action is not known.
-    #[error("there is no action {action:?}{}", did_you_mean(.near.as_deref()))]
+    #[error("unknown action {action:?}{}", did_you_mean(.near.as_deref()))]
     Action {
         /// The action.
         action: String,
@@ -82,7 +82,7 @@ pub enum EntryError {
         near: Option<String>,
     },
     /// A stage and a label: views could print only one.
-    #[error("it has both a stage and a label")]
+    #[error("both a stage and a label")]
     StageAndLabel,
     /// Arguments on the stack.
     #[error("only the {most} arguments in registers can be read")]
@@ -91,7 +91,7 @@ pub enum EntryError {
         most: usize,
     },
     /// A name that is not one argument's.
-    #[error("two arguments have the same name, {name:?}")]
+    #[error("duplicate argument name {name:?}")]
     DuplicateArgument {
         /// The name.
         name: String,
@@ -146,7 +146,7 @@ pub enum EntryError {
         near: Option<String>,
     },
     /// A role is given to a word that is not there.
-    #[error("{role} = {word:?} is no argument and no read: {}{}", listed(.words), did_you_mean(.near.as_deref()))]
+    #[error("{role} = {word:?} is neither an argument nor a read: {}{}", listed(.words), did_you_mean(.near.as_deref()))]
     RoleOfNoWord {
         /// The role.
         role: Role,
@@ -159,7 +159,8 @@ pub enum EntryError {
     },
     /// The stage needs a role that no word has.
     #[error(
-        "stage {stage} needs an argument or a read with the role {}: {}; give it the key {}, as {} = {example:?}",
+        "stage {stage} needs an argument or a read with the role {}: {}; give it the key {}, as {} = \
+         {example:?}",
         names(.any_of, " or "), listed(.words), names(.any_of, " or the key "), .any_of[0]
     )]
     MissingRole {

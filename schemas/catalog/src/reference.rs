@@ -12,8 +12,8 @@ Written by `cargo run -p iotrace-catalog --example reference > schemas/STAGES.md
 
 An entry of a catalog has at most one stage (`stage = \"rq.issue\"`). Its arguments must have the roles that the stage
 needs; of roles with \"or\" between them one is enough. An argument has the role whose usual name it has, or the one that
-the entry gives it: `request = \"iod.rq\"` makes `iod.rq` the request. A field read through an argument has the role that
-is named after both: `sector` of a `bio` is `bio.sector`. What tells no stage may have a `label`, which views print.
+the entry assigns: `request = \"iod.rq\"` makes `iod.rq` the request. A field read through an argument has the role that
+is named after both: `sector` of a `bio` is `bio.sector`. An entry without a stage may have a `label`, which views print.
 
 ";
 

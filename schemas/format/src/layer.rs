@@ -11,7 +11,7 @@ macro_rules! layers {
         #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Layer {
             $($(#[doc = $doc])* $layer,)*
-            /// Functions that are not of the catalog.
+            /// Functions outside of the catalog.
             #[default]
             Other,
         }
@@ -37,7 +37,7 @@ macro_rules! layers {
             pub const fn description(self) -> &'static str {
                 match self {
                     $(Self::$layer => concat!($($doc),*),)*
-                    Self::Other => " Functions that are not of the catalog.",
+                    Self::Other => " Functions outside of the catalog.",
                 }
             }
         }
@@ -73,7 +73,7 @@ layers! {
 
 /// A name that no layer has.
 #[derive(Debug, Error, PartialEq, Eq)]
-#[error("{name:?} is no layer; the layers are {}{}", Layer::names(Layer::ALL), did_you_mean(nearest(name, Layer::ALL.iter().map(|layer| layer.name()))))]
+#[error("unknown layer {name:?}; the layers are {}{}", Layer::names(Layer::ALL), did_you_mean(nearest(name, Layer::ALL.iter().map(|layer| layer.name()))))]
 pub struct UnknownLayer {
     /// The name.
     pub name: String,
@@ -139,7 +139,7 @@ mod tests {
     fn a_mistyped_layer_is_told_with_the_nearest() {
         let message = Layer::parse("blok").unwrap_err().to_string();
         assert!(
-            message.contains("\"blok\" is no layer") && message.contains("did you mean \"block\"?"),
+            message.contains("unknown layer \"blok\"") && message.contains("did you mean \"block\"?"),
             "{message}"
         );
     }

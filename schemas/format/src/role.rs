@@ -262,7 +262,7 @@ impl fmt::Display for Role {
     }
 }
 
-encode_by_name!(Role, |name: &str| { Role::named(name).ok_or_else(|| format!("there is no role {name:?}")) });
+encode_by_name!(Role, |name: &str| { Role::named(name).ok_or_else(|| format!("unknown role {name:?}")) });
 
 #[cfg(test)]
 mod tests {

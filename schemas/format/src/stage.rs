@@ -217,7 +217,7 @@ const FAMILIES: [&str; 4] = ["sys.", "task.wait.", "lock.", "softirq."];
 
 /// A name that no stage has.
 #[derive(Debug, Clone, Error, PartialEq, Eq)]
-#[error("there is no stage {name:?}{}", did_you_mean(.suggestion.as_deref()))]
+#[error("unknown stage {name:?}{}", did_you_mean(.suggestion.as_deref()))]
 pub struct StageError {
     /// The name.
     pub name: String,

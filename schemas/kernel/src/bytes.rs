@@ -33,7 +33,7 @@ impl Bytes {
         let io = |source| KernelError::Io { path: path.to_path_buf(), source };
         let file = File::open(path).map_err(io)?;
         if file.metadata().map_err(io)?.is_dir() {
-            return Err(io(std::io::Error::other("it is a folder; give the vmlinux in it")));
+            return Err(io(std::io::Error::other("is a directory: specify the vmlinux in it")));
         }
         // SAFETY: the mapping is private and never written. A kernel image that someone
         // truncates while it is mapped would raise SIGBUS; images are build products in a

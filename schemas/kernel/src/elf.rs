@@ -85,7 +85,7 @@ impl Image {
         }
         let arch = Arch::of_machine(header.e_machine).ok_or_else(|| {
             let known = Arch::known_names();
-            not_elf(format!("it is of machine {}; only images of {known} are supported", header.e_machine))
+            not_elf(format!("unsupported machine {}; supported are {known}", header.e_machine))
         })?;
         let cut = |what: &str, offset, wanted| {
             bytes.cut(offset, wanted).ok_or_else(|| KernelError::Truncated {

@@ -24,8 +24,8 @@ pub enum KernelError {
     },
     /// A header points outside the file.
     #[error(
-        "{}: {what} needs {wanted} bytes at offset {offset:#x}, the file has {size}: \
-         it is cut short or damaged, fetch it again", path.display()
+        "{}: {what} needs {wanted} bytes at offset {offset:#x}, the file has {size}: truncated or damaged, \
+         get it again", path.display()
     )]
     Truncated {
         /// The file.
@@ -41,8 +41,8 @@ pub enum KernelError {
     },
     /// Neither a symbol table nor kallsyms tables that make sense.
     #[error(
-        "{}: no .symtab, and no kallsyms tables ({candidates} candidates for the token table, \
-         none decodes to sorted symbols): give the vmlinux of the build or of the -dbg package",
+        "{}: no .symtab and no kallsyms tables ({candidates} candidates for the token table, none decodes \
+         to sorted symbols): specify the vmlinux of the build or of the -dbg package",
         path.display()
     )]
     NoSymbols {
@@ -53,8 +53,7 @@ pub enum KernelError {
     },
     /// The debug sections are compressed.
     #[error(
-        "{}: section {section} is compressed: unpack it with \
-         `objcopy --decompress-debug-sections`", path.display()
+        "{}: section {section} is compressed: use `objcopy --decompress-debug-sections`", path.display()
     )]
     Compressed {
         /// The file.
@@ -64,8 +63,8 @@ pub enum KernelError {
     },
     /// A relocation of a debug section that is not understood.
     #[error(
-        "{}: section {section}: relocation {index} of type {kind} at {offset:#x} cannot be \
-         applied: its type is not known, or it is outside of the section", path.display()
+        "{}: section {section}: cannot apply relocation {index} of type {kind} at {offset:#x}: unknown type \
+         or outside of the section", path.display()
     )]
     Relocation {
         /// The file.
@@ -97,7 +96,7 @@ pub enum KernelError {
     },
     /// The debug file belongs to another build.
     #[error(
-        "{} has build-id {debug_id}, but {} has {id}: take the debug file of the same build",
+        "{} has build-id {debug_id}, but {} has {id}: use the debug file of the same build",
         debug.display(), path.display()
     )]
     BuildId {
@@ -117,7 +116,7 @@ pub enum KernelError {
 #[non_exhaustive]
 pub enum TypeError {
     /// The image has neither BTF nor DWARF.
-    #[error("no type information: the image has neither .BTF nor .debug_info; give a debug image")]
+    #[error("no type information: neither .BTF nor .debug_info in the image; use a debug image")]
     NoTypes,
     /// No such structure, union or typedef.
     #[error("no type named {name:?}: the kernel has it under another name, or it is in a module")]
@@ -126,7 +125,7 @@ pub enum TypeError {
         name: String,
     },
     /// Only a forward declaration is known.
-    #[error("{name:?} is only declared here, not defined: ask the types of the module that has it")]
+    #[error("{name:?} is declared but not defined here: use the types of its module")]
     OnlyDeclared {
         /// The structure's name.
         name: String,
@@ -166,7 +165,7 @@ pub enum TypeError {
         found: &'static str,
     },
     /// A bitfield that no single load has.
-    #[error("path {path:?}: a value of {bytes} bytes, but at most 8 can be read at once")]
+    #[error("path {path:?}: value of {bytes} bytes, at most 8 can be read")]
     Wide {
         /// The whole path.
         path: String,
@@ -192,7 +191,7 @@ pub enum TypeError {
         offset: u64,
     },
     /// The type information contradicts itself or ends too early.
-    #[error("type information is damaged: {what} at {at:#x} (limit {limit:#x})")]
+    #[error("damaged type information: {what} at {at:#x} (limit {limit:#x})")]
     Damaged {
         /// What was being read.
         what: &'static str,
@@ -202,6 +201,6 @@ pub enum TypeError {
         limit: u64,
     },
     /// DWARF could not be read.
-    #[error("DWARF cannot be read: {0}")]
+    #[error("cannot read DWARF: {0}")]
     Dwarf(#[from] gimli::Error),
 }

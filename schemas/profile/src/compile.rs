@@ -52,7 +52,7 @@ pub enum CompileError {
     #[error("{0}")]
     Kernel(#[from] KernelError),
     /// The modules' folder cannot be read.
-    #[error("cannot read the modules' folder {path}: {source}")]
+    #[error("cannot read the module directory {path}: {source}")]
     Modules {
         /// The folder.
         path: PathBuf,
@@ -60,7 +60,7 @@ pub enum CompileError {
         source: io::Error,
     },
     /// The image lacks what everything hangs on.
-    #[error("{path} has no {what}: is it a vmlinux of a Linux kernel, with its symbols?")]
+    #[error("{path} has no {what}: expected the vmlinux of a Linux kernel with symbols")]
     NotAKernel {
         /// The image.
         path: PathBuf,

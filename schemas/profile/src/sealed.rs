@@ -17,19 +17,19 @@ pub type Magic = [u8; 8];
 #[derive(Debug, Error)]
 pub enum SealedError {
     /// Not even a head.
-    #[error("it is too short: {bytes} bytes, of which the head alone takes {}", HEAD)]
+    #[error("too short: {bytes} bytes, the header has {}", HEAD)]
     Short {
         /// Bytes that there are.
         bytes: usize,
     },
     /// Another kind of file, or another version.
-    #[error("it begins with {found:02x?}")]
+    #[error("wrong magic {found:02x?}")]
     Magic {
         /// Its first bytes.
         found: Vec<u8>,
     },
     /// Damaged.
-    #[error("its checksum is wrong")]
+    #[error("checksum mismatch")]
     Checksum,
     /// Not compressed as it was written, or too large.
     #[error("{0}")]

@@ -35,11 +35,11 @@ def file_read(path: Path, rounds: int) -> Spread:
 
 
 def zstd(trace: Path, place: Path) -> tuple[float, float]:
-    """GB/s of packing and unpacking a trace's blocks at level 1, on one core, by zstd's own benchmark."""
+    """GB/s of packing and decompressing a trace's blocks at level 1, on one core, by zstd's own benchmark."""
     unpacked = place / "blocks"
     frames = place / "blocks.zst"
     frames.write_bytes(b"".join(_blocks(trace.read_bytes())))
-    run(["zstd", "-q", "-d", "-f", str(frames), "-o", str(unpacked)], "unpacking a trace's blocks")
+    run(["zstd", "-q", "-d", "-f", str(frames), "-o", str(unpacked)], "decompressing a trace's blocks")
     said = run(["zstd", "-b1", "-i2", str(unpacked)], "measuring zstd", stdout=subprocess.PIPE)
     speeds = re.findall(r"([0-9.]+) MB/s", (said.stdout + said.stderr).decode())
     return float(speeds[-2]) / 1e3, float(speeds[-1]) / 1e3

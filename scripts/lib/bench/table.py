@@ -54,8 +54,8 @@ def limits(memory: Spread, file: Spread, zstd: tuple[float, float]) -> str:
     """What the machine can do at all."""
     return table(["limit of the machine", "GB/s"], [
         ["memcpy of 256 MiB", with_spread(memory)], ["reading a file that the page cache holds", with_spread(file)],
-        ["zstd -1, packing the trace's events as they are unpacked, one core", f"{zstd[0]:.2f}"],
-        ["zstd -1, unpacking them, one core", f"{zstd[1]:.2f}"],
+        ["zstd -1, compressing the trace's decoded events, one core", f"{zstd[0]:.2f}"],
+        ["zstd -1, decompressing them, one core", f"{zstd[1]:.2f}"],
     ])
 
 

@@ -22,11 +22,12 @@ use std::path::PathBuf;
 /// Most rows of a table that people are shown unless they ask for more.
 const ROWS: usize = 10_000;
 
-/// Shows what each block I/O of a traced Linux guest went through.
+/// Analyze traces of block I/O in a Linux guest.
 #[derive(Debug, Parser)]
 #[command(name = "iotrace-analyze", version)]
 #[command(
-    after_help = "Exit codes: 0 success, 1 error, 2 wrong command line, 3 the trace was cut or is damaged (everything else is shown), 4 a limit of diff was passed (whether a trace was cut or not)."
+    after_help = "Exit status: 0 success; 1 error; 2 invalid command line; 3 trace truncated or damaged \
+                  (the rest is printed); 4 limit of diff exceeded."
 )]
 pub struct CommandLine {
     /// What to do.
@@ -40,10 +41,10 @@ pub struct CommandLine {
 /// How traces are read.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct ReadArgs {
-    /// Decode with so many threads, and print with so many (default: as many as run at once)
+    /// Worker threads [default: available CPUs]
     #[arg(long, global = true, value_name = "N", value_parser = threads)]
     pub threads: Option<usize>,
-    /// Say at the end how much was read, and the memory it took
+    /// Print the amount of data read and the peak memory on exit
     #[arg(long, global = true)]
     pub stats: bool,
     /// Keep the index in a temporary file, not as TRACE.idx
@@ -54,55 +55,55 @@ pub struct ReadArgs {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// The bios of the workload, stage by stage, and a summary
+    /// Show I/Os and bios of the workload, stage by stage, with a summary
     Report(ReportArgs),
-    /// One bio, event by event
+    /// Show one bio, event by event
     Bio(BioArgs),
-    /// The whole way of an I/O or a bio, call by call, from the system call to the doorbell and back
+    /// Show the calls of an I/O or a bio, from the system call to the device and back
     Path(PathArgs),
-    /// What an I/O waited for, span by span, from its call to its return
+    /// Show the critical path of an I/O: what it waited for from call to return
     Why(WhyArgs),
-    /// What the workload would take on another device: each I/O, each operation, the whole
+    /// Model the workload on a device with other service times
     #[command(name = "whatif")]
     WhatIf(WhatIfArgs),
-    /// Who raises the block softirq, who wakes the waiting, who runs the queue: with counts and evidence
+    /// Count how requests are completed and dispatched and how tasks are woken
     Explain(ExplainArgs),
-    /// What another kernel, in another trace of the same workload, does differently
+    /// Compare traces of one workload on two kernels
     Diff(DiffArgs),
-    /// The raw stream of events
+    /// Print the events of a trace
     Events(EventsArgs),
-    /// What is in the file
+    /// Show trace metadata
     Info(InfoArgs),
-    /// Whether the file is what was written: every checksum, everything that must hold
+    /// Check the checksums and the consistency of a trace
     Verify(VerifyArgs),
-    /// What can be read of a damaged or cut file, as a sound one
+    /// Write the readable part of a damaged or truncated trace as a new trace
     Recover(RecoverArgs),
-    /// A part of a trace, by time, task or I/O, as a trace
+    /// Write a part of a trace, selected by time, task or I/O, as a new trace
     Slice(SliceArgs),
-    /// Parts of one recording, one behind the other, as one trace
+    /// Concatenate consecutive traces
     Cat(CatArgs),
-    /// Compare with the guest's own block tracepoints, and with its function_graph
+    /// Compare with the block tracepoints and the function_graph log of the guest
     Witness(WitnessArgs),
-    /// What the catalog finds in a kernel; compiles the kernel profile
+    /// Show which catalog functions a kernel has; compile the kernel profile
     Kernel(KernelArgs),
 }
 
 /// How to print.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// For people
+    /// Text
     Text,
-    /// For programs (see schemas/json)
+    /// JSON (described in schemas/json)
     Json,
 }
 
 /// What all views need.
 #[derive(Debug, Args)]
 pub struct TraceArgs {
-    /// The trace
+    /// Trace file
     #[arg(value_name = "TRACE")]
     pub trace: PathBuf,
-    /// How to print
+    /// Output format
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
 }
@@ -113,22 +114,22 @@ pub struct ReportArgs {
     /// Trace and format.
     #[command(flatten)]
     pub common: TraceArgs,
-    /// Boot and shutdown as well, and I/Os that concern no disk
+    /// Include boot and shutdown, and I/Os without disk access
     #[arg(long)]
     pub all: bool,
-    /// Show at most so many I/Os and bios; if not given, 10000 as text and all as JSON
+    /// Maximum number of I/Os and bios to show [default: 10000 as text, all as JSON]
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
-    /// Only the summary
+    /// Show the summary only
     #[arg(long)]
     pub summary: bool,
-    /// Times since the stage before, not since the bio was queued
+    /// Show times since the previous stage instead of since the bio was queued
     #[arg(long)]
     pub delta: bool,
-    /// Times in guest instructions, not in virtual time
+    /// Show times in guest instructions instead of virtual time
     #[arg(long)]
     pub instructions: bool,
-    /// This layer (block, scsi, driver): what reached it
+    /// Show what reached this layer (block, scsi, driver)
     #[arg(long, value_name = "LAYER", value_parser = parse::layer)]
     pub layer: Option<Layer>,
     /// What is wanted.
@@ -158,7 +159,7 @@ pub struct BioArgs {
     /// Trace and format.
     #[command(flatten)]
     pub common: TraceArgs,
-    /// Number of the bio, as the report has it
+    /// Number of the bio, as printed by report
     #[arg(value_name = "ID", value_parser = number)]
     pub id: u64,
 }
@@ -166,13 +167,13 @@ pub struct BioArgs {
 /// What `path` and `why` are asked about.
 #[derive(Debug, Args)]
 pub struct SubjectArgs {
-    /// Number of an I/O, as the report has it
+    /// Number of an I/O, as printed by report
     #[arg(long, value_name = "N", value_parser = number, group = "number")]
     pub io: Option<u64>,
-    /// Number of a bio, as the report has it
+    /// Number of a bio, as printed by report
     #[arg(long, value_name = "N", value_parser = number, group = "number")]
     pub bio: Option<u64>,
-    /// A system call of the workload: write is the first write, write:3 the third
+    /// System call of the workload: write is the first write, write:3 the third
     #[arg(long, value_name = "NAME[:N]", value_parser = nth, group = "number")]
     pub call: Option<(String, usize)>,
     /// Or the first I/O of the workload that fulfils these; if there is none, the first bio.
@@ -199,16 +200,16 @@ pub struct PathArgs {
     /// Trace and format.
     #[command(flatten)]
     pub common: TraceArgs,
-    /// At most so many levels of calls
+    /// Maximum depth of calls to show
     #[arg(long, value_name = "N")]
     pub depth: Option<usize>,
-    /// Only functions of this layer (may be repeated)
+    /// Show functions of this layer only (may be repeated)
     #[arg(long, value_name = "LAYER", value_parser = parse::layer)]
     pub layer: Vec<Layer>,
-    /// Nothing of what is inside this function (may be repeated)
+    /// Hide the callees of this function (may be repeated)
     #[arg(long, value_name = "FUNCTION")]
     pub collapse: Vec<String>,
-    /// Repeated calls each by itself
+    /// Show repeated calls separately
     #[arg(long)]
     pub unfolded: bool,
     /// Print the source file and line of each call, and those of its call site
@@ -246,36 +247,36 @@ pub struct WhyArgs {
 /// How to print a comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum DiffFormat {
-    /// For people
+    /// Text
     Text,
-    /// For programs (see schemas/json)
+    /// JSON (described in schemas/json)
     Json,
-    /// For a report or a comment
+    /// Markdown
     Markdown,
-    /// For a browser: one file, with a flame graph of the differences and timelines
+    /// HTML: one file with a flame graph of the differences and timelines
     Html,
 }
 
 /// Of `diff`.
 #[derive(Debug, Args)]
 pub struct DiffArgs {
-    /// The first trace, or a folder of traces (*.iot), each of another recording of the same workload
+    /// First trace, or a directory of traces (*.iot) of several recordings of the workload
     #[arg(value_name = "A")]
     pub a: PathBuf,
-    /// The other one, or as many others in a folder
+    /// Second trace, or a directory with the same number of traces
     #[arg(value_name = "B")]
     pub b: PathBuf,
-    /// How to print
+    /// Output format
     #[arg(long, value_enum, default_value_t = DiffFormat::Text)]
     pub format: DiffFormat,
-    /// All rows, not only the largest differences
+    /// Show all rows instead of the largest differences
     #[arg(long)]
     pub all: bool,
-    /// End with code 4 if this limit is passed: fsync.instructions>+5%, write.bios>0, stage:G.instructions>+10%,
+    /// Exit with status 4 if this limit is exceeded: fsync.instructions>+5%, write.bios>0, stage:G.instructions>+10%,
     /// function:vfs_write.own>0, wait:mutex_lock.waits>0, unpaired>0 (may be repeated)
     #[arg(long, value_name = "LIMIT", value_parser = Limit::parse)]
     pub fail_on: Vec<Limit>,
-    /// A file with a limit on each line
+    /// File with one limit per line
     #[arg(long, value_name = "FILE")]
     pub budget: Option<PathBuf>,
 }
@@ -302,22 +303,22 @@ pub struct EventsArgs {
     /// Trace and format.
     #[command(flatten)]
     pub common: TraceArgs,
-    /// Only functions with this in their name
+    /// Show functions whose name contains NAME
     #[arg(long, value_name = "NAME")]
     pub function: Option<String>,
-    /// Only this stage (bio.queue), or all that begin so (rq.)
+    /// Show this stage (bio.queue) or all stages with this prefix (rq.)
     #[arg(long, value_name = "STAGE")]
     pub stage: Option<String>,
-    /// Only this kind (mmio_write, clock, probe)
+    /// Show this event type (mmio_write, clock, probe)
     #[arg(long, value_name = "KIND")]
     pub kind: Option<String>,
-    /// Only events of these numbers, counted from 1 over the whole trace (explain tells them)
+    /// Show events with these numbers, counted from 1 over the whole trace, as printed by explain
     #[arg(long, value_name = "N|A..B", value_parser = parse::numbers)]
     pub number: Option<Range>,
-    /// At most so many
+    /// Maximum number of events to show
     #[arg(long, value_name = "N")]
     pub limit: Option<u64>,
-    /// Only this layer (block, scsi, driver): what happens in it
+    /// Show events of this layer (block, scsi, driver)
     #[arg(long, value_name = "LAYER", value_parser = parse::layer)]
     pub layer: Option<Layer>,
     /// What is wanted.
@@ -351,10 +352,10 @@ pub struct VerifyArgs {
 /// Of `recover`.
 #[derive(Debug, Args)]
 pub struct RecoverArgs {
-    /// The damaged trace
+    /// Damaged trace
     #[arg(value_name = "TRACE")]
     pub trace: PathBuf,
-    /// The trace to write
+    /// Trace to write
     #[arg(short, long, value_name = "OUT")]
     pub output: PathBuf,
 }
@@ -362,25 +363,25 @@ pub struct RecoverArgs {
 /// Of `slice`.
 #[derive(Debug, Args)]
 pub struct SliceArgs {
-    /// The trace
+    /// Trace file
     #[arg(value_name = "TRACE")]
     pub trace: PathBuf,
-    /// The trace to write
+    /// Trace to write
     #[arg(short, long, value_name = "OUT")]
     pub output: PathBuf,
-    /// What happens while this task runs, in interrupts and in softirqs (name or pid)
+    /// Select events while this task runs, including interrupts and softirqs (name or pid)
     #[arg(long, value_name = "NAME|PID")]
     pub task: Option<String>,
-    /// Between these clocks, in instructions; either may be left out
+    /// Select clocks from A to B, in instructions; either may be omitted
     #[arg(long, value_name = "A..B", value_parser = parse::clocks)]
     pub clock: Option<Range>,
-    /// In this window of virtual time since the workload began: 1.2ms..3ms
+    /// Select virtual time since the begin of the workload: 1.2ms..3ms
     #[arg(long, value_name = "A..B", value_parser = parse::time)]
     pub time: Option<Range>,
-    /// Number of an I/O, as the report has it: from its begin to the end of its bios, in the tasks on its way
+    /// Select an I/O by its number: from its begin to the end of its bios, in all tasks that take part
     #[arg(long, value_name = "N", value_parser = number, group = "number")]
     pub io: Option<u64>,
-    /// Number of a bio, likewise
+    /// Select a bio by its number
     #[arg(long, value_name = "N", value_parser = number, group = "number")]
     pub bio: Option<u64>,
 }
@@ -400,10 +401,10 @@ impl SliceArgs {
 /// Of `cat`.
 #[derive(Debug, Args)]
 pub struct CatArgs {
-    /// The traces, in the order of their clocks
+    /// Traces of one recording, in the order of their clocks
     #[arg(value_name = "TRACE", required = true, num_args = 2..)]
     pub traces: Vec<PathBuf>,
-    /// The trace to write
+    /// Trace to write
     #[arg(short, long, value_name = "OUT")]
     pub output: PathBuf,
 }
@@ -414,7 +415,7 @@ pub struct WitnessArgs {
     /// Trace and format.
     #[command(flatten)]
     pub common: TraceArgs,
-    /// The text of the guest's tracing
+    /// Trace log of the guest, as text
     #[arg(value_name = "WITNESS")]
     pub witness: PathBuf,
 }
@@ -422,22 +423,22 @@ pub struct WitnessArgs {
 /// Of `kernel`.
 #[derive(Debug, Args)]
 pub struct KernelArgs {
-    /// The kernel's vmlinux
+    /// vmlinux of the kernel
     #[arg(value_name = "VMLINUX")]
     pub vmlinux: PathBuf,
-    /// Folder with the kernel's modules
+    /// Directory of the kernel's modules
     #[arg(long, value_name = "FOLDER")]
     pub modules: Option<PathBuf>,
-    /// Folder with the modules' debug files
+    /// Directory of the modules' debug files
     #[arg(long, value_name = "FOLDER")]
     pub debug: Option<PathBuf>,
-    /// A catalog file of your own (may be repeated)
+    /// Additional catalog file (may be repeated)
     #[arg(long, value_name = "FILE")]
     pub catalog: Vec<PathBuf>,
-    /// Write the compiled profile, for the plugin's kernel=
+    /// Write the compiled profile (for kernel= of the plugin)
     #[arg(short, long, value_name = "PROFILE")]
     pub output: Option<PathBuf>,
-    /// How to print
+    /// Output format
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
 }

@@ -64,7 +64,7 @@ pub fn recover(reading: ReadArgs, args: &RecoverArgs) -> Result<ExitCode> {
 /// If it cannot be read or written, or has no such part.
 pub fn slice(reading: ReadArgs, args: &SliceArgs) -> Result<ExitCode> {
     let Some(part) = args.part() else {
-        let text = "say which part: --clock A..B, --time A..B, --task NAME, --io N or --bio N\n";
+        let text = "missing selection: --clock A..B, --time A..B, --task NAME, --io N or --bio N\n";
         clap::Error::raw(ErrorKind::MissingRequiredArgument, text).exit()
     };
     let file = Opened::open(&args.trace, reading)?;
@@ -103,7 +103,7 @@ fn said(events: u64, path: &Path) -> Result<ExitCode> {
 fn differ(from: &Path, to: &Path) -> Result<()> {
     let same = std::fs::canonicalize(from).ok() == std::fs::canonicalize(to).ok() && to.exists();
     if same {
-        bail!("{} would be written over while it is read: give another name with -o", to.display());
+        bail!("{} is an input file: specify another output file with -o", to.display());
     }
     Ok(())
 }

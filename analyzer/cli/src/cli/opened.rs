@@ -58,7 +58,7 @@ impl Drop for Opened {
         let (read, census) = (self.session.was_read(), census(&self.session));
         let blocks = census.totals.event_chunks + census.totals.landmark_chunks;
         eprintln!(
-            "iotrace-analyze: {}: {} bytes, {} read; decoded {} blocks in {} passes (file has {}), {} events; at most {} resident",
+            "iotrace-analyze: {}: {} bytes, {} read; decoded {} blocks in {} passes (file has {}), {} events; peak memory {}",
             self.path.display(),
             text::grouped(census.file),
             text::grouped(read.bytes),
@@ -66,7 +66,7 @@ impl Drop for Opened {
             read.passes,
             text::grouped(blocks),
             text::grouped(read.events),
-            resident.map_or_else(|| "an unknown amount".into(), text::bytes),
+            resident.map_or_else(|| "unknown".into(), text::bytes),
         );
     }
 }

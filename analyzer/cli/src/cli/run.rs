@@ -75,7 +75,7 @@ pub(super) fn bar(file: &Session, trace: &Path) -> ProgressBar {
 /// The code for a trace of which something may be missing, and a message if it is.
 fn ended(common: &TraceArgs, cut: Option<&str>) -> ExitCode {
     let Some(cut) = cut else { return ExitCode::SUCCESS };
-    view::terminal::complain(&format!("{} {cut}; everything else is shown", common.trace.display()));
+    view::terminal::complain(&format!("{} {cut}; the rest is printed", common.trace.display()));
     ExitCode::from(CUT)
 }
 
@@ -178,11 +178,7 @@ fn diff(reading: ReadArgs, args: &DiffArgs) -> Result<ExitCode> {
     let (a, b) = (traces(&args.a)?, traces(&args.b)?);
     if a.len() != b.len() {
         let [a_path, b_path] = [&args.a, &args.b].map(|path| path.display());
-        bail!(
-            "{a_path} has {} traces and {b_path} {}: each of one is compared with one of the other",
-            a.len(),
-            b.len()
-        );
+        bail!("{a_path} has {} traces, {b_path} has {}: the numbers must be equal", a.len(), b.len());
     }
     let (a, b) = std::thread::scope(|scope| {
         let b = scope.spawn(|| gathered(reading, &b));
@@ -215,7 +211,7 @@ fn gathered(reading: ReadArgs, traces: &[PathBuf]) -> Result<Vec<diff::Run>> {
 /// not undo it; where none was passed, what was lost might have.
 fn judged(diff: &diff::Diff, limits: &[diff::Limit]) -> ExitCode {
     for cut in &diff.cut {
-        view::terminal::complain(&format!("{cut}; everything else is compared"));
+        view::terminal::complain(&format!("{cut}; the rest is compared"));
     }
     let passed: Vec<_> = limits.iter().filter_map(|limit| limit.passed(diff)).collect();
     for diff::Passed { limit, found } in &passed {
@@ -232,7 +228,7 @@ fn judged(diff: &diff::Diff, limits: &[diff::Limit]) -> ExitCode {
 fn limits(args: &DiffArgs) -> Result<Vec<diff::Limit>> {
     let mut limits = args.fail_on.clone();
     if let Some(path) = &args.budget {
-        let reading = || format!("reading the budget {}", path.display());
+        let reading = || format!("reading budget {}", path.display());
         let text = std::fs::read_to_string(path).with_context(reading)?;
         limits.extend(diff::Limit::budget(&text).with_context(reading)?);
     }
@@ -244,14 +240,14 @@ fn traces(path: &Path) -> Result<Vec<PathBuf>> {
     if !path.is_dir() {
         return Ok(vec![path.to_owned()]);
     }
-    let reading = || format!("reading the folder {}", path.display());
+    let reading = || format!("reading directory {}", path.display());
     let entries = std::fs::read_dir(path).with_context(reading)?;
     let files = entries.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<_>>>();
     let mut files = files.with_context(reading)?;
     files.retain(|file| file.extension().is_some_and(|extension| extension == "iot"));
     files.sort();
     if files.is_empty() {
-        bail!("the folder {} has no traces (*.iot)", path.display());
+        bail!("directory {} has no traces (*.iot)", path.display());
     }
     Ok(files)
 }
@@ -277,16 +273,16 @@ fn wanted(file: &Session, args: &SubjectArgs) -> Result<Wanted> {
     match (args.wanted(), conditions.is_empty()) {
         (Some(wanted), true) => Ok(wanted),
         (Some(_), false) => {
-            let text = "--io, --bio and --call name one: they do not go with conditions\n";
+            let text = "--io, --bio and --call cannot be used with conditions\n";
             clap::Error::raw(ErrorKind::ArgumentConflict, text).exit()
         }
         (None, true) => {
-            let text = "say which: --io N, --bio N, --call NAME[:N], or conditions, as --fd N\n";
+            let text = "missing selection: --io N, --bio N, --call NAME[:N] or conditions such as --fd N\n";
             clap::Error::raw(ErrorKind::MissingRequiredArgument, text).exit()
         }
         (None, false) => {
             let first = subject::first(file, &conditions, &mut |_| {})?;
-            first.context("no I/O and no bio of the workload fulfils the conditions")
+            first.context("no I/O or bio of the workload matches the conditions")
         }
     }
 }

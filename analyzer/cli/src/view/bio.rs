@@ -119,7 +119,8 @@ fn stages(out: &mut dyn Write, timeline: &Timeline, style: Style) -> io::Result<
     }
     writeln!(out)?;
     table.write(out, style, "  ")?;
-    let line = "clock: instructions since the guest started; since Q, delta: µs of virtual time, since queued and since the previous line; all contexts: \
+    let line = "clock: instructions since the guest started; since Q, delta: µs of virtual time, since \
+                queued and since the previous line; all contexts: \
                 instructions since the previous line, in any context; shared by: bios in the request";
     writeln!(out, "  {}", style.faint(line))
 }
@@ -171,6 +172,7 @@ fn events(out: &mut dyn Write, timeline: &Timeline, style: Style) -> io::Result<
         wrap::write(out, &prefix, &what, style)?;
         before = event.clock;
     }
-    let line = "since Q: µs of virtual time since queued; delta: instructions of all contexts since the previous event";
+    let line = "since Q: µs of virtual time since queued; delta: instructions of all contexts since the \
+                previous event";
     writeln!(out, "  {}", style.faint(line))
 }

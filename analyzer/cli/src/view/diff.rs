@@ -71,8 +71,10 @@ pub fn write_markdown(out: &mut dyn Write, diff: &Diff, all: bool) -> io::Result
 
 /// What columns and stages mean.
 pub(super) fn legend(diff: &Diff) -> Vec<String> {
-    let instructions = "attributed: instructions executed for an I/O in any context (task, softirq, interrupt, work item); \
-                        own: of a function without its callees; total: with them; share: of all instructions of B";
+    let instructions = "attributed: instructions executed for an I/O in any context (task, softirq, \
+                        interrupt, work item); \
+                        own: of a function without its callees; total: with them; share: of all \
+                        instructions of B";
     let stages = stages::legend(|stage| diff.steps.iter().any(|step| step.step == stage.short()));
     [instructions.to_owned(), stages].into_iter().filter(|line| !line.is_empty()).collect()
 }
@@ -97,11 +99,13 @@ pub(super) fn method(diff: &Diff) -> Vec<String> {
         None => "intervals of the medians need 6 recordings".to_owned(),
     };
     vec![
-        format!("{recordings} recordings of each side; each I/O: difference of the medians of the recordings' medians"),
-        "differs: exact rank-sum test (Wilcoxon, Mann-Whitney) with p < 0.05, and medians and means differ by more than recordings of one side do".to_owned(),
         format!(
-            "interval: {:.1}% of the shift (Hodges-Lehmann, Moses); {medians}",
-            interval.level * 100.0
+            "{recordings} recordings of each side; each I/O: difference of the medians of the \
+                 recordings' medians"
         ),
+        "differs: exact rank-sum test (Wilcoxon, Mann-Whitney) with p < 0.05, and medians and means differ \
+         by more than recordings of one side do"
+            .to_owned(),
+        format!("interval: {:.1}% of the shift (Hodges-Lehmann, Moses); {medians}", interval.level * 100.0),
     ]
 }

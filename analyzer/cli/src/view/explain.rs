@@ -71,7 +71,8 @@ fn waits(out: &mut dyn Write, explanation: &Explanation, style: Style) -> io::Re
     let total: u64 = explanation.waits.values().map(|(times, _)| times.count).sum();
     writeln!(
         out,
-        "  wake-ups: {total}; the last function of each chain wakes the task. Mean wait in instructions of all contexts"
+        "  wake-ups: {total}; the last function of each chain wakes the task. Mean wait in instructions of \
+         all contexts"
     )?;
     let mut waits: Vec<_> = explanation.waits.iter().collect();
     waits.sort_by_key(|(_, (times, _))| std::cmp::Reverse(times.count));

@@ -136,7 +136,7 @@ fn answers_name_contexts_that_are_not_known() {
     guest.events.iter_mut().for_each(|event| event.context = event::UNKNOWN_CONTEXT);
     let report = of(&guest, &ReportQuery::default());
     let report = text(|out| super::report::write_text(out, &report, PLAIN));
-    let told = "events of which it is not known whether they were in a task, a softirq or an interrupt";
+    let told = "events in an unknown context (task, softirq or interrupt)";
     assert!(report.contains(told), "{report}");
     let trace = Session::from_bytes(guest.file()).unwrap();
     let path = path(&trace, &Wanted::Io(1), &mut |_| {}).unwrap().unwrap();

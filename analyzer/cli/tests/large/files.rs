@@ -19,7 +19,7 @@ fn modules_that_come() {
     }
     (0..count).for_each(|_| trace.event(MODULE_LOAD.id, &[count - 1]));
     let info = ask(&trace.file(), &["info"]);
-    assert_eq!(info.lines().filter(|line| line.ends_with("module m comes (0 probes)")).count() as u64, count);
+    assert_eq!(info.lines().filter(|line| line.ends_with("module load: m (0 probes)")).count() as u64, count);
 }
 
 /// Probes whose events are landmarks, and many events of another one: behind one another, or all at a clock.
@@ -96,5 +96,5 @@ fn indexes() {
     let path = folder.path().join("trace.iot");
     std::fs::write(&path, &bytes).unwrap();
     let said = printed(&run(&["verify", text(&path)]), 3);
-    assert!(line(&said, "things are wrong").starts_with("131,074 "), "{said:.2000}");
+    assert!(line(&said, "problems found").starts_with("FAILED: 131,074 "), "{said:.2000}");
 }

@@ -28,8 +28,8 @@ fn hand_overs_and_stops() {
     let path = ask(&trace.file(), &["path", "--io", "1"]);
     let lines = |words: &str| path.lines().filter(|line| line.contains(words)).count() as u64;
     assert_eq!(lines("⇢ wakes"), 2 * count);
-    assert_eq!(lines("⇢ stops running, goes on"), count);
-    assert_eq!(lines("goes on  ⇠ woken"), count - 1);
+    assert_eq!(lines("⇢ stops running, resumes"), count);
+    assert_eq!(lines("(resumed)  ⇠ woken"), count - 1);
 }
 
 #[test]

@@ -31,6 +31,6 @@ fn names_that_are_long() {
     let call = trace.probe(&stage, At::Entry, &["fd"]);
     (0..MANY / 4).for_each(|_| trace.event(call, &[3]));
     let report = ask(&trace.file(), &["report", "--all", "--limit", "1"]);
-    assert!(report.contains("1 definitions were shortened"), "{report}");
+    assert!(report.contains("1 definitions truncated"), "{report}");
     assert!(report.len() < 1 << 14, "the report has {} bytes", report.len());
 }

@@ -18,40 +18,40 @@ const SIZES: [(&str, u64); 3] = [("k", 1 << 10), ("M", 1 << 20), ("G", 1 << 30)]
 #[derive(Debug, Clone, Error, PartialEq, Eq)]
 pub enum ConditionError {
     /// No operation.
-    #[error("an operation is read, write, flush, discard, or letters of {}, as the report has them", LETTERS)]
+    #[error("expected read, write, flush, discard or letters of {}, as printed by report", LETTERS)]
     Op,
     /// No name of a system call.
-    #[error("a system call is its name, as write or fsync")]
+    #[error("expected the name of a system call, such as write or fsync")]
     Syscall,
     /// No layer.
-    #[error("the layers are {}", Layer::names(Layer::ALL))]
+    #[error("expected one of the layers {}", Layer::names(Layer::ALL))]
     Layer,
     /// More bytes than 64 bits can count.
-    #[error("{number} is too large")]
+    #[error("{number} is out of range")]
     TooLarge {
         /// The number, without its unit.
         number: String,
     },
     /// A moment where a range of clocks must be.
-    #[error("a range of clocks is A..B, in instructions")]
+    #[error("expected a range A..B in instructions")]
     Clocks,
     /// A moment where a window of time must be.
-    #[error("a window of time is A..B, as 1.2ms..3ms")]
+    #[error("expected a time range A..B, such as 1.2ms..3ms")]
     Time,
     /// A time without a unit.
-    #[error("{moment:?} has no unit: ns, us, ms or s")]
+    #[error("{moment:?} has no unit (ns, us, ms or s)")]
     NoUnit {
         /// The time.
         moment: String,
     },
     /// A unit, but no number before it.
-    #[error("{moment:?} is no time")]
+    #[error("invalid time {moment:?}")]
     NotATime {
         /// The time.
         moment: String,
     },
     /// No number.
-    #[error("{text:?} is no number")]
+    #[error("invalid number {text:?}")]
     NotANumber {
         /// What is there.
         text: String,
@@ -232,18 +232,18 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named() {
         for (result, expected) in [
-            (clocks("5").map(drop), "a range of clocks is A..B"),
+            (clocks("5").map(drop), "expected a range A..B"),
             (clocks("9..3").map(drop), "9 is after 3"),
-            (clocks("a..").map(drop), "\"a\" is no number"),
+            (clocks("a..").map(drop), "invalid number \"a\""),
             (time("1..2").map(drop), "\"1\" has no unit"),
-            (time("1ms").map(drop), "a window of time is A..B"),
-            (time("x1ms..").map(drop), "\"x1ms\" is no time"),
-            (time(".s..").map(drop), "is no time"),
-            (size("4q").map(drop), "\"4q\" is no number"),
-            (size("99999999999999G").map(drop), "too large"),
-            (op("rw").map(drop), "an operation is read"),
-            (layer("disk").map(drop), "the layers are syscall, vfs"),
-            (syscall("wr!te").map(drop), "a system call is its name"),
+            (time("1ms").map(drop), "expected a time range A..B"),
+            (time("x1ms..").map(drop), "invalid time \"x1ms\""),
+            (time(".s..").map(drop), "invalid time"),
+            (size("4q").map(drop), "invalid number \"4q\""),
+            (size("99999999999999G").map(drop), "out of range"),
+            (op("rw").map(drop), "expected read, write"),
+            (layer("disk").map(drop), "the layers syscall, vfs"),
+            (syscall("wr!te").map(drop), "the name of a system call"),
         ] {
             let message = result.unwrap_err().to_string();
             assert!(message.contains(expected), "{message}");

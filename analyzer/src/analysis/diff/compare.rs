@@ -196,7 +196,7 @@ fn bios(a: &[DiffBio], b: &[DiffBio]) -> Option<String> {
     };
     let bytes = |kinds: &Kinds<'_>| -> u64 { kinds.iter().map(|((_, bytes), n)| bytes * *n as u64).sum() };
     let why = match bytes(&ours) == bytes(&theirs) {
-        true => "the same bytes, split, merged or batched differently",
+        true => "same bytes, split, merged or batched differently",
         false => "other bytes",
     };
     Some(format!("{why}: {} in A, {} in B", list(&ours), list(&theirs)))

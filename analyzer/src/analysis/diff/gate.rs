@@ -21,19 +21,19 @@ use thiserror::Error;
 #[derive(Debug, Clone, Error, PartialEq, Eq)]
 pub enum LimitError {
     /// Nothing is compared.
-    #[error("{text:?} has neither > nor <")]
+    #[error("{text:?}: missing > or <")]
     NoSign {
         /// The limit.
         text: String,
     },
     /// What is measured is not known.
-    #[error("{what:?} is not of the form SUBJECT.MEASURE, nor one of {}", OF_ALL.join(", "))]
+    #[error("{what:?}: expected SUBJECT.MEASURE or one of {}", OF_ALL.join(", "))]
     Subject {
         /// What is before the sign.
         what: String,
     },
     /// The subject has no such measure.
-    #[error("{measure:?} is none of {}", known.join(", "))]
+    #[error("{measure:?}: expected one of {}", known.join(", "))]
     Measure {
         /// The measure.
         measure: String,
@@ -41,13 +41,13 @@ pub enum LimitError {
         known: &'static [&'static str],
     },
     /// No number behind the sign.
-    #[error("{value:?} is no number")]
+    #[error("invalid number {value:?}")]
     NotANumber {
         /// What is there.
         value: String,
     },
     /// Per cent of what is counted in B alone.
-    #[error("{measure} is a count, of which there are no per cent")]
+    #[error("{measure}: no percentage of a count")]
     PercentOfCount {
         /// The measure.
         measure: String,
@@ -194,7 +194,7 @@ impl Limit {
         let past = if self.above { value > self.number } else { value < self.number };
         let found = match found {
             Found::Both(Both { a, b }) => format!("{a} in A, {b} in B"),
-            Found::Count(count) => format!("there are {count}"),
+            Found::Count(count) => format!("found {count}"),
         };
         past.then(|| Passed { limit: self.text.clone(), found })
     }
@@ -317,13 +317,13 @@ mod tests {
     #[test]
     fn mistakes_are_named() {
         for (limit, expected) in [
-            ("fsync.instructions", "neither > nor <"),
+            ("fsync.instructions", "missing > or <"),
             ("fsync>5", "SUBJECT.MEASURE"),
-            ("fsync.speed>5", "none of instructions"),
-            ("function:f.bios>5", "none of own, total, calls"),
-            ("stage:G.bios>5", "none of instructions, elapsed, times"),
-            ("new>5%", "no per cent"),
-            ("fsync.bios>many", "no number"),
+            ("fsync.speed>5", "expected one of instructions"),
+            ("function:f.bios>5", "expected one of own, total, calls"),
+            ("stage:G.bios>5", "expected one of instructions, elapsed, times"),
+            ("new>5%", "no percentage"),
+            ("fsync.bios>many", "invalid number"),
         ] {
             let message = Limit::parse(limit).unwrap_err().to_string();
             assert!(message.contains(expected), "{message}");
@@ -335,6 +335,6 @@ mod tests {
         let limits =
             Limit::budget("# ours\ntotal.call>0 # none\n\nfsync.bios>+1\n".replace("\\\n", "\n").as_str());
         assert_eq!(limits.map(|limits| limits.len()), Ok(2));
-        assert_eq!(Limit::budget("\n\nx").unwrap_err().to_string(), "line 3: \"x\" has neither > nor <");
+        assert_eq!(Limit::budget("\n\nx").unwrap_err().to_string(), "line 3: \"x\": missing > or <");
     }
 }

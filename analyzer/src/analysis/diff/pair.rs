@@ -92,14 +92,14 @@ impl<'a> Others<'a> {
     pub fn reason(&self, work: &Work) -> String {
         let key = Key::of(work);
         if let Some(often) = self.keys.get(&key) {
-            return format!("the other side has only {often} like it");
+            return format!("only {often} such I/Os on the other side");
         }
         if self.files.contains_key(&(key.task, key.syscall, key.file)) {
-            return "the other side did it with other bytes".to_owned();
+            return "different bytes on the other side".to_owned();
         }
         if self.calls.contains_key(&(key.task, key.syscall)) {
-            return "the other side did it with another file, or it concerned no disk there".to_owned();
+            return "different file or no disk access on the other side".to_owned();
         }
-        "the other side did nothing like it that concerned a disk".to_owned()
+        "no such disk I/O on the other side".to_owned()
     }
 }

@@ -150,7 +150,7 @@ impl<'a> ReportCollector<'a> {
         Ok(self.question.all || !self.workload.has_begun())
     }
 
-    /// Takes in what fulfils the conditions.
+    /// Takes in what matches the conditions.
     fn choose(&mut self, conditions: &Conditions, keeper: &TimeKeeper) {
         let (mut ios, mut bios) = std::mem::take(&mut self.candidates);
         bios.sort_by_key(|bio| bio.id);

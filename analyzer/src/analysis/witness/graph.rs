@@ -62,10 +62,10 @@ pub struct Graph {
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum GraphError {
     /// The option `funcgraph-proc` was off.
-    #[error("function_graph names no tasks: record with its option funcgraph-proc")]
+    #[error("function_graph log without tasks: record with the option funcgraph-proc")]
     WithoutTasks,
     /// More than one CPU: their lines are in no order that could be compared.
-    #[error("line {line} is of CPU {cpu}, others are of CPU {other}: only one CPU can be compared")]
+    #[error("line {line} is of CPU {cpu}, earlier lines of CPU {other}: only one CPU can be compared")]
     Cpus {
         /// Number of the line.
         line: usize,
@@ -78,7 +78,7 @@ pub enum GraphError {
     #[error("function_graph lost events before line {0}")]
     Lost(usize),
     /// No form that is known.
-    #[error("line {line} is not of function_graph's form: {text:?}")]
+    #[error("line {line}: not function_graph format: {text:?}")]
     Form {
         /// Number of the line.
         line: usize,
@@ -86,7 +86,7 @@ pub enum GraphError {
         text: String,
     },
     /// A brace closes another function than the one that is open.
-    #[error("line {line} closes {closes}, but {open} is open")]
+    #[error("line {line}: return of {closes} in {open}")]
     Closes {
         /// Number of the line.
         line: usize,

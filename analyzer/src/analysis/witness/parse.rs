@@ -39,7 +39,7 @@ impl Saying {
 
 /// A line that is a block tracepoint's, but not of the form expected.
 #[derive(Debug, Error, PartialEq, Eq)]
-#[error("line {line} is not of the form of {tracepoint}: {text:?}")]
+#[error("line {line}: not the format of {tracepoint}: {text:?}")]
 pub struct ParseError {
     /// Number of the line, from 1.
     pub line: usize,

@@ -21,7 +21,7 @@ const LAYOUT: Configuration<LittleEndian, Fixint, Limit<MAX_BODY>> =
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum DefinitionError {
     /// The bytes end in the middle of a definition.
-    #[error("a definition at offset {offset} needs {needed} bytes, {available} are left")]
+    #[error("definition at offset {offset}: {needed} bytes needed, {available} available")]
     Truncated {
         /// Offset of the definition in the metadata.
         offset: usize,
@@ -31,7 +31,7 @@ pub enum DefinitionError {
         available: usize,
     },
     /// A body is not what its tag says.
-    #[error("the definition at offset {offset} (tag {tag}) is malformed: {reason}")]
+    #[error("definition at offset {offset} (tag {tag}) malformed: {reason}")]
     Malformed {
         /// Offset of the definition in the metadata.
         offset: usize,
@@ -41,7 +41,7 @@ pub enum DefinitionError {
         reason: String,
     },
     /// A definition is too large to be stored.
-    #[error("a definition of tag {tag} cannot be encoded: {reason}")]
+    #[error("cannot encode definition of tag {tag}: {reason}")]
     Encode {
         /// Its tag.
         tag: u16,
@@ -147,7 +147,7 @@ fn trace(body: &[u8]) -> Result<TraceInfo, DecodeError> {
         rest => whole(rest)?,
     };
     if !layout.is_sound() {
-        return Err(DecodeError::OtherString(format!("no kernel has this layout: {layout:x?}")));
+        return Err(DecodeError::OtherString(format!("impossible kernel layout: {layout:x?}")));
     }
     Ok(TraceInfo { writer, target, plugin_api, vcpus, icount_shift, banner, build_id, slide, notes, layout })
 }
@@ -245,7 +245,7 @@ mod tests {
         for (page_shift, stack_size) in [(64, 1 << 14), (12, 0), (12, 10_000)] {
             let layout = Layout { page_shift, stack_size, ..Layout::default() };
             let error = changed(layout, |_| {}).unwrap_err().to_string();
-            assert!(error.contains("no kernel has this layout"), "{error}");
+            assert!(error.contains("impossible kernel layout"), "{error}");
         }
     }
 

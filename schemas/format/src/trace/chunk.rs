@@ -101,7 +101,7 @@ pub struct ChunkHead {
 #[derive(Debug, Clone, Error, PartialEq, Eq)]
 pub enum ChunkError {
     /// The file ends inside the chunk.
-    #[error("{needed} bytes are needed, {available} are left")]
+    #[error("{needed} bytes needed, {available} available")]
     Cut {
         /// Bytes of the chunk.
         needed: usize,
@@ -109,19 +109,19 @@ pub enum ChunkError {
         available: usize,
     },
     /// No chunk begins here.
-    #[error("no chunk begins here (found {found:02x?}, expected {CHUNK_MAGIC:02x?})")]
+    #[error("no chunk magic (found {found:02x?}, expected {CHUNK_MAGIC:02x?})")]
     Magic {
         /// The four bytes there.
         found: [u8; 4],
     },
     /// A length is out of bounds.
-    #[error("a payload of {length} bytes is over the limit of {MAX_PAYLOAD}")]
+    #[error("payload of {length} bytes exceeds the limit of {MAX_PAYLOAD}")]
     Length {
         /// The length the head gives.
         length: usize,
     },
     /// The bytes of the head were changed.
-    #[error("the head has checksum {found:016x}, expected {expected:016x}")]
+    #[error("header checksum {found:016x}, expected {expected:016x}")]
     Head {
         /// Checksum of the bytes there.
         found: u64,
@@ -129,7 +129,7 @@ pub enum ChunkError {
         expected: u64,
     },
     /// The bytes of the payload were changed.
-    #[error("the payload has checksum {found:016x}, expected {expected:016x}")]
+    #[error("payload checksum {found:016x}, expected {expected:016x}")]
     Payload {
         /// Checksum of the bytes there.
         found: u64,

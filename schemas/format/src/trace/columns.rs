@@ -43,7 +43,7 @@ pub enum ColumnError {
         available: usize,
     },
     /// A column has not as many values as there are events.
-    #[error("column {column} of kind {kind} has not the {expected} values that its events need")]
+    #[error("column {column} of event type {kind} does not have {expected} values")]
     Values {
         /// Kind it belongs to, 65535 for the common ones.
         kind: u16,
@@ -53,7 +53,7 @@ pub enum ColumnError {
         expected: usize,
     },
     /// A column that cannot be done without is not there.
-    #[error("column {column} of kind {kind} is missing")]
+    #[error("column {column} of event type {kind} is missing")]
     Missing {
         /// Kind it belongs to.
         kind: u16,
@@ -62,7 +62,7 @@ pub enum ColumnError {
     },
     /// The head claims more events than a block may hold, or than its payload can.
     #[error(
-        "{count} events in a block of {bytes} bytes; at most {MAX_EVENTS} are allowed, each has five bytes"
+        "{count} events in a block of {bytes} bytes; at most {MAX_EVENTS} are allowed, of five bytes or more"
     )]
     TooMany {
         /// What the head claims.
@@ -71,7 +71,7 @@ pub enum ColumnError {
         bytes: usize,
     },
     /// The head's table of kinds does not fit the events.
-    #[error("the head counts {expected} events of kind {kind}, there are {found}")]
+    #[error("header counts {expected} events of type {kind}, found {found}")]
     Count {
         /// The kind.
         kind: KindId,
@@ -81,13 +81,13 @@ pub enum ColumnError {
         expected: u64,
     },
     /// The numbers of events run over, or are told of more events than there are.
-    #[error("the numbers of {count} events are malformed")]
+    #[error("malformed numbers of {count} events")]
     Number {
         /// Events in the block.
         count: usize,
     },
     /// The clocks do not end where the head says, or run over.
-    #[error("the clocks do not lead from {first} to {last}")]
+    #[error("clocks do not end at {last} from {first}")]
     Clock {
         /// First clock in the head.
         first: u64,

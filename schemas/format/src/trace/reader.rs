@@ -36,7 +36,8 @@ pub enum ReadError {
     },
     /// The file has another version of the format.
     #[error(
-        "{path} has trace format {found}, this program reads {WHOLE} and {PART}; trace again, or use the program that wrote it"
+        "{path} has trace format {found}, this program reads {WHOLE} and {PART}: trace again or use the \
+         version that wrote it"
     )]
     Version {
         /// The file.
@@ -56,10 +57,10 @@ pub enum ContentError {
     #[error(transparent)]
     Changed(#[from] ChunkError),
     /// Its payload does not unpack.
-    #[error("the payload does not unpack: {0}")]
+    #[error("cannot decompress the payload: {0}")]
     Unpack(#[from] io::Error),
     /// Its payload unpacks to another length than the head says.
-    #[error("the payload unpacks to {found} bytes, {expected} were expected")]
+    #[error("payload decompresses to {found} bytes, expected {expected}")]
     Length {
         /// Bytes it has.
         found: usize,
@@ -184,7 +185,7 @@ impl TraceFile {
         let file = File::open(path).map_err(open)?;
         let about = file.metadata().map_err(open)?;
         if about.is_dir() {
-            return Err(open(io::Error::other("it is a folder; give the trace in it")));
+            return Err(open(io::Error::other("is a directory: specify the trace in it")));
         }
         if about.len() == 0 {
             return Err(ReadError::NotATrace { path: path.to_owned(), found: Vec::new() });
@@ -271,6 +272,6 @@ mod tests {
     #[test]
     fn a_folder_is_refused_by_what_it_is() {
         let error = TraceFile::open(&std::env::temp_dir()).unwrap_err();
-        assert!(error.to_string().ends_with("it is a folder; give the trace in it"), "{error}");
+        assert!(error.to_string().ends_with("is a directory: specify the trace in it"), "{error}");
     }
 }

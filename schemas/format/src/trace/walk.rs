@@ -105,11 +105,11 @@ impl fmt::Display for Damage {
         let Self { offset, bytes, reason, chunks, events, after, before } = self;
         write!(
             f,
-            "{bytes} bytes at offset {offset} cannot be read: {reason}; {chunks} chunks with {events} events are "
+            "{bytes} unreadable bytes at offset {offset}: {reason}; {chunks} chunks with {events} events "
         )?;
         match before {
-            Some(before) => write!(f, "lost, between the clocks {after} and {before}"),
-            None => write!(f, "known to be lost, after clock {after}"),
+            Some(before) => write!(f, "lost between clocks {after} and {before}"),
+            None => write!(f, "lost after clock {after}"),
         }
     }
 }
@@ -143,13 +143,13 @@ impl Ledger {
     pub fn chunk(&mut self, offset: usize, head: &ChunkHead, events: u64) -> bool {
         if head.sequence < self.sequence || head.number < self.number {
             let (found, expected) = (head.sequence, self.sequence);
-            let reason = format!("chunk {found} stands where chunk {expected} should");
+            let reason = format!("found chunk {found}, expected {expected}");
             self.bad(offset, head.length(), reason);
             return false;
         }
         let (chunks, lost) = (head.sequence - self.sequence, head.number - self.number);
         if chunks > 0 && self.open == self.damage.len() {
-            self.bad(offset, 0, format!("chunk {} is not there", self.sequence));
+            self.bad(offset, 0, format!("chunk {} is missing", self.sequence));
         }
         if let Some(damage) = self.damage[self.open..].last_mut() {
             (damage.chunks, damage.events) = (chunks, lost);

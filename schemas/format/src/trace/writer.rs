@@ -39,17 +39,17 @@ pub enum WriteError {
     #[error("{0}")]
     Definition(#[from] DefinitionError),
     /// A chunk is larger than the format allows.
-    #[error("a chunk of {0} bytes is over the format's limit of {MAX_PAYLOAD}")]
+    #[error("chunk of {0} bytes exceeds the limit of {MAX_PAYLOAD}")]
     Large(usize),
 }
 
 /// Creates the file of a trace, locked against a second writer.
 ///
 /// # Errors
-/// Those of the system, and if another program is writing it.
+/// Those of the system, and if in use by another writer.
 pub fn create(path: &Path) -> io::Result<File> {
     let file = File::options().create(true).truncate(false).write(true).open(path)?;
-    file.try_lock().map_err(|_| io::Error::other("another program is writing it"))?;
+    file.try_lock().map_err(|_| io::Error::other("in use by another writer"))?;
     if file.metadata()?.is_file() {
         file.set_len(0)?;
     }

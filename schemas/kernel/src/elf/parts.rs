@@ -9,13 +9,13 @@ const NT_GNU_BUILD_ID: u32 = 3;
 /// The usual things that are not an ELF file, and how to make one of them.
 pub fn other_format(bytes: &[u8]) -> Option<&'static str> {
     if bytes.starts_with(b"\xfd7zXZ\0") {
-        Some("it is xz-compressed: unpack it first (xz -dc)")
+        Some("xz-compressed: decompress it first (xz -dc)")
     } else if bytes.starts_with(b"\x28\xb5\x2f\xfd") {
-        Some("it is zstd-compressed: unpack it first (zstd -dc)")
+        Some("zstd-compressed: decompress it first (zstd -dc)")
     } else if bytes.starts_with(b"\x1f\x8b") {
-        Some("it is gzip-compressed: unpack it first (gzip -dc)")
+        Some("gzip-compressed: decompress it first (gzip -dc)")
     } else if bytes.get(0x202..0x206) == Some(b"HdrS") {
-        Some("it is a bzImage: extract the vmlinux in it first")
+        Some("bzImage: extract its vmlinux first")
     } else {
         None
     }

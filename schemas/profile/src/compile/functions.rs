@@ -55,7 +55,7 @@ pub fn find(
         if places.is_empty() && instances.is_empty() {
             missing.push(Missing {
                 function: function.name.clone(),
-                reason: "not in the image, nor in a module that was looked at".into(),
+                reason: "not in the image or a module".into(),
                 partial: false,
             });
             places.push(FunctionMatch::elsewhere(function, ground.kernel));
@@ -262,7 +262,7 @@ fn entry(
     }
     for (Argument { name, .. }, position) in function.arguments.iter().zip(&positions) {
         let Some(position) = *position else {
-            note(format!("it has no argument {name}"));
+            note(format!("no argument {name}"));
             continue;
         };
         let element = plan.list.is_some_and(|(argument, _)| argument == position);
@@ -299,7 +299,7 @@ fn list(
     let structure = catalog.object_of(function, name)?.structure.as_deref()?;
     let offset = types.iter().find_map(|t| t.resolve(structure, link).ok()).map(|field| field.access.offset);
     if offset.is_none() {
-        note(format!("the list {name} cannot be followed: {structure} has no {link}"));
+        note(format!("cannot follow the list {name}: {structure} has no {link}"));
     }
     Some((position, offset?))
 }

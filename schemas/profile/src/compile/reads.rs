@@ -26,7 +26,7 @@ pub enum AccessError {
         object: String,
     },
     /// A path that is not written as it must be.
-    #[error("{text:?} is not of the form {form}")]
+    #[error("{text:?}: expected {form}")]
     Form {
         /// The path, or the part of it.
         text: String,
@@ -34,13 +34,13 @@ pub enum AccessError {
         form: &'static str,
     },
     /// The kernel has no such enumerator.
-    #[error("there is no enumerator {name}")]
+    #[error("no enumerator {name}")]
     NoEnumerator {
         /// Its name.
         name: String,
     },
     /// The enumerator is no number of a bit.
-    #[error("{name} = {number} is not a bit")]
+    #[error("{name} = {number} is not a single bit")]
     NotABit {
         /// Its name.
         name: String,

@@ -9,31 +9,31 @@ use iotrace_format::layer::Layer;
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Conditions (all must hold)")]
 pub struct ConditionArgs {
-    /// What this task asked for or did (name or pid)
+    /// Select by task (name or pid)
     #[arg(long, value_name = "NAME|PID")]
     pub task: Option<String>,
-    /// I/O on this file (last part of its name, or its inode number)
+    /// Select by file (last component of its name, or inode number)
     #[arg(long, value_name = "NAME|INODE")]
     pub file: Option<String>,
-    /// I/O on this file descriptor
+    /// Select by file descriptor
     #[arg(long, value_name = "N")]
     pub fd: Option<u64>,
-    /// Bytes asked for, or of a bio: 59, 4k, 1..4k
+    /// Select by bytes requested, or of a bio: 59, 4k, 1..4k
     #[arg(long, value_name = "N|A..B", value_parser = parse::size)]
     pub size: Option<Range>,
-    /// This system call: write, fsync
+    /// Select by system call: write, fsync
     #[arg(long, value_name = "NAME", value_parser = parse::syscall)]
     pub syscall: Option<String>,
-    /// This operation: read, write, flush, discard, or letters that it has (W, FWFS)
+    /// Select by operation: read, write, flush, discard, or letters (W, FWFS)
     #[arg(long, value_name = "OP", value_parser = parse::op)]
     pub op: Option<OpIs>,
-    /// Touching these sectors of 512 bytes
+    /// Select by sectors of 512 bytes
     #[arg(long, value_name = "N|A..B", value_parser = parse::numbers)]
     pub sector: Option<Range>,
-    /// Between these clocks, in instructions; either may be left out
+    /// Select clocks from A to B, in instructions; either may be omitted
     #[arg(long, value_name = "A..B", value_parser = parse::clocks)]
     pub clock: Option<Range>,
-    /// In this window of virtual time since the workload began: 1.2ms..3ms
+    /// Select virtual time since the begin of the workload: 1.2ms..3ms
     #[arg(long, value_name = "A..B", value_parser = parse::time)]
     pub time: Option<Range>,
 }

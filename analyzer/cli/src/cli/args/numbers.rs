@@ -8,13 +8,13 @@ use thiserror::Error;
 #[derive(Debug, Clone, Error, PartialEq, Eq)]
 pub(super) enum NumberError {
     /// Of an I/O or a bio.
-    #[error("they are numbered from 1")]
+    #[error("expected a number, counted from 1")]
     Id,
     /// Of threads.
-    #[error("a number from 1 to 256")]
+    #[error("expected a number from 1 to 256")]
     Threads,
     /// Of a call among those of its name.
-    #[error("calls are counted from 1, as in write:3")]
+    #[error("expected NAME or NAME:N with N counted from 1, as in write:3")]
     Nth,
 }
 

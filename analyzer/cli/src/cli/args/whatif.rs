@@ -10,15 +10,14 @@ pub struct WhatIfArgs {
     /// Trace and format.
     #[command(flatten)]
     pub common: TraceArgs,
-    /// The other device: read=100us+1us/KiB,write=50us+2us/KiB,flush=1ms,discard=1ms,depth=N
+    /// Device model: read=100us+1us/KiB,write=50us+2us/KiB,flush=1ms,discard=1ms,depth=N
     ///
-    /// A time is fixed, or fixed and more for each KiB or MiB: FIXED[+PER/UNIT], numbers or decimals of ns, us, ms or
-    /// s. Operations that are not given keep their recorded device time. depth=N: the device serves so many requests
-    /// at the same time (default: all that it is given); those beyond begin when one in service ends, in the order in
-    /// which they were handed over.
+    /// A service time is FIXED[+PER/UNIT]: a fixed time in ns, us, ms or s, and a time per KiB or MiB. Operations
+    /// without a model keep their recorded device time. depth=N: the device serves at most N requests at the same time
+    /// [default: unlimited]; further requests wait in FIFO order.
     #[arg(long, value_name = "MODEL")]
     pub device: DeviceModel,
-    /// Show at most so many I/Os; if not given, 10000 as text and all as JSON
+    /// Maximum number of I/Os to show [default: 10000 as text, all as JSON]
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
 }

@@ -81,19 +81,19 @@ const MARKS = { new: "+ ", inserted: "+ ", gone: "− ", removed: "− ", moved:
 /** How a node differs, in words. */
 function change(node) {
   switch (kind(node.change)) {
-    case "new": return "\nonly B calls it here";
-    case "gone": return "\nonly A calls it here";
-    case "inserted": return `\nonly B calls it here, around ${node.change.inserted.inner.join(", ")}`;
-    case "removed": return `\nonly A calls it here, around ${node.change.removed.inner.join(", ")}`;
+    case "new": return "\nonly in B";
+    case "gone": return "\nonly in A";
+    case "inserted": return `\nonly in B, around ${node.change.inserted.inner.join(", ")}`;
+    case "removed": return `\nonly in A, around ${node.change.removed.inner.join(", ")}`;
     case "moved": return `\nmoved; in A below ${node.change.moved.from.at(-1) ?? "the top"}`;
-    case "renamed": return `\nin the place of ${node.change.renamed.from}`;
+    case "renamed": return `\nrenamed, was ${node.change.renamed.from}`;
     default: return "";
   }
 }
 
 function hover(node) {
   const line = (name, { a, b }) => `\n${name}: A ${number(a)}, B ${number(b)}, ${signed(b - a)}`;
-  const costs = line("own", node.own) + line("with what it called", node.total) + line("calls", node.calls);
+  const costs = line("own", node.own) + line("total", node.total) + line("calls", node.calls);
   return node.function + change(node) + costs;
 }
 
@@ -126,7 +126,7 @@ function drawFlame(state) {
     add(group, "title", {}, hover(node));
   }
   const hidden = spots.length - seen.length;
-  find("flame-note").textContent = hidden > 0 ? `${number(hidden)} functions are too narrow to be seen` : "";
+  find("flame-note").textContent = hidden > 0 ? `${number(hidden)} functions too narrow to draw` : "";
   find("whole").disabled = state.focus === 0;
 }
 

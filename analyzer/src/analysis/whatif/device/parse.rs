@@ -21,31 +21,31 @@ pub struct ModelError {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Problem {
     /// It has no name and value.
-    #[error("a part is NAME=FIXED[+PER/UNIT] or depth=N, as in read=100us+1us/KiB,depth=4")]
+    #[error("expected NAME=FIXED[+PER/UNIT] or depth=N, as in read=100us+1us/KiB,depth=4")]
     NoPart,
     /// An unknown name.
-    #[error("`{0}` is none of read, write, flush, discard, depth")]
+    #[error("unknown name `{0}`: expected read, write, flush, discard or depth")]
     UnknownName(String),
     /// The name was given before.
-    #[error("`{0}` is given twice")]
+    #[error("`{0}` specified twice")]
     GivenTwice(&'static str),
     /// A time without a known unit.
-    #[error("`{0}` is no time: a number and ns, us, ms or s, as in 100us or 0.5ms")]
+    #[error("invalid time `{0}`: expected a number and ns, us, ms or s, as in 100us or 0.5ms")]
     NoTime(String),
     /// A time that is too long.
     #[error("`{0}` is longer than an hour")]
     TooLong(String),
     /// A time with too many decimals.
-    #[error("`{0}` has parts of a picosecond, which are not counted")]
+    #[error("`{0}` is finer than a picosecond")]
     TooFine(String),
     /// A rate alone.
-    #[error("`{0}` stands without a fixed time: FIXED[+PER/UNIT], as in 0us+1us/KiB")]
+    #[error("`{0}` has no fixed time: expected FIXED[+PER/UNIT], as in 0us+1us/KiB")]
     NoFixedTime(String),
     /// A rate without a known unit of bytes.
-    #[error("`{0}` is no rate: a time and /KiB or /MiB, as in 1us/KiB")]
+    #[error("invalid rate `{0}`: expected a time and /KiB or /MiB, as in 1us/KiB")]
     NoRate(String),
     /// A depth that is no number.
-    #[error("`{0}` is no depth: a number from 1 on")]
+    #[error("invalid depth `{0}`: expected a number, 1 or larger")]
     NoDepth(String),
 }
 
@@ -205,10 +205,10 @@ mod tests {
             ("", "in ``", "NAME=FIXED[+PER/UNIT] or depth=N"),
             ("read=1us,", "in ``", "NAME=FIXED"),
             ("read", "in `read`", "NAME=FIXED"),
-            ("erase=1us", "`erase`", "read, write, flush, discard, depth"),
+            ("erase=1us", "`erase`", "read, write, flush, discard or depth"),
             ("READ=1us", "`READ`", "read, write"),
-            ("read=1us,read=2us", "`read` is given twice", ""),
-            ("depth=1,depth=1", "`depth` is given twice", ""),
+            ("read=1us,read=2us", "`read` specified twice", ""),
+            ("depth=1,depth=1", "`depth` specified twice", ""),
             ("write=2us,read=100", "`100`", "ns, us, ms or s"),
             ("read=", "``", "ns, us, ms or s"),
             ("read=us", "`us`", "a number and"),
@@ -221,14 +221,14 @@ mod tests {
             ("read=1us+2us", "`2us`", "/KiB or /MiB"),
             ("read=1us+2us/KB", "`2us/KB`", "/KiB or /MiB"),
             ("read=1us+2/KiB", "`2`", "ns, us, ms or s"),
-            ("read=2us/KiB", "`2us/KiB` stands without a fixed time", "0us+1us/KiB"),
+            ("read=2us/KiB", "`2us/KiB` has no fixed time", "0us+1us/KiB"),
             ("read=3601s", "`3601s`", "an hour"),
             ("read=99999999999999999999999ns", "`99999999999999999999999ns`", "an hour"),
             ("read=0.0001ns", "`0.0001ns`", "picosecond"),
             ("read=0.0000000000001s", "s`", "picosecond"),
-            ("depth=0", "`0`", "from 1 on"),
-            ("depth=+2", "`+2`", "from 1 on"),
-            ("depth=99999999999999999999999", "`99999999999999999999999`", "from 1 on"),
+            ("depth=0", "`0`", "1 or larger"),
+            ("depth=+2", "`+2`", "1 or larger"),
+            ("depth=99999999999999999999999", "`99999999999999999999999`", "1 or larger"),
         ] {
             let error = error(text);
             assert!(error.contains(part) && error.contains(allowed), "{text}: {error}");

@@ -156,7 +156,7 @@ fn offsets(types: &[u8]) -> Result<Vec<u32>, TypeError> {
         let wrong = |what| damaged(what, at as u64, types.len());
         let head = types.get(at..).and_then(Head::read).ok_or_else(|| wrong("a BTF type"))?;
         let size = kind::size(head.kind, head.vlen);
-        let size = size.ok_or_else(|| wrong("a BTF type of a kind that is not known"))?;
+        let size = size.ok_or_else(|| wrong("a BTF type of an unknown kind"))?;
         let next = at.checked_add(size).filter(|next| *next <= types.len());
         let start = u32::try_from(at).map_err(|_| wrong("a BTF type"))?;
         at = next.ok_or_else(|| wrong("a BTF type"))?;
