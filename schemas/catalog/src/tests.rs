@@ -48,20 +48,20 @@ fn arguments_have_the_roles_that_the_entry_states_or_that_their_names_have() {
 #[test]
 fn mistakes_name_file_and_entry() {
     for (text, expected) in [
-        ("[[function]]\nname = 'x'\nlayer = 'blok'\n", "mine.toml: function x: layer: \"blok\" is no layer"),
+        (
+            "[[function]]\nname = 'x'\nlayer = 'blok'\n",
+            "mine.toml: function x: layer: unknown layer \"blok\"",
+        ),
         ("[[function]]\nname = 'x'\nlayer = 'blok'\n", "did you mean \"block\"?"),
         (
             "[[function]]\nname = 'x'\nlayer = 'other'\n",
-            "layer other is for functions that are not of the catalog",
+            "layer other is reserved for functions outside of the catalog",
         ),
         (
             "[[function]]\nname = 'x'\nlayer = 'block'\naction = 'modul-load'\n",
             "did you mean \"module-load\"?",
         ),
-        (
-            "[[function]]\nname = 'x'\nlayer = 'block'\nargs = ['a', 'a']\n",
-            "two arguments have the same name, \"a\"",
-        ),
+        ("[[function]]\nname = 'x'\nlayer = 'block'\nargs = ['a', 'a']\n", "duplicate argument name \"a\""),
         (
             "[[function]]\nname = 'x'\nlayer = 'block'\nargs = ['a']\neach = 'b:bio.next'\n",
             "each: \"b\" is not an argument",
@@ -79,11 +79,11 @@ fn mistakes_name_file_and_entry() {
             "a return value needs the exits probed",
         ),
         ("[[function]]\nnam = 'x'\n", "unknown key \"nam\"; did you mean \"name\"?"),
-        ("arch = 'vax'\n", &format!("mine.toml: arch = \"vax\" is none of {}", Arch::known_names())),
+        ("arch = 'vax'\n", &format!("mine.toml: arch = \"vax\": expected one of {}", Arch::known_names())),
         ("[[function]]\nname = 'x'\nlayer = 'block'\nreqest = 'rq'\n", "did you mean \"request\"?"),
         (
             "[[function]]\nname = 'x'\nlayer = 'block'\nstage = 'bio.ennd'\n",
-            "there is no stage \"bio.ennd\"; did you mean \"bio.end\"?",
+            "unknown stage \"bio.ennd\"; did you mean \"bio.end\"?",
         ),
         (
             "[[function]]\nname = 'x'\nlayer = 'block'\nstage = 'rq.end'\nlabel = 'a'\n",
@@ -96,7 +96,7 @@ fn mistakes_name_file_and_entry() {
         ),
         (
             "[[function]]\nname = 'x'\nlayer = 'block'\nstage = 'rq.end'\nargs = ['r:request']\nrequest = 'q'\n",
-            "request = \"q\" is no argument and no read: it has r",
+            "request = \"q\" is neither an argument nor a read: it has r",
         ),
         (
             "[[function]]\nname = 'x'\nlayer = 'driver'\nstage = 'cmd.dispatch'\nargs = ['iod:queue_data']\n\

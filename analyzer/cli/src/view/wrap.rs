@@ -95,11 +95,23 @@ impl Breaker {
         for c in word.chars() {
             let columns = escape.columns(c);
             if self.taken + columns > self.width && self.taken > self.hanging {
-                self.end_line();
+                self.break_word();
             }
             self.line.push(c);
             self.taken += columns;
         }
+    }
+
+    /// Ends the line inside of a word: after the last slash or underscore of its second half, if there is one.
+    fn break_word(&mut self) {
+        let word = self.line.rfind(' ').map_or(0, |at| at + 1);
+        let half = word.max(self.line.len() / 2);
+        let at =
+            self.line.rfind(['/', '_']).map(|at| at + 1).filter(|at| *at > half && *at < self.line.len());
+        let rest = at.map(|at| self.line.split_off(at)).unwrap_or_default();
+        self.end_line();
+        self.taken += columns(&rest);
+        self.line.push_str(&rest);
     }
 
     fn end_line(&mut self) {
@@ -211,6 +223,14 @@ mod tests {
         assert_eq!(
             wrapped(&format!("  {}\n", "a".repeat(30))),
             format!("  {}\n    {}\n", "a".repeat(18), "a".repeat(12))
+        );
+    }
+
+    #[test]
+    fn long_words_are_broken_at_a_slash_or_an_underscore() {
+        assert_eq!(
+            wrapped("arch/x86/include/asm/idtentry.h:622\n"),
+            "arch/x86/include/\n  asm/idtentry.h:622\n"
         );
     }
 

@@ -51,7 +51,7 @@ fn an_image_of_another_machine_is_refused() {
     bytes[18..20].copy_from_slice(&[0xff, 0xff]);
     let error = Image::parse(Path::new("v"), Bytes::from(bytes)).expect_err("another machine").to_string();
     let known = iotrace_arch::Arch::known_names();
-    assert!(error.contains(&format!("machine 65535; only images of {known}")), "{error}");
+    assert!(error.contains(&format!("machine 65535; supported are {known}")), "{error}");
 }
 
 proptest! {
