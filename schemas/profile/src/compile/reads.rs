@@ -167,14 +167,14 @@ mod tests {
     #[test]
     fn what_is_wrong_with_a_path_is_said_of_each_once() {
         for (paths, expected) in [
-            (&["+12"][..], "\"+12\" is not of the form +OFFSET:WIDTH"),
-            (&["+12:9"], "\"+12:9\" is not of the form +OFFSET:WIDTH"),
-            (&["bdev->disk@4"], "\"4\" is not of the form OFFSET:WIDTH"),
-            (&["@"], "\"\" is not of the form +sizeof(structure)"),
-            (&["@*sizeof(bio)"], "\"*sizeof(bio)\" is not of the form +sizeof(structure)"),
-            (&["status#NOWHERE"], "there is no enumerator NOWHERE"),
-            (&["status#GOING"], "GOING = -2 is not a bit"),
-            (&["status#NOWHERE", "status#NOWHERE", "+1"], "there is no enumerator NOWHERE; \"+1\" is not"),
+            (&["+12"][..], "\"+12\": expected +OFFSET:WIDTH"),
+            (&["+12:9"], "\"+12:9\": expected +OFFSET:WIDTH"),
+            (&["bdev->disk@4"], "\"4\": expected OFFSET:WIDTH"),
+            (&["@"], "\"\": expected +sizeof(structure)"),
+            (&["@*sizeof(bio)"], "\"*sizeof(bio)\": expected +sizeof(structure)"),
+            (&["status#NOWHERE"], "no enumerator NOWHERE"),
+            (&["status#GOING"], "GOING = -2 is not a single bit"),
+            (&["status#NOWHERE", "status#NOWHERE", "+1"], "no enumerator NOWHERE; \"+1\": expected"),
             (&["bi_bdev"], "\"bio\" has no field \"bi_bdev\""),
         ] {
             let message = read(paths).unwrap_err().to_string();
