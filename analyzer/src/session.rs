@@ -242,7 +242,7 @@ impl Session {
             match SessionIndex::open(&path, TraceIdentity::of(&self.trace), events) {
                 Ok(index) => *open = Some(Arc::new(index)),
                 Err(IndexError::Missing) => {}
-                Err(error) => self.say(format!("{}: {error}; it is made again", path.display())),
+                Err(error) => self.say(format!("{}: {error}; it is rebuilt", path.display())),
             }
         }
         open.clone()
@@ -271,7 +271,7 @@ impl Session {
         *self.index.lock().unwrap_or_else(PoisonError::into_inner) = None;
         if let Some(path) = self.path.as_deref().filter(|_| self.index_use == IndexUse::Beside) {
             let path = index_path(path);
-            self.say(format!("{}: {error}; it is made again", path.display()));
+            self.say(format!("{}: {error}; it is rebuilt", path.display()));
             // If it cannot be removed it cannot be written either, and is found damaged again.
             let _ = std::fs::remove_file(path);
         }

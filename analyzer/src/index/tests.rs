@@ -96,7 +96,7 @@ fn an_index_that_does_not_fit_is_made_again() {
         std::fs::write(&index, changed).unwrap();
         let session = open(&path, IndexUse::Beside);
         assert!(asked(&session) == expected, "byte {at}");
-        said.extend(session.take_messages().iter().map(|message| message.contains("it is made again")));
+        said.extend(session.take_messages().iter().map(|message| message.contains("it is rebuilt")));
     }
     assert_eq!(said, [true].into());
     for length in [0, 8, sound.len() / 2, sound.len() - 1] {
