@@ -59,7 +59,7 @@ fn the_nesting_is_function_graphs() {
     let trace = replay(&recorded, "nesting", &[]);
     agrees(&recorded, &trace);
     let witness = recorded.join("witness.txt");
-    let printed = succeed(analyze(&["witness", "--format", "json"], &trace).arg(&witness));
+    let printed = succeed(analyze(&["compare-tracepoints", "--format", "json"], &trace).arg(&witness));
     let compared: Value = serde_json::from_str(&printed).expect("the comparison is JSON");
     let nesting = &compared["nesting"];
     let number = |what: &str| nesting[what].as_u64().expect("a number");
@@ -88,7 +88,7 @@ fn the_nesting_is_function_graphs() {
     let call = text.lines().find(|line| line.ends_with(" xfs_ilock [xfs]();")).expect("XFS locks an inode");
     let fewer = iotrace_tests::folder("traces").join("fewer-calls.txt");
     std::fs::write(&fewer, text.replacen(&format!("{call}\n"), "", 1)).expect("the build folder is writable");
-    let output = run(analyze(&["witness"], &trace).arg(&fewer));
+    let output = run(analyze(&["compare-tracepoints"], &trace).arg(&fewer));
     assert!(!output.status.success() && said(&output).contains("xfs_ilock"), "{}", said(&output));
 }
 

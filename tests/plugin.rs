@@ -272,7 +272,7 @@ fn every_call_of_the_kernel_is_one_of_function_graph() {
     let arguments = format!("mode=full,window={}..{}", begin - margin, end + margin);
     let trace = replay(&recorded, "all-calls", &["--plugin-args", &arguments]);
     let witness = recorded.join("witness.txt");
-    let printed = succeed(analyze(&["witness", "--format", "json"], &trace).arg(&witness));
+    let printed = succeed(analyze(&["compare-tracepoints", "--format", "json"], &trace).arg(&witness));
     let compared: Value = serde_json::from_str(&printed).expect("the comparison is JSON");
     let nesting = &compared["nesting"];
     let number = |what: &str| nesting[what].as_u64().expect("a number");

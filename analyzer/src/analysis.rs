@@ -11,6 +11,7 @@
 //! - [`whatif`]: what the workload would take on another device.
 //! - [`explain`]: who raises the block softirq, who wakes the waiting, who runs the queue.
 //! - [`events`]: the raw stream, described and filtered.
+//! - [`io_events`]: the events of one I/O.
 //! - [`info`]: what is in the file.
 //! - [`verify`]: whether the file is what its writer wrote.
 //! - [`witness`]: comparison with the guest's own tracepoints and its function_graph.
@@ -26,6 +27,7 @@ pub mod diff;
 pub mod events;
 pub mod explain;
 pub mod info;
+pub mod io_events;
 pub mod objects;
 pub mod path;
 pub mod report;

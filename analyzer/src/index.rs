@@ -19,7 +19,7 @@ mod file;
 mod locate;
 mod tables;
 
-pub(crate) use builder::IndexBuilder;
+pub(crate) use builder::SessionIndexBuilder;
 pub(crate) use checkpoint::{Checkpoint, OpenCallEntry};
 pub use file::IndexError;
 pub(crate) use file::{TraceIdentity, index_path};

@@ -14,7 +14,7 @@ pub use pass::{Observer, Pass, PassEnd};
 
 use crate::analysis::events::{TraceTimes, times};
 use crate::analysis::subject::Wanted;
-use crate::index::{IndexBuilder, IndexError, Located, SessionIndex, TraceIdentity, index_path};
+use crate::index::{IndexError, Located, SessionIndex, SessionIndexBuilder, TraceIdentity, index_path};
 use crate::model::IoId;
 use crate::reader::{ReadWindow, Trace, read, read_window};
 use iotrace_format::trace::reader::{ReadError, TraceFile};
@@ -204,7 +204,7 @@ impl Session {
     fn pass(
         &self,
         observers: &mut [&mut dyn Observer],
-        builder: Option<IndexBuilder>,
+        builder: Option<SessionIndexBuilder>,
         progress: Progress<'_>,
     ) -> Result<(PassEnd, Option<Arc<SessionIndex>>), ReadError> {
         let mut running = Running::new(Observers::new(observers, builder));
@@ -248,9 +248,9 @@ impl Session {
         open.clone()
     }
 
-    fn builder(&self) -> std::io::Result<IndexBuilder> {
+    fn builder(&self) -> std::io::Result<SessionIndexBuilder> {
         let blocks = self.trace.index().map_or(0, |index| index.totals().event_chunks);
-        IndexBuilder::new(TraceIdentity::of(&self.trace), blocks, !self.trace.is_part())
+        SessionIndexBuilder::new(TraceIdentity::of(&self.trace), blocks, !self.trace.is_part())
     }
 
     /// Keeps an index that was built, beside the trace if that is wanted and possible.

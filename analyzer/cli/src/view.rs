@@ -12,6 +12,7 @@ pub mod explain;
 pub mod info;
 pub mod json;
 pub mod kernel;
+pub mod occurring;
 #[cfg(test)]
 mod parts_tests;
 pub mod path;

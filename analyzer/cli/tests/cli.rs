@@ -1,5 +1,8 @@
 //! The process boundary: exit codes, pipes, files.
 
+use iotrace_format::definition::{Definition, Kind, TraceInfo};
+use iotrace_format::event::{Event, MARK};
+use iotrace_format::trace::writer::TraceWriter;
 use iotrace_synthetic_guest::{buffered, changed_write, direct_write, small};
 use serde_json::Value;
 use std::fs;
@@ -81,7 +84,7 @@ fn what_is_wrong_is_named() {
     assert!(said(&bio).contains("no bio #99"), "{}", said(&bio));
     for (args, expected) in [
         (&["path", "--io", "7"][..], "has no I/O #7"),
-        (&["why", "--call", "fsync:2"], "no such I/O"),
+        (&["why", "--call", "fsync:2"], "no 2 fsync calls"),
         (&["why", "--bio", "1"], "its origin is not a system call of the trace"),
     ] {
         let output = run(args, &place.trace());
@@ -106,9 +109,8 @@ fn a_wrong_command_line_is_two() {
             &["whatif", "--device", "write=1us,read=100us+1us/KB"],
             "in `read=100us+1us/KB`: invalid rate `1us/KB`",
         ),
-        (&["path"], "missing selection"),
         (&["path", "--io", "1", "--bio", "1"], "cannot be used with"),
-        (&["why", "--io", "1", "--fd", "3"], "cannot be used with conditions"),
+        (&["why", "--io", "1", "--fd", "3"], "does not go with conditions"),
     ] {
         let output = run(args, &trace);
         assert_eq!(code(&output), 2, "{args:?}");
@@ -221,11 +223,13 @@ fn the_witness_decides_the_exit_code() {
 ";
     let right =
         format!("{queued} WS 100 + 8 [dd]\n{queued} WS 108 + 8 [dd]\n{queued} R 500 + 1 [dd]\n{rest}");
-    let same = run(&["witness", place.write("right.txt", right.as_bytes()).to_str().unwrap()], &trace);
+    let same =
+        run(&["compare-tracepoints", place.write("right.txt", right.as_bytes()).to_str().unwrap()], &trace);
     assert_eq!(code(&same), 0, "{}", String::from_utf8_lossy(&same.stdout));
     let wrong = right.replace("500 + 1", "501 + 1");
-    let different = run(&["witness", place.write("wrong.txt", wrong.as_bytes()).to_str().unwrap()], &trace);
-    assert_eq!(code(&different), 1);
+    let different =
+        run(&["compare-tracepoints", place.write("wrong.txt", wrong.as_bytes()).to_str().unwrap()], &trace);
+    assert_eq!(code(&different), 5);
     assert!(String::from_utf8_lossy(&different.stdout).contains("501"));
 }
 
@@ -249,4 +253,103 @@ fn a_limit_that_is_passed_decides_the_exit_code() {
         assert_eq!(code(&output), expected, "{more:?}: {message}");
         assert!(message.contains(said), "{more:?}: {message}");
     }
+}
+
+/// What the program does with a trace as the first argument of a command.
+fn asked(args: &[&str], trace: &Path) -> Output {
+    Command::new(PROGRAM).arg(args[0]).arg(trace).args(&args[1..]).output().unwrap()
+}
+
+/// Ends with a status, prints something on either output.
+fn check(args: &[&str], trace: &Path, status: i32, out: &str, said: &str) {
+    let output = asked(args, trace);
+    let (printed, complained) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(status), "{args:?}: {printed}{complained}");
+    assert!(printed.contains(out) && complained.contains(said), "{args:?}: {printed}\n{complained}");
+}
+
+#[test]
+fn numbers_are_positional_and_the_slowest_io_is_the_default() {
+    let (place, trace) = Place::new().write_buffered();
+    check(&["path", "4"], &trace, 0, "I/O #4: write", "");
+    check(&["path", "--io", "4"], &trace, 0, "I/O #4: write", "");
+    check(&["path", "--bio", "2"], &trace, 0, "bio #2", "");
+    check(&["bio", "2"], &trace, 0, "Bio #2", "");
+    check(&["path"], &trace, 0, "I/O #4", "showing the slowest I/O of the workload, #4");
+    check(&["why"], &trace, 0, "I/O #4", "showing the slowest I/O of the workload, #4");
+    check(&["events", "--io", "4"], &trace, 0, "sys_write", "");
+    check(&["events", "--io", "99"], &trace, 1, "", "no I/O #99");
+    check(&["path", "99"], &trace, 1, "", "no I/O #99");
+    check(&["path", "4", "--fd", "3"], &trace, 2, "", "does not go with conditions");
+    let part = place.folder.path().join("part.iot");
+    check(&["slice", "4", "-o", part.to_str().unwrap()], &trace, 0, "events to", "");
+}
+
+#[test]
+fn unknown_words_of_closed_lists_are_an_invalid_command_line() {
+    let missing = Path::new("/nonexistent/trace.iot");
+    for (args, said) in [
+        (["events", "--stage", "bio.queu"], "did you mean \"bio.queue\""),
+        (["events", "--type", "mmio"], "event types are"),
+        (["report", "--layer", "disk"], "syscall"),
+        (["report", "--op", "rw"], "read, write, flush"),
+        (["report", "--sort", "speed"], "elapsed"),
+    ] {
+        check(&args, missing, 2, "", said);
+    }
+}
+
+#[test]
+fn names_that_do_not_occur_give_an_empty_result_and_those_that_do() {
+    let (_place, trace) = Place::new().write_buffered();
+    check(&["report", "--task", "cp"], &trace, 1, "0 I/Os", "tasks of the workload: ");
+    check(&["report", "--file", "x"], &trace, 1, "0 I/Os", "files of the workload: test.txt");
+    check(&["report", "--syscall", "mkdir"], &trace, 1, "0 I/Os", "system calls of the workload: ");
+    check(&["path", "--task", "cp"], &trace, 1, "", "tasks of the workload: ");
+    check(&["events", "--task", "cp"], &trace, 1, "", "tasks of the workload: ");
+}
+
+#[test]
+fn rows_are_sorted_limited_and_chosen_by_elapsed_time() {
+    let (_place, trace) = Place::new().write_buffered();
+    let rows = |args: &[&str]| {
+        let output = asked(&[&["report"], args, &["--format", "json"]].concat(), &trace);
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let numbers = |key: &str| -> Vec<u64> {
+            report[key].as_array().unwrap().iter().map(|row| row["id"].as_u64().unwrap()).collect()
+        };
+        (numbers("ios"), numbers("bios"))
+    };
+    assert_eq!(rows(&[]), (vec![1, 2, 3, 4], vec![1, 2]));
+    assert_eq!(rows(&["--sort", "elapsed"]).0, [4, 1, 2, 3]);
+    assert_eq!(rows(&["--sort", "elapsed", "--top", "1"]).0, [4]);
+    assert_eq!(rows(&["--sort", "bytes"]).1.len(), 2);
+    let (ios, _) = rows(&["--elapsed", "..0.04us"]);
+    assert!(!ios.contains(&4), "{ios:?}");
+}
+
+/// A trace of marks at these clocks, each in a block of its own.
+fn marks(clocks: &[u64]) -> Vec<u8> {
+    let mut writer = TraceWriter::new(Vec::new()).unwrap();
+    let words = MARK.words.iter().map(|word| (*word).to_owned()).collect();
+    let kind = Definition::Kind(Kind { id: MARK.id, name: MARK.name.to_owned(), words });
+    writer.definitions(&[Definition::Trace(TraceInfo::default()), kind]).unwrap();
+    for clock in clocks {
+        let (kind, words) = (MARK.id, &[9, 0][..]);
+        writer.event(&Event { kind, vcpu: 0, clock: *clock, context: 0, task: 0, stack: 0, words }).unwrap();
+        writer.flush().unwrap();
+    }
+    writer.finish().unwrap()
+}
+
+#[test]
+fn a_report_of_a_trace_that_verify_rejects_is_three() {
+    let place = Place::new();
+    let sound = place.write("sound.iot", &marks(&[5, 10]));
+    check(&["verify"], &sound, 0, "OK", "");
+    check(&["report"], &sound, 0, "", "");
+    let disordered = place.write("disordered.iot", &marks(&[10, 5]));
+    check(&["verify"], &disordered, 3, "", "");
+    check(&["report"], &disordered, 3, "", "is inconsistent");
 }

@@ -20,7 +20,7 @@ const COMMANDS: &[&[&str]] = &[
     &["bio", "3"],
     &["bio", "4"],
     &["events"],
-    &["events", "--kind", "none-such"],
+    &["events", "--type", "power_off"],
     &["explain"],
     &["info"],
     &["path", "--io", "1"],
@@ -123,7 +123,8 @@ fn every_command_prints_what_its_schema_allows() {
         path.into_os_string().into_string().unwrap()
     });
     let direct = place.path().join("direct.iot").into_os_string().into_string().unwrap();
-    let of_two = [&["witness", &graph][..], &["witness", &tracepoints], &["diff", &direct]];
+    let of_two =
+        [&["compare-tracepoints", &graph][..], &["compare-tracepoints", &tracepoints], &["diff", &direct]];
     for command in COMMANDS.iter().copied().chain(of_two) {
         let answered = traces.iter().filter(|trace| {
             let what = format!("{command:?} of {}", trace.display());

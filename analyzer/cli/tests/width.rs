@@ -99,7 +99,7 @@ const COMMANDS: &[&[&str]] = &[
     &["events", "T"],
     &["info", "T"],
     &["verify", "T"],
-    &["witness", "T", "W"],
+    &["compare-tracepoints", "T", "W"],
     &["recover", "T", "-o", "N"],
     &["slice", "T", "--clock", "0..", "-o", "N"],
     &["cat", "T", "T", "-o", "N"],
@@ -109,8 +109,21 @@ const COMMANDS: &[&[&str]] = &[
 
 /// Commands, each with its help.
 const NAMES: [&str; 15] = [
-    "report", "bio", "path", "why", "whatif", "explain", "diff", "events", "info", "verify", "recover",
-    "slice", "cat", "witness", "kernel",
+    "report",
+    "bio",
+    "path",
+    "why",
+    "whatif",
+    "explain",
+    "diff",
+    "events",
+    "info",
+    "verify",
+    "recover",
+    "slice",
+    "cat",
+    "compare-tracepoints",
+    "kernel",
 ];
 
 fn assert_fits(args: &[&str], text: &str, width: u16) {
@@ -123,7 +136,7 @@ fn assert_fits(args: &[&str], text: &str, width: u16) {
 fn no_line_is_longer_than_the_terminal_is_wide() {
     let place = Place { folder: tempfile::tempdir().unwrap() };
     let other = place.write("other", &changed_write().file());
-    let witness = place.write("witness", WITNESS.as_bytes());
+    let witness = place.write("compare-tracepoints", WITNESS.as_bytes());
     let new = place.folder.path().join("new.iot").to_str().unwrap().to_owned();
     for trace in place.traces() {
         for command in COMMANDS {

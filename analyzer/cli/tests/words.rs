@@ -50,8 +50,21 @@ const ALLOWED: &[(&str, &str, &str)] = &[];
 
 /// Commands of the program.
 const COMMANDS: [&str; 15] = [
-    "report", "bio", "path", "why", "whatif", "explain", "diff", "events", "info", "verify", "recover",
-    "slice", "cat", "witness", "kernel",
+    "report",
+    "bio",
+    "path",
+    "why",
+    "whatif",
+    "explain",
+    "diff",
+    "events",
+    "info",
+    "verify",
+    "recover",
+    "slice",
+    "cat",
+    "compare-tracepoints",
+    "kernel",
 ];
 
 fn checkout() -> PathBuf {

@@ -44,6 +44,10 @@ pub struct Conditions {
     pub clock: Option<Range>,
     /// Virtual nanoseconds since the workload began: [`Conditions::settled`] makes clocks of them.
     pub time: Option<Range>,
+    /// Virtual nanoseconds of an I/O from call to return, of a bio from queue to end.
+    pub elapsed: Option<Range>,
+    /// From clocks to virtual time, for [`Conditions::elapsed`]: settled conditions have it.
+    pub map: Option<TimeMap>,
 }
 
 /// A window of virtual time was asked for, and the trace has none.
@@ -72,26 +76,43 @@ impl Conditions {
     /// # Errors
     /// [`NoVirtualTime`].
     pub fn settled(&self, time: &TimeMap, marks: &[WorkloadMark]) -> Result<Self, NoVirtualTime> {
-        let Some(window) = &self.time else { return Ok(self.clone()) };
+        let map = self.elapsed.is_some().then(|| time.clone());
+        if map.as_ref().is_some_and(|map| !map.is_virtual()) {
+            return Err(NoVirtualTime);
+        }
+        let with_map = Self { map, ..self.clone() };
+        let Some(window) = &self.time else { return Ok(with_map) };
         let zero = workload(marks).map_or(Some(0), |(begin, _)| time.ns(begin)).ok_or(NoVirtualTime)?;
         let first = |ns: u64| time.clock_at(zero.saturating_add(ns)).ok_or(NoVirtualTime);
         let (from, after) = (first(*window.start())?, first(window.end().saturating_add(1))?);
         let clock = self.clock.clone().unwrap_or(0..=u64::MAX);
         let clock = from.max(*clock.start())..=after.saturating_sub(1).min(*clock.end());
-        Ok(Self { clock: Some(clock), time: None, ..self.clone() })
+        Ok(Self { clock: Some(clock), time: None, ..with_map })
     }
 
     /// Whether an I/O is wanted, given its bios.
     pub fn io<'a>(&self, io: &Io, bios: impl IntoIterator<Item = &'a Bio>) -> bool {
         let by_bios =
             self.op.is_some() || self.sector.is_some() || !given(&self.layer, |l| io_reached(io, *l));
-        self.hold(Some(io), None) && (!by_bios || bios.into_iter().any(|bio| self.hold_in_queue(bio)))
+        self.took(Some(io.entered), io.left)
+            && self.hold(Some(io), None)
+            && (!by_bios || bios.into_iter().any(|bio| self.hold_in_queue(bio)))
     }
 
     /// Whether a bio is wanted, given the I/Os that it was queued for or carries bytes of.
     pub fn bio<'a>(&self, bio: &Bio, ios: impl IntoIterator<Item = &'a Io>) -> bool {
-        self.hold_in_queue(bio)
+        self.took(Some(bio.queued()), bio.ended())
+            && self.hold_in_queue(bio)
             && (self.hold(None, Some(bio)) || ios.into_iter().any(|io| self.hold(Some(io), Some(bio))))
+    }
+
+    /// Whether something took as long as is wanted; what is not over did not.
+    fn took(&self, from: Option<u64>, to: Option<u64>) -> bool {
+        given(&self.elapsed, |range| {
+            let ends = from.zip(to).zip(self.map.as_ref());
+            let elapsed = ends.and_then(|((from, to), map)| map.between(from, to));
+            elapsed.is_some_and(|elapsed| range.contains(&elapsed))
+        })
     }
 
     /// Conditions that either an I/O or a bio of it can fulfil.

@@ -5,7 +5,8 @@ use super::conditions::{ConditionFields, Conditions, Range};
 use super::describe::{Described, Describer};
 use crate::context::TimeKeeper;
 use crate::model::{Definitions, Task, TimeMap, WorkloadMark};
-use crate::reader::{Finished, Flow, Needs, Trace, Visitor, read};
+use crate::reader::{Flow, Needs, Trace, Visitor, read};
+use crate::session::SessionError;
 use iotrace_format::definition::{Definition, Probe};
 use iotrace_format::event::{BUILTINS, Event, KindId, MARK, TASK};
 use iotrace_format::stage::Stage;
@@ -32,7 +33,7 @@ pub struct Filter {
 
 impl Filter {
     /// What is asked of the events of a kind; none if none of them can be wanted.
-    fn of_kind(&self, definitions: &Definitions, kind: KindId) -> Option<ConditionFields> {
+    pub(super) fn of_kind(&self, definitions: &Definitions, kind: KindId) -> Option<ConditionFields> {
         let probe = definitions.probes.get(&kind);
         let given = |wanted: &Option<String>, is: &dyn Fn(&str) -> bool| wanted.as_deref().is_none_or(is);
         let wanted = given(&self.function, &|name| {
@@ -56,6 +57,9 @@ pub enum EventsError {
     /// The trace cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// The trace or its index cannot be read.
+    #[error(transparent)]
+    Session(#[from] SessionError),
     /// They cannot be written.
     #[error("cannot write: {0}")]
     Write(#[from] io::Error),
@@ -109,6 +113,15 @@ pub fn time_map(file: &Trace) -> Result<TimeMap, ReadError> {
     Ok(times(file)?.time)
 }
 
+/// What was printed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Printed {
+    /// Events.
+    pub events: u64,
+    /// What could not be read of the file, for people.
+    pub lost: Option<String>,
+}
+
 /// Puts an event into words, behind those before it.
 pub type Say<'a> = &'a (dyn Fn(&Described<'_>, &mut String) + Sync);
 
@@ -123,7 +136,7 @@ pub fn events(
     progress: Progress<'_>,
     say: Say<'_>,
     give: &mut dyn FnMut(&str) -> io::Result<()>,
-) -> Result<Finished, EventsError> {
+) -> Result<Printed, EventsError> {
     let mut giver = Giver {
         filter,
         describer: Describer::default(),
@@ -140,7 +153,7 @@ pub fn events(
     giver.hand_over(&finished.definitions);
     match giver.failed {
         Some(error) => Err(error.into()),
-        None => Ok(finished),
+        None => Ok(Printed { events: giver.given, lost: finished.lost() }),
     }
 }
 

@@ -14,12 +14,13 @@ use super::{Progress, Warning, warnings};
 use crate::context::TimeKeeper;
 use crate::model::{Bio, Definitions, Io, Join, Request, RequestKind, TimeMap, WorkloadMark};
 use crate::session::{Observer, Pass, PassEnd, Session};
-use crate::trackers::Counts;
+use crate::trackers::{Counts, Oddity};
 pub(super) use collect::First;
 use collect::ReportCollector;
 use iotrace_format::event::{Event, MARK, MARK_BEGIN, MARK_END};
 use iotrace_format::trace::reader::ReadError;
 pub use slowest::SLOWEST;
+use std::collections::BTreeSet;
 
 /// What is asked of the report.
 #[derive(Debug, Clone)]
@@ -30,11 +31,78 @@ pub struct ReportQuery {
     pub conditions: Conditions,
     /// Show at most so many I/Os, and so many bios.
     pub rows: usize,
+    /// Their order.
+    pub sort: SortBy,
+}
+
+/// The order of I/Os and of bios: by number, or the largest first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum SortBy {
+    /// By number.
+    #[default]
+    Number,
+    /// By virtual time from begin to end; by instructions where there is none.
+    Elapsed,
+    /// By instructions: of the call, or from queue to end of a bio.
+    Instructions,
+    /// By bytes.
+    Bytes,
+}
+
+impl SortBy {
+    fn of_io(self, io: &Io, time: &TimeMap) -> u64 {
+        match self {
+            Self::Number => 0,
+            Self::Elapsed => elapsed(time, io.entered, io.left),
+            Self::Instructions => io.cost,
+            Self::Bytes => io.count.unwrap_or(0),
+        }
+    }
+
+    fn of_bio(self, bio: &Bio, time: &TimeMap) -> u64 {
+        match self {
+            Self::Number => 0,
+            Self::Elapsed => elapsed(time, bio.queued(), bio.ended()),
+            Self::Instructions => bio.ended().map_or(0, |end| end.saturating_sub(bio.queued())),
+            Self::Bytes => bio.bytes,
+        }
+    }
+}
+
+fn elapsed(time: &TimeMap, from: u64, to: Option<u64>) -> u64 {
+    to.map_or(0, |to| time.between(from, to).unwrap_or(to.saturating_sub(from)))
+}
+
+/// Names in a workload, at most [`OccurringNames::MOST`] of each kind.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OccurringNames {
+    /// Tasks: name and pid.
+    pub tasks: BTreeSet<String>,
+    /// Files.
+    pub files: BTreeSet<String>,
+    /// System calls.
+    pub syscalls: BTreeSet<String>,
+}
+
+impl OccurringNames {
+    /// Most names of a kind.
+    pub const MOST: usize = 64;
+
+    fn add(&mut self, io: &Io) {
+        let add = |names: &mut BTreeSet<String>, name: String| {
+            if names.len() < Self::MOST && !name.is_empty() {
+                names.insert(name);
+            }
+        };
+        add(&mut self.tasks, format!("{}/{}", io.task.comm, io.task.pid));
+        add(&mut self.files, io.file.as_ref().map(|file| file.name.clone()).unwrap_or_default());
+        add(&mut self.syscalls, io.syscall.to_string());
+    }
 }
 
 impl Default for ReportQuery {
     fn default() -> Self {
-        Self { all: false, conditions: Conditions::default(), rows: usize::MAX }
+        Self { all: false, conditions: Conditions::default(), rows: usize::MAX, sort: SortBy::Number }
     }
 }
 
@@ -138,6 +206,10 @@ pub struct Report {
     pub events: u64,
     /// The file was cut or is damaged: where and why.
     pub cut: Option<String>,
+    /// Events that no sound trace has: out of order, or of probes without a definition.
+    pub inconsistency: Option<String>,
+    /// Names in the workload, if there are conditions.
+    pub occurring: OccurringNames,
 }
 
 /// Why there is no report.
@@ -191,9 +263,19 @@ pub fn report(
         warnings,
         events: finished.events,
         cut: finished.lost(),
+        inconsistency: inconsistency(finished.out_of_order, &trackers.counts()),
+        occurring: collected.occurring,
         definitions: finished.definitions,
         time: keeper.into_map(),
     })
+}
+
+fn inconsistency(out_of_order: u64, counts: &Counts) -> Option<String> {
+    let undefined = counts.of(Oddity::UndefinedProbe);
+    let texts = [(out_of_order, "events out of order"), (undefined, "events without a definition")];
+    let texts = texts.iter().filter(|(count, _)| *count > 0).map(|(count, text)| format!("{count} {text}"));
+    let texts: Vec<_> = texts.collect();
+    (!texts.is_empty()).then(|| format!("is inconsistent: {}", texts.join(", ")))
 }
 
 fn drift(keeper: &TimeKeeper) -> Option<Warning> {

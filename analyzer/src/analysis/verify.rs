@@ -68,13 +68,32 @@ impl Verified {
 /// # Errors
 /// [`ReadError::Thread`].
 pub fn verify(trace: &Trace, progress: Progress<'_>) -> Result<Verified, ReadError> {
+    check(trace, &|_| true, progress)
+}
+
+/// Looks at what is there beside the events: heads, definitions, the index, the end. For who decodes the events anyway.
+///
+/// # Errors
+/// [`ReadError::Thread`].
+pub fn verify_structure(trace: &Trace) -> Result<Verified, ReadError> {
+    let is_structure = |chunk: &RawChunk<'_>| {
+        matches!(chunk.head.kind, ChunkKind::Definitions | ChunkKind::Index | ChunkKind::End)
+    };
+    check(trace, &is_structure, &mut |_| {})
+}
+
+fn check(
+    trace: &Trace,
+    wants: &dyn Fn(&RawChunk<'_>) -> bool,
+    progress: Progress<'_>,
+) -> Result<Verified, ReadError> {
     let mut verifier = Verifier::default();
     verifier.told.bytes = trace.bytes().len() as u64;
     if !trace.header_is_sound() {
         verifier.ledger.bad(0, FILE_HEADER, "checksum mismatch of the file header".into());
     }
     let mut released = 0;
-    decode(trace, &mut trace.walk(), &|_| true, (Columns::ALL, usize::MAX), &mut |met, back| {
+    decode(trace, &mut trace.walk(), wants, (Columns::ALL, usize::MAX), &mut |met, back| {
         progress(met.offset());
         trace.release_up_to(&mut released, met.offset());
         match met {
@@ -116,9 +135,9 @@ impl Verifier {
             self.index.add(at as u64, head, chunk.kinds());
         }
         let content = match decoded {
-            Some(Ok(content)) => content,
+            Some(Ok(content)) => Some(content),
             Some(Err(error)) => return self.ledger.bad(at, head.length(), error.to_string()),
-            None => return,
+            None => None,
         };
         let is_block = head.kind == ChunkKind::Events;
         if !self.ledger.chunk(at, head, if is_block { head.count.into() } else { 0 }) {
@@ -128,6 +147,7 @@ impl Verifier {
             self.told.find(at, "chunk after the end of the trace".into());
         }
         self.told.chunks += 1;
+        let Some(content) = content else { return };
         match content {
             Content::Definitions(definitions, skipped) => {
                 self.told.unknown += skipped.0.len() as u64;

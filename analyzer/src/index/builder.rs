@@ -31,7 +31,7 @@ const SYSCALLS: usize = 1 << 12;
 
 /// Collects what an index has. After an error nothing more is collected.
 #[derive(Debug)]
-pub(crate) struct IndexBuilder {
+pub(crate) struct SessionIndexBuilder {
     tables: [TableWriter; Table::ALL.len()],
     links: AppendWriter,
     states: AppendWriter,
@@ -64,7 +64,7 @@ struct LastCheckpoint {
     bytes: u64,
 }
 
-impl IndexBuilder {
+impl SessionIndexBuilder {
     /// For a trace of so many blocks.
     ///
     /// # Errors
@@ -215,7 +215,7 @@ impl IndexBuilder {
     }
 }
 
-impl IndexBuilder {
+impl SessionIndexBuilder {
     /// An I/O that is over, or the trace is.
     pub fn io(&mut self, io: &Io) {
         self.ios.push(io.clone());

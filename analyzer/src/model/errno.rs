@@ -1,6 +1,6 @@
 //! Errors of the kernel by name.
 //!
-//! Numbers are those of include/uapi/asm-generic/errno-base.h and errno.h, which x86 and ARM use, and of
+//! Numbers are those of include/uapi/asm-generic/errno-base.h and errno.h, which most architectures use, and of
 //! include/linux/errno.h, which are the kernel's own.
 
 /// Errors from 1 on: errno-base.h and errno.h.

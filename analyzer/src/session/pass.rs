@@ -2,7 +2,7 @@
 
 use crate::analysis::describe::Describer;
 use crate::context::TimeKeeper;
-use crate::index::{Checkpoint, IndexBuilder, OpenCallEntry};
+use crate::index::{Checkpoint, OpenCallEntry, SessionIndexBuilder};
 use crate::model::{
     Bio, BlockEvent, Call, CallEnd, CallId, Definitions, Handover, Io, IrqRef, Raise, Request, Switch, Wait,
     WorkloadMark,
@@ -75,7 +75,7 @@ impl<'o, 'x> Running<'o, 'x> {
     }
 
     /// The pass is over: gives what is still in flight.
-    pub fn finish(mut self, finished: Finished) -> (PassEnd, Option<IndexBuilder>) {
+    pub fn finish(mut self, finished: Finished) -> (PassEnd, Option<SessionIndexBuilder>) {
         if let Some(builder) = &mut self.observers.builder {
             builder.begin(None);
         }
@@ -138,11 +138,11 @@ impl Visitor for Running<'_, '_> {
 /// Passes on to several observers what one pass finds; and what an index has, to its builder.
 pub(super) struct Observers<'o, 'x> {
     all: &'o mut [&'x mut dyn Observer],
-    builder: Option<IndexBuilder>,
+    builder: Option<SessionIndexBuilder>,
 }
 
 impl<'o, 'x> Observers<'o, 'x> {
-    pub fn new(all: &'o mut [&'x mut dyn Observer], builder: Option<IndexBuilder>) -> Self {
+    pub fn new(all: &'o mut [&'x mut dyn Observer], builder: Option<SessionIndexBuilder>) -> Self {
         Self { all, builder }
     }
 

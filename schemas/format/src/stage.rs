@@ -232,12 +232,17 @@ impl Stage {
     /// [`StageError`] if there is none.
     pub fn parse(name: &str) -> Result<Self, StageError> {
         Self::named(name).ok_or_else(|| {
-            let softirqs = SOFTIRQS.map(|softirq| format!("softirq.{softirq}"));
-            let single = Self::SINGLE.iter().filter_map(Self::single).chain(FAMILIES);
-            let all = Vec::from_iter(single.map(str::to_owned).chain(softirqs));
+            let all = Vec::from_iter(Self::names());
             let near = nearest(name, all.iter().map(String::as_str));
             StageError { name: name.to_owned(), suggestion: near.map(str::to_owned) }
         })
+    }
+
+    /// Names of all stages; of a family, what its members begin with.
+    pub fn names() -> impl Iterator<Item = String> {
+        let softirqs = SOFTIRQS.iter().map(|softirq| format!("softirq.{softirq}"));
+        let single = Self::SINGLE.iter().filter_map(Self::single).chain(FAMILIES);
+        single.map(str::to_owned).chain(softirqs)
     }
 
     /// The stage of this name, if there is one.

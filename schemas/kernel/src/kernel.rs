@@ -11,6 +11,7 @@ use crate::debug::LazyDebug;
 use crate::kallsyms::{self, KallsymsResult};
 use crate::symbol::{KernelSymbol, SymbolKind, SymbolTable, whole};
 use crate::symtab::{ElfSymbol, parse_symtab};
+use crate::types::DescribedTypes;
 use crate::{Image, InlinedFunctions, KernelError, Lines, Returned, Types, inlined};
 
 /// Constants of assembly files: not an address in the image.
@@ -23,6 +24,7 @@ pub struct Kernel {
     symbols: SymbolTable,
     types: Types,
     debug: LazyDebug,
+    described: DescribedTypes,
 }
 
 impl Kernel {
@@ -48,7 +50,7 @@ impl Kernel {
             Some(types) => types,
             None => Types::from_dwarf(debug.get()?),
         };
-        Ok(Self { image, symbols, types, debug })
+        Ok(Self { image, symbols, types, debug, described: DescribedTypes::default() })
     }
 
     /// The file itself.
@@ -92,11 +94,13 @@ impl Kernel {
         &self.types
     }
 
-    /// What the function with this symbol returns, or `None` if the types do not say.
+    /// What the function with this symbol returns, or `None` if the types do not say. BTF leaves out
+    /// functions that the compiler changed, and all but one of those of one name: of these, DWARF tells.
     #[must_use]
     pub fn returned(&self, symbol: &str) -> Option<Returned> {
         let name = whole(symbol)?;
-        self.types.returned_by(symbol, || self.symbols.variants(name).count())
+        let found = self.types.returned_by(symbol, || self.symbols.variants(name).count());
+        found.or_else(|| self.described.beside(&self.types, &self.debug)?.returned_by(symbol, || 1))
     }
 
     /// Its line tables, or `None` if it has no DWARF. Keep the result for many questions.

@@ -12,6 +12,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use crate::debug::LazyDebug;
 use crate::symbol::{SymbolKind, whole};
 use crate::symtab::parse_symtab;
+use crate::types::DescribedTypes;
 use crate::{Image, InlinedFunctions, Kernel, KernelError, Lines, Returned, Types, inlined};
 
 /// A symbol of a module.
@@ -39,6 +40,7 @@ pub struct ModuleFile {
     has_types: bool,
     /// How many functions have each name; counted when first asked for.
     namesakes: OnceLock<FxHashMap<Box<str>, usize>>,
+    described: DescribedTypes,
 }
 
 impl ModuleFile {
@@ -59,7 +61,8 @@ impl ModuleFile {
         let own = types(&image, &debug, base)?;
         let has_types = own.is_some();
         let types = own.unwrap_or_else(|| base.types().clone());
-        Ok(Self { image, debug, types, has_types, namesakes: OnceLock::new() })
+        let (namesakes, described) = (OnceLock::new(), DescribedTypes::default());
+        Ok(Self { image, debug, types, has_types, namesakes, described })
     }
 
     /// The file itself.
@@ -128,7 +131,8 @@ impl ModuleFile {
     pub fn returned(&self, symbol: &str) -> Option<Returned> {
         let name = whole(symbol)?;
         let namesakes = || self.namesakes().get(name).copied().unwrap_or(0);
-        self.types.returned_by(symbol, namesakes).filter(|_| self.has_types)
+        let found = self.types.returned_by(symbol, namesakes).filter(|_| self.has_types);
+        found.or_else(|| self.described.beside(&self.types, &self.debug)?.returned_by(symbol, || 1))
     }
 
     /// How many functions have each name in the source.

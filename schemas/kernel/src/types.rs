@@ -19,9 +19,9 @@ mod prototype;
 mod shape;
 mod source;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use crate::debug::DebugSections;
+use crate::debug::{DebugSections, LazyDebug};
 use crate::symbol::whole;
 use crate::{Image, KernelError, TypeError, ValueAccess};
 use btf::Btf;
@@ -194,6 +194,19 @@ impl Types {
     #[must_use]
     pub fn has_struct(&self, name: &str) -> bool {
         self.size_of(name).is_ok()
+    }
+}
+
+/// The types that DWARF describes beside those of BTF; read when first asked for.
+#[derive(Debug, Default)]
+pub(crate) struct DescribedTypes(OnceLock<Option<Types>>);
+
+impl DescribedTypes {
+    /// Those beside `types`; `None` if there are none, or if `types` are of DWARF themselves.
+    pub(crate) fn beside(&self, types: &Types, debug: &LazyDebug) -> Option<&Types> {
+        let read = || Some(Types::from_dwarf(debug.get().ok()?));
+        let beside = || read().filter(|_| matches!(types.backend, Backend::Btf(_)));
+        self.0.get_or_init(beside).as_ref()
     }
 }
 

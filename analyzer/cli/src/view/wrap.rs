@@ -229,8 +229,8 @@ mod tests {
     #[test]
     fn long_words_are_broken_at_a_slash_or_an_underscore() {
         assert_eq!(
-            wrapped("arch/x86/include/asm/idtentry.h:622\n"),
-            "arch/x86/include/\n  asm/idtentry.h:622\n"
+            wrapped("arch/mips/include/asm/idtentry.h:622\n"),
+            "arch/mips/include/\n  asm/idtentry.h:622\n"
         );
     }
 

@@ -11,8 +11,9 @@ const LETTERS: &str = "RWDEFNASM";
 /// Units of virtual time, in nanoseconds; the longest names first.
 const UNITS: [(&str, u64); 5] =
     [("ns", 1), ("us", 1_000), ("µs", 1_000), ("ms", 1_000_000), ("s", 1_000_000_000)];
-/// Units of bytes.
-const SIZES: [(&str, u64); 3] = [("k", 1 << 10), ("M", 1 << 20), ("G", 1 << 30)];
+/// Units of bytes, in small letters; the longest names first.
+const SIZES: [(&str, u64); 6] =
+    [("kib", 1 << 10), ("mib", 1 << 20), ("gib", 1 << 30), ("k", 1 << 10), ("m", 1 << 20), ("g", 1 << 30)];
 
 /// A condition cannot be read.
 #[derive(Debug, Clone, Error, PartialEq, Eq)]
@@ -137,16 +138,21 @@ pub fn layer(text: &str) -> Result<Layer, ConditionError> {
     Layer::parse(text).map_err(|_| ConditionError::Layer)
 }
 
-/// Bytes: `4096`, `4k`, or a range of such, `1..4k`; either end may be left out.
+/// Bytes: `4096`, `4k`, `4K`, `4KiB`, or a range of such, `1..4k`; either end may be left out.
 ///
 /// # Errors
 /// [`ConditionError`].
 pub fn size(text: &str) -> Result<Range, ConditionError> {
-    range(text, |number| match SIZES.iter().find_map(|(unit, of)| Some((number.strip_suffix(unit)?, of))) {
-        Some((number, unit)) => whole(number)?
-            .checked_mul(*unit)
-            .ok_or_else(|| ConditionError::TooLarge { number: number.to_owned() }),
-        None => whole(number),
+    let lower = |number: &str| number.to_ascii_lowercase();
+    range(text, |number| {
+        match SIZES.iter().find_map(|(unit, of)| {
+            lower(number).ends_with(unit).then(|| (&number[..number.len() - unit.len()], of))
+        }) {
+            Some((number, unit)) => whole(number)?
+                .checked_mul(*unit)
+                .ok_or_else(|| ConditionError::TooLarge { number: number.to_owned() }),
+            None => whole(number),
+        }
     })
 }
 
@@ -178,6 +184,9 @@ pub fn time(text: &str) -> Result<Range, ConditionError> {
         return Err(ConditionError::Time);
     }
     range(text, |moment| {
+        if moment == "0" {
+            return Ok(0);
+        }
         let (number, unit) = UNITS
             .iter()
             .find_map(|(name, unit)| Some((moment.strip_suffix(name)?, *unit)))
@@ -226,6 +235,11 @@ mod tests {
         assert_eq!((numbers("7"), size("4k"), size("1..=2M")), (Ok(7..=7), Ok(4096..=4096), Ok(1..=2 << 20)));
         assert_eq!(time("1.2ms..3ms"), Ok(1_200_000..=3_000_000));
         assert_eq!(time("..0.0000000019s"), Ok(0..=1));
+        assert_eq!((time("0.."), time("0..3ms")), (Ok(0..=u64::MAX), Ok(0..=3_000_000)));
+        for text in ["4k", "4K", "4KiB", "4kib"] {
+            assert_eq!(size(text), Ok(4096..=4096), "{text}");
+        }
+        assert_eq!((size("4m"), size("..1GiB")), (Ok(4 << 20..=4 << 20), Ok(0..=1 << 30)));
         assert_eq!(time("17µs..18us"), Ok(17_000..=18_000));
     }
 

@@ -4,7 +4,7 @@
 //! rows.
 
 use super::slowest::SlowestIos;
-use super::{Outcomes, ReportQuery, RequestTotals};
+use super::{OccurringNames, Outcomes, ReportQuery, RequestTotals, SortBy};
 use crate::analysis::Workload;
 use crate::analysis::attribution::Account;
 use crate::analysis::conditions::{Conditions, NoVirtualTime};
@@ -14,6 +14,7 @@ use crate::hash::Map;
 use crate::model::{Bio, BioId, Call, CallEnd, Io, Request, WorkloadMark};
 use crate::trackers::Sink;
 use iotrace_format::event::{Event, MARK_BEGIN};
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
 
 /// The first of what comes in any order, by number.
@@ -80,8 +81,10 @@ pub struct ReportCollector<'a> {
     pub totals: RequestTotals,
     /// Bios whose times are not known for good.
     unsettled: VecDeque<Bio>,
-    /// What may fulfil the conditions.
+    /// What may fulfil the conditions, or what is to be sorted.
     candidates: (Vec<Io>, Vec<Bio>),
+    /// Names in the workload, if there are conditions.
+    pub occurring: OccurringNames,
 }
 
 impl<'a> ReportCollector<'a> {
@@ -101,7 +104,13 @@ impl<'a> ReportCollector<'a> {
             totals: RequestTotals::default(),
             unsettled: VecDeque::new(),
             candidates: (Vec::new(), Vec::new()),
+            occurring: OccurringNames::default(),
         }
+    }
+
+    /// What is shown is known at the end alone.
+    fn waits(&self) -> bool {
+        !self.question.conditions.is_empty() || self.question.sort != SortBy::Number
     }
 
     /// Takes in the bios whose times are known by now.
@@ -115,23 +124,24 @@ impl<'a> ReportCollector<'a> {
         self.slowest.settle(keeper);
     }
 
-    /// Takes in an I/O that is shown.
-    fn show_io(&mut self, io: Io) {
+    /// Takes in an I/O that is shown at a place.
+    fn show_io(&mut self, io: Io, place: u64) {
         self.outcomes.add_io(&io);
         self.slowest.add(io.clone());
-        self.ios.add(io.id, io);
+        self.ios.add(place, io);
     }
 
-    /// Takes in a bio that is shown.
-    fn show_bio(&mut self, bio: Bio, keeper: &TimeKeeper) {
+    /// Takes in a bio that is shown at a place.
+    fn show_bio(&mut self, bio: Bio, place: u64, keeper: &TimeKeeper) {
         self.outcomes.add_bio(&bio);
         self.summary.add(&bio, keeper.map());
-        self.bios.add(bio.id, bio);
+        self.bios.add(place, bio);
     }
 
     fn take(&mut self, bio: Bio, keeper: &TimeKeeper) {
-        if self.question.conditions.is_empty() {
-            self.show_bio(bio, keeper);
+        if !self.waits() {
+            let place = bio.id;
+            self.show_bio(bio, place, keeper);
         } else if self.question.conditions.hold_in_queue(&bio) {
             self.candidates.1.push(bio);
         }
@@ -158,14 +168,19 @@ impl<'a> ReportCollector<'a> {
         for io in &ios {
             io.all_bios().into_iter().for_each(|bio| ios_of.entry(bio).or_default().push(io));
         }
-        for bio in &bios {
-            if conditions.bio(bio, ios_of.get(&bio.id).into_iter().flatten().copied()) {
-                self.show_bio(bio.clone(), keeper);
-            }
-        }
+        let (sort, time) = (self.question.sort, keeper.map());
+        let bio_matches =
+            |bio: &&Bio| conditions.bio(bio, ios_of.get(&bio.id).into_iter().flatten().copied());
+        let mut shown: Vec<&Bio> = bios.iter().filter(bio_matches).collect();
+        shown.sort_by_key(|bio| (Reverse(sort.of_bio(bio, time)), bio.id));
+        (0..).zip(shown).for_each(|(place, bio)| self.show_bio(bio.clone(), place, keeper));
         let bio = |id: BioId| bios.binary_search_by_key(&id, |bio| bio.id).ok().map(|at| &bios[at]);
+        if !self.question.conditions.is_empty() {
+            ios.iter().for_each(|io| self.occurring.add(io));
+        }
         ios.retain(|io| conditions.io(io, io.all_bios().into_iter().filter_map(bio)));
-        ios.into_iter().for_each(|io| self.show_io(io));
+        ios.sort_by_key(|io| (Reverse(sort.of_io(io, time)), io.id));
+        (0..).zip(ios).for_each(|(place, io)| self.show_io(io, place));
     }
 }
 
@@ -197,8 +212,9 @@ impl Sink for ReportCollector<'_> {
         if !all && !(io.concerns_a_disk() && (io.in_workload || !self.workload.has_begun())) {
             return;
         }
-        if self.question.conditions.is_empty() {
-            self.show_io(io);
+        if !self.waits() {
+            let place = io.id;
+            self.show_io(io, place);
         } else {
             self.candidates.0.push(io);
         }

@@ -9,14 +9,14 @@ typedef struct bio *bio_pointer;
 struct wide { long first, second; };
 
 #ifdef OTHER
-static __attribute__((noinline)) int twin(struct bio *bio) { return bio->value; }
-static __attribute__((noinline)) int alike(struct bio *bio) { return bio->value + 1; }
+static __attribute__((noipa)) int twin(struct bio *bio) { return bio->value; }
+static __attribute__((noipa)) int alike(struct bio *bio) { return bio->value + 1; }
 int other(struct bio *bio) { return twin(bio) + alike(bio); }
 #else
 void in_assembly(void);
 
-static __attribute__((noinline)) void twin(struct bio *bio) { bio->value++; }
-static __attribute__((noinline)) int alike(struct bio *bio) { return bio->value; }
+static __attribute__((noipa)) void twin(struct bio *bio) { bio->value++; }
+static __attribute__((noipa)) int alike(struct bio *bio) { return bio->value; }
 void nothing(struct bio *bio) { twin(bio); }
 void no_parameters(void) { in_assembly(); }
 int number(struct bio *bio) { return alike(bio); }

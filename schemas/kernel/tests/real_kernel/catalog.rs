@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use iotrace_kernel::{Image, ModuleFile, Types};
+use iotrace_kernel::{Image, ModuleFile, Returned, Types};
 
 use super::{folder, kernel, modules};
 
@@ -156,11 +156,13 @@ fn functions_of_the_catalog_return_the_same_in_btf_and_dwarf() {
         // BTF describes what is written in assembly as if it returned nothing.
         let takes_nothing = kernel.types().parameters(name).is_some_and(|p| p.is_empty());
         for symbol in kernel.symbols().variants(name) {
-            let (of_btf, of_dwarf) = (kernel.returned(symbol.name), dwarf.returned(name));
-            println!("returned {} {of_btf:?} {of_dwarf:?}", symbol.name);
+            let of_btf = kernel.types().returned(name);
+            let (of_both, of_dwarf) = (kernel.returned(symbol.name), dwarf.returned(name));
+            println!("returned {} {of_both:?} {of_dwarf:?}", symbol.name);
             match (of_btf, of_dwarf) {
                 (Some(a), Some(b)) => {
-                    assert_eq!(a, b, "{}", symbol.name);
+                    let of_assembly = takes_nothing && a == Returned::Nothing;
+                    assert!(a == b || of_assembly, "{}: {a:?} in BTF, {b:?} in DWARF", symbol.name);
                     both += 1;
                 }
                 (Some(_), None) => assert!(takes_nothing || dwarf.origin() == "none", "{}", symbol.name),

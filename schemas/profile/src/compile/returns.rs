@@ -106,6 +106,9 @@ mod tests {
             ("truth", Some(ReturnType::Bool)),
             ("split", Some(ReturnType::Pointer)),
             ("pair", None),
+            // Two functions of one name: BTF has one of them, or none.
+            ("twin", None),
+            ("alike", Some(ReturnType::S32)),
             ("in_assembly", None),
         ] {
             assert_eq!(returns(&kernel, lines.as_ref(), name, false), expected, "{name}");

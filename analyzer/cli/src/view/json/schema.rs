@@ -56,7 +56,7 @@ fn schemas() -> [(&'static str, Value); 12] {
         ("verify", schema::<verify::VerifyDocument<'_>>("verify")),
         ("whatif", schema::<whatif::WhatIfDocument<'_>>("whatif")),
         ("why", schema::<why::WhyDocument<'_>>("why")),
-        ("witness", schema::<witness::WitnessDocument<'_>>("witness")),
+        ("compare-tracepoints", schema::<witness::WitnessDocument<'_>>("compare-tracepoints")),
     ]
 }
 

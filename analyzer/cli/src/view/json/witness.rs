@@ -51,7 +51,7 @@ struct TracepointDifferenceJson {
     trace: Option<String>,
 }
 
-/// As JSON (`schemas/json/witness.schema.json`).
+/// As JSON (`schemas/json/compare-tracepoints.schema.json`).
 ///
 /// # Errors
 /// Those of `out`.

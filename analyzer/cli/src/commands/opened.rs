@@ -1,22 +1,26 @@
 //! A trace that was opened, and what is said of it at the end.
 
-use super::args::ReadArgs;
-use crate::view::text;
-use anyhow::Result;
+use super::ReadArgs;
+use super::question::{stdout, style};
+use super::status::Status;
+use crate::view::wrap::WrapWriter;
+use crate::view::{self, text};
+use anyhow::{Result, bail};
 use iotrace::reader::{Trace, census};
 use iotrace::{IndexUse, Session, SessionOptions};
 use iotrace_format::trace::reader::TraceFile;
+use std::io::Write;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
 /// A trace that is asked. When it is closed, what was read of it is told, if that is wanted.
-pub struct Opened {
+pub struct OpenedTrace {
     path: PathBuf,
     session: Session,
     stats: bool,
 }
 
-impl Opened {
+impl OpenedTrace {
     /// Opens a trace.
     ///
     /// # Errors
@@ -37,7 +41,16 @@ impl Opened {
     }
 }
 
-impl Deref for Opened {
+impl OpenedTrace {
+    /// Prints what there is to say about the index; whether there was anything.
+    pub fn complain(&self) -> bool {
+        let messages = self.session.take_messages();
+        messages.iter().for_each(|message| view::terminal::complain(message));
+        !messages.is_empty()
+    }
+}
+
+impl Deref for OpenedTrace {
     type Target = Session;
 
     fn deref(&self) -> &Session {
@@ -45,11 +58,8 @@ impl Deref for Opened {
     }
 }
 
-impl Drop for Opened {
+impl Drop for OpenedTrace {
     fn drop(&mut self) {
-        for message in self.session.take_messages() {
-            eprintln!("iotrace-analyze: {message}");
-        }
         if !self.stats {
             return;
         }
@@ -77,4 +87,28 @@ fn peak() -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kib << 10)
+}
+
+/// A trace is not written over while it is read.
+///
+/// # Errors
+/// If it would be.
+pub fn complain_same(from: &Path, to: &Path) -> Result<()> {
+    let same = std::fs::canonicalize(from).ok() == std::fs::canonicalize(to).ok() && to.exists();
+    if same {
+        bail!("{} is an input file: specify another output file with -o", to.display());
+    }
+    Ok(())
+}
+
+/// Prints how many events a new trace has.
+///
+/// # Errors
+/// Those of standard output.
+pub fn print_written(events: u64, path: &Path) -> Result<Status> {
+    let mut out = stdout();
+    let mut wrapped = WrapWriter::new(&mut out, style());
+    writeln!(wrapped, "wrote {} events to {}", text::grouped(events), path.display())?;
+    out.flush()?;
+    Ok(Status::Success)
 }

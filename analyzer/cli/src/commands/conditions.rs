@@ -53,6 +53,7 @@ impl ConditionArgs {
             layer,
             clock: self.clock.clone(),
             time: self.time.clone(),
+            ..Conditions::default()
         }
     }
 }
@@ -60,7 +61,7 @@ impl ConditionArgs {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::args::{Command, CommandLine};
+    use crate::commands::{Command, CommandLine};
     use clap::Parser;
 
     #[test]

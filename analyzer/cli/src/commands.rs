@@ -1,0 +1,218 @@
+//! The commands: one file each, with its arguments, its question and how the answer is printed.
+//!
+//! [`Command`] is the registry. A new command is one new file and one line there. One that asks a question about a trace
+//! implements [`question::Question`]; what opens the trace, shows progress, prints and tells the exit status is the same
+//! for all of them.
+
+mod conditions;
+mod numbers;
+mod opened;
+mod question;
+mod status;
+mod subject;
+
+use crate::view;
+use anyhow::Result;
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use numbers::threads;
+use status::Status;
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Most rows of a table that text shows unless more are asked for.
+const ROWS: usize = 10_000;
+
+/// Makes the modules and the registry of commands.
+macro_rules! commands {
+    ($($(#[$attribute:meta])* $name:ident in $module:ident,)*) => {
+        $(mod $module;)*
+
+        /// The commands.
+        #[derive(Debug, Subcommand)]
+        pub enum Command {
+            $($(#[$attribute])* $name($module::$name),)*
+        }
+
+        impl Command {
+            fn run(&self, reading: ReadArgs) -> Result<Status> {
+                match self {
+                    $(Self::$name(command) => command.run(reading),)*
+                }
+            }
+        }
+    };
+}
+
+commands! {
+    /// Show I/Os and bios of the workload, stage by stage, with a summary
+    Report in report,
+    /// Show one bio, event by event
+    Bio in bio,
+    /// Show the calls of an I/O or a bio, from the system call to the device and back
+    Path in path,
+    /// Show the critical path of an I/O: what it waited for from call to return
+    Why in why,
+    /// Model the workload on a device with other service times
+    #[command(name = "whatif")]
+    WhatIf in whatif,
+    /// Count how requests are completed and dispatched and how tasks are woken
+    Explain in explain,
+    /// Compare traces of one workload on two kernels
+    Diff in diff,
+    /// Print the events of a trace
+    Events in events,
+    /// Show trace metadata
+    Info in info,
+    /// Check the checksums and the consistency of a trace
+    Verify in verify,
+    /// Write the index of a trace, TRACE.idx
+    Index in index,
+    /// Write the readable part of a damaged or truncated trace as a new trace
+    Recover in recover,
+    /// Write a part of a trace, selected by time, task or I/O, as a new trace
+    Slice in slice,
+    /// Concatenate consecutive traces
+    Cat in cat,
+    /// Compare with the block tracepoints and the function_graph log of the guest
+    #[command(alias = "witness")]
+    CompareTracepoints in compare_tracepoints,
+    /// Show which catalog functions a kernel has; compile the kernel profile
+    Kernel in kernel,
+}
+
+/// What the program does for a command.
+trait Run {
+    /// Does it.
+    ///
+    /// # Errors
+    /// What went wrong, with the file it went wrong with.
+    fn run(&self, reading: ReadArgs) -> Result<Status>;
+}
+
+/// Analyze traces of block I/O in a Linux guest.
+#[derive(Debug, Parser)]
+#[command(name = "iotrace-analyze", version, after_help = Status::help())]
+pub struct CommandLine {
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+    /// How traces are read.
+    #[command(flatten)]
+    pub reading: ReadArgs,
+}
+
+/// How traces are read.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct ReadArgs {
+    /// Worker threads [default: available CPUs]
+    #[arg(long, global = true, value_name = "N", value_parser = threads)]
+    pub threads: Option<usize>,
+    /// Print the amount of data read and the peak memory on exit
+    #[arg(long, global = true)]
+    pub stats: bool,
+    /// Keep the index in a temporary file, not as TRACE.idx
+    #[arg(long, global = true)]
+    pub no_index_file: bool,
+}
+
+/// Output format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Text
+    Text,
+    /// JSON (described in schemas/json)
+    Json,
+}
+
+/// What commands about one trace need.
+#[derive(Debug, Args)]
+pub struct TraceArgs {
+    /// Trace file
+    #[arg(value_name = "TRACE")]
+    pub trace: PathBuf,
+    /// Output format
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+/// Rows that are shown by default.
+fn default_rows(format: Format) -> usize {
+    match format {
+        Format::Text => ROWS,
+        Format::Json => usize::MAX,
+    }
+}
+
+/// Reads the command line and does what it says.
+#[must_use]
+pub fn main() -> ExitCode {
+    let CommandLine { command, reading } = command_line();
+    match command.run(reading) {
+        Ok(status) => status.into(),
+        Err(error) if is_broken_pipe(&error) => Status::Success.into(),
+        Err(error) => {
+            view::terminal::complain(&message(&error));
+            Status::Error.into()
+        }
+    }
+}
+
+/// The command line; ends the program if it is invalid or asks for help.
+fn command_line() -> CommandLine {
+    let command = CommandLine::command().term_width(view::terminal::help_width());
+    let read = |matches| CommandLine::from_arg_matches(&matches);
+    command.try_get_matches().and_then(read).unwrap_or_else(|error| error.exit())
+}
+
+/// Ends the program as if clap had found the command line invalid.
+fn invalid(kind: clap::error::ErrorKind, text: &str) -> ! {
+    clap::Error::raw(kind, format!("{text}\n")).exit()
+}
+
+/// An error and its causes, each once: most errors name their cause themselves.
+fn message(error: &anyhow::Error) -> String {
+    error.chain().fold(String::new(), |message, cause| match cause.to_string() {
+        cause if message.is_empty() => cause,
+        cause if message.contains(&cause) => message,
+        cause => format!("{message}: {cause}"),
+    })
+}
+
+/// The reader of our output has closed the pipe, as `head` does.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    use iotrace::analysis::events::EventsError;
+    let broken = |e: &io::Error| e.kind() == io::ErrorKind::BrokenPipe;
+    error.chain().any(|cause| {
+        cause.downcast_ref::<io::Error>().is_some_and(broken)
+            || matches!(cause.downcast_ref(), Some(EventsError::Write(e)) if broken(e))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Context;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        CommandLine::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_about_a_trace_has_an_example() {
+        for command in CommandLine::command().get_subcommands() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let example = format!("iotrace-analyze {} ", command.get_name());
+            assert!(help.starts_with("Example") && help.contains(&example), "{}", command.get_name());
+        }
+    }
+
+    #[test]
+    fn what_an_error_says_of_its_cause_is_not_said_again() {
+        let cause = || anyhow::Error::from(io::Error::other("it is full"));
+        assert_eq!(message(&cause().context("writing")), "writing: it is full");
+        let named: anyhow::Result<()> = Err(cause()).context("cannot write x: it is full").context("slicing");
+        assert_eq!(message(&named.unwrap_err()), "slicing: cannot write x: it is full");
+    }
+}

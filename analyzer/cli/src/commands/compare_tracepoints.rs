@@ -1,0 +1,57 @@
+//! `compare-tracepoints`: a trace against the guest's own tracing.
+
+use super::TraceArgs;
+use super::question::Question;
+use crate::view;
+use crate::view::text::Style;
+use anyhow::Result;
+use clap::Args;
+use super::status::Status;
+use anyhow::Context;
+use iotrace::analysis::witness::{Comparison, compare, parse};
+use std::path::PathBuf;
+use iotrace::{Progress, Session};
+use std::io::{self, Write};
+
+/// Arguments of `compare-tracepoints`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  iotrace-analyze compare-tracepoints demo.iot recording/witness.txt")]
+pub struct CompareTracepoints {
+    /// Trace and format.
+    #[command(flatten)]
+    pub common: TraceArgs,
+    /// Trace log of the guest, as text
+    #[arg(value_name = "LOG")]
+    pub log: PathBuf,
+}
+
+impl Question for CompareTracepoints {
+    type Answer = Comparison;
+
+    fn trace(&self) -> &TraceArgs {
+        &self.common
+    }
+
+    fn ask(&self, session: &Session, progress: Progress<'_>) -> Result<Option<Self::Answer>> {
+        let reading = || format!("reading {}", self.log.display());
+        let text = std::fs::read(&self.log).with_context(reading)?;
+        let log = parse(&String::from_utf8_lossy(&text)).with_context(reading)?;
+        Ok(Some(compare(session, &log, progress)?))
+    }
+
+    fn text(&self, out: &mut dyn Write, answer: &Self::Answer, style: Style) -> io::Result<()> {
+        view::witness::write_text(out, answer, style)
+    }
+
+    fn json(&self, out: &mut dyn Write, answer: &Self::Answer) -> io::Result<()> {
+        view::witness::write_json(out, answer)
+    }
+
+    fn lost(&self, answer: &Self::Answer) -> Option<String> {
+        answer.cut.clone().filter(|_| answer.is_equal())
+    }
+
+    fn status(&self, answer: &Self::Answer) -> Status {
+        if answer.is_equal() { Status::Success } else { Status::Different }
+    }
+}

@@ -1,0 +1,55 @@
+//! `verify`: checksums and consistency of a trace.
+
+use super::TraceArgs;
+use super::question::Question;
+use crate::view;
+use crate::view::text::Style;
+use anyhow::Result;
+use clap::Args;
+use super::ReadArgs;
+use super::opened::OpenedTrace;
+use super::status::Status;
+use iotrace::analysis::verify::{Verified, verify};
+use iotrace::{Progress, Session};
+use std::io::{self, Write};
+
+/// Arguments of `verify`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  iotrace-analyze verify demo.iot")]
+pub struct Verify {
+    /// Trace and format.
+    #[command(flatten)]
+    pub common: TraceArgs,
+}
+
+impl Question for Verify {
+    type Answer = Verified;
+
+    fn trace(&self) -> &TraceArgs {
+        &self.common
+    }
+
+    fn ask(&self, session: &Session, progress: Progress<'_>) -> Result<Option<Self::Answer>> {
+        Ok(Some(verify(session, progress)?))
+    }
+
+    fn text(&self, out: &mut dyn Write, answer: &Self::Answer, style: Style) -> io::Result<()> {
+        view::verify::write_text(out, answer, style)
+    }
+
+    fn json(&self, out: &mut dyn Write, answer: &Self::Answer) -> io::Result<()> {
+        view::verify::write_json(out, answer)
+    }
+
+    fn lost(&self, _: &Self::Answer) -> Option<String> {
+        None
+    }
+
+    fn open(&self, reading: ReadArgs) -> Result<OpenedTrace> {
+        OpenedTrace::open_damaged(&self.common.trace, reading)
+    }
+
+    fn status(&self, answer: &Self::Answer) -> Status {
+        if answer.is_sound() { Status::Success } else { Status::Damaged }
+    }
+}
