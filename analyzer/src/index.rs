@@ -27,7 +27,7 @@ pub(crate) use locate::Located;
 
 use crate::model::IoId;
 use bincode::{Decode, Encode};
-use entry::Table;
+use entry::IndexTable;
 use std::fs::File;
 
 /// First and last bytes of an index.
@@ -74,7 +74,7 @@ struct Contents {
     identity: u64,
     /// What cannot be read of the trace, for people.
     lost: Option<String>,
-    tables: [TablePlace; Table::ALL.len()],
+    tables: [TablePlace; IndexTable::ALL.len()],
     links: Section,
     /// Names of system calls, as entries number them.
     syscalls: Vec<String>,

@@ -18,7 +18,7 @@ use crate::index::{IndexError, Located, SessionIndex, SessionIndexBuilder, Trace
 use crate::model::IoId;
 use crate::reader::{ReadWindow, Trace, read, read_window};
 use iotrace_format::trace::reader::{ReadError, TraceFile};
-use pass::{Observers, Running};
+use pass::{Observers, RunningPass};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -195,7 +195,7 @@ impl Session {
         let Some((checkpoint, offset)) = checkpoint else {
             return Ok(self.pass(observers, None, progress)?.0);
         };
-        let mut running = Running::resume(checkpoint, Observers::new(observers, None));
+        let mut running = RunningPass::resume(checkpoint, Observers::new(observers, None));
         let finished = read_window(&self.trace, ReadWindow { offset, until }, &mut running, progress)?;
         Ok(running.finish(finished).0)
     }
@@ -207,7 +207,7 @@ impl Session {
         builder: Option<SessionIndexBuilder>,
         progress: Progress<'_>,
     ) -> Result<(PassEnd, Option<Arc<SessionIndex>>), ReadError> {
-        let mut running = Running::new(Observers::new(observers, builder));
+        let mut running = RunningPass::new(Observers::new(observers, builder));
         let finished = read(&self.trace, &mut running, progress)?;
         let (end, builder) = running.finish(finished);
         let built = builder.map(|builder| builder.finish(&end.pass, end.finished.lost()));

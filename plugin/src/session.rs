@@ -44,9 +44,9 @@ const TRIED: u32 = 8;
 
 /// The state of a session.
 #[derive(Debug, Default)]
-pub struct Session(AtomicU32);
+pub struct SessionSwitch(AtomicU32);
 
-impl Session {
+impl SessionSwitch {
     /// The present state.
     pub fn state(&self) -> SessionState {
         part(self.0.load(Ordering::Acquire), STATE)
@@ -122,8 +122,8 @@ mod tests {
     const ALL: [SessionState; 4] = [Searching, Armed, Recording, Stopped];
 
     /// A session in this state.
-    fn session(state: SessionState) -> Session {
-        let session = Session::default();
+    fn session(state: SessionState) -> SessionSwitch {
+        let session = SessionSwitch::default();
         match state {
             Searching => {}
             Armed => assert!(session.found(false)),
@@ -136,20 +136,20 @@ mod tests {
 
     #[test]
     fn only_allowed_transitions_are_made() {
-        let reached = |from, go: fn(&Session) -> bool| {
+        let reached = |from, go: fn(&SessionSwitch) -> bool| {
             let session = session(from);
             let went = go(&session);
             assert_eq!(went, session.state() != from, "{from:?}");
             session.state()
         };
         // From Searching, Armed, Recording, Stopped.
-        type Row = (fn(&Session) -> bool, [SessionState; 4]);
+        type Row = (fn(&SessionSwitch) -> bool, [SessionState; 4]);
         let table: [Row; 5] = [
             (|s| s.found(false), [Armed, Armed, Recording, Stopped]),
             (|s| s.found(true), [Recording, Armed, Recording, Stopped]),
-            (Session::begin, [Searching, Recording, Recording, Stopped]),
-            (Session::give_up, [Stopped, Armed, Recording, Stopped]),
-            (Session::stop, [Stopped; 4]),
+            (SessionSwitch::begin, [Searching, Recording, Recording, Stopped]),
+            (SessionSwitch::give_up, [Stopped, Armed, Recording, Stopped]),
+            (SessionSwitch::stop, [Stopped; 4]),
         ];
         for (row, (go, expected)) in table.into_iter().enumerate() {
             assert_eq!(ALL.map(|from| reached(from, go)), expected, "row {row}");
@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     fn the_twentieth_try_is_the_last_one() {
-        let session = Session::default();
+        let session = SessionSwitch::default();
         assert_eq!((0..2 * TRIES).map(|_| session.count_try()).position(|last| last), Some(19));
         assert_eq!(session.state(), Searching);
         assert!(session.found(false) && session.begin());
@@ -186,7 +186,7 @@ mod tests {
     /// What another thread does between a thread's look at the state and its change of it.
     #[test]
     fn a_transition_heeds_what_another_thread_does_meanwhile() {
-        let race = |from, to, meanwhile: fn(&Session)| {
+        let race = |from, to, meanwhile: fn(&SessionSwitch)| {
             let (session, mut first) = (session(from), true);
             let left = session.update(|word| {
                 if std::mem::take(&mut first) {
@@ -196,13 +196,13 @@ mod tests {
             });
             (left, session.state(), session.furthest(), session.0.load(Ordering::Relaxed) >> TRIED)
         };
-        let stop: fn(&Session) = |session| assert!(session.stop());
+        let stop: fn(&SessionSwitch) = |session| assert!(session.stop());
         assert_eq!(race(Armed, Recording, stop), (None, Stopped, Armed, 0));
         assert_eq!(race(Recording, Stopped, stop), (None, Stopped, Recording, 0));
-        let begin: fn(&Session) = |session| assert!(session.begin());
+        let begin: fn(&SessionSwitch) = |session| assert!(session.begin());
         assert_eq!(race(Armed, Stopped, begin), (Some(Recording), Stopped, Recording, 0));
         assert_eq!(race(Armed, Recording, begin), (None, Recording, Recording, 0));
-        let tried: fn(&Session) = |session| assert!(!session.count_try());
+        let tried: fn(&SessionSwitch) = |session| assert!(!session.count_try());
         assert_eq!(race(Searching, Armed, tried), (Some(Searching), Armed, Armed, 1));
     }
 
@@ -225,7 +225,7 @@ mod tests {
     fn of_several_threads_one_makes_a_transition() {
         const ROUNDS: u32 = 5000;
         let rounds =
-            Vec::from_iter((0..ROUNDS).map(|_| (Session::default(), [const { AtomicU32::new(0) }; 4])));
+            Vec::from_iter((0..ROUNDS).map(|_| (SessionSwitch::default(), [const { AtomicU32::new(0) }; 4])));
         let here = AtomicU32::new(0);
         let race = || {
             for ((session, made), round) in rounds.iter().zip(1..) {

@@ -18,7 +18,7 @@ use crate::instrument::{Fixed, Places, count};
 use crate::pending::Pending;
 use crate::qemu::{self, Cpu, GuestInfo, Icount, Instrument, MemoryAccess, PerVcpu, TranslationBlock};
 use crate::record::{AddressCaches, Recorder, Undefined};
-use crate::session::{Session, SessionState};
+use crate::session::{SessionState, SessionSwitch};
 use crate::site::{EntryProbe, ExitProbe, KernelFunction, ProbeSite};
 use crate::state::Resumed;
 use crate::window::Window;
@@ -49,7 +49,7 @@ struct Tracer {
     window: Window,
     /// The task whose name changes, or did last.
     renaming: AtomicU64,
-    session: Session,
+    session: SessionSwitch,
     /// What was known of the guest at the snapshot that it goes on from, until that is used.
     resumed: Mutex<Option<Resumed>>,
     /// Events may be of another vCPU than they say.
@@ -107,7 +107,7 @@ fn tracer(
         pending: Pending::new(),
         window,
         renaming: AtomicU64::new(0),
-        session: Session::default(),
+        session: SessionSwitch::default(),
         resumed: Mutex::new(resumed),
         mixed: AtomicBool::new(false),
         missing: AtomicU64::new(0),

@@ -25,13 +25,13 @@ const ROWS: usize = 10_000;
 
 /// Makes the modules and the registry of commands.
 macro_rules! commands {
-    ($($(#[$attribute:meta])* $name:ident in $module:ident,)*) => {
+    ($($(#[$attribute:meta])* $name:ident($module:ident::$type:ident),)*) => {
         $(mod $module;)*
 
         /// The commands.
         #[derive(Debug, Subcommand)]
         pub enum Command {
-            $($(#[$attribute])* $name($module::$name),)*
+            $($(#[$attribute])* $name($module::$type),)*
         }
 
         impl Command {
@@ -46,43 +46,43 @@ macro_rules! commands {
 
 commands! {
     /// Show I/Os and bios of the workload, stage by stage, with a summary
-    Report in report,
+    Report(report::ReportCommand),
     /// Show one bio, event by event
-    Bio in bio,
+    Bio(bio::BioCommand),
     /// Show the calls of an I/O or a bio, from the system call to the device and back
-    Path in path,
+    Path(path::PathCommand),
     /// Show the critical path of an I/O: what it waited for from call to return
-    Why in why,
+    Why(why::WhyCommand),
     /// Model the workload on a device with other service times
     #[command(name = "whatif")]
-    WhatIf in whatif,
+    WhatIf(whatif::WhatIfCommand),
     /// Count how requests are completed and dispatched and how tasks are woken
-    Explain in explain,
+    Explain(explain::ExplainCommand),
     /// Compare traces of one workload on two kernels
-    Diff in diff,
+    Diff(diff::DiffCommand),
     /// Print the events of a trace
-    Events in events,
+    Events(events::EventsCommand),
     /// Show trace metadata
-    Info in info,
+    Info(info::InfoCommand),
     /// Check the checksums and the consistency of a trace
-    Verify in verify,
+    Verify(verify::VerifyCommand),
     /// Write the index of a trace, TRACE.idx
-    Index in index,
+    Index(index::IndexCommand),
     /// Write the readable part of a damaged or truncated trace as a new trace
-    Recover in recover,
+    Recover(recover::RecoverCommand),
     /// Write a part of a trace, selected by time, task or I/O, as a new trace
-    Slice in slice,
+    Slice(slice::SliceCommand),
     /// Concatenate consecutive traces
-    Cat in cat,
+    Cat(cat::CatCommand),
     /// Compare with the block tracepoints and the function_graph log of the guest
     #[command(alias = "witness")]
-    CompareTracepoints in compare_tracepoints,
+    CompareTracepoints(compare_tracepoints::CompareTracepointsCommand),
     /// Show which catalog functions a kernel has; compile the kernel profile
-    Kernel in kernel,
+    Kernel(kernel::KernelCommand),
 }
 
 /// What the program does for a command.
-trait Run {
+trait RunCommand {
     /// Does it.
     ///
     /// # Errors

@@ -4,7 +4,7 @@
 //! checkpoints go to temporary files.
 
 use super::checkpoint::{Checkpoint, OpenCalls};
-use super::entry::{Entry, IN_WORKLOAD, PRESENT, Table, link_sum};
+use super::entry::{Entry, IN_WORKLOAD, IndexTable, PRESENT, link_sum};
 use super::file::TraceIdentity;
 use super::tables::{AppendWriter, TableWriter};
 use super::{CheckpointPlace, Contents, SLOWEST, SOURCES, Section, SessionIndex};
@@ -32,7 +32,7 @@ const SYSCALLS: usize = 1 << 12;
 /// Collects what an index has. After an error nothing more is collected.
 #[derive(Debug)]
 pub(crate) struct SessionIndexBuilder {
-    tables: [TableWriter; Table::ALL.len()],
+    tables: [TableWriter; IndexTable::ALL.len()],
     links: AppendWriter,
     states: AppendWriter,
     contents: Contents,
@@ -70,7 +70,7 @@ impl SessionIndexBuilder {
     /// # Errors
     /// If no temporary files can be made.
     pub fn new(identity: TraceIdentity, blocks: u64, has_checkpoints: bool) -> io::Result<Self> {
-        let [ios, bios, requests] = Table::ALL;
+        let [ios, bios, requests] = IndexTable::ALL;
         let contents = Contents { sources: SOURCES.to_owned(), identity: identity.0, ..Contents::default() };
         Ok(Self {
             tables: [TableWriter::new(ios)?, TableWriter::new(bios)?, TableWriter::new(requests)?],
@@ -133,7 +133,7 @@ impl SessionIndexBuilder {
         }
     }
 
-    fn add(&mut self, table: Table, number: u64, entry: Entry) {
+    fn add(&mut self, table: IndexTable, number: u64, entry: Entry) {
         if self.error.is_none() {
             let result = self.tables[table as usize].add(number, entry);
             self.note(result);
@@ -171,7 +171,7 @@ impl SessionIndexBuilder {
                 flags: PRESENT | if io.in_workload { IN_WORKLOAD } else { 0 },
                 ..linked
             };
-            self.add(Table::Ios, io.id, entry);
+            self.add(IndexTable::Ios, io.id, entry);
             self.rank(pass, &io);
         }
     }
@@ -235,14 +235,14 @@ impl SessionIndexBuilder {
             others: requests.len() as u32,
             ..linked
         };
-        self.add(Table::Bios, bio.id, entry);
+        self.add(IndexTable::Bios, bio.id, entry);
     }
 
     /// A request that was given back, or the trace is over.
     pub fn request(&mut self, request: &Request) {
         let until = request.freed.unwrap_or_else(|| self.behind(request.last_seen()));
         let entry = Entry { from: request.got, until, flags: PRESENT, ..Entry::default() };
-        self.add(Table::Requests, request.id, entry);
+        self.add(IndexTable::Requests, request.id, entry);
     }
 
     /// Another task runs.

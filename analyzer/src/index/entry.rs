@@ -7,7 +7,7 @@ pub const SIZE: usize = 48;
 
 /// Kinds of objects, each with a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Table {
+pub enum IndexTable {
     /// I/Os; linked are the bios queued for them, and those that carry their bytes.
     Ios,
     /// Bios; linked are the I/Os that they were queued for or carry bytes of, then their requests.
@@ -16,7 +16,7 @@ pub enum Table {
     Requests,
 }
 
-impl Table {
+impl IndexTable {
     /// All of them, in the order of the file.
     pub const ALL: [Self; 3] = [Self::Ios, Self::Bios, Self::Requests];
 }
@@ -50,7 +50,7 @@ pub struct Entry {
 impl Entry {
     /// As bytes; with a checksum over them, the table and the object's number.
     #[must_use]
-    pub fn bytes(&self, table: Table, number: u64) -> [u8; SIZE] {
+    pub fn bytes(&self, table: IndexTable, number: u64) -> [u8; SIZE] {
         let mut bytes = [0; SIZE];
         for (at, value) in [(0, self.from), (8, self.until), (16, self.links)] {
             bytes[at..at + 8].copy_from_slice(&value.to_le_bytes());
@@ -66,7 +66,7 @@ impl Entry {
     }
 
     /// From bytes; none if the object is not known. An error if they were changed.
-    pub fn parse(bytes: &[u8; SIZE], table: Table, number: u64) -> Result<Option<Self>, Changed> {
+    pub fn parse(bytes: &[u8; SIZE], table: IndexTable, number: u64) -> Result<Option<Self>, Changed> {
         if bytes.iter().all(|byte| *byte == 0) {
             return Ok(None);
         }
@@ -98,7 +98,7 @@ pub fn link_sum(bytes: &[u8]) -> u32 {
     xxh3_64(bytes) as u32
 }
 
-fn sum(bytes: &[u8; SIZE], table: Table, number: u64) -> u64 {
+fn sum(bytes: &[u8; SIZE], table: IndexTable, number: u64) -> u64 {
     let mut all = [0; 40 + 16];
     all[..40].copy_from_slice(&bytes[..40]);
     all[40..48].copy_from_slice(&number.to_le_bytes());
@@ -122,15 +122,15 @@ mod tests {
             flags: PRESENT,
             link_sum: 4,
         };
-        let bytes = entry.bytes(Table::Bios, 9);
-        assert_eq!(Entry::parse(&bytes, Table::Bios, 9), Ok(Some(entry)));
-        assert_eq!(Entry::parse(&bytes, Table::Ios, 9), Err(Changed));
-        assert_eq!(Entry::parse(&bytes, Table::Bios, 8), Err(Changed));
+        let bytes = entry.bytes(IndexTable::Bios, 9);
+        assert_eq!(Entry::parse(&bytes, IndexTable::Bios, 9), Ok(Some(entry)));
+        assert_eq!(Entry::parse(&bytes, IndexTable::Ios, 9), Err(Changed));
+        assert_eq!(Entry::parse(&bytes, IndexTable::Bios, 8), Err(Changed));
         for at in 0..SIZE {
             let mut changed = bytes;
             changed[at] ^= 1;
-            assert_eq!(Entry::parse(&changed, Table::Bios, 9), Err(Changed), "byte {at}");
+            assert_eq!(Entry::parse(&changed, IndexTable::Bios, 9), Err(Changed), "byte {at}");
         }
-        assert_eq!(Entry::parse(&[0; SIZE], Table::Bios, 9), Ok(None));
+        assert_eq!(Entry::parse(&[0; SIZE], IndexTable::Bios, 9), Ok(None));
     }
 }

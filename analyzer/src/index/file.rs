@@ -1,7 +1,7 @@
 //! The index as a file: assembled, opened, searched.
 
 use super::checkpoint::Checkpoint;
-use super::entry::{Changed, Entry, SIZE, Table, link_sum};
+use super::entry::{Changed, Entry, IndexTable, SIZE, link_sum};
 use super::tables::{AppendWriter, TableWriter};
 use super::{Contents, MAGIC, SOURCES, Section, SessionIndex, TablePlace};
 use crate::reader::release_up_to;
@@ -77,7 +77,7 @@ impl SessionIndex {
     /// Puts the parts of an index into one file, a temporary one.
     pub(super) fn assemble(
         mut contents: Contents,
-        tables: [TableWriter; Table::ALL.len()],
+        tables: [TableWriter; IndexTable::ALL.len()],
         links: AppendWriter,
         states: AppendWriter,
     ) -> io::Result<Self> {
@@ -171,7 +171,7 @@ impl SessionIndex {
     }
 
     /// The entry of an object; none if there is none of that number.
-    pub(super) fn entry(&self, table: Table, number: u64) -> Result<Option<Entry>, IndexError> {
+    pub(super) fn entry(&self, table: IndexTable, number: u64) -> Result<Option<Entry>, IndexError> {
         let TablePlace { section: Section { offset, length }, first } = self.contents.tables[table as usize];
         let Some(place) = number.checked_sub(first).filter(|place| *place < length) else { return Ok(None) };
         let mut bytes = [0; SIZE];
@@ -182,7 +182,7 @@ impl SessionIndex {
     /// Goes through the entries of a table in the order of their numbers, until it is enough.
     pub(super) fn scan(
         &self,
-        table: Table,
+        table: IndexTable,
         mut take: impl FnMut(u64, Entry) -> bool,
     ) -> Result<(), IndexError> {
         /// Entries that are read at once.

@@ -1,7 +1,7 @@
 //! Where a subject is: which objects belong to it, and between which clocks they were seen.
 
 use super::SessionIndex;
-use super::entry::{Entry, IN_WORKLOAD, Table};
+use super::entry::{Entry, IN_WORKLOAD, IndexTable};
 use super::file::IndexError;
 use crate::analysis::subject::Wanted;
 use crate::model::{BioId, IoId, RequestId};
@@ -52,13 +52,13 @@ impl SessionIndex {
     }
 
     fn locate_io(&self, io: IoId) -> Result<Option<Located>, IndexError> {
-        let Some(entry) = self.entry(Table::Ios, io)? else { return Ok(None) };
+        let Some(entry) = self.entry(IndexTable::Ios, io)? else { return Ok(None) };
         let mut located = Located::new();
         located.ios.insert(io);
         located.widen(&entry);
         for bio in self.links(&entry)? {
             // One that was in flight at the trace's end may have no entry.
-            if let Some(entry) = self.entry(Table::Bios, bio)? {
+            if let Some(entry) = self.entry(IndexTable::Bios, bio)? {
                 self.add_bio(&mut located, bio, &entry)?;
             }
         }
@@ -66,11 +66,11 @@ impl SessionIndex {
     }
 
     fn locate_bio(&self, bio: BioId) -> Result<Option<Located>, IndexError> {
-        let Some(entry) = self.entry(Table::Bios, bio)? else { return Ok(None) };
+        let Some(entry) = self.entry(IndexTable::Bios, bio)? else { return Ok(None) };
         let mut located = Located::new();
         self.add_bio(&mut located, bio, &entry)?;
         for io in self.links(&entry)?.into_iter().take(entry.ios as usize) {
-            if let Some(entry) = self.entry(Table::Ios, io)? {
+            if let Some(entry) = self.entry(IndexTable::Ios, io)? {
                 located.ios.insert(io);
                 located.widen(&entry);
             }
@@ -82,7 +82,7 @@ impl SessionIndex {
         located.bios.insert(bio);
         located.widen(entry);
         for request in self.links(entry)?.into_iter().skip(entry.ios as usize) {
-            if let Some(entry) = self.entry(Table::Requests, request)? {
+            if let Some(entry) = self.entry(IndexTable::Requests, request)? {
                 located.requests.insert(request);
                 located.window.1 = located.window.1.max(entry.until);
             }
@@ -96,7 +96,7 @@ impl SessionIndex {
             return Ok(None);
         };
         let (mut left, mut found) = (at, None);
-        self.scan(Table::Ios, |io, entry| {
+        self.scan(IndexTable::Ios, |io, entry| {
             let counts = usize::from(entry.syscall) == syscall && entry.flags & IN_WORKLOAD != 0;
             left = left.saturating_sub(usize::from(counts));
             found = Some(io).filter(|_| counts && left == 0);

@@ -1,6 +1,6 @@
 //! Tables under construction: entries come in any order of their numbers, memory stays bounded.
 
-use super::entry::{Entry, SIZE, Table};
+use super::entry::{Entry, IndexTable, SIZE};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -14,7 +14,7 @@ const LARGEST: u64 = 1 << 34;
 /// A table being written to a file of its own.
 #[derive(Debug)]
 pub struct TableWriter {
-    table: Table,
+    table: IndexTable,
     file: File,
     waiting: BTreeMap<u64, Entry>,
     /// One more than the largest number.
@@ -28,7 +28,7 @@ impl TableWriter {
     ///
     /// # Errors
     /// If no temporary file can be made.
-    pub fn new(table: Table) -> io::Result<Self> {
+    pub fn new(table: IndexTable) -> io::Result<Self> {
         Ok(Self { table, file: tempfile::tempfile()?, waiting: BTreeMap::new(), length: 0, written: false })
     }
 
@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn entries_are_found_whether_they_wait_or_not() {
-        let mut table = TableWriter::new(Table::Ios).unwrap();
+        let mut table = TableWriter::new(IndexTable::Ios).unwrap();
         let entry = |from| Entry { from, flags: PRESENT, ..Entry::default() };
         let numbers = (0..3 * MOST as u64).map(|at| at * 7 % (3 * MOST as u64) + 1);
         numbers.clone().for_each(|number| table.add(number, entry(number)).unwrap());
@@ -157,18 +157,18 @@ mod tests {
 
     #[test]
     fn a_small_part_has_no_places_for_what_is_before_it() {
-        let mut table = TableWriter::new(Table::Bios).unwrap();
+        let mut table = TableWriter::new(IndexTable::Bios).unwrap();
         let entry = Entry { from: 5, flags: PRESENT, ..Entry::default() };
         [1 << 30, (1 << 30) + 7].into_iter().for_each(|number| table.add(number, entry).unwrap());
         let (file, first, length) = table.finish().unwrap();
         assert_eq!((first, length, file.metadata().unwrap().len()), (1 << 30, 8, 8 * SIZE as u64));
         let mut bytes = [0; SIZE];
         file.read_exact_at(&mut bytes, 7 * SIZE as u64).unwrap();
-        assert_eq!(Entry::parse(&bytes, Table::Bios, (1 << 30) + 7), Ok(Some(entry)));
+        assert_eq!(Entry::parse(&bytes, IndexTable::Bios, (1 << 30) + 7), Ok(Some(entry)));
     }
 
     #[test]
     fn a_number_beyond_the_limit_is_an_error() {
-        assert!(TableWriter::new(Table::Ios).unwrap().add(LARGEST + 1, Entry::default()).is_err());
+        assert!(TableWriter::new(IndexTable::Ios).unwrap().add(LARGEST + 1, Entry::default()).is_err());
     }
 }

@@ -55,14 +55,14 @@ pub struct PassEnd {
 }
 
 /// A pass under way.
-pub(super) struct Running<'o, 'x> {
+pub(super) struct RunningPass<'o, 'x> {
     pass: Pass,
     observers: Observers<'o, 'x>,
     /// Open calls of the checkpoint that the pass begins with, before its first event.
     resumes: Option<Vec<OpenCallEntry>>,
 }
 
-impl<'o, 'x> Running<'o, 'x> {
+impl<'o, 'x> RunningPass<'o, 'x> {
     /// From the beginning.
     pub fn new(observers: Observers<'o, 'x>) -> Self {
         Self { pass: Pass::default(), observers, resumes: None }
@@ -94,7 +94,7 @@ impl<'o, 'x> Running<'o, 'x> {
     }
 }
 
-impl Visitor for Running<'_, '_> {
+impl Visitor for RunningPass<'_, '_> {
     fn define(&mut self, definition: &Definition) {
         self.pass.keeper.define(definition);
         self.pass.trackers.define(definition);

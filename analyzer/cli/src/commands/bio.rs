@@ -16,7 +16,7 @@ use std::io::{self, Write};
 /// Arguments of `bio`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  iotrace-analyze bio demo.iot 65     bio #65 of report")]
-pub struct Bio {
+pub struct BioCommand {
     /// Trace and format.
     #[command(flatten)]
     pub common: TraceArgs,
@@ -25,7 +25,7 @@ pub struct Bio {
     pub number: u64,
 }
 
-impl Question for Bio {
+impl Question for BioCommand {
     type Answer = Timeline;
 
     fn trace(&self) -> &TraceArgs {

@@ -2,7 +2,7 @@
 
 use super::opened::{complain_same, print_written};
 use super::status::Status;
-use super::{ReadArgs, Run};
+use super::{ReadArgs, RunCommand};
 use anyhow::Result;
 use clap::Args;
 use iotrace::reader::Trace;
@@ -12,7 +12,7 @@ use std::path::PathBuf;
 /// Arguments of `cat`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  iotrace-analyze cat first.iot second.iot -o both.iot")]
-pub struct Cat {
+pub struct CatCommand {
     /// Traces of one recording, in the order of their clocks
     #[arg(value_name = "TRACE", required = true, num_args = 2..)]
     pub traces: Vec<PathBuf>,
@@ -21,7 +21,7 @@ pub struct Cat {
     pub output: PathBuf,
 }
 
-impl Run for Cat {
+impl RunCommand for CatCommand {
     fn run(&self, reading: ReadArgs) -> Result<Status> {
         let mut traces = Vec::new();
         for path in &self.traces {

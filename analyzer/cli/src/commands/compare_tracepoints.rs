@@ -16,7 +16,7 @@ use std::io::{self, Write};
 /// Arguments of `compare-tracepoints`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  iotrace-analyze compare-tracepoints demo.iot recording/witness.txt")]
-pub struct CompareTracepoints {
+pub struct CompareTracepointsCommand {
     /// Trace and format.
     #[command(flatten)]
     pub common: TraceArgs,
@@ -25,7 +25,7 @@ pub struct CompareTracepoints {
     pub log: PathBuf,
 }
 
-impl Question for CompareTracepoints {
+impl Question for CompareTracepointsCommand {
     type Answer = Comparison;
 
     fn trace(&self) -> &TraceArgs {

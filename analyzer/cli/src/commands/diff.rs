@@ -3,7 +3,7 @@
 use super::opened::OpenedTrace;
 use super::question::{stdout, style};
 use super::status::Status;
-use super::{ReadArgs, Run};
+use super::{ReadArgs, RunCommand};
 use crate::view;
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
@@ -27,7 +27,7 @@ pub enum DiffFormat {
 /// Arguments of `diff`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  iotrace-analyze diff 6.1.iot 6.12.iot\n  iotrace-analyze diff old/ new/ --fail-on 'fsync.instructions>+5%'")]
-pub struct Diff {
+pub struct DiffCommand {
     /// First trace, or a directory of traces (*.iot) of several recordings of the workload
     #[arg(value_name = "A")]
     pub a: PathBuf,
@@ -49,7 +49,7 @@ pub struct Diff {
     pub budget: Option<PathBuf>,
 }
 
-impl Run for Diff {
+impl RunCommand for DiffCommand {
     fn run(&self, reading: ReadArgs) -> Result<Status> {
         let limits = limits(self)?;
         let (a, b) = (traces(&self.a)?, traces(&self.b)?);
@@ -103,7 +103,7 @@ fn judged(diff: &diff::Diff, limits: &[diff::Limit]) -> Status {
 }
 
 /// The limits that were given, on the command line and in a budget.
-fn limits(args: &Diff) -> Result<Vec<diff::Limit>> {
+fn limits(args: &DiffCommand) -> Result<Vec<diff::Limit>> {
     let mut limits = args.fail_on.clone();
     if let Some(path) = &args.budget {
         let reading = || format!("reading budget {}", path.display());

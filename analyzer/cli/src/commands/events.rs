@@ -5,7 +5,7 @@ use super::numbers::{event_type, number, stage};
 use super::opened::OpenedTrace;
 use super::question::{damaged, stdout, style};
 use super::status::Status;
-use super::{Format, ReadArgs, Run, TraceArgs};
+use super::{Format, ReadArgs, RunCommand, TraceArgs};
 use crate::view;
 use anyhow::{Context, Result};
 use clap::Args;
@@ -22,7 +22,7 @@ use std::io::Write;
 /// Arguments of `events`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  iotrace-analyze events demo.iot --stage rq. --task dd\n  iotrace-analyze events demo.iot --io 236       what I/O #236 did\n  iotrace-analyze events demo.iot --type mmio_write --time 0..1ms")]
-pub struct Events {
+pub struct EventsCommand {
     /// Trace and format.
     #[command(flatten)]
     pub common: TraceArgs,
@@ -52,7 +52,7 @@ pub struct Events {
     pub conditions: ConditionArgs,
 }
 
-impl Events {
+impl EventsCommand {
     fn filter(&self, conditions: Conditions) -> Filter {
         Filter {
             conditions,
@@ -119,7 +119,7 @@ impl Events {
     }
 }
 
-impl Run for Events {
+impl RunCommand for EventsCommand {
     fn run(&self, reading: ReadArgs) -> Result<Status> {
         let trace = &self.common.trace;
         let session = OpenedTrace::open(trace, reading)?;

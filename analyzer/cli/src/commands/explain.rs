@@ -13,13 +13,13 @@ use std::io::{self, Write};
 /// Arguments of `explain`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  iotrace-analyze explain demo.iot")]
-pub struct Explain {
+pub struct ExplainCommand {
     /// Trace and format.
     #[command(flatten)]
     pub common: TraceArgs,
 }
 
-impl Question for Explain {
+impl Question for ExplainCommand {
     type Answer = Explanation;
 
     fn trace(&self) -> &TraceArgs {

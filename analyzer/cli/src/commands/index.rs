@@ -3,7 +3,7 @@
 use super::opened::OpenedTrace;
 use super::question::{bar, damaged};
 use super::status::Status;
-use super::{ReadArgs, Run};
+use super::{ReadArgs, RunCommand};
 use anyhow::{Context, Result};
 use clap::Args;
 use std::path::PathBuf;
@@ -11,13 +11,13 @@ use std::path::PathBuf;
 /// Arguments of `index`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  iotrace-analyze index demo.iot     writes demo.iot.idx, if it is missing or does not fit")]
-pub struct Index {
+pub struct IndexCommand {
     /// Trace file
     #[arg(value_name = "TRACE")]
     pub trace: PathBuf,
 }
 
-impl Run for Index {
+impl RunCommand for IndexCommand {
     fn run(&self, reading: ReadArgs) -> Result<Status> {
         let session = OpenedTrace::open(&self.trace, reading)?;
         let bar = bar(&session, &self.trace);

@@ -3,7 +3,7 @@
 use super::opened::OpenedTrace;
 use super::question::{bar, damaged, stdout, style};
 use super::status::Status;
-use super::{Format, ReadArgs, Run, TraceArgs};
+use super::{Format, ReadArgs, RunCommand, TraceArgs};
 use crate::view;
 use anyhow::{Context, Result};
 use clap::Args;
@@ -13,13 +13,13 @@ use std::io::Write;
 /// Arguments of `info`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  iotrace-analyze info demo.iot")]
-pub struct Info {
+pub struct InfoCommand {
     /// Trace and format.
     #[command(flatten)]
     pub common: TraceArgs,
 }
 
-impl Run for Info {
+impl RunCommand for InfoCommand {
     /// As text, what the index of chunks tells is printed before the landmarks are read.
     fn run(&self, reading: ReadArgs) -> Result<Status> {
         let TraceArgs { trace, format } = &self.common;

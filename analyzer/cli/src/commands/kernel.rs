@@ -2,7 +2,7 @@
 
 use super::question::{stdout, style};
 use super::status::Status;
-use super::{Format, ReadArgs, Run};
+use super::{Format, ReadArgs, RunCommand};
 use crate::view;
 use anyhow::{Context, Result};
 use clap::Args;
@@ -15,7 +15,7 @@ use std::path::PathBuf;
 /// Arguments of `kernel`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  iotrace-analyze kernel vmlinux --modules /lib/modules/6.1.0-50-amd64 -o kernel.profile")]
-pub struct Kernel {
+pub struct KernelCommand {
     /// vmlinux of the kernel
     #[arg(value_name = "VMLINUX")]
     pub vmlinux: PathBuf,
@@ -36,7 +36,7 @@ pub struct Kernel {
     pub format: Format,
 }
 
-impl Run for Kernel {
+impl RunCommand for KernelCommand {
     fn run(&self, _: ReadArgs) -> Result<Status> {
         let read = |path: &std::path::PathBuf| {
             let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;

@@ -17,7 +17,7 @@ use std::io::{self, Write};
 /// Arguments of `path`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  iotrace-analyze path demo.iot               the slowest I/O\n  iotrace-analyze path demo.iot 210           I/O #210 of report\n  iotrace-analyze path demo.iot --bio 58 --depth 4\n  iotrace-analyze path demo.iot --fd 3 --size 4k..")]
-pub struct Path {
+pub struct PathCommand {
     /// Trace and format.
     #[command(flatten)]
     pub common: TraceArgs,
@@ -41,7 +41,7 @@ pub struct Path {
     pub subject: SubjectArgs,
 }
 
-impl Path {
+impl PathCommand {
     fn shape(&self) -> ListingShape {
         ListingShape {
             depth: self.depth,
@@ -52,7 +52,7 @@ impl Path {
     }
 }
 
-impl Question for Path {
+impl Question for PathCommand {
     type Answer = path::Path;
 
     fn trace(&self) -> &TraceArgs {

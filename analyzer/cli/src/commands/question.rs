@@ -2,7 +2,7 @@
 
 use super::opened::OpenedTrace;
 use super::status::Status;
-use super::{Format, ReadArgs, Run, TraceArgs};
+use super::{Format, ReadArgs, RunCommand, TraceArgs};
 use crate::view;
 use crate::view::text::Style;
 use anyhow::{Context, Result};
@@ -57,7 +57,7 @@ pub trait Question {
     }
 }
 
-impl<Q: Question> Run for Q {
+impl<Q: Question> RunCommand for Q {
     fn run(&self, reading: ReadArgs) -> Result<Status> {
         let TraceArgs { trace, format } = self.trace();
         let session = self.open(reading)?;

@@ -3,7 +3,7 @@
 use super::opened::{OpenedTrace, complain_same};
 use super::question::{bar, stdout, style};
 use super::status::Status;
-use super::{ReadArgs, Run};
+use super::{ReadArgs, RunCommand};
 use crate::view;
 use crate::view::wrap::WrapWriter;
 use anyhow::{Context, Result};
@@ -15,7 +15,7 @@ use std::path::PathBuf;
 /// Arguments of `recover`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  iotrace-analyze recover damaged.iot -o readable.iot")]
-pub struct Recover {
+pub struct RecoverCommand {
     /// Damaged trace
     #[arg(value_name = "TRACE")]
     pub trace: PathBuf,
@@ -24,7 +24,7 @@ pub struct Recover {
     pub output: PathBuf,
 }
 
-impl Run for Recover {
+impl RunCommand for RecoverCommand {
     fn run(&self, reading: ReadArgs) -> Result<Status> {
         let file = OpenedTrace::open_damaged(&self.trace, reading)?;
         complain_same(&self.trace, &self.output)?;

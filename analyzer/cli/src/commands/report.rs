@@ -21,7 +21,7 @@ use std::io::{self, Write};
 /// Arguments of `report`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  iotrace-analyze report demo.iot --sort elapsed --top 10\n  iotrace-analyze report demo.iot --syscall fsync --elapsed 1ms..\n  iotrace-analyze report demo.iot --op write --size 4k..64KiB --summary")]
-pub struct Report {
+pub struct ReportCommand {
     /// Trace and format.
     #[command(flatten)]
     pub common: TraceArgs,
@@ -79,21 +79,21 @@ impl From<SortArg> for SortBy {
 }
 
 /// The report, and what is wrong with the trace.
-pub struct Answer {
+pub struct ReportAnswer {
     report: report::Report,
     lost: Option<String>,
     /// Nothing matches the conditions.
     is_empty: bool,
 }
 
-impl Report {
+impl ReportCommand {
     fn conditions(&self) -> Conditions {
         Conditions { elapsed: self.elapsed.clone(), ..self.conditions.conditions(self.layer) }
     }
 }
 
-impl Question for Report {
-    type Answer = Answer;
+impl Question for ReportCommand {
+    type Answer = ReportAnswer;
 
     fn trace(&self) -> &TraceArgs {
         &self.common
@@ -116,7 +116,7 @@ impl Question for Report {
         if is_empty {
             view::occurring::complain(&conditions, &report);
         }
-        Ok(Some(Answer { report, lost, is_empty }))
+        Ok(Some(ReportAnswer { report, lost, is_empty }))
     }
 
     fn text(&self, out: &mut dyn Write, answer: &Self::Answer, style: Style) -> io::Result<()> {

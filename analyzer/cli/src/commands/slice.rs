@@ -4,7 +4,7 @@ use super::numbers::number;
 use super::opened::{OpenedTrace, complain_same, print_written};
 use super::question::bar;
 use super::status::Status;
-use super::{ReadArgs, Run};
+use super::{ReadArgs, RunCommand};
 use anyhow::{Context, Result};
 use clap::Args;
 use clap::error::ErrorKind;
@@ -16,7 +16,7 @@ use std::path::PathBuf;
 /// Arguments of `slice`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  iotrace-analyze slice demo.iot 236 -o fsync.iot\n  iotrace-analyze slice demo.iot --time 1.2ms..3ms -o window.iot")]
-pub struct Slice {
+pub struct SliceCommand {
     /// Trace file
     #[arg(value_name = "TRACE")]
     pub trace: PathBuf,
@@ -42,7 +42,7 @@ pub struct Slice {
     pub bio: Option<u64>,
 }
 
-impl Slice {
+impl SliceCommand {
     /// The part that was asked for; none if nothing says which.
     #[must_use]
     pub fn part(&self) -> Option<SliceSelection> {
@@ -54,7 +54,7 @@ impl Slice {
     }
 }
 
-impl Run for Slice {
+impl RunCommand for SliceCommand {
     fn run(&self, reading: ReadArgs) -> Result<Status> {
         let Some(part) = self.part() else {
             let text = "missing selection: --clock A..B, --time A..B, --task NAME, --io N or --bio N\n";

@@ -16,13 +16,13 @@ use std::io::{self, Write};
 /// Arguments of `verify`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  iotrace-analyze verify demo.iot")]
-pub struct Verify {
+pub struct VerifyCommand {
     /// Trace and format.
     #[command(flatten)]
     pub common: TraceArgs,
 }
 
-impl Question for Verify {
+impl Question for VerifyCommand {
     type Answer = Verified;
 
     fn trace(&self) -> &TraceArgs {

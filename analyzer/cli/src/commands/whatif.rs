@@ -14,7 +14,7 @@ use std::io::{self, Write};
 /// Arguments of `whatif`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  iotrace-analyze whatif demo.iot --device read=80us+1us/KiB,write=20us,flush=1ms,depth=32")]
-pub struct WhatIf {
+pub struct WhatIfCommand {
     /// Trace and format.
     #[command(flatten)]
     pub common: TraceArgs,
@@ -30,7 +30,7 @@ pub struct WhatIf {
     pub limit: Option<usize>,
 }
 
-impl Question for WhatIf {
+impl Question for WhatIfCommand {
     type Answer = whatif::WhatIf;
 
     fn trace(&self) -> &TraceArgs {

@@ -14,7 +14,7 @@ use std::io::{self, Write};
 /// Arguments of `why`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  iotrace-analyze why demo.iot                the slowest I/O\n  iotrace-analyze why demo.iot 236            I/O #236 of report\n  iotrace-analyze why demo.iot --call fsync:2 the second fsync")]
-pub struct Why {
+pub struct WhyCommand {
     /// Trace and format.
     #[command(flatten)]
     pub common: TraceArgs,
@@ -23,7 +23,7 @@ pub struct Why {
     pub subject: SubjectArgs,
 }
 
-impl Question for Why {
+impl Question for WhyCommand {
     type Answer = why::Why;
 
     fn trace(&self) -> &TraceArgs {
