@@ -83,6 +83,8 @@ impl Described<'_> {
 pub struct Describer {
     tasks: Tasks,
     probes: Probes,
+    /// Types of events that tell where a device's registers are.
+    enabling: Vec<KindId>,
     wording: Wording,
 }
 
@@ -111,6 +113,10 @@ impl Describer {
     pub fn define(&mut self, definition: &Definition) {
         if let Definition::Probe(probe) = definition {
             self.probes.define(probe);
+            self.enabling.retain(|kind| *kind != probe.id);
+            if probe.stage == Some(Stage::PciEnable) {
+                self.enabling.push(probe.id);
+            }
         }
         self.wording.define(definition);
     }
@@ -122,6 +128,7 @@ impl Describer {
     }
 
     /// Must see every event, in order.
+    #[inline]
     pub fn follow(&mut self, event: &Event<'_>) {
         if event.kind < FIRST_PROBE {
             return self.tasks.event(event);
@@ -145,7 +152,10 @@ impl Describer {
 
     /// The words of an event that tells where a device's registers are.
     fn enabled<'a>(&self, event: &Event<'a>) -> Option<RoleValues<'a>> {
-        self.probes.words(event).filter(|words| words.stage() == Some(&Stage::PciEnable))
+        if !self.enabling.contains(&event.kind) {
+            return None;
+        }
+        self.probes.words(event)
     }
 
     /// The task at an address.

@@ -18,9 +18,11 @@ use xxhash_rust::xxh3::xxh3_64;
 
 /// Checkpoints of the longest traces: those of shorter ones are one block apart.
 const CHECKPOINTS: u64 = 512;
-/// A checkpoint is made if its bytes are at most so many times the events since the last one: it takes about a
-/// nanosecond for a byte, an event takes the trackers 30 to 50.
-const BYTES_PER_EVENT: u64 = 4;
+/// A checkpoint is made if the last one had at most so many bytes for each event since then: a byte takes some
+/// nanoseconds to encode and pack, an event takes the trackers 30 to 100.
+const BYTES_PER_EVENT: u64 = 1;
+/// Traces of so many blocks have a checkpoint behind each, whatever it takes.
+const SHORT: u64 = 64;
 /// Largest state that is kept, in bytes.
 const LARGEST: usize = 16 << 20;
 /// An object that was in flight at the trace's end is looked for in so many instructions behind the last that was seen
@@ -50,6 +52,8 @@ pub(crate) struct SessionIndexBuilder {
     open: OpenCalls,
     /// Blocks from one checkpoint to the next.
     apart: u64,
+    /// The trace is short.
+    is_short: bool,
     last: LastCheckpoint,
     /// Checkpoints can be made: there is one vCPU, and the trace is no part.
     has_checkpoints: bool,
@@ -85,6 +89,7 @@ impl SessionIndexBuilder {
             switched: Map::default(),
             open: OpenCalls::default(),
             apart: blocks.div_ceil(CHECKPOINTS).max(1),
+            is_short: blocks <= SHORT,
             last: LastCheckpoint::default(),
             has_checkpoints,
             error: None,
@@ -105,7 +110,7 @@ impl SessionIndexBuilder {
         self.open.follow(&pass.trackers, block, first);
         let events = first + block.len() as u64 - 1 - self.last.events;
         let is_due = self.blocks - self.last.blocks >= self.apart
-            && events.saturating_mul(BYTES_PER_EVENT) >= self.last.bytes;
+            && (self.is_short || events.saturating_mul(BYTES_PER_EVENT) >= self.last.bytes);
         if is_due {
             let result = self.checkpoint(pass, clock, next as u64);
             self.note(result);
