@@ -17,7 +17,7 @@ use std::io;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// Checkpoints of the longest traces: those of shorter ones are one block apart.
-const CHECKPOINTS: u64 = 512;
+const CHECKPOINTS: u64 = 1024;
 /// A checkpoint is made if the last one had at most so many bytes for each event since then: a byte takes some
 /// nanoseconds to encode and pack, an event takes the trackers 30 to 100.
 const BYTES_PER_EVENT: u64 = 1;

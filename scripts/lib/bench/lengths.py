@@ -10,7 +10,8 @@ from .files import Reading
 from .measure import once
 from .replays import events
 
-READERS = ("verify", "report --summary", "report", "info")
+# path and why are of the slowest I/O; the reports before them have written the index.
+READERS = ("verify", "report --summary", "report", "info", "path", "why")
 
 
 @dataclass(frozen=True)
@@ -35,4 +36,5 @@ def lengths(programs: Path, real: Path, wanted: Sequence[int], place: Path, roun
         read = files.readings([made], place, rounds if count <= 10**7 else 1)
         found.append(Length(has, trace.stat().st_size, read))
         trace.unlink()
+        trace.with_name(trace.name + ".idx").unlink(missing_ok=True)
     return found
