@@ -13,6 +13,7 @@ use super::summary::OpSummary;
 use super::{Progress, Warning, warnings};
 use crate::context::TimeKeeper;
 use crate::model::{Bio, Definitions, Io, Join, Request, RequestKind, TimeMap, WorkloadMark};
+use crate::reader::Finished;
 use crate::session::{Observer, Pass, PassEnd, Session};
 use crate::trackers::{Counts, Oddity};
 pub(super) use collect::First;
@@ -263,14 +264,16 @@ pub fn report(
         warnings,
         events: finished.events,
         cut: finished.lost(),
-        inconsistency: inconsistency(finished.out_of_order, &trackers.counts()),
+        inconsistency: inconsistency(&finished, &trackers.counts()),
         occurring: collected.occurring,
         definitions: finished.definitions,
         time: keeper.into_map(),
     })
 }
 
-fn inconsistency(out_of_order: u64, counts: &Counts) -> Option<String> {
+/// What no sound trace has. The events of several vCPUs have no order that is exact.
+fn inconsistency(finished: &Finished, counts: &Counts) -> Option<String> {
+    let out_of_order = if finished.definitions.trace.vcpus > 1 { 0 } else { finished.out_of_order };
     let undefined = counts.of(Oddity::UndefinedProbe);
     let texts = [(out_of_order, "events out of order"), (undefined, "events without a definition")];
     let texts = texts.iter().filter(|(count, _)| *count > 0).map(|(count, text)| format!("{count} {text}"));

@@ -25,9 +25,9 @@ pub struct WhatIfCommand {
     /// [default: unlimited]; further requests wait in FIFO order.
     #[arg(long, value_name = "MODEL")]
     pub device: DeviceModel,
-    /// Maximum number of I/Os to show [default: 10000 as text, all as JSON]
-    #[arg(long, value_name = "N")]
-    pub limit: Option<usize>,
+    /// Show the first N I/Os [default: 10000 as text, all as JSON]
+    #[arg(long, alias = "limit", value_name = "N")]
+    pub top: Option<usize>,
 }
 
 impl Question for WhatIfCommand {
@@ -38,7 +38,7 @@ impl Question for WhatIfCommand {
     }
 
     fn ask(&self, session: &Session, progress: Progress<'_>) -> Result<Option<Self::Answer>> {
-        let rows = self.limit.unwrap_or(default_rows(self.common.format));
+        let rows = self.top.unwrap_or(default_rows(self.common.format));
         Ok(Some(whatif(session, &WhatIfQuery { model: self.device, rows }, progress)?))
     }
 

@@ -70,7 +70,7 @@ fn title(what: &str, count: u64, report: &Report) -> String {
 pub(super) fn more(out: &mut dyn Write, count: u64, shown: usize) -> io::Result<()> {
     match count - shown as u64 {
         0 => Ok(()),
-        more => writeln!(out, "  ({more} more: raise --limit)"),
+        more => writeln!(out, "  ({more} more: raise --top)"),
     }
 }
 

@@ -61,8 +61,8 @@ fn idle_times_between_tasks() {
         trace.event(call.1, &[0]);
     }
     let whatif = ask(&trace.file(), &["whatif", "--device", "read=1ms", "--limit", "1"]);
-    assert!(line(&whatif, "keep their length").trim().starts_with(&count.to_string()), "{whatif}");
-    assert!(whatif.contains(&format!("({} more)", count - 1)), "{whatif}");
+    assert!(line(&whatif, "length kept").trim().starts_with(&count.to_string()), "{whatif}");
+    assert!(whatif.contains(&format!("({} more", count - 1)), "{whatif}");
 }
 
 #[test]
