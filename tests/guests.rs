@@ -231,7 +231,9 @@ fn issued(trace: &Path) -> Vec<(u64, u64)> {
 
 fn issue_kind(definition: &Definition) -> Option<u16> {
     match definition {
-        Definition::Probe(probe) if probe.stage_name() == "rq.issue" => Some(probe.id),
+        Definition::Probe(probe) if probe.stage_name() == "rq.issue" && probe.at == At::Entry => {
+            Some(probe.id)
+        }
         _ => None,
     }
 }

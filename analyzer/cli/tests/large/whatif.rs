@@ -43,7 +43,7 @@ fn requests_that_wait_for_one_place() {
     let whatif = ask(&file, &["whatif", "--device", "write=1us,depth=1"]);
     // All but the first wait, and each is done before the one whose interrupt comes first.
     assert!(line(&whatif, "  8:0 ").contains(&format!(" {} ", count - 1)), "{whatif}");
-    assert!(line(&whatif, "done before others").trim().starts_with(&(count - 1).to_string()), "{whatif}");
+    assert!(line(&whatif, "in another order").trim().starts_with(&(count - 1).to_string()), "{whatif}");
     let whatif = ask(&file, &["whatif", "--device", "write=1us,depth=1000"]);
     assert!(line(&whatif, "  write  recorded ").contains(&format!(" {count} ")), "{whatif}");
 }
