@@ -32,28 +32,28 @@ fn wrong_arguments_are_named() {
     let vmlinux = kernel().join("vmlinux");
     let vmlinux = vmlinux.display();
     for (arguments, expected) in [
-        ("out=/tmp/x.iot".to_owned(), "\"kernel\" is missing"),
-        ("kernel=/nowhere,out=/tmp/x.iot".to_owned(), "kernel=/nowhere: there is no such file"),
+        ("out=/tmp/x.iot".to_owned(), "missing argument \"kernel\""),
+        ("kernel=/nowhere,out=/tmp/x.iot".to_owned(), "kernel=/nowhere: no such file"),
         ("kernel=/etc/passwd,out=/tmp/x.iot".to_owned(), "/etc/passwd"),
-        (format!("kernel={vmlinux}"), "\"out\" is missing"),
+        (format!("kernel={vmlinux}"), "missing argument \"out\""),
         (format!("kernel={vmlinux},out=/nowhere/x.iot"), "cannot write the trace /nowhere/x.iot"),
         (format!("kernel={vmlinux},out=/dev/full"), "/dev/full: No space left on device"),
-        (format!("kernel={vmlinux},out=/tmp/x.iot,capture=disk"), "\"disk\" is neither a layer"),
+        (format!("kernel={vmlinux},out=/tmp/x.iot,capture=disk"), "\"disk\" is not a layer"),
         (format!("kernel={vmlinux},out=/tmp/x.iot,catalog=/etc/passwd"), "catalog /etc/passwd"),
-        (format!("kernel={vmlinux},out=/tmp/x.iot,depth=3"), "no argument \"depth\""),
+        (format!("kernel={vmlinux},out=/tmp/x.iot,depth=3"), "unknown argument \"depth\""),
         (
             format!("kernel={vmlinux},out=/tmp/x.iot,from=sys.wrte"),
-            "stages are sys.copy_file_range, sys.fallocate",
+            "the stages are sys.copy_file_range, sys.fallocate",
         ),
-        (format!("kernel={vmlinux},out=/tmp/x.iot,from=sys.write:fdd=3"), "sys.write has no word \"fdd\""),
+        (format!("kernel={vmlinux},out=/tmp/x.iot,from=sys.write:fdd=3"), "sys.write has no field \"fdd\""),
         (
             format!("kernel={vmlinux},out=/tmp/x.iot,from=sys.write,capture=block"),
-            "leaves its layer out, syscall",
+            "excludes its layer syscall",
         ),
-        (format!("kernel={vmlinux},out=/tmp/x.iot,mode=fast"), "mode=fast: it can be thin"),
-        (format!("kernel={vmlinux},out=/tmp/x.iot,window=9..5"), "it must be workload, or A..B"),
-        (format!("kernel={vmlinux},out=/tmp/x.iot,mmio=none"), "mmio=none: it can only be all"),
-        (format!("kernel={vmlinux},out=/tmp/x.iot,only=dd"), "must be task:NAME or task:PID"),
+        (format!("kernel={vmlinux},out=/tmp/x.iot,mode=fast"), "mode=fast: expected thin"),
+        (format!("kernel={vmlinux},out=/tmp/x.iot,window=9..5"), "expected workload"),
+        (format!("kernel={vmlinux},out=/tmp/x.iot,mmio=none"), "mmio=none: expected all"),
+        (format!("kernel={vmlinux},out=/tmp/x.iot,only=dd"), "expected task:NAME or task:PID"),
     ] {
         let output = run(&mut qemu(&arguments));
         let text = said(&output);

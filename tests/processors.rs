@@ -52,7 +52,7 @@ fn a_processor_model_that_needs_quoting_is_refused() {
     for model in ["max;id", "max -device x", ""] {
         let output = run(script("record").args(["debian-6.1", "-o", "/nowhere", "--cpu", model]));
         assert!(
-            !output.status.success() && said(&output).contains("it must be a CPU model"),
+            !output.status.success() && said(&output).contains("expected a CPU model"),
             "{}",
             said(&output)
         );
