@@ -3,6 +3,9 @@
 //! The program runs on a pseudo-terminal of 80 and of 120 columns, with every command, on traces built by hand and on those
 //! of earlier versions.
 
+mod help;
+
+use help::commands;
 use iotrace_synthetic_guest::{buffered, changed_write, direct_write, small};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
@@ -107,25 +110,6 @@ const COMMANDS: &[&[&str]] = &[
     &["bio", "T", "99"],
 ];
 
-/// Commands, each with its help.
-const NAMES: [&str; 15] = [
-    "report",
-    "bio",
-    "path",
-    "why",
-    "whatif",
-    "explain",
-    "diff",
-    "events",
-    "info",
-    "verify",
-    "recover",
-    "slice",
-    "cat",
-    "compare-tracepoints",
-    "kernel",
-];
-
 fn assert_fits(args: &[&str], text: &str, width: u16) {
     assert!(!text.trim().is_empty(), "{args:?} printed nothing");
     let long: Vec<_> = text.lines().filter(|line| line.width() > width.into()).collect();
@@ -136,7 +120,7 @@ fn assert_fits(args: &[&str], text: &str, width: u16) {
 fn no_line_is_longer_than_the_terminal_is_wide() {
     let place = Place { folder: tempfile::tempdir().unwrap() };
     let other = place.write("other", &changed_write().file());
-    let witness = place.write("compare-tracepoints", WITNESS.as_bytes());
+    let witness = place.write("witness", WITNESS.as_bytes());
     let new = place.folder.path().join("new.iot").to_str().unwrap().to_owned();
     for trace in place.traces() {
         for command in COMMANDS {
@@ -158,8 +142,9 @@ fn no_line_is_longer_than_the_terminal_is_wide() {
 
 #[test]
 fn help_fits() {
+    let names = commands();
     for width in WIDTHS {
-        let all = std::iter::once(vec!["--help"]).chain(NAMES.map(|name| vec![name, "--help"]));
+        let all = std::iter::once(vec!["--help"]).chain(names.iter().map(|name| vec![name, "--help"]));
         for args in all {
             let help = on_terminal(&args, width, None);
             assert!(help.contains("Usage: "), "{args:?}: {help}");
