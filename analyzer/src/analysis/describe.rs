@@ -83,8 +83,8 @@ impl Described<'_> {
 pub struct Describer {
     tasks: Tasks,
     probes: Probes,
-    /// Types of events that tell where a device's registers are.
-    enabling: Vec<KindId>,
+    /// Types of events that tell of devices or of new tasks: few.
+    followed: Vec<KindId>,
     wording: Wording,
 }
 
@@ -113,17 +113,17 @@ impl Describer {
     pub fn define(&mut self, definition: &Definition) {
         if let Definition::Probe(probe) = definition {
             self.probes.define(probe);
-            self.enabling.retain(|kind| *kind != probe.id);
-            if probe.stage == Some(Stage::PciEnable) {
-                self.enabling.push(probe.id);
+            self.followed.retain(|kind| *kind != probe.id);
+            if matches!(probe.stage, Some(Stage::PciEnable | Stage::TaskNew)) {
+                self.followed.push(probe.id);
             }
         }
         self.wording.define(definition);
     }
 
-    /// Goes on where trackers have come to.
-    pub(crate) fn resume(&mut self, trackers: &Trackers) {
-        self.tasks = trackers.tasks().clone();
+    /// Goes on with these names of tasks, where trackers have come to.
+    pub(crate) fn resume(&mut self, tasks: Tasks, trackers: &Trackers) {
+        self.tasks = tasks;
         self.wording.devices.resume(trackers.device_places());
     }
 
@@ -133,7 +133,7 @@ impl Describer {
         if event.kind < FIRST_PROBE {
             return self.tasks.event(event);
         }
-        let Some(words) = self.probes.words(event) else { return };
+        let Some(words) = self.followed_words(event) else { return };
         match words.stage() {
             Some(Stage::PciEnable) => self.wording.devices.enabled(&words),
             // What was at its address before is another task.
@@ -147,15 +147,17 @@ impl Describer {
     /// Whether the wording of the events before this one is another once it was followed.
     #[must_use]
     pub fn rewords(&self, event: &Event<'_>) -> bool {
-        event.kind >= FIRST_PROBE && self.enabled(event).is_some()
+        self.followed_words(event).is_some_and(|words| words.stage() == Some(&Stage::PciEnable))
     }
 
-    /// The words of an event that tells where a device's registers are.
-    fn enabled<'a>(&self, event: &Event<'a>) -> Option<RoleValues<'a>> {
-        if !self.enabling.contains(&event.kind) {
-            return None;
-        }
-        self.probes.words(event)
+    /// The words of an event that tells of a device or of a new task.
+    fn followed_words<'a>(&self, event: &Event<'a>) -> Option<RoleValues<'a>> {
+        if self.followed.contains(&event.kind) { self.probes.words(event) } else { None }
+    }
+
+    /// Names of tasks at this moment.
+    pub(crate) fn tasks(&self) -> &Tasks {
+        &self.tasks
     }
 
     /// The task at an address.

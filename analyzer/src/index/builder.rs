@@ -118,7 +118,7 @@ impl SessionIndexBuilder {
     }
 
     fn checkpoint(&mut self, pass: &Pass, clock: u64, offset: u64) -> io::Result<()> {
-        let Some(state) = Checkpoint::encode(&pass.trackers, &self.open, LARGEST)? else { return Ok(()) };
+        let Some(state) = Checkpoint::encode(pass, &self.open, LARGEST)? else { return Ok(()) };
         let place = self.states.add(&state.packed)?;
         let section = Section { offset: place, length: state.packed.len() as u64 };
         let place = CheckpointPlace { clock, offset, section, sum: xxh3_64(&state.packed) };

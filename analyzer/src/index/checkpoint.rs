@@ -3,8 +3,10 @@
 //! In: the trackers. Out: bytes (bincode, zstd), and back. What follows from definitions alone is not in it: whoever
 //! goes on from a checkpoint reads the definitions before it.
 
+use crate::context::Tasks;
 use crate::hash::Map;
 use crate::model::{Call, CallId};
+use crate::session::Pass;
 use crate::trackers::Trackers;
 use bincode::{Decode, Encode};
 use iotrace_format::event::Event;
@@ -66,10 +68,12 @@ impl OpenCalls {
     }
 }
 
-/// The state of the trackers, and the entries of the open calls in the order of their numbers.
+/// The state of a pass, and the entries of the open calls in the order of their numbers.
 pub(crate) struct Checkpoint {
     /// The trackers; without what follows from definitions.
     pub trackers: Trackers,
+    /// Names of tasks as views print them: those of tasks that are gone are forgotten earlier than by the trackers.
+    pub tasks: Tasks,
     /// The open calls.
     pub open: Vec<OpenCallEntry>,
 }
@@ -87,11 +91,12 @@ impl Checkpoint {
     ///
     /// # Errors
     /// If it cannot be packed.
-    pub fn encode(trackers: &Trackers, open: &OpenCalls, most: usize) -> io::Result<Option<Encoded>> {
+    pub fn encode(pass: &Pass, open: &OpenCalls, most: usize) -> io::Result<Option<Encoded>> {
         let mut open: Vec<_> = open.entries.values().collect();
         open.sort_unstable_by_key(|entry| entry.call.id);
         let config = bincode::config::standard();
-        let bytes = bincode::encode_to_vec((trackers, open), config).map_err(io::Error::other)?;
+        let state = (&pass.trackers, pass.describer.tasks(), open);
+        let bytes = bincode::encode_to_vec(state, config).map_err(io::Error::other)?;
         if bytes.len() > most {
             return Ok(None);
         }
@@ -106,9 +111,9 @@ impl Checkpoint {
     pub fn decode(packed: &[u8]) -> io::Result<Self> {
         let bytes = zstd::bulk::decompress(packed, LARGEST)?;
         let config = bincode::config::standard().with_limit::<LARGEST>();
-        let ((trackers, open), _) =
-            bincode::decode_from_slice::<(Trackers, Vec<OpenCallEntry>), _>(&bytes, config)
+        let ((trackers, tasks, open), _) =
+            bincode::decode_from_slice::<(Trackers, Tasks, Vec<OpenCallEntry>), _>(&bytes, config)
                 .map_err(io::Error::other)?;
-        Ok(Self { trackers, open })
+        Ok(Self { trackers, tasks, open })
     }
 }

@@ -7,7 +7,7 @@ use crate::analysis::timeline::timeline;
 use crate::analysis::why::why;
 use crate::reader::Trace;
 use crate::session::{IndexUse, Session, SessionOptions};
-use iotrace_synthetic_guest::{SyntheticGuest, buffered, changed_write, direct_write, small};
+use iotrace_synthetic_guest::{SyntheticGuest, TASK, buffered, changed_write, direct_write, small};
 use std::path::Path;
 
 #[test]
@@ -62,6 +62,21 @@ fn answers_are_the_same_from_a_checkpoint_as_from_the_beginning() {
     }
 }
 
+/// A view forgets the name of a task when another one is made at its address; so it does if it begins behind that.
+#[test]
+fn names_of_tasks_are_those_of_the_whole_behind_a_checkpoint() {
+    let mut guest = direct_write();
+    let at = guest.events.iter().position(|event| event.clock >= 1000).unwrap();
+    let rest = guest.events.split_off(at);
+    guest.entry(900, "task.new", &[("task", TASK)]);
+    // So many that there is a checkpoint between.
+    (910..920).for_each(|clock| guest.entry(clock, "hw.run", &[("hw", 1)]));
+    guest.events.extend(rest);
+    let (_folder, path) = stored(&guest);
+    let expected = answers(&open(&path, IndexUse::WithoutCheckpoints));
+    assert_eq!(answers(&open(&path, IndexUse::Temporary)), expected);
+}
+
 #[test]
 fn a_question_reads_the_blocks_of_its_io_and_one_more() {
     let (_folder, path) = stored(&buffered());
@@ -72,8 +87,8 @@ fn a_question_reads_the_blocks_of_its_io_and_one_more() {
     let of_io = |block: &iotrace_format::trace::index::IndexEntry| {
         block.last_clock >= 700 && block.first_clock <= 771
     };
-    let blocks = session.trace().index().unwrap().events().filter(of_io).count() as u64;
-    let landmarks = session.trace().index().unwrap().totals().landmark_chunks;
+    let blocks = session.index().unwrap().events().filter(of_io).count() as u64;
+    let landmarks = session.index().unwrap().totals().landmark_chunks;
     assert!(session.was_read().blocks <= blocks + 1 + landmarks, "{:?}, {blocks}", session.was_read());
 }
 

@@ -1,7 +1,7 @@
 //! A pass over a trace: the trackers, and those who observe what they find.
 
 use crate::analysis::describe::Describer;
-use crate::context::TimeKeeper;
+use crate::context::{Tasks, TimeKeeper};
 use crate::index::{Checkpoint, OpenCallEntry, SessionIndexBuilder};
 use crate::model::{
     Bio, BlockEvent, Call, CallEnd, CallId, Definitions, Handover, Io, IrqRef, Raise, Request, Switch, Wait,
@@ -58,8 +58,8 @@ pub struct PassEnd {
 pub(super) struct RunningPass<'o, 'x> {
     pass: Pass,
     observers: Observers<'o, 'x>,
-    /// Open calls of the checkpoint that the pass begins with, before its first event.
-    resumes: Option<Vec<OpenCallEntry>>,
+    /// Names of tasks and open calls of the checkpoint that the pass begins with, before its first event.
+    resumes: Option<(Tasks, Vec<OpenCallEntry>)>,
 }
 
 impl<'o, 'x> RunningPass<'o, 'x> {
@@ -69,9 +69,9 @@ impl<'o, 'x> RunningPass<'o, 'x> {
     }
 
     /// From a checkpoint on.
-    pub fn resume(Checkpoint { trackers, open }: Checkpoint, observers: Observers<'o, 'x>) -> Self {
+    pub fn resume(Checkpoint { trackers, tasks, open }: Checkpoint, observers: Observers<'o, 'x>) -> Self {
         let pass = Pass { trackers, ..Pass::default() };
-        Self { pass, observers, resumes: Some(open) }
+        Self { pass, observers, resumes: Some((tasks, open)) }
     }
 
     /// The pass is over: gives what is still in flight.
@@ -84,8 +84,8 @@ impl<'o, 'x> RunningPass<'o, 'x> {
     }
 
     #[cold]
-    fn begin(&mut self, open: &[OpenCallEntry]) {
-        self.pass.describer.resume(&self.pass.trackers);
+    fn begin(&mut self, tasks: Tasks, open: &[OpenCallEntry]) {
+        self.pass.describer.resume(tasks, &self.pass.trackers);
         let running: Vec<_> = self.pass.trackers.running_tasks().collect();
         self.observers.each(|observer| observer.resumed(&running));
         for entry in open {
@@ -108,8 +108,8 @@ impl Visitor for RunningPass<'_, '_> {
     }
 
     fn event(&mut self, definitions: &Definitions, event: &Event<'_>) -> Flow {
-        if let Some(open) = self.resumes.take() {
-            self.begin(&open);
+        if let Some((tasks, open)) = self.resumes.take() {
+            self.begin(tasks, &open);
         }
         self.pass.keeper.event(event);
         self.pass.describer.follow(event);

@@ -94,11 +94,6 @@ impl CallTracker {
         &self.calls
     }
 
-    /// Names of tasks at this moment.
-    pub fn tasks(&self) -> &Tasks {
-        &self.tasks
-    }
-
     /// A part of a trace begins: what runs, and what the open calls have cost.
     pub fn begin_part(&mut self, begin: &PartBegin) {
         self.calls.begin_part(begin);

@@ -5,7 +5,6 @@
 //! whole.
 
 use super::{Devices, Sink, Trackers};
-use crate::context::Tasks;
 use crate::model::{Call, CallId, Level};
 use iotrace_format::definition::{ObjectKind, ObjectNumber, PartBegin, PendingHandOff};
 use iotrace_format::event::Event;
@@ -105,11 +104,6 @@ impl Trackers {
     /// The tasks that run.
     pub(crate) fn running_tasks(&self) -> impl Iterator<Item = u64> {
         self.calls.calls().running()
-    }
-
-    /// Names of tasks at this moment.
-    pub(crate) fn tasks(&self) -> &Tasks {
-        self.calls.tasks()
     }
 
     /// Where the guest's devices are.
