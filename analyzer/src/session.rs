@@ -66,6 +66,7 @@ pub struct Session {
     path: Option<PathBuf>,
     index_use: IndexUse,
     times: OnceLock<TraceTimes>,
+    identity: OnceLock<TraceIdentity>,
     index: Mutex<Option<Arc<SessionIndex>>>,
     messages: Mutex<Vec<String>>,
 }
@@ -96,15 +97,10 @@ impl Session {
             path: None,
             index_use: IndexUse::Temporary,
             times: OnceLock::new(),
+            identity: OnceLock::new(),
             index: Mutex::new(None),
             messages: Mutex::new(Vec::new()),
         }
-    }
-
-    /// The trace.
-    #[must_use]
-    pub fn trace(&self) -> &Trace {
-        &self.trace
     }
 
     /// What there is to say about the index since the last time: why it was not used, or not kept.
@@ -239,7 +235,7 @@ impl Session {
             let path = index_path(path);
             let whole = self.trace.index().filter(|_| !self.trace.is_part());
             let events = whole.map(|index| index.totals().events);
-            match SessionIndex::open(&path, TraceIdentity::of(&self.trace), events) {
+            match SessionIndex::open(&path, self.identity(), events) {
                 Ok(index) => *open = Some(Arc::new(index)),
                 Err(IndexError::Missing) => {}
                 Err(error) => self.say(format!("{}: {error}; it is rebuilt", path.display())),
@@ -250,7 +246,12 @@ impl Session {
 
     fn builder(&self) -> std::io::Result<SessionIndexBuilder> {
         let blocks = self.trace.index().map_or(0, |index| index.totals().event_chunks);
-        SessionIndexBuilder::new(TraceIdentity::of(&self.trace), blocks, !self.trace.is_part())
+        SessionIndexBuilder::new(self.identity(), blocks, !self.trace.is_part())
+    }
+
+    /// What the index of the trace is recognized by; read once.
+    fn identity(&self) -> TraceIdentity {
+        *self.identity.get_or_init(|| TraceIdentity::of(&self.trace))
     }
 
     /// Keeps an index that was built, beside the trace if that is wanted and possible.

@@ -105,14 +105,6 @@ pub fn times(file: &Trace) -> Result<TraceTimes, ReadError> {
     Ok(TraceTimes { time: keep.keeper.map().clone(), marks: keep.marks })
 }
 
-/// From clocks to virtual time, of the whole trace.
-///
-/// # Errors
-/// [`ReadError`].
-pub fn time_map(file: &Trace) -> Result<TimeMap, ReadError> {
-    Ok(times(file)?.time)
-}
-
 /// What was printed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Printed {

@@ -4,8 +4,6 @@
 //! up. Memory follows what belongs to it, not the length of the trace.
 
 use super::Progress;
-use super::conditions::Conditions;
-use super::report::{ReportError, ReportQuery, report};
 use crate::index::Located;
 use crate::model::{Bio, BioId, Definitions, Io, IoId, Request};
 use crate::reader::Finished;
@@ -70,21 +68,6 @@ pub fn subject(
     subject.bios.sort_by_key(|bio| bio.id);
     subject.ios.sort_by_key(|io| io.id);
     Ok(Some(Subject { cut, window, ..subject }))
-}
-
-/// The first I/O of the workload that fulfils conditions, else the first bio; none if there is neither.
-///
-/// # Errors
-/// [`ReportError`].
-pub fn first(
-    session: &Session,
-    conditions: &Conditions,
-    progress: Progress<'_>,
-) -> Result<Option<Wanted>, ReportError> {
-    let question = ReportQuery { conditions: conditions.clone(), rows: 1, ..ReportQuery::default() };
-    let report = report(session, &question, progress)?;
-    let io = report.ios.first().map(|io| Wanted::Io(io.id));
-    Ok(io.or(report.bios.first().map(|bio| Wanted::Bio(bio.id))))
 }
 
 /// Where and why a file was cut or is damaged, for people.

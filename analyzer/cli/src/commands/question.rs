@@ -99,7 +99,7 @@ pub fn style() -> Style {
 
 /// A progress bar on the terminal, for files that take a while; hidden otherwise.
 pub fn bar(session: &Session, trace: &Path) -> ProgressBar {
-    let length = session.trace().bytes().len();
+    let length = session.bytes().len();
     if length < QUICK || !io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
