@@ -36,4 +36,6 @@ pub mod trackers;
 mod unsaved;
 
 pub use index::IndexError;
-pub use session::{IndexUse, Observer, Pass, PassEnd, Progress, Session, SessionError, SessionOptions};
+pub use session::{
+    IndexMessage, IndexUse, Observer, Pass, PassEnd, Progress, Session, SessionError, SessionOptions,
+};

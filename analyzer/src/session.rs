@@ -58,6 +58,17 @@ pub enum SessionError {
     Index(IndexError),
 }
 
+/// Something to print about the index.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum IndexMessage {
+    /// The one beside the trace is missing, stale or damaged, and is rebuilt.
+    #[error("{0}")]
+    Rebuilt(String),
+    /// It could not be built, or not be written beside the trace.
+    #[error("{0}")]
+    NotKept(String),
+}
+
 /// An open trace and what is kept of it between questions.
 #[derive(Debug)]
 pub struct Session {
@@ -68,7 +79,7 @@ pub struct Session {
     times: OnceLock<TraceTimes>,
     identity: OnceLock<TraceIdentity>,
     index: Mutex<Option<Arc<SessionIndex>>>,
-    messages: Mutex<Vec<String>>,
+    messages: Mutex<Vec<IndexMessage>>,
 }
 
 impl Session {
@@ -104,7 +115,7 @@ impl Session {
     }
 
     /// What there is to say about the index since the last time: why it was not used, or not kept.
-    pub fn take_messages(&self) -> Vec<String> {
+    pub fn take_messages(&self) -> Vec<IndexMessage> {
         std::mem::take(&mut self.messages.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -210,7 +221,7 @@ impl Session {
         let index = match built.transpose() {
             Ok(index) => index.map(|index| self.keep(index)),
             Err(error) => {
-                self.say(format!("no index: {error}"));
+                self.say(IndexMessage::NotKept(format!("no index: {error}")));
                 None
             }
         };
@@ -238,7 +249,7 @@ impl Session {
             match SessionIndex::open(&path, self.identity(), events) {
                 Ok(index) => *open = Some(Arc::new(index)),
                 Err(IndexError::Missing) => {}
-                Err(error) => self.say(format!("{}: {error}; it is rebuilt", path.display())),
+                Err(error) => self.say_rebuilt(&path, &error),
             }
         }
         open.clone()
@@ -259,7 +270,8 @@ impl Session {
         if let (Some(path), IndexUse::Beside) = (&self.path, self.index_use) {
             let path = index_path(path);
             if let Err(error) = index.write(&path) {
-                self.say(format!("cannot keep the index as {}: {error}", path.display()));
+                let message = format!("cannot keep the index as {}: {error}", path.display());
+                self.say(IndexMessage::NotKept(message));
             }
         }
         let index = Arc::new(index);
@@ -272,13 +284,17 @@ impl Session {
         *self.index.lock().unwrap_or_else(PoisonError::into_inner) = None;
         if let Some(path) = self.path.as_deref().filter(|_| self.index_use == IndexUse::Beside) {
             let path = index_path(path);
-            self.say(format!("{}: {error}; it is rebuilt", path.display()));
+            self.say_rebuilt(&path, error);
             // If it cannot be removed it cannot be written either, and is found damaged again.
             let _ = std::fs::remove_file(path);
         }
     }
 
-    fn say(&self, message: String) {
+    fn say_rebuilt(&self, path: &Path, error: &IndexError) {
+        self.say(IndexMessage::Rebuilt(format!("{}: {error}; it is rebuilt", path.display())));
+    }
+
+    fn say(&self, message: IndexMessage) {
         self.messages.lock().unwrap_or_else(PoisonError::into_inner).push(message);
     }
 }

@@ -30,7 +30,7 @@ def run(command: Sequence[str], doing: str, **options) -> subprocess.CompletedPr
         raise Problem(f"{doing}: no program '{command[0]}'; run scripts/setup") from None
     if done.returncode != 0:
         said = ((done.stdout or b"") + done.stderr).decode(errors="replace").strip()[-2000:]
-        raise Problem(f"{doing}: '{' '.join(command)}' failed with status {done.returncode}\n{said}")
+        raise Problem(f"{doing}: '{' '.join(map(str, command))}' failed with status {done.returncode}\n{said}")
     return done
 
 

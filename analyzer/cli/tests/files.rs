@@ -169,3 +169,18 @@ fn parts_are_cut_out_and_put_together() {
     let (code, _, said) = answer(&run("slice", &trace, &["--io", "1", "-o", &name(&trace)]));
     assert!(code == 1 && said.contains("is an input file"), "{said}");
 }
+
+#[test]
+fn an_index_of_another_trace_is_rebuilt_and_one_that_cannot_be_written_is_an_error() {
+    let place = Place::new();
+    let trace = place.write("t.iot", &long().file());
+    assert_eq!(answer(&run("index", &trace, &[])), (0, String::new(), String::new()));
+    place.write("t.iot", &direct_write().file());
+    let (status, _, said) = answer(&run("index", &trace, &[]));
+    assert!(status == 0 && said.contains("it is that of another trace; it is rebuilt"), "{status}: {said}");
+    assert_eq!(answer(&run("index", &trace, &[])), (0, String::new(), String::new()));
+    fs::remove_file(place.path("t.iot.idx")).unwrap();
+    fs::create_dir(place.path("t.iot.idx")).unwrap();
+    let (status, _, said) = answer(&run("index", &trace, &[]));
+    assert!(status == 1 && said.contains("cannot keep the index"), "{status}: {said}");
+}

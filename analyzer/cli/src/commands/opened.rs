@@ -7,7 +7,7 @@ use crate::view::wrap::WrapWriter;
 use crate::view::{self, text};
 use anyhow::{Result, bail};
 use iotrace::reader::{Trace, census};
-use iotrace::{IndexUse, Session, SessionOptions};
+use iotrace::{IndexMessage, IndexUse, Session, SessionOptions};
 use iotrace_format::trace::reader::TraceFile;
 use std::io::Write;
 use std::ops::Deref;
@@ -42,11 +42,11 @@ impl OpenedTrace {
 }
 
 impl OpenedTrace {
-    /// Prints what there is to say about the index; whether there was anything.
+    /// Prints what there is to say about the index; whether it could not be built or kept.
     pub fn complain(&self) -> bool {
         let messages = self.session.take_messages();
-        messages.iter().for_each(|message| view::terminal::complain(message));
-        !messages.is_empty()
+        messages.iter().for_each(|message| view::terminal::complain(&message.to_string()));
+        messages.iter().any(|message| matches!(message, IndexMessage::NotKept(_)))
     }
 }
 
