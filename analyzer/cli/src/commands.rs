@@ -1,15 +1,23 @@
-//! The commands: one file each, with its arguments, its question and how the answer is printed.
+//! The commands: one file each, with its arguments and its question; beside it, in a folder of the same name, how the
+//! answer is printed: `text.rs`, `json.rs`.
 //!
-//! [`Command`] is the registry. A new command is one new file and one line there. One that asks a question about a trace
-//! implements [`question::Question`]; what opens the trace, shows progress, prints and tells the exit status is the same
-//! for all of them.
+//! [`Command`] is the registry. A new command is one new file or folder and one line there; the line of a command that
+//! prints JSON names the document, whose schema is generated. One that asks a question about a trace implements
+//! [`question::Question`]; what opens the trace, shows progress, prints and tells the exit status is the same for all of
+//! them. What the output of several commands has in common is in [`crate::view`].
 
 mod conditions;
 mod numbers;
 mod opened;
+#[cfg(test)]
+mod parts_tests;
 mod question;
+#[cfg(test)]
+mod schema;
 mod status;
 mod subject;
+#[cfg(test)]
+mod tests;
 
 use crate::view;
 use anyhow::Result;
@@ -23,9 +31,9 @@ use std::process::ExitCode;
 /// Most rows of a table that text shows unless more are asked for.
 const ROWS: usize = 10_000;
 
-/// Makes the modules and the registry of commands.
+/// Makes the modules and the registry of commands, each with the type of its JSON document if it prints JSON.
 macro_rules! commands {
-    ($($(#[$attribute:meta])* $name:ident($module:ident::$type:ident),)*) => {
+    ($($(#[$attribute:meta])* $name:ident($module:ident::$type:ident) $(=> $document:ident)?,)*) => {
         $(mod $module;)*
 
         /// The commands.
@@ -41,31 +49,37 @@ macro_rules! commands {
                 }
             }
         }
+
+        /// The commands that print JSON, each with the schema of its document.
+        #[cfg(test)]
+        fn schemas() -> Vec<(String, serde_json::Value)> {
+            vec![$($(schema::of::<$module::json::$document<'_>>(stringify!($module)),)?)*]
+        }
     };
 }
 
 commands! {
     /// Show I/Os and bios of the workload, stage by stage, with a summary
-    Report(report::ReportCommand),
+    Report(report::ReportCommand) => ReportDocument,
     /// Show one bio, event by event
-    Bio(bio::BioCommand),
+    Bio(bio::BioCommand) => BioDocument,
     /// Show the calls of an I/O or a bio, from the system call to the device and back
-    Path(path::PathCommand),
+    Path(path::PathCommand) => PathDocument,
     /// Show the critical path of an I/O: what it waited for from call to return
-    Why(why::WhyCommand),
+    Why(why::WhyCommand) => WhyDocument,
     /// Model the workload on a device with other service times
     #[command(name = "whatif")]
-    WhatIf(whatif::WhatIfCommand),
+    WhatIf(whatif::WhatIfCommand) => WhatIfDocument,
     /// Count how requests are completed and dispatched and how tasks are woken
-    Explain(explain::ExplainCommand),
+    Explain(explain::ExplainCommand) => ExplainDocument,
     /// Compare traces of one workload on two kernels
-    Diff(diff::DiffCommand),
+    Diff(diff::DiffCommand) => DiffDocument,
     /// Print the events of a trace
-    Events(events::EventsCommand),
+    Events(events::EventsCommand) => EventsDocument,
     /// Show trace metadata
-    Info(info::InfoCommand),
+    Info(info::InfoCommand) => InfoDocument,
     /// Check the checksums and the consistency of a trace
-    Verify(verify::VerifyCommand),
+    Verify(verify::VerifyCommand) => VerifyDocument,
     /// Write the index of a trace, TRACE.idx
     Index(index::IndexCommand),
     /// Write the readable part of a damaged or truncated trace as a new trace
@@ -76,9 +90,9 @@ commands! {
     Cat(cat::CatCommand),
     /// Compare with the block tracepoints and the function_graph log of the guest
     #[command(alias = "witness")]
-    CompareTracepoints(compare_tracepoints::CompareTracepointsCommand),
+    CompareTracepoints(compare_tracepoints::CompareTracepointsCommand) => WitnessDocument,
     /// Show which catalog functions a kernel has; compile the kernel profile
-    Kernel(kernel::KernelCommand),
+    Kernel(kernel::KernelCommand) => KernelDocument,
 }
 
 /// What the program does for a command.
@@ -190,7 +204,7 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+mod registry_tests {
     use super::*;
     use anyhow::Context;
 

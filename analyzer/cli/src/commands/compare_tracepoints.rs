@@ -1,8 +1,10 @@
 //! `compare-tracepoints`: a trace against the guest's own tracing.
 
+pub mod json;
+pub mod text;
+
 use super::TraceArgs;
 use super::question::Question;
-use crate::view;
 use crate::view::text::Style;
 use anyhow::Result;
 use clap::Args;
@@ -40,11 +42,11 @@ impl Question for CompareTracepointsCommand {
     }
 
     fn text(&self, out: &mut dyn Write, answer: &Self::Answer, style: Style) -> io::Result<()> {
-        view::witness::write_text(out, answer, style)
+        text::write_text(out, answer, style)
     }
 
     fn json(&self, out: &mut dyn Write, answer: &Self::Answer) -> io::Result<()> {
-        view::witness::write_json(out, answer)
+        json::write(out, answer)
     }
 
     fn lost(&self, answer: &Self::Answer) -> Option<String> {

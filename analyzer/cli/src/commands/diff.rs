@@ -1,5 +1,9 @@
 //! `diff`: traces of one workload on two kernels.
 
+mod html;
+pub mod json;
+pub mod text;
+
 use super::opened::OpenedTrace;
 use super::question::{stdout, style};
 use super::status::Status;
@@ -66,10 +70,10 @@ impl RunCommand for DiffCommand {
         let diff = diff::compare(a?.into_iter().zip(b?).collect(), [&called[0], &called[1]]);
         let mut out = stdout();
         match self.format {
-            DiffFormat::Text => view::diff::write_text(&mut out, &diff, self.all, style())?,
-            DiffFormat::Json => view::diff::write_json(&mut out, &diff)?,
-            DiffFormat::Markdown => view::diff::write_markdown(&mut out, &diff, self.all)?,
-            DiffFormat::Html => view::diff_html::write(&mut out, &diff, self.all)?,
+            DiffFormat::Text => text::write_text(&mut out, &diff, self.all, style())?,
+            DiffFormat::Json => json::write(&mut out, &diff)?,
+            DiffFormat::Markdown => text::write_markdown(&mut out, &diff, self.all)?,
+            DiffFormat::Html => html::write(&mut out, &diff, self.all)?,
         }
         out.flush()?;
         Ok(judged(&diff, &limits))

@@ -1,5 +1,8 @@
 //! `events`: the events of a trace.
 
+pub mod json;
+pub mod text;
+
 use super::conditions::ConditionArgs;
 use super::numbers::{event_type, number, stage};
 use super::opened::OpenedTrace;
@@ -71,9 +74,9 @@ impl EventsCommand {
         match self.common.format {
             Format::Text => self.print_text(session, &filter, time, out),
             Format::Json => {
-                let mut stream = view::events::JsonStream::default();
+                let mut stream = json::JsonStream::default();
                 let say = |event: &Described<'_>, text: &mut String| {
-                    view::events::put_json(text, event, time);
+                    json::put(text, event, time);
                 };
                 let printed = self.select(session, &filter, &say, &mut |text| stream.write(out, text))?;
                 stream.finish(out, printed.as_ref().and_then(|printed| printed.lost.as_deref()))?;
@@ -90,8 +93,8 @@ impl EventsCommand {
         out: &mut dyn Write,
     ) -> Result<Option<Printed>> {
         let style = style();
-        view::events::write_heads(out, style)?;
-        let say = |event: &Described<'_>, text: &mut String| view::events::put_line(text, event, time, style);
+        text::write_heads(out, style)?;
+        let say = |event: &Described<'_>, text: &mut String| text::put_line(text, event, time, style);
         self.select(session, filter, &say, &mut |text| out.write_all(text.as_bytes()))
     }
 

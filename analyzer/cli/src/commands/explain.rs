@@ -1,8 +1,10 @@
 //! `explain`: how requests are completed and dispatched, and how tasks are woken.
 
+pub mod json;
+pub mod text;
+
 use super::TraceArgs;
 use super::question::Question;
-use crate::view;
 use crate::view::text::Style;
 use anyhow::Result;
 use clap::Args;
@@ -31,11 +33,11 @@ impl Question for ExplainCommand {
     }
 
     fn text(&self, out: &mut dyn Write, answer: &Self::Answer, style: Style) -> io::Result<()> {
-        view::explain::write_text(out, answer, style)
+        text::write_text(out, answer, style)
     }
 
     fn json(&self, out: &mut dyn Write, answer: &Self::Answer) -> io::Result<()> {
-        view::explain::write_json(out, answer)
+        json::write(out, answer)
     }
 
     fn lost(&self, answer: &Self::Answer) -> Option<String> {

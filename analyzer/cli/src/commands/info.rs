@@ -1,10 +1,12 @@
 //! `info`: trace metadata.
 
+pub mod json;
+pub mod text;
+
 use super::opened::OpenedTrace;
 use super::question::{bar, damaged, stdout, style};
 use super::status::Status;
 use super::{Format, ReadArgs, RunCommand, TraceArgs};
-use crate::view;
 use anyhow::{Context, Result};
 use clap::Args;
 use iotrace::analysis::info;
@@ -28,19 +30,19 @@ impl RunCommand for InfoCommand {
         let (mut out, text) = (stdout(), *format == Format::Text);
         let beginning = info::beginning(&session).with_context(reading_trace)?.filter(|_| text);
         if let Some(beginning) = &beginning {
-            view::info::write_beginning(&mut out, beginning, style())?;
+            text::write_beginning(&mut out, beginning, style())?;
             out.flush()?;
         }
         let bar = bar(&session, trace);
         let info = info::info(&session, &mut |at| bar.set_position(at as u64)).with_context(reading_trace)?;
         bar.finish_and_clear();
         match format {
-            Format::Text if beginning.is_some() => view::info::write_rest(&mut out, &info, style())?,
+            Format::Text if beginning.is_some() => text::write_rest(&mut out, &info, style())?,
             Format::Text => {
-                view::info::write_beginning(&mut out, &info, style())?;
-                view::info::write_rest(&mut out, &info, style())?;
+                text::write_beginning(&mut out, &info, style())?;
+                text::write_rest(&mut out, &info, style())?;
             }
-            Format::Json => view::info::write_json(&mut out, &info)?,
+            Format::Json => json::write(&mut out, &info)?,
         }
         out.flush()?;
         Ok(info.cut.as_deref().map_or(Status::Success, |lost| damaged(trace, lost)))

@@ -1,9 +1,11 @@
 //! `kernel`: what the catalog finds in a kernel.
 
+pub mod json;
+pub mod text;
+
 use super::question::{stdout, style};
 use super::status::Status;
 use super::{Format, ReadArgs, RunCommand};
-use crate::view;
 use anyhow::{Context, Result};
 use clap::Args;
 use iotrace::analysis::coverage;
@@ -58,8 +60,8 @@ impl RunCommand for KernelCommand {
         let coverage = coverage::coverage(&profile);
         let mut out = stdout();
         match self.format {
-            Format::Text => view::kernel::write_text(&mut out, &coverage, style())?,
-            Format::Json => view::kernel::write_json(&mut out, &coverage)?,
+            Format::Text => text::write_text(&mut out, &coverage, style())?,
+            Format::Json => json::write(&mut out, &coverage)?,
         }
         out.flush()?;
         Ok(Status::Success)

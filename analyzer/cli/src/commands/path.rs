@@ -1,13 +1,15 @@
 //! `path`: the calls of an I/O or a bio.
 
+pub mod json;
+pub mod text;
+
 use super::TraceArgs;
 use super::question::Question;
-use crate::view;
 use crate::view::text::Style;
 use anyhow::Result;
 use clap::Args;
 use super::subject::{SubjectArgs, complain_missing};
-use crate::view::path::PathOptions;
+use text::PathOptions;
 use iotrace::analysis::conditions::parse;
 use iotrace::analysis::path::{self, ListingShape, path};
 use iotrace_format::layer::Layer;
@@ -70,11 +72,11 @@ impl Question for PathCommand {
 
     fn text(&self, out: &mut dyn Write, answer: &Self::Answer, style: Style) -> io::Result<()> {
         let options = PathOptions { style, source: self.source || style.width.is_none() };
-        view::path::write_text(out, answer, &self.shape(), options)
+        text::write_text(out, answer, &self.shape(), options)
     }
 
     fn json(&self, out: &mut dyn Write, answer: &Self::Answer) -> io::Result<()> {
-        view::path::write_json(out, answer, &self.shape())
+        json::write(out, answer, &self.shape())
     }
 
     fn lost(&self, answer: &Self::Answer) -> Option<String> {

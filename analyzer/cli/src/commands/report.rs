@@ -1,5 +1,8 @@
 //! `report`: I/Os and bios of the workload.
 
+pub mod json;
+pub mod text;
+
 use super::TraceArgs;
 use super::question::Question;
 use crate::view;
@@ -9,7 +12,7 @@ use clap::Args;
 use super::conditions::ConditionArgs;
 use super::default_rows;
 use super::status::Status;
-use crate::view::report::{CellTime, Options, TimeUnit};
+use text::{CellTime, Options, TimeUnit};
 use clap::ValueEnum;
 use iotrace::analysis::conditions::{Conditions, Range, parse};
 use iotrace::analysis::report::{self, ReportQuery, SortBy, report};
@@ -126,11 +129,11 @@ impl Question for ReportCommand {
             unit: if self.instructions { TimeUnit::Instructions } else { TimeUnit::Ns },
             summary: self.summary,
         };
-        view::report::write_text(out, &answer.report, options)
+        text::write_text(out, &answer.report, options)
     }
 
     fn json(&self, out: &mut dyn Write, answer: &Self::Answer) -> io::Result<()> {
-        view::report::write_json(out, &answer.report)
+        json::write(out, &answer.report)
     }
 
     fn lost(&self, answer: &Self::Answer) -> Option<String> {

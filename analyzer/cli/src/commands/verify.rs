@@ -1,8 +1,10 @@
 //! `verify`: checksums and consistency of a trace.
 
+pub mod json;
+pub mod text;
+
 use super::TraceArgs;
 use super::question::Question;
-use crate::view;
 use crate::view::text::Style;
 use anyhow::Result;
 use clap::Args;
@@ -34,11 +36,11 @@ impl Question for VerifyCommand {
     }
 
     fn text(&self, out: &mut dyn Write, answer: &Self::Answer, style: Style) -> io::Result<()> {
-        view::verify::write_text(out, answer, style)
+        text::write_text(out, answer, style)
     }
 
     fn json(&self, out: &mut dyn Write, answer: &Self::Answer) -> io::Result<()> {
-        view::verify::write_json(out, answer)
+        json::write(out, answer)
     }
 
     fn lost(&self, _: &Self::Answer) -> Option<String> {

@@ -1,8 +1,10 @@
 //! `whatif`: the workload on a device with other service times.
 
+pub mod json;
+pub mod text;
+
 use super::TraceArgs;
 use super::question::Question;
-use crate::view;
 use crate::view::text::Style;
 use anyhow::Result;
 use clap::Args;
@@ -43,11 +45,11 @@ impl Question for WhatIfCommand {
     }
 
     fn text(&self, out: &mut dyn Write, answer: &Self::Answer, style: Style) -> io::Result<()> {
-        view::whatif::write_text(out, answer, style)
+        text::write_text(out, answer, style)
     }
 
     fn json(&self, out: &mut dyn Write, answer: &Self::Answer) -> io::Result<()> {
-        view::whatif::write_json(out, answer)
+        json::write(out, answer)
     }
 
     fn lost(&self, answer: &Self::Answer) -> Option<String> {

@@ -1,8 +1,10 @@
 //! `why`: the critical path of an I/O.
 
+pub mod json;
+pub mod text;
+
 use super::TraceArgs;
 use super::question::Question;
-use crate::view;
 use crate::view::text::Style;
 use anyhow::{Context, Result};
 use clap::Args;
@@ -42,11 +44,11 @@ impl Question for WhyCommand {
     }
 
     fn text(&self, out: &mut dyn Write, answer: &Self::Answer, style: Style) -> io::Result<()> {
-        view::why::write_text(out, answer, style)
+        text::write_text(out, answer, style)
     }
 
     fn json(&self, out: &mut dyn Write, answer: &Self::Answer) -> io::Result<()> {
-        view::why::write_json(out, answer)
+        json::write(out, answer)
     }
 
     fn lost(&self, answer: &Self::Answer) -> Option<String> {

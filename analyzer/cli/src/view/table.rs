@@ -224,6 +224,14 @@ fn cell_lines(cell: &str, width: usize) -> Vec<String> {
     lines.map(|(at, line)| if at == 0 { line } else { " ".repeat(hanging) + &line }).collect()
 }
 
+/// Line below a table that has only the first rows.
+pub fn more(out: &mut dyn Write, count: u64, shown: usize) -> io::Result<()> {
+    match count - shown as u64 {
+        0 => Ok(()),
+        more => writeln!(out, "  ({more} more: raise --top)"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

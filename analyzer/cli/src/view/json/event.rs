@@ -1,14 +1,13 @@
-//! Events, written one by one: the document is never there as a whole.
+//! An event.
 
 use super::common::TaskJson;
-use super::values::{Hex, SCHEMA_VERSION};
+use super::values::Hex;
 use iotrace::analysis::describe::Described;
 use iotrace::model::{Level, TimeMap};
 use iotrace_format::definition::At;
 use iotrace_format::layer::Layer;
 use schemars::JsonSchema;
 use serde::Serialize;
-use std::io::{self, Write};
 
 /// Where in a function a probe is.
 #[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
@@ -93,63 +92,4 @@ impl<'a> EventJson<'a> {
             vcpu: event.vcpu,
         }
     }
-}
-
-const SEPARATOR: &str = ",\n";
-
-/// Puts an event as JSON, with what separates it from the one before.
-pub fn put(text: &mut String, event: &Described<'_>, time: &TimeMap) {
-    text.push_str(SEPARATOR);
-    // Fails for keys that are no strings only.
-    text.push_str(&serde_json::to_string(&EventJson::new(event, time)).unwrap_or_default());
-}
-
-/// Writes events as one document while they come ([`EventsDocument`]).
-#[derive(Debug, Default)]
-pub struct JsonStream {
-    begun: bool,
-}
-
-impl JsonStream {
-    /// Adds events, as [`put`] has put them.
-    ///
-    /// # Errors
-    /// Those of `out`.
-    pub fn write(&mut self, out: &mut dyn Write, events: &str) -> io::Result<()> {
-        match events.strip_prefix(SEPARATOR).filter(|_| !self.begun) {
-            Some(events) => {
-                self.begin(out)?;
-                writeln!(out)?;
-                out.write_all(events.as_bytes())
-            }
-            None => out.write_all(events.as_bytes()),
-        }
-    }
-
-    fn begin(&mut self, out: &mut dyn Write) -> io::Result<()> {
-        self.begun = true;
-        write!(out, "{{\"schema_version\": {SCHEMA_VERSION}, \"events\": [")
-    }
-
-    /// Ends the document.
-    ///
-    /// # Errors
-    /// Those of `out`.
-    pub fn finish(mut self, out: &mut dyn Write, incomplete: Option<&str>) -> io::Result<()> {
-        if !self.begun {
-            self.begin(out)?;
-        }
-        writeln!(out, "\n], \"incomplete\": {}}}", serde_json::to_string(&incomplete)?)
-    }
-}
-
-/// The selected events of a trace, in their order.
-#[cfg(test)]
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct EventsDocument<'a> {
-    schema_version: super::values::SchemaVersion,
-    /// The events.
-    events: Vec<EventJson<'a>>,
-    /// What is missing of the trace: where it is truncated or damaged, and why; null if it is complete.
-    incomplete: Option<&'a str>,
 }

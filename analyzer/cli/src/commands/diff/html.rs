@@ -1,0 +1,176 @@
+//! Two traces compared, as one HTML file: the tables of the text, a flame graph of the differences, timelines.
+//!
+//! The file needs nothing but a browser. A guest chooses the names in it: all text is escaped, in the data too,
+//! and the script only sets text. What draws is in `html/script.js`.
+
+#[cfg(test)]
+mod tests;
+
+use super::text::{ROWS, legend, method, signed, tables};
+use crate::view::table::{Align, Table};
+use crate::view::text::plain;
+use iotrace::analysis::diff::{Diff, DiffSide, FlameNode, Timelines};
+use iotrace::model::BioStage;
+use serde::Serialize;
+use std::io::{self, Write};
+
+const STYLE: &str = include_str!("html/style.css");
+const SCRIPT: &str = include_str!("html/script.js");
+/// Nothing is loaded from anywhere.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
+
+/// What the script draws.
+#[derive(Debug, Serialize)]
+struct Data<'a> {
+    /// Short and long names of the stages, in their order.
+    stages: Vec<(&'static str, &'static str)>,
+    classes: Vec<Flame<'a>>,
+    pairs: Vec<Pair<'a>>,
+}
+
+/// The flame graph of a system call.
+#[derive(Debug, Serialize)]
+struct Flame<'a> {
+    syscall: &'a str,
+    pairs: usize,
+    nodes: &'a [FlameNode],
+}
+
+/// The timelines of a pair of I/Os.
+#[derive(Debug, Serialize)]
+struct Pair<'a> {
+    title: String,
+    timelines: &'a Timelines,
+}
+
+/// As HTML. `all`: every row, not only the largest differences.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write(out: &mut dyn Write, diff: &Diff, all: bool) -> io::Result<()> {
+    let title = format!("{} and {} compared", escaped(&diff.a.name), escaped(&diff.b.name));
+    writeln!(
+        out,
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\n\
+         <meta name=\"viewport\" content=\"width=device-width\">\n\
+         <title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>"
+    )?;
+    summary(out, diff)?;
+    let data = data(diff, all);
+    for (title, table) in tables(diff, all) {
+        if title.starts_with("By function") && !data.classes.is_empty() {
+            out.write_all(FLAME.as_bytes())?;
+        }
+        if title.starts_with("By I/O") && !data.pairs.is_empty() {
+            out.write_all(TIMELINE.as_bytes())?;
+        }
+        section(out, &title, &table)?;
+    }
+    legend(diff).iter().try_for_each(|line| writeln!(out, "<p class=\"note\">{}</p>", escaped(line)))?;
+    writeln!(out, "<script type=\"application/json\" id=\"data\">{}</script>", embedded(&data)?)?;
+    writeln!(out, "<script type=\"module\">\n{SCRIPT}</script>\n</body>\n</html>")
+}
+
+/// The flame graph, empty.
+const FLAME: &str = r#"<section>
+<h2>Flame graph of instructions</h2>
+<p class="controls">
+<label>system call <select id="class"></select></label>
+<label>width <select id="width">
+<option value="max">the larger of A and B</option><option value="a">A</option><option value="b">B</option>
+</select></label>
+<button type="button" id="whole">whole</button>
+</p>
+<p class="note">Width: total instructions of a function, of all pairs. Colour: own instructions of B minus A, <span class="swatch more"></span> more, <span class="swatch less"></span> less,
+<span class="swatch equal"></span> equal. Before a name: + only in B, − only in A, ⇄ moved,
+≈ renamed. Click: zoom.</p>
+<svg id="flame" role="img" aria-label="flame graph of the differences"></svg>
+<p id="flame-note" class="note"></p>
+</section>
+"#;
+
+/// The timelines, empty.
+const TIMELINE: &str = r#"<section>
+<h2>Timelines of an I/O pair</h2>
+<p class="controls"><label>I/O <select id="pair"></select></label></p>
+<p class="note">Instructions of all contexts since entry of the system call. Colour: stage of the bio.</p>
+<svg id="timeline" role="img" aria-label="timelines of the I/O in A and B"></svg>
+<p id="legend" class="note"></p>
+<table id="stages"><thead></thead><tbody></tbody></table>
+</section>
+"#;
+
+fn summary(out: &mut dyn Write, diff: &Diff) -> io::Result<()> {
+    writeln!(out, "<ul class=\"headline\">")?;
+    for line in diff.headline.iter().chain(&diff.cut) {
+        writeln!(out, "<li>{}</li>", escaped(line))?;
+    }
+    writeln!(out, "</ul>\n<dl>")?;
+    for (letter, DiffSide { name, kernel, .. }) in [("A", &diff.a), ("B", &diff.b)] {
+        writeln!(out, "<dt>{letter}</dt><dd>{} <span>{}</span></dd>", escaped(name), escaped(kernel))?;
+    }
+    writeln!(out, "</dl>\n<p class=\"note\">{}</p>", escaped(&method(diff).join(". ")))?;
+    writeln!(out, "<noscript><p>The graphs need JavaScript; the tables do not.</p></noscript>")
+}
+
+/// A table under its title; nothing if it has no rows.
+fn section(out: &mut dyn Write, title: &str, table: &Table) -> io::Result<()> {
+    if table.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "<section>\n<h2>{}</h2>\n<table class=\"sortable\">\n<thead><tr>", escaped(title))?;
+    let class = |align: Align| if align == Align::Right { " class=\"number\"" } else { "" };
+    for (head, align) in table.heads() {
+        writeln!(out, "<th scope=\"col\"{}>{}</th>", class(*align), escaped(head))?;
+    }
+    writeln!(out, "</tr></thead>\n<tbody>")?;
+    for row in table.rows() {
+        write!(out, "<tr>")?;
+        for (cell, (_, align)) in row.iter().zip(table.heads()) {
+            write!(out, "<td{}>{}</td>", class(*align), escaped(cell))?;
+        }
+        writeln!(out, "</tr>")?;
+    }
+    writeln!(out, "</tbody>\n</table>\n</section>")
+}
+
+fn data(diff: &Diff, all: bool) -> Data<'_> {
+    let classes = diff.classes.iter().filter(|class| !class.flame.is_empty());
+    let pairs = diff.pairs.iter().take(if all { usize::MAX } else { ROWS });
+    Data {
+        stages: BioStage::ALL.iter().map(|stage| (stage.short(), stage.name())).collect(),
+        classes: classes
+            .map(|class| Flame { syscall: &class.syscall, pairs: class.pairs, nodes: &class.flame })
+            .collect(),
+        pairs: pairs
+            .map(|pair| {
+                let difference = signed(pair.costs.instructions.difference());
+                let title = format!("{difference}: {} = {}, {}", pair.ios.a, pair.ios.b, plain(&pair.what));
+                Pair { title, timelines: &pair.timelines }
+            })
+            .collect(),
+    }
+}
+
+/// Data as JSON in which no tag begins or ends.
+fn embedded(data: &Data<'_>) -> io::Result<String> {
+    let json = serde_json::to_string(data)?;
+    Ok(json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026"))
+}
+
+/// Text of a trace as text of HTML, also between double quotes.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in plain(text).chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c => out.push(c),
+        }
+    }
+    out
+}

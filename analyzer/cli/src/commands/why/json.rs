@@ -1,0 +1,125 @@
+//! The document of `why`.
+
+use crate::view::json;
+use crate::view::json::list::List;
+use crate::view::json::values::SchemaVersion;
+use super::text::{whole, words};
+use iotrace::analysis::why::{Doing, Span, Why};
+use schemars::JsonSchema;
+use serde::Serialize;
+use std::io::{self, Write};
+
+/// The critical path of an I/O: spans that follow one another from the entry of its system call to its return, and add
+/// up to the whole.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct WhyDocument<'a> {
+    schema_version: SchemaVersion,
+    /// Entry of the system call: guest instructions.
+    from: u64,
+    /// What is missing of the trace: where it is truncated or damaged, and why; null if it is complete.
+    incomplete: Option<&'a str>,
+    /// Guest instructions from entry to return.
+    instructions: u64,
+    /// Number of the I/O.
+    io: Option<u64>,
+    /// Virtual nanoseconds from entry to return; null without icount.
+    ns: Option<u64>,
+    /// The spans, by time.
+    spans: List<'a, PathSpanJson<'a>>,
+    /// Return of the system call: guest instructions.
+    to: u64,
+}
+
+/// A span of the critical path.
+#[derive(Debug, Serialize, JsonSchema)]
+struct PathSpanJson<'a> {
+    /// Hand-offs between the I/O's own task and what runs here.
+    depth: usize,
+    /// Its begin: guest instructions.
+    from: u64,
+    /// Guest instructions.
+    instructions: u64,
+    /// What the I/O waits for.
+    kind: SpanKind,
+    /// Virtual nanoseconds; null without icount.
+    ns: Option<u64>,
+    /// The function that waits, wakes, or writes the doorbell; empty if not known.
+    place: &'a str,
+    /// Its end: guest instructions.
+    to: u64,
+    /// What the I/O waits for, in words.
+    what: String,
+}
+
+/// What an I/O waits for.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+enum SpanKind {
+    /// A task runs.
+    Running,
+    /// A task is runnable, and another one runs.
+    Runnable,
+    /// A device processes a command.
+    Device,
+    /// The handler of an interrupt runs that the I/O waits for.
+    Interrupt,
+    /// The handler of another interrupt runs.
+    Interrupted,
+    /// A softirq is raised, and not served yet.
+    SoftirqPending,
+    /// Softirqs are served.
+    Softirq,
+    /// A work item is queued, and does not run yet.
+    WorkPending,
+    /// A timer runs.
+    Timer,
+    /// Not known.
+    Unknown,
+}
+
+/// As JSON (`schemas/json/why.schema.json`).
+///
+/// # Errors
+/// Those of `out`.
+pub fn write(out: &mut dyn Write, why: &Why) -> io::Result<()> {
+    let (begin, end) = whole(why);
+    let document = WhyDocument {
+        schema_version: SchemaVersion,
+        from: begin,
+        incomplete: why.subject.cut.as_deref(),
+        instructions: end - begin,
+        io: why.subject.ios.first().map(|io| io.id),
+        ns: why.time.between(begin, end),
+        spans: List::new(why.spans.iter().map(|part| span(why, part))),
+        to: end,
+    };
+    json::write(out, &document)
+}
+
+fn span<'a>(why: &Why, span: &'a Span) -> PathSpanJson<'a> {
+    PathSpanJson {
+        depth: span.depth,
+        from: span.from,
+        instructions: span.to - span.from,
+        kind: kind(&span.doing),
+        ns: why.time.between(span.from, span.to),
+        place: &span.place,
+        to: span.to,
+        what: words(&span.doing),
+    }
+}
+
+fn kind(doing: &Doing) -> SpanKind {
+    match doing {
+        Doing::Running { .. } => SpanKind::Running,
+        Doing::Runnable { .. } => SpanKind::Runnable,
+        Doing::Device { .. } => SpanKind::Device,
+        Doing::Interrupt { .. } => SpanKind::Interrupt,
+        Doing::Interrupted { .. } => SpanKind::Interrupted,
+        Doing::SoftirqPending { .. } => SpanKind::SoftirqPending,
+        Doing::Softirq => SpanKind::Softirq,
+        Doing::WorkPending { .. } => SpanKind::WorkPending,
+        Doing::Timer { .. } => SpanKind::Timer,
+        Doing::UnknownContext { .. } | Doing::Unknown { .. } | Doing::TooFar { .. } => SpanKind::Unknown,
+    }
+}

@@ -1,0 +1,129 @@
+//! The critical path of an I/O: what was being waited for, span by span, and added up.
+
+use crate::view::io::io_line;
+use crate::view::table::{Align, Table};
+use crate::view::text::{self, Style, grouped, plain};
+use crate::view::wrap::WrapWriter;
+use iotrace::analysis::why::{Doing, FARTHEST, Span, Why};
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+/// As text.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_text(out: &mut dyn Write, why: &Why, style: Style) -> io::Result<()> {
+    let out: &mut dyn Write = &mut WrapWriter::new(out, style);
+    for io in &why.subject.ios {
+        writeln!(out, "{}", style.heading(&io_line(io)))?;
+    }
+    let (begin, end) = whole(why);
+    writeln!(
+        out,
+        "  {} from call to return, {} instructions of all contexts",
+        text::span(&why.time, begin, end),
+        grouped(end - begin)
+    )?;
+    writeln!(out, "\n{}", style.heading("Critical path"))?;
+    let right = ["at µs", "for µs", "all contexts"].map(|head| (head, Align::Right));
+    let table = Table::new(right.into_iter().chain([("what", Align::Left)]));
+    let mut table = table.dropping(["all contexts", "at µs"]);
+    for span in &why.spans {
+        table.row([
+            text::micros_span(&why.time, begin, span.from),
+            text::micros_span(&why.time, span.from, span.to),
+            grouped(span.to - span.from),
+            format!("{}{}", "  ".repeat(span.depth), describe(span)),
+        ]);
+    }
+    table.write(out, style, "  ")?;
+    writeln!(out, "\n{}", style.heading("Sum by kind"))?;
+    let right = ["µs", "%", "all contexts", "times"].map(|head| (head, Align::Right));
+    let table = Table::new(right.into_iter().chain([("what", Align::Left)]));
+    let mut table = table.dropping(["all contexts", "times"]);
+    let total = time(why, begin, end);
+    for sum in sums(why) {
+        let share = if total == 0 { 0.0 } else { sum.time as f64 * 100.0 / total as f64 };
+        let time = why.time.ns(begin).map_or_else(|| grouped(sum.time), |_| text::micros(sum.time));
+        table.row([time, format!("{share:.1}"), grouped(sum.instructions), sum.times.to_string(), sum.what]);
+    }
+    table.write(out, style, "  ")?;
+    let sum: u64 = why.spans.iter().map(|span| span.to - span.from).sum();
+    writeln!(out, "  total: {} instructions", grouped(sum))?;
+    let line = "µs of virtual time; all contexts: instructions executed meanwhile, in any context";
+    writeln!(out, "  {}", style.faint(line))
+}
+
+/// Begin and end of the system call, in instructions.
+pub(super) fn whole(why: &Why) -> (u64, u64) {
+    let begin = why.spans.first().map_or(0, |span| span.from);
+    (begin, why.spans.last().map_or(begin, |span| span.to))
+}
+
+/// Virtual nanoseconds of a span, or instructions if there are none.
+fn time(why: &Why, from: u64, to: u64) -> u64 {
+    why.time.between(from, to).unwrap_or(to - from)
+}
+
+struct Sum {
+    what: String,
+    time: u64,
+    instructions: u64,
+    times: u64,
+}
+
+/// Spans of one kind added up, the longest first.
+fn sums(why: &Why) -> Vec<Sum> {
+    let mut sums = BTreeMap::<String, Sum>::new();
+    for span in &why.spans {
+        let what = kind(&span.doing);
+        let sum = sums.entry(what.clone()).or_insert(Sum { what, time: 0, instructions: 0, times: 0 });
+        sum.time += time(why, span.from, span.to);
+        sum.instructions += span.to - span.from;
+        sum.times += 1;
+    }
+    let mut sums: Vec<_> = sums.into_values().collect();
+    sums.sort_by(|a, b| (b.time, &a.what).cmp(&(a.time, &b.what)));
+    sums
+}
+
+/// A kind of span, whichever command or number it is about.
+fn kind(doing: &Doing) -> String {
+    match doing {
+        Doing::Device { handler, .. } => format!("device of {}", plain(handler)),
+        other => words(other),
+    }
+}
+
+fn describe(span: &Span) -> String {
+    let place = match &span.doing {
+        _ if span.place.is_empty() => String::new(),
+        Doing::Interrupt { .. } | Doing::Softirq => format!(", until {}", plain(&span.place)),
+        Doing::Device { .. } => format!(", command issued in {}", plain(&span.place)),
+        Doing::Runnable { .. } => format!(", woken by {}", plain(&span.place)),
+        _ => format!(", since {}", plain(&span.place)),
+    };
+    words(&span.doing) + &place
+}
+
+pub(super) fn words(doing: &Doing) -> String {
+    match doing {
+        Doing::Running { task, work: Some(work) } => {
+            format!("{} runs work item {}", plain(task), plain(work))
+        }
+        Doing::Running { task, work: None } => format!("{} runs", plain(task)),
+        Doing::Runnable { task } => format!("{} is runnable", plain(task)),
+        Doing::Device { command, handler } => format!("cmd{command}: device of {}", plain(handler)),
+        Doing::Interrupt { handler } => format!("interrupt: {}", plain(handler)),
+        Doing::Interrupted { handler } => format!("interrupted by {}", plain(handler)),
+        Doing::SoftirqPending { name } => format!("softirq {} is pending", plain(name)),
+        Doing::Softirq => "softirq".to_owned(),
+        Doing::WorkPending { function } => format!("work item {} is queued", plain(function)),
+        Doing::Timer { function } => format!("timer: {}", plain(function)),
+        Doing::UnknownContext { task } => format!("unknown context, current task {}", plain(task)),
+        Doing::Unknown { task } => format!("{} waits: cause not in the trace", plain(task)),
+        Doing::TooFar { task } => {
+            format!("{} waits: cause more than {FARTHEST} hand-offs away", plain(task))
+        }
+    }
+}
