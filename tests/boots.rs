@@ -163,28 +163,6 @@ fn a_replay_from_a_snapshot_takes_the_arguments_of_one_from_the_start() {
     }
 }
 
-/// The archive with the workload may be large, and programs in it find their libraries.
-#[test]
-fn files_of_the_user_reach_the_guest() {
-    let file = folder("files").join("megabytes");
-    let mut state = 1_u64;
-    let bytes = Vec::from_iter((0..3_000_001).map(|_| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        (state >> 56) as u8
-    }));
-    fs::write(&file, bytes).expect("the build folder is writable");
-    let sum = succeed(Command::new("md5sum").arg(&file));
-    let sum = sum.split_whitespace().next().expect("a sum");
-    let place = folder("recordings").join("files");
-    let workload = "sh:md5sum /files/megabytes; stat /files/megabytes | head -n 1; env true && echo it ran";
-    let program = PathBuf::from("/usr/bin/env");
-    let mut record = script("record");
-    record.args(SMALL).args(["--workload", workload, "--verify", "--force", "-o"]).arg(&place);
-    succeed(record.arg("--file").arg(&file).arg("--file").arg(program));
-    let console = fs::read_to_string(place.join("console.txt")).expect("the recording is whole");
-    assert!(console.contains(sum) && console.contains("it ran"), "{console}");
-}
-
 /// A cache of its own with the kernels of the other, where boots can be damaged.
 fn own_cache() -> PathBuf {
     let usual = PathBuf::from(succeed(script("kernel").args(["debian-6.1", "--bare"])));

@@ -38,6 +38,19 @@ fn witness_agrees_on_debian_ext4() {
     workloads_agree("debian-6.1", "ext4");
 }
 
+/// File systems whose functions the catalog does not have, and blocks smaller than a page.
+#[test]
+fn witness_agrees_on_btrfs_and_on_small_blocks() {
+    let small: &[&str] = &["--mkfs-options", "-b 1024"];
+    for (kernel, file_system, options) in
+        [("debian-6.1", "btrfs", &[][..]), ("debian-7.x", "btrfs", &[]), ("debian-6.1", "ext4", small)]
+    {
+        let recorded = recording(&[&witnessed(kernel, file_system, "loop-write"), options].concat());
+        let trace = trace_of(&recorded);
+        agrees(&recorded, &trace);
+    }
+}
+
 #[test]
 #[ignore = "of ./scripts/test full"]
 fn witness_agrees_on_built_xfs() {

@@ -1,6 +1,7 @@
 //! Whole guests. One program, so that tests share recordings, and two guests run at a time to the end.
 
 mod boots;
+mod brought;
 mod changes;
 mod choice;
 mod guests;

@@ -5,6 +5,11 @@ from pathlib import Path
 
 from .say import Problem
 
+# elf.h: e_ident[EI_CLASS] and e_ident[EI_DATA], e_machine, e_type.
+LITTLE_64 = b"\x02\x01"
+X86_64 = 62
+EXECUTABLE, SHARED = 2, 3
+
 
 def sections(path: Path) -> dict[str, tuple[int, int]]:
     """Each section's offset and size in the file, by name."""

@@ -2,7 +2,6 @@
 archive with the workload."""
 
 import io
-import os
 import shlex
 import shutil
 import tarfile
@@ -12,8 +11,9 @@ from pathlib import Path
 from typing import Sequence
 
 from . import modules
+from .brought import Brought
 from .cache import entry, fingerprint
-from .initramfs import Initramfs, shared_libraries
+from .initramfs import Initramfs
 from .say import Problem, run, say
 from .workload import Workload
 
@@ -96,9 +96,8 @@ def write_initramfs(path: Path, kernel: Path, plan: GuestPlan, archive: Path | N
     image.write(path)
 
 
-def write_archive(path: Path, workload: Workload, options: WorkloadOptions, given: Sequence[Path] = ()) -> None:
-    """Put together what a booted guest is to do: the same input gives the same bytes. `given` are further files; of
-    programs, the shared libraries come with them."""
+def write_archive(path: Path, workload: Workload, options: WorkloadOptions, brought: Sequence[Brought] = ()) -> None:
+    """Put together what a booted guest is to do: the same input gives the same bytes. `brought`: files of the user."""
     files: dict[str, tuple[bytes, int]] = {}
 
     def add(name: str, contents: bytes | str, mode: int = 0o644) -> None:
@@ -116,16 +115,19 @@ def write_archive(path: Path, workload: Workload, options: WorkloadOptions, give
     add("iotrace/workload", workload.run)
     if workload.fio_job:
         add("iotrace/job.fio", workload.fio_job.read_bytes())
-    for file in given:
-        executable = os.access(file, os.X_OK)
-        add(f"files/{file.name}", file.read_bytes(), 0o755 if executable else 0o644)
-        for library in shared_libraries(file) if executable else []:
-            add(library, Path(library).read_bytes(), 0o755)
-    with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as archive:
+    for file in brought:
+        add(file.path, file.source.read_bytes(), file.mode)
+    # GNU's format has no limit for the length of a name
+    with tarfile.open(path, "w", format=tarfile.GNU_FORMAT) as archive:
         for name, (contents, mode) in sorted(files.items()):
             member = tarfile.TarInfo(name)
             member.size, member.mode = len(contents), mode
             archive.addfile(member, io.BytesIO(contents))
+
+
+def own_programs() -> tuple[str, ...]:
+    """The paths of the programs that each guest has."""
+    return tuple(f"/bin/{name}" for name in ("busybox", *APPLETS, *PROGRAMS))
 
 
 def installed(name: str) -> Path:

@@ -13,7 +13,8 @@ CONTROLLERS = {
     "megasas": ["megaraid_sas"],
     "virtio-blk-pci": ["virtio_pci", "virtio_blk"],
 }
-FILE_SYSTEMS = {"xfs": ["crc32c_generic", "xfs"], "ext4": ["crc32c_generic", "ext4"], "raw": []}
+FILE_SYSTEMS = {"xfs": ["crc32c_generic", "xfs"], "ext4": ["crc32c_generic", "ext4"],
+                "btrfs": ["crc32c_generic", "btrfs"], "raw": []}
 OPTIONAL = ["crc32c_generic"]  # the newest kernels have it in their library
 SCHEDULERS = ["mq-deadline", "kyber-iosched", "bfq"]
 SCHEDULER_MODULES = {name: f"{name}-iosched" for name in ("kyber", "cfq", "deadline")}  # the others: as named

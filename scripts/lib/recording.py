@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Callable
 
 from . import boots, disk, guest, machine, manifest, qemu, stage, workload
+from .brought import Brought
 from .machine import ARCHIVE, DATA_DISK, SNAPSHOT, WITNESS_DISK, Machine, Run, overlay
 from .say import Problem, say
 
@@ -44,7 +45,7 @@ class Wanted:
     shift: int
     qemu: str
     workload: str
-    files: tuple[Path, ...] = ()
+    brought: tuple[Brought, ...] = ()  # files for the guest
     tracer: str = ""
     tick: int = 0
     disk: str = machine.HOST
@@ -90,7 +91,7 @@ def record(wanted: Wanted, folder: Path) -> None:
     if wanted.disk == machine.INSTANT and wanted.controller in NOT_INSTANT:
         raise Problem(f"{wanted.controller} does not work with the instant disk: record with --disk host")
     options = guest.WorkloadOptions(wanted.witness, wanted.tracer, wanted.tick, wanted.disk == machine.INSTANT)
-    guest.write_archive(folder / ARCHIVE, wanted.work(), options, wanted.files)
+    guest.write_archive(folder / ARCHIVE, wanted.work(), options, wanted.brought)
     configuration = wanted.configuration()
     if wanted.fresh or not configuration.can_wait():
         if not wanted.fresh:
