@@ -21,7 +21,10 @@ SOURCES = Path(__file__).resolve().parent.parent / "guest"
 CATALOG = SOURCES.parent.parent / "schemas" / "catalog" / "data"
 PROGRAMS = {"iotrace-mark": "mark.c", "loop-write": "loop_write.c", "direct-io": "direct_io.c",
             "iotrace-tick": "tick.c", "iotrace-receive": "receive.c", "iotrace-spin": "spin.c"}
+# Programs of single workloads, each of all sources in a folder: they come with the workload.
+WORKLOAD_PROGRAMS = {"truth": "truth"}
 COMPILER = ["gcc", "-std=gnu11", "-O2", "-Wall", "-Werror", "-static", "-s"]
+WORKLOAD_COMPILER = [*COMPILER, "-D_GNU_SOURCE"]
 APPLETS = """sh mount umount insmod poweroff usleep sleep dd cat echo sync mkdir rm cp mv ls ln tar dmesg
     md5sum sha256sum seq grep sed awk head tail wc sort cut tr find touch stat df du blockdev fstrim hexdump
     test true false expr printf date uname ps kill nice time truncate fallocate sysctl losetup""".split()
@@ -61,6 +64,19 @@ def programs() -> Path:
             run([*COMPILER, "-o", str(folder / name), str(SOURCES / source)], f"compiling {source}")
 
     return entry("guest", f"programs-{key}", make)
+
+
+def workload_program(name: str) -> Path:
+    """A program of a workload, compiled for the guest."""
+    sources = sorted((SOURCES / WORKLOAD_PROGRAMS[name]).glob("*.[ch]"))
+    key = fingerprint(*WORKLOAD_COMPILER, *(text for source in sources for text in (source.name, source.read_bytes())))
+
+    def make(folder: Path) -> None:
+        say(f"compiling the guest's program {name}")
+        files = [str(source) for source in sources if source.suffix == ".c"]
+        run([*WORKLOAD_COMPILER, "-o", str(folder / name), *files], f"compiling {name}")
+
+    return entry("guest", f"{name}-{key}", make) / name
 
 
 def write_initramfs(path: Path, kernel: Path, plan: GuestPlan, archive: Path | None = None) -> None:
@@ -115,6 +131,8 @@ def write_archive(path: Path, workload: Workload, options: WorkloadOptions, brou
     add("iotrace/workload", workload.run)
     if workload.fio_job:
         add("iotrace/job.fio", workload.fio_job.read_bytes())
+    for name in workload.own_programs:
+        add(f"bin/{name}", workload_program(name).read_bytes(), 0o755)
     for file in brought:
         add(file.path, file.source.read_bytes(), file.mode)
     # GNU's format has no limit for the length of a name
@@ -127,7 +145,7 @@ def write_archive(path: Path, workload: Workload, options: WorkloadOptions, brou
 
 def own_programs() -> tuple[str, ...]:
     """The paths of the programs that each guest has."""
-    return tuple(f"/bin/{name}" for name in ("busybox", *APPLETS, *PROGRAMS))
+    return tuple(f"/bin/{name}" for name in ("busybox", *APPLETS, *PROGRAMS, *WORKLOAD_PROGRAMS))
 
 
 def installed(name: str) -> Path:

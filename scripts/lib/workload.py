@@ -21,6 +21,7 @@ class Workload:
     prepare: str = ""
     fio_job: Path | None = None
     programs: tuple[str, ...] = ()  # of this machine, that the guest needs beside its own
+    own_programs: tuple[str, ...] = ()  # of guest.WORKLOAD_PROGRAMS
 
 
 DEFAULTS: dict[str, dict[str, str]] = {
@@ -28,6 +29,7 @@ DEFAULTS: dict[str, dict[str, str]] = {
     "direct": {"block": "4096", "count": "16", "order": "seq"},
     "buffered-read": {"block": "65536", "count": "16"},
     "demo": {"count": "10", "direct": "8"},
+    "truth": {"seed": "1", "count": "320"},
 }
 
 # A file with data in it that the page cache does not hold.
@@ -38,6 +40,18 @@ echo 3 >/proc/sys/vm/drop_caches
 DIRECT = """direct-io "$TARGET" write {order} {block} {count} || exit 1
 direct-io "$TARGET" read {order} {block} {count}
 """
+# Its files are in a folder of their own, or on the disk.
+TRUTH_FOLDER = '[ -b "$TARGET" ] || mkdir /mnt/truth || exit 1\n'
+# It waits for timers of the kernel, and for the console: with the instant disk the guest does not idle meanwhile, as
+# its clock would follow the host's (see scripts/guest/init).
+TRUTH = """[ -b "$TARGET" ] || TARGET=/mnt/truth
+. /iotrace/options
+if [ -n "$INSTANT" ]; then
+    iotrace-spin &
+    trap "kill $!" EXIT
+fi
+truth "$TARGET" {seed} {count}
+"""
 SCRIPTS = {
     "loop-write": ("", 'loop-write "$TARGET" {count} {interval}\n'),
     "direct": ("", DIRECT),
@@ -47,9 +61,12 @@ SCRIPTS = {
 direct-io "$TARGET" write seq 16384 {direct} || exit 1
 direct-io "$TARGET" read rand 4096 {direct}
 """),
+    "truth": (TRUTH_FOLDER, TRUTH),
 }
+OWN_PROGRAMS = {"truth": ("truth",)}
 HELP = ("loop-write[:count=N,interval=SECONDS], direct[:block=BYTES,count=N,order=seq|rand], "
-        "buffered-read[:block=BYTES,count=N], demo[:count=N,direct=N], fio:JOB (a job file, or one of "
+        "buffered-read[:block=BYTES,count=N], demo[:count=N,direct=N], truth[:seed=N,count=N] (COUNT operations of all "
+        "kinds by several tasks, printed with their results), fio:JOB (a job file, or one of "
         "scripts/guest/jobs by name), sh:COMMAND (in the mounted file system; $DISK is the disk)")
 
 
@@ -71,7 +88,7 @@ def parse(text: str) -> Workload:
         _check(name, key, value)
         values[key] = value
     prepare, run = SCRIPTS[name]
-    return Workload(run=run.format(**values), prepare=prepare.format(**values))
+    return Workload(run=run.format(**values), prepare=prepare.format(**values), own_programs=OWN_PROGRAMS.get(name, ()))
 
 
 def _check(name: str, key: str, value: str) -> None:
