@@ -160,8 +160,10 @@ impl Trackers {
         out: &mut dyn Sink,
     ) {
         let Some(stage) = roles.stage() else { return };
-        if *stage == Stage::TaskSwitch {
-            self.calls.switch(event, roles, out);
+        match stage {
+            Stage::TaskSwitch => self.calls.switch(event, roles, out),
+            Stage::TaskNew => self.calls.task_begun(roles),
+            _ => {}
         }
         let context = self.calls.context(event, self.objects.interrupt(event));
         self.objects.fact(&Fact { stage, roles, call, context }, out);

@@ -7,6 +7,10 @@ mod files;
 
 pub use files::*;
 
+mod reuse;
+
+pub use reuse::{CHILD, reused};
+
 mod way;
 
 pub use way::{changed_write, direct_write};

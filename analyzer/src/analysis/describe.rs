@@ -121,9 +121,9 @@ impl Describer {
         self.wording.define(definition);
     }
 
-    /// Goes on with these names of tasks, where trackers have come to.
-    pub(crate) fn resume(&mut self, tasks: Tasks, trackers: &Trackers) {
-        self.tasks = tasks;
+    /// Goes on where trackers have come to.
+    pub(crate) fn resume(&mut self, trackers: &Trackers) {
+        self.tasks = trackers.tasks().clone();
         self.wording.devices.resume(trackers.device_places());
     }
 
@@ -155,9 +155,14 @@ impl Describer {
         if self.followed.contains(&event.kind) { self.probes.words(event) } else { None }
     }
 
-    /// Names of tasks at this moment.
-    pub(crate) fn tasks(&self) -> &Tasks {
-        &self.tasks
+    /// The address of the task of which an event that was followed tells something: its name, or that it is new.
+    #[inline]
+    pub(crate) fn told_task(&self, event: &Event<'_>) -> Option<u64> {
+        if event.kind < FIRST_PROBE {
+            return event.words.first().copied().filter(|_| event.kind == event::TASK.id);
+        }
+        let words = self.followed_words(event)?;
+        words.get(Role::Task).filter(|_| words.stage() == Some(&Stage::TaskNew))
     }
 
     /// The task at an address.

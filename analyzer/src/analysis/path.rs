@@ -20,6 +20,7 @@ use crate::model::{CallId, Definitions, Ending, Handover, HandoverKind, IrqRef, 
 use crate::session::{Session, SessionError};
 use iotrace_format::layer::Layer;
 
+use collect::SubjectEvents;
 use handovers::HandoverIndex;
 pub use shape::{ListingShape, shape};
 
@@ -102,8 +103,8 @@ pub struct Path {
     /// How contexts handed over to one another, those in which the path has a part.
     pub handovers: Vec<Handover>,
     handover_index: HandoverIndex,
-    /// Tasks that were woken, by the addresses of their `task_struct`.
-    pub tasks: BTreeMap<u64, Task>,
+    /// Tasks as they were when they were woken, by the places of the wake-ups in [`Path::handovers`].
+    pub woken: BTreeMap<usize, Task>,
     /// From clocks to virtual time.
     pub time: TimeMap,
     /// What the trace says about itself.
@@ -122,16 +123,16 @@ pub fn path(
     let Some(subject) = subject(session, wanted, progress)? else { return Ok(None) };
     let time = session.times()?.time.clone();
     let (collected, definitions, describer) = collect::collect(session, &subject, progress)?;
-    let mut segments = lines::segments(&collected, &definitions, &describer, &subject);
-    let handovers = collected.handovers;
-    let woken = handovers.iter().filter_map(|handover| match handover.kind {
-        HandoverKind::Wake { task } => Some((task, describer.task(task))),
+    let mut segments = lines::segments(&collected, &definitions, describer.wording(), &subject);
+    let SubjectEvents { handovers, switches, tasks, .. } = collected;
+    let woken = handovers.iter().enumerate().filter_map(|(at, handover)| match handover.kind {
+        HandoverKind::Wake { task } => Some((at, tasks.at(task, handover.from.clock))),
         _ => None,
     });
-    let tasks = woken.collect();
-    handovers::attach(&mut segments, &handovers, &collected.switches);
+    let woken = woken.collect();
+    handovers::attach(&mut segments, &handovers, &switches);
     let handover_index = HandoverIndex::new(&handovers);
-    Ok(Some(Path { subject, segments, handovers, handover_index, tasks, time, definitions }))
+    Ok(Some(Path { subject, segments, handovers, handover_index, woken, time, definitions }))
 }
 
 impl Path {

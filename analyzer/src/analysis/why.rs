@@ -144,8 +144,8 @@ pub fn why(session: &Session, wanted: &Wanted, progress: Progress<'_>) -> Result
     let io = subject.ios.first().ok_or(WhyError::NoCall)?.clone();
     let left = io.left.ok_or(WhyError::NotOver)?;
     let time = session.times().map_err(SessionError::Read)?.time.clone();
-    let (seen, definitions, describer) = gather::gather(session, io.entered, left, progress)?;
-    let resolver = resolve::Resolver::new(&seen, &definitions, &describer);
+    let (seen, definitions) = gather::gather(session, io.entered, left, progress)?;
+    let resolver = resolve::Resolver::new(&seen, &definitions);
     let spans = resolver.resolve(io.task.address, io.entered, left);
     Ok(Why { subject, spans, time, definitions })
 }

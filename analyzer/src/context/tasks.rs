@@ -1,4 +1,4 @@
-//! Names of tasks as they were at each moment.
+//! Names of tasks at the moment at hand.
 
 use crate::hash::Map;
 use crate::model::{Comm, Task};

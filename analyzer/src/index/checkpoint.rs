@@ -3,7 +3,6 @@
 //! In: the trackers. Out: bytes (bincode, zstd), and back. What follows from definitions alone is not in it: whoever
 //! goes on from a checkpoint reads the definitions before it.
 
-use crate::context::Tasks;
 use crate::hash::Map;
 use crate::model::{Call, CallId};
 use crate::session::Pass;
@@ -72,8 +71,6 @@ impl OpenCalls {
 pub(crate) struct Checkpoint {
     /// The trackers; without what follows from definitions.
     pub trackers: Trackers,
-    /// Names of tasks as views print them: those of tasks that are gone are forgotten earlier than by the trackers.
-    pub tasks: Tasks,
     /// The open calls.
     pub open: Vec<OpenCallEntry>,
 }
@@ -95,7 +92,7 @@ impl Checkpoint {
         let mut open: Vec<_> = open.entries.values().collect();
         open.sort_unstable_by_key(|entry| entry.call.id);
         let config = bincode::config::standard();
-        let state = (&pass.trackers, pass.describer.tasks(), open);
+        let state = (&pass.trackers, open);
         let bytes = bincode::encode_to_vec(state, config).map_err(io::Error::other)?;
         if bytes.len() > most {
             return Ok(None);
@@ -111,9 +108,9 @@ impl Checkpoint {
     pub fn decode(packed: &[u8]) -> io::Result<Self> {
         let bytes = zstd::bulk::decompress(packed, LARGEST)?;
         let config = bincode::config::standard().with_limit::<LARGEST>();
-        let ((trackers, tasks, open), _) =
-            bincode::decode_from_slice::<(Trackers, Tasks, Vec<OpenCallEntry>), _>(&bytes, config)
+        let ((trackers, open), _) =
+            bincode::decode_from_slice::<(Trackers, Vec<OpenCallEntry>), _>(&bytes, config)
                 .map_err(io::Error::other)?;
-        Ok(Self { trackers, tasks, open })
+        Ok(Self { trackers, open })
     }
 }

@@ -7,7 +7,7 @@ use crate::analysis::timeline::timeline;
 use crate::analysis::why::why;
 use crate::reader::Trace;
 use crate::session::{IndexMessage, IndexUse, Session, SessionOptions};
-use iotrace_synthetic_guest::{SyntheticGuest, TASK, buffered, changed_write, direct_write, small};
+use iotrace_synthetic_guest::{SyntheticGuest, TASK, buffered, changed_write, direct_write, reused, small};
 use std::path::Path;
 
 #[test]
@@ -48,7 +48,7 @@ fn open(path: &Path, index: IndexUse) -> Session {
 
 #[test]
 fn answers_are_the_same_from_a_checkpoint_as_from_the_beginning() {
-    for guest in [direct_write(), changed_write(), buffered(), small()] {
+    for guest in [direct_write(), changed_write(), buffered(), small(), reused()] {
         let (_folder, path) = stored(&guest);
         let whole = open(&path, IndexUse::WithoutCheckpoints);
         let expected = answers(&whole);

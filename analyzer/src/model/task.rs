@@ -70,3 +70,11 @@ pub struct Task {
     /// Name.
     pub comm: Comm,
 }
+
+impl Task {
+    /// Whether its name and its ids are known; the idle task has the thread id 0.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        self.pid != 0 || self.comm != Comm::default()
+    }
+}

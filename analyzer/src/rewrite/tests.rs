@@ -1,11 +1,13 @@
 use super::*;
 use crate::analysis::conditions::Conditions;
+use crate::analysis::path::path;
 use crate::analysis::report::{Report, ReportQuery, report};
 use crate::analysis::subject::Wanted;
 use crate::analysis::verify::verify;
+use crate::analysis::why::why;
 use crate::reader::Trace;
 use crate::session::Session;
-use iotrace_synthetic_guest::{buffered, changed_write, direct_write, small};
+use iotrace_synthetic_guest::{buffered, changed_write, direct_write, reused, small};
 use std::fs;
 use tempfile::TempDir;
 
@@ -171,4 +173,24 @@ fn an_output_that_cannot_be_written_is_named() {
     assert!(error.to_string().contains("in use by another writer"), "{error}");
     drop(held);
     fs::remove_file(&path).unwrap();
+}
+
+/// What is shown of tasks that got other names, and of those that came after them at their addresses.
+#[test]
+fn a_slice_has_the_names_that_tasks_have_in_the_whole() {
+    let place = Place::new();
+    let whole = Session::from_bytes(reused().file()).unwrap();
+    for number in [1, 2] {
+        let wanted = Wanted::Io(number);
+        let part = SliceSelection { subject: Some(wanted.clone()), ..SliceSelection::default() };
+        let to = place.path(&format!("{number}.iot"));
+        slice(&whole, &part, &to, &mut |_| {}).unwrap();
+        let shown = |session: &Session| {
+            let path = path(session, &wanted, &mut |_| {}).unwrap().unwrap();
+            let tasks: Vec<_> = path.segments.iter().map(|segment| segment.task).collect();
+            let spans = why(session, &wanted, &mut |_| {}).unwrap().spans;
+            (tasks, path.woken.into_values().collect::<Vec<_>>(), spans)
+        };
+        assert_eq!(shown(&opened(&to)), shown(&whole));
+    }
 }

@@ -18,9 +18,9 @@ pub trait Observer: Sink {
     /// A definition; the trackers know it already.
     fn define(&mut self, _definition: &Definition) {}
 
-    /// The pass begins in the middle of the trace, where these tasks run. The calls that are open there are given as
-    /// if they were entered now, the first first.
-    fn resumed(&mut self, _running: &[u64]) {}
+    /// The pass begins in the middle of the trace, where the tasks at these addresses run, and all have these names. The
+    /// calls that are open there are given as if they were entered now, the first first.
+    fn resumed(&mut self, _running: &[u64], _tasks: &Tasks) {}
 
     /// Events are missing before the next one.
     fn skipped(&mut self, _events: u64) {}
@@ -58,8 +58,8 @@ pub struct PassEnd {
 pub(super) struct RunningPass<'o, 'x> {
     pass: Pass,
     observers: Observers<'o, 'x>,
-    /// Names of tasks and open calls of the checkpoint that the pass begins with, before its first event.
-    resumes: Option<(Tasks, Vec<OpenCallEntry>)>,
+    /// Open calls of the checkpoint that the pass begins with, before its first event.
+    resumes: Option<Vec<OpenCallEntry>>,
 }
 
 impl<'o, 'x> RunningPass<'o, 'x> {
@@ -69,9 +69,9 @@ impl<'o, 'x> RunningPass<'o, 'x> {
     }
 
     /// From a checkpoint on.
-    pub fn resume(Checkpoint { trackers, tasks, open }: Checkpoint, observers: Observers<'o, 'x>) -> Self {
+    pub fn resume(Checkpoint { trackers, open }: Checkpoint, observers: Observers<'o, 'x>) -> Self {
         let pass = Pass { trackers, ..Pass::default() };
-        Self { pass, observers, resumes: Some((tasks, open)) }
+        Self { pass, observers, resumes: Some(open) }
     }
 
     /// The pass is over: gives what is still in flight.
@@ -84,10 +84,11 @@ impl<'o, 'x> RunningPass<'o, 'x> {
     }
 
     #[cold]
-    fn begin(&mut self, tasks: Tasks, open: &[OpenCallEntry]) {
-        self.pass.describer.resume(tasks, &self.pass.trackers);
+    fn begin(&mut self, open: &[OpenCallEntry]) {
+        self.pass.describer.resume(&self.pass.trackers);
         let running: Vec<_> = self.pass.trackers.running_tasks().collect();
-        self.observers.each(|observer| observer.resumed(&running));
+        let tasks = self.pass.trackers.tasks();
+        self.observers.each(|observer| observer.resumed(&running, tasks));
         for entry in open {
             self.observers.entered(&entry.call, &entry.event());
         }
@@ -108,8 +109,8 @@ impl Visitor for RunningPass<'_, '_> {
     }
 
     fn event(&mut self, definitions: &Definitions, event: &Event<'_>) -> Flow {
-        if let Some((tasks, open)) = self.resumes.take() {
-            self.begin(tasks, &open);
+        if let Some(open) = self.resumes.take() {
+            self.begin(&open);
         }
         self.pass.keeper.event(event);
         self.pass.describer.follow(event);

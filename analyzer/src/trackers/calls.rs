@@ -197,7 +197,20 @@ impl CallTracker {
         self.calls.leave_interrupt(event, is_entry, ended);
     }
 
-    /// A task is new, or has another name.
+    /// Names of tasks at this moment.
+    pub fn tasks(&self) -> &Tasks {
+        &self.tasks
+    }
+
+    /// A task begins: the one that was at its address before is gone, with its calls.
+    pub fn task_begun(&mut self, roles: &RoleValues<'_>) {
+        if let Some(address) = roles.get(Role::Task) {
+            self.calls.forget(address);
+            self.tasks.forget(address);
+        }
+    }
+
+    /// A task has this name from here on.
     pub fn task(&mut self, event: &Event<'_>) {
         if let [address, pid, ..] = *event.words {
             let before = self.tasks.get(address).pid;

@@ -5,6 +5,7 @@
 //! whole.
 
 use super::{Devices, Sink, Trackers};
+use crate::context::Tasks;
 use crate::model::{Call, CallId, Level};
 use iotrace_format::definition::{ObjectKind, ObjectNumber, PartBegin, PendingHandOff};
 use iotrace_format::event::Event;
@@ -37,7 +38,7 @@ impl Trackers {
             self.calls.begin_part(&begin);
         }
         while let Some(hand_off) = self.stated.take_hand_off(number) {
-            self.objects.restore(&hand_off, self.calls.calls());
+            self.objects.restore(&hand_off, self.calls.calls(), self.calls.tasks());
         }
         while let Some(stated) = self.stated.take_number(number) {
             let last = self.last_mut(stated.object);
@@ -99,6 +100,11 @@ impl Trackers {
                 (frame.data.event, call)
             })
         })
+    }
+
+    /// Names of tasks at this moment.
+    pub(crate) fn tasks(&self) -> &Tasks {
+        self.calls.tasks()
     }
 
     /// The tasks that run.

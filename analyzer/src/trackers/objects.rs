@@ -12,7 +12,7 @@ use super::interrupts::InterruptTracker;
 use super::origins::OriginTracker;
 use super::probes::Probes;
 use super::sink::Sink;
-use crate::context::Calls;
+use crate::context::{Calls, Tasks};
 use bincode::{Decode, Encode};
 use iotrace_format::definition::{Definition, Device, ObjectKind, PendingHandOff};
 use iotrace_format::event::Event;
@@ -82,8 +82,8 @@ impl ObjectTrackers {
     }
 
     /// Takes in a hand-off that a part of a trace states.
-    pub fn restore(&mut self, hand_off: &PendingHandOff, calls: &Calls<CallPosition>) {
-        self.origins.restore(hand_off, calls);
+    pub fn restore(&mut self, hand_off: &PendingHandOff, calls: &Calls<CallPosition>, tasks: &Tasks) {
+        self.origins.restore(hand_off, calls, tasks);
     }
 
     /// The trace is over: gives what is still in flight.

@@ -13,7 +13,7 @@ use super::fact::{BegunIo, Context, EndFact, Fact};
 use super::probes::Probes;
 use super::sink::Sink;
 use crate::hash::Map;
-use crate::model::{Cause, Handover, HandoverKind, IoId, Level, Point, Raise, Wait};
+use crate::model::{Cause, Handover, HandoverKind, IoId, Level, Point, Raise, Task, Wait};
 use bincode::{Decode, Encode};
 use iotrace_format::role::Role;
 use iotrace_format::stage::Stage;
@@ -38,6 +38,8 @@ struct WokenTask {
     from: Point,
     by: Arc<Cause>,
     waker: TaskWaker,
+    /// The task that ran when it was woken.
+    waker_task: Task,
     runs: bool,
 }
 
@@ -254,7 +256,10 @@ impl OriginTracker {
     fn task_new(&mut self, fact: &Fact<'_>) {
         let Some(task) = fact.roles.get(Role::Task) else { return };
         let PendingWork { from, by } = self.pending(fact);
-        self.woken.insert(task, WokenTask { from, by, waker: TaskWaker::Maker, runs: false });
+        // What the task that was at its address waited in is no wait of this one.
+        self.blocked.remove(&task);
+        let (waker, waker_task) = (TaskWaker::Maker, fact.context.task());
+        self.woken.insert(task, WokenTask { from, by, waker, waker_task, runs: false });
     }
 
     /// `try_to_wake_up` made a task run.
@@ -266,7 +271,8 @@ impl OriginTracker {
         let waits = self.calls.of_task(context, task).any(|state| matches!(state, OriginState::Wait { .. }));
         let before = self.woken.get(&task).filter(|_| waits).map(|woken| Arc::clone(&woken.by));
         let by = before.unwrap_or_else(|| self.lasting_cause(context));
-        self.woken.insert(task, WokenTask { from, by, waker, runs: false });
+        let waker_task = context.task();
+        self.woken.insert(task, WokenTask { from, by, waker, waker_task, runs: false });
     }
 
     fn task_switch(&mut self, fact: &Fact<'_>, out: &mut dyn Sink) {
@@ -326,7 +332,7 @@ fn wait(context: &Context<'_>, task: u64, blocked: &BlockedTask, woken: &WokenTa
         event: woken.from.event,
         waker: woken.waker.names(context.probes),
         level: woken.from.level,
-        waker_task: context.tasks.get(woken.from.task),
+        waker_task: woken.waker_task,
     }
 }
 

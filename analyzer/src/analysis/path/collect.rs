@@ -7,6 +7,7 @@ use crate::analysis::Progress;
 use crate::analysis::describe::Describer;
 use crate::analysis::objects::Objects;
 use crate::analysis::subject::Subject;
+use crate::context::{TaskHistory, Tasks};
 use crate::hash::{Map, Set};
 use crate::model::{Call, CallEnd, CallId, Definitions, Handover, IrqRef, Level, Switch};
 use crate::ranges::Ranges;
@@ -66,6 +67,8 @@ pub struct SubjectEvents {
     pub handovers: Vec<Handover>,
     /// Switches from and to the subject's tasks.
     pub switches: Vec<Switch>,
+    /// Names of tasks.
+    pub tasks: TaskHistory,
 }
 
 /// Picks up what belongs to a subject.
@@ -194,7 +197,14 @@ impl Observer for Collector {
         }
     }
 
-    fn event(&mut self, _: &Pass, _: &Definitions, event: &Event<'_>) {
+    fn resumed(&mut self, _: &[u64], tasks: &Tasks) {
+        self.collected.tasks.resume(tasks);
+    }
+
+    fn event(&mut self, pass: &Pass, _: &Definitions, event: &Event<'_>) {
+        if let Some(task) = pass.describer.told_task(event) {
+            self.collected.tasks.tell(event.clock, pass.describer.task(task));
+        }
         self.clock = event.clock;
     }
 

@@ -2,10 +2,10 @@
 
 use super::collect::{Activity, EventNode, SubjectEvents};
 use super::{Line, Segment};
-use crate::analysis::describe::{Describer, FieldForm, returned};
+use crate::analysis::describe::{Describer, FieldForm, Wording, returned};
 use crate::analysis::objects::Objects;
 use crate::analysis::subject::Subject;
-use crate::context::DEEPEST;
+use crate::context::{DEEPEST, TaskHistory};
 use crate::hash::{Map, Set};
 use crate::model::{Definitions, Level, Task};
 use iotrace_format::definition::At;
@@ -22,10 +22,12 @@ const WORDS: usize = 10;
 pub fn segments(
     collected: &SubjectEvents,
     definitions: &Definitions,
-    describer: &Describer,
+    wording: &Wording,
     subject: &Subject,
 ) -> Vec<Segment> {
-    let writer = Writer { definitions, describer, objects: Objects::new(&subject.bios, &subject.requests) };
+    let objects = Objects::new(&subject.bios, &subject.requests);
+    let tasks = &collected.tasks;
+    let writer = Writer { definitions, wording, tasks, objects };
     let mut order: Vec<(u64, usize, usize, usize)> = Vec::new();
     for (at, activity) in collected.activities.iter().enumerate() {
         let (kept, depths) = (kept(activity), writer.depths(activity));
@@ -78,7 +80,8 @@ fn kept(activity: &Activity) -> Vec<bool> {
 
 struct Writer<'a> {
     definitions: &'a Definitions,
-    describer: &'a Describer,
+    wording: &'a Wording,
+    tasks: &'a TaskHistory,
     objects: Objects,
 }
 
@@ -158,8 +161,8 @@ impl Writer<'_> {
             stack: 0,
             words: &node.words,
         };
-        // The names that tasks had then are not known any more.
-        let described = self.describer.wording().describe(self.definitions, &event, Task::default(), &[]);
+        // Which tasks it mentions is shown where they are woken.
+        let described = self.wording.describe(self.definitions, &event, Task::default(), &[]);
         let name =
             described.words.iter().find(|word| word.name == "file.name" && word.form == FieldForm::Decoded);
         let file = name.map(|word| word.text.to_string());
@@ -189,7 +192,7 @@ impl Writer<'_> {
         Segment {
             root: activity.root,
             function: function.unwrap_or_default(),
-            task: self.describer.task(activity.task),
+            task: self.tasks.at(activity.task, line.clock),
             level,
             interrupt: activity.interrupt,
             work,

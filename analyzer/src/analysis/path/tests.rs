@@ -3,6 +3,7 @@
 mod contexts;
 mod handovers;
 mod lines;
+mod names;
 
 use super::*;
 use iotrace_synthetic_guest::SyntheticGuest;

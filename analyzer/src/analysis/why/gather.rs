@@ -2,7 +2,7 @@
 
 use super::Context;
 use crate::analysis::Progress;
-use crate::analysis::describe::Describer;
+use crate::context::{TaskHistory, Tasks};
 use crate::hash::Map;
 use crate::model::{Call, CallEnd, CallId, Definitions, Handover, IrqRef, Level, Switch};
 use crate::session::{Observer, Pass, Session, SessionError};
@@ -50,6 +50,8 @@ pub struct SchedulingEvents {
     pub names: Map<CallId, KindId>,
     /// The task that ran at the begin.
     pub running: u64,
+    /// Names of tasks.
+    pub tasks: TaskHistory,
 }
 
 /// Gathers what happened from one clock to another. What began before and was still going on is in it too.
@@ -58,12 +60,12 @@ pub fn gather(
     from: u64,
     to: u64,
     progress: Progress<'_>,
-) -> Result<(SchedulingEvents, Definitions, Describer), SessionError> {
+) -> Result<(SchedulingEvents, Definitions), SessionError> {
     let mut gatherer = Gatherer { from, to, ..Gatherer::default() };
     let end = session.run_window((from, to), &mut [&mut gatherer], progress)?;
     let Gatherer { mut seen, open, .. } = gatherer;
     seen.roots.extend(open);
-    Ok((seen, end.finished.definitions, end.pass.describer))
+    Ok((seen, end.finished.definitions))
 }
 
 #[derive(Default)]
@@ -104,7 +106,8 @@ impl Observer for Gatherer {
         }
     }
 
-    fn resumed(&mut self, running: &[u64]) {
+    fn resumed(&mut self, running: &[u64], tasks: &Tasks) {
+        self.seen.tasks.resume(tasks);
         self.seen.running = running.first().copied().unwrap_or(0);
     }
 
@@ -112,7 +115,10 @@ impl Observer for Gatherer {
         self.is_behind_gap = true;
     }
 
-    fn event(&mut self, _: &Pass, _: &Definitions, event: &Event<'_>) {
+    fn event(&mut self, pass: &Pass, _: &Definitions, event: &Event<'_>) {
+        if let Some(task) = pass.describer.told_task(event) {
+            self.seen.tasks.tell(event.clock, pass.describer.task(task));
+        }
         if self.clock == 0 && self.seen.running == 0 && event.clock <= self.from {
             self.seen.running = event.task;
         }

@@ -3,7 +3,6 @@
 use super::gather::{Root, SchedulingEvents};
 use super::index::SchedulingIndex;
 use super::{Context, Doing, FARTHEST, Span, function, named};
-use crate::analysis::describe::Describer;
 use crate::model::{CallId, Definitions, HandoverKind, Point};
 
 /// Resolves waits.
@@ -11,7 +10,6 @@ pub struct Resolver<'a> {
     seen: &'a SchedulingEvents,
     index: SchedulingIndex<'a>,
     definitions: &'a Definitions,
-    describer: &'a Describer,
 }
 
 /// The time that is to be explained.
@@ -29,8 +27,8 @@ impl Range {
 
 impl<'a> Resolver<'a> {
     /// Of what was seen.
-    pub fn new(seen: &'a SchedulingEvents, definitions: &'a Definitions, describer: &'a Describer) -> Self {
-        Self { seen, index: SchedulingIndex::new(seen), definitions, describer }
+    pub fn new(seen: &'a SchedulingEvents, definitions: &'a Definitions) -> Self {
+        Self { seen, index: SchedulingIndex::new(seen), definitions }
     }
 
     /// The spans from one clock to another of a task that runs at the first.
@@ -70,7 +68,7 @@ impl<'a> Resolver<'a> {
 
     /// The task runs, apart from interrupts that come in between.
     fn running(&self, task: u64, work: Option<&String>, range: Range, depth: usize, spans: &mut Vec<Span>) {
-        let doing = || Doing::Running { task: named(&self.describer.task(task)), work: work.cloned() };
+        let doing = || Doing::Running { task: self.named(task, range.from), work: work.cloned() };
         let mut at = range.from;
         for root in self.index.interrupts(task, range.from, range.to) {
             if root.from < at {
@@ -91,7 +89,7 @@ impl<'a> Resolver<'a> {
         if range.is_empty() {
             return;
         }
-        let name = named(&self.describer.task(task));
+        let name = self.named(task, range.from);
         // A task is woken, runs, and only then is woken again.
         let mut wakes = self.index.wakes(task, range.to).take_while(|wake| wake.from.clock <= range.to);
         let first = wakes.next();
@@ -113,7 +111,7 @@ impl<'a> Resolver<'a> {
             return;
         }
         if depth >= FARTHEST {
-            let task = named(&self.describer.task(point.task));
+            let task = self.named(point.task, point.clock);
             return self.push(spans, range, Doing::TooFar { task }, depth, String::new());
         }
         let Some((id, root)) = self.index.root(point.root) else {
@@ -135,7 +133,7 @@ impl<'a> Resolver<'a> {
             }
             Context::Task => self.task(root.task, None, range, depth, spans),
             Context::Unknown => {
-                let doing = Doing::UnknownContext { task: named(&self.describer.task(root.task)) };
+                let doing = Doing::UnknownContext { task: self.named(root.task, root.from) };
                 self.push(spans, range, doing, depth, self.place(point.call));
             }
         }
@@ -208,6 +206,11 @@ impl<'a> Resolver<'a> {
         let doing = Doing::WorkPending { function: work.to_owned() };
         let place = self.place(handover.from.call);
         self.push(spans, Range { from: clock, to: range.to }, doing, depth, place);
+    }
+
+    /// A task, under its name at a clock.
+    fn named(&self, task: u64, clock: u64) -> String {
+        named(&self.seen.tasks.at(task, clock))
     }
 
     fn handler(&self, root: &Root) -> String {

@@ -9,7 +9,7 @@ mod tasks;
 mod work;
 
 use super::*;
-use iotrace_synthetic_guest::{SyntheticGuest, WRITE, io, small};
+use iotrace_synthetic_guest::{SyntheticGuest, WRITE, io, reused, small};
 
 #[test]
 fn what_begins_without_a_level_is_known_by_its_stage_alone() {
@@ -45,4 +45,16 @@ fn what_cannot_be_explained_has_its_reason() {
     let spans: Vec<_> = asked(&guest, &Wanted::Bio(1)).unwrap().spans;
     let running = Doing::Running { task: "dd/42".into(), work: None };
     assert_eq!(spans, [Span { from: 100, to: 250, doing: running, depth: 0, place: String::new() }]);
+}
+
+#[test]
+fn each_span_has_the_name_that_its_task_had_then() {
+    let named = |doing: Doing| match doing {
+        Doing::Running { task, .. } | Doing::Runnable { task } => task,
+        other => panic!("{other:?}"),
+    };
+    let spans = asked(&reused(), &Wanted::Io(1)).unwrap().spans;
+    let spans: Vec<_> = spans.into_iter().map(|span| (span.from, span.to, named(span.doing))).collect();
+    let expected = [(100, 170, "dd/42"), (170, 200, "sh/50"), (200, 230, "dd/42"), (230, 250, "dd/42")];
+    assert_eq!(spans, expected.map(|(from, to, task)| (from, to, task.to_owned())));
 }

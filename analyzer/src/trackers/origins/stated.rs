@@ -1,7 +1,7 @@
 //! Hand-offs under way, as a part of a trace states them, and back.
 
 use super::{FARTHEST, OriginState, OriginTracker, PendingWork, TaskWaker, WokenTask};
-use crate::context::Calls;
+use crate::context::{Calls, Tasks};
 use crate::model::{Cause, Comm, Level, Point, Task};
 use crate::trackers::fact::CallPosition;
 use crate::trackers::probes::Probes;
@@ -51,7 +51,7 @@ impl OriginTracker {
     }
 
     /// Takes in what a part of a trace states.
-    pub fn restore(&mut self, hand_off: &PendingHandOff, calls: &Calls<CallPosition>) {
+    pub fn restore(&mut self, hand_off: &PendingHandOff, calls: &Calls<CallPosition>, tasks: &Tasks) {
         let PendingHandOff { key, vcpu, begun, .. } = *hand_off;
         let (from, by) = (point(hand_off.from), cause(&hand_off.origin));
         match (hand_off.target, by) {
@@ -60,7 +60,8 @@ impl OriginTracker {
             (HandOffTarget::Task, Some(by)) => {
                 let waker =
                     TaskWaker::Stated(hand_off.waker.iter().map(|name| name.as_str().into()).collect());
-                self.woken.insert(key, WokenTask { from, by, waker, runs: begun });
+                let waker_task = tasks.get(from.task);
+                self.woken.insert(key, WokenTask { from, by, waker, waker_task, runs: begun });
             }
             (HandOffTarget::Softirq, _) => {
                 let raised = self.raised.entry(vcpu).or_default();

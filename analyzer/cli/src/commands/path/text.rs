@@ -122,7 +122,7 @@ impl Listing<'_> {
     fn write_notes(&self, out: &mut dyn Write, line: &Line) -> io::Result<()> {
         let (path, style) = (self.path, self.options.style);
         let prefix = format!("{:NUMBERS$}{}", "", self.indent.before(line.depth));
-        let handovers = line.handovers.iter().map(|handover| target(path, &path.handovers[*handover]));
+        let handovers = line.handovers.iter().map(|handover| target(path, *handover));
         let stops = line.stops.iter().map(|(from, to)| match to {
             0 => "⇢ stops running".to_owned(),
             to => format!("⇢ stops running, resumes {} later", text::span(&path.time, *from, *to)),
@@ -245,11 +245,12 @@ fn level(handover: &Handover) -> &'static str {
 }
 
 /// A hand-over, seen from where it began.
-fn target(path: &Path, handover: &Handover) -> String {
+fn target(path: &Path, at: usize) -> String {
+    let handover = &path.handovers[at];
     let later = text::span(&path.time, handover.from.clock, handover.to.clock);
     match handover.kind {
-        HandoverKind::Wake { task } => {
-            let task = path.tasks.get(&task).copied().unwrap_or_default();
+        HandoverKind::Wake { .. } => {
+            let task = path.woken.get(&at).copied().unwrap_or_default();
             format!("⇢ wakes {}/{}, which runs {later} later", task.comm, task.pid)
         }
         HandoverKind::Work { function } => {

@@ -149,7 +149,7 @@ fn a_wake_up_has_a_part_if_it_wakes_the_task_during_its_call() {
     assert_eq!(clocks(&path), [(212, 230)]);
     let stops: Vec<_> = path.segments[0].lines.iter().map(|line| line.stops.clone()).collect();
     assert_eq!(stops, [vec![], vec![(170, 230)], vec![]]);
-    assert_eq!(path.tasks.keys().copied().collect::<Vec<_>>(), [TASK]);
+    assert_eq!(path.woken.values().map(|task| task.address).collect::<Vec<_>>(), [TASK]);
 }
 
 #[test]

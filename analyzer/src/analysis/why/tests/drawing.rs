@@ -3,10 +3,9 @@
 use super::super::gather::{Root, SchedulingEvents};
 use super::super::resolve::Resolver;
 use super::super::{Context, Doing, Span};
-use crate::analysis::describe::Describer;
-use crate::model::{CallId, Comm, Definitions, Handover, HandoverKind, IrqRef, Level, Point, Switch};
+use crate::model::{CallId, Comm, Definitions, Handover, HandoverKind, IrqRef, Level, Point, Switch, Task};
 use iotrace_format::definition::{AddressName, Constant, Definition};
-use iotrace_format::event::{Event, FIRST_PROBE, TASK};
+use iotrace_format::event::FIRST_PROBE;
 
 /// Tasks: `a/1`, which is asked about, `b/2`, and a worker, `k/3`.
 pub const A: u64 = 1;
@@ -21,24 +20,26 @@ pub const BLOCK: u64 = 4;
 pub struct Drawing {
     pub seen: SchedulingEvents,
     definitions: Definitions,
-    describer: Describer,
 }
 
 impl Default for Drawing {
     fn default() -> Self {
-        let (mut definitions, mut describer) = (Definitions::default(), Describer::default());
+        let (mut definitions, mut seen) = (Definitions::default(), SchedulingEvents::default());
         for (address, name) in [(INTR, "intr"), (WORK, "work_fn"), (TIMER, "timer_fn")] {
             definitions.add(&Definition::Symbol(AddressName { address, name: name.into() }));
         }
         definitions
             .add(&Definition::Constant(Constant { name: "BLOCK_SOFTIRQ".into(), value: BLOCK as i64 }));
         for (task, name) in [(A, "a"), (B, "b"), (K, "k")] {
-            let (first, second) = Comm::from_text(name).words();
-            let words = &[task, task, task, first, second];
-            describer.follow(&Event { kind: TASK.id, vcpu: 0, clock: 0, context: 0, task, stack: 0, words });
+            seen.tasks.tell(0, named(task, name));
         }
-        Self { seen: SchedulingEvents::default(), definitions, describer }
+        Self { seen, definitions }
     }
+}
+
+/// A task whose ids are its address.
+pub fn named(task: u64, name: &str) -> Task {
+    Task { address: task, pid: task as u32, tgid: task as u32, comm: Comm::from_text(name) }
 }
 
 /// A moment in a task, in no context of its own.
@@ -94,7 +95,7 @@ impl Drawing {
 
     /// The spans of `a/1`: begin and end, how many hand-overs away, what is going on, and where.
     pub fn spans(&self, from: u64, to: u64) -> Vec<String> {
-        let resolver = Resolver::new(&self.seen, &self.definitions, &self.describer);
+        let resolver = Resolver::new(&self.seen, &self.definitions);
         resolver.resolve(A, from, to).iter().map(line).collect()
     }
 }
