@@ -135,7 +135,8 @@ fn compare_kind(
     ours: &[BlockEvent],
     window: Option<(u64, u64)>,
 ) -> Compared {
-    let said: Vec<_> = ours.iter().map(Saying::of).collect();
+    let tells_pid = theirs.iter().any(|saying| saying.pid.is_some());
+    let said: Vec<_> = ours.iter().map(|event| Saying::of(event).with_pid_if(tells_pid)).collect();
     let (begin, end) = match window {
         Some((from, to)) => (
             ours.partition_point(|event| event.clock < from),

@@ -1,6 +1,6 @@
 //! What the kernel's own block tracepoints would have said (include/trace/events/block.h).
 
-use super::Op;
+use super::{Op, Task};
 use bincode::{Decode, Encode};
 use serde::{Serialize, Serializer};
 
@@ -79,6 +79,8 @@ pub struct BlockEvent {
     pub kind: BlockKind,
     /// When, in instructions.
     pub clock: u64,
+    /// The task that ran or was interrupted.
+    pub task: Task,
     /// `dev_t`; 0 for a request of no disk.
     pub dev: u64,
     /// First sector, as the tracepoint prints it (of a request without one: 0, or all ones when it is

@@ -81,7 +81,7 @@ impl BlockTracker {
         let Self { bios, requests, facts } = self;
         match fact.stage {
             Stage::BioQueue => return bios.queue(fact, call, requests, out).map(BlockFact::Queued),
-            Stage::BioEnter => bios.enter(fact),
+            Stage::BioEnter => bios.enter(fact, out),
             Stage::BioSplit => bios.split(fact),
             Stage::BioChain => bios.chain(fact),
             Stage::BioEnd => bios.end(fact, requests, out),

@@ -1,6 +1,6 @@
 //! The text that the kernel's tracing prints (include/trace/events/block.h).
 
-use crate::model::{BlockEvent, BlockKind, major_minor};
+use crate::model::{BlockEvent, BlockKind, Task, major_minor};
 use std::fmt;
 use thiserror::Error;
 
@@ -17,13 +17,23 @@ pub struct Saying {
     pub sector: u64,
     /// Sectors; of a split, the sector at which the rest begins.
     pub sectors: u64,
+    /// Thread id of the current task; none if it is not told, or not known.
+    pub pid: Option<u32>,
+    /// Name of the current task; none if the tracepoint does not have it, or if it is not known.
+    pub comm: Option<String>,
 }
 
 impl fmt::Display for Saying {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { dev: (major, minor), rwbs, sector, sectors, kind } = self;
+        let Self { dev: (major, minor), rwbs, sector, sectors, kind, pid, comm } = self;
         let sign = if *kind == BlockKind::Split { '/' } else { '+' };
-        write!(f, "{major},{minor} {rwbs} {sector} {sign} {sectors}")
+        write!(f, "{major},{minor} {rwbs} {sector} {sign} {sectors}")?;
+        match (comm, pid) {
+            (Some(comm), Some(pid)) => write!(f, " [{comm}/{pid}]"),
+            (Some(comm), None) => write!(f, " [{comm}]"),
+            (None, Some(pid)) => write!(f, " [pid {pid}]"),
+            (None, None) => Ok(()),
+        }
     }
 }
 
@@ -33,8 +43,22 @@ impl Saying {
     pub fn of(event: &BlockEvent) -> Self {
         let sector = if event.sector == u64::MAX { 0 } else { event.sector };
         let (dev, rwbs) = (major_minor(event.dev), event.op.rwbs());
-        Self { kind: event.kind, dev, rwbs, sector, sectors: event.sectors }
+        let task = Some(event.task).filter(Task::is_known);
+        let comm = task.filter(|_| has_comm(event.kind)).map(|task| task.comm.text().into_owned());
+        let pid = task.map(|task| task.pid);
+        Self { kind: event.kind, dev, rwbs, sector, sectors: event.sectors, pid, comm }
     }
+
+    /// Without the thread id, if the other side does not tell any.
+    #[must_use]
+    pub fn with_pid_if(self, told: bool) -> Self {
+        Self { pid: self.pid.filter(|_| told), ..self }
+    }
+}
+
+/// Whether a tracepoint has the name of the current task, in brackets. In those of an end, an error is there.
+fn has_comm(kind: BlockKind) -> bool {
+    !matches!(kind, BlockKind::RqRequeue | BlockKind::RqComplete | BlockKind::BioComplete)
 }
 
 /// A line that is a block tracepoint's, but not of the form expected.
@@ -62,11 +86,12 @@ pub fn parse(text: &str) -> Result<Vec<Saying>, ParseError> {
         let found = BlockKind::ALL.into_iter().find_map(|kind| {
             // function_graph prints other tracepoints as comments.
             let begins = [": ", "/* "].map(|before| format!("{before}{}: ", kind.name()));
-            begins.iter().find_map(|begin| Some((kind, content.split_once(begin)?.1)))
+            begins.iter().find_map(|begin| Some((kind, content.split_once(begin.as_str())?)))
         });
-        let Some((kind, rest)) = found else { continue };
+        let Some((kind, (before, rest))) = found else { continue };
         let malformed = || ParseError { line, tracepoint: kind.name(), text: rest.to_owned() };
-        sayings.push(saying(kind, rest).ok_or_else(malformed)?);
+        let saying = saying(kind, rest).ok_or_else(malformed)?;
+        sayings.push(Saying { pid: pid(before), ..saying });
     }
     Ok(sayings)
 }
@@ -84,7 +109,24 @@ fn saying(kind: BlockKind, text: &str) -> Option<Saying> {
     let sectors = numbers.get(at + 1)?.parse().ok()?;
     let sector = if sector == u64::MAX { 0 } else { sector };
     let dev = (major.parse().ok()?, minor.parse().ok()?);
-    Some(Saying { kind, dev, rwbs, sector, sectors })
+    let comm = if has_comm(kind) { Some(comm(text)?) } else { None };
+    Some(Saying { kind, dev, rwbs, sector, sectors, pid: None, comm })
+}
+
+/// The name in the brackets behind the numbers, in which brackets may be too, as [`crate::model::Comm`] has it as text.
+fn comm(text: &str) -> Option<String> {
+    let (_, name) = text.split_once(" [")?;
+    let (name, _) = name.rsplit_once(']')?;
+    Some(name.replace(char::is_control, "?"))
+}
+
+/// The thread id in what stands before a tracepoint's name: `loop-write-85      [000] .....     3.123456`, or
+/// ` 0)   loop-wr-85     |               |        ` if function_graph was told to print tasks. The name beside it is not
+/// that of the moment, but the last that the kernel's tracing saw; there may be anything in it.
+fn pid(before: &str) -> Option<u32> {
+    let of_graph = before.trim_end().strip_suffix('|').and_then(|before| before.rsplit_once('|'));
+    let (task, _) = of_graph.or_else(|| before.rsplit_once(" ["))?;
+    task.trim_end().rsplit_once('-')?.1.parse().ok()
 }
 
 #[cfg(test)]
@@ -102,18 +144,22 @@ mod tests {
       loop-write-85      [000] .....     3.3: block_split: 8,0 W 100 / 50 [fio]
       loop-write-85      [000] .....     3.3: block_unplug: [fio] 1
  0)   loop-wr-85     |               |        /* block_rq_insert: 8,0 RM 4096 () 32 + 8 [loop-write] */
+   a [1] | b-2-7     [000] .....     3.4: block_getrq: 8,0 R 32 + 8 [a [1] | b-2]
+ 0)               |        /* block_getrq: 8,0 R 32 + 8 [dd] */
 ";
         let all: Vec<_> = parse(text).unwrap().iter().map(|s| (s.kind, s.to_string())).collect();
         let of = |kind, text: &str| (kind, text.to_owned());
         assert_eq!(
             all,
             [
-                of(BlockKind::BioQueue, "8,0 WS 1234 + 8"),
-                of(BlockKind::RqIssue, "8,0 FWFSM 1234 + 8"),
-                of(BlockKind::RqComplete, "8,0 N 0 + 0"),
-                of(BlockKind::RqComplete, "8,0 R 16 + 0"),
-                of(BlockKind::Split, "8,0 W 100 / 50"),
-                of(BlockKind::RqInsert, "8,0 RM 32 + 8"),
+                of(BlockKind::BioQueue, "8,0 WS 1234 + 8 [loop-write/85]"),
+                of(BlockKind::RqIssue, "8,0 FWFSM 1234 + 8 [a + b c/85]"),
+                of(BlockKind::RqComplete, "8,0 N 0 + 0 [pid 0]"),
+                of(BlockKind::RqComplete, "8,0 R 16 + 0 [pid 0]"),
+                of(BlockKind::Split, "8,0 W 100 / 50 [fio/85]"),
+                of(BlockKind::RqInsert, "8,0 RM 32 + 8 [loop-write/85]"),
+                of(BlockKind::GetRq, "8,0 R 32 + 8 [a [1] | b-2/7]"),
+                of(BlockKind::GetRq, "8,0 R 32 + 8 [dd]"),
             ]
         );
     }

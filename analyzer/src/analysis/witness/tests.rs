@@ -1,9 +1,10 @@
 use super::*;
-use crate::model::{Op, OpName};
+use crate::model::{Comm, Op, OpName, Task};
 
 fn event(clock: u64, sector: u64) -> BlockEvent {
     let op = Op::plain(OpName::Read);
-    BlockEvent { kind: BlockKind::BioQueue, clock, dev: 8 << 20, sector, sectors: 8, op }
+    let task = Task { address: 1, pid: 42, tgid: 42, comm: Comm::from_text("dd") };
+    BlockEvent { kind: BlockKind::BioQueue, clock, task, dev: 8 << 20, sector, sectors: 8, op }
 }
 
 fn compared(theirs: &[u64], ours: &[(u64, u64)], window: Option<(u64, u64)>) -> Compared {
@@ -44,4 +45,40 @@ fn the_first_difference_has_both_sides() {
 #[test]
 fn without_marks_any_stretch_will_do() {
     assert!(compared(&[2, 3], &OURS, None).differences.is_empty());
+}
+
+/// One event of ours against what the guest's tracepoint said of it.
+fn differs(kind: BlockKind, task: Task, theirs: &str) -> bool {
+    let ours = BlockEvent { kind, task, ..event(30, 3) };
+    let theirs = parse::parse(theirs).unwrap();
+    assert_eq!(theirs.len(), 1);
+    !compare_kind(kind, &theirs, &[ours], WINDOW).differences.is_empty()
+}
+
+#[test]
+fn another_task_is_a_difference() {
+    let dd = event(30, 3).task;
+    let queue = |task, theirs| differs(BlockKind::BioQueue, task, theirs);
+    let theirs = "     <...>-42   [000] .....  3.1: block_bio_queue: 8,0 R 3 + 8 [dd]";
+    assert!(!queue(dd, theirs));
+    assert!(queue(Task { pid: 43, ..dd }, theirs));
+    assert!(queue(Task { comm: Comm::from_text("sh"), ..dd }, theirs));
+    assert!(queue(Task { address: 1, ..Task::default() }, theirs), "an unknown task");
+    // An end's name is that which the tracing saw last, and what is in the brackets an error.
+    let end = |task, theirs| differs(BlockKind::RqComplete, task, theirs);
+    let theirs = "     dd-42   [000] .....  3.1: block_rq_complete: 8,0 R () 3 + 8 [0]";
+    assert!(!end(Task { comm: Comm::from_text("sh"), ..dd }, theirs));
+    assert!(end(Task { pid: 43, ..dd }, theirs));
+    let idle = Task { pid: 0, tgid: 0, comm: Comm::from_text("swapper/0"), ..dd };
+    let theirs = "     <idle>-0   [000] .....  3.1: block_rq_complete: 8,0 R () 3 + 8 [0]";
+    assert!(!end(idle, theirs));
+    assert!(end(Task::default(), theirs), "an unknown task");
+}
+
+#[test]
+fn thread_ids_that_function_graph_was_not_told_to_print_are_not_compared() {
+    let dd = event(30, 3).task;
+    let theirs = " 0)               |    /* block_bio_queue: 8,0 R 3 + 8 [dd] */";
+    assert!(!differs(BlockKind::BioQueue, Task { pid: 43, ..dd }, theirs));
+    assert!(differs(BlockKind::BioQueue, Task { comm: Comm::from_text("sh"), ..dd }, theirs));
 }

@@ -1,7 +1,7 @@
 //! Attempts of requests at the device: given to the layer below, issued, refused, requeued, and what their commands
 //! went through.
 
-use super::object::ObjectState;
+use super::object::{ObjectState, now};
 use super::requests::{Exchange, RequestCall, RequestTracker};
 use super::ways::runner;
 use crate::model::{Attempt, BlockKind};
@@ -59,7 +59,7 @@ impl RequestTracker {
         let Some(pointer) = self.meet(fact, exchange) else { return self.word_missing() };
         let (clock, context) = (fact.context.clock(), &fact.context);
         if let Some(seen) = ObjectState::request(fact.roles, &self.codes) {
-            exchange.out.block_event(seen.request_event(BlockKind::RqIssue, clock));
+            exchange.out.block_event(seen.request_event(BlockKind::RqIssue, now(context)));
         }
         let way = self.dispatch_way(context);
         // With one queue for each device the SCSI layer takes its requests itself: nothing dispatches them.
@@ -104,7 +104,7 @@ impl RequestTracker {
             return None;
         };
         if let Some(seen) = ObjectState::request(fact.roles, &self.codes) {
-            exchange.out.block_event(seen.request_event(BlockKind::RqRequeue, clock));
+            exchange.out.block_event(seen.request_event(BlockKind::RqRequeue, now(&fact.context)));
         }
         self.live.get_mut(&pointer)?.requeue(clock);
         Some(ReturnedRequest { pointer })

@@ -7,11 +7,14 @@
 //! bound.
 
 use super::fact::{BioState, JoinedBio, Membership, MembershipOutcome};
-use super::object::ObjectState;
+use super::object::{ObjectState, now};
 use super::outcome::finish;
 use super::requests::BioStates;
 use crate::hash::{Map, Set};
-use crate::model::{Bio, BioId, BioStage, BlockKind, Carried, Cause, FileCall, OpCodes, Origin, StageMark};
+use crate::model::{
+    Bio, BioId, BioStage, BlockEvent, BlockKind, Carried, Cause, FileCall, OpCodes, OpField, Origin,
+    StageMark,
+};
 use crate::trackers::call_states::CallStates;
 use crate::trackers::counts::{Counts, Oddity};
 use crate::trackers::fact::{Context, Fact, QueuedBio};
@@ -38,8 +41,10 @@ pub trait RequestHistory {
 pub(super) struct LiveBio {
     /// What will be told of it.
     pub bio: Bio,
-    /// What is left of it now: sector and bytes.
-    pub now: (u64, u64),
+    /// What is left of it now, and its operation, of which the block layer drops what the device need not do.
+    pub now: ObjectState,
+    /// The saying of the tracepoint of its queueing, as long as its operation may still be another one there.
+    queued: Option<BlockEvent>,
     /// `BIO_TRACE_COMPLETION`.
     pub traced: bool,
     /// Ends that it still waits for (`__bi_remaining`); without `BIO_CHAIN` 1.
@@ -63,8 +68,16 @@ impl LiveBio {
         self.bio.other_requests.extend(outcome.flushes);
     }
 
+    /// Gives the saying of the tracepoint of its queueing, if that is not given yet.
+    pub fn report_queued(&mut self, out: &mut dyn Sink) {
+        if let Some(event) = self.queued.take() {
+            out.block_event(BlockEvent { op: self.now.op, ..event });
+        }
+    }
+
     /// What is known of it when the trace ends.
-    fn into_unfinished(mut self, requests: &impl RequestHistory) -> Bio {
+    fn into_unfinished(mut self, requests: &impl RequestHistory, out: &mut dyn Sink) -> Bio {
+        self.report_queued(out);
         self.leave(u64::MAX, requests);
         finish(&mut self.bio);
         self.bio
@@ -97,7 +110,7 @@ pub struct BioTracker {
 impl BioStates for BioTracker {
     fn state(&self, pointer: u64) -> Option<BioState> {
         let live = self.live.get(&pointer)?;
-        let (sector, bytes) = live.now;
+        let ObjectState { sector, bytes, op, .. } = live.now;
         Some(BioState {
             pointer,
             id: live.bio.id,
@@ -105,7 +118,7 @@ impl BioStates for BioTracker {
             dev: live.bio.dev,
             sector,
             bytes,
-            op: live.bio.op,
+            op,
             has_request: live.membership.is_some(),
         })
     }
@@ -168,12 +181,16 @@ impl BioTracker {
         let seen = ObjectState::bio(roles, &self.codes);
         let mut live = self.new_bio(&fact.context, pointer, Origin::Queued, (&seen, call));
         live.traced = true;
+        if traced.is_none_or(|t| t == 0) {
+            live.queued = Some(seen.block_event(BlockKind::BioQueue, now(&fact.context)));
+        }
+        // Where the checks of a bio are behind the probe, they drop what its device need not do.
+        if !(seen.op.preflush || seen.op.fua) {
+            live.report_queued(out);
+        }
         let queued = QueuedBio { pointer, id: live.bio.id, op: seen.op.name, bytes: seen.bytes };
         self.live.insert(pointer, live);
         self.refresh(pointer, roles);
-        if traced.is_none_or(|t| t == 0) {
-            out.block_event(seen.block_event(BlockKind::BioQueue, fact.context.clock()));
-        }
         Some(queued)
     }
 
@@ -185,9 +202,10 @@ impl BioTracker {
     }
 
     /// The queue takes a bio.
-    pub fn enter(&mut self, fact: &Fact<'_>) {
+    pub fn enter(&mut self, fact: &Fact<'_>, out: &mut dyn Sink) {
         let Some(bio) = fact.roles.get(Role::Bio) else { return };
         self.refresh(bio, fact.roles);
+        self.live.get_mut(&bio).into_iter().for_each(|live| live.report_queued(out));
         self.calls.insert(fact, BioCall::Enter { bio });
     }
 
@@ -255,7 +273,8 @@ impl BioTracker {
         bios.sort_by_key(|live| live.bio.id);
         for live in bios {
             self.counts.add(Oddity::BioUnfinished, u64::from(live.bio.in_workload));
-            out.bio(live.into_unfinished(requests));
+            let bio = live.into_unfinished(requests, out);
+            out.bio(bio);
         }
     }
 
@@ -264,7 +283,10 @@ impl BioTracker {
         let parent = self.parent(roles);
         let Some(live) = self.live.get_mut(&pointer) else { return };
         if let (Some(sector), Some(size)) = (roles.get(Role::BioSector), roles.get(Role::BioSize)) {
-            live.now = (sector, size);
+            (live.now.sector, live.now.bytes) = (sector, size);
+        }
+        if let Some(op) = roles.get(Role::BioOp) {
+            live.now.op = self.codes.decode(op, OpField::Bio);
         }
         match (roles.get(Role::BioChained), roles.get(Role::BioRemaining)) {
             (Some(0), _) => live.remaining = 1,
@@ -291,7 +313,8 @@ impl BioTracker {
     pub(super) fn drop_bio(&mut self, pointer: u64, requests: &impl RequestHistory, out: &mut dyn Sink) {
         self.counts.add(Oddity::BioQueuedTwice, 1);
         if let Some(live) = self.live.remove(&pointer) {
-            out.bio(live.into_unfinished(requests));
+            let bio = live.into_unfinished(requests, out);
+            out.bio(bio);
         }
     }
 
@@ -325,7 +348,15 @@ impl BioTracker {
             status: 0,
             stages: vec![StageMark { stage: BioStage::Queued, clock: context.clock(), shared: 1 }],
         };
-        let now = (seen.sector, seen.bytes);
-        LiveBio { bio, now, traced: false, remaining: 1, parent: None, membership: None, merges: 0 }
+        LiveBio {
+            bio,
+            now: *seen,
+            queued: None,
+            traced: false,
+            remaining: 1,
+            parent: None,
+            membership: None,
+            merges: 0,
+        }
     }
 }

@@ -1,9 +1,9 @@
 //! How bios end: with their own bytes, or with the last of the bios they wait for.
 
 use super::bios::{BioTracker, RequestHistory};
-use super::object::SECTOR;
+use super::object::{ClockAndTask, ObjectState, now};
 use super::outcome::finish;
-use crate::model::{BioStage, BlockEvent, BlockKind, StageMark};
+use crate::model::{BioStage, BlockKind, StageMark};
 use crate::trackers::counts::Oddity;
 use crate::trackers::fact::Fact;
 use crate::trackers::sink::Sink;
@@ -12,7 +12,7 @@ use iotrace_format::role::Role;
 impl BioTracker {
     /// A bio is complete, or its own part of it is.
     pub fn end(&mut self, fact: &Fact<'_>, requests: &impl RequestHistory, out: &mut dyn Sink) {
-        let (roles, clock) = (fact.roles, fact.context.clock());
+        let (roles, at) = (fact.roles, now(&fact.context));
         let Some(pointer) = roles.get(Role::Bio) else {
             self.counts.add(Oddity::WordMissing, 1);
             return;
@@ -34,10 +34,10 @@ impl BioTracker {
         live.bio.status = roles.get(Role::BioStatus).unwrap_or(0);
         live.remaining = live.remaining.saturating_sub(1);
         if live.remaining == 0 {
-            self.done(clock, pointer, requests, out);
+            self.done(at, pointer, requests, out);
         } else {
             // Its own part is over, others are not: what it was in a request for is done.
-            live.leave(clock, requests);
+            live.leave(at.0, requests);
         }
     }
 
@@ -48,19 +48,19 @@ impl BioTracker {
         requests: &impl RequestHistory,
         out: &mut dyn Sink,
     ) {
-        let clock = fact.context.clock();
+        let at = now(&fact.context);
         if traced {
-            out.block_event(self.seen(fact.roles).block_event(BlockKind::BioComplete, clock));
+            out.block_event(self.seen(fact.roles).block_event(BlockKind::BioComplete, at));
         }
         if let Some(over) = self.parent(fact.roles).and_then(|parent| self.child_over(parent, 0)) {
-            self.done(clock, over, requests, out);
+            self.done(at, over, requests, out);
         }
     }
 
     /// A bio is over; the bios that wait for it may be as well, one after the other (`goto again` in `bio_endio`).
-    fn done(&mut self, clock: u64, pointer: u64, requests: &impl RequestHistory, out: &mut dyn Sink) {
+    fn done(&mut self, at: ClockAndTask, pointer: u64, requests: &impl RequestHistory, out: &mut dyn Sink) {
         let mut over = Some(pointer);
-        while let Some((parent, status)) = over.take().and_then(|bio| self.over(clock, bio, requests, out)) {
+        while let Some((parent, status)) = over.take().and_then(|bio| self.over(at, bio, requests, out)) {
             over = self.child_over(parent, status);
         }
     }
@@ -68,19 +68,19 @@ impl BioTracker {
     /// Gives a bio that is over; the bio that waits for it, if there is one, and its status.
     fn over(
         &mut self,
-        clock: u64,
+        (clock, task): ClockAndTask,
         pointer: u64,
         requests: &impl RequestHistory,
         out: &mut dyn Sink,
     ) -> Option<(u64, u64)> {
         let mut live = self.live.remove(&pointer)?;
+        live.report_queued(out);
         live.leave(clock, requests);
         let bio = &mut live.bio;
         bio.stages.push(StageMark { stage: BioStage::Ended, clock, shared: 1 });
         if live.traced {
-            let (sector, bytes) = live.now;
-            let (dev, op, sectors) = (bio.dev, bio.op, bytes / SECTOR);
-            out.block_event(BlockEvent { kind: BlockKind::BioComplete, clock, dev, sector, sectors, op });
+            let seen = ObjectState { dev: bio.dev, ..live.now };
+            out.block_event(seen.block_event(BlockKind::BioComplete, (clock, task)));
         }
         if bio.request.is_none() && bio.bytes > 0 && bio.status == 0 {
             self.counts.add(Oddity::BioWithoutRequest, 1);

@@ -1,8 +1,7 @@
 //! Insertions, which may turn out to be merges.
 
-use super::object::ObjectState;
 use crate::hash::Map;
-use crate::model::{BlockKind, Request};
+use crate::model::{BlockEvent, Request};
 use crate::trackers::sink::Sink;
 use bincode::{Decode, Encode};
 
@@ -13,8 +12,8 @@ pub struct PendingInsert {
     pub request: u64,
     /// When it is inserted, in instructions.
     pub clock: u64,
-    /// The request, as the event shows it.
-    pub seen: Option<ObjectState>,
+    /// What the tracepoint says if it is one.
+    pub event: Option<BlockEvent>,
 }
 
 /// Insertions that are not settled.
@@ -34,12 +33,12 @@ impl PendingInserts {
 
     /// None of them was a merge, also those whose exit was not seen (it left by a tail call).
     pub fn settle(&mut self, requests: &mut Map<u64, Request>, out: &mut dyn Sink) {
-        for PendingInsert { request, clock, seen } in self.0.drain(..) {
+        for PendingInsert { request, clock, event } in self.0.drain(..) {
             if let Some(request) = requests.get_mut(&request) {
                 request.inserted.push(clock);
             }
-            if let Some(seen) = seen {
-                out.block_event(seen.request_event(BlockKind::RqInsert, clock));
+            if let Some(event) = event {
+                out.block_event(event);
             }
         }
     }

@@ -3,7 +3,7 @@
 
 use super::fact::{MergedBios, RequestFact};
 use super::inserts::PendingInsert;
-use super::object::ObjectState;
+use super::object::{ClockAndTask, ObjectState, now};
 use super::requests::{Exchange, RequestCall, RequestTracker};
 use crate::model::{BlockKind, Join};
 use crate::trackers::counts::Oddity;
@@ -21,7 +21,7 @@ impl RequestTracker {
         let mut seen = ObjectState::bio(roles, &self.codes);
         seen.dev = roles.get(Role::BioDev).or(roles.get(Role::RequestDev)).unwrap_or(0);
         if !roles.has_exit() {
-            self.bio_merged(fact.context.clock(), (request, bio), (seen, join), exchange);
+            self.bio_merged(now(&fact.context), (request, bio), (seen, join), exchange);
         }
         self.calls.insert(fact, RequestCall::Join { request, bio, seen: Box::new(seen), join });
     }
@@ -29,20 +29,20 @@ impl RequestTracker {
     /// A bio was merged into a request.
     pub(super) fn bio_merged(
         &mut self,
-        clock: u64,
+        at: ClockAndTask,
         (request, bio): (u64, u64),
         (mut seen, join): (ObjectState, Join),
         exchange: &mut Exchange<'_>,
     ) {
         self.counts.add(Oddity::RequestUnknown, u64::from(!self.live.contains_key(&request)));
         if let Some(state) = exchange.bios.state(bio) {
-            let joined = self.join(clock, &state, request, join);
+            let joined = self.join(at.0, &state, request, join);
             exchange.facts.extend(joined.map(RequestFact::Joined));
             seen.dev = state.dev;
         }
         match join {
-            Join::Back => exchange.out.block_event(seen.block_event(BlockKind::BackMerge, clock)),
-            Join::Front => exchange.out.block_event(seen.block_event(BlockKind::FrontMerge, clock)),
+            Join::Back => exchange.out.block_event(seen.block_event(BlockKind::BackMerge, at)),
+            Join::Front => exchange.out.block_event(seen.block_event(BlockKind::FrontMerge, at)),
             // Discards are merged without a tracepoint.
             _ => {}
         }
@@ -61,12 +61,12 @@ impl RequestTracker {
     /// A request was merged into another one.
     pub(super) fn request_merged(
         &mut self,
-        clock: u64,
+        at: ClockAndTask,
         (request, next): (u64, u64),
         seen: &ObjectState,
         exchange: &mut Exchange<'_>,
     ) {
-        exchange.out.block_event(seen.request_event(BlockKind::RqMerge, clock));
+        exchange.out.block_event(seen.request_event(BlockKind::RqMerge, at));
         self.inserts.forget(next);
         let into = self.live.get(&request).map(|request| request.id);
         let Some(merged) = self.live.get_mut(&next) else {
@@ -74,15 +74,16 @@ impl RequestTracker {
         };
         merged.merged_into = into;
         let bios = merged.hand_on();
-        exchange.facts.push(RequestFact::Merged(MergedBios { clock, bios, into: request }));
+        exchange.facts.push(RequestFact::Merged(MergedBios { clock: at.0, bios, into: request }));
     }
 
     /// A request may be inserted.
     pub(super) fn insert(&mut self, fact: &Fact<'_>, exchange: &mut Exchange<'_>) {
         self.settle_inserts(exchange.out);
         let Some(request) = self.meet(fact, exchange) else { return self.word_missing() };
-        let (clock, seen) = (fact.context.clock(), ObjectState::request(fact.roles, &self.codes));
-        self.inserts.push(PendingInsert { request, clock, seen });
+        let (at, seen) = (now(&fact.context), ObjectState::request(fact.roles, &self.codes));
+        let event = seen.map(|seen| seen.request_event(BlockKind::RqInsert, at));
+        self.inserts.push(PendingInsert { request, clock: at.0, event });
         if !fact.roles.has_exit() {
             self.settle_inserts(exchange.out);
         }

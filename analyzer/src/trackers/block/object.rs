@@ -1,12 +1,21 @@
 //! What an event says of a bio or a request at that moment.
 
-use crate::model::{BlockEvent, BlockKind, Op, OpCodes, OpField};
+use crate::model::{BlockEvent, BlockKind, Op, OpCodes, OpField, Task};
+use crate::trackers::fact::Context;
 use crate::trackers::probes::RoleValues;
 use bincode::{Decode, Encode};
 use iotrace_format::role::Role;
 
 /// Bytes of a sector.
 pub const SECTOR: u64 = 512;
+
+/// When a tracepoint fires, in instructions, and the task that runs then.
+pub type ClockAndTask = (u64, Task);
+
+/// When a tracepoint fires that does at this event.
+pub fn now(context: &Context<'_>) -> ClockAndTask {
+    (context.clock(), context.task())
+}
 
 /// A bio or a request, as an event shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
@@ -45,14 +54,14 @@ impl ObjectState {
     }
 
     /// As the tracepoints of bios print it.
-    pub fn block_event(&self, kind: BlockKind, clock: u64) -> BlockEvent {
+    pub fn block_event(&self, kind: BlockKind, (clock, task): ClockAndTask) -> BlockEvent {
         let Self { dev, sector, bytes, op } = *self;
-        BlockEvent { kind, clock, dev, sector, sectors: bytes / SECTOR, op }
+        BlockEvent { kind, clock, task, dev, sector, sectors: bytes / SECTOR, op }
     }
 
     /// As the tracepoints of requests print it (`blk_rq_trace_sector`, `blk_rq_trace_nr_sectors`).
-    pub fn request_event(&self, kind: BlockKind, clock: u64) -> BlockEvent {
-        let mut event = self.block_event(kind, clock);
+    pub fn request_event(&self, kind: BlockKind, at: ClockAndTask) -> BlockEvent {
+        let mut event = self.block_event(kind, at);
         if self.op.is_passthrough() {
             (event.sector, event.sectors) = (0, 0);
         } else if event.sector == u64::MAX {

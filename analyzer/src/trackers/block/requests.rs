@@ -12,7 +12,7 @@ use super::bios::RequestHistory;
 use super::fact::{BioState, JoinedBio, Membership, MembershipOutcome, RequestFact};
 use super::flush::Flushes;
 use super::inserts::PendingInserts;
-use super::object::ObjectState;
+use super::object::{ClockAndTask, ObjectState, now};
 use super::outcome::outcome;
 use super::ways::QueueRun;
 use crate::hash::Map;
@@ -145,14 +145,14 @@ impl RequestTracker {
     /// A call ended. Tells if a request went back to where it came from.
     pub fn call_ended(&mut self, end: &EndFact<'_>, exchange: &mut Exchange<'_>) -> Option<ReturnedRequest> {
         let call = self.calls.remove(end).filter(|_| end.is_seen())?;
-        let (clock, returned, succeeded) = (end.context.clock(), end.call.returned, end.succeeded());
+        let (at, returned, succeeded) = (now(&end.context), end.call.returned, end.succeeded());
         match call {
-            RequestCall::Asked { bio, .. } => self.got(clock, returned, bio, exchange),
+            RequestCall::Asked { bio, .. } => self.got(at, returned, bio, exchange),
             RequestCall::Join { request, bio, seen, join } if succeeded => {
-                self.bio_merged(clock, (request, bio), (*seen, join), exchange);
+                self.bio_merged(at, (request, bio), (*seen, join), exchange);
             }
             RequestCall::Merge { request, next, seen } if succeeded => {
-                self.request_merged(clock, (request, next), &seen, exchange);
+                self.request_merged(at, (request, next), &seen, exchange);
             }
             RequestCall::Insert { request } => self.insert_done(request, succeeded, exchange.out),
             RequestCall::InsertMerge { request } => self.insert_done(request, !succeeded, exchange.out),
@@ -223,7 +223,7 @@ impl RequestTracker {
         {
             request.kind = RequestKind::Data;
             let got = request.got.max(bio.queued);
-            self.give(got, pointer, &bio, exchange);
+            self.give((got, fact.context.task()), pointer, &bio, exchange);
         }
         let request = self.live.get_mut(&pointer)?;
         if request.issued().is_none()
@@ -238,23 +238,29 @@ impl RequestTracker {
         self.counts.add(Oddity::WordMissing, 1);
     }
 
-    fn got(&mut self, clock: u64, returned: Option<u64>, bio: Option<u64>, exchange: &mut Exchange<'_>) {
+    fn got(
+        &mut self,
+        at: ClockAndTask,
+        returned: Option<u64>,
+        bio: Option<u64>,
+        exchange: &mut Exchange<'_>,
+    ) {
         let Some(pointer) = returned.filter(|request| *request != 0) else { return };
         let kind = if bio.is_some() { RequestKind::Data } else { RequestKind::Passthrough };
-        self.new_request(clock, pointer, kind, exchange.out);
+        self.new_request(at.0, pointer, kind, exchange.out);
         if let Some(bio) = bio.and_then(|bio| exchange.bios.state(bio)) {
-            self.give(clock, pointer, &bio, exchange);
+            self.give(at, pointer, &bio, exchange);
         }
     }
 
     /// A request is the one that was made for a bio.
-    fn give(&mut self, clock: u64, pointer: u64, bio: &BioState, exchange: &mut Exchange<'_>) {
-        let joined = self.join(clock, bio, pointer, Join::Got);
+    fn give(&mut self, at: ClockAndTask, pointer: u64, bio: &BioState, exchange: &mut Exchange<'_>) {
+        let joined = self.join(at.0, bio, pointer, Join::Got);
         exchange.facts.extend(joined.map(RequestFact::Joined));
         if let Some(request) = self.live.get_mut(&pointer) {
             let seen = ObjectState { dev: bio.dev, sector: bio.sector, bytes: bio.bytes, op: bio.op };
             note(request, &seen);
-            exchange.out.block_event(seen.block_event(BlockKind::GetRq, clock));
+            exchange.out.block_event(seen.block_event(BlockKind::GetRq, at));
         }
     }
 
@@ -285,7 +291,7 @@ impl RequestTracker {
         let error = roles.get(Role::Error).unwrap_or(0) & 0xff;
         if let Some(seen) = ObjectState::request(roles, &self.codes) {
             let seen = ObjectState { bytes, ..seen };
-            exchange.out.block_event(seen.block_event(BlockKind::RqComplete, clock));
+            exchange.out.block_event(seen.block_event(BlockKind::RqComplete, now(&fact.context)));
         }
         let Some(request) = self.live.get_mut(&pointer) else { return };
         if request.kind == RequestKind::Passthrough {

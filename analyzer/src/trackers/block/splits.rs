@@ -1,7 +1,7 @@
 //! How bios are split: the first sectors become a bio of their own, the rest goes on as the bio that it was.
 
 use super::bios::{BioCall, BioTracker, RequestHistory};
-use super::object::{ObjectState, SECTOR};
+use super::object::{ObjectState, SECTOR, now};
 use crate::model::{BlockKind, FileCall, Origin};
 use crate::trackers::fact::{Context, EndFact, Fact};
 use crate::trackers::sink::Sink;
@@ -37,7 +37,7 @@ impl BioTracker {
         let (origin, traced, cause) = match self.live.get_mut(&bio) {
             Some(whole) => {
                 whole.bio.splits += 1;
-                whole.now = (rest, whole.now.1.saturating_sub(seen.bytes));
+                (whole.now.sector, whole.now.bytes) = (rest, whole.now.bytes.saturating_sub(seen.bytes));
                 (Origin::Split { of: whole.bio.id }, whole.traced, whole.bio.cause.clone())
             }
             // A stacked device's own clone: never queued, but its parts are.
@@ -52,7 +52,7 @@ impl BioTracker {
         self.live.insert(split, live);
         // Only __bio_split_to_limits traces a split; it is called while the queue takes the bio.
         if self.replace_entered(&end.context, bio, split) {
-            let mut said = seen.block_event(BlockKind::Split, end.context.clock());
+            let mut said = seen.block_event(BlockKind::Split, now(&end.context));
             said.sectors = rest;
             out.block_event(said);
         }

@@ -8,6 +8,7 @@ mod flush;
 mod flushes;
 mod insertions;
 mod merges;
+mod operations;
 mod outcomes;
 mod request_tracker;
 mod requests;

@@ -70,8 +70,8 @@ impl Bios {
     }
 
     pub fn enter(&mut self, clock: u64, arguments: RoleArguments<'_>) {
-        let Self { source, tracker, .. } = self;
-        source.enter(clock, "bio.enter", arguments, |fact| tracker.enter(fact));
+        let Self { source, tracker, found, .. } = self;
+        source.enter(clock, "bio.enter", arguments, |fact| tracker.enter(fact, found));
     }
 
     pub fn entered(&mut self) -> Option<u64> {
