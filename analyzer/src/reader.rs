@@ -11,12 +11,14 @@ mod finished;
 mod limits;
 mod merge;
 mod needs;
+mod structure;
 mod trace;
 
 pub use ahead::{Decoded, DecodedStep, decode};
 pub use census::{Census, census};
 pub use finished::{End, Finished};
 pub use needs::Needs;
+pub use structure::{Finding, Findings, StructureCheck};
 pub(crate) use trace::release_up_to;
 pub use trace::{Trace, WasRead};
 
@@ -32,6 +34,9 @@ use iotrace_format::trace::walk::{Ledger, WalkStep};
 use merge::Merger;
 use needs::{ReadPlan, is_read_in_order};
 use rustc_hash::FxHashSet;
+
+/// What is wrong with a file whose header is not what was written.
+pub(crate) const HEADER: &str = "checksum mismatch of the file header";
 
 /// Whether to go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,7 +146,7 @@ impl<'a> Reading<'a> {
     fn new(trace: &'a Trace, visitor: &'a mut dyn Visitor, progress: &'a mut dyn FnMut(usize)) -> Self {
         let mut ledger = Ledger::default();
         if !trace.header_is_sound() {
-            ledger.bad(0, FILE_HEADER, "checksum mismatch of the file header".into());
+            ledger.bad(0, FILE_HEADER, HEADER.into());
         }
         let (done, merger) = (Finished::default(), Merger::default());
         Self {
@@ -162,8 +167,11 @@ impl<'a> Reading<'a> {
     /// Everything, from the beginning.
     fn in_order(&mut self, needs: &Needs) -> Result<(), ReadError> {
         let trace = self.trace;
-        let mut ended = false;
-        let mut last = None;
+        let (mut ended, mut last) = (false, None);
+        let mut structure = StructureCheck::default();
+        if !trace.header_is_sound() {
+            structure.bad(0, FILE_HEADER, HEADER.into());
+        }
         let flow = ahead::decode(
             trace,
             &mut trace.walk(),
@@ -173,6 +181,7 @@ impl<'a> Reading<'a> {
                 (self.progress)(met.offset());
                 match met {
                     DecodedStep::Bad(at, bytes, reason) => {
+                        structure.bad(at, bytes, reason.to_string());
                         // If nothing comes behind it, the file was cut there.
                         last = Some(End::Cut { offset: at, lost: bytes, reason: reason.to_string() });
                         if ended || at + bytes < trace.bytes().len() {
@@ -182,6 +191,7 @@ impl<'a> Reading<'a> {
                         Flow::Continue
                     }
                     DecodedStep::Chunk(at, chunk, decoded) => {
+                        structure.chunk(at, &chunk, decoded.as_ref());
                         ended |= chunk.head.kind == ChunkKind::End;
                         self.chunk_in_order(at, &chunk, decoded, back)
                     }
@@ -195,7 +205,10 @@ impl<'a> Reading<'a> {
             End::Cut { offset: length, lost: 0, reason: reason.to_string() }
         };
         let end = if ended { End::Complete } else { last.unwrap_or_else(silent) };
-        self.done.end = Some(end).filter(|_| flow == Flow::Continue);
+        if flow == Flow::Continue {
+            self.done.end = Some(end);
+            self.done.findings = structure.finish(length, None);
+        }
         Ok(())
     }
 

@@ -57,6 +57,7 @@ use objects::ObjectTrackers;
 /// All trackers.
 #[derive(Debug, Default, Encode, Decode)]
 pub struct Trackers {
+    probes: Unsaved<Probes>,
     calls: CallTracker,
     objects: ObjectTrackers,
     /// What a part of a trace states of the time before it.
@@ -73,6 +74,9 @@ impl Trackers {
             Definition::HandOff(hand_off) => self.stated.add_hand_off(hand_off),
             Definition::Begin(begin) => self.stated.add_begin(begin),
             _ => {
+                if let Definition::Probe(probe) = definition {
+                    self.probes.define(probe);
+                }
                 self.calls.define(definition);
                 self.objects.define(definition);
             }
@@ -100,12 +104,33 @@ impl Trackers {
 
     #[inline]
     fn take_in(&mut self, event: &Event<'_>, out: &mut dyn Sink) {
+        let Self { probes, calls, objects, ended, .. } = self;
+        EventTrackers { probes, calls, objects, ended }.take_in(event, out);
+    }
+
+    /// The trace is over: gives what is still in flight.
+    pub fn finish(&mut self, out: &mut dyn Sink) {
+        self.objects.finish(out);
+    }
+}
+
+/// The trackers while they take in an event: what is known of the probes does not change meanwhile.
+struct EventTrackers<'t> {
+    probes: &'t Probes,
+    calls: &'t mut CallTracker,
+    objects: &'t mut ObjectTrackers,
+    ended: &'t mut EndedCalls,
+}
+
+impl EventTrackers<'_> {
+    #[inline]
+    fn take_in(&mut self, event: &Event<'_>, out: &mut dyn Sink) {
         self.calls.advance(event, out);
         match event.kind {
             FIRST_PROBE.. => self.probe(event, out),
             k if k == TASK.id => self.calls.task(event),
             k if k == MMIO_WRITE.id || k == MMIO_READ.id => {
-                let context = self.calls.context(event, 0);
+                let context = self.calls.context(self.probes, event, 0);
                 out.passed(context.innermost(), event);
                 if k == MMIO_WRITE.id {
                     self.objects.device_write(&context);
@@ -113,7 +138,7 @@ impl Trackers {
             }
             k if k == INTERRUPT.id => self.objects.interrupt_reported(event),
             k if k == EXCEPTION_RETURN.id => {
-                self.calls.return_from_exception(event, &mut self.ended);
+                self.calls.return_from_exception(event, self.ended);
                 self.report_ends(event, None, out);
             }
             k if k == MARK.id => self.calls.mark(event, out),
@@ -121,33 +146,29 @@ impl Trackers {
         }
     }
 
-    /// The trace is over: gives what is still in flight.
-    pub fn finish(&mut self, out: &mut dyn Sink) {
-        self.objects.finish(out);
-    }
-
     fn probe(&mut self, event: &Event<'_>, out: &mut dyn Sink) {
-        let Some(roles) = self.calls.roles(event) else { return };
+        let probes = self.probes;
+        let Some(roles) = probes.words(event) else { return self.calls.undefined() };
         match roles.at() {
             At::Entry => self.enter(event, &roles, out),
             At::Inlined => {
                 self.report_stage(event, &roles, None, out);
-                out.passed(self.calls.context(event, 0).innermost(), event);
+                out.passed(self.calls.context(self.probes, event, 0).innermost(), event);
             }
             At::Exit => {
-                self.calls.leave(event, &roles, &mut self.ended);
+                self.calls.leave(event, &roles, self.ended);
                 self.report_ends(event, event.words.first().copied(), out);
             }
         }
     }
 
     fn enter(&mut self, event: &Event<'_>, roles: &RoleValues<'_>, out: &mut dyn Sink) {
-        let entry = self.calls.settle(event, roles, &mut self.ended);
+        let entry = self.calls.settle(event, roles, self.ended);
         self.report_ends(event, None, out);
         self.report_stage(event, roles, entry.call, out);
         match entry.call {
             Some(_) => out.entered(&self.calls.enter(event, roles, entry.caller), event),
-            None => out.passed(self.calls.context(event, 0).innermost(), event),
+            None => out.passed(self.calls.context(self.probes, event, 0).innermost(), event),
         }
     }
 
@@ -165,15 +186,22 @@ impl Trackers {
             Stage::TaskNew => self.calls.task_begun(roles),
             _ => {}
         }
-        let context = self.calls.context(event, self.objects.interrupt(event));
+        let context = self.calls.context(self.probes, event, self.objects.interrupt(event));
         self.objects.fact(&Fact { stage, roles, call, context }, out);
     }
 
-    /// Builds the facts that calls ended.
+    /// Builds the facts that calls ended, if any did.
+    #[inline]
     fn report_ends(&mut self, event: &Event<'_>, returned: Option<u64>, out: &mut dyn Sink) {
+        if !self.ended.is_empty() {
+            self.report_ended(event, returned, out);
+        }
+    }
+
+    fn report_ended(&mut self, event: &Event<'_>, returned: Option<u64>, out: &mut dyn Sink) {
         for left in self.ended.drain(..) {
             let (frame, ending) = (left.frame, left.ending);
-            let returns = self.calls.probes().returns(frame.function);
+            let returns = self.probes.returns(frame.function);
             let value = returned.filter(|_| ending != Ending::Unseen);
             let call = CallEnd {
                 id: frame.number,
@@ -185,8 +213,8 @@ impl Trackers {
                 returned: value.and_then(|value| returns.map_or(Some(value), |of| of.value(value))),
                 returns,
             };
-            if let Some(stage) = self.calls.probes().stage(frame.kind) {
-                let context = self.calls.context(event, self.objects.interrupt(event));
+            if let Some(stage) = self.probes.stage(frame.kind) {
+                let context = self.calls.context(self.probes, event, self.objects.interrupt(event));
                 let end = EndFact { stage, call: &call, function: frame.function, context };
                 self.objects.end(&end, out);
             }

@@ -82,10 +82,32 @@ impl Described<'_> {
 #[derive(Debug, Default)]
 pub struct Describer {
     tasks: Tasks,
-    probes: Probes,
-    /// Types of events that tell of devices or of new tasks: few.
-    followed: Vec<KindId>,
+    followed: FollowedProbes,
     wording: Wording,
+}
+
+/// Probes whose events tell of devices or of new tasks.
+#[derive(Debug, Default)]
+struct FollowedProbes {
+    probes: Probes,
+    /// By the numbers of probes: whether they are among them.
+    are_followed: Vec<bool>,
+}
+
+impl FollowedProbes {
+    fn define(&mut self, probe: &Probe) {
+        let Some(at) = probe.id.checked_sub(FIRST_PROBE).map(usize::from) else { return };
+        self.probes.define(probe);
+        self.are_followed.resize(self.are_followed.len().max(at + 1), false);
+        self.are_followed[at] = matches!(probe.stage, Some(Stage::PciEnable | Stage::TaskNew));
+    }
+
+    /// The words of an event of one of them.
+    #[inline]
+    fn words<'a>(&'a self, event: &Event<'a>) -> Option<RoleValues<'a>> {
+        let at = usize::from(event.kind.checked_sub(FIRST_PROBE)?);
+        if self.are_followed.get(at).copied()? { self.probes.words(event) } else { None }
+    }
 }
 
 /// Knows what an event is in words, but for its task. Threads may share it.
@@ -112,11 +134,7 @@ impl Describer {
     /// Takes in a definition.
     pub fn define(&mut self, definition: &Definition) {
         if let Definition::Probe(probe) = definition {
-            self.probes.define(probe);
-            self.followed.retain(|kind| *kind != probe.id);
-            if matches!(probe.stage, Some(Stage::PciEnable | Stage::TaskNew)) {
-                self.followed.push(probe.id);
-            }
+            self.followed.define(probe);
         }
         self.wording.define(definition);
     }
@@ -133,7 +151,7 @@ impl Describer {
         if event.kind < FIRST_PROBE {
             return self.tasks.event(event);
         }
-        let Some(words) = self.followed_words(event) else { return };
+        let Some(words) = self.followed.words(event) else { return };
         match words.stage() {
             Some(Stage::PciEnable) => self.wording.devices.enabled(&words),
             // What was at its address before is another task.
@@ -147,12 +165,7 @@ impl Describer {
     /// Whether the wording of the events before this one is another once it was followed.
     #[must_use]
     pub fn rewords(&self, event: &Event<'_>) -> bool {
-        self.followed_words(event).is_some_and(|words| words.stage() == Some(&Stage::PciEnable))
-    }
-
-    /// The words of an event that tells of a device or of a new task.
-    fn followed_words<'a>(&self, event: &Event<'a>) -> Option<RoleValues<'a>> {
-        if self.followed.contains(&event.kind) { self.probes.words(event) } else { None }
+        self.followed.words(event).is_some_and(|words| words.stage() == Some(&Stage::PciEnable))
     }
 
     /// The address of the task of which an event that was followed tells something: its name, or that it is new.

@@ -207,7 +207,7 @@ pub struct Report {
     pub events: u64,
     /// The file was cut or is damaged: where and why.
     pub cut: Option<String>,
-    /// Events that no sound trace has: out of order, or of probes without a definition.
+    /// What no sound trace has: chunks that do not fit together, events out of order or without a definition.
     pub inconsistency: Option<String>,
     /// Names in the workload, if there are conditions.
     pub occurring: OccurringNames,
@@ -271,10 +271,13 @@ pub fn report(
     })
 }
 
-/// What no sound trace has. The events of several vCPUs have no order that is exact.
+/// What no sound trace has: the first of what verify finds, beside what cannot be decoded. The events of several vCPUs have no order that is exact.
 fn inconsistency(finished: &Finished, counts: &Counts) -> Option<String> {
     let out_of_order = if finished.definitions.trace.vcpus > 1 { 0 } else { finished.out_of_order };
     let undefined = counts.of(Oddity::UndefinedProbe);
+    if let Some(finding) = finished.findings.list.first() {
+        return Some(format!("is inconsistent: {}", finding.text));
+    }
     let texts = [(out_of_order, "events out of order"), (undefined, "events without a definition")];
     let texts = texts.iter().filter(|(count, _)| *count > 0).map(|(count, text)| format!("{count} {text}"));
     let texts: Vec<_> = texts.collect();

@@ -1,5 +1,6 @@
 //! What is known once a trace was read: how it ends, what could not be read.
 
+use super::Findings;
 use crate::model::Definitions;
 use iotrace_format::trace::walk::Damage;
 
@@ -40,6 +41,8 @@ pub struct Finished {
     pub damage: Vec<Damage>,
     /// Further places of damage.
     pub more_damage: u64,
+    /// What does not fit together of a file that was read as a whole, from its beginning; its damage is among it.
+    pub findings: Findings,
 }
 
 impl Finished {

@@ -5,12 +5,11 @@
 //! Oddities counted: calls without an exit and the reverse, probes without a definition, unknown contexts.
 
 use super::counts::{Counts, Oddity};
-use super::fact::{CallOpening, CallPosition, Context, OpenCall};
+use super::fact::{CallOpening, CallPosition, Context, OpenCall, interrupt_frame, is_in_syscall};
 use super::probes::{Probes, RoleValues};
 use super::sink::Sink;
 use crate::context::{Calls, Left, Tasks};
 use crate::model::{Call, CallId, Level, Switch, WorkloadMark};
-use crate::unsaved::Unsaved;
 use bincode::{Decode, Encode};
 use iotrace_format::definition::{Definition, PartBegin};
 use iotrace_format::event::{Event, FIRST_PROBE, MARK_BEGIN, MARK_END};
@@ -37,7 +36,6 @@ pub struct FunctionEntry {
 /// Follows who runs, in which call.
 #[derive(Debug, Default, Encode, Decode)]
 pub struct CallTracker {
-    probes: Unsaved<Probes>,
     tasks: Tasks,
     calls: Calls<CallPosition>,
     /// Number of the event at hand.
@@ -53,7 +51,6 @@ impl CallTracker {
     pub fn define(&mut self, definition: &Definition) {
         match definition {
             Definition::Trace(info) => self.calls.set_layout(info.layout),
-            Definition::Probe(probe) => self.probes.define(probe),
             Definition::Site(site)
                 if site.frames.last().is_some_and(|f| TRAMPOLINES.contains(&f.function.as_str())) =>
             {
@@ -118,32 +115,23 @@ impl CallTracker {
 
     /// The circumstances of the event at hand; `interrupt` is the number of the one under way on its vCPU.
     #[inline]
-    pub fn context<'a>(&'a self, event: &'a Event<'a>, interrupt: u64) -> Context<'a> {
+    pub fn context<'a>(&'a self, probes: &'a Probes, event: &'a Event<'a>, interrupt: u64) -> Context<'a> {
         Context {
             event,
             number: self.seen,
             level: self.level,
             calls: &self.calls,
             tasks: &self.tasks,
-            probes: &self.probes,
+            probes,
             interrupt,
             in_workload: self.in_workload,
         }
     }
 
-    /// What the event of a probe says; none if the probe was not defined, which is counted.
-    #[inline]
-    pub fn roles<'a>(&mut self, event: &Event<'a>) -> Option<RoleValues<'a>> {
-        let roles = self.probes.words(event);
-        if roles.is_none() {
-            self.counts.add(Oddity::UndefinedProbe, 1);
-        }
-        roles
-    }
-
-    /// The functions and their stages.
-    pub fn probes(&self) -> &Probes {
-        &self.probes
+    /// An event of a probe that was not defined.
+    #[cold]
+    pub fn undefined(&mut self) {
+        self.counts.add(Oddity::UndefinedProbe, 1);
     }
 
     /// A function is entered: ends the calls that must be over.
@@ -243,14 +231,13 @@ impl CallTracker {
 
     /// Whether a call that begins at this stage begins a context, and where it stands.
     fn position(&self, event: &Event<'_>, stage: Option<&Stage>) -> (bool, CallPosition) {
-        let context = || self.context(event, 0);
         let (opening, boundary) = match stage {
             Some(Stage::IrqFrame) => (CallOpening::InterruptFrame, true),
             Some(Stage::ExceptionFrame) => (CallOpening::ExceptionFrame, false),
             Some(Stage::SoftirqRun | Stage::WorkRun) => (CallOpening::Plain, true),
-            Some(Stage::IrqEntry) => (CallOpening::Plain, context().interrupt_frame().is_none()),
+            Some(Stage::IrqEntry) => (CallOpening::Plain, interrupt_frame(self.calls.all()).is_none()),
             // In a trace of every function, it is called by one.
-            Some(Stage::Syscall(_)) => (CallOpening::Syscall, !context().is_in_syscall()),
+            Some(Stage::Syscall(_)) => (CallOpening::Syscall, !is_in_syscall(self.calls.open(event))),
             _ => (CallOpening::Plain, false),
         };
         let number = self.calls.next();

@@ -97,14 +97,7 @@ impl Context<'_> {
     /// The frame of the interrupt under way, if that is the innermost context.
     #[must_use]
     pub fn interrupt_frame(&self) -> Option<&OpenCall> {
-        let context = self.open().iter().rev().find(|call| call.boundary);
-        context.filter(|call| call.data.opening == CallOpening::InterruptFrame)
-    }
-
-    /// Whether a system call is open in the context at hand.
-    #[must_use]
-    pub fn is_in_syscall(&self) -> bool {
-        self.calls.open(self.event).iter().any(|call| call.data.opening == CallOpening::Syscall)
+        interrupt_frame(self.open())
     }
 
     /// The open calls of the context at hand and one in them, by their functions, the outermost first.
@@ -133,6 +126,17 @@ impl Context<'_> {
         let here = self.here();
         Point { call: call.or(here.call), root: here.root.or(call), ..here }
     }
+}
+
+/// The frame of the interrupt under way, if that is the innermost context of a task's open calls.
+pub fn interrupt_frame(open: &[OpenCall]) -> Option<&OpenCall> {
+    let context = open.iter().rev().find(|call| call.boundary);
+    context.filter(|call| call.data.opening == CallOpening::InterruptFrame)
+}
+
+/// Whether a system call is among the open calls of a context.
+pub fn is_in_syscall(open: &[OpenCall]) -> bool {
+    open.iter().any(|call| call.data.opening == CallOpening::Syscall)
 }
 
 /// A function reached its stage.

@@ -4,6 +4,7 @@
 
 use super::calls::CallTracker;
 use super::fact::{Context, EndFact, Fact};
+use super::probes::Probes;
 use crate::model::{CallEnd, Ending};
 use iotrace_format::definition::{At, Definition, Layout, TraceInfo};
 use iotrace_format::event::{self, Event, FIRST_PROBE};
@@ -16,6 +17,7 @@ pub type RoleArguments<'a> = &'a [(&'a str, u64)];
 /// Makes facts, and the circumstances that they have.
 pub struct FactSource {
     calls: CallTracker,
+    probes: Probes,
     kinds: HashMap<(String, At, Vec<String>), u16>,
     /// The task that runs.
     pub task: u64,
@@ -29,9 +31,16 @@ pub struct FactSource {
 
 impl Default for FactSource {
     fn default() -> Self {
-        let (calls, kinds) = (CallTracker::default(), HashMap::new());
-        let mut new =
-            Self { calls, kinds, task: iotrace_synthetic_guest::TASK, context: 0, vcpu: 0, interrupt: 0 };
+        let (calls, probes, kinds) = (CallTracker::default(), Probes::default(), HashMap::new());
+        let mut new = Self {
+            calls,
+            probes,
+            kinds,
+            task: iotrace_synthetic_guest::TASK,
+            context: 0,
+            vcpu: 0,
+            interrupt: 0,
+        };
         let info = TraceInfo { layout: Layout::default(), ..TraceInfo::default() };
         new.calls.define(&Definition::Trace(info));
         new.name_task(iotrace_synthetic_guest::TASK, 42, *b"dd\0\0\0\0\0\0");
@@ -98,7 +107,7 @@ impl FactSource {
         let event = self.event(event::MMIO_WRITE.id, clock, words);
         self.calls.count_event();
         self.calls.advance(&event, &mut super::timelines::Found::default());
-        take(&self.calls.context(&event, self.interrupt))
+        take(&self.calls.context(&self.probes, &event, self.interrupt))
     }
 
     /// Another task runs; the fact is given as it is when that is known.
@@ -122,7 +131,7 @@ impl FactSource {
         let event = self.event(kind, clock, &words);
         self.calls.count_event();
         self.calls.advance(&event, &mut super::timelines::Found::default());
-        let roles = self.calls.roles(&event).unwrap();
+        let roles = self.probes.words(&event).unwrap();
         let mut ended = Vec::new();
         let entry = self.calls.settle(&event, &roles, &mut ended);
         assert_eq!(ended, []);
@@ -130,7 +139,7 @@ impl FactSource {
         if stage == "task.switch" {
             self.calls.switch(&event, &roles, &mut super::timelines::Found::default());
         }
-        let context = self.calls.context(&event, self.interrupt);
+        let context = self.calls.context(&self.probes, &event, self.interrupt);
         let result = take(&Fact { stage: roles.stage().unwrap(), roles: &roles, call, context });
         if call.is_some() {
             self.calls.enter(&event, &roles, entry.caller);
@@ -150,14 +159,14 @@ impl FactSource {
         let event = self.event(kind, clock, &words);
         self.calls.count_event();
         self.calls.advance(&event, &mut super::timelines::Found::default());
-        let (roles, mut ended) = (self.calls.roles(&event).unwrap(), Vec::new());
+        let (roles, mut ended) = (self.probes.words(&event).unwrap(), Vec::new());
         self.calls.leave(&event, &roles, &mut ended);
         let [left] = &ended[..] else { panic!("{ended:?}") };
         let (id, own) = (left.frame.number, left.frame.own);
         let total = own + left.frame.nested;
         let call = CallEnd { id, kind: left.frame.kind, clock, own, total, ending, returned, returns: None };
         let (stage, function) = (roles.stage().unwrap(), roles.function());
-        let context = self.calls.context(&event, self.interrupt);
+        let context = self.calls.context(&self.probes, &event, self.interrupt);
         take(&EndFact { stage, call: &call, function, context })
     }
 
@@ -175,7 +184,7 @@ impl FactSource {
             if at == At::Inlined {
                 probe.function.push_str("_inlined");
             }
-            self.calls.define(&Definition::Probe(probe));
+            self.probes.define(&probe);
         }
         kind
     }

@@ -71,7 +71,7 @@ impl Trackers {
     #[must_use]
     pub fn hand_offs(&self) -> Vec<PendingHandOff> {
         let next = self.number().saturating_add(1);
-        self.objects.hand_offs(next, self.calls.calls(), self.calls.probes())
+        self.objects.hand_offs(next, self.calls.calls(), &self.probes)
     }
 
     /// The open calls of each task: the task's address, the call's number, whether the task itself made it.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 const NONE: u8 = u8::MAX;
 
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Known {
     stage: Option<Stage>,
     /// Of a system call: its name.
@@ -33,7 +33,7 @@ struct About {
 /// All probes defined so far.
 #[derive(Debug, Default)]
 pub struct Probes {
-    known: Vec<Option<Arc<Known>>>,
+    known: Vec<Option<Known>>,
     functions: Map<(String, String, Option<String>), u16>,
     /// By the functions' numbers.
     about: Vec<About>,
@@ -75,7 +75,7 @@ impl Probes {
             index: index(probe),
         };
         self.known.resize_with(self.known.len().max(at + 1), || None);
-        self.known[at] = Some(Arc::new(known));
+        self.known[at] = Some(known);
     }
 
     fn function(&mut self, probe: &Probe) -> u16 {
@@ -95,11 +95,12 @@ impl Probes {
     }
 
     /// The words of an event of a probe; none if it was not defined.
-    pub fn words<'a>(&self, event: &Event<'a>) -> Option<RoleValues<'a>> {
+    #[inline]
+    pub fn words<'a>(&'a self, event: &Event<'a>) -> Option<RoleValues<'a>> {
         let at = usize::from(event.kind.checked_sub(FIRST_PROBE)?);
         let known = self.known.get(at)?.as_ref()?;
         let has_exit = self.about.get(usize::from(known.function)).is_some_and(|about| about.has_exit);
-        Some(RoleValues { known: Arc::clone(known), words: event.words, has_exit })
+        Some(RoleValues { known, words: event.words, has_exit })
     }
 
     /// The stage of a probe's function.
@@ -146,7 +147,7 @@ fn index(probe: &Probe) -> [u8; Role::ALL.len()] {
 /// The words of one event, by role.
 #[derive(Debug)]
 pub struct RoleValues<'a> {
-    known: Arc<Known>,
+    known: &'a Known,
     words: &'a [u64],
     has_exit: bool,
 }

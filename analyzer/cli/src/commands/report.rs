@@ -16,7 +16,6 @@ use text::{CellTime, Options, TimeUnit};
 use clap::ValueEnum;
 use iotrace::analysis::conditions::{Conditions, Range, parse};
 use iotrace::analysis::report::{self, ReportQuery, SortBy, report};
-use iotrace::analysis::verify::verify_structure;
 use iotrace_format::layer::Layer;
 use iotrace::{Progress, Session};
 use std::io::{self, Write};
@@ -111,10 +110,7 @@ impl Question for ReportCommand {
             conditions: conditions.clone(),
         };
         let report = report(session, &query, progress)?;
-        // What verify finds, beside what cannot be decoded.
-        let structure = verify_structure(session)?;
-        let finding = structure.findings.first().map(|finding| format!("is inconsistent: {}", finding.text));
-        let lost = report.cut.clone().or(finding).or(report.inconsistency.clone());
+        let lost = report.cut.clone().or(report.inconsistency.clone());
         let is_empty = report.io_count == 0 && report.bio_count == 0 && !conditions.is_empty();
         if is_empty {
             view::occurring::complain(&conditions, &report);

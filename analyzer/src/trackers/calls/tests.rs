@@ -34,6 +34,7 @@ impl Sink for Heard {
 #[derive(Default)]
 struct Processor {
     tracker: CallTracker,
+    probes: Probes,
     heard: Heard,
     kinds: u16,
     context: u32,
@@ -50,13 +51,12 @@ impl Processor {
         let kind = FIRST_PROBE + self.kinds;
         self.kinds += 1;
         let names = arguments.iter().map(|(name, _)| (*name).to_owned()).collect();
-        self.tracker.define(&Definition::Probe(probe(kind, stage, at, names)));
+        self.probes.define(&probe(kind, stage, at, names));
         let words: Vec<_> = arguments.iter().map(|(_, value)| *value).collect();
         let event = Event { kind, vcpu: 0, clock, context: self.context, task: TASK, stack, words: &words };
         self.tracker.count_event();
         self.tracker.advance(&event, &mut self.heard);
-        let roles = self.tracker.roles(&event).unwrap();
-        take(&mut self.tracker, &event, &roles)
+        take(&mut self.tracker, &event, &self.probes.words(&event).unwrap())
     }
 
     /// A function is entered; returns how many calls were over then, and the call that begins.
@@ -86,7 +86,7 @@ impl Processor {
         for stage in stages {
             let kind = FIRST_PROBE + self.kinds;
             self.kinds += 1;
-            self.tracker.define(&Definition::Probe(probe(kind, stage, At::Exit, vec!["ret".into()])));
+            self.probes.define(&probe(kind, stage, At::Exit, vec!["ret".into()]));
         }
         self
     }
@@ -193,9 +193,14 @@ fn a_call_knows_the_outermost_ones_of_its_context() {
         processor.context = context;
         processor.enter((at, STACK - 8 * at), stage, &[]);
         let event = processor.plain(at, &[]);
-        let context = processor.tracker.context(&event, 0);
+        let context = processor.tracker.context(&processor.probes, &event, 0);
         let here = context.here();
-        positions.push((context.innermost(), here.root, context.first(), context.is_in_syscall()));
+        positions.push((
+            context.innermost(),
+            here.root,
+            context.first(),
+            is_in_syscall(context.calls.open(&event)),
+        ));
     }
     let expected = [
         (Some(1), Some(1), 1, false),
@@ -207,13 +212,13 @@ fn a_call_knows_the_outermost_ones_of_its_context() {
     ];
     assert_eq!(positions, expected);
     let event = processor.plain(9, &[]);
-    let context = processor.tracker.context(&event, 0);
+    let context = processor.tracker.context(&processor.probes, &event, 0);
     assert_eq!(context.interrupt_frame().map(|frame| frame.number), Some(4));
     assert_eq!(context.functions(77).len(), 2, "those of the level at hand");
     processor.context = 0;
     let event = processor.plain(9, &[]);
     processor.tracker.advance(&event, &mut processor.heard);
-    let context = processor.tracker.context(&event, 0);
+    let context = processor.tracker.context(&processor.probes, &event, 0);
     assert_eq!((context.first(), &context.functions(77)[..]), (u64::MAX, &[77][..]));
 }
 
@@ -254,7 +259,7 @@ fn events_are_numbered_and_described() {
     processor.tracker.count_event();
     processor.tracker.advance(&event, &mut processor.heard);
     processor.tracker.task(&event);
-    let context = processor.tracker.context(&event, 3);
+    let context = processor.tracker.context(&processor.probes, &event, 3);
     assert_eq!(
         (context.clock(), context.number, context.level, context.interrupt),
         (7, 2, Level::Hardirq, 3)
@@ -293,7 +298,7 @@ fn a_task_whose_address_is_anothers_has_no_calls() {
             }
         }
         let event = processor.plain(4, &[]);
-        assert_eq!(processor.tracker.context(&event, 0).open().len(), open);
+        assert_eq!(processor.tracker.context(&processor.probes, &event, 0).open().len(), open);
     }
     // A task that had no number before is no other one.
     let mut processor = Processor::default().with_exit(&["hw.run"]);
@@ -301,7 +306,7 @@ fn a_task_whose_address_is_anothers_has_no_calls() {
     let words = [TASK, 42, 42, 0, 0];
     let event = processor.plain(3, &words);
     processor.tracker.task(&event);
-    assert_eq!(processor.tracker.context(&event, 0).open().len(), 1);
+    assert_eq!(processor.tracker.context(&processor.probes, &event, 0).open().len(), 1);
 }
 
 #[test]
@@ -320,7 +325,10 @@ fn another_task_runs_after_a_switch() {
     let event = Event { task: KWORKER, ..processor.plain(9, &[]) };
     processor.tracker.count_event();
     processor.tracker.advance(&event, &mut processor.heard);
-    assert_eq!((&processor.heard.ran[..], processor.tracker.context(&event, 0).open().len()), (&[][..], 0));
+    assert_eq!(
+        (&processor.heard.ran[..], processor.tracker.context(&processor.probes, &event, 0).open().len()),
+        (&[][..], 0)
+    );
 }
 
 #[test]
@@ -330,7 +338,7 @@ fn marks_tell_of_the_workload() {
     for words in [&[MARK_BEGIN, 0][..], &[7, 0], &[], &[MARK_END, 0], &[7, 0]] {
         let event = processor.plain(5, words);
         processor.tracker.mark(&event, &mut processor.heard);
-        within.push(processor.tracker.context(&event, 0).in_workload);
+        within.push(processor.tracker.context(&processor.probes, &event, 0).in_workload);
     }
     assert_eq!(within, [true, true, true, false, false]);
     let codes: Vec<_> = processor.heard.marks.iter().map(|mark| (mark.clock, mark.code)).collect();
@@ -347,7 +355,8 @@ fn events_of_unknown_probes_and_contexts_are_counted() {
     let event = Event { kind: FIRST_PROBE, ..event };
     processor.tracker.count_event();
     processor.tracker.advance(&event, &mut Found::default());
-    assert!(processor.tracker.roles(&event).is_none());
+    assert!(processor.probes.words(&event).is_none());
+    processor.tracker.undefined();
     let counts: Vec<_> = processor.tracker.counts().all().collect();
     assert_eq!(counts, [(Oddity::UndefinedProbe, 1), (Oddity::ContextUnknown, 1)]);
 }
