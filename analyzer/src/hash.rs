@@ -3,16 +3,127 @@
 //! Whoever made the file chose them. Where the hash function is known, keys that all fall into one place are easily
 //! made, and each look-up then compares all of them. Here a secret of the run takes part. (Numbers that this program
 //! gives itself need no secret: `rustc_hash` serves for them. Those of I/Os, bios, requests and calls are not among them: a
-//! part of a trace states them.) The order of the elements is another one in each run.
+//! part of a trace states them.) The order of the elements is another one in each run; encoded they are in the order of their
+//! keys, so that the same state gives the same bytes.
 
-use std::collections::{HashMap, HashSet};
-use std::hash::{BuildHasher, Hasher, RandomState};
+mod encoded;
+
+use std::collections::hash_map::{IntoIter, Iter};
+use std::collections::{HashMap, HashSet, hash_set};
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+use std::ops::{Deref, DerefMut};
 use std::sync::OnceLock;
 
 /// A map by what a file names.
-pub type Map<K, V> = HashMap<K, V, Secret>;
+#[derive(Debug, Clone)]
+pub struct Map<K, V>(HashMap<K, V, Secret>);
 /// A set of what a file names.
-pub type Set<K> = HashSet<K, Secret>;
+#[derive(Debug, Clone)]
+pub struct Set<K>(HashSet<K, Secret>);
+
+impl<K, V> Default for Map<K, V> {
+    fn default() -> Self {
+        Self(HashMap::default())
+    }
+}
+
+impl<K, V> Deref for Map<K, V> {
+    type Target = HashMap<K, V, Secret>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl<K, V> DerefMut for Map<K, V> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.0
+    }
+}
+
+impl<K: Eq + Hash, V> FromIterator<(K, V)> for Map<K, V> {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
+        Self(pairs.into_iter().collect())
+    }
+}
+
+impl<K, V> IntoIterator for Map<K, V> {
+    type Item = (K, V);
+    type IntoIter = IntoIter<K, V>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl<'a, K, V> IntoIterator for &'a Map<K, V> {
+    type Item = (&'a K, &'a V);
+    type IntoIter = Iter<'a, K, V>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter()
+    }
+}
+
+impl<K: Eq + Hash, V: PartialEq> PartialEq for Map<K, V> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+impl<K: Eq + Hash, V: Eq> Eq for Map<K, V> {}
+
+impl<K> Default for Set<K> {
+    fn default() -> Self {
+        Self(HashSet::default())
+    }
+}
+
+impl<K> Deref for Set<K> {
+    type Target = HashSet<K, Secret>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl<K> DerefMut for Set<K> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.0
+    }
+}
+
+impl<K: Eq + Hash> FromIterator<K> for Set<K> {
+    fn from_iter<I: IntoIterator<Item = K>>(keys: I) -> Self {
+        Self(keys.into_iter().collect())
+    }
+}
+
+impl<'a, K> IntoIterator for &'a Set<K> {
+    type Item = &'a K;
+    type IntoIter = hash_set::Iter<'a, K>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter()
+    }
+}
+
+impl<K> IntoIterator for Set<K> {
+    type Item = K;
+    type IntoIter = hash_set::IntoIter<K>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl<K: Eq + Hash> PartialEq for Set<K> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+impl<K: Eq + Hash> Eq for Set<K> {}
 
 /// What the hash values of this run depend on.
 #[derive(Debug, Clone, Copy)]

@@ -128,6 +128,9 @@ pub struct ReadArgs {
     /// Keep the index in a temporary file, not as TRACE.idx
     #[arg(long, global = true)]
     pub no_index_file: bool,
+    /// Answer each question by reading the trace from its beginning, to check answers
+    #[arg(long, global = true, hide = true)]
+    pub no_checkpoints: bool,
 }
 
 /// Output format.

@@ -1,7 +1,7 @@
 //! The commands that look at a trace as a file, and how much of it each question reads.
 
 use iotrace_format::definition::{Definition, Kind};
-use iotrace_format::event::BUILTINS;
+use iotrace_format::event::{BUILTINS, TASK};
 use iotrace_synthetic_guest::{SyntheticGuest, direct_write, small};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -183,4 +183,40 @@ fn an_index_of_another_trace_is_rebuilt_and_one_that_cannot_be_written_is_an_err
     fs::create_dir(place.path("t.iot.idx")).unwrap();
     let (status, _, said) = answer(&run("index", &trace, &[]));
     assert!(status == 1 && said.contains("cannot keep the index"), "{status}: {said}");
+}
+
+/// Each run has maps in another order: there are many tasks.
+#[test]
+fn an_index_has_the_same_bytes_each_time() {
+    let (place, mut guest) = (Place::new(), long());
+    for task in 0..64 {
+        guest.raw(
+            9000 + task,
+            TASK.id,
+            &[0xffff_8880_1000_0000 + (task << 14), 100 + task, 100 + task, 0x64, 0],
+        );
+    }
+    guest.events.sort_by_key(|event| event.clock);
+    let trace = place.write("long.iot", &guest.file());
+    let index = || {
+        assert_eq!(answer(&run("index", &trace, &[])).0, 0);
+        let index = place.path("long.iot.idx");
+        let bytes = fs::read(&index).unwrap();
+        fs::remove_file(index).unwrap();
+        bytes
+    };
+    assert!(index() == index(), "two indexes of one trace differ");
+}
+
+#[test]
+fn answers_are_those_of_a_pass_from_the_beginning() {
+    let place = Place::new();
+    let trace = place.write("write.iot", &direct_write().file());
+    for command in ["path", "why"] {
+        let whole = answer(&run(command, &trace, &["1", "--no-checkpoints"]));
+        assert!(!place.path("write.iot.idx").exists(), "it makes no index beside the trace");
+        let part = answer(&run(command, &trace, &["1"]));
+        assert_eq!((whole.0, &whole), (0, &part));
+        fs::remove_file(place.path("write.iot.idx")).unwrap();
+    }
 }

@@ -199,7 +199,8 @@ impl OriginTracker {
 
     fn work_queue(&mut self, fact: &Fact<'_>) {
         let Some(work) = fact.roles.get(Role::Work).filter(|work| *work != 0) else { return };
-        self.works.insert(work, self.pending(fact));
+        let pending = self.pending(fact);
+        self.works.insert(work, pending);
     }
 
     fn work_run(&mut self, fact: &Fact<'_>, out: &mut dyn Sink) -> OriginState {
@@ -216,7 +217,8 @@ impl OriginTracker {
 
     fn timer_start(&mut self, fact: &Fact<'_>) {
         let Some(timer) = fact.roles.get(Role::Timer).filter(|timer| *timer != 0) else { return };
-        self.timers.insert(timer, self.pending(fact));
+        let pending = self.pending(fact);
+        self.timers.insert(timer, pending);
     }
 
     fn timer_run(&mut self, fact: &Fact<'_>, out: &mut dyn Sink) -> OriginState {

@@ -26,7 +26,11 @@ impl OpenedTrace {
     /// # Errors
     /// Those of [`TraceFile::open`].
     pub fn open(path: &Path, reading: ReadArgs) -> Result<Self> {
-        let index = if reading.no_index_file { IndexUse::Temporary } else { IndexUse::Beside };
+        let index = match reading {
+            ReadArgs { no_checkpoints: true, .. } => IndexUse::WithoutCheckpoints,
+            ReadArgs { no_index_file: true, .. } => IndexUse::Temporary,
+            _ => IndexUse::Beside,
+        };
         let session = Session::open(path, SessionOptions { threads: reading.threads, index })?;
         Ok(Self { path: path.to_owned(), session, stats: reading.stats })
     }
