@@ -1,20 +1,23 @@
 //! `slice`: a part of a trace.
 
-use super::numbers::number;
 use super::opened::{OpenedTrace, complain_same, print_written};
 use super::question::bar;
 use super::status::Status;
+use super::subject::NumberArgs;
 use super::{ReadArgs, RunCommand};
 use anyhow::{Context, Result};
 use clap::Args;
 use clap::error::ErrorKind;
 use iotrace::analysis::conditions::{Conditions, Range, parse};
-use iotrace::analysis::subject::Wanted;
 use iotrace::rewrite::{self, SliceSelection};
 use std::path::PathBuf;
 
 /// Arguments of `slice`.
 #[derive(Debug, Args)]
+#[command(
+    mut_arg("number", |arg| arg.help("Select an I/O by its number: from its begin to the end of its bios, in all tasks that take part")),
+    mut_arg("bio", |arg| arg.help("Select a bio by its number")),
+)]
 #[command(after_help = "Examples:\n  iotrace-analyze slice demo.iot 236 -o fsync.iot\n  iotrace-analyze slice demo.iot --time 1.2ms..3ms -o window.iot")]
 pub struct SliceCommand {
     /// Trace file
@@ -32,14 +35,9 @@ pub struct SliceCommand {
     /// Select virtual time since the begin of the workload: 1.2ms..3ms
     #[arg(long, value_name = "A..B", value_parser = parse::time)]
     pub time: Option<Range>,
-    /// Select an I/O by its number: from its begin to the end of its bios, in all tasks that take part
-    #[arg(value_name = "N", value_parser = number, group = "which")]
-    pub number: Option<u64>,
-    #[arg(long, value_name = "N", value_parser = number, group = "which", hide = true)]
-    pub io: Option<u64>,
-    /// Select a bio by its number
-    #[arg(long, value_name = "N", value_parser = number, group = "which")]
-    pub bio: Option<u64>,
+    /// The I/O or bio.
+    #[command(flatten)]
+    pub number: NumberArgs,
 }
 
 impl SliceCommand {
@@ -48,7 +46,7 @@ impl SliceCommand {
     pub fn part(&self) -> Option<SliceSelection> {
         let (task, clock, time) = (self.task.clone(), self.clock.clone(), self.time.clone());
         let conditions = Conditions { task, clock, time, ..Conditions::default() };
-        let subject = self.number.or(self.io).map(Wanted::Io).or(self.bio.map(Wanted::Bio));
+        let subject = self.number.wanted();
         let says = subject.is_some() || !conditions.is_empty();
         says.then_some(SliceSelection { conditions, subject })
     }

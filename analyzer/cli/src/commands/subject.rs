@@ -12,10 +12,10 @@ use iotrace::analysis::report::{ReportQuery, report};
 use iotrace::analysis::subject::Wanted;
 use iotrace::{Progress, Session};
 
-/// An I/O or a bio; without any of these, the slowest I/O of the workload.
+/// An I/O or a bio, by its number.
 #[derive(Debug, Args)]
-pub struct SubjectArgs {
-    /// Number of an I/O, as printed by report [default: the slowest of the workload]
+pub struct NumberArgs {
+    /// Number of an I/O, as printed by report
     #[arg(value_name = "N", value_parser = number, group = "which")]
     pub number: Option<u64>,
     #[arg(long, value_name = "N", value_parser = number, group = "which", hide = true)]
@@ -23,6 +23,24 @@ pub struct SubjectArgs {
     /// Number of a bio, as printed by report
     #[arg(long, value_name = "N", value_parser = number, group = "which")]
     pub bio: Option<u64>,
+}
+
+impl NumberArgs {
+    /// What it is; none if no number is given.
+    #[must_use]
+    pub fn wanted(&self) -> Option<Wanted> {
+        let io = self.number.or(self.io).map(Wanted::Io);
+        io.or(self.bio.map(Wanted::Bio))
+    }
+}
+
+/// An I/O or a bio; without any of these, the slowest I/O of the workload.
+#[derive(Debug, Args)]
+#[command(mut_arg("number", |arg| arg.help("Number of an I/O, as printed by report [default: the slowest of the workload]")))]
+pub struct SubjectArgs {
+    /// By its number.
+    #[command(flatten)]
+    pub number: NumberArgs,
     /// System call of the workload: write is the first write, write:3 the third
     #[arg(long, value_name = "NAME[:N]", value_parser = nth, group = "which")]
     pub call: Option<(String, usize)>,
@@ -36,12 +54,8 @@ pub struct SubjectArgs {
 
 impl SubjectArgs {
     fn wanted(&self) -> Option<Wanted> {
-        match (self.number.or(self.io), self.bio, &self.call) {
-            (Some(io), ..) => Some(Wanted::Io(io)),
-            (_, Some(bio), _) => Some(Wanted::Bio(bio)),
-            (.., Some((name, at))) => Some(Wanted::Syscall(name.clone(), *at)),
-            _ => None,
-        }
+        let call = || self.call.as_ref().map(|(name, at)| Wanted::Syscall(name.clone(), *at));
+        self.number.wanted().or_else(call)
     }
 
     /// What it is; none, with a message, if nothing in the trace matches.
