@@ -12,3 +12,4 @@ mod paths;
 mod plugin;
 mod processors;
 mod recordings;
+mod truth;

@@ -25,8 +25,6 @@ static void identify(struct handle *handle)
 		return;
 	handle->place.ino = facts.st_ino;
 	handle->place.dev = major(facts.st_dev) << 20 | minor(facts.st_dev);
-	if (S_ISBLK(facts.st_mode))
-		handle->place.dev = major(facts.st_rdev) << 20 | minor(facts.st_rdev);
 }
 
 struct handle open_path(const char *path, int flags)

@@ -1,0 +1,55 @@
+"""What the analyzer says of a trace: `iotrace-analyze report --all --format json`."""
+
+import json
+import subprocess
+from collections import defaultdict
+from pathlib import Path
+from typing import Any, Iterable
+
+from ..say import Problem, run
+
+Json = dict[str, Any]
+
+
+def read(analyzer: Path, trace: Path) -> Json:
+    """The report of a trace."""
+    done = run([str(analyzer), "report", str(trace), "--all", "--format", "json"], f"reading {trace}", stdout=subprocess.PIPE)
+    try:
+        return json.loads(done.stdout)
+    except ValueError as error:
+        raise Problem(f"the report of {trace} is no JSON: {error}") from None
+
+
+class Report:
+    """A report's I/Os and bios, by what they are looked up by."""
+
+    def __init__(self, document: Json) -> None:
+        self.ios: list[Json] = document["ios"]
+        self.bios: list[Json] = document["bios"]
+        self.bio = {bio["id"]: bio for bio in self.bios}
+        self.calls = {io["syscall"] for io in self.ios}
+        self.by_task: dict[tuple[int, str], list[Json]] = defaultdict(list)
+        for io in sorted(self.ios, key=lambda io: io["id"]):
+            self.by_task[io["task"]["pid"], io["syscall"]].append(io)
+
+    def row(self, pid: int, call: str, ordinal: int) -> Json | None:
+        """The task's call of a name with this number, from 0."""
+        rows = self.by_task.get((pid, call), [])
+        return rows[ordinal] if ordinal < len(rows) else None
+
+
+def queued(bio: Json) -> int | None:
+    """When a bio was queued, in virtual nanoseconds."""
+    stages = bio["stages"]
+    return stages[0]["ns"] if stages else None
+
+
+def disk_span(bio: Json) -> tuple[int, int]:
+    """The bytes of the disk that a bio is about."""
+    begin = bio["sector"] * 512
+    return begin, begin + bio["bytes"]
+
+
+def calls_in(origin: Iterable[Json]) -> list[int]:
+    """The numbers of the I/Os that an origin names."""
+    return [step["io"] for step in origin if step.get("io") is not None]
