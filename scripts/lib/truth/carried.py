@@ -14,6 +14,8 @@ from .table import Table
 CARRIED, DIRECT_WRITE, LOCATION = "bytes carried", "bytes written directly", "place on the disk"
 # A file system that has its own numbers for places (btrfs), and one that has none.
 OWN_ADDRESSES, NO_FILE_SYSTEM = ("btrfs",), "raw"
+# Small files may be in the metadata of btrfs (its mount option max_inline): no bio carries them by themselves.
+INLINE_BYTES = 2048
 # FIEMAP flags: the place is not known, or not on this disk yet (linux/fiemap.h).
 UNKNOWN, DELAYED, INLINE = 0x2, 0x4, 0x200
 PARTITION = 0  # where the file system begins on the disk
@@ -24,8 +26,9 @@ def compare(table: Table, report: Report, shadow: Shadow, matches: Matches, resu
     places = Places(table)
     for number, written in shadow.written.items():
         if number in matches:
-            found = list(_carried(written, matches[number], report, shadow))
-            result.add(CARRIED, found)
+            if table.file_system in OWN_ADDRESSES:
+                written.due = [(span, until) for span, until in written.due if span[1] > INLINE_BYTES]
+            result.add(CARRIED, _carried(written, matches[number], report, shadow))
             _locations(written, matches[number], report, shadow, places, result)
     for row in table.rows:
         for effect in row.effects:
@@ -41,7 +44,10 @@ def _carried(written: Written, io: Json, report: Report, shadow: Shadow) -> Iter
     if foreign:
         yield Finding(CARRIED, "wrong", "bytes that it did not write", at, spans.text([written.span]), spans.text(foreign))
     in_time: list[tuple[Range, int]] = []
-    for begin, end, bio in parts:
+    for number, (begin, end, bio) in enumerate(parts):
+        twice = spans.intersect([(begin, end)], [part[:2] for part in parts[:number] if part[2] is bio])
+        if twice:
+            yield Finding(CARRIED, "wrong", "listed twice", at, "each byte once for a bio", spans.text(twice))
         time = queued(bio) if bio else None
         if bio is None or time is None:
             yield Finding(CARRIED, "wrong", "bio", at, "a bio of the report", "none")

@@ -5,13 +5,12 @@ from typing import Iterator
 
 from .report import Json, Report, calls_in, queued
 from .result import Finding, Result
-from .rows import Matches, NO_ROWS, where
+from .rows import FAULTS, Matches, where
 from .table import Row, Table
 
 ORIGIN = "origin of a bio"
 # Rows begin one after the other; those of a batch of asynchronous entries are this many at most around the same moment.
 ENCLOSING = 8
-EXCEPTION = ("exception", "page fault", "fault")
 
 
 def compare(table: Table, report: Report, matches: Matches, result: Result) -> None:
@@ -40,14 +39,17 @@ def _findings(bio: Json, time: int, around: list[Row], rows_of: dict[int, int], 
     if not bio["origin"]:
         yield Finding(ORIGIN, "missing", "origin", at, where(around[-1]) if around else "some", "none")
         return
-    early = [io for io in names if (begin_of.get(io) or 0) > time or io not in begin_of]
+    unlisted = [io for io in names if io not in begin_of]
+    if unlisted:
+        yield Finding(ORIGIN, "wrong", "an I/O that the report does not have", at, "one of its I/Os", f"I/O {unlisted[0]}: {found}")
+    early = [io for io in names if (begin_of.get(io) or 0) > time]
     if early:
-        yield Finding(ORIGIN, "wrong", "an I/O that had not begun", at, f"begun before {time}", f"I/O {early[0]}")
+        yield Finding(ORIGIN, "wrong", "an I/O that had not begun", at, f"begun before {time}", f"I/O {early[0]}: {found}")
     if not around or bio["origin"][0]["kind"] == "interrupt":
         return
-    if around[-1].call in NO_ROWS:
-        if not any(step["kind"] in EXCEPTION for step in bio["origin"]):
-            yield Finding(ORIGIN, "wrong", f"{around[-1].call} as the origin", at, where(around[-1]), found)
+    if around[-1].call in FAULTS:
+        if bio["origin"][0]["kind"] != "fault":
+            yield Finding(ORIGIN, "wrong", "the page fault in progress", at, where(around[-1]), found)
         return
     expected = {row.number for row in around}
     if not any(rows_of.get(io) in expected for io in names):

@@ -28,14 +28,28 @@ class Report:
         self.bios: list[Json] = document["bios"]
         self.bio = {bio["id"]: bio for bio in self.bios}
         self.calls = {io["syscall"] for io in self.ios}
+        self.has_entries = any(io["kind"] == "entry" for io in self.ios)
         self.by_task: dict[tuple[int, str], list[Json]] = defaultdict(list)
         for io in sorted(self.ios, key=lambda io: io["id"]):
-            self.by_task[io["task"]["pid"], io["syscall"]].append(io)
+            if io["task"]:
+                self.by_task[io["task"]["pid"], io["syscall"]].append(io)
+        self.queued: dict[int, list[int]] = defaultdict(list)  # times of bios, by the process that queued them
+        for bio in self.bios:
+            self.queued[bio["task"]["tgid"]].append(queued(bio) or 0)
 
     def row(self, pid: int, call: str, ordinal: int) -> Json | None:
         """The task's call of a name with this number, from 0."""
         rows = self.by_task.get((pid, call), [])
         return rows[ordinal] if ordinal < len(rows) else None
+
+
+    def during(self, pid: int, call: str, begin: int, end: int) -> list[Json]:
+        """The task's calls of a name that were entered in a time."""
+        return [io for io in self.by_task.get((pid, call), []) if begin <= (io["entry"]["ns"] or 0) <= end]
+
+    def queues(self, pid: int, begin: int, end: int) -> bool:
+        """Whether a process queued bios in a time."""
+        return any(begin <= time <= end for time in self.queued.get(pid, ()))
 
 
 def queued(bio: Json) -> int | None:

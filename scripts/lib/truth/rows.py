@@ -5,18 +5,24 @@ from typing import Iterator
 
 from .report import Json, Report
 from .result import Finding, Result
-from .table import Place, Row, Table
+from .table import PAGE, Place, Row, Table
 
-# Other names for a call in a report, if it does not have the call's own.
-OTHER_NAMES = {"preadv2": "preadv", "pwritev2": "pwritev"}
-# Of these the table has rows to count or to place bios, but they are no I/Os: they have no row in a report.
-NO_ROWS = ("mmap", "munmap", "fchmod", "store", "fault")
+# Names that a report may have for a call instead of its own.
+OTHER_NAMES = {
+    "preadv2": ("preadv",), "pwritev2": ("pwritev",), "store": ("page_fault",), "fault": ("page_fault",),
+    **{f"io_uring.{name}": (f"io_uring_{name}", f"io_uring:{name}") for name in ("read", "write", "readv", "writev", "fsync")},
+    **{f"aio.{name}": (f"aio_{name}", f"aio:{name}") for name in ("pread", "pwrite", "preadv", "pwritev", "fsync")},
+}
+# These have no row in a report.
+NO_ROWS = ("mmap", "munmap", "fchmod")
+# These are I/Os only if they cause disk I/O: a report does not have all of them, so they are found by their time.
+FAULTS = ("store", "fault")
+RINGS = ("io_uring_enter", "io_submit", "io_getevents")
+OCCASIONAL = (*FAULTS, *RINGS, "openat", "close", "ioctl", "rename", "mkdir", "unlink", "execve", "vmsplice")
 # Calls whose length is the new length of the file, which a report may show as count or as position.
 LENGTH_ALONE = ("ftruncate", "truncate")
 # Calls of which only the result is compared: their file is a ring, a context, or a name that is not open.
-RESULT_ALONE = ("io_uring_enter", "io_submit", "io_getevents", "mkdir", "sync")
-# Of calls with two files: the second one is the one that is written.
-SECOND = ("second_file", "second_position")
+RESULT_ALONE = (*RINGS, "mkdir", "sync")
 
 Matches = dict[int, Json]  # an I/O by the number of the row
 
@@ -28,16 +34,25 @@ def compare(table: Table, report: Report, result: Result) -> Matches:
     for row in table.rows:
         if row.call in NO_ROWS:
             continue
-        call = row.call if row.call in report.calls else OTHER_NAMES.get(row.call, row.call)
+        call = next((name for name in (row.call, *OTHER_NAMES.get(row.call, ())) if name in report.calls), row.call)
         ordinal = counts[row.pid, call]
         counts[row.pid, call] += 1
-        found = report.row(row.pid, call, ordinal)
-        if found is None:
+        found = _occasional(row, call, report) if row.call in OCCASIONAL else report.row(row.pid, call, ordinal)
+        if found is not None:
+            matches[row.number] = found
+            result.add(row.call, differences(row, found))
+        elif row.call not in OCCASIONAL or _must_be_there(row, report):
             result.add(row.call, [Finding(row.call, "missing", "row", where(row), f"{call} {ordinal} of the task", "none")])
-            continue
-        matches[row.number] = found
-        result.add(row.call, differences(row, found))
     return matches
+
+
+def _occasional(row: Row, call: str, report: Report) -> Json | None:
+    return next(iter(report.during(row.pid, call, row.begin, row.end)), None)
+
+
+def _must_be_there(row: Row, report: Report) -> bool:
+    """A call that is an I/O if it causes disk I/O; if the entries of a ring are I/Os, what they cause is theirs."""
+    return report.queues(row.pid, row.begin, row.end) and not (report.has_entries and row.call in RINGS)
 
 
 def where(row: Row) -> str:
@@ -57,19 +72,32 @@ def differences(row: Row, found: Json) -> Iterator[Finding]:
 
 def _values(row: Row, found: Json) -> Iterator[tuple[str, object, object]]:
     yield "task name", row.comm, found["task"]["comm"]
-    yield "result", row.result, found["return_value"]
     if found["entry"]["ns"] is not None and not row.begin <= found["entry"]["ns"] <= row.end:
         yield "time of entry", f"{row.begin} to {row.end}", found["entry"]["ns"]
+    if row.call in FAULTS:
+        yield from _fault(row, found)
+        return
+    yield "result", row.result, found["return_value"]
     if row.call in RESULT_ALONE or row.call == "openat" and row.result < 0:
         return
     if row.second:
-        yield from _two_places(row, found)
+        source = found["source"] or {"file": None, "position": None}
+        yield from _place(row.second, found["file"], found["position"])
+        yield from ((f"source's {what}", *values) for what, *values in _place(row.place, source["file"], source["position"]))
     else:
         yield from _place(row.place, found["file"], found["position"])
     if row.call in LENGTH_ALONE:
         yield "length", row.length, found["count"] if found["position"] is None else found["position"]
     elif row.length is not None:
         yield "count", row.length, found["count"]
+
+
+def _fault(row: Row, found: Json) -> Iterator[tuple[str, object, object]]:
+    """The first page that was touched; a store touches more of them."""
+    assert row.place and row.place.offset is not None
+    yield from _place(Place(row.place.file, row.place.ino, row.place.device, None), found["file"], None)
+    page, position = row.place.offset // PAGE * PAGE, found["position"]
+    yield "page", page, None if position is None else position // PAGE * PAGE
 
 
 def _place(place: Place | None, file: Json | None, position: int | None) -> Iterator[tuple[str, object, object]]:
@@ -82,20 +110,6 @@ def _place(place: Place | None, file: Json | None, position: int | None) -> Iter
         yield "file", expected, expected if _same_file(expected, file) else _file(file)
     if place and place.offset is not None:
         yield "position", place.offset, position
-
-
-def _two_places(row: Row, found: Json) -> Iterator[tuple[str, object, object]]:
-    """A report may name the source or the target first."""
-    places = [place for place in (row.place, row.second) if place]
-    file = found["file"]
-    first = next((place for place in places if found["position"] in (None, place.offset)
-                  and (file is None or _same_file((place.ino, place.device), file))), places[0])
-    yield from _place(first, file, found["position"])
-    other = places[1] if first is places[0] else places[0]
-    file = found.get(SECOND[0])
-    yield "second file", (other.ino, other.device), file and ((other.ino, other.device)
-                                                              if _same_file((other.ino, other.device), file) else _file(file))
-    yield "second position", other.offset, found.get(SECOND[1])
 
 
 def _file(file: Json) -> tuple[int, str]:

@@ -1,7 +1,8 @@
 """A model of the page cache: who wrote each byte last, and which bytes must have been carried to the disk by when.
 
 In: the table's rows in order. Out: for each row that writes into the page cache, the bytes that it wrote, those that must
-be carried, each with the time until then, and what replaced them later.
+be carried, each with the time until then, and what replaced them later. Bytes of a page that was written to through a
+mapping need not be carried for their writer: nobody can see which of them the mapping's user wrote.
 """
 
 from dataclasses import dataclass, field
@@ -89,6 +90,8 @@ def _apply(shadow: Shadow, row: Row, effect: Effect) -> None:
     elif effect.kind == COLLAPSED:  # what is behind is flushed before it moves
         _flush(shadow, effect.file, effect.end, ALL, row.end)
         _drop(shadow, effect.file, effect.begin, ALL)
+    elif effect.kind == STORED:  # that its other bytes are still those of others cannot be known from outside
+        _drop(shadow, effect.file, effect.begin // PAGE * PAGE, -(-effect.end // PAGE) * PAGE)
     else:
         _drop(shadow, effect.file, effect.begin, effect.end)
     if effect.kind == WROTE:

@@ -9,7 +9,7 @@ from typing import Any
 
 from . import shadow
 from .report import Json
-from .rows import NO_ROWS, OTHER_NAMES
+from .rows import FAULTS, NO_ROWS
 from .shadow import DIRECT
 from .table import ALL, PAGE, Row, Table, parse
 
@@ -137,17 +137,17 @@ class Maker:
         self.rows = of.rows
         self.ios: list[Json] = []
         self.bios: list[Json] = []
-        self.io_of = {row.number: self._io(row) for row in of.rows if row.call not in NO_ROWS}
+        self.io_of = {row.number: self._io(row) for row in of.rows if row.call not in (*NO_ROWS, *FAULTS)}
 
     def _io(self, row: Row) -> Json:
-        place, second = row.place, row.second
+        source, place = (row.place, row.second) if row.second else (None, row.place)
         named = place if place and place.file else None
         io: Json = {
-            "id": len(self.ios) + 1, "syscall": OTHER_NAMES.get(row.call, row.call), "task": task(row),
-            "entry": {"ns": row.begin + 10}, "return_value": row.result, "bios": [], "carried": [],
+            "id": len(self.ios) + 1, "kind": "syscall", "syscall": "pwritev" if row.call == "pwritev2" else row.call,
+            "task": task(row), "entry": {"ns": row.begin + 10}, "return_value": row.result, "bios": [], "carried": [],
             "file": named and {"ino": named.ino, "device": named.device}, "position": place and place.offset,
-            "count": row.length, "second_file": second and {"ino": second.ino, "device": second.device},
-            "second_position": second and second.offset,
+            "count": row.length,
+            "source": source and {"file": {"ino": source.ino, "device": source.device}, "position": source.offset},
         }
         self.ios.append(io)
         return io

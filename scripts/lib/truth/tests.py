@@ -9,6 +9,7 @@ from ..say import Problem
 from . import spans, synthetic
 from .check import check
 from .report import Json
+from .rows import OCCASIONAL
 from .table import parse
 
 PLANTS = 10  # of each kind
@@ -68,14 +69,14 @@ def wrong_task(report: Json, chance: random.Random) -> str:
     return call(io)
 
 
-def wrong_second(report: Json, chance: random.Random) -> str:
-    io = pick(chance, [io for io in report["ios"] if io["second_file"]])
-    io["second_position"] += 1
+def wrong_source(report: Json, chance: random.Random) -> str:
+    io = pick(chance, [io for io in report["ios"] if io["source"]])
+    io["source"]["position"] += 1
     return call(io)
 
 
 def missing_row(report: Json, chance: random.Random) -> str:
-    io = pick(chance, report["ios"])
+    io = pick(chance, [io for io in report["ios"] if io["syscall"] not in OCCASIONAL])
     report["ios"].remove(io)
     return ""  # the rows after it are compared with their neighbours
 
@@ -109,6 +110,13 @@ def not_carried(report: Json, chance: random.Random) -> str:
     io, part, bio = carrying(report, chance)
     io["carried"].remove(part)
     bio["carries"].remove(part)
+    return "bytes carried"
+
+
+def carried_twice(report: Json, chance: random.Random) -> str:
+    io, part, bio = carrying(report, chance)
+    io["carried"].append(part)
+    bio["carries"].append(part)
     return "bytes carried"
 
 
@@ -167,10 +175,10 @@ KINDS: dict[str, Plant] = {
     "wrong position": change("position", lambda value: value + 1), "wrong count": change("count", lambda value: value + 1),
     "wrong result": change("return_value", lambda value: value - 1), "missing position": lose("position"),
     "missing count": lose("count"), "missing result": lose("return_value"), "missing file": lose("file"),
-    "missing second file": lose("second_file"),
+    "missing source": lose("source"),
     **{function.__name__: function for function in (
-        wrong_file, invented_file, wrong_device, wrong_task, wrong_second, missing_row, swapped_rows, more_carried, less_carried,
-        not_carried, carried_late, carried_by_the_wrong_io, bio_elsewhere, short_direct, no_direct, wrong_origin, no_origin)},
+        wrong_file, invented_file, wrong_device, wrong_task, wrong_source, missing_row, swapped_rows, more_carried, less_carried,
+        not_carried, carried_twice, carried_late, carried_by_the_wrong_io, bio_elsewhere, short_direct, no_direct, wrong_origin, no_origin)},
 }
 
 
