@@ -114,9 +114,10 @@ def _locations(written: Written, io: Json, report: Report, shadow: Shadow, place
         bio, place = report.bio.get(part["bio"]), places.of(written.file, part["from"], part["to"])
         if bio and place and not shadow.moved(written, part["from"], part["to"]):
             outside = spans.subtract(place, [disk_span(bio)])
-            found = f"bio {bio['id']}: {spans.text([disk_span(bio)])}"
             at = f"{where(written.row)} bytes {part['from']}..{part['to']}"
-            result.add(LOCATION, [Finding(LOCATION, "wrong", "bytes of the disk", at, spans.text(place), found)] if outside else [])
+            finding = Finding(LOCATION, "wrong", "bytes of the disk", at, spans.text(place),
+                              f"bio {bio['id']}: {spans.text([disk_span(bio)])}")
+            result.add(LOCATION, [finding] if outside else [])
 
 
 def _direct(written: Written, io: Json, report: Report, shadow: Shadow, places: Places) -> Iterator[Finding]:

@@ -31,7 +31,8 @@ def compare(table: Table, report: Report, matches: Matches, result: Result) -> N
         result.add(ORIGIN, _findings(bio, time, around, rows_of, begin_of))
 
 
-def _findings(bio: Json, time: int, around: list[Row], rows_of: dict[int, int], begin_of: dict[int, int | None]) -> Iterator[Finding]:
+def _findings(bio: Json, time: int, around: list[Row], rows_of: dict[int, int],
+              begin_of: dict[int, int | None]) -> Iterator[Finding]:
     at = f"bio {bio['id']} {bio['rwbs']} by {bio['task']['comm']}/{bio['task']['pid']}"
     names = calls_in(bio["origin"])
     found = ", ".join(step["kind"] + (f" {step['io']} {step.get('name')}" if step.get("io") is not None else "")
@@ -41,10 +42,12 @@ def _findings(bio: Json, time: int, around: list[Row], rows_of: dict[int, int], 
         return
     unlisted = [io for io in names if io not in begin_of]
     if unlisted:
-        yield Finding(ORIGIN, "wrong", "an I/O that the report does not have", at, "one of its I/Os", f"I/O {unlisted[0]}: {found}")
+        yield Finding(ORIGIN, "wrong", "an I/O that the report does not have", at, "one of its I/Os",
+                      f"I/O {unlisted[0]}: {found}")
     early = [io for io in names if (begin_of.get(io) or 0) > time]
     if early:
-        yield Finding(ORIGIN, "wrong", "an I/O that had not begun", at, f"begun before {time}", f"I/O {early[0]}: {found}")
+        yield Finding(ORIGIN, "wrong", "an I/O that had not begun", at, f"begun before {time}",
+                      f"I/O {early[0]}: {found}")
     if not around or bio["origin"][0]["kind"] == "interrupt":
         return
     if around[-1].call in FAULTS:

@@ -13,7 +13,8 @@ Json = dict[str, Any]
 
 def read(analyzer: Path, trace: Path) -> Json:
     """The report of a trace."""
-    done = run([str(analyzer), "report", str(trace), "--all", "--format", "json"], f"reading {trace}", stdout=subprocess.PIPE)
+    command = [str(analyzer), "report", str(trace), "--all", "--format", "json"]
+    done = run(command, f"reading {trace}", stdout=subprocess.PIPE)
     try:
         return json.loads(done.stdout)
     except ValueError as error:
@@ -28,7 +29,7 @@ class Report:
         self.bios: list[Json] = document["bios"]
         self.bio = {bio["id"]: bio for bio in self.bios}
         self.calls = {io["syscall"] for io in self.ios}
-        self.has_entries = any(io["kind"] == "entry" for io in self.ios)
+        self.has_entries = any(io.get("kind") == "entry" for io in self.ios)
         self.by_task: dict[tuple[int, str], list[Json]] = defaultdict(list)
         for io in sorted(self.ios, key=lambda io: io["id"]):
             if io["task"]:

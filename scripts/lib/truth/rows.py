@@ -10,8 +10,8 @@ from .table import PAGE, Place, Row, Table
 # Names that a report may have for a call instead of its own.
 OTHER_NAMES = {
     "preadv2": ("preadv",), "pwritev2": ("pwritev",), "store": ("page_fault",), "fault": ("page_fault",),
-    **{f"io_uring.{name}": (f"io_uring_{name}", f"io_uring:{name}") for name in ("read", "write", "readv", "writev", "fsync")},
-    **{f"aio.{name}": (f"aio_{name}", f"aio:{name}") for name in ("pread", "pwrite", "preadv", "pwritev", "fsync")},
+    **{f"io_uring.{name}": (f"io_uring_{name}",) for name in ("read", "write", "readv", "writev", "fsync")},
+    **{f"aio.{name}": (f"aio_{name}",) for name in ("pread", "pwrite", "preadv", "pwritev", "fsync")},
 }
 # These have no row in a report.
 NO_ROWS = ("mmap", "munmap", "fchmod")
@@ -42,7 +42,8 @@ def compare(table: Table, report: Report, result: Result) -> Matches:
             matches[row.number] = found
             result.add(row.call, differences(row, found))
         elif row.call not in OCCASIONAL or _must_be_there(row, report):
-            result.add(row.call, [Finding(row.call, "missing", "row", where(row), f"{call} {ordinal} of the task", "none")])
+            expected = f"{call} {ordinal} of the task"
+            result.add(row.call, [Finding(row.call, "missing", "row", where(row), expected, "none")])
     return matches
 
 
@@ -81,9 +82,10 @@ def _values(row: Row, found: Json) -> Iterator[tuple[str, object, object]]:
     if row.call in RESULT_ALONE or row.call == "openat" and row.result < 0:
         return
     if row.second:
-        source = found["source"] or {"file": None, "position": None}
+        source = found.get("source") or {"file": None, "position": None}
         yield from _place(row.second, found["file"], found["position"])
-        yield from ((f"source's {what}", *values) for what, *values in _place(row.place, source["file"], source["position"]))
+        for what, *values in _place(row.place, source["file"], source["position"]):
+            yield f"source's {what}", *values
     else:
         yield from _place(row.place, found["file"], found["position"])
     if row.call in LENGTH_ALONE:

@@ -16,6 +16,8 @@ from .table import ALL, PAGE, Row, Table, parse
 STEP = 10_000
 TASKS = ((101, "truth-a"), (102, "truth-b"))
 FILE_BYTES = 1 << 20
+CHOICES = ("pwrite pwrite pwrite pwrite pwritev2 dsync direct pread fsync fsync sync unlink sendfile ftruncate store error "
+           "fallocate range").split()
 COLUMNS = ("pid comm call ordinal begin end file ino device offset second_file second_ino second_device second_offset "
            "length result errno effects").split()
 
@@ -65,7 +67,7 @@ def table(seed: int, count: int) -> Table:
     for _ in range(count):
         _operation(writer, writer.chance)
     rows = [["version", "1"], ["columns", *COLUMNS]]
-    extents = [["extent", writer.name(file), "0", str(disk_begin(writer.name(file))), str(FILE_BYTES), "0x0"] for file in range(3)]
+    extents = [["extent", name, "0", str(disk_begin(name)), str(FILE_BYTES), "0x0"] for name in map(writer.name, range(3))]
     ends = [["rows", str(len(writer.lines))], *extents, ["end"]]
     lines = ["\t".join(["truth", *line]) for line in rows] + writer.lines + ["\t".join(["truth", *line]) for line in ends]
     return parse(lines, "xfs", "a synthetic table")
@@ -75,8 +77,7 @@ def _operation(writer: Writer, chance: random.Random) -> None:
     file, at, length = chance.randrange(3), chance.randrange(100_000), chance.randrange(1, 30_000)
     name, page, pages = writer.name(file), at // PAGE * PAGE, PAGE * chance.randrange(1, 5)
     wrote = f"w:{name}:{at}:{at + length}"
-    match chance.choice(["pwrite"] * 4 + ["pwritev2", "dsync", "direct", "pread", "fsync", "fsync", "sync", "unlink", "sendfile",
-                                          "ftruncate", "store", "error", "fallocate", "range"]):
+    match chance.choice(CHOICES):
         case "pwrite":
             writer.row("pwrite", file, at, length, length, effects=wrote)
         case "pwritev2":
@@ -96,7 +97,8 @@ def _operation(writer: Writer, chance: random.Random) -> None:
             writer.generation[file] += 1
         case "sendfile":
             other = (file + 1) % 3
-            writer.row("sendfile", file, at, length, length, effects=f"w:{writer.name(other)}:7:{7 + length}", second=(other, 7))
+            wrote = f"w:{writer.name(other)}:7:{7 + length}"
+            writer.row("sendfile", file, at, length, length, effects=wrote, second=(other, 7))
         case "ftruncate":
             writer.row("ftruncate", file, "-", at, effects=f"t:{name}:{at}:-")
         case "store":

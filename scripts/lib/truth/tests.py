@@ -172,13 +172,15 @@ def no_origin(report: Json, chance: random.Random) -> str:
 
 
 KINDS: dict[str, Plant] = {
-    "wrong position": change("position", lambda value: value + 1), "wrong count": change("count", lambda value: value + 1),
+    "wrong position": change("position", lambda value: value + 1),
+    "wrong count": change("count", lambda value: value + 1),
     "wrong result": change("return_value", lambda value: value - 1), "missing position": lose("position"),
     "missing count": lose("count"), "missing result": lose("return_value"), "missing file": lose("file"),
     "missing source": lose("source"),
     **{function.__name__: function for function in (
-        wrong_file, invented_file, wrong_device, wrong_task, wrong_source, missing_row, swapped_rows, more_carried, less_carried,
-        not_carried, carried_twice, carried_late, carried_by_the_wrong_io, bio_elsewhere, short_direct, no_direct, wrong_origin, no_origin)},
+        wrong_file, invented_file, wrong_device, wrong_task, wrong_source, missing_row, swapped_rows, more_carried,
+        less_carried, not_carried, carried_twice, carried_late, carried_by_the_wrong_io, bio_elsewhere, short_direct, no_direct,
+        wrong_origin, no_origin)},
 }
 
 
@@ -216,8 +218,10 @@ class Reading(unittest.TestCase):
 
     def test_a_table_that_is_not_whole_is_refused(self) -> None:
         head = ["truth\tversion\t1", "truth\tcolumns\t" + "\t".join(synthetic.COLUMNS)]
-        for lines in ([], head, [*head, "truth\trows\t1", "truth\tend"], [*head, "truth\trow\t1", "truth\trows\t1", "truth\tend"],
-                      ["truth\tversion\t2"], [*head, "truth\trows\t0"], head[:1]):
+        for rest in (["truth\trows\t1", "truth\tend"], ["truth\trow\t1", "truth\trows\t1", "truth\tend"], ["truth\trows\t0"], []):
+            with self.assertRaises(Problem, msg=str(rest)):
+                parse([*head, *rest], "xfs", "console.txt")
+        for lines in ([], head[:1], ["truth\tversion\t2"]):
             with self.assertRaises(Problem, msg=str(lines)):
                 parse(lines, "xfs", "console.txt")
 
@@ -228,8 +232,10 @@ class Spans(unittest.TestCase):
     def test_spans_are_sets(self) -> None:
         chance = random.Random(1)
         for _ in range(300):
-            one, other = ([(at, at + chance.randrange(5)) for at in (chance.randrange(30) for _ in range(4))] for _ in range(2))
-            sets = [{number for begin, end in ranges for number in range(begin, end)} for ranges in (one, other)]
+            starts = [chance.randrange(30) for _ in range(8)]
+            ranges = [(start, start + chance.randrange(5)) for start in starts]
+            one, other = ranges[:4], ranges[4:]
+            sets = [{number for begin, end in some for number in range(begin, end)} for some in (one, other)]
             for found, expected in ((spans.union(one), sets[0]), (spans.subtract(one, other), sets[0] - sets[1]),
                                     (spans.intersect(one, other), sets[0] & sets[1])):
                 self.assertEqual({number for begin, end in found for number in range(begin, end)}, expected)
