@@ -26,7 +26,7 @@ pub use call::{Call, CallEnd, CallId, Ending};
 pub use cause::{Cause, Handover, HandoverKind, Point, Raise, Switch, Wait};
 pub use definitions::Definitions;
 pub use errno::{errno, errno_name};
-pub use io::{Carried, File, Io, IoId};
+pub use io::{Carried, File, FilePlace, Io, IoId, IoKind, PAGE_FAULT};
 pub use level::Level;
 pub use name::{NAME_WORDS, name_of_words};
 pub use op::{Op, OpCodes, OpField, OpName};

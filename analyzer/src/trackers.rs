@@ -49,7 +49,7 @@ use calls::{CallTracker, EndedCalls};
 use fact::{EndFact, Fact};
 use iotrace_format::definition::{At, Definition, Device};
 use iotrace_format::event::{
-    EXCEPTION_RETURN, Event, FIRST_PROBE, INTERRUPT, MARK, MMIO_READ, MMIO_WRITE, TASK,
+    BIO_PAGES, EXCEPTION_RETURN, Event, FIRST_PROBE, INTERRUPT, MARK, MMIO_READ, MMIO_WRITE, TASK,
 };
 use iotrace_format::stage::Stage;
 use objects::ObjectTrackers;
@@ -142,6 +142,7 @@ impl EventTrackers<'_> {
                 self.report_ends(event, None, out);
             }
             k if k == MARK.id => self.calls.mark(event, out),
+            k if k == BIO_PAGES.id => self.objects.bio_pages(event),
             _ => {}
         }
     }
@@ -218,6 +219,7 @@ impl EventTrackers<'_> {
                 let end = EndFact { stage, call: &call, function: frame.function, context };
                 self.objects.end(&end, out);
             }
+            self.objects.call_ended(&call, out);
             out.left(&call);
         }
     }

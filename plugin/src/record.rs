@@ -4,6 +4,7 @@
 //! formats or waits, except when a buffer is full.
 
 mod addresses;
+mod pages;
 mod running;
 mod values;
 
@@ -19,9 +20,10 @@ use bincode::{Decode, Encode};
 use iotrace_format::event::{self, Builtin, Event, KindId, MAX_WORDS, UNKNOWN_CONTEXT};
 use iotrace_profile::ContextAccess;
 use iotrace_profile::plan::{EntryPlan, FieldSource};
+use pages::PageRun;
 use running::Running;
 use std::sync::Arc;
-use values::{Arguments, each_element, value};
+use values::{Arguments, Place, each_element, value};
 
 /// What a record needs to know of the moment.
 #[derive(Debug, Clone, Copy, Default)]
@@ -116,6 +118,14 @@ impl Recorder {
             return;
         }
         self.name(cpu, moment);
+        if let Some(plan) = &entry.plan.pages {
+            let bio = arguments.get(plan.argument);
+            pages::each_run(cpu, plan, bio, |run| {
+                let PageRun { dev, ino, position, length, writeback } = run;
+                let words = [bio, dev, ino, position, length, writeback.into()];
+                self.push(moment, event::BIO_PAGES.id, &words);
+            });
+        }
         each_element(cpu, &entry.plan, &arguments, |element| {
             self.words(cpu, moment, kind, &entry.plan, &arguments, element);
             true
@@ -135,11 +145,12 @@ impl Recorder {
     pub fn begins(&mut self, cpu: &Cpu, entry: &EntryProbe, tests: &[FieldTest]) -> bool {
         let moment = self.moment(cpu, 0, cpu.stack());
         let arguments = Arguments::new(cpu, &entry.plan);
+        let place = Place::of(cpu, &entry.plan, &arguments, (moment.task, moment.stack));
         let mut found = false;
         each_element(cpu, &entry.plan, &arguments, |element| {
             found = tests.iter().all(|test| {
                 let word = entry.plan.words.get(usize::from(test.word));
-                let value = word.map(|word| value(cpu, &word.source, &arguments, element, moment.stack));
+                let value = word.map(|word| value(cpu, &word.source, &arguments, element, place));
                 value.is_some_and(|value| value & test.mask == test.value)
             });
             !found
@@ -229,8 +240,9 @@ impl Recorder {
         element: u64,
     ) {
         let mut words = [0; MAX_WORDS];
+        let at = Place::of(cpu, plan, arguments, (moment.task, moment.stack));
         for (word, place) in plan.words.iter().zip(&mut words) {
-            *place = value(cpu, &word.source, arguments, element, moment.stack);
+            *place = value(cpu, &word.source, arguments, element, at);
             let value = &*place;
             if word.source == FieldSource::Caller {
                 self.called_from(*value);

@@ -75,7 +75,7 @@ impl Account {
 
     /// A bio of the workload.
     pub fn bio(&mut self, bio: &Bio) {
-        match bio.cause.as_ref().and_then(|cause| cause.chain().last()) {
+        match bio.cause.as_ref().and_then(|cause| cause.origins().last()) {
             Some(cause) => *self.attribution.causes.entry(kind(cause)).or_default() += 1,
             None => self.attribution.causeless += 1,
         }
@@ -98,6 +98,8 @@ impl Account {
 pub fn kind(cause: &Cause) -> &'static str {
     match cause {
         Cause::Syscall { .. } => "system call",
+        Cause::Fault { .. } => "page fault",
+        Cause::Kernel { .. } => "kernel",
         Cause::Work { .. } => "work item",
         Cause::Timer { .. } => "timer",
         Cause::Interrupt { .. } => "interrupt",

@@ -11,7 +11,7 @@ pub use event::ConditionFields;
 pub use parse::OpIs;
 
 use crate::analysis::workload;
-use crate::model::{Bio, BioStage, Cause, Io, Task, TimeMap, WorkloadMark};
+use crate::model::{Bio, BioStage, Cause, Io, PAGE_FAULT, Task, TimeMap, WorkloadMark};
 use iotrace_format::layer::Layer;
 use std::ops::RangeInclusive;
 
@@ -164,19 +164,28 @@ fn is_task(task: &Task, wanted: &str) -> bool {
 }
 
 fn caused(bio: &Bio, by: impl Fn(&Cause) -> bool) -> bool {
-    bio.cause.as_ref().is_some_and(|cause| cause.chain().any(by))
+    bio.cause.as_ref().is_some_and(|cause| cause.origins().any(by))
 }
 
 fn is_syscall(cause: &Cause, wanted: &str) -> bool {
-    matches!(cause, Cause::Syscall { name, .. } if **name == *wanted)
+    match cause {
+        Cause::Syscall { name, .. } => **name == *wanted,
+        Cause::Fault { .. } => wanted == PAGE_FAULT,
+        _ => false,
+    }
 }
 
 fn is_of_task(cause: &Cause, wanted: &str) -> bool {
     match cause {
-        Cause::Syscall { task, .. } | Cause::Work { task, .. } | Cause::Thread { task, .. } => {
-            is_task(task, wanted)
-        }
-        Cause::Timer { .. } | Cause::Interrupt { .. } | Cause::Softirq | Cause::Unknown => false,
+        Cause::Syscall { task, .. }
+        | Cause::Fault { task, .. }
+        | Cause::Work { task, .. }
+        | Cause::Thread { task, .. } => is_task(task, wanted),
+        Cause::Kernel { .. }
+        | Cause::Timer { .. }
+        | Cause::Interrupt { .. }
+        | Cause::Softirq
+        | Cause::Unknown => false,
     }
 }
 

@@ -174,7 +174,7 @@ impl Describer {
         if event.kind < FIRST_PROBE {
             return event.words.first().copied().filter(|_| event.kind == event::TASK.id);
         }
-        let words = self.followed_words(event)?;
+        let words = self.followed.words(event)?;
         words.get(Role::Task).filter(|_| words.stage() == Some(&Stage::TaskNew))
     }
 

@@ -9,7 +9,7 @@ use super::file::TraceIdentity;
 use super::tables::{AppendWriter, TableWriter};
 use super::{CheckpointPlace, Contents, SLOWEST, SOURCES, Section, SessionIndex};
 use crate::hash::Map;
-use crate::model::{Bio, Io, IoId, Request, Switch};
+use crate::model::{Bio, Cause, Io, IoId, Request, Switch};
 use crate::session::Pass;
 use iotrace_format::trace::columns::EventBlock;
 use std::collections::BTreeSet;
@@ -30,6 +30,8 @@ const LARGEST: usize = 16 << 20;
 const BEHIND: u64 = 100_000_000;
 /// Most different system calls that entries tell apart.
 const SYSCALLS: usize = 1 << 12;
+/// Stands for the name of what no task asked for.
+const NO_SYSCALL: u16 = u16::MAX;
 
 /// Collects what an index has. After an error nothing more is collected.
 #[derive(Debug)]
@@ -172,7 +174,7 @@ impl SessionIndexBuilder {
                 from: io.entered,
                 until,
                 others: bios.len() as u32,
-                syscall: self.syscall(&io.syscall),
+                syscall: if io.is_requested() { self.syscall(&io.syscall) } else { NO_SYSCALL },
                 flags: PRESENT | if io.in_workload { IN_WORKLOAD } else { 0 },
                 ..linked
             };
@@ -183,7 +185,10 @@ impl SessionIndexBuilder {
 
     /// Keeps the slowest I/Os of the workload that concern a disk.
     fn rank(&mut self, pass: &Pass, io: &Io) {
-        let Some(left) = io.left.filter(|_| io.in_workload && io.concerns_a_disk()) else { return };
+        let Some(left) = io.left.filter(|_| io.in_workload && io.is_requested() && io.concerns_a_disk())
+        else {
+            return;
+        };
         let elapsed = pass.keeper.map().between(io.entered, left).unwrap_or(left - io.entered.min(left));
         self.slowest.insert((elapsed, std::cmp::Reverse(io.id)));
         if self.slowest.len() > SLOWEST {
@@ -228,7 +233,9 @@ impl SessionIndexBuilder {
 
     /// A bio that is over, or the trace is.
     pub fn bio(&mut self, bio: &Bio) {
-        let cause = bio.cause.as_ref().and_then(|cause| cause.io());
+        // Of the kernel's own work, a bio is only a part: what is asked of it is not about all that this did.
+        let cause = bio.cause.as_ref().filter(|cause| !matches!(***cause, Cause::Kernel { .. }));
+        let cause = cause.and_then(|cause| cause.io());
         let ios: BTreeSet<_> = bio.carries.iter().map(|carried| carried.io).chain(cause).collect();
         let requests: Vec<_> = bio.request.iter().chain(&bio.other_requests).copied().collect();
         let linked = self.link(ios.iter().copied().chain(requests.iter().copied()));

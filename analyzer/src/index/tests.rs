@@ -14,7 +14,7 @@ use std::path::Path;
 fn a_bio_is_found_with_its_ios_and_requests() {
     let session = Session::from_bytes(buffered().file()).unwrap();
     let located = session.locate(&Wanted::Bio(2), &mut |_| {}).unwrap().unwrap();
-    let of_bio = Located { ios: [4].into(), bios: [2].into(), requests: [2].into(), window: (700, 771) };
+    let of_bio = Located { ios: [5].into(), bios: [2].into(), requests: [2].into(), window: (700, 771) };
     assert_eq!(located, of_bio);
 }
 

@@ -1,11 +1,11 @@
-//! Why something happened: what a piece of work goes back to, and how one context hands over to another.
+//! Why something happened: what a piece of work originates from, and how one context hands over to another.
 
 use super::{CallId, IoId, Level, Task};
 use bincode::{Decode, Encode};
 use serde::Serialize;
 use std::sync::Arc;
 
-/// What a piece of work goes back to, the nearest first.
+/// What a piece of work originates from, the nearest first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Encode, Decode)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Cause {
@@ -17,6 +17,24 @@ pub enum Cause {
         name: Arc<str>,
         /// Who called it.
         task: Task,
+    },
+    /// A page fault.
+    Fault {
+        /// Its I/O.
+        io: IoId,
+        /// The address that was accessed.
+        address: u64,
+        /// Whose fault it was.
+        task: Task,
+        /// The system call in which it came.
+        by: Option<Arc<Cause>>,
+    },
+    /// Work of the kernel's own: no task asked for it.
+    Kernel {
+        /// Its I/O.
+        io: IoId,
+        /// What ran.
+        by: Arc<Cause>,
     },
     /// A work item.
     Work {
@@ -53,25 +71,38 @@ pub enum Cause {
 }
 
 impl Cause {
-    /// What it goes back to in turn.
+    /// What comes before it: who asked for it, or, of a thread and a timer, why it runs.
     #[must_use]
     pub fn by(&self) -> Option<&Arc<Cause>> {
         match self {
-            Self::Work { by, .. } | Self::Timer { by, .. } | Self::Thread { by, .. } => by.as_ref(),
+            Self::Work { by, .. }
+            | Self::Timer { by, .. }
+            | Self::Thread { by, .. }
+            | Self::Fault { by, .. } => by.as_ref(),
+            Self::Kernel { by, .. } => Some(by),
             Self::Syscall { .. } | Self::Interrupt { .. } | Self::Softirq | Self::Unknown => None,
         }
     }
 
-    /// It and what it goes back to, the nearest first.
+    /// It and what comes before it, the nearest first.
     pub fn chain(&self) -> impl Iterator<Item = &Self> {
         std::iter::successors(Some(self), |cause| cause.by().map(Arc::as_ref))
     }
 
-    /// The I/O it goes back to.
+    /// It and what asked for it, the nearest first. Who woke a thread, and who started a timer, is why that runs; what it
+    /// does then is its own work.
+    pub fn origins(&self) -> impl Iterator<Item = &Self> {
+        std::iter::successors(Some(self), |cause| match cause {
+            Self::Timer { .. } | Self::Thread { .. } => None,
+            other => other.by().map(Arc::as_ref),
+        })
+    }
+
+    /// The I/O that it originates from.
     #[must_use]
     pub fn io(&self) -> Option<IoId> {
-        self.chain().find_map(|cause| match cause {
-            Self::Syscall { io, .. } => Some(*io),
+        self.origins().find_map(|cause| match cause {
+            Self::Syscall { io, .. } | Self::Fault { io, .. } | Self::Kernel { io, .. } => Some(*io),
             _ => None,
         })
     }

@@ -1,12 +1,33 @@
-//! An I/O: what a task asked for with one system call.
+//! An I/O: what causes disk I/O, a system call, a page fault, or work of the kernel's own.
 
 use super::{BioId, CallId, Task};
 use bincode::{Decode, Encode};
 use serde::Serialize;
 use std::sync::Arc;
 
-/// Number of an I/O: from 1, in the order in which the system calls were entered.
+/// Number of an I/O: from 1, in the order in which they began.
 pub type IoId = u64;
+
+/// What a page fault is called, where system calls have their names.
+pub const PAGE_FAULT: &str = "page_fault";
+
+/// What an I/O is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Encode, Decode)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum IoKind {
+    /// A system call that reads, writes or flushes, by its nature.
+    #[default]
+    Syscall,
+    /// Another system call: an I/O only if it caused disk I/O.
+    OtherSyscall,
+    /// A page fault.
+    Fault,
+    /// Work of the kernel's own: a thread, a work item, a timer.
+    Kernel,
+    /// An entry of a submission ring, or an asynchronous request.
+    Entry,
+}
 
 /// A file, as far as an I/O needs it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Encode, Decode)]
@@ -17,6 +38,17 @@ pub struct File {
     pub dev: u64,
     /// Last part of its name, its first 32 bytes; empty if not known.
     pub name: String,
+    /// Its bytes are on a disk: its file system needs one, or it is one.
+    pub on_disk: bool,
+}
+
+/// A place in a file.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Encode, Decode)]
+pub struct FilePlace {
+    /// The file.
+    pub file: File,
+    /// Position in bytes.
+    pub position: Option<u64>,
 }
 
 /// Bytes of an I/O that a bio carried.
@@ -33,11 +65,13 @@ pub struct Carried {
 }
 
 /// An I/O.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Encode, Decode)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Encode, Decode)]
 pub struct Io {
     /// Number.
     pub id: IoId,
-    /// Name of the system call, `pwrite`.
+    /// What it is.
+    pub kind: IoKind,
+    /// Name of the system call, `pwrite`; `page_fault`; of the kernel's own work, the thread or the function.
     pub syscall: Arc<str>,
     /// The call of it.
     pub call: Option<CallId>,
@@ -49,6 +83,16 @@ pub struct Io {
     pub file: Option<File>,
     /// Position in the file, in bytes.
     pub position: Option<u64>,
+    /// Of a call that copies from one file to another: what it reads.
+    pub source: Option<FilePlace>,
+    /// Of a page fault: the address that was accessed.
+    pub address: Option<u64>,
+    /// Of an entry of a ring and an asynchronous request: the system call that submitted it.
+    pub submitter: Option<IoId>,
+    /// The number that it was submitted with, for the task to recognize it by.
+    pub user_data: Option<u64>,
+    /// Another task that worked on it.
+    pub worker: Option<Task>,
     /// Bytes asked for.
     pub count: Option<u64>,
     /// What it returned: bytes, or an error below zero; none while it is under way.
@@ -63,17 +107,23 @@ pub struct Io {
     pub bios: Vec<BioId>,
     /// Bytes that it put into the page cache.
     pub cached: u64,
-    /// Bytes of it that bios carried.
+    /// Of these, bytes that a later I/O overwrote before they were written.
+    pub overwritten: u64,
+    /// Of these, bytes that were dropped before they were written: the file was truncated or deleted.
+    pub dropped: u64,
+    /// Of these, bytes that bios carried.
+    pub written: u64,
+    /// Bytes of it that bios carried; those that several copies of a bio carried, several times.
     pub carried: Vec<Carried>,
     /// Entered between the marks of the workload.
     pub in_workload: bool,
 }
 
 impl Io {
-    /// Bytes put into the page cache that no bio carried while the trace ran: still there, or overwritten.
+    /// Bytes put into the page cache that no bio carried while the trace ran: still there, overwritten or dropped.
     #[must_use]
     pub fn unwritten(&self) -> u64 {
-        self.carried.iter().fold(self.cached, |left, carried| left.saturating_sub(carried.to - carried.from))
+        self.cached.saturating_sub(self.written)
     }
 
     /// Bios that were queued for it or carried bytes of it, by number.
@@ -85,10 +135,26 @@ impl Io {
         all
     }
 
-    /// It concerns a disk: its file is on one, it syncs, or bios were queued for it.
+    /// Someone waits for it, as nobody does for the kernel's own work.
+    #[must_use]
+    pub fn is_requested(&self) -> bool {
+        self.kind != IoKind::Kernel
+    }
+
+    /// It caused disk I/O, or left bytes in the page cache for it.
+    #[must_use]
+    pub fn caused_disk_io(&self) -> bool {
+        self.cached > 0 || !self.bios.is_empty() || !self.carried.is_empty()
+    }
+
+    /// It concerns a disk: it reads or writes a file on one, it syncs, or it caused disk I/O.
     #[must_use]
     pub fn concerns_a_disk(&self) -> bool {
-        let on_disk = self.file.as_ref().is_some_and(|file| super::major_minor(file.dev).0 != 0);
-        on_disk || !self.bios.is_empty() || self.syscall.contains("sync")
+        if matches!(self.kind, IoKind::Syscall | IoKind::Entry) {
+            let on_disk = self.file.as_ref().is_some_and(|file| file.on_disk);
+            let from_disk = self.source.as_ref().is_some_and(|source| source.file.on_disk);
+            return on_disk || from_disk || self.caused_disk_io() || self.syscall.contains("sync");
+        }
+        self.caused_disk_io()
     }
 }

@@ -100,6 +100,18 @@ impl Context<'_> {
         interrupt_frame(self.open())
     }
 
+    /// Whether the context at hand is a page fault, entered through the processor's exception: of a system call, or of
+    /// user mode.
+    #[must_use]
+    pub fn is_in_exception(&self) -> bool {
+        let opening = |call: &OpenCall| match call.data.opening {
+            CallOpening::ExceptionFrame => Some(true),
+            CallOpening::Syscall | CallOpening::InterruptFrame => Some(false),
+            CallOpening::Plain => None,
+        };
+        self.level == Level::Task && self.calls.open(self.event).iter().rev().find_map(opening) == Some(true)
+    }
+
     /// The open calls of the context at hand and one in them, by their functions, the outermost first.
     #[must_use]
     pub fn functions(&self, innermost: u16) -> Box<[u16]> {
@@ -216,13 +228,15 @@ pub enum BlockFact {
     Returned(ReturnedRequest),
 }
 
-/// An I/O began with a system call.
+/// An I/O began with a call.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct BegunIo {
     /// Its number.
     pub id: IoId,
     /// Name of the system call.
     pub syscall: Arc<str>,
+    /// Of a page fault: the address that was accessed.
+    pub address: Option<u64>,
 }
 
 /// An attempt of a request, as far as its command concerns.

@@ -6,7 +6,12 @@
 //! file system that a task is in, and the I/Os whose bytes a bio carries.
 //! Oddities counted: I/Os given up since too many are under way, probes without the words that are needed.
 
+mod entries;
+mod live;
+mod names;
+mod owners;
 mod pages;
+mod runs;
 
 use super::call_states::CallStates;
 use super::counts::{Counts, Oddity};
@@ -14,56 +19,59 @@ use super::fact::{BegunIo, Context, EndFact, Fact, QueuedBio};
 use super::probes::RoleValues;
 use super::sink::Sink;
 use crate::model::{
-    CallEnd, Carried, Cause, File, FileCall, FileCallKind, Io, IoId, Level, OpName, name_of_words,
+    CallEnd, CallId, Carried, Cause, File, FileCall, FileCallKind, FilePlace, Io, IoId, IoKind, Level,
+    OpName, PAGE_FAULT,
 };
 use crate::unsaved::Unsaved;
 use bincode::{Decode, Encode};
+use entries::Entries;
 use iotrace_format::definition::{Definition, Layout};
+use iotrace_format::event::Event;
 use iotrace_format::role::Role;
 use iotrace_format::stage::Stage;
-use pages::Dirty;
-use std::collections::{BTreeMap, BTreeSet};
+use live::{LiveIo, LiveIos};
+use names::{file_of, iocb_file, key_of, mapped_file};
+use owners::KernelWork;
+use pages::{FileKey, Piece};
+use runs::PageRuns;
 use std::sync::Arc;
 
 /// Largest position in a file (`MAX_LFS_FILESIZE`): what is beyond was read through a stale pointer.
 const LARGEST: u64 = i64::MAX as u64;
-
-/// Most I/Os that may be under way, or have bytes that no bio has carried: those of a file in memory never are.
-const MOST: usize = 1 << 16;
-
-/// An I/O under way, or whose bytes are not written yet.
-#[derive(Debug, Encode, Decode)]
-struct LiveIo {
-    io: Io,
-    /// Bytes of it that bios carried.
-    carried: u64,
-}
-
-impl LiveIo {
-    /// It has returned, and none of its bytes are left in the page cache.
-    fn is_over(&self) -> bool {
-        self.io.left.is_some() && self.carried >= self.io.cached
-    }
-}
 
 /// What is kept of an open call.
 #[derive(Debug, Encode, Decode)]
 enum FileState {
     /// A call of a task into the file system.
     File(Box<FileCall>),
-    /// The system call of an I/O.
+    /// The system call or the page fault of an I/O.
     Io(IoId),
+    /// An entry of a ring is being processed: its address.
+    Entry(IoId, u64),
+    /// Bytes are being copied into the page cache; it returns how many.
+    Write(Box<CacheWrite>),
+}
+
+/// Bytes that are being copied into the page cache.
+#[derive(Debug, Encode, Decode)]
+struct CacheWrite {
+    io: IoId,
+    file: FileKey,
+    from: u64,
+    to: u64,
+    /// What other I/Os had there.
+    replaced: Vec<Piece>,
 }
 
 /// Follows I/Os up to the time that their bytes are written.
 #[derive(Debug, Default, Encode, Decode)]
 pub struct FileTracker {
-    /// I/Os under way, or whose bytes are not written yet.
-    live: BTreeMap<IoId, LiveIo>,
-    /// Those among them that have returned.
-    returned: BTreeSet<IoId>,
-    dirty: Dirty,
+    live: LiveIos,
     calls: CallStates<FileState>,
+    /// Work of the kernel's own that is under way.
+    kernel: KernelWork,
+    entries: Entries,
+    runs: PageRuns,
     last: IoId,
     layout: Unsaved<Layout>,
     counts: Counts,
@@ -77,8 +85,10 @@ impl FileTracker {
 
     /// Takes in a definition: that of the trace says how the guest's kernel lays out its memory.
     pub fn define(&mut self, definition: &Definition) {
-        if let Definition::Trace(info) = definition {
-            *self.layout = info.layout;
+        match definition {
+            Definition::Trace(info) => *self.layout = info.layout,
+            Definition::Symbol(symbol) => self.kernel.name_function(symbol.address, &symbol.name),
+            _ => {}
         }
     }
 
@@ -89,50 +99,169 @@ impl FileTracker {
 
     /// A system call begins, and an I/O with it.
     pub fn syscall(&mut self, fact: &Fact<'_>, out: &mut dyn Sink) -> BegunIo {
-        self.give_up_oldest(out);
-        self.last += 1;
-        let (id, syscall, roles) = (self.last, fact.roles.syscall(), fact.roles);
-        let io = Io {
-            id,
-            syscall: Arc::clone(&syscall),
-            call: Some(fact.context.calls.next()),
-            task: fact.context.task(),
-            fd: roles.any([Role::RegistersFd, Role::Fd]).map(|fd| fd & u64::from(u32::MAX)),
-            file: None,
-            position: roles
-                .any([Role::RegistersPosition, Role::Position])
-                .filter(|_| syscall.starts_with('p')),
-            count: roles.any([Role::RegistersCount, Role::Count]),
-            returned: None,
-            entered: fact.context.clock(),
-            left: None,
-            cost: 0,
-            bios: Vec::new(),
-            cached: 0,
-            carried: Vec::new(),
-            in_workload: fact.context.in_workload,
-        };
-        self.live.insert(id, LiveIo { io, carried: 0 });
+        let (syscall, roles) = (fact.roles.syscall(), fact.roles);
+        let position = roles.any([Role::RegistersPosition, Role::Position]).filter(|at| *at <= LARGEST);
+        let count = roles.any([Role::RegistersCount, Role::Count, Role::Length]);
+        let of_data = position.is_some() || count.is_some() || syscall.contains("sync");
+        let kind = if of_data { IoKind::Syscall } else { IoKind::OtherSyscall };
+        let fd = roles.any([Role::RegistersFd, Role::Fd]).map(|fd| fd & u64::from(u32::MAX));
+        let id = self.begin(fact, kind, &syscall, out);
+        if let Some(LiveIo { io, .. }) = self.live.get_mut(id) {
+            (io.fd, io.position, io.count) = (fd, position, count);
+            io.file = file_of(roles).filter(|file| file.ino != 0);
+        }
         self.calls.insert(fact, FileState::Io(id));
-        BegunIo { id, syscall }
+        BegunIo { id, syscall, address: None }
     }
 
-    /// A task calls the file system, or bytes are written to the page cache.
-    pub fn fact(&mut self, fact: &Fact<'_>) {
+    /// A task accessed an address, and its page fault begins: an I/O, unless the kernel itself looks for the page.
+    pub fn page_fault(&mut self, fact: &Fact<'_>, out: &mut dyn Sink) -> Option<BegunIo> {
+        if !fact.context.is_in_exception() {
+            return None;
+        }
+        let (roles, shift) = (fact.roles, self.layout.page_shift);
+        let address = roles.get(Role::Address)?;
+        let syscall: Arc<str> = PAGE_FAULT.into();
+        let id = self.begin(fact, IoKind::Fault, &syscall, out);
+        if let Some(LiveIo { io, .. }) = self.live.get_mut(id) {
+            (io.address, io.file) = (Some(address), mapped_file(roles));
+            let pages = roles.get(Role::VmaStart).map(|start| address.wrapping_sub(start) >> shift);
+            let page =
+                pages.zip(roles.get(Role::VmaPageOffset)).map(|(page, first)| page.wrapping_add(first));
+            let position = page.and_then(|page| page.checked_mul(1 << shift)).filter(|at| *at <= LARGEST);
+            io.position = position.filter(|_| io.file.is_some());
+            io.count = io.position.map(|_| 1 << shift);
+        }
+        self.calls.insert(fact, FileState::Io(id));
+        Some(BegunIo { id, syscall, address: Some(address) })
+    }
+
+    /// An entry of a ring, or an asynchronous request, is issued, perhaps once more by another task: an I/O of its own.
+    pub fn entry_issued(&mut self, fact: &Fact<'_>, cause: &Cause, out: &mut dyn Sink) -> Option<BegunIo> {
+        let roles = fact.roles;
+        let entry = roles.get(Role::Entry).filter(|entry| *entry != 0)?;
+        let known = self.entries.get(entry).filter(|io| self.live.get_mut(*io).is_some());
+        let name = entries::name(roles);
+        let id = match known {
+            Some(io) => io,
+            None => {
+                let io = self.begin(fact, IoKind::Entry, &name, out);
+                self.entries.begin(entry, io);
+                if let Some(LiveIo { io, .. }) = self.live.get_mut(io) {
+                    (io.submitter, io.user_data) = (cause.io(), roles.get(Role::UserData));
+                    io.fd = roles.get(Role::Fd).map(|fd| fd & u64::from(u32::MAX));
+                    io.position = roles.get(Role::Position).filter(|at| *at <= LARGEST);
+                    io.count = roles.get(Role::Count).filter(|_| !entries::is_vectored(&name));
+                }
+                io
+            }
+        };
+        let task = fact.context.task();
+        if let (None, Some(submitter)) = (known, roles.get(Role::Task).filter(|task| *task != 0))
+            && let Some(live) = self.live.get_mut(id)
+        {
+            live.io.task = fact.context.tasks.get(submitter);
+        }
+        if let Some(LiveIo { io, .. }) = self.live.get_mut(id).filter(|live| live.io.task != task) {
+            io.worker = Some(task);
+        }
+        self.calls.insert(fact, FileState::Entry(id, entry));
+        Some(BegunIo { id, syscall: name, address: None })
+    }
+
+    /// An entry is complete.
+    pub fn entry_complete(&mut self, fact: &Fact<'_>, out: &mut dyn Sink) {
+        let roles = fact.roles;
+        let (Some(entry), Some(result)) = (roles.get(Role::Entry), roles.get(Role::Result)) else { return };
+        let Some(result) = entries::result(result) else { return };
+        let end = roles.get(Role::Position).filter(|at| *at <= LARGEST);
+        let begin =
+            self.entries.get(entry).and_then(|io| self.live.get_mut(io)).and_then(|io| io.io.position);
+        // The last of several attempts returns what was left.
+        let moved = end.zip(begin).and_then(|(end, begin)| end.checked_sub(begin));
+        let all = moved.map_or(result, |moved| result.max(moved.cast_signed()));
+        self.complete(entry, Some(if result < 0 { result } else { all }), fact.context.clock(), out);
+    }
+
+    fn complete(&mut self, entry: u64, result: Option<i64>, clock: u64, out: &mut dyn Sink) {
+        let Some(id) = self.entries.end(entry) else { return };
+        let Some(LiveIo { io, .. }) = self.live.get_mut(id) else { return };
+        io.left = Some(clock);
+        io.returned = result.or(io.returned);
+        self.live.set_returned(id);
+        self.give_if_over(id, out);
+    }
+
+    /// The call ended in which an entry was processed.
+    fn processed(&mut self, (io, entry): (IoId, u64), call: &CallEnd, out: &mut dyn Sink) {
+        let Some(live) = self.live.get_mut(io) else { return };
+        live.io.cost = live.io.cost.saturating_add(call.total);
+        let returned = call.returned.map(|value| i64::from(value as u32 as i32));
+        if self.entries.get(entry) != Some(io) || entries::completes_itself(&live.io.syscall) {
+            return;
+        }
+        match returned.and_then(|value| entries::result(value.cast_unsigned())) {
+            Some(0) => self.complete(entry, None, call.clock, out),
+            Some(error) => self.complete(entry, Some(error), call.clock, out),
+            None => {}
+        }
+    }
+
+    fn begin(&mut self, fact: &Fact<'_>, kind: IoKind, name: &Arc<str>, out: &mut dyn Sink) -> IoId {
+        if let Some(io) = self.live.take_oldest() {
+            self.counts.add(Oddity::IoGivenUp, 1);
+            out.io(io);
+        }
+        self.last += 1;
+        self.live.insert(LiveIo::new(Io {
+            id: self.last,
+            kind,
+            syscall: Arc::clone(name),
+            call: Some(fact.context.calls.next()),
+            task: fact.context.task(),
+            entered: fact.context.clock(),
+            in_workload: fact.context.in_workload,
+            ..Io::default()
+        }));
+        self.last
+    }
+
+    /// A task calls the file system, or bytes are written to the page cache or dropped from it; `cause` is asked for why
+    /// that happens, if no system call or page fault is open.
+    pub fn fact(&mut self, fact: &Fact<'_>, cause: &dyn Fn() -> Arc<Cause>, out: &mut dyn Sink) {
         match fact.stage {
             Stage::VfsRead => self.file_call(fact, FileCallKind::Read),
             Stage::VfsWrite => self.file_call(fact, FileCallKind::Write),
-            Stage::VfsFsync => self.file_call(fact, FileCallKind::Fsync),
-            _ => self.cache_write(fact),
+            Stage::VfsFsync => {
+                self.file_call(fact, FileCallKind::Fsync);
+                self.fsync_of_entry(fact, cause);
+            }
+            Stage::FileAccess => self.file_access(fact),
+            Stage::FilePosition => self.file_position(fact),
+            Stage::CacheMap => self.cache_map(fact, cause, out),
+            Stage::CacheDrop => self.cache_drop(fact, out),
+            _ => self.cache_write(fact, cause, out),
         }
     }
 
     /// A call ended.
     pub fn end(&mut self, end: &EndFact<'_>, out: &mut dyn Sink) {
-        if let Some(FileState::Io(io)) = self.calls.remove(end)
-            && end.is_seen()
-        {
-            self.syscall_left(end.call, io, out);
+        match self.calls.remove(end) {
+            Some(FileState::Io(io)) if end.is_seen() => self.returned(end.call, io, out),
+            Some(FileState::Entry(io, entry)) if end.is_seen() => {
+                self.processed((io, entry), end.call, out);
+            }
+            Some(FileState::File(call)) if end.is_seen() => self.file_call_ended(end, *call),
+            Some(FileState::Write(write)) if end.is_seen() => self.copied(&write, end.call.returned, out),
+            _ => {}
+        }
+    }
+
+    /// Any call ended: perhaps work of the kernel's own is over with it.
+    #[inline]
+    pub fn call_ended(&mut self, call: &CallEnd, out: &mut dyn Sink) {
+        if let Some(io) = self.kernel.ended(call.id) {
+            self.returned(call, io, out);
         }
     }
 
@@ -143,8 +272,44 @@ impl FileTracker {
         }
         self.calls.of_context(context).rev().find_map(|state| match state {
             FileState::File(call) => Some(**call),
-            FileState::Io(_) => None,
+            FileState::Io(_) | FileState::Entry(..) | FileState::Write(_) => None,
         })
+    }
+
+    /// Bytes of a file are in the bio that is queued next.
+    pub fn bio_pages(&mut self, event: &Event<'_>) {
+        self.runs.add(event);
+    }
+
+    /// Why a bio is queued: with the I/O of the kernel's own work, if no system call or page fault is the reason.
+    pub fn own(&mut self, fact: &Fact<'_>, cause: Arc<Cause>, out: &mut dyn Sink) -> Arc<Cause> {
+        match cause.io().is_none().then(|| self.kernel_io(fact, &cause, out)).flatten() {
+            Some(io) => Arc::new(Cause::Kernel { io, by: cause }),
+            None => cause,
+        }
+    }
+
+    /// The I/O of work of the kernel's own; none if nothing is known of what runs.
+    fn kernel_io(&mut self, fact: &Fact<'_>, cause: &Cause, out: &mut dyn Sink) -> Option<IoId> {
+        let name = self.kernel.name(cause)?;
+        let call = Some(fact.context.first()).filter(|call| *call != CallId::MAX).or(fact.call);
+        if let Some(io) = call.and_then(|call| self.kernel.of_call(call)) {
+            return Some(io);
+        }
+        let io = self.begin(fact, IoKind::Kernel, &name, out);
+        if let Some(live) = self.live.get_mut(io) {
+            live.io.call = call;
+        }
+        if let Some(call) = call {
+            self.kernel.begin(call, io);
+        }
+        Some(io)
+    }
+
+    /// Work that originates from an I/O is queued (1), or over (-1): up to then the I/O is not.
+    pub fn awaits(&mut self, io: IoId, change: i32, out: &mut dyn Sink) {
+        self.live.awaits(io, change);
+        self.give_if_over(io, out);
     }
 
     /// A bio was queued because of `cause`: which bytes of which I/Os it carries.
@@ -155,40 +320,81 @@ impl FileTracker {
         cause: &Cause,
         out: &mut dyn Sink,
     ) -> Vec<Carried> {
-        if let Some(live) = cause.io().and_then(|io| self.live.get_mut(&io)) {
+        if let Some(live) = cause.io().and_then(|io| self.live.get_mut(io)) {
             live.io.bios.push(bio.id);
         }
-        let range = file_range(fact.roles, self.layout.page_shift).filter(|_| bio.op == OpName::Write);
-        let Some((file, from)) = range else { return Vec::new() };
-        let taken = self.dirty.take(file, from, from.saturating_add(bio.bytes));
-        let mut carries = Vec::with_capacity(taken.len());
-        for (io, from, to) in taken {
-            let carried = Carried { io, bio: bio.id, from, to };
-            carries.push(carried);
-            if let Some(live) = self.live.get_mut(&io) {
-                live.io.carried.push(carried);
-                live.carried = live.carried.saturating_add(to - from);
-            }
-            self.give_if_over(io, out);
+        let runs = self.runs.take(bio, fact.roles, self.layout.page_shift);
+        if bio.op != OpName::Write {
+            return Vec::new();
         }
+        let mut carries = Vec::new();
+        let may_be_copy = !self.runs.is_under_way(bio.pointer);
+        for run in &runs {
+            carries.extend(self.live.carry(*run, bio.id, may_be_copy));
+        }
+        if !carries.is_empty() {
+            for (file, from, to) in self.runs.sent(bio.pointer, runs) {
+                self.live.landed(file, from, to);
+            }
+        }
+        let mut ios: Vec<_> = carries.iter().map(|carried| carried.io).collect();
+        ios.dedup();
+        ios.into_iter().for_each(|io| self.give_if_over(io, out));
         carries
+    }
+
+    /// A bio ended.
+    pub fn bio_ended(&mut self, fact: &Fact<'_>) {
+        for (file, from, to) in fact.roles.get(Role::Bio).map_or_else(Vec::new, |bio| self.runs.ended(bio)) {
+            self.live.landed(file, from, to);
+        }
     }
 
     /// The trace is over: gives what is still under way.
     pub fn finish(&mut self, out: &mut dyn Sink) {
-        std::mem::take(&mut self.live).into_values().for_each(|live| out.io(live.io));
+        self.live.take_all().into_iter().for_each(|io| give(io, out));
     }
 
-    /// The I/O whose system call is open here.
+    /// The I/O whose system call or page fault is open here.
     fn io_here(&mut self, context: &Context<'_>) -> Option<&mut LiveIo> {
         if context.level != Level::Task {
             return None;
         }
         let io = self.calls.of_context(context).rev().find_map(|state| match state {
-            FileState::Io(io) => Some(*io),
-            FileState::File(_) => None,
+            FileState::Io(io) | FileState::Entry(io, _) => Some(*io),
+            FileState::File(_) | FileState::Write(_) => None,
         })?;
-        self.live.get_mut(&io)
+        self.live.get_mut(io)
+    }
+
+    /// The same, or that of the kernel's own work.
+    fn io_of(&mut self, fact: &Fact<'_>, cause: &dyn Fn() -> Arc<Cause>, out: &mut dyn Sink) -> Option<IoId> {
+        if let Some(live) = self.io_here(&fact.context) {
+            return Some(live.io.id);
+        }
+        let cause = cause();
+        cause.io().or_else(|| self.kernel_io(fact, &cause, out))
+    }
+
+    /// A worker flushes a file for a request that was submitted before.
+    fn fsync_of_entry(&mut self, fact: &Fact<'_>, cause: &dyn Fn() -> Arc<Cause>) {
+        if self.io_here(&fact.context).is_some() {
+            return;
+        }
+        let live = cause().io().and_then(|io| self.live.get_mut(io));
+        if let Some(LiveIo { io, .. }) = live.filter(|live| live.io.kind == IoKind::Entry) {
+            io.file = io.file.take().or_else(|| file_of(fact.roles));
+        }
+    }
+
+    /// What a call into the file system returned is the result of an entry that has none of its own.
+    fn file_call_ended(&mut self, end: &EndFact<'_>, call: FileCall) {
+        if call.kind != FileCallKind::Fsync {
+            return;
+        }
+        if let Some(live) = self.io_here(&end.context).filter(|live| live.io.kind == IoKind::Entry) {
+            live.io.returned = end.call.returned.map(|value| i64::from(value as u32 as i32));
+        }
     }
 
     fn file_call(&mut self, fact: &Fact<'_>, kind: FileCallKind) {
@@ -200,90 +406,181 @@ impl FileTracker {
             dev: roles.get(Role::FileDev).unwrap_or(0),
             count: roles.get(Role::Count),
             // A null `pos` (a stream) reads as 0 as well; the count of such files never reaches a disk.
-            position: roles.get(Role::PositionValue),
+            position: roles.get(Role::PositionValue).or_else(|| part_of_file(roles)),
         };
-        if let Some(LiveIo { io, .. }) = self.io_here(&fact.context) {
-            let file = File { ino: call.ino, dev: call.dev, name: file_name(roles) };
-            io.file.get_or_insert(file);
-            io.position = io.position.or(call.position);
-            io.count = io.count.or(call.count);
+        if let Some(live) = self.io_here(&fact.context) {
+            if live.io.file.is_none() {
+                live.io.file = Some(file_of(roles).unwrap_or_default());
+                live.reads_file = kind == FileCallKind::Read;
+            }
+            live.io.position = live.io.position.or(call.position);
+            live.io.count = live.io.count.or(call.count);
         }
         self.calls.insert(fact, FileState::File(Box::new(call)));
     }
 
-    fn cache_write(&mut self, fact: &Fact<'_>) {
+    /// A task is handed a file: of one that it writes to after it has read from another, that is the source.
+    fn file_access(&mut self, fact: &Fact<'_>) {
+        /// Include/linux/fs.h: `READ` and `WRITE`, an int.
+        const WRITES: u64 = 1;
         let roles = fact.roles;
-        let file = (
-            roles.any([Role::IocbDev, Role::MappingDev]).unwrap_or(0),
-            roles.any([Role::IocbIno, Role::MappingIno]).unwrap_or(0),
-        );
-        let (Some(from), Some(count)) = (
-            roles.any([Role::IocbPosition, Role::Position]),
-            roles.any([Role::IterCount, Role::Length]).map(|len| len & u64::from(u32::MAX)),
-        ) else {
+        let Some(live) = self.io_here(&fact.context) else { return };
+        if live.io.kind == IoKind::Fault {
+            return;
+        }
+        let Some(file) = file_of(roles) else { return };
+        let direction = roles.get(Role::Direction).map(|direction| direction & WRITES);
+        let position = roles.get(Role::PositionValue).filter(|_| direction.is_some());
+        let position = position.or_else(|| roles.get(Role::FirstByte)).filter(|at| *at <= LARGEST);
+        let LiveIo { io, is_settled, reads_file, .. } = live;
+        let is_same = |known: &File| (known.dev, known.ino) == (file.dev, file.ino);
+        match (direction, &io.file) {
+            (Some(WRITES), _) if *reads_file => {
+                let place =
+                    FilePlace { file: io.file.replace(file).unwrap_or_default(), position: io.position };
+                io.source = Some(place);
+                (io.position, *reads_file, *is_settled) = (position, false, false);
+            }
+            // What is read, for a file that the system call is given the number of.
+            (Some(0), Some(known)) if known.on_disk && !is_same(known) => {
+                io.source.get_or_insert(FilePlace { file, position });
+            }
+            // One end is a pipe, or a socket.
+            (Some(_), Some(known)) if !known.on_disk && file.on_disk => {
+                (io.file, io.position, *reads_file) = (Some(file), position, direction == Some(0));
+            }
+            (_, Some(known)) if is_same(known) => {
+                *reads_file |= direction == Some(0) && io.position.is_none();
+                io.position = io.position.or(position);
+            }
+            (_, None) => {
+                (io.file, *reads_file) = (Some(file), direction == Some(0));
+                io.position = io.position.or(position);
+            }
+            _ => {}
+        }
+        io.count = io.count.or_else(|| roles.get(Role::Count).filter(|_| direction.is_some()));
+        if direction.is_some() && io.kind == IoKind::OtherSyscall && io.fd.is_some() {
+            io.kind = IoKind::Syscall;
+        }
+    }
+
+    /// Where a call reads or writes is certain: what an appending one was asked for is not where it writes.
+    fn file_position(&mut self, fact: &Fact<'_>) {
+        let Some(position) = fact.roles.get(Role::IocbPosition).filter(|at| *at <= LARGEST) else { return };
+        let Some(file) = key_of(fact.roles) else { return };
+        let Some(live) = self.io_here(&fact.context) else { return };
+        live.io.file = live.io.file.take().or_else(|| iocb_file(fact.roles));
+        live.settle(file, position);
+    }
+
+    fn cache_write(&mut self, fact: &Fact<'_>, cause: &dyn Fn() -> Arc<Cause>, out: &mut dyn Sink) {
+        let roles = fact.roles;
+        // Of these, `unsigned int` are the lower halves of registers.
+        let int = |role| roles.get(role).map(|value| value & u64::from(u32::MAX));
+        let count = int(Role::Copied).or_else(|| roles.get(Role::IterCount)).or_else(|| int(Role::Length));
+        let place = (key_of(roles), roles.any([Role::IocbPosition, Role::Position]), count);
+        let (Some(file), Some(from), Some(count)) = place else {
             self.counts.add(Oddity::WordMissing, 1);
             return;
         };
-        let Some(LiveIo { io, .. }) = self.io_here(&fact.context) else { return };
         let to = from.saturating_add(count).min(LARGEST);
-        io.cached = io.cached.saturating_add(to.saturating_sub(from));
-        // What an appending call writes, and where, is known only here.
-        io.position = io.position.filter(|_| &*io.syscall != "write").or(Some(from));
-        let id = io.id;
-        self.dirty.write(file, from, to, id);
+        if from > LARGEST {
+            return;
+        }
+        let Some(io) = self.io_of(fact, cause, out) else { return };
+        if let Some(live) = self.live.get_mut(io) {
+            live.io.file = live.io.file.take().or_else(|| iocb_file(roles));
+            live.settle(file, from);
+        }
+        let replaced = self.live.write(file, from, to, io);
+        self.give_all_if_over(&replaced, out);
+        // What is written within the call may have been dropped on the way, and be written again.
+        let says_bytes = roles.get(Role::Copied).is_some() || roles.get(Role::IterCount).is_some();
+        if says_bytes && fact.call.is_some() {
+            let write = CacheWrite { io, file, from, to, replaced };
+            self.calls.insert(fact, FileState::Write(Box::new(write)));
+        }
     }
 
-    fn syscall_left(&mut self, call: &CallEnd, io: IoId, out: &mut dyn Sink) {
-        let Some(LiveIo { io: live, .. }) = self.live.get_mut(&io) else { return };
+    /// Bytes were copied into the page cache: perhaps fewer than asked for.
+    fn copied(&mut self, write: &CacheWrite, returned: Option<u64>, out: &mut dyn Sink) {
+        let Some(returned) = returned else { return };
+        // Below zero it is an error; a function that returns an int leaves the upper half of the register alone.
+        let returned = if write.to - write.from <= u64::from(u32::MAX) {
+            returned as u32 as i32 as i64
+        } else {
+            returned.cast_signed()
+        };
+        let copied = u64::try_from(returned).unwrap_or(0).min(write.to - write.from);
+        self.live.unwrite(write.file, (write.from + copied, write.to), write.io, &write.replaced);
+        self.live.rewrite(write.file, (write.from, write.from + copied), write.io);
+        self.give_if_over(write.io, out);
+    }
+
+    /// A page of a shared mapping is made writable: from here on it is dirty, up to the end of the file.
+    fn cache_map(&mut self, fact: &Fact<'_>, cause: &dyn Fn() -> Arc<Cause>, out: &mut dyn Sink) {
+        let (roles, shift) = (fact.roles, self.layout.page_shift);
+        let inode = roles.get(Role::FaultDev).zip(roles.get(Role::FaultIno));
+        let page = roles.get(Role::FaultPage).and_then(|page| page.checked_mul(1 << shift));
+        let (Some(file), Some(from)) = (inode, page.filter(|from| *from < LARGEST)) else {
+            self.counts.add(Oddity::WordMissing, 1);
+            return;
+        };
+        let Some(io) = self.io_of(fact, cause, out) else { return };
+        let size = roles.get(Role::FaultSize).unwrap_or(LARGEST);
+        let replaced =
+            self.live.write(file, from, from.saturating_add(1 << shift).min(size).min(LARGEST), io);
+        self.give_all_if_over(&replaced, out);
+    }
+
+    fn cache_drop(&mut self, fact: &Fact<'_>, out: &mut dyn Sink) {
+        let roles = fact.roles;
+        let (Some(file), Some(from)) = (key_of(roles), roles.get(Role::FirstByte)) else {
+            self.counts.add(Oddity::WordMissing, 1);
+            return;
+        };
+        let length = roles.get(Role::Length).map(|length| from.saturating_add(length));
+        let to = length.unwrap_or_else(|| roles.get(Role::LastByte).unwrap_or(u64::MAX).saturating_add(1));
+        for io in self.live.discard(file, from.min(LARGEST), to.min(LARGEST)) {
+            self.give_if_over(io, out);
+        }
+    }
+
+    fn returned(&mut self, call: &CallEnd, io: IoId, out: &mut dyn Sink) {
+        let Some(LiveIo { io: live, .. }) = self.live.get_mut(io) else { return };
         live.left = Some(call.clock);
         live.cost = call.total;
-        live.returned = call.returned.map(|value| value.cast_signed());
-        self.returned.insert(io);
+        if matches!(live.kind, IoKind::Syscall | IoKind::OtherSyscall) {
+            live.returned = call.returned.map(|value| value.cast_signed());
+        }
+        self.live.set_returned(io);
         self.give_if_over(io, out);
+    }
+
+    fn give_all_if_over(&mut self, pieces: &[Piece], out: &mut dyn Sink) {
+        pieces.iter().for_each(|piece| self.give_if_over(piece.0, out));
     }
 
     /// Gives an I/O that is over and has no bytes left in the page cache.
     fn give_if_over(&mut self, io: IoId, out: &mut dyn Sink) {
-        if self.live.get(&io).is_some_and(LiveIo::is_over)
-            && let Some(live) = self.remove(io)
-        {
-            out.io(live.io);
+        if let Some(io) = self.live.take_if_over(io) {
+            give(io, out);
         }
-    }
-
-    /// If there are too many, gives the oldest as it is, those before the others that only wait for a bio.
-    fn give_up_oldest(&mut self, out: &mut dyn Sink) {
-        if self.live.len() < MOST {
-            return;
-        }
-        let Some(&id) = self.returned.first().or(self.live.keys().next()) else { return };
-        let Some(live) = self.remove(id) else { return };
-        self.dirty.forget(id);
-        self.counts.add(Oddity::IoGivenUp, 1);
-        out.io(live.io);
-    }
-
-    fn remove(&mut self, io: IoId) -> Option<LiveIo> {
-        self.returned.remove(&io);
-        self.live.remove(&io)
     }
 }
 
-/// The file and the position in it of the first byte of a bio whose pages are a file's.
-fn file_range(words: &RoleValues<'_>, page_shift: u8) -> Option<((u64, u64), u64)> {
-    /// `PAGE_MAPPING_FLAGS`, include/linux/page-flags.h: the mapping of an anonymous page is something else.
-    const FLAGS: u64 = 3;
-    let mapping = words.get(Role::BioMapping).filter(|mapping| *mapping != 0 && mapping & FLAGS == 0);
-    mapping?;
-    let file = (words.get(Role::BioPageDev)?, words.get(Role::BioPageIno)?);
-    let position = words.get(Role::BioIndex)?.checked_shl(page_shift.into())?;
-    let from = position.checked_add(words.get(Role::BioOffset)?)?;
-    (file.1 != 0 && from < LARGEST).then_some((file, from))
+/// Where a part of a file begins that is flushed; none if it is the whole file.
+fn part_of_file(roles: &RoleValues<'_>) -> Option<u64> {
+    let is_part = roles.get(Role::LastByte).is_some_and(|last| last < LARGEST);
+    roles.get(Role::FirstByte).filter(|_| is_part)
 }
 
-fn file_name(words: &RoleValues<'_>) -> String {
-    let parts = [Role::FileName0, Role::FileName1, Role::FileName2, Role::FileName3];
-    name_of_words(parts.into_iter().filter_map(|part| words.get(part)))
+/// Gives an I/O, unless it is none: a system call or a page fault that caused no disk I/O.
+fn give(io: Io, out: &mut dyn Sink) {
+    if matches!(io.kind, IoKind::Syscall | IoKind::Entry) || io.caused_disk_io() {
+        out.io(io);
+    }
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use super::origins::OriginTracker;
 use super::probes::Probes;
 use super::sink::Sink;
 use crate::context::{Calls, Tasks};
+use crate::model::CallEnd;
 use bincode::{Decode, Encode};
 use iotrace_format::definition::{Definition, Device, ObjectKind, PendingHandOff};
 use iotrace_format::event::Event;
@@ -97,6 +98,17 @@ impl ObjectTrackers {
         self.interrupts.reported(event);
     }
 
+    /// Bytes of a file are in the bio that is queued next.
+    pub fn bio_pages(&mut self, event: &Event<'_>) {
+        self.files.bio_pages(event);
+    }
+
+    /// Any call ended, with a stage or without.
+    #[inline]
+    pub fn call_ended(&mut self, call: &CallEnd, out: &mut dyn Sink) {
+        self.files.call_ended(call, out);
+    }
+
     /// The guest wrote to a device's memory.
     pub fn device_write(&mut self, context: &Context<'_>) {
         let block = &mut self.block;
@@ -122,8 +134,30 @@ impl ObjectTrackers {
             }
             S::RequestSoftirq => self.block.completion_processed(fact, self.commands.request(fact.roles)),
             S::PciEnable => self.commands.device_enabled(fact),
-            S::VfsRead | S::VfsWrite | S::VfsFsync | S::CacheWrite => self.files.fact(fact),
+            S::VfsRead
+            | S::VfsWrite
+            | S::VfsFsync
+            | S::FileAccess
+            | S::FilePosition
+            | S::CacheWrite
+            | S::CacheMap
+            | S::CacheDrop => {
+                let origins = &self.origins;
+                self.files.fact(fact, &|| origins.cause(&fact.context), out);
+            }
             S::Syscall(_) => self.origins.io_begun(fact, &self.files.syscall(fact, out)),
+            S::EntryIssue => {
+                let cause = self.origins.cause(&fact.context);
+                if let Some(io) = self.files.entry_issued(fact, &cause, out) {
+                    self.origins.io_begun(fact, &io);
+                }
+            }
+            S::EntryComplete => self.files.entry_complete(fact, out),
+            S::MemoryFault => {
+                if let Some(io) = self.files.page_fault(fact, out) {
+                    self.origins.io_begun(fact, &io);
+                }
+            }
             S::IrqHandler => self.interrupts.fact(fact),
             S::IrqEntry => {
                 self.interrupts.fact(fact);
@@ -138,12 +172,14 @@ impl ObjectTrackers {
             | S::TaskNew
             | S::TaskSwitch
             | S::Wait(_)
-            | S::WorkQueue
-            | S::WorkRun
             | S::TimerStart
             | S::TimerRun
             | S::SoftirqRaise
             | S::SoftirqRun => self.origins.fact(fact, out),
+            S::WorkQueue | S::WorkRun => {
+                self.origins.fact(fact, out);
+                self.work_changed(out);
+            }
             S::IrqDriver | S::ExceptionFrame | S::Lock(_) => {}
             _ => self.block_layer(fact, out),
         }
@@ -158,13 +194,15 @@ impl ObjectTrackers {
                 self.interrupts.end(end, out);
                 self.origins.end(end);
             }
-            S::VfsRead | S::VfsWrite | S::VfsFsync => self.files.end(end, out),
-            S::Syscall(_) => {
+            S::VfsRead | S::VfsWrite | S::VfsFsync | S::CacheWrite => self.files.end(end, out),
+            S::Syscall(_) | S::MemoryFault | S::EntryIssue => {
                 self.files.end(end, out);
                 self.origins.end(end);
             }
-            S::IrqFrame | S::TaskWake | S::Wait(_) | S::WorkRun | S::TimerRun | S::SoftirqRun => {
+            S::IrqFrame | S::TaskWake | S::Wait(_) | S::TimerRun | S::SoftirqRun => self.origins.end(end),
+            S::WorkRun => {
                 self.origins.end(end);
+                self.work_changed(out);
             }
             _ => {
                 let splits = *end.stage == Stage::BioSplit;
@@ -176,13 +214,23 @@ impl ObjectTrackers {
         }
     }
 
+    /// Work items were queued, or are over: the I/Os that they originate from wait for them.
+    fn work_changed(&mut self, out: &mut dyn Sink) {
+        for (io, change) in self.origins.take_changes() {
+            self.files.awaits(io, change, out);
+        }
+    }
+
     /// What the block layer tells of a bio or a request, and what has to be known of it elsewhere.
     fn block_layer(&mut self, fact: &Fact<'_>, out: &mut dyn Sink) {
+        if *fact.stage == Stage::BioEnd {
+            self.files.bio_ended(fact);
+        }
         let queues = *fact.stage == Stage::BioQueue;
         let call = queues.then(|| self.files.current_call(&fact.context)).flatten();
         match self.block.fact(fact, call, out) {
             Some(BlockFact::Queued(bio)) => {
-                let cause = self.origins.cause(&fact.context);
+                let cause = self.files.own(fact, self.origins.cause(&fact.context), out);
                 let carries = self.files.bio_queued(fact, &bio, &cause, out);
                 self.block.attribute(&bio, cause, carries);
             }

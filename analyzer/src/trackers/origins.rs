@@ -65,7 +65,7 @@ impl TaskWaker {
     }
 }
 
-/// A task that stopped running in a system call.
+/// A task that stopped running in an I/O.
 #[derive(Debug, Clone, Encode, Decode)]
 struct BlockedTask {
     clock: u64,
@@ -78,8 +78,8 @@ struct BlockedTask {
 /// What is kept of an open call.
 #[derive(Debug, Encode, Decode)]
 enum OriginState {
-    /// The system call of an I/O.
-    Syscall(BegunIo),
+    /// The system call or the page fault of an I/O.
+    Io(BegunIo),
     /// A work item: address of its function, who queued it.
     Work { function: u64, by: Option<Arc<Cause>> },
     /// A timer that ran out: address of its function, who started it.
@@ -103,12 +103,23 @@ pub struct OriginTracker {
     blocked: Map<u64, BlockedTask>,
     raised: FxHashMap<u16, [Option<Point>; SOFTIRQS]>,
     calls: CallStates<OriginState>,
+    /// I/Os that work items originate from: 1 for one that was queued, -1 for one that is over.
+    changes: Vec<(IoId, i32)>,
 }
 
 impl OriginTracker {
-    /// An I/O begins with its system call.
+    /// How many more work items originate from which I/Os, since this was last asked.
+    pub fn take_changes(&mut self) -> Vec<(IoId, i32)> {
+        std::mem::take(&mut self.changes)
+    }
+
+    fn change(&mut self, by: &Cause, change: i32) {
+        self.changes.extend(by.io().map(|io| (io, change)));
+    }
+
+    /// An I/O begins with its system call or page fault.
     pub fn io_begun(&mut self, fact: &Fact<'_>, io: &BegunIo) {
-        self.calls.insert(fact, OriginState::Syscall(io.clone()));
+        self.calls.insert(fact, OriginState::Io(io.clone()));
     }
 
     /// A context begins, is asked for or is left.
@@ -135,8 +146,11 @@ impl OriginTracker {
 
     /// A call ended.
     pub fn end(&mut self, end: &EndFact<'_>) {
-        let Some(state) = self.calls.remove(end).filter(|_| end.is_seen()) else { return };
+        let Some(state) = self.calls.remove(end) else { return };
         match state {
+            // However it ended, it is over.
+            OriginState::Work { by: Some(by), .. } => self.change(&by, -1),
+            _ if !end.is_seen() => {}
             OriginState::Wake { task } if end.succeeded() => self.woken(end, task),
             // What was raised while softirqs were being served was served as well.
             OriginState::Softirq => *self.raised(&end.context) = [None; SOFTIRQS],
@@ -146,22 +160,40 @@ impl OriginTracker {
 
     /// What the work at hand originates from.
     pub fn cause(&self, context: &Context<'_>) -> Arc<Cause> {
+        let innermost = self.cause_of_calls(context, &mut self.calls.of_stack(context).rev());
+        Arc::new(innermost.flatten().unwrap_or_else(|| self.cause_of_level(context)))
+    }
+
+    /// The cause that the innermost of some open calls is, the innermost first; none if none of them is one, and within
+    /// that, none in an interrupt.
+    fn cause_of_calls<'a>(
+        &self,
+        context: &Context<'_>,
+        calls: &mut dyn Iterator<Item = &'a OriginState>,
+    ) -> Option<Option<Cause>> {
         let task = || context.task();
-        let innermost = self.calls.of_stack(context).rev().find_map(|state| match state {
-            OriginState::Syscall(BegunIo { id, syscall }) => {
-                Some(Some(Cause::Syscall { io: *id, name: Arc::clone(syscall), task: task() }))
+        let is_cause =
+            |state: &&OriginState| !matches!(state, OriginState::Wait { .. } | OriginState::Wake { .. });
+        let state = std::iter::from_fn(|| calls.next()).find(is_cause)?;
+        let cause = match state {
+            OriginState::Io(BegunIo { id, address: Some(address), .. }) => {
+                let by = self.cause_of_calls(context, calls).flatten();
+                let by = by.filter(|by| matches!(by, Cause::Syscall { .. })).map(Arc::new);
+                Cause::Fault { io: *id, address: *address, task: task(), by }
+            }
+            OriginState::Io(BegunIo { id, syscall, .. }) => {
+                Cause::Syscall { io: *id, name: Arc::clone(syscall), task: task() }
             }
             OriginState::Work { function, by } => {
-                Some(Some(Cause::Work { function: *function, task: task(), by: by.clone() }))
+                Cause::Work { function: *function, task: task(), by: by.clone() }
             }
-            OriginState::Timer { function, by } => {
-                Some(Some(Cause::Timer { function: *function, by: by.clone() }))
+            OriginState::Timer { function, by } => Cause::Timer { function: *function, by: by.clone() },
+            OriginState::Softirq => Cause::Softirq,
+            OriginState::Interrupt | OriginState::Wait { .. } | OriginState::Wake { .. } => {
+                return Some(None);
             }
-            OriginState::Softirq => Some(Some(Cause::Softirq)),
-            OriginState::Interrupt => Some(None),
-            OriginState::Wait { .. } | OriginState::Wake { .. } => None,
-        });
-        Arc::new(innermost.flatten().unwrap_or_else(|| self.cause_of_level(context)))
+        };
+        Some(Some(cause))
     }
 
     /// What is at hand outside of all calls that are a cause.
@@ -187,6 +219,9 @@ impl OriginTracker {
         }
         Arc::new(match &*cause {
             Cause::Work { function, task, .. } => Cause::Work { function: *function, task: *task, by: None },
+            Cause::Fault { io, address, task, .. } => {
+                Cause::Fault { io: *io, address: *address, task: *task, by: None }
+            }
             Cause::Timer { function, .. } => Cause::Timer { function: *function, by: None },
             Cause::Thread { task, .. } => Cause::Thread { task: *task, by: None },
             other => other.clone(),
@@ -200,7 +235,10 @@ impl OriginTracker {
     fn work_queue(&mut self, fact: &Fact<'_>) {
         let Some(work) = fact.roles.get(Role::Work).filter(|work| *work != 0) else { return };
         let pending = self.pending(fact);
-        self.works.insert(work, pending);
+        self.change(&pending.by, 1);
+        if let Some(before) = self.works.insert(work, pending) {
+            self.change(&before.by, -1);
+        }
     }
 
     fn work_run(&mut self, fact: &Fact<'_>, out: &mut dyn Sink) -> OriginState {
@@ -311,7 +349,7 @@ impl OriginTracker {
         for state in self.calls.of_task(context, task).rev() {
             match state {
                 OriginState::Wait { function, what } => waiting = (*function, Some(Arc::clone(what))),
-                OriginState::Syscall(io) => {
+                OriginState::Io(io) => {
                     let (function, what) = waiting;
                     let (clock, function) = (context.clock(), context.probes.name(function));
                     return Some(BlockedTask { clock, io: io.id, function, what });

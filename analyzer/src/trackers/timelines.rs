@@ -78,6 +78,8 @@ impl Found {
         let links = self.bio(id).cause.as_ref().unwrap().chain();
         let link = |cause: &Cause| match cause {
             Cause::Syscall { io, .. } => ("syscall", *io),
+            Cause::Fault { io, .. } => ("fault", *io),
+            Cause::Kernel { io, .. } => ("kernel", *io),
             Cause::Work { function, .. } => ("work", *function),
             Cause::Timer { function, .. } => ("timer", *function),
             Cause::Interrupt { irq } => ("interrupt", *irq),

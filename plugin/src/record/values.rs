@@ -4,7 +4,7 @@
 
 use crate::follow::follow;
 use crate::qemu::Cpu;
-use iotrace_profile::plan::{ArgumentLocation, EntryPlan, FieldSource};
+use iotrace_profile::plan::{ArgumentLocation, EntryPlan, FieldSource, OpenFilePlan};
 use std::cell::Cell;
 
 /// Most elements of a list that one hit records: what a guest's broken list can cost.
@@ -12,15 +12,50 @@ const LIST: usize = 4096;
 /// Arguments that a probe may have.
 const ARGUMENTS: usize = 12;
 
+/// Where a function is entered.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Place {
+    /// The stack pointer.
+    pub stack: u64,
+    /// Address of the `struct file` of the open file that a plan is about; 0 if there is none.
+    pub file: u64,
+}
+
+impl Place {
+    /// The place of an entry, in a task.
+    pub(super) fn of(
+        cpu: &Cpu,
+        plan: &EntryPlan,
+        arguments: &Arguments<'_>,
+        (task, stack): (u64, u64),
+    ) -> Self {
+        let file = plan.open_file.as_ref().and_then(|open| open_file(cpu, open, arguments, task));
+        Self { stack, file: file.unwrap_or(0) }
+    }
+}
+
+/// The `struct file` of an open file of a task.
+fn open_file(cpu: &Cpu, plan: &OpenFilePlan, arguments: &Arguments<'_>, task: u64) -> Option<u64> {
+    let number = value(cpu, &plan.number, arguments, 0, Place::default()) & u64::from(u32::MAX);
+    let table = follow(&plan.table, task, cpu).filter(|table| *table != 0)?;
+    if number >= follow(&plan.limit, table, cpu)? {
+        return None;
+    }
+    cpu.number(follow(&plan.array, table, cpu)?.wrapping_add(number * 8), 8)
+}
+
 /// The value of a word of an event.
 pub(super) fn value(
     cpu: &Cpu,
     source: &FieldSource,
     arguments: &Arguments<'_>,
     element: u64,
-    stack: u64,
+    place: Place,
 ) -> u64 {
+    let Place { stack, file } = place;
     match source {
+        FieldSource::ThroughFile(_) if file == 0 => 0,
+        FieldSource::ThroughFile(access) => follow(access, file, cpu).unwrap_or(0),
         FieldSource::Argument(position) => arguments.get(*position),
         FieldSource::Caller => cpu.number(stack, 8).unwrap_or(0),
         FieldSource::Element => element,

@@ -13,9 +13,23 @@ use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The keys of an entry besides those of roles.
-const KEYS: [&str; 14] = [
-    "name", "aliases", "layer", "stage", "label", "unless", "header", "args", "reads", "exit", "ret",
-    "success", "each", "action",
+const KEYS: [&str; 16] = [
+    "name",
+    "aliases",
+    "layer",
+    "stage",
+    "label",
+    "unless",
+    "header",
+    "args",
+    "reads",
+    "exit",
+    "ret",
+    "success",
+    "each",
+    "pages",
+    "open_file",
+    "action",
 ];
 
 /// Stands in `args` for an argument of no interest.
@@ -39,6 +53,8 @@ pub struct CatalogEntry {
     ret: String,
     success: Vec<String>,
     each: String,
+    pages: String,
+    open_file: String,
     action: String,
     /// The keys of roles, and what is none.
     #[serde(flatten)]
@@ -61,6 +77,8 @@ impl CatalogEntry {
             reads: self.reads.iter().map(|read| field_read(read)).collect::<Result<_, _>>()?,
             success: self.success.iter().map(|value| SuccessValue::parse(value)).collect(),
             each: given(self.each).map(|each| list_argument(&each)).transpose()?,
+            pages: given(self.pages),
+            open_file: given(self.open_file),
             action: given(self.action).map_or(Ok(Action::default()), |name| action(&name))?,
             name: self.name,
             aliases: self.aliases,
@@ -148,6 +166,9 @@ fn check(function: &CatalogFunction) -> Result<(), EntryError> {
     }
     if let Some(list) = function.each.as_ref().filter(|list| !names.contains(list.argument.as_str())) {
         return Err(EntryError::ListArgument { argument: list.argument.clone() });
+    }
+    if let Some(argument) = function.pages.as_ref().filter(|pages| !names.contains(pages.as_str())) {
+        return Err(EntryError::PagesArgument { argument: argument.clone() });
     }
     if !function.ret.is_empty() && !function.exit {
         return Err(EntryError::ValueWithoutExit);

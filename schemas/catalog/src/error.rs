@@ -102,6 +102,12 @@ pub enum EntryError {
         /// The text.
         each: String,
     },
+    /// A bio whose pages are to be recorded in an argument that there is not.
+    #[error("pages: {argument:?} is not an argument")]
+    PagesArgument {
+        /// What the entry names.
+        argument: String,
+    },
     /// A list that no argument is.
     #[error("each: {argument:?} is not an argument")]
     ListArgument {
@@ -150,6 +156,16 @@ pub enum EntryError {
     RoleOfNoWord {
         /// The role.
         role: Role,
+        /// The word.
+        word: String,
+        /// The words that there are.
+        words: Vec<String>,
+        /// The nearest of them.
+        near: Option<String>,
+    },
+    /// The number of an open file is a word that is not there.
+    #[error("open_file = {word:?} is neither an argument nor a read: {}{}", listed(.words), did_you_mean(.near.as_deref()))]
+    FileOfNoWord {
         /// The word.
         word: String,
         /// The words that there are.

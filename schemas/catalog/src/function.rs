@@ -40,6 +40,10 @@ pub struct CatalogFunction {
     pub success: Vec<SuccessValue>,
     /// An argument is a list: the probe records one event for each object in it.
     pub each: Option<ListArgument>,
+    /// The argument that is a bio whose bytes of files are recorded, see [`iotrace_format::event::BIO_PAGES`].
+    pub pages: Option<String>,
+    /// The word that is the number of an open file of the current task: the fields of the object `file` are read too.
+    pub open_file: Option<String>,
     /// What the plugin does itself when the function is entered.
     pub action: Action,
 }

@@ -30,6 +30,7 @@ pub const BUILT_IN: &[(&str, &str)] = &[
     ("page_cache.toml", include_str!("../data/page_cache.toml")),
     ("xfs.toml", include_str!("../data/xfs.toml")),
     ("ext4.toml", include_str!("../data/ext4.toml")),
+    ("btrfs.toml", include_str!("../data/btrfs.toml")),
     ("writeback.toml", include_str!("../data/writeback.toml")),
     ("block.toml", include_str!("../data/block.toml")),
     ("single_queue.toml", include_str!("../data/single_queue.toml")),
@@ -228,6 +229,10 @@ impl Catalog {
         if let Some((role, word)) = function.roles.iter().find(|(_, word)| !words.contains(word)) {
             let (near, word) = (near(word), word.clone());
             return Err(EntryError::RoleOfNoWord { role: *role, word, words, near });
+        }
+        if let Some(word) = function.open_file.as_ref().filter(|word| !words.contains(word)) {
+            let (near, word) = (near(word), word.clone());
+            return Err(EntryError::FileOfNoWord { word, words, near });
         }
         let Some(stage) = &function.stage else { return Ok(()) };
         let has = |role| words.iter().any(|word| function.role(word) == Some(role));

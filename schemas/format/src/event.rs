@@ -52,6 +52,12 @@ pub const POWER_OFF: Builtin = Builtin { id: 10, name: "power_off", words: &[] }
 /// The kernel is about to return from an interrupt or exception, to this address.
 pub const EXCEPTION_RETURN: Builtin = Builtin { id: 11, name: "exception_return", words: &["to"] };
 
+/// Bytes of a file that the bio carries which is queued next, before its event: the bio's address, the device and the
+/// number of the inode whose pages they are in, position in the file, length, and 1 if the pages are being written back
+/// (`PG_writeback`), else 0. Bytes that follow each other in the file and in the bio are one event.
+pub const BIO_PAGES: Builtin =
+    Builtin { id: 12, name: "bio_pages", words: &["bio", "dev", "ino", "position", "length", "writeback"] };
+
 /// All built-in kinds, by number.
 pub const BUILTINS: &[Builtin] = &[
     TASK,
@@ -65,6 +71,7 @@ pub const BUILTINS: &[Builtin] = &[
     MODULE_UNLOAD,
     POWER_OFF,
     EXCEPTION_RETURN,
+    BIO_PAGES,
 ];
 
 /// Whether events of a built-in kind are landmarks: what happens later cannot be described without them, so they

@@ -65,7 +65,7 @@ roles! {
     BioEndIo = "bio.end_io",
     /// `bi_private`.
     BioPrivate = "bio.private",
-    /// Address space of a bio's first page.
+    /// Address space of a bio's first page, in traces without [`crate::event::BIO_PAGES`].
     BioMapping = "bio.page_mapping",
     /// Index of a bio's first page.
     BioIndex = "bio.page_index",
@@ -133,6 +133,28 @@ roles! {
     FileName2 = "file.name2",
     /// Bytes 24 to 31 of a file's name.
     FileName3 = "file.name3",
+    /// `f_flags` of a file.
+    FileFlags = "file.flags",
+    /// Flags of the type of a file's file system (`fs_flags`): bit 0, it needs a block device.
+    FileSystemFlags = "file.fs_flags",
+    /// Type of the inode that has a file's pages, with its permissions (`i_mode`).
+    FileMode = "file.mode",
+    /// Whether a file is read (0) or written (1).
+    Direction = "direction" usually "read_write",
+    /// A `struct dentry`.
+    Dentry = "dentry",
+    /// Inode of a dentry.
+    DentryIno = "dentry.ino",
+    /// Device of a dentry's file system.
+    DentryDev = "dentry.dev",
+    /// Bytes 0 to 7 of a dentry's name.
+    DentryName0 = "dentry.name0",
+    /// Bytes 8 to 15 of a dentry's name.
+    DentryName1 = "dentry.name1",
+    /// Bytes 16 to 23 of a dentry's name.
+    DentryName2 = "dentry.name2",
+    /// Bytes 24 to 31 of a dentry's name.
+    DentryName3 = "dentry.name3",
     /// Number of an open file.
     Fd = "fd",
     /// Bytes asked for.
@@ -143,6 +165,12 @@ roles! {
     PositionValue = "position.value",
     /// Bytes of a part of a file.
     Length = "length" usually "len",
+    /// Bytes that were copied into the page cache.
+    Copied = "copied",
+    /// First byte of a range of a file.
+    FirstByte = "first_byte" usually "lstart",
+    /// Last byte of a range of a file, that byte included.
+    LastByte = "last_byte" usually "lend",
     /// Saved registers of a system call.
     Registers = "registers" usually "regs",
     /// The system call's argument that is a file's number.
@@ -159,6 +187,14 @@ roles! {
     IocbIno = "iocb.ino",
     /// Device of a kiocb's inode.
     IocbDev = "iocb.dev",
+    /// Bytes 0 to 7 of the name of a kiocb's file.
+    IocbName0 = "iocb.name0",
+    /// Bytes 8 to 15 of the name of a kiocb's file.
+    IocbName1 = "iocb.name1",
+    /// Bytes 16 to 23 of the name of a kiocb's file.
+    IocbName2 = "iocb.name2",
+    /// Bytes 24 to 31 of the name of a kiocb's file.
+    IocbName3 = "iocb.name3",
     /// A `struct iov_iter`.
     Iter = "iter",
     /// Bytes of an iov_iter.
@@ -169,6 +205,56 @@ roles! {
     MappingIno = "mapping.ino",
     /// Device of an address space's inode.
     MappingDev = "mapping.dev",
+    /// An address that a task accesses.
+    Address = "address",
+    /// A `struct vm_area_struct`.
+    Vma = "vma",
+    /// First address of a mapping.
+    VmaStart = "vma.start",
+    /// Page of the file that a mapping begins at.
+    VmaPageOffset = "vma.page_offset",
+    /// Inode of a mapped file.
+    VmaIno = "vma.ino",
+    /// Device of a mapped file's inode.
+    VmaDev = "vma.dev",
+    /// Bytes 0 to 7 of a mapped file's name.
+    VmaName0 = "vma.name0",
+    /// Bytes 8 to 15 of a mapped file's name.
+    VmaName1 = "vma.name1",
+    /// Bytes 16 to 23 of a mapped file's name.
+    VmaName2 = "vma.name2",
+    /// Bytes 24 to 31 of a mapped file's name.
+    VmaName3 = "vma.name3",
+    /// A `struct vm_fault`.
+    Fault = "fault" usually "vmf",
+    /// Page of the file that faulted.
+    FaultPage = "fault.page_index",
+    /// Inode of the file that faulted.
+    FaultIno = "fault.ino",
+    /// Device of the inode of the file that faulted.
+    FaultDev = "fault.dev",
+    /// Size of the file that faulted, in bytes.
+    FaultSize = "fault.size",
+    /// An entry of a submission ring (`struct io_kiocb`), or an asynchronous request (`struct aio_kiocb`).
+    Entry = "entry" usually "req",
+    /// What an entry or an asynchronous request asks for: its number.
+    Opcode = "opcode",
+    /// The number that it was submitted with, for the task to recognize it by.
+    UserData = "user_data",
+    /// Its result: bytes, or an error below zero.
+    Result = "result" usually "res",
+    /// A `struct folio`.
+    Folio = "folio",
+    /// Inode of the file that a folio belongs to.
+    FolioIno = "folio.ino",
+    /// Device of the inode of the file that a folio belongs to.
+    FolioDev = "folio.dev",
+    /// A `struct inode`, or one of a file system that has it inside.
+    Inode = "inode",
+    /// Number of an inode.
+    InodeIno = "inode.ino",
+    /// Device of an inode.
+    InodeDev = "inode.dev",
     /// A `struct task_struct`.
     Task = "task",
     /// The task that ran before a switch.

@@ -163,8 +163,22 @@ stages! {
     VfsWrite = "vfs.write" [File],
     /// A task writes a file's data to the disk.
     VfsFsync = "vfs.fsync" [File],
-    /// Bytes are written to the page cache.
-    CacheWrite = "cache.write" [Iocb or Mapping, Iter or Length],
+    /// A task is handed a file that it works on.
+    FileAccess = "file.access" [File or Dentry],
+    /// The position in a file is settled at which bytes are read or written.
+    FilePosition = "file.position" [Iocb],
+    /// Bytes are written to the page cache; the function returns how many.
+    CacheWrite = "cache.write" [Iocb or Mapping or Folio or Inode, Iter or Length],
+    /// A page of a shared mapping is made writable.
+    CacheMap = "cache.map" [Fault],
+    /// Bytes of a file are dropped from the page cache.
+    CacheDrop = "cache.drop" [Mapping or Inode, FirstByte],
+    /// The memory of an address that a task accessed is found, or read.
+    MemoryFault = "fault.memory" [Address],
+    /// An entry of a submission ring is submitted, or begins to be processed.
+    EntryIssue = "entry.issue" [Entry],
+    /// An entry of a submission ring is complete.
+    EntryComplete = "entry.complete" [Entry],
     /// A task is woken.
     TaskWake = "task.wake" [Task],
     /// A task is new.

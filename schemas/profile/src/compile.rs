@@ -5,11 +5,13 @@
 
 mod functions;
 mod inlined;
+mod pages;
 mod reads;
 mod returns;
 mod signature;
 mod sites;
 mod stages;
+mod syscalls;
 
 use crate::plan::ValueAccess;
 use crate::{Anchors, ContextAccess, CountBits, CountPlace, MmioCode, ModuleAccess, Profile, Thunks};

@@ -39,6 +39,8 @@ pub enum FieldSource {
     ThroughElement(ValueAccess),
     /// The return address, on top of the stack.
     Caller,
+    /// Read through the `struct file` of the open file at hand ([`EntryPlan::open_file`]).
+    ThroughFile(ValueAccess),
 }
 
 /// A word of an event.
@@ -64,4 +66,59 @@ pub struct EntryPlan {
     /// One event for each element of a list: the argument that is the `list_head`, and the offset of
     /// the link in an element.
     pub list: Option<(u8, i64)>,
+    /// Where the `struct file` of an open file of the current task is.
+    pub open_file: Option<Box<OpenFilePlan>>,
+    /// Which bytes of files are in a bio is recorded too.
+    pub pages: Option<Box<PagesPlan>>,
+}
+
+/// How to find the `struct file` that belongs to the number of an open file of the current task.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct OpenFilePlan {
+    /// The number.
+    pub number: FieldSource,
+    /// From the task to its table.
+    pub table: ValueAccess,
+    /// How many files the table has room for.
+    pub limit: ValueAccess,
+    /// Address of the array of pointers in it.
+    pub array: ValueAccess,
+}
+
+/// How to find the bytes of files that are in a bio, see [`iotrace_format::event::BIO_PAGES`].
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct PagesPlan {
+    /// The argument that is the bio, by its place in [`EntryPlan::arguments`].
+    pub argument: u8,
+    /// Address of the bio's vectors.
+    pub vectors: ValueAccess,
+    /// Which of them is the first one that counts.
+    pub first: ValueAccess,
+    /// Bytes of the first one that are done; none in kernels that change the vector instead.
+    pub done: Option<ValueAccess>,
+    /// Bytes of the bio.
+    pub size: ValueAccess,
+    /// Of a vector: its size in memory, and its page, offset in it in bytes, and length in bytes.
+    pub vector: (u64, ValueAccess, ValueAccess, ValueAccess),
+    /// Of a page.
+    pub page: PageAccess,
+}
+
+/// How to read a `struct page`.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct PageAccess {
+    /// Its size in memory.
+    pub size: u64,
+    /// log2 of the bytes that it stands for.
+    pub shift: u8,
+    /// What leads from a tail page to its head; none in kernels whose page cache has single pages only.
+    pub head: Option<ValueAccess>,
+    /// The address space.
+    pub mapping: ValueAccess,
+    /// Index in the file, in pages.
+    pub index: ValueAccess,
+    /// Whether it is being written back.
+    pub writeback: ValueAccess,
+    /// Of an address space: the number and the device of its inode.
+    pub inode: (ValueAccess, ValueAccess),
 }

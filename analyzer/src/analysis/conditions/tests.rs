@@ -17,7 +17,7 @@ fn io() -> Io {
         call: None,
         task: task("loop-write", 119),
         fd: Some(3),
-        file: Some(File { ino: 131, dev: 8 << 20, name: "test.txt".into() }),
+        file: Some(File { ino: 131, dev: 8 << 20, name: "test.txt".into(), on_disk: true }),
         position: Some(0),
         count: Some(59),
         returned: Some(59),
@@ -28,6 +28,7 @@ fn io() -> Io {
         cached: 59,
         carried: vec![Carried { io: 12, bio: 58, from: 0, to: 59 }],
         in_workload: true,
+        ..Io::default()
     }
 }
 

@@ -23,7 +23,7 @@ pub struct SlowestIos {
 impl SlowestIos {
     /// Takes in an I/O whose time may not be known yet.
     pub fn add(&mut self, io: Io) {
-        if io.left.is_some() {
+        if io.left.is_some() && io.is_requested() {
             self.unsettled.push_back(io);
         }
     }
@@ -85,6 +85,7 @@ mod tests {
             cached: 0,
             carried: Vec::new(),
             in_workload: true,
+            ..Io::default()
         }
     }
 

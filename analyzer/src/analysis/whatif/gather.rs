@@ -133,7 +133,7 @@ impl Sink for Gathered {
     }
 
     fn io(&mut self, io: Io) {
-        if io.concerns_a_disk() && (io.in_workload || !self.workload.has_begun()) {
+        if io.is_requested() && io.concerns_a_disk() && (io.in_workload || !self.workload.has_begun()) {
             self.ios.add(io.id, io);
         }
     }

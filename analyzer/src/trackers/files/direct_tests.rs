@@ -1,6 +1,8 @@
 //! The tracker of files by itself.
 
+use super::live::MOST;
 use super::*;
+use crate::model::File;
 use crate::trackers::fixture::{FactSource, RoleArguments};
 use crate::trackers::timelines::{Found, HARDIRQ, INODE, SDA};
 use iotrace_format::definition::TraceInfo;
@@ -31,13 +33,14 @@ impl Files {
     }
 
     fn enter(&mut self, clock: u64, stage: &str, arguments: RoleArguments<'_>) {
-        let Self { source, tracker, .. } = self;
-        source.enter(clock, stage, arguments, |fact| tracker.fact(fact));
+        let Self { source, tracker, found } = self;
+        source.enter(clock, stage, arguments, |fact| tracker.fact(fact, &|| Cause::Unknown.into(), found));
     }
 
     fn reach(&mut self, clock: u64, stage: &str, arguments: RoleArguments<'_>) {
-        let Self { source, tracker, .. } = self;
-        source.reach_only(clock, stage, arguments, |fact| tracker.fact(fact));
+        let Self { source, tracker, found } = self;
+        source
+            .reach_only(clock, stage, arguments, |fact| tracker.fact(fact, &|| Cause::Unknown.into(), found));
     }
 
     fn exit(&mut self, clock: u64, stage: &str, returned: u64) {
@@ -75,7 +78,7 @@ fn an_io_has_what_its_system_call_says() {
     files.source.mark(MARK_BEGIN);
     let begun =
         files.syscall(10, "sys.pwrite64", &[("regs.fd", 3 | 7 << 32), ("regs.count", 59), ("regs.pos", 118)]);
-    assert_eq!(begun, BegunIo { id: 1, syscall: "pwrite64".into() });
+    assert_eq!(begun, BegunIo { id: 1, syscall: "pwrite64".into(), address: None });
     let name = u64::from_le_bytes(*b"test.txt");
     let more = [&FILE[..], &[("file.name0", name), ("count", 7), ("pos.value", 9)]].concat();
     files.enter(20, "vfs.write", &more);
@@ -85,17 +88,22 @@ fn an_io_has_what_its_system_call_says() {
     assert_eq!((io.id, io.call, io.task.pid, io.fd), (1, Some(1), 42, Some(3)));
     assert_eq!((io.position, io.count, io.returned), (Some(118), Some(59), Some(-5)));
     assert_eq!((io.entered, io.left, io.cost, io.in_workload), (10, Some(50), 40, true));
-    assert_eq!(io.file, Some(File { ino: INODE, dev: SDA, name: "test.txt".into() }));
+    assert_eq!(io.file, Some(File { ino: INODE, dev: SDA, name: "test.txt".into(), on_disk: true }));
     assert_eq!((io.cached, io.bios.len(), io.carried.len()), (0, 0, 0));
 }
 
-// Only calls with a `p` have a position among their arguments: the third one of write is no position.
 #[test]
 fn a_position_is_an_argument_or_the_files() {
-    for (stage, expected) in [("sys.write", Some(9)), ("sys.pread64", Some(118))] {
+    // The position that preadv2 is given for the file's own is none.
+    for (stage, pos, expected) in [
+        ("sys.write", None, Some(9)),
+        ("sys.pread64", Some(118), Some(118)),
+        ("sys.preadv2", Some(u64::MAX), Some(9)),
+    ] {
         let mut files = Files::default();
         files.source.mark(MARK_END);
-        files.syscall(10, stage, &[("fd", 4), ("count", 59), ("pos", 118)]);
+        let arguments = [("fd", 4), ("count", 59)].into_iter().chain(pos.map(|pos| ("pos", pos)));
+        files.syscall(10, stage, &arguments.collect::<Vec<_>>());
         files.enter(20, "vfs.read", &[&FILE[..], &[("count", 7), ("pos.value", 9)]].concat());
         files.enter(21, "vfs.read", &[("file.ino", 5), ("count", 70), ("pos.value", 90)]);
         let ios = files.finish();
@@ -108,7 +116,7 @@ fn a_position_is_an_argument_or_the_files() {
 #[test]
 fn what_the_call_does_not_say_the_file_system_says() {
     let mut files = Files::default();
-    files.syscall(10, "sys.read", &[]);
+    files.syscall(10, "sys.read", &[("regs.count", 7)]);
     files.enter(20, "vfs.read", &[&FILE[..], &[("count", 7), ("pos.value", 9)]].concat());
     let ios = files.finish();
     assert_eq!((ios[0].position, ios[0].count, ios[0].fd), (Some(9), Some(7), None));
@@ -140,7 +148,7 @@ fn the_innermost_call_into_the_file_system_is_current() {
 #[test]
 fn a_call_that_was_not_seen_to_end_leaves_its_io_open() {
     let mut files = Files::default();
-    files.syscall(10, "sys.read", &[]);
+    files.syscall(10, "sys.read", &[("count", 5)]);
     let Files { source, tracker, found } = &mut files;
     source.lose(20, "sys.read", |end| tracker.end(end, found));
     assert_eq!(files.found.ios.len(), 0);
@@ -230,7 +238,7 @@ fn bytes_are_put_into_the_page_cache_by_the_io_around() {
     files.reach(12, "cache.write", &[("iocb.ino", INODE), ("iter.count", 9)]);
     files.reach(13, "cache.write", &[("mapping.ino", INODE), ("pos", 9)]);
     assert_eq!(files.tracker.counts().of(Oddity::WordMissing), 2);
-    // Positions beyond the largest are none; the count has 32 bits.
+    // Positions beyond the largest are none; a length has 32 bits.
     files.reach(14, "cache.write", &[("mapping.ino", 3), ("pos", u64::MAX), ("len", 9)]);
     files.reach(
         15,
@@ -242,7 +250,7 @@ fn bytes_are_put_into_the_page_cache_by_the_io_around() {
     let carries = files.queue(OpName::Write, 4096, &page, &Cause::Unknown);
     assert_eq!(carries, [Carried { io: 1, bio: 8, from: 4096, to: 4105 }]);
     let io = files.finish().remove(0);
-    assert_eq!((io.cached, io.position), (9, Some(7)), "its own position stays");
+    assert_eq!((io.cached, io.position), (9, Some(4096)), "where it writes is certain");
 }
 
 #[test]
@@ -254,7 +262,7 @@ fn an_io_without_bytes_is_over_when_it_returns_and_others_when_a_bio_has_carried
     assert_eq!(files.found.ios.len(), 0, "it has not returned");
     files.exit(20, "sys.write", 50);
     assert_eq!(files.found.ios.len(), 1);
-    assert_eq!(files.tracker.live.len() + files.tracker.returned.len(), 0);
+    assert_eq!(files.tracker.live.len(), 0);
 }
 
 // The oldest that has returned goes before older ones that are under way.
@@ -271,14 +279,21 @@ fn the_oldest_that_only_waits_is_given_up_first() {
     files.syscall(20, "sys.read", &[]);
     assert_eq!((files.tracker.live.len(), files.found.ios[0].id), (MOST, 2));
     assert_eq!(files.tracker.counts().of(Oddity::IoGivenUp), 1);
-    assert_eq!(files.tracker.dirty.take((SDA, INODE), 0, 15), [(3, 10, 15)], "its bytes are forgotten");
+    let left: Vec<_> = files
+        .tracker
+        .live
+        .carry(((SDA, INODE), 0, 15), 1, false)
+        .iter()
+        .map(|c| (c.io, c.from, c.to))
+        .collect();
+    assert_eq!(left, [(3, 10, 15)], "its bytes are forgotten");
 }
 
 #[test]
 fn bytes_beyond_the_largest_position_are_none() {
     for (from, cached) in [(LARGEST - 9, 9), (LARGEST - 4, 4), (LARGEST, 0), (LARGEST + 1, 0)] {
         let mut files = Files::default();
-        files.syscall(10, "sys.write", &[]);
+        files.syscall(10, "sys.write", &[("count", 9)]);
         files.cache(11, from, 9);
         assert_eq!(files.finish()[0].cached, cached, "{from:#x}");
     }

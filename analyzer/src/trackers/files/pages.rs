@@ -1,6 +1,4 @@
-//! Which I/O wrote which bytes of the page cache that are not on the disk yet.
-//!
-//! Of bytes that were written twice the later I/O counts: the earlier one's never reach the disk.
+//! Which I/O has which bytes of files: of the page cache, those that are not on the disk yet.
 
 use crate::hash::Map;
 use crate::model::IoId;
@@ -9,6 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// A file: `dev_t` of its file system and inode number.
 pub type FileKey = (u64, u64);
+
+/// An I/O and the bytes of a file that it has: the first, and one past the last.
+pub type Piece = (IoId, u64, u64);
 
 /// Ranges of each file by their beginning: end, and the I/O that wrote them.
 #[derive(Debug, Default, Encode, Decode)]
@@ -19,12 +20,19 @@ pub struct Dirty {
 }
 
 impl Dirty {
-    /// An I/O writes bytes `from..to`.
-    pub fn write(&mut self, file: FileKey, from: u64, to: u64, io: IoId) {
+    /// An I/O has these bytes, which nobody else has.
+    pub fn insert_piece(&mut self, file: FileKey, (io, from, to): Piece) {
         if from < to {
-            self.take(file, from, to);
             self.insert(file, from, to, io);
         }
+    }
+
+    /// Which I/O has which of the bytes `from..to`, in order; they stay.
+    pub fn overlapping(&self, file: FileKey, from: u64, to: u64) -> Vec<Piece> {
+        let Some(ranges) = self.files.get(&file) else { return Vec::new() };
+        let before = ranges.range(..from).next_back().filter(|(_, (end, _))| *end > from);
+        let touched = before.into_iter().chain(ranges.range(from..to.max(from)));
+        touched.map(|(begin, (end, io))| (*io, (*begin).max(from), (*end).min(to))).collect()
     }
 
     fn insert(&mut self, file: FileKey, from: u64, to: u64, io: IoId) {
@@ -43,11 +51,11 @@ impl Dirty {
         Some((to, io))
     }
 
-    /// Bytes `from..to` are on their way to the disk: which I/O had written which of them, in order.
-    pub fn take(&mut self, file: FileKey, from: u64, to: u64) -> Vec<(IoId, u64, u64)> {
+    /// Takes bytes `from..to` away: which I/O had which of them, in order.
+    pub fn take(&mut self, file: FileKey, from: u64, to: u64) -> Vec<Piece> {
         let Some(ranges) = self.files.get(&file) else { return Vec::new() };
         let before = ranges.range(..from).next_back().filter(|(_, (end, _))| *end > from).map(|(b, _)| *b);
-        let within = ranges.range(from..to).map(|(begin, _)| *begin);
+        let within = ranges.range(from..to.max(from)).map(|(begin, _)| *begin);
         let touched: Vec<_> = before.into_iter().chain(within).collect();
         let mut taken = Vec::with_capacity(touched.len());
         for begin in touched {
@@ -63,7 +71,7 @@ impl Dirty {
         taken
     }
 
-    /// What an I/O has written will not be asked about any more.
+    /// What an I/O has will not be asked about any more.
     pub fn forget(&mut self, io: IoId) {
         let of_io = (io, (0, 0), 0)..=(io, (u64::MAX, u64::MAX), u64::MAX);
         let ranges: Vec<_> = self.of_io.range(of_io).map(|(_, file, from)| (*file, *from)).collect();
@@ -78,6 +86,15 @@ mod tests {
     use super::*;
 
     const FILE: FileKey = (8, 131);
+
+    impl Dirty {
+        fn write(&mut self, file: FileKey, from: u64, to: u64, io: IoId) {
+            if from < to {
+                self.take(file, from, to);
+                self.insert_piece(file, (io, from, to));
+            }
+        }
+    }
 
     #[test]
     fn a_page_has_the_bytes_of_all_who_wrote_into_it() {

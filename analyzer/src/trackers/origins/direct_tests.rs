@@ -27,7 +27,7 @@ impl Origins {
 
     fn syscall(&mut self, clock: u64, id: IoId) {
         let Self { source, tracker, .. } = self;
-        let io = BegunIo { id, syscall: "fsync".into() };
+        let io = BegunIo { id, syscall: "fsync".into(), address: None };
         source.enter(clock, "sys.fsync", &[], |fact| tracker.io_begun(fact, &io));
     }
 
@@ -56,6 +56,8 @@ impl Origins {
     fn chain(&mut self) -> Vec<String> {
         let name = |cause: &Cause| match cause {
             Cause::Syscall { io, name, task } => format!("{name} {io} by {}", task.pid),
+            Cause::Fault { .. } => "fault".into(),
+            Cause::Kernel { .. } => "kernel".into(),
             Cause::Work { function, task, .. } => format!("work {function:#x} by {}", task.pid),
             Cause::Timer { function, .. } => format!("timer {function:#x}"),
             Cause::Interrupt { irq } => format!("interrupt {irq}"),

@@ -114,6 +114,9 @@ fn task(named: &OriginTask) -> Task {
 fn step(cause: &Cause) -> OriginStep {
     match cause {
         Cause::Syscall { io, name, task } => OriginStep::Syscall(*io, name.to_string(), named(task)),
+        Cause::Fault { io, address, task, .. } => OriginStep::Fault(*io, *address, named(task)),
+        // Bios alone have such a cause, which is made when they are queued.
+        Cause::Kernel { .. } => OriginStep::Unknown,
         Cause::Work { function, task, .. } => OriginStep::Work(*function, named(task)),
         Cause::Timer { function, .. } => OriginStep::Timer(*function),
         Cause::Interrupt { irq } => OriginStep::Interrupt(*irq),
@@ -129,6 +132,9 @@ fn cause(steps: &[OriginStep]) -> Option<Arc<Cause>> {
         Some(Arc::new(match step {
             OriginStep::Syscall(io, name, of) => {
                 Cause::Syscall { io: *io, name: name.as_str().into(), task: task(of) }
+            }
+            OriginStep::Fault(io, address, of) => {
+                Cause::Fault { io: *io, address: *address, task: task(of), by }
             }
             OriginStep::Work(function, of) => Cause::Work { function: *function, task: task(of), by },
             OriginStep::Timer(function) => Cause::Timer { function: *function, by },

@@ -72,6 +72,8 @@ pub enum OriginStep {
     Thread(OriginTask),
     /// Not known.
     Unknown,
+    /// A page fault: number of the I/O, address, task.
+    Fault(u64, u64, OriginTask),
 }
 
 /// A task, as a task event tells it.

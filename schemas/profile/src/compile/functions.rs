@@ -1,13 +1,13 @@
 //! Finds the catalog's functions in the image and the modules, and plans what is read at each.
 
 use super::signature::Signature;
-use super::{CompileError, inlined, reads::access, returns, stages};
-use crate::plan::{EntryPlan, EventField, FieldSource};
+use super::{CompileError, inlined, pages, reads::access, returns, stages, syscalls};
+use crate::plan::{EntryPlan, EventField, FieldSource, OpenFilePlan, PagesPlan};
 use crate::{ExitPlan, FunctionLocation, Missing, ProbedFunction};
 use iotrace_catalog::{self as catalog, Argument, Catalog, ListArgument, SuccessValue};
 use iotrace_format::definition::{ReturnType, Success};
 use iotrace_format::stage::Stage;
-use iotrace_kernel::{Kernel, KernelSymbol, Lines, ModuleFile, SymbolKind, Types};
+use iotrace_kernel::{Kernel, KernelSymbol, Lines, ModuleFile, SymbolKind, Types, ValueAccess};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -35,6 +35,8 @@ pub struct FunctionMatch<'a> {
     /// What it returns; none if it is not known, and of an instance.
     pub returns: Option<ReturnType>,
     pub types: Vec<&'a Types>,
+    /// log2 of the size of a page.
+    pub page_shift: u8,
     pub line: (String, u32),
 }
 
@@ -48,7 +50,8 @@ pub fn find(
 ) -> Result<(Vec<ProbedFunction>, Vec<Missing>), CompileError> {
     let mut inlined = inlined::find(catalog, ground)?;
     let (mut functions, mut missing) = (Vec::new(), Vec::new());
-    for function in &catalog.functions {
+    let others = syscalls::others(catalog, ground.kernel);
+    for function in catalog.functions.iter().chain(&others) {
         let mut places = ground.places(function);
         let instances = inlined.remove(&function.name).unwrap_or_default();
         let instances = under_one_name(function, &places, instances);
@@ -136,6 +139,7 @@ impl<'a> Ground<'a> {
                 .then(|| returns::in_image(self.kernel, self.lines.as_ref(), s, is_c))
                 .flatten(),
             types: vec![self.kernel.types()],
+            page_shift: arch.memory.page_shift,
             line: self.lines.as_ref().map_or_else(Default::default, |l| line(l.at(s.addr))),
         });
         found.collect()
@@ -160,6 +164,7 @@ impl<'a> FunctionMatch<'a> {
             signature: Signature::of_function(&function.name, &[kernel.types()], kernel.image().arch()),
             returns: None,
             types: vec![kernel.types()],
+            page_shift: kernel.image().arch().memory.page_shift,
             line: Default::default(),
         }
     }
@@ -182,6 +187,7 @@ fn in_module<'a>(
         signature: Signature::of_function(s.name, &[module.types(), kernel.types()], module.image().arch()),
         returns: returns::in_module(module, lines, s, is_c),
         types: vec![module.types(), kernel.types()],
+        page_shift: module.image().arch().memory.page_shift,
         line: lines.map_or_else(Default::default, |l| line(l.in_section(s.section, s.offset))),
     });
     found.collect()
@@ -255,7 +261,13 @@ fn entry(
     let (types, positions) = (&found.types[..], found.signature.positions(catalog, function));
     let list = list(catalog, function, &positions, types, note);
     let word = |name: String, source, symbol| EventField { role: function.role(&name), name, source, symbol };
-    let mut plan = EntryPlan { arguments: found.signature.values.clone(), list, words: Vec::new() };
+    let mut plan = EntryPlan {
+        arguments: found.signature.values.clone(),
+        list,
+        words: Vec::new(),
+        open_file: None,
+        pages: None,
+    };
     // A label that the processor enters through has no return address.
     if found.inside.is_empty() && function.exit {
         plan.words.push(word("caller".into(), FieldSource::Caller, false));
@@ -283,7 +295,55 @@ fn entry(
             }
         }
     }
+    if let Some((open, fields)) = open_file(catalog, function, &plan, types, note) {
+        plan.open_file = Some(Box::new(open));
+        let fields = fields.into_iter();
+        plan.words.extend(fields.map(|(name, access)| word(name, FieldSource::ThroughFile(access), false)));
+    }
+    plan.pages = pages_plan(catalog, function, found, &positions, note);
     plan
+}
+
+/// How the file is found whose number is one of the words, and what is read of it.
+fn open_file(
+    catalog: &Catalog,
+    function: &catalog::CatalogFunction,
+    plan: &EntryPlan,
+    types: &[&Types],
+    note: &mut impl FnMut(String),
+) -> Option<(OpenFilePlan, Vec<(String, ValueAccess)>)> {
+    let name = function.open_file.as_ref()?;
+    let number = plan.words.iter().find(|word| word.name == *name)?.source.clone();
+    let mut read = |object: &str, field: &str| {
+        let found = catalog.objects.get(object).map(|object| access(object, field, types))?;
+        found.map_err(|error| note(format!("{object}.{field}: {error}"))).ok()
+    };
+    let open = OpenFilePlan {
+        number,
+        table: read("open_files", "table")?,
+        limit: read("file_table", "limit")?,
+        array: read("file_table", "array")?,
+    };
+    let fields = catalog.objects.get("file")?.fields.keys();
+    Some((open, fields.filter_map(|field| Some((format!("file.{field}"), read("file", field)?))).collect()))
+}
+
+fn pages_plan(
+    catalog: &Catalog,
+    function: &catalog::CatalogFunction,
+    found: &FunctionMatch<'_>,
+    positions: &[Option<u8>],
+    note: &mut impl FnMut(String),
+) -> Option<Box<PagesPlan>> {
+    let name = function.pages.as_ref()?;
+    let at = function.arguments.iter().position(|argument| argument.name == *name)?;
+    match pages::plan(catalog, (*positions.get(at)?)?, found.page_shift, &found.types) {
+        Ok(plan) => Some(Box::new(plan)),
+        Err(error) => {
+            note(format!("pages of {name}: {error}"));
+            None
+        }
+    }
 }
 
 fn list(

@@ -15,7 +15,9 @@ pub fn clear(catalog: &Catalog, functions: &mut [ProbedFunction]) {
     };
     let cleared = |f: &&catalog::CatalogFunction| f.unless.iter().any(is_there);
     let names: Vec<_> = catalog.functions.iter().filter(cleared).map(|f| f.name.clone()).collect();
-    functions.iter_mut().filter(|f| names.contains(&f.name)).for_each(|f| f.stage = None);
+    for function in functions.iter_mut().filter(|f| names.contains(&f.name)) {
+        (function.stage, function.entry.pages) = (None, None);
+    }
 }
 
 /// The catalog's stages that none of the functions found tells, in the catalog's order.

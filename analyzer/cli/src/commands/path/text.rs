@@ -5,7 +5,7 @@ use crate::view::text::{self, Style, grouped, plain};
 use crate::view::wrap::{self, WrapWriter};
 use iotrace::analysis::describe::Describer;
 use iotrace::analysis::path::{Line, ListingShape, Path, Segment, shape};
-use iotrace::model::{Ending, Handover, HandoverKind, Level};
+use iotrace::model::{Ending, Handover, HandoverKind, Io, Level};
 use std::io::{self, Write};
 
 /// Columns that a call and its words have before the place in the source.
@@ -168,11 +168,7 @@ fn head(out: &mut dyn Write, path: &Path, style: Style) -> io::Result<()> {
         );
         writeln!(out, "  in call: {} instructions; {span}", grouped(io.cost))?;
         if io.cached > 0 {
-            let rest = match io.unwritten() {
-                0 => "all written by the bios below".to_owned(),
-                rest => format!("{rest} not written by a bio of this trace"),
-            };
-            writeln!(out, "  {} bytes to the page cache, {rest}", io.cached)?;
+            writeln!(out, "  {} bytes to the page cache, {}", io.cached, fate(io))?;
         }
     }
     for bio in &path.subject.bios {
@@ -193,6 +189,19 @@ fn head(out: &mut dyn Write, path: &Path, style: Style) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// What became of the bytes that an I/O put into the page cache.
+fn fate(io: &Io) -> String {
+    let rest = io.unwritten().saturating_sub(io.overwritten).saturating_sub(io.dropped);
+    let parts = [
+        (io.overwritten, "overwritten by later I/Os"),
+        (io.dropped, "dropped: the file was truncated or deleted"),
+        (rest, "not written by a bio of this trace"),
+    ];
+    let parts: Vec<_> =
+        parts.iter().filter(|(bytes, _)| *bytes > 0).map(|(bytes, what)| format!("{bytes} {what}")).collect();
+    if parts.is_empty() { "all written by the bios below".to_owned() } else { parts.join(", ") }
 }
 
 /// What a segment is the run of, and why it began.

@@ -65,6 +65,20 @@ pub enum OriginJson<'a> {
         /// The task that made it.
         task: TaskJson,
     },
+    /// A page fault.
+    Fault {
+        /// Number of its I/O.
+        io: u64,
+        /// The address that was accessed.
+        address: Hex,
+        /// The task that accessed it.
+        task: TaskJson,
+    },
+    /// Work of the kernel's own, which the next one describes.
+    Kernel {
+        /// Number of its I/O.
+        io: u64,
+    },
     /// A work item.
     Work {
         /// Its function.
@@ -97,6 +111,10 @@ impl<'a> OriginJson<'a> {
     fn new(cause: &'a Cause, definitions: &'a Definitions) -> Self {
         match cause {
             Cause::Syscall { io, name, task } => Self::Syscall { io: *io, name, task: task.into() },
+            Cause::Fault { io, address, task, .. } => {
+                Self::Fault { io: *io, address: Hex(*address), task: task.into() }
+            }
+            Cause::Kernel { io, .. } => Self::Kernel { io: *io },
             Cause::Work { function: address, task, .. } => {
                 Self::Work { function: function(definitions, *address), task: task.into() }
             }

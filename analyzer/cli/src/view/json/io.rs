@@ -2,8 +2,8 @@
 
 use super::common::{MomentJson, SpanJson, TaskJson};
 use super::list::List;
-use super::values::DeviceNumber;
-use iotrace::model::{Carried, File, Io, TimeMap};
+use super::values::{DeviceNumber, Hex};
+use iotrace::model::{Carried, File, FilePlace, Io, IoKind, TimeMap};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -21,6 +21,21 @@ pub struct FileJson<'a> {
 impl<'a> From<&'a File> for FileJson<'a> {
     fn from(file: &'a File) -> Self {
         Self { device: DeviceNumber(file.dev), ino: file.ino, name: &file.name }
+    }
+}
+
+/// A place in a file.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct FilePlaceJson<'a> {
+    /// The file.
+    file: FileJson<'a>,
+    /// Position in bytes; null if not known.
+    position: Option<u64>,
+}
+
+impl<'a> From<&'a FilePlace> for FilePlaceJson<'a> {
+    fn from(place: &'a FilePlace) -> Self {
+        Self { file: FileJson::from(&place.file), position: place.position }
     }
 }
 
@@ -47,9 +62,11 @@ pub fn fd(io: &Io) -> Option<i32> {
     io.fd.map(|fd| fd as u32 as i32)
 }
 
-/// An I/O: what a task requested with one system call.
+/// An I/O: what causes disk I/O, a system call, a page fault, or work of the kernel's own.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct IoJson<'a> {
+    /// Of a page fault: the address that was accessed.
+    address: Option<Hex>,
     /// Numbers of the bios that were queued for it: in the system call, or by what it set going.
     bios: &'a [u64],
     /// Bytes that it put into the page cache.
@@ -58,6 +75,8 @@ pub struct IoJson<'a> {
     carried: List<'a, CarriedJson>,
     /// Bytes requested; null if the system call has no such argument.
     count: Option<u64>,
+    /// Bytes put into the page cache that were dropped before they were written: the file was truncated or deleted.
+    dropped: u64,
     /// Time from entry to return; null if it had not returned when the trace ended.
     elapsed: Option<SpanJson>,
     /// When the system call was entered.
@@ -66,12 +85,16 @@ pub struct IoJson<'a> {
     fd: Option<i32>,
     /// The file; null if the call did not reach the VFS.
     file: Option<FileJson<'a>>,
-    /// Number, from 1, in the order in which the system calls were entered.
+    /// Number, from 1, in the order in which they began.
     id: u64,
     /// The system call was entered between the marks of the workload.
     in_workload: bool,
     /// Guest instructions of the system call itself, without interrupts and other tasks.
     instructions: u64,
+    /// What it is.
+    kind: IoKind,
+    /// Bytes put into the page cache that a later I/O overwrote before they were written.
+    overwritten: u64,
     /// Position in the file in bytes; null if not known.
     position: Option<u64>,
     /// When the system call returned; null if it had not when the trace ended.
@@ -79,21 +102,31 @@ pub struct IoJson<'a> {
     exit: Option<MomentJson>,
     /// Bytes, or a negative error number; null if it had not returned when the trace ended.
     return_value: Option<i64>,
-    /// Name of the system call.
+    /// Of a call that copies from one file to another: what it reads.
+    source: Option<FilePlaceJson<'a>>,
+    /// Of an entry of a ring or an asynchronous request: number of the I/O that submitted it.
+    submitter: Option<u64>,
+    /// Name of the system call; page_fault; of an entry of a ring, io_uring_read; of the kernel's own work, the thread or the function.
     syscall: &'a str,
     /// The task that made the system call.
     task: TaskJson,
-    /// Bytes put into the page cache that no bio carried while the trace ran.
+    /// Of an entry of a ring or an asynchronous request: the number that it was submitted with.
+    user_data: Option<u64>,
+    /// Another task that worked on it; null if there was none.
+    worker: Option<TaskJson>,
+    /// Bytes put into the page cache that no bio carried while the trace ran: still there, overwritten or dropped.
     unwritten: u64,
 }
 
 impl<'a> IoJson<'a> {
     pub fn new(io: &'a Io, time: &TimeMap) -> Self {
         Self {
+            address: io.address.map(Hex),
             bios: &io.bios,
             cached: io.cached,
             carried: carried(&io.carried),
             count: io.count,
+            dropped: io.dropped,
             elapsed: io.left.map(|left| SpanJson::new(time, io.entered, left)),
             entry: MomentJson::new(time, io.entered),
             fd: fd(io),
@@ -101,11 +134,17 @@ impl<'a> IoJson<'a> {
             id: io.id,
             in_workload: io.in_workload,
             instructions: io.cost,
+            kind: io.kind,
+            overwritten: io.overwritten,
             position: io.position,
             exit: io.left.map(|left| MomentJson::new(time, left)),
             return_value: io.returned,
+            source: io.source.as_ref().map(FilePlaceJson::from),
+            submitter: io.submitter,
             syscall: &io.syscall,
             task: TaskJson::from(&io.task),
+            user_data: io.user_data,
+            worker: io.worker.as_ref().map(TaskJson::from),
             unwritten: io.unwritten(),
         }
     }

@@ -89,6 +89,7 @@ fn io(id: u64) -> Io {
         cached: 0,
         carried: Vec::new(),
         in_workload: true,
+        ..Io::default()
     }
 }
 

@@ -47,7 +47,7 @@ fn a_bios_contexts_are_the_calls_whose_bytes_it_carries_and_those_that_work_on_i
 #[test]
 fn hand_overs_are_those_from_or_to_a_context_that_is_shown() {
     assert_eq!(clocks(&listing(&buffered(), &Wanted::Io(2))), [(402, 460), (523, 540)]);
-    assert_eq!(clocks(&listing(&buffered(), &Wanted::Io(4))), [(733, 750)]);
+    assert_eq!(clocks(&listing(&buffered(), &Wanted::Io(5))), [(733, 750)]);
 }
 
 #[test]

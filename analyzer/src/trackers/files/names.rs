@@ -1,0 +1,67 @@
+//! Files as the words of an event tell them.
+
+use crate::model::{File, major_minor, name_of_words};
+use crate::trackers::probes::RoleValues;
+use iotrace_format::role::Role;
+
+use super::pages::FileKey;
+
+/// `FS_REQUIRES_DEV`, include/linux/fs.h.
+const NEEDS_DEVICE: u64 = 1;
+/// `S_IFMT` and `S_IFBLK`, include/uapi/linux/stat.h.
+const TYPE: u64 = 0o170_000;
+const BLOCK_DEVICE: u64 = 0o060_000;
+
+/// The file that a task works on, by its `struct file` or its dentry; none if the event has neither.
+pub fn file_of(words: &RoleValues<'_>) -> Option<File> {
+    const FILE: [Role; 4] = [Role::FileName0, Role::FileName1, Role::FileName2, Role::FileName3];
+    const DENTRY: [Role; 4] = [Role::DentryName0, Role::DentryName1, Role::DentryName2, Role::DentryName3];
+    let (ino, dev, names) = match words.get(Role::FileIno) {
+        Some(ino) => (ino, Role::FileDev, FILE),
+        None => (words.get(Role::DentryIno)?, Role::DentryDev, DENTRY),
+    };
+    let dev = words.get(dev).unwrap_or(0);
+    Some(File { ino, dev, name: name(words, names), on_disk: is_on_disk(words, dev) })
+}
+
+/// The file of a mapping; none of anonymous memory.
+pub fn mapped_file(words: &RoleValues<'_>) -> Option<File> {
+    const NAMES: [Role; 4] = [Role::VmaName0, Role::VmaName1, Role::VmaName2, Role::VmaName3];
+    let ino = words.get(Role::VmaIno).filter(|ino| *ino != 0)?;
+    let dev = words.get(Role::VmaDev).unwrap_or(0);
+    Some(File { ino, dev, name: name(words, NAMES), on_disk: major_minor(dev).0 != 0 })
+}
+
+/// The file of a kiocb.
+pub fn iocb_file(words: &RoleValues<'_>) -> Option<File> {
+    const NAMES: [Role; 4] = [Role::IocbName0, Role::IocbName1, Role::IocbName2, Role::IocbName3];
+    let ino = words.get(Role::IocbIno)?;
+    let dev = words.get(Role::IocbDev).unwrap_or(0);
+    Some(File { ino, dev, name: name(words, NAMES), on_disk: major_minor(dev).0 != 0 })
+}
+
+/// The inode whose pages an event is about; none if it says none.
+pub fn key_of(words: &RoleValues<'_>) -> Option<FileKey> {
+    const KEYS: [(Role, Role); 4] = [
+        (Role::IocbDev, Role::IocbIno),
+        (Role::MappingDev, Role::MappingIno),
+        (Role::InodeDev, Role::InodeIno),
+        (Role::FolioDev, Role::FolioIno),
+    ];
+    KEYS.into_iter().find_map(|(dev, ino)| Some((words.get(dev).unwrap_or(0), words.get(ino)?)))
+}
+
+/// Traces without the flags of the file system have the device: with a major number, it is a disk's.
+fn is_on_disk(words: &RoleValues<'_>, dev: u64) -> bool {
+    match (words.get(Role::FileSystemFlags), words.get(Role::FileMode)) {
+        (None, None) => major_minor(dev).0 != 0,
+        (flags, mode) => {
+            flags.is_some_and(|flags| flags & NEEDS_DEVICE != 0)
+                || mode.is_some_and(|mode| mode & TYPE == BLOCK_DEVICE)
+        }
+    }
+}
+
+fn name(words: &RoleValues<'_>, parts: [Role; 4]) -> String {
+    name_of_words(parts.into_iter().filter_map(|part| words.get(part)))
+}
