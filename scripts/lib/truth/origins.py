@@ -54,6 +54,9 @@ def _findings(bio: Json, time: int, around: list[Row], rows_of: dict[int, int],
         if bio["origin"][0]["kind"] != "fault":
             yield Finding(ORIGIN, "wrong", "the page fault in progress", at, where(around[-1]), found)
         return
+    # The row of execve lasts as long as the new program, whose page faults are its own.
+    if around[-1].call == "execve" and bio["origin"][0]["kind"] == "fault":
+        return
     expected = {row.number for row in around}
     if not any(rows_of.get(io) in expected for io in names):
         grade = "wrong" if names else "incomplete"
