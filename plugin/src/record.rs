@@ -47,6 +47,7 @@ pub enum Undefined {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Encode, Decode)]
 pub struct LastRecord {
     task: u64,
+    switched: bool,
     clock: u64,
     bias: Option<u64>,
 }
@@ -64,6 +65,8 @@ pub struct Recorder {
     undefined: [Option<Undefined>; 2],
     /// The task that ran last, for moments in which the kernel's per-CPU data is out of reach.
     task: u64,
+    /// Another one ran before it, and may have given it another name.
+    switched: bool,
     /// Clock of the last record: what is set right later does not go back behind it.
     last: u64,
     /// A full buffer was handed over.
@@ -86,6 +89,7 @@ impl Recorder {
             addresses,
             undefined: [None; 2],
             task: 0,
+            switched: false,
             last: 0,
             full: false,
             bias: None,
@@ -101,12 +105,13 @@ impl Recorder {
 
     /// What the next record depends on.
     pub fn save(&self) -> LastRecord {
-        LastRecord { task: self.task, clock: self.last, bias: self.bias }
+        LastRecord { task: self.task, switched: self.switched, clock: self.last, bias: self.bias }
     }
 
     /// Goes on behind a record that was made before.
     pub fn restore(&mut self, last: LastRecord) {
-        (self.task, self.last, self.bias) = (last.task, last.clock, last.bias);
+        (self.task, self.switched) = (last.task, last.switched);
+        (self.last, self.bias) = (last.clock, last.bias);
     }
 
     /// A function is entered.
@@ -168,6 +173,17 @@ impl Recorder {
         match exit.value {
             true => self.push(moment, exit.kind, &[cpu.register(cpu.arch().registers.result)]),
             false => self.push(moment, exit.kind, &[]),
+        }
+    }
+
+    /// A task is new, or has another name: told at once, since it may be mentioned before it runs.
+    pub fn task(&mut self, cpu: &Cpu, clock: u64, task: u64) {
+        let moment = self.moment(cpu, clock, cpu.stack());
+        if task != 0 && self.wants(cpu, moment.context, moment.task) {
+            // The kernel writes the boot task's own name (`init_idle`), which is the new task's as well.
+            self.switched = true;
+            self.name(cpu, moment);
+            self.name_task(cpu, moment, task);
         }
     }
 
@@ -297,28 +313,35 @@ impl Recorder {
         }
         let (task, count) = self.running.read(cpu, base);
         let context = count.map_or(UNKNOWN_CONTEXT, |count| self.context.count_bits.usual(count));
-        let moment = Moment { clock, task, stack, context };
-        self.task = task;
-        moment
+        if task != self.task {
+            self.task = task;
+            self.switched = true;
+            if self.only.is_some() {
+                self.addresses.chosen.forget(task);
+            }
+        }
+        Moment { clock, task, stack, context }
     }
 
-    /// Names the task of a moment, if it was not met before.
+    /// Names the task of a moment, if it was not met before, and if it has another name since it ran last.
     fn name(&mut self, cpu: &Cpu, moment: Moment) {
         // Where the per-CPU data is out of reach, the task is the one that ran last.
-        if moment.task != 0 && self.addresses.tasks.is_new(moment.task) {
-            self.name_task(cpu, moment);
+        if moment.task != 0 && (self.switched || !self.addresses.tasks.knows(moment.task)) {
+            self.switched = false;
+            self.name_task(cpu, moment, moment.task);
         }
     }
 
-    fn name_task(&mut self, cpu: &Cpu, moment: Moment) {
-        let task = moment.task;
+    fn name_task(&mut self, cpu: &Cpu, moment: Moment, task: u64) {
         let read = |access: &Option<iotrace_profile::plan::ValueAccess>| {
             access.as_ref().and_then(|a| follow(a, task, cpu)).unwrap_or(0)
         };
         let comm = read(&self.context.comm);
         let part = |offset| if comm == 0 { 0 } else { cpu.number(comm + offset, 8).unwrap_or(0) };
         let words = [task, read(&self.context.pid), read(&self.context.tgid), part(0), part(8)];
-        self.push(moment, event::TASK.id, &words);
+        if self.addresses.tasks.is_new(&words) {
+            self.push(moment, event::TASK.id, &words);
+        }
     }
 
     fn push(&mut self, moment: Moment, kind: KindId, words: &[u64]) {

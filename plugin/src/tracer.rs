@@ -227,6 +227,9 @@ impl Tracer {
         });
         undefined.into_iter().flatten().for_each(|address| self.define_address(address));
         self.act(cpu, clock, entry);
+        if entry.action == Action::TaskBegin && self.records(clock) {
+            self.record(cpu, |r| r.task(cpu, clock, cpu.argument(0)));
+        }
     }
 
     /// A function is entered that is not of the catalog.
@@ -311,11 +314,13 @@ impl Tracer {
     /// An open call returns, if there is one whose return address lies at `stack`.
     fn leave(&self, cpu: &Cpu, clock: u64, stack: u64) {
         if let Some(exit) = self.pending.leave(stack) {
-            if exit.renames {
-                // It may have been named again by its old name meanwhile.
-                self.addresses.forget_task(self.renaming.load(Ordering::Relaxed));
-            }
-            self.record(cpu, |r| r.exit(cpu, clock, stack, exit));
+            let renamed = exit.renames.then(|| self.renaming.load(Ordering::Relaxed));
+            // It may have been named again by its old name meanwhile.
+            renamed.into_iter().for_each(|task| self.addresses.forget_task(task));
+            self.record(cpu, |r| {
+                renamed.into_iter().for_each(|task| r.task(cpu, clock, task));
+                r.exit(cpu, clock, stack, exit);
+            });
         }
     }
 

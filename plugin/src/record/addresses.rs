@@ -1,4 +1,4 @@
-//! What is remembered of addresses in the guest: which tasks and functions were named, which tasks are recorded.
+//! What is remembered of addresses in the guest: which tasks and functions were named, and how; which tasks are recorded.
 //!
 //! Tables of a fixed size without locks, shared by all vCPUs. An address that takes another one's place makes that
 //! one unknown, which costs a name told again.
@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 #[derive(Debug, Default, Encode, Decode)]
 pub struct SavedAddresses {
     tasks: Vec<(u32, u64)>,
+    task_names: Vec<(u32, u64)>,
     chosen: Vec<(u32, u64)>,
     symbols: Vec<(u32, u64)>,
     sites: Vec<(u32, u64)>,
@@ -19,7 +20,7 @@ pub struct SavedAddresses {
 #[derive(Debug)]
 pub struct AddressCaches {
     /// Tasks that were named.
-    pub(super) tasks: AddressCache<1024>,
+    pub(super) tasks: NamedTasks<1024>,
     /// Tasks of which it was decided whether they are recorded.
     pub(super) chosen: Chosen<1024>,
     /// Functions that were named.
@@ -32,7 +33,7 @@ impl AddressCaches {
     /// Nothing.
     pub fn new() -> Self {
         Self {
-            tasks: AddressCache::new(),
+            tasks: NamedTasks::new(),
             chosen: Chosen::new(),
             symbols: AddressCache::new(),
             sites: AddressCache::new(),
@@ -46,7 +47,8 @@ impl AddressCaches {
             all.filter(|(_, address)| *address != 0).collect()
         };
         SavedAddresses {
-            tasks: all(&self.tasks.0),
+            tasks: all(&self.tasks.addresses.0),
+            task_names: all(&self.tasks.names),
             chosen: all(&self.chosen.0),
             symbols: all(&self.symbols.0),
             sites: all(&self.sites.0),
@@ -62,7 +64,8 @@ impl AddressCaches {
                 }
             }
         };
-        fill(&self.tasks.0, &saved.tasks);
+        fill(&self.tasks.addresses.0, &saved.tasks);
+        fill(&self.tasks.names, &saved.task_names);
         fill(&self.chosen.0, if same_choice { &saved.chosen } else { &[] });
         fill(&self.symbols.0, &saved.symbols);
         fill(&self.sites.0, &saved.sites);
@@ -70,8 +73,39 @@ impl AddressCaches {
 
     /// A task has another name now, or is another one.
     pub fn forget_task(&self, task: u64) {
-        self.tasks.forget(task);
+        self.tasks.addresses.forget(task);
         self.chosen.forget(task);
+    }
+}
+
+/// Tasks that were named, and what they were named last: a kernel may give a task another name without any function
+/// that has a probe (`kthread_create_on_node` of 3.10, `init_idle`).
+#[derive(Debug)]
+pub(super) struct NamedTasks<const PLACES: usize> {
+    addresses: AddressCache<PLACES>,
+    /// In the place of each address a digest of its task's name and ids.
+    names: Box<[AtomicU64]>,
+}
+
+impl<const PLACES: usize> NamedTasks<PLACES> {
+    fn new() -> Self {
+        Self { addresses: AddressCache::new(), names: (0..PLACES).map(|_| AtomicU64::new(0)).collect() }
+    }
+
+    /// Whether the task at an address was named since it was forgotten.
+    pub(super) fn knows(&self, address: u64) -> bool {
+        self.addresses.0[AddressCache::<PLACES>::slot(address)].load(Ordering::Relaxed) == address
+    }
+
+    /// Whether a task was not named, or otherwise; it is named so from now on. `words` are its address, ids and name.
+    pub(super) fn is_new(&self, words: &[u64; 5]) -> bool {
+        let digest = words.iter().fold(0_u64, |digest, word| {
+            // As FxHash does it.
+            (digest.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95)
+        });
+        let name = &self.names[AddressCache::<PLACES>::slot(words[0])];
+        let renamed = name.swap(digest, Ordering::Relaxed) != digest;
+        self.addresses.is_new(words[0]) || renamed
     }
 }
 
@@ -100,7 +134,7 @@ impl<const PLACES: usize> Chosen<PLACES> {
         self.place(address).store(address | u64::from(chosen), Ordering::Relaxed);
     }
 
-    fn forget(&self, address: u64) {
+    pub(super) fn forget(&self, address: u64) {
         if self.get(address).is_some() {
             self.place(address).store(0, Ordering::Relaxed);
         }
@@ -148,7 +182,9 @@ mod tests {
     #[test]
     fn what_was_met_is_known_until_it_is_forgotten() {
         let addresses = AddressCaches::new();
-        assert!(addresses.tasks.is_new(64) && !addresses.tasks.is_new(64));
+        let is_new = |of: &AddressCaches, address| of.tasks.is_new(&[address, 7, 7, 1, 2]);
+        assert!(!addresses.tasks.knows(64));
+        assert!(is_new(&addresses, 64) && !is_new(&addresses, 64) && addresses.tasks.knows(64));
         assert_eq!(addresses.chosen.get(64), None);
         addresses.chosen.set(64, true);
         addresses.chosen.set(4096, false);
@@ -156,11 +192,22 @@ mod tests {
         for same_choice in [true, false] {
             let later = AddressCaches::new();
             later.restore(&addresses.save(), same_choice);
-            assert_eq!((later.tasks.is_new(64), later.tasks.is_new(128)), (false, true));
+            assert_eq!((is_new(&later, 64), is_new(&later, 128)), (false, true));
             assert_eq!(later.chosen.get(64), same_choice.then_some(true));
         }
         addresses.forget_task(64);
-        assert!(addresses.tasks.is_new(64));
+        assert!(!addresses.tasks.knows(64) && is_new(&addresses, 64));
         assert_eq!((addresses.chosen.get(64), addresses.chosen.get(4096)), (None, Some(false)));
+    }
+
+    #[test]
+    fn a_task_is_new_if_its_address_its_ids_or_its_name_are() {
+        let addresses = AddressCaches::new();
+        for at in 0..5 {
+            let mut words = [64, 7, 7, 1, 2];
+            addresses.tasks.is_new(&words);
+            words[at] += 64;
+            assert!(addresses.tasks.is_new(&words) && !addresses.tasks.is_new(&words), "{at}");
+        }
     }
 }

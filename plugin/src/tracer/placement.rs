@@ -377,7 +377,7 @@ impl Placement {
             kind,
             value: exit.value.is_some(),
             always,
-            renames: [Action::TaskBegin, Action::TaskRename].contains(&function.action),
+            renames: function.action == Action::TaskRename,
         });
         let (action, next, begins) =
             (function.action, next_task(function), begins.filter(|_| kind.is_some()));
