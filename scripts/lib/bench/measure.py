@@ -49,8 +49,8 @@ class Spread:
         return cls(statistics.median(figures), min(figures), max(figures))
 
 
-def once(command: Sequence[str | Path], folder: Path | None = None, keep: Path | None = None) -> Run:
-    """Run a command to its end; what it prints goes to a file, or nowhere."""
+def once(command: Sequence[str | Path], folder: Path | None = None, keep: Path | None = None, status: int = 0) -> Run:
+    """Run a command to its end, with a status; what it prints goes to a file, or nowhere."""
     parts = [os.fspath(part) for part in command]
     # GNU time starts it: a child of this program would count what is resident here as its own.
     with open(keep or os.devnull, "wb") as out, tempfile.NamedTemporaryFile("r") as took:
@@ -59,7 +59,7 @@ def once(command: Sequence[str | Path], folder: Path | None = None, keep: Path |
         done = subprocess.run(timed, cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.PIPE)
         wall = time.monotonic() - began
         figures = took.read().split()
-    if done.returncode != 0:
+    if done.returncode != status:
         raise Problem(f"'{' '.join(parts)}' failed with status {done.returncode}: "
                       f"{done.stderr.decode(errors='replace').strip()[-1000:]}")
     user, system, peak = map(float, figures)

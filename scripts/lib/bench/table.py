@@ -11,6 +11,7 @@ from .files import Reading
 from .lengths import Length
 from .measure import Runs, Spread
 from .peers import Peer
+from .questions import Answer
 from .replays import PLAIN, Replays
 
 PROGRAMS = {
@@ -101,3 +102,10 @@ def lengths(found: Iterable[Length]) -> str:
                          f"{reading.rate.median:.1f}", str(reading.peak)])
     rows.sort(key=lambda row: row[0])
     return table(["reader", "events", "MB", "seconds", "million events a second", "MiB resident"], rows)
+
+
+def answers(found: Iterable[Answer]) -> str:
+    """What one I/O costs in a long trace."""
+    return table(["mix of events", "events", "I/O", "command", "seconds", "MiB resident"], [
+        [answer.mix, f"{answer.events:,}", answer.io, answer.command, f"{answer.run.wall:.2f}",
+         str(answer.run.peak // 1024)] for answer in found])

@@ -21,7 +21,7 @@ const FARTHEST: u64 = 1 << 20;
 const SECTORS: u64 = 8;
 
 /// Where a copy lies.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Place {
     objects: u64,
     pages: u64,
@@ -42,6 +42,16 @@ pub struct Copies {
     last: (u64, u64),
     /// Clock at which the workload begins.
     begin: u64,
+    /// Places of copies that are not over.
+    taken: Vec<u64>,
+}
+
+/// A copy that was left in the middle.
+#[derive(Debug)]
+pub struct PausedCopy {
+    place: Place,
+    /// Clock of its last event, in the original.
+    last: u64,
 }
 
 impl Copies {
@@ -62,19 +72,42 @@ impl Copies {
         let (first, last) = (bias(&original.head), bias(&original.section));
         let jump = last.zip(first).map_or(0, |(last, first)| last.wrapping_sub(first));
         let (place, random) = (Place::default(), Rng::with_seed(seed));
-        Self { random, deltas, jump, place, last: (begin, begin), begin }
+        Self { random, deltas, jump, place, last: (begin, begin), begin, taken: Vec::new() }
     }
 
     /// From here on, the next copy.
     pub fn next_copy(&mut self) {
         let first = self.place.objects == 0;
         self.place = Place {
-            objects: ELSEWHERE | self.random.u64(..PLACES) << alignment(),
+            objects: self.free_place(),
             pages: self.random.u64(..FARTHEST),
             pids: (self.place.pids + 64) % PIDS,
             bias: if first { 0 } else { self.place.bias.wrapping_add(self.jump) },
         };
         self.last.0 = self.begin;
+    }
+
+    /// Where no copy lies that is not over.
+    fn free_place(&mut self) -> u64 {
+        loop {
+            let objects = ELSEWHERE | self.random.u64(..PLACES) << alignment();
+            if !self.taken.contains(&objects) {
+                return objects;
+            }
+        }
+    }
+
+    /// Leaves the copy at hand in the middle: where it lies no other copy will.
+    pub fn pause(&mut self) -> PausedCopy {
+        self.taken.push(self.place.objects);
+        PausedCopy { place: self.place.clone(), last: self.last.0 }
+    }
+
+    /// Goes on with a copy. Virtual time does not go back.
+    pub fn resume(&mut self, paused: PausedCopy) {
+        self.taken.retain(|objects| *objects != paused.place.objects);
+        self.place = Place { bias: self.place.bias.wrapping_add(self.jump), ..paused.place };
+        self.last.0 = paused.last;
     }
 
     /// An event as the copy has it.

@@ -5,17 +5,18 @@
 //! The same trace and numbers give the same bytes. Memory follows the real trace.
 
 mod copies;
+mod ios;
+mod long;
 mod original;
+mod renewed;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use clap::Parser;
-use copies::Copies;
-use iotrace::reader::Trace;
-use iotrace_format::event::MAX_WORDS;
-use iotrace_format::trace::writer::{TraceWriter, WriteError};
-use original::{Original, Recorded};
+use iotrace::{Session, SessionOptions};
+use long::{LongTrace, Wishes};
+use original::Original;
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::BufWriter;
 use std::path::PathBuf;
 
 /// Makes a long trace out of a real one.
@@ -33,42 +34,39 @@ struct Args {
     /// Another number gives another trace
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
+    /// Leave out functions without a stage until there are at most so many events for each I/O that concerns a disk
+    #[arg(long, value_name = "N")]
+    events_per_io: Option<u64>,
+    /// In the middle, an fsync that waits while others run, for more than two blocks of events
+    #[arg(long)]
+    long_fsync: bool,
+    /// In the middle, an fsync that never ends
+    #[arg(long)]
+    unfinished: bool,
+    /// Write the numbers of the first, the middle and the last I/O, and of those fsyncs, as JSON
+    #[arg(long, value_name = "FILE")]
+    numbers: Option<PathBuf>,
 }
 
 fn main() -> Result<()> {
     let args = Args::parse();
-    let file = Trace::open(&args.real, None)?;
-    let original =
-        Original::read(&file).with_context(|| format!("reading the workload of {}", args.real.display()))?;
-    let writing = || format!("writing {}", args.output.display());
-    let out = File::create(&args.output).with_context(writing)?;
-    let (_, written, copies) =
-        write(&original, args.events, args.seed, BufWriter::new(out)).with_context(writing)?;
-    println!("{written} events, {copies} times the workload");
-    Ok(())
-}
-
-/// Writes the long trace; returns the events and the copies of the workload in it.
-fn write<W: Write>(original: &Original, events: u64, seed: u64, out: W) -> Result<(W, u64, u64)> {
-    let [head, section, tail] = [&original.head, &original.section, &original.tail].map(|e| e.len() as u64);
-    ensure!(section > 0, "nothing happens between the marks");
-    let copies = events.saturating_sub(head + tail).div_ceil(section).max(1);
-    let mut trace = TraceWriter::new(out)?;
-    trace.definitions(&original.definitions)?;
-    original.head.iter().try_for_each(|event| trace.event(&event.event()))?;
-    let mut moves = Copies::new(original, seed);
-    for _ in 0..copies {
-        moves.next_copy();
-        original.section.iter().try_for_each(|event| add(&mut trace, &mut moves, event))?;
+    let file = Session::open(&args.real, SessionOptions::default())?;
+    let reading = || format!("reading the workload of {}", args.real.display());
+    let mut original = Original::read(&file).with_context(reading)?;
+    if let Some(events) = args.events_per_io {
+        original.thin_out(events).with_context(reading)?;
     }
-    original.tail.iter().try_for_each(|event| add(&mut trace, &mut moves, event))?;
-    let written = trace.events();
-    Ok((trace.finish()?, written, copies))
-}
-
-fn add<W: Write>(trace: &mut TraceWriter<W>, moves: &mut Copies, event: &Recorded) -> Result<(), WriteError> {
-    let (mut words, length) = ([0; MAX_WORDS], event.words.len());
-    trace.event(&moves.moved(event, &mut words[..length]))
+    let writing = || format!("writing {}", args.output.display());
+    let out = BufWriter::new(File::create(&args.output).with_context(writing)?);
+    let Args { events, seed, long_fsync, unfinished, .. } = args;
+    let wishes = Wishes { events, seed, long_fsync, unfinished };
+    let (_, written) = LongTrace::write(&original, &wishes, out).with_context(writing)?;
+    if let Some(path) = &args.numbers {
+        let text = serde_json::to_string(&written.numbers.named())?;
+        std::fs::write(path, text).with_context(|| format!("writing {}", path.display()))?;
+    }
+    println!("{} events, {} times the workload", written.events, written.copies);
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,8 +1,11 @@
 //! The real trace: its definitions, and its events before, in and after the workload.
 
+use super::ios::{IoPlaces, WaitingIo};
+use super::renewed::RenewedTasks;
 use anyhow::{Result, ensure};
+use iotrace::Session;
 use iotrace::model::Definitions;
-use iotrace::reader::{Flow, Trace, Visitor, read};
+use iotrace::reader::{Flow, Visitor, read};
 use iotrace_arch::{FIRST, Memory};
 use iotrace_format::definition::{Definition, Probe};
 use iotrace_format::event::{CLOCK, Event, MARK, MARK_BEGIN, MARK_END, TASK};
@@ -45,6 +48,19 @@ pub struct Recorded {
     pub stack: (u64, FieldVariation),
     pub words: Vec<u64>,
     pub roles: Vec<FieldVariation>,
+    /// Its number, from 1.
+    pub number: u64,
+    /// An I/O begins with it.
+    pub io: Option<BegunIo>,
+}
+
+/// An I/O that begins with an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BegunIo {
+    /// One of the workload that concerns a disk.
+    OfDisk,
+    /// Another one.
+    Other,
 }
 
 impl Recorded {
@@ -66,9 +82,15 @@ pub struct Original {
     pub section: Vec<Recorded>,
     /// From the mark with which it ends.
     pub tail: Vec<Recorded>,
+    /// I/Os of the workload that concern a disk.
+    pub ios: u64,
+    /// A moment in which one of them waits.
+    pub waiting: Option<WaitingIo>,
     probes: BTreeMap<u16, Probe>,
     /// Tasks and stacks from before the workload: they go through all copies.
     lasting: HashSet<u64>,
+    /// Those of them that the workload uses for others.
+    renewed: HashSet<u64>,
 }
 
 impl Original {
@@ -76,8 +98,10 @@ impl Original {
     ///
     /// # Errors
     /// A trace that cannot be read, of several vCPUs, or without marks around a workload.
-    pub fn read(file: &Trace) -> Result<Self> {
-        let mut original = Self::default();
+    pub fn read(file: &Session) -> Result<Self> {
+        let mut tasks = RenewedTasks::default();
+        read(file, &mut tasks, &mut |_| {})?;
+        let mut original = Self { renewed: tasks.found, ..Self::default() };
         let finished = read(file, &mut original, &mut |_| {})?;
         let vcpus = finished.definitions.trace.vcpus;
         ensure!(vcpus <= 1, "the trace is of {vcpus} vCPUs; one of a single vCPU is needed");
@@ -85,7 +109,65 @@ impl Original {
             !original.tail.is_empty(),
             "the trace has no marks around a workload (iotrace-mark begin, end)"
         );
+        original.add_ios(file)?;
         Ok(original)
+    }
+
+    fn add_ios(&mut self, file: &Session) -> Result<()> {
+        let places = IoPlaces::find(file, &|task| self.pointer(task) == FieldVariation::Pointer)?;
+        for event in self.events_mut() {
+            let begun = places.begins.get(&event.number);
+            event.io = begun.map(|of_disk| if *of_disk { BegunIo::OfDisk } else { BegunIo::Other });
+        }
+        (self.ios, self.waiting) = (places.of_disk, places.waiting);
+        Ok(())
+    }
+
+    fn events_mut(&mut self) -> impl Iterator<Item = &mut Recorded> {
+        [&mut self.head, &mut self.section, &mut self.tail].into_iter().flatten()
+    }
+
+    /// Leaves out functions without a stage, those with most events first, until the workload has at most so many
+    /// events for each I/O that concerns a disk.
+    ///
+    /// # Errors
+    /// If the others have more.
+    pub fn thin_out(&mut self, events_per_io: u64) -> Result<()> {
+        let most = self.ios.saturating_mul(events_per_io);
+        let mut counts = BTreeMap::<String, u64>::new();
+        for event in &self.section {
+            if let Some(function) = self.function_without_stage(event.kind) {
+                *counts.entry(function).or_default() += 1;
+            }
+        }
+        let mut counts: Vec<_> = counts.into_iter().collect();
+        counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        let (mut left, mut dropped) = (self.section.len() as u64, HashSet::new());
+        for (function, count) in counts {
+            if left > most {
+                left -= count;
+                dropped.insert(function);
+            }
+        }
+        let least = left.checked_div(self.ios).unwrap_or(0);
+        ensure!(left <= most, "functions with a stage alone have {least} events per I/O");
+        let kinds: HashSet<_> = self.probes.keys().copied().collect();
+        let drops = |kind: &u16| self.function_without_stage(*kind).is_some_and(|f| dropped.contains(&f));
+        let kinds: HashSet<_> = kinds.into_iter().filter(drops).collect();
+        let pause = self.waiting.map(|waiting| waiting.pause);
+        for events in [&mut self.head, &mut self.section, &mut self.tail] {
+            events.retain(|event| !kinds.contains(&event.kind));
+        }
+        // The last event that is left before it.
+        let before = self.section.iter().map(|event| event.number).rfind(|number| Some(*number) <= pause);
+        self.waiting = self.waiting.and_then(|waiting| Some(WaitingIo { pause: before?, ..waiting }));
+        Ok(())
+    }
+
+    /// The function that an event tells of, if it has no stage.
+    fn function_without_stage(&self, kind: u16) -> Option<String> {
+        let probe = self.probes.get(&kind).filter(|probe| probe.stage.is_none() && !probe.is_landmark())?;
+        Some(format!("{} {:?} {:?}", probe.function, probe.symbol, probe.module))
     }
 
     fn word(&self, kind: u16, at: usize, value: u64) -> FieldVariation {
@@ -107,7 +189,9 @@ impl Original {
     /// Of an address in the kernel's memory; objects that last stay where they are.
     fn pointer(&self, value: u64) -> FieldVariation {
         let memory = (MEMORY.kernel_start..MEMORY.images.start).contains(&value);
-        let lasts = self.lasting.contains(&value) || self.lasting.contains(&(value >> alignment()));
+        let lasts = [value, value >> alignment()]
+            .iter()
+            .any(|place| self.lasting.contains(place) && !self.renewed.contains(place));
         if memory && !lasts { FieldVariation::Pointer } else { FieldVariation::Same }
     }
 
@@ -126,6 +210,8 @@ impl Original {
             stack: (event.stack, self.pointer(event.stack)),
             words,
             roles,
+            number: (self.head.len() + self.section.len() + self.tail.len()) as u64 + 1,
+            io: None,
         }
     }
 }

@@ -1,10 +1,14 @@
+use super::original::BegunIo;
 use super::*;
 use iotrace::Session;
 use iotrace::analysis::report::{Report, ReportQuery, report};
-use iotrace_synthetic_guest::{SyntheticGuest, direct_write};
+use iotrace_format::event;
+use iotrace_format::trace::writer::BLOCK;
+use iotrace_synthetic_guest::{SyntheticGuest, changed_write, direct_write};
 use std::collections::BTreeSet;
 
 const COPIES: u64 = 50;
+const PLAIN: Wishes = Wishes { events: 0, seed: 1, long_fsync: false, unfinished: false };
 
 fn real(guest: &SyntheticGuest) -> (Session, u64) {
     let file = Session::from_bytes(guest.file()).unwrap();
@@ -15,9 +19,9 @@ fn real(guest: &SyntheticGuest) -> (Session, u64) {
 fn long(guest: &SyntheticGuest, copies: u64) -> Vec<u8> {
     let original = Original::read(&real(guest).0).unwrap();
     let once = original.section.len() as u64;
-    let (bytes, written, made) =
-        write(&original, guest.events.len() as u64 + (copies - 1) * once, 1, Vec::new()).unwrap();
-    assert_eq!((written, made), (guest.events.len() as u64 + (copies - 1) * once, copies));
+    let events = guest.events.len() as u64 + (copies - 1) * once;
+    let (bytes, written) = LongTrace::write(&original, &Wishes { events, ..PLAIN }, Vec::new()).unwrap();
+    assert_eq!((written.events, written.copies), (events, copies));
     bytes
 }
 
@@ -62,4 +66,66 @@ fn a_trace_without_marks_is_refused() {
     guest.entry(10, "hw.run", &[]);
     let error = Original::read(&real(&guest).0).unwrap_err();
     assert!(error.to_string().contains("no marks"), "{error}");
+}
+
+/// A direct write by a task that begins in the workload.
+fn write_of_new_task() -> SyntheticGuest {
+    const NEW: u64 = iotrace_synthetic_guest::TASK + (1 << 20);
+    let mut guest = direct_write();
+    let moved = |task: &mut u64| *task = if *task == iotrace_synthetic_guest::TASK { NEW } else { *task };
+    for event in guest.events.iter_mut().filter(|event| event.clock > 100) {
+        moved(&mut event.task);
+        event.words.iter_mut().for_each(moved);
+    }
+    guest.task = NEW;
+    guest.raw(101, event::TASK.id, &[NEW, 43, 43, u64::from_le_bytes(*b"dd\0\0\0\0\0\0"), 0]);
+    guest.events.sort_by_key(|event| event.clock);
+    guest
+}
+
+/// A trace with so many events, and what was wished for; with what was written.
+fn special(wishes: &Wishes) -> (Report, long::Written) {
+    let original = Original::read(&real(&write_of_new_task()).0).unwrap();
+    let (bytes, written) = LongTrace::write(&original, wishes, Vec::new()).unwrap();
+    (told(&Session::from_bytes(bytes).unwrap()), written)
+}
+
+#[test]
+fn the_numbers_of_ios_are_those_of_the_analyzer() {
+    let (report, written) = special(&Wishes { events: 2000, ..PLAIN });
+    let ids: Vec<_> = report.ios.iter().map(|io| io.id).collect();
+    let numbers = written.numbers;
+    assert_eq!((numbers.first, numbers.last), (ids.first().copied(), ids.last().copied()));
+    let middle = ids.iter().position(|id| Some(*id) == numbers.middle).unwrap();
+    assert!(middle.abs_diff(ids.len() / 2) <= 1, "{middle} of {}", ids.len());
+    assert_eq!((numbers.long, numbers.unfinished), (None, None));
+}
+
+#[test]
+fn an_io_waits_while_others_run_and_one_never_ends() {
+    let (report, written) = special(&Wishes { events: 2000, long_fsync: true, unfinished: true, ..PLAIN });
+    let [long, unfinished] = [written.numbers.long, written.numbers.unfinished]
+        .map(|id| report.ios.iter().find(|io| Some(io.id) == id).unwrap());
+    let inside = report.ios.iter().filter(|io| io.entered > long.entered && io.left < long.left);
+    let per_copy = written.events / written.copies;
+    assert!(inside.count() as u64 > 2 * BLOCK as u64 / per_copy - 2, "{written:?}");
+    assert_eq!(unfinished.left, None);
+    assert_eq!(report.outcomes.unfinished_ios, 1, "no other one");
+    assert_eq!(report.ios.len() as u64, written.copies);
+    let ended = report.bios.iter().filter(|bio| bio.ended().is_some()).count();
+    assert_eq!(ended as u64, written.copies - 1, "each but the one that was left in the middle");
+    assert_eq!(report.attribution.left_over(), 0, "{:?}", report.attribution);
+}
+
+#[test]
+fn functions_without_a_stage_are_left_out() {
+    let mut original = Original::read(&real(&changed_write()).0).unwrap();
+    let (all, ios) = (original.section.len() as u64, original.ios);
+    assert_eq!((ios, original.section.iter().filter(|e| e.io == Some(BegunIo::OfDisk)).count()), (1, 1));
+    original.thin_out(all).unwrap();
+    assert_eq!(original.section.len() as u64, all);
+    original.thin_out(all - 1).unwrap();
+    assert_eq!(original.section.len() as u64, all - 2, "entry and exit of vfs_extra_function");
+    let error = original.thin_out(3).unwrap_err();
+    assert!(error.to_string().contains(&format!("have {} events per I/O", all - 2)), "{error}");
 }
