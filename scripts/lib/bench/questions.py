@@ -55,6 +55,7 @@ def _made(programs: Path, real: Path, events: int, options: Sequence[str], place
     trace, numbers = place / "questions.iot", place / "questions.json"
     once([programs / "synthesize", real, "-o", trace, "--events", str(events), "--long-fsync", "--unfinished",
           "--numbers", numbers, *options])
+    trace.with_name(trace.name + ".idx").unlink(missing_ok=True)
     once([programs / "iotrace-analyze", "index", trace])
     return json.loads(numbers.read_text())
 
