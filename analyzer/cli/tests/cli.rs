@@ -133,10 +133,11 @@ fn conditions_choose_in_every_view() {
     assert_eq!(lines(&[&["events"][..], &conditions].concat()).lines().count(), 3);
     let window = ["--time", "1.6us..3us"];
     let report = lines(&[&["report"][..], &window].concat());
-    assert!(report.contains("I/Os (workload, matching the conditions): 2"), "{report}");
+    // Two writes, and the work item that writes back.
+    assert!(report.contains("I/Os (workload, matching the conditions): 3"), "{report}");
     assert!(lines(&[&["events"][..], &window].concat()).lines().count() > 10);
     assert!(lines(&["why", "--syscall", "write", "--op", "W"]).starts_with("I/O #1: write"));
-    assert!(lines(&["path", "--fd", "4"]).starts_with("I/O #4: write"));
+    assert!(lines(&["path", "--fd", "4"]).starts_with("I/O #5: write"));
     let none = run(&["why", "--fd", "77"], &trace.1);
     assert_eq!(code(&none), 1);
     assert!(said(&none).contains("matches the conditions"), "{}", said(&none));
@@ -272,12 +273,12 @@ fn check(args: &[&str], trace: &Path, status: i32, out: &str, said: &str) {
 #[test]
 fn numbers_are_positional_and_the_slowest_io_is_the_default() {
     let (place, trace) = Place::new().write_buffered();
-    check(&["path", "4"], &trace, 0, "I/O #4: write", "");
-    check(&["path", "--io", "4"], &trace, 0, "I/O #4: write", "");
+    check(&["path", "5"], &trace, 0, "I/O #5: write", "");
+    check(&["path", "--io", "5"], &trace, 0, "I/O #5: write", "");
     check(&["path", "--bio", "2"], &trace, 0, "bio #2", "");
     check(&["bio", "2"], &trace, 0, "Bio #2", "");
-    check(&["path"], &trace, 0, "I/O #4", "showing the slowest I/O of the workload, #4");
-    check(&["why"], &trace, 0, "I/O #4", "showing the slowest I/O of the workload, #4");
+    check(&["path"], &trace, 0, "I/O #5", "showing the slowest I/O of the workload, #5");
+    check(&["why"], &trace, 0, "I/O #5", "showing the slowest I/O of the workload, #5");
     check(&["events", "--io", "4"], &trace, 0, "sys_write", "");
     check(&["events", "--io", "99"], &trace, 1, "", "no I/O #99");
     check(&["path", "99"], &trace, 1, "", "no I/O #99");
@@ -321,12 +322,12 @@ fn rows_are_sorted_limited_and_chosen_by_elapsed_time() {
         };
         (numbers("ios"), numbers("bios"))
     };
-    assert_eq!(rows(&[]), (vec![1, 2, 3, 4], vec![1, 2]));
-    assert_eq!(rows(&["--sort", "elapsed"]).0, [4, 1, 2, 3]);
-    assert_eq!(rows(&["--sort", "elapsed", "--top", "1"]).0, [4]);
+    assert_eq!(rows(&[]), (vec![1, 2, 3, 4, 5], vec![1, 2]));
+    assert_eq!(rows(&["--sort", "elapsed"]).0, [5, 3, 1, 2, 4]);
+    assert_eq!(rows(&["--sort", "elapsed", "--top", "1"]).0, [5]);
     assert_eq!(rows(&["--sort", "bytes"]).1.len(), 2);
     let (ios, _) = rows(&["--elapsed", "..0.04us"]);
-    assert!(!ios.contains(&4), "{ios:?}");
+    assert!(!ios.contains(&5), "{ios:?}");
 }
 
 /// A trace of marks at these clocks, each in a block of its own.

@@ -154,7 +154,7 @@ pub struct Outcomes {
 impl Outcomes {
     fn add_io(&mut self, io: &Io) {
         self.failed_ios += u64::from(io.returned.is_some_and(|returned| returned < 0));
-        self.unfinished_ios += u64::from(io.left.is_none());
+        self.unfinished_ios += u64::from(io.left.is_none() && io.is_requested());
     }
 
     fn add_bio(&mut self, bio: &Bio) {

@@ -210,7 +210,7 @@ impl FileTracker {
     fn begin(&mut self, fact: &Fact<'_>, kind: IoKind, name: &Arc<str>, out: &mut dyn Sink) -> IoId {
         if let Some(io) = self.live.take_oldest() {
             self.counts.add(Oddity::IoGivenUp, 1);
-            out.io(io);
+            give(io, out);
         }
         self.last += 1;
         self.live.insert(LiveIo::new(Io {
@@ -292,16 +292,19 @@ impl FileTracker {
     /// The I/O of work of the kernel's own; none if nothing is known of what runs.
     fn kernel_io(&mut self, fact: &Fact<'_>, cause: &Cause, out: &mut dyn Sink) -> Option<IoId> {
         let name = self.kernel.name(cause)?;
-        let call = Some(fact.context.first()).filter(|call| *call != CallId::MAX).or(fact.call);
+        let call = Some(fact.context.first()).filter(|call| *call != CallId::MAX);
         if let Some(io) = call.and_then(|call| self.kernel.of_call(call)) {
             return Some(io);
         }
         let io = self.begin(fact, IoKind::Kernel, &name, out);
         if let Some(live) = self.live.get_mut(io) {
-            live.io.call = call;
+            live.io.call = call.or(fact.call);
+            // Where nothing is known of what runs, each bio is work of its own, and over at once.
+            live.io.left = Some(fact.context.clock()).filter(|_| call.is_none());
         }
-        if let Some(call) = call {
-            self.kernel.begin(call, io);
+        match call {
+            Some(call) => self.kernel.begin(call, io),
+            None => self.live.set_returned(io),
         }
         Some(io)
     }
@@ -322,6 +325,9 @@ impl FileTracker {
     ) -> Vec<Carried> {
         if let Some(live) = cause.io().and_then(|io| self.live.get_mut(io)) {
             live.io.bios.push(bio.id);
+        }
+        if let Cause::Kernel { io, .. } = cause {
+            self.give_if_over(*io, out);
         }
         let runs = self.runs.take(bio, fact.roles, self.layout.page_shift);
         if bio.op != OpName::Write {

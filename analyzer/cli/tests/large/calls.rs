@@ -8,9 +8,9 @@ use iotrace_format::event::IDLE;
 #[test]
 fn system_calls_that_do_not_return() {
     let mut trace = Crafted::default();
-    let write = trace.probe("sys.write", At::Entry, &["fd"]);
+    let write = trace.probe("sys.write", At::Entry, &["fd", "count"]);
     trace.probe("sys.write", At::Exit, &["ret"]);
-    (0..MANY).for_each(|_| trace.event(write, &[3]));
+    (0..MANY).for_each(|_| trace.event(write, &[3, 59]));
     let report = ask(&trace.file(), &["report", "--all", "--limit", "1"]);
     assert!(report.contains("I/Os (whole trace): 1,048,576"), "{report}");
 }

@@ -7,9 +7,9 @@ use iotrace_format::definition::{At, Probe};
 /// A system call in which nothing returns.
 fn calls(count: u64) -> Vec<u8> {
     let mut trace = Crafted::default();
-    let (read, returned) = trace.call("sys.read", &["fd"]);
+    let (read, returned) = trace.call("sys.read", &["fd", "count"]);
     let (call, _) = trace.plain_call("f");
-    trace.event(read, &[3]);
+    trace.event(read, &[3, 59]);
     (0..count).for_each(|_| trace.event(call, &[]));
     trace.event(returned, &[0]);
     trace.file()
@@ -18,11 +18,11 @@ fn calls(count: u64) -> Vec<u8> {
 /// A function that is inlined into itself, without end.
 fn inlined(count: u64) -> Vec<u8> {
     let mut trace = Crafted::default();
-    let (read, returned) = trace.call("sys.read", &["fd"]);
+    let (read, returned) = trace.call("sys.read", &["fd", "count"]);
     let inside = vec!["f".into(), "g".into()];
     let inner = Probe { function: "f".into(), at: At::Inlined, inside, ..Probe::default() };
     let inner = trace.define_probe(inner);
-    trace.event(read, &[3]);
+    trace.event(read, &[3, 59]);
     (0..count).for_each(|_| trace.event(inner, &[]));
     trace.event(returned, &[0]);
     trace.file()

@@ -116,13 +116,14 @@ impl Gatherer {
         done.runs.add(&context.runs);
     }
 
-    /// The I/Os of the workload that concern a disk.
+    /// The I/Os of the workload that concern a disk, without the kernel's own work.
     pub fn finish(mut self, time: &TimeMap) -> (Vec<Work>, FunctionNames) {
         let open: Vec<_> = self.open.keys().copied().collect();
         open.into_iter().for_each(|root| self.close(root));
         let marked = self.workload.has_begun();
         let ios = std::mem::take(&mut self.ios).into_values();
-        let wanted = ios.filter(|io| (io.in_workload || !marked) && io.concerns_a_disk());
+        let of_workload = ios.filter(|io| io.in_workload || !marked);
+        let wanted = of_workload.filter(|io| io.is_requested() && io.concerns_a_disk());
         let works = wanted.map(|io| self.work(&io, time)).collect();
         (works, self.names)
     }
