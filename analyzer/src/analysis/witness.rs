@@ -135,7 +135,7 @@ fn compare_kind(
     ours: &[BlockEvent],
     window: Option<(u64, u64)>,
 ) -> Compared {
-    let tells_pid = theirs.iter().any(|saying| saying.pid.is_some());
+    let tells_pid = theirs.is_empty() || theirs.iter().any(|saying| saying.pid.is_some());
     let said: Vec<_> = ours.iter().map(|event| Saying::of(event).with_pid_if(tells_pid)).collect();
     let (begin, end) = match window {
         Some((from, to)) => (
