@@ -6,6 +6,8 @@
 //! file system that a task is in, and the I/Os whose bytes a bio carries.
 //! Oddities counted: I/Os given up since too many are under way, probes without the words that are needed.
 
+mod asynchronous;
+mod cache;
 mod entries;
 mod live;
 mod names;
@@ -24,6 +26,7 @@ use crate::model::{
 };
 use crate::unsaved::Unsaved;
 use bincode::{Decode, Encode};
+use cache::CacheWrite;
 use entries::Entries;
 use iotrace_format::definition::{Definition, Layout};
 use iotrace_format::event::Event;
@@ -32,7 +35,7 @@ use iotrace_format::stage::Stage;
 use live::{LiveIo, LiveIos};
 use names::{file_of, iocb_file, key_of, mapped_file};
 use owners::KernelWork;
-use pages::{FileKey, Piece};
+use pages::Piece;
 use runs::PageRuns;
 use std::sync::Arc;
 
@@ -50,17 +53,6 @@ enum FileState {
     Entry(IoId, u64),
     /// Bytes are being copied into the page cache; it returns how many.
     Write(Box<CacheWrite>),
-}
-
-/// Bytes that are being copied into the page cache.
-#[derive(Debug, Encode, Decode)]
-struct CacheWrite {
-    io: IoId,
-    file: FileKey,
-    from: u64,
-    to: u64,
-    /// What other I/Os had there.
-    replaced: Vec<Piece>,
 }
 
 /// Follows I/Os up to the time that their bytes are written.
@@ -134,77 +126,6 @@ impl FileTracker {
         }
         self.calls.insert(fact, FileState::Io(id));
         Some(BegunIo { id, syscall, address: Some(address) })
-    }
-
-    /// An entry of a ring, or an asynchronous request, is issued, perhaps once more by another task: an I/O of its own.
-    pub fn entry_issued(&mut self, fact: &Fact<'_>, cause: &Cause, out: &mut dyn Sink) -> Option<BegunIo> {
-        let roles = fact.roles;
-        let entry = roles.get(Role::Entry).filter(|entry| *entry != 0)?;
-        let known = self.entries.get(entry).filter(|io| self.live.get_mut(*io).is_some());
-        let name = entries::name(roles);
-        let id = match known {
-            Some(io) => io,
-            None => {
-                let io = self.begin(fact, IoKind::Entry, &name, out);
-                self.entries.begin(entry, io);
-                if let Some(LiveIo { io, .. }) = self.live.get_mut(io) {
-                    (io.submitter, io.user_data) = (cause.io(), roles.get(Role::UserData));
-                    io.fd = roles.get(Role::Fd).map(|fd| fd & u64::from(u32::MAX));
-                    io.position = roles.get(Role::Position).filter(|at| *at <= LARGEST);
-                    io.count = roles.get(Role::Count).filter(|_| !entries::is_vectored(&name));
-                }
-                io
-            }
-        };
-        let task = fact.context.task();
-        if let (None, Some(submitter)) = (known, roles.get(Role::Task).filter(|task| *task != 0))
-            && let Some(live) = self.live.get_mut(id)
-        {
-            live.io.task = fact.context.tasks.get(submitter);
-        }
-        if let Some(LiveIo { io, .. }) = self.live.get_mut(id).filter(|live| live.io.task != task) {
-            io.worker = Some(task);
-        }
-        self.calls.insert(fact, FileState::Entry(id, entry));
-        Some(BegunIo { id, syscall: name, address: None })
-    }
-
-    /// An entry is complete.
-    pub fn entry_complete(&mut self, fact: &Fact<'_>, out: &mut dyn Sink) {
-        let roles = fact.roles;
-        let (Some(entry), Some(result)) = (roles.get(Role::Entry), roles.get(Role::Result)) else { return };
-        let Some(result) = entries::result(result) else { return };
-        let end = roles.get(Role::Position).filter(|at| *at <= LARGEST);
-        let begin =
-            self.entries.get(entry).and_then(|io| self.live.get_mut(io)).and_then(|io| io.io.position);
-        // The last of several attempts returns what was left.
-        let moved = end.zip(begin).and_then(|(end, begin)| end.checked_sub(begin));
-        let all = moved.map_or(result, |moved| result.max(moved.cast_signed()));
-        self.complete(entry, Some(if result < 0 { result } else { all }), fact.context.clock(), out);
-    }
-
-    fn complete(&mut self, entry: u64, result: Option<i64>, clock: u64, out: &mut dyn Sink) {
-        let Some(id) = self.entries.end(entry) else { return };
-        let Some(LiveIo { io, .. }) = self.live.get_mut(id) else { return };
-        io.left = Some(clock);
-        io.returned = result.or(io.returned);
-        self.live.set_returned(id);
-        self.give_if_over(id, out);
-    }
-
-    /// The call ended in which an entry was processed.
-    fn processed(&mut self, (io, entry): (IoId, u64), call: &CallEnd, out: &mut dyn Sink) {
-        let Some(live) = self.live.get_mut(io) else { return };
-        live.io.cost = live.io.cost.saturating_add(call.total);
-        let returned = call.returned.map(|value| i64::from(value as u32 as i32));
-        if self.entries.get(entry) != Some(io) || entries::completes_itself(&live.io.syscall) {
-            return;
-        }
-        match returned.and_then(|value| entries::result(value.cast_unsigned())) {
-            Some(0) => self.complete(entry, None, call.clock, out),
-            Some(error) => self.complete(entry, Some(error), call.clock, out),
-            None => {}
-        }
     }
 
     fn begin(&mut self, fact: &Fact<'_>, kind: IoKind, name: &Arc<str>, out: &mut dyn Sink) -> IoId {
@@ -382,27 +303,6 @@ impl FileTracker {
         cause.io().or_else(|| self.kernel_io(fact, &cause, out))
     }
 
-    /// A worker flushes a file for a request that was submitted before.
-    fn fsync_of_entry(&mut self, fact: &Fact<'_>, cause: &dyn Fn() -> Arc<Cause>) {
-        if self.io_here(&fact.context).is_some() {
-            return;
-        }
-        let live = cause().io().and_then(|io| self.live.get_mut(io));
-        if let Some(LiveIo { io, .. }) = live.filter(|live| live.io.kind == IoKind::Entry) {
-            io.file = io.file.take().or_else(|| file_of(fact.roles));
-        }
-    }
-
-    /// What a call into the file system returned is the result of an entry that has none of its own.
-    fn file_call_ended(&mut self, end: &EndFact<'_>, call: FileCall) {
-        if call.kind != FileCallKind::Fsync {
-            return;
-        }
-        if let Some(live) = self.io_here(&end.context).filter(|live| live.io.kind == IoKind::Entry) {
-            live.io.returned = end.call.returned.map(|value| i64::from(value as u32 as i32));
-        }
-    }
-
     fn file_call(&mut self, fact: &Fact<'_>, kind: FileCallKind) {
         let roles = fact.roles;
         let call = FileCall {
@@ -480,79 +380,6 @@ impl FileTracker {
         live.settle(file, position);
     }
 
-    fn cache_write(&mut self, fact: &Fact<'_>, cause: &dyn Fn() -> Arc<Cause>, out: &mut dyn Sink) {
-        let roles = fact.roles;
-        // Of these, `unsigned int` are the lower halves of registers.
-        let int = |role| roles.get(role).map(|value| value & u64::from(u32::MAX));
-        let count = int(Role::Copied).or_else(|| roles.get(Role::IterCount)).or_else(|| int(Role::Length));
-        let place = (key_of(roles), roles.any([Role::IocbPosition, Role::Position]), count);
-        let (Some(file), Some(from), Some(count)) = place else {
-            self.counts.add(Oddity::WordMissing, 1);
-            return;
-        };
-        let to = from.saturating_add(count).min(LARGEST);
-        if from > LARGEST {
-            return;
-        }
-        let Some(io) = self.io_of(fact, cause, out) else { return };
-        if let Some(live) = self.live.get_mut(io) {
-            live.io.file = live.io.file.take().or_else(|| iocb_file(roles));
-            live.settle(file, from);
-        }
-        let replaced = self.live.write(file, from, to, io);
-        self.give_all_if_over(&replaced, out);
-        // What is written within the call may have been dropped on the way, and be written again.
-        let says_bytes = roles.get(Role::Copied).is_some() || roles.get(Role::IterCount).is_some();
-        if says_bytes && fact.call.is_some() {
-            let write = CacheWrite { io, file, from, to, replaced };
-            self.calls.insert(fact, FileState::Write(Box::new(write)));
-        }
-    }
-
-    /// Bytes were copied into the page cache: perhaps fewer than asked for.
-    fn copied(&mut self, write: &CacheWrite, returned: Option<u64>, out: &mut dyn Sink) {
-        let Some(returned) = returned else { return };
-        // Below zero it is an error; a function that returns an int leaves the upper half of the register alone.
-        let returned = if write.to - write.from <= u64::from(u32::MAX) {
-            returned as u32 as i32 as i64
-        } else {
-            returned.cast_signed()
-        };
-        let copied = u64::try_from(returned).unwrap_or(0).min(write.to - write.from);
-        self.live.unwrite(write.file, (write.from + copied, write.to), write.io, &write.replaced);
-        self.live.rewrite(write.file, (write.from, write.from + copied), write.io);
-        self.give_if_over(write.io, out);
-    }
-
-    /// A page of a shared mapping is made writable: from here on it is dirty, up to the end of the file.
-    fn cache_map(&mut self, fact: &Fact<'_>, cause: &dyn Fn() -> Arc<Cause>, out: &mut dyn Sink) {
-        let (roles, shift) = (fact.roles, self.layout.page_shift);
-        let inode = roles.get(Role::FaultDev).zip(roles.get(Role::FaultIno));
-        let page = roles.get(Role::FaultPage).and_then(|page| page.checked_mul(1 << shift));
-        let (Some(file), Some(from)) = (inode, page.filter(|from| *from < LARGEST)) else {
-            self.counts.add(Oddity::WordMissing, 1);
-            return;
-        };
-        let Some(io) = self.io_of(fact, cause, out) else { return };
-        let size = roles.get(Role::FaultSize).unwrap_or(LARGEST);
-        let replaced =
-            self.live.write(file, from, from.saturating_add(1 << shift).min(size).min(LARGEST), io);
-        self.give_all_if_over(&replaced, out);
-    }
-
-    fn cache_drop(&mut self, fact: &Fact<'_>, out: &mut dyn Sink) {
-        let roles = fact.roles;
-        let (Some(file), Some(from)) = (key_of(roles), roles.get(Role::FirstByte)) else {
-            self.counts.add(Oddity::WordMissing, 1);
-            return;
-        };
-        let length = roles.get(Role::Length).map(|length| from.saturating_add(length));
-        let to = length.unwrap_or_else(|| roles.get(Role::LastByte).unwrap_or(u64::MAX).saturating_add(1));
-        for io in self.live.discard(file, from.min(LARGEST), to.min(LARGEST)) {
-            self.give_if_over(io, out);
-        }
-    }
-
     fn returned(&mut self, call: &CallEnd, io: IoId, out: &mut dyn Sink) {
         let Some(LiveIo { io: live, .. }) = self.live.get_mut(io) else { return };
         live.left = Some(call.clock);
@@ -589,6 +416,8 @@ fn give(io: Io, out: &mut dyn Sink) {
     }
 }
 
+#[cfg(test)]
+mod byte_tests;
 #[cfg(test)]
 mod direct_tests;
 #[cfg(test)]

@@ -235,6 +235,14 @@ roles! {
     FaultDev = "fault.dev",
     /// Size of the file that faulted, in bytes.
     FaultSize = "fault.size",
+    /// Flags of a fault: bit 0, it is a write.
+    FaultFlags = "fault.flags",
+    /// The address that faulted.
+    FaultAddress = "fault.address",
+    /// Flags of the mapping that faulted: bit 3, it is shared.
+    FaultMapping = "fault.vma_flags",
+    /// A number of pages.
+    PageCount = "page_count",
     /// An entry of a submission ring (`struct io_kiocb`), or an asynchronous request (`struct aio_kiocb`).
     Entry = "entry" usually "req",
     /// What an entry or an asynchronous request asks for: its number.

@@ -137,6 +137,8 @@ impl LiveIos {
             return;
         }
         let taken = self.dirty.take(file, from, to);
+        let known: u64 = taken.iter().map(|(_, from, to)| to - from).sum();
+        self.forget_dropped(io, (to - from).saturating_sub(known));
         let (own, others): (Vec<_>, Vec<_>) = taken.into_iter().partition(|piece| piece.0 == io);
         self.settle(&own, Fate::NotCopied);
         others.into_iter().for_each(|piece| self.dirty.insert_piece(file, piece));
@@ -150,6 +152,15 @@ impl LiveIos {
                     }
                 }
             }
+        }
+    }
+
+    /// Bytes that were dropped were never copied: they do not count at all.
+    fn forget_dropped(&mut self, io: IoId, bytes: u64) {
+        if let Some(live) = self.live.get_mut(&io) {
+            let bytes = bytes.min(live.io.dropped);
+            (live.io.dropped, live.io.cached) =
+                (live.io.dropped - bytes, live.io.cached.saturating_sub(bytes));
         }
     }
 
