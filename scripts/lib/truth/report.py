@@ -34,6 +34,11 @@ class Report:
         for io in sorted(self.ios, key=lambda io: io["id"]):
             if io["task"]:
                 self.by_task[io["task"]["pid"], io["syscall"]].append(io)
+        # By inode, what page faults made writable and bios carried, of faults that made more than their page so.
+        self.mapped: dict[int, list[tuple[int, int]]] = defaultdict(list)
+        for io in self.ios:
+            if io["syscall"] == "page_fault" and io["file"] and io["cached"] > (io["count"] or 0):
+                self.mapped[io["file"]["ino"]] += [(part["from"], part["to"]) for part in io["carried"]]
         self.queued: dict[int, list[int]] = defaultdict(list)  # times of bios, by the process that queued them
         for bio in self.bios:
             self.queued[bio["task"]["tgid"]].append(queued(bio) or 0)
