@@ -166,10 +166,10 @@ impl OriginTracker {
 
     /// The cause that the innermost of some open calls is, the innermost first; none if none of them is one, and within
     /// that, none in an interrupt.
-    fn cause_of_calls<'a>(
+    fn cause_of_calls(
         &self,
         context: &Context<'_>,
-        calls: &mut dyn Iterator<Item = &'a OriginState>,
+        calls: &mut dyn Iterator<Item = &OriginState>,
     ) -> Option<Option<Cause>> {
         let task = || context.task();
         let is_cause =

@@ -58,7 +58,7 @@ mod tests {
             ("SyS_ni_syscall", None),
             ("SyS_a.part.0", None),
         ] {
-            assert_eq!(name(symbol, &FIRST), expected, "{symbol}");
+            assert_eq!(name(symbol, FIRST), expected, "{symbol}");
         }
     }
 }
