@@ -9,7 +9,8 @@
 
 use super::{Progress, Workload, subject::cut};
 use crate::model::{
-    Attempt, CompletionWay, Definitions, DispatchWay, Level, Raise, Request, TimeMap, Wait, WorkloadMark,
+    Attempt, CompletionWay, Definitions, DispatchWay, Io, IoId, Level, Raise, Request, TimeMap, Wait,
+    WorkloadMark,
 };
 use crate::session::{Observer, PassEnd, Session};
 use crate::trackers::Sink;
@@ -29,9 +30,7 @@ pub struct OccurrenceCount {
 
 impl OccurrenceCount {
     fn add(&mut self, event: u64) {
-        if self.count == 0 {
-            self.first = event;
-        }
+        self.first = if self.count == 0 { event } else { self.first.min(event) };
         self.count += 1;
     }
 }
@@ -100,8 +99,14 @@ struct Seen {
     workload: Workload,
     /// How each softirq was raised, by its number.
     raises: BTreeMap<(u64, Raised), OccurrenceCount>,
+    /// Waits of I/Os that are under way, by the I/O: whether it concerns a disk is known when it is over.
+    waits: BTreeMap<IoId, Vec<Wait>>,
+    held: usize,
     answer: Explanation,
 }
+
+/// Most waits that are kept of I/Os under way: those of the oldest go first.
+const HELD: usize = 1 << 16;
 
 impl Seen {
     /// Whether a clock is in the workload, as far as it is known by now.
@@ -115,6 +120,7 @@ impl Seen {
     /// What was seen before the first mark does not count if there is one.
     fn begin(&mut self) {
         self.raises.clear();
+        (self.waits, self.held) = (BTreeMap::new(), 0);
         self.answer = Explanation::default();
     }
 
@@ -125,6 +131,15 @@ impl Seen {
         self.answer.raises = raises.map(|((_, raised), times)| (raised, times)).collect();
         self.answer.marked = self.workload.has_begun();
         self.answer
+    }
+
+    fn waited(&mut self, wait: Wait) {
+        let by = (wait.level == Level::Task).then(|| thread_family(&wait.waker_task.comm.to_string()));
+        let kind =
+            WaitKind { function: wait.function, what: wait.what, waker: wait.waker, level: wait.level, by };
+        let (times, waited) = self.answer.waits.entry(kind).or_default();
+        times.add(wait.event);
+        *waited += wait.clocks.1 - wait.clocks.0;
     }
 
     fn attempt(&mut self, request: &Request, attempt: &Attempt) {
@@ -170,12 +185,21 @@ impl Sink for Seen {
         if !self.inside(wait.clocks.0) {
             return;
         }
-        let by = (wait.level == Level::Task).then(|| thread_family(&wait.waker_task.comm.to_string()));
-        let kind =
-            WaitKind { function: wait.function, what: wait.what, waker: wait.waker, level: wait.level, by };
-        let (times, waited) = self.answer.waits.entry(kind).or_default();
-        times.add(wait.event);
-        *waited += wait.clocks.1 - wait.clocks.0;
+        while self.held >= HELD
+            && let Some((_, oldest)) = self.waits.pop_first()
+        {
+            self.held -= oldest.len();
+        }
+        self.held += 1;
+        self.waits.entry(wait.io).or_default().push(wait);
+    }
+
+    fn io(&mut self, io: Io) {
+        let waits = self.waits.remove(&io.id).unwrap_or_default();
+        self.held -= waits.len();
+        if io.concerns_a_disk() {
+            waits.into_iter().for_each(|wait| self.waited(wait));
+        }
     }
 }
 

@@ -78,6 +78,7 @@ impl Meaning {
             (_, Some(Role::Task | Role::PreviousTask | Role::NextTask)) => Self::Task,
             (_, Some(Role::Error | Role::BioStatus)) => Self::BlockStatus,
             (_, Some(Role::CommandResult)) => Self::ScsiResult,
+            (_, Some(Role::FileSystemFlags | Role::FileMode)) => Self::Opaque,
             _ => match stage {
                 Some(Stage::Syscall(call)) => {
                     Self::of_argument(name, call).unwrap_or_else(|| Self::named(name))
