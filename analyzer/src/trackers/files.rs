@@ -65,6 +65,8 @@ pub struct FileTracker {
     entries: Entries,
     runs: PageRuns,
     last: IoId,
+    /// The one that began last, or of which more began.
+    current: IoId,
     layout: Unsaved<Layout>,
     counts: Counts,
 }
@@ -73,6 +75,11 @@ impl FileTracker {
     /// The number of the I/O that began last, to be changed: the next one goes on from there.
     pub fn last_mut(&mut self) -> &mut IoId {
         &mut self.last
+    }
+
+    /// The number of the I/O that the event at hand is about, if one begins with it or goes on.
+    pub fn current(&self) -> IoId {
+        self.current
     }
 
     /// Takes in a definition: that of the trace says how the guest's kernel lays out its memory.
@@ -134,6 +141,7 @@ impl FileTracker {
             give(io, out);
         }
         self.last += 1;
+        self.current = self.last;
         self.live.insert(LiveIo::new(Io {
             id: self.last,
             kind,
@@ -215,6 +223,7 @@ impl FileTracker {
         let name = self.kernel.name(cause)?;
         let call = Some(fact.context.first()).filter(|call| *call != CallId::MAX);
         if let Some(io) = call.and_then(|call| self.kernel.of_call(call)) {
+            self.current = io;
             return Some(io);
         }
         let io = self.begin(fact, IoKind::Kernel, &name, out);

@@ -70,7 +70,7 @@ impl ObjectTrackers {
     /// The number of the object that an event is about: of a bio, request or command the one at an address.
     pub fn number_of(&mut self, object: ObjectKind, address: u64, event: &Event<'_>) -> Option<u64> {
         match object {
-            ObjectKind::Io => Some(*self.files.last_mut()),
+            ObjectKind::Io => Some(self.files.current()),
             ObjectKind::Interrupt => Some(self.interrupt(event)).filter(|number| *number != 0),
             ObjectKind::Command => self.block.number_of(object, self.commands.request_of(address)),
             _ => self.block.number_of(object, address),

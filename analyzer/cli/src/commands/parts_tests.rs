@@ -14,7 +14,9 @@ use iotrace::analysis::verify::verify;
 use iotrace::analysis::why::why;
 use iotrace::reader::Trace;
 use iotrace::rewrite::{RewriteError, SliceSelection, cat, recover, slice};
-use iotrace_synthetic_guest::{SyntheticGuest, buffered, changed_write, direct_write, small};
+use iotrace_synthetic_guest::{
+    KWORKER, SyntheticGuest, TASK, WRITE, buffered, changed_write, direct_write, io, small,
+};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -200,6 +202,34 @@ fn a_window_that_begins_within_a_call_knows_it_and_its_origin() {
         let part = bio(&opened(&place.path("part.iot")));
         assert_eq!(part.cause, bio(&whole).cause, "from {from}");
         assert!(part.cause.unwrap().chain().count() > 2);
+    }
+}
+
+/// An I/O of the kernel's own begins with its first bio; in a part that has only a later one, it has its number.
+#[test]
+fn the_kernels_own_work_has_its_number_in_a_part_without_its_begin() {
+    // clock:  100  110     120 .. 150                160    170
+    //         work bio #1  another task writes (#2)  bio #2 the work ends
+    let place = Place::new();
+    let mut guest = SyntheticGuest::default();
+    guest.name_task(2, KWORKER, 26, "kworker/0:1");
+    guest.switch(90, KWORKER);
+    guest.begin_work_of(100, 0xe0);
+    guest.queue(110, 0xb100, io(8, 4096, WRITE));
+    guest.switch(120, TASK);
+    guest.write(130, 0, 59);
+    guest.switch(150, KWORKER);
+    guest.queue(160, 0xb200, io(16, 4096, WRITE));
+    guest.end_work(170);
+    let whole = trace(&guest);
+    let origin = |trace: &Session| {
+        let bio = told(trace).bios.into_iter().find(|bio| bio.id == 2).unwrap();
+        bio.cause.and_then(|cause| cause.io())
+    };
+    assert_eq!(origin(&whole), Some(1));
+    for from in [115, 155] {
+        slice(&whole, &clocks(from, 900), &place.path("part.iot"), &mut |_| {}).unwrap();
+        assert_eq!(origin(&opened(&place.path("part.iot"))), Some(1), "from {from}");
     }
 }
 

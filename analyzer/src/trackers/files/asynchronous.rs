@@ -21,7 +21,10 @@ impl FileTracker {
         let known = self.entries.get(entry).filter(|io| self.live.get_mut(*io).is_some());
         let name = entries::name(roles);
         let id = match known {
-            Some(io) => io,
+            Some(io) => {
+                self.current = io;
+                io
+            }
             None => {
                 let io = self.begin(fact, IoKind::Entry, &name, out);
                 self.entries.begin(entry, io);
