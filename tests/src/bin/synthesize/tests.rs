@@ -107,13 +107,14 @@ fn an_io_waits_while_others_run_and_one_never_ends() {
     let [long, unfinished] = [written.numbers.long, written.numbers.unfinished]
         .map(|id| report.ios.iter().find(|io| Some(io.id) == id).unwrap());
     let inside = report.ios.iter().filter(|io| io.entered > long.entered && io.left < long.left);
-    let per_copy = written.events / written.copies;
-    assert!(inside.count() as u64 > 2 * BLOCK as u64 / per_copy - 2, "{written:?}");
+    let inside = inside.count() as u64;
+    assert!((inside + 2) * written.events > 2 * BLOCK as u64 * written.copies, "{inside}: {written:?}");
     assert_eq!(unfinished.left, None);
     assert_eq!(report.outcomes.unfinished_ios, 1, "no other one");
     assert_eq!(report.ios.len() as u64, written.copies);
     let ended = report.bios.iter().filter(|bio| bio.ended().is_some()).count();
-    assert_eq!(ended as u64, written.copies - 1, "each but the one that was left in the middle");
+    // That of the I/O that is left in the middle may have ended before.
+    assert!((written.copies - 1..=written.copies).contains(&(ended as u64)), "{ended}: {written:?}");
     assert_eq!(report.attribution.left_over(), 0, "{:?}", report.attribution);
 }
 
@@ -126,6 +127,7 @@ fn functions_without_a_stage_are_left_out() {
     assert_eq!(original.section.len() as u64, all);
     original.thin_out(all - 1).unwrap();
     assert_eq!(original.section.len() as u64, all - 2, "entry and exit of vfs_extra_function");
+    // There is one more such function.
     let error = original.thin_out(3).unwrap_err();
-    assert!(error.to_string().contains(&format!("have {} events per I/O", all - 2)), "{error}");
+    assert!(error.to_string().contains(&format!("have {} events per I/O", all - 4)), "{error}");
 }
