@@ -79,6 +79,7 @@ fn files_that_cannot_be_brought_are_refused() {
     let no_shell = path("no-shell", b"#!/no/such/shell\n");
     let env = path("env-script", b"#!/usr/bin/env python3\n");
     let mut elf = fs::read("/usr/bin/env").expect("every Debian has it");
+    let loader = loader(&elf);
     (elf[16], elf[18]) = (1, 62);
     let object = path("object", &elf);
     (elf[16], elf[18]) = (2, 183);
@@ -97,7 +98,7 @@ fn files_that_cannot_be_brought_are_refused() {
         (["--add", &text, "--add", &text], "give one of them another path"),
         (["--add", &at("/a"), "--add", &at("/a/b")], "give one of them another path"),
         (["--program", "env", "--add", &at("/files/env")], "give one of them another path"),
-        (["--program", "env", "--add", &at("/lib64/ld-linux-x86-64.so.2")], "give one of them another path"),
+        (["--program", "env", "--add", &at(&loader)], "give one of them another path"),
         (["--program", "no-such-program", "", ""], "no such program in PATH"),
         (["--program", place.to_str().expect("text"), "", ""], "a directory"),
         (["--program", &text, "", ""], "use --add for files that are not programs"),
@@ -114,4 +115,12 @@ fn files_that_cannot_be_brought_are_refused() {
     let _ = fs::remove_file(&broken);
     symlink("nowhere", &broken).expect("the build folder is writable");
     assert!(refused(&["--add", &broken.display().to_string()]).contains("no such file"));
+}
+
+/// The path of the program that loads a program (`PT_INTERP`): the first text in it that has the loader's name.
+fn loader(program: &[u8]) -> String {
+    let at = program.windows(4).position(|bytes| bytes == b"/ld-").expect("it is linked dynamically");
+    let begin = program[..at].iter().rposition(|byte| *byte == 0).map_or(0, |before| before + 1);
+    let end = at + program[at..].iter().position(|byte| *byte == 0).expect("a string ends");
+    String::from_utf8(program[begin..end].to_vec()).expect("a path in ASCII")
 }

@@ -297,6 +297,10 @@ impl Recorder {
         })
     }
 
+    fn has_memory(&self, cpu: &Cpu, task: u64) -> bool {
+        self.context.mm.as_ref().and_then(|access| follow(access, task, cpu)).is_some_and(|mm| mm != 0)
+    }
+
     fn wants_entry(&self, cpu: &Cpu, moment: Moment, entry: &EntryProbe, arguments: &Arguments<'_>) -> bool {
         entry.always
             || self.wants(cpu, moment.context, moment.task)
@@ -316,7 +320,8 @@ impl Recorder {
         if task != self.task {
             self.task = task;
             self.switched = true;
-            if self.only.is_some() {
+            // One that exits has lost its memory, as threads of the kernel have none: it stays what it was.
+            if self.only.is_some() && self.has_memory(cpu, task) {
                 self.addresses.chosen.forget(task);
             }
         }

@@ -193,7 +193,7 @@ fn an_index_has_the_same_bytes_each_time() {
         guest.raw(
             9000 + task,
             TASK.id,
-            &[0xffff_8880_1000_0000 + (task << 14), 100 + task, 100 + task, 0x64, 0],
+            &[0xffff_8880_1000_0000 + (task << 14), 100 + task, 100 + task, 0x65, 0],
         );
     }
     guest.events.sort_by_key(|event| event.clock);

@@ -164,4 +164,7 @@ fn a_task_that_was_given_the_name_that_is_asked_for_is_recorded() {
     assert!(!wanted(first) && !wanted(second));
     rename(first, 7, "dd");
     assert!(wanted(first) && !wanted(second));
+    // It exits: its memory is gone, as if it were a thread of the kernel.
+    rename(second, 0, "sh");
+    assert!(wanted(first) && !wanted(second));
 }

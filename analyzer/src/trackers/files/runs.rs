@@ -13,7 +13,7 @@ use iotrace_format::event::Event;
 use iotrace_format::role::Role;
 
 /// Bytes of a file: the first, and one past the last.
-pub type Run = (FileKey, u64, u64);
+pub type ByteRun = (FileKey, u64, u64);
 
 /// Most runs kept of bios that are about to be queued.
 const MOST: usize = 1 << 16;
@@ -21,9 +21,9 @@ const MOST: usize = 1 << 16;
 /// What is known of the bios that are about to be queued, and of those under way.
 #[derive(Debug, Default, Encode, Decode)]
 pub struct PageRuns {
-    queued: Map<u64, Vec<Run>>,
+    queued: Map<u64, Vec<ByteRun>>,
     waiting: usize,
-    sent: Map<u64, Vec<Run>>,
+    sent: Map<u64, Vec<ByteRun>>,
 }
 
 impl PageRuns {
@@ -42,7 +42,7 @@ impl PageRuns {
     }
 
     /// A bio is queued: the bytes of files in it.
-    pub fn take(&mut self, bio: &QueuedBio, roles: &RoleValues<'_>, page_shift: u8) -> Vec<Run> {
+    pub fn take(&mut self, bio: &QueuedBio, roles: &RoleValues<'_>, page_shift: u8) -> Vec<ByteRun> {
         let runs = self.queued.remove(&bio.pointer).unwrap_or_default();
         self.waiting = self.waiting.saturating_sub(runs.len());
         match first_page(roles, page_shift).filter(|_| runs.is_empty()) {
@@ -52,7 +52,7 @@ impl PageRuns {
     }
 
     /// Bytes of I/Os are on their way in a bio. Those of the one before at this address, whose end was not seen.
-    pub fn sent(&mut self, bio: u64, runs: Vec<Run>) -> Vec<Run> {
+    pub fn sent(&mut self, bio: u64, runs: Vec<ByteRun>) -> Vec<ByteRun> {
         if self.sent.len() >= MOST {
             self.sent.clear();
         }
@@ -65,7 +65,7 @@ impl PageRuns {
     }
 
     /// A bio ended.
-    pub fn ended(&mut self, bio: u64) -> Vec<Run> {
+    pub fn ended(&mut self, bio: u64) -> Vec<ByteRun> {
         self.sent.remove(&bio).unwrap_or_default()
     }
 }

@@ -8,7 +8,7 @@
 
 use super::copies::Copies;
 use super::ios::WaitingIo;
-use super::original::{BegunIo, Original, Recorded};
+use super::original::{Original, OriginalIo, Recorded};
 use anyhow::{Context as _, Result, ensure};
 use iotrace_format::event::MAX_WORDS;
 use iotrace_format::trace::writer::{BLOCK, TraceWriter, WriteError};
@@ -180,7 +180,7 @@ impl<'o, W: Write> LongTrace<'o, W> {
     fn begin(&mut self, event: &Recorded) {
         let Some(io) = event.io else { return };
         self.io += 1;
-        if io == BegunIo::OfDisk {
+        if io == OriginalIo::OfDisk {
             self.numbers.first.get_or_insert(self.io);
             if self.is_plain && self.trace.events() >= self.half {
                 self.numbers.middle.get_or_insert(self.io);

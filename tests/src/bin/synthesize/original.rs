@@ -51,12 +51,12 @@ pub struct Recorded {
     /// Its number, from 1.
     pub number: u64,
     /// An I/O begins with it.
-    pub io: Option<BegunIo>,
+    pub io: Option<OriginalIo>,
 }
 
 /// An I/O that begins with an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BegunIo {
+pub enum OriginalIo {
     /// One of the workload that concerns a disk.
     OfDisk,
     /// Another one.
@@ -117,7 +117,7 @@ impl Original {
         let places = IoPlaces::find(file, &|task| self.pointer(task) == FieldVariation::Pointer)?;
         for event in self.events_mut() {
             let begun = places.begins.get(&event.number);
-            event.io = begun.map(|of_disk| if *of_disk { BegunIo::OfDisk } else { BegunIo::Other });
+            event.io = begun.map(|of_disk| if *of_disk { OriginalIo::OfDisk } else { OriginalIo::Other });
         }
         (self.ios, self.waiting) = (places.of_disk, places.waiting);
         Ok(())

@@ -1,4 +1,4 @@
-use super::original::BegunIo;
+use super::original::OriginalIo;
 use super::*;
 use iotrace::Session;
 use iotrace::analysis::report::{Report, ReportQuery, report};
@@ -122,7 +122,7 @@ fn an_io_waits_while_others_run_and_one_never_ends() {
 fn functions_without_a_stage_are_left_out() {
     let mut original = Original::read(&real(&changed_write()).0).unwrap();
     let (all, ios) = (original.section.len() as u64, original.ios);
-    assert_eq!((ios, original.section.iter().filter(|e| e.io == Some(BegunIo::OfDisk)).count()), (1, 1));
+    assert_eq!((ios, original.section.iter().filter(|e| e.io == Some(OriginalIo::OfDisk)).count()), (1, 1));
     original.thin_out(all).unwrap();
     assert_eq!(original.section.len() as u64, all);
     original.thin_out(all - 1).unwrap();
