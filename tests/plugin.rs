@@ -43,7 +43,7 @@ fn wrong_arguments_are_named() {
         (format!("kernel={vmlinux},out=/tmp/x.iot,depth=3"), "unknown argument \"depth\""),
         (
             format!("kernel={vmlinux},out=/tmp/x.iot,from=sys.wrte"),
-            "the stages are sys.copy_file_range, sys.fallocate",
+            "did you mean \"sys.write\"?; the stages are sys. and a system call's name, bio.",
         ),
         (format!("kernel={vmlinux},out=/tmp/x.iot,from=sys.write:fdd=3"), "sys.write has no field \"fdd\""),
         (

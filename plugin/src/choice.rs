@@ -10,6 +10,7 @@ pub use error::ChoiceError;
 use crate::args::Capture;
 use crate::follow::follow;
 use crate::qemu::Cpu;
+use iotrace_format::suggestion::nearest;
 use iotrace_profile::plan::{FieldSource, ValueAccess};
 use iotrace_profile::{ContextAccess, ProbedFunction, Profile};
 use std::borrow::Cow;
@@ -110,15 +111,13 @@ impl Begin {
             let (function, reason) = (self.name.clone(), missing.reason.clone());
             return ChoiceError::NotInKernel { from, function, reason };
         }
-        let group = self.name.split_once('.').map(|(group, _)| format!("{group}."));
         let stages =
             profile.functions.iter().map(ProbedFunction::stage_name).filter(|stage| !stage.is_empty());
         let all: BTreeSet<_> = stages.collect();
-        let is_near =
-            |name: &&Cow<'_, str>| group.as_ref().is_some_and(|group| name.starts_with(group.as_str()));
-        let near: Vec<_> = all.iter().filter(is_near).cloned().collect();
-        let shown: Vec<_> = if near.is_empty() { all.into_iter().collect() } else { near };
-        ChoiceError::Unknown { from, stages: shown.into_iter().map(Cow::into_owned).collect() }
+        let near = nearest(&self.name, all.iter().map(Cow::as_ref)).map(str::to_owned);
+        // Those of system calls are some hundred, whose names everybody knows.
+        let others = all.iter().filter(|stage| !stage.starts_with("sys."));
+        ChoiceError::Unknown { from, near, stages: others.map(|stage| stage.clone().into_owned()).collect() }
     }
 }
 
@@ -274,8 +273,8 @@ mod tests {
             ("sys.write:fd", "\"fd\": expected FIELD=VALUE"),
             ("sys.write:fd=three", "invalid number \"three\""),
             (":fd=3", "expected a stage or a function"),
-            ("sys.wrte", "stages are sys.read, sys.write"),
-            ("vfs.nothing", "stages are sys.read, sys.write"),
+            ("sys.wrte", "did you mean \"sys.write\"?; the stages are sys. and a system call's name"),
+            ("vfs.nothing", "the stages are sys. and a system call's name"),
             ("sys_write", "function sys_write not found in this kernel: not in the image"),
             ("sys.write:fdd=3", "sys.write has no field \"fdd\"; its fields are caller, regs.fd, regs.count"),
         ] {

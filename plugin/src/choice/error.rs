@@ -2,6 +2,7 @@
 
 use super::NAME;
 use iotrace_format::layer::Layer;
+use iotrace_format::suggestion::did_you_mean;
 use thiserror::Error;
 
 /// What is chosen cannot be recorded.
@@ -41,13 +42,15 @@ pub enum ChoiceError {
     },
     /// Neither a stage nor a function that is probed.
     #[error(
-        "from={from}: no traced function of this name or stage; the stages are {}",
-        stages.join(", ")
+        "from={from}: no traced function of this name or stage{}; the stages are sys. and a system call's name, {}",
+        did_you_mean(near.as_deref()), stages.join(", ")
     )]
     Unknown {
         /// The argument.
         from: String,
-        /// Stages that there are.
+        /// The nearest stage.
+        near: Option<String>,
+        /// Stages that there are, besides those of system calls.
         stages: Vec<String>,
     },
     /// The function's events have no such word.
