@@ -353,7 +353,7 @@ impl Placement {
         let mut plan = function.entry.clone();
         // What tells of devices, and with which event the recording begins, is needed all the same.
         if capture.mode == Mode::Thin && !lasting && begins.is_none() {
-            (plan.words, plan.list) = (Vec::new(), None);
+            plan = EntryPlan { arguments: plan.arguments, ..EntryPlan::default() };
         }
         let words = plan.words.iter().map(|word| (word.name.clone(), word.role)).unzip();
         let at = if function.inside.is_empty() { At::Entry } else { At::Inlined };
