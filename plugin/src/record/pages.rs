@@ -52,7 +52,8 @@ pub(super) fn each_run(cpu: &Cpu, plan: &PagesPlan, bio: u64, give: impl FnMut(P
         return;
     }
     let done = plan.done.as_ref().and_then(read).unwrap_or(0);
-    let mut walk = Walk { cpu, page: &plan.page, left: PAGES, last: None, run: None, give };
+    let shift = cpu.arch().memory.page_shift;
+    let mut walk = Walk { cpu, page: &plan.page, shift, left: PAGES, last: None, run: None, give };
     let (stride, page, offset, length) = &plan.vector;
     let (mut size, mut done) = (size, done);
     for at in first..first.saturating_add(VECTORS) {
@@ -77,6 +78,8 @@ pub(super) fn each_run(cpu: &Cpu, plan: &PagesPlan, bio: u64, give: impl FnMut(P
 struct Walk<'a, F> {
     cpu: &'a Cpu,
     page: &'a PageAccess,
+    /// log2 of the size of a page.
+    shift: u8,
     /// Pages that may still be looked at.
     left: u64,
     /// The last page's file.
@@ -88,14 +91,14 @@ struct Walk<'a, F> {
 impl<F: FnMut(PageRun)> Walk<'_, F> {
     /// Takes the bytes of a vector; false once there were too many pages.
     fn vector(&mut self, page: u64, offset: u64, length: u64) -> bool {
-        let bytes = 1_u64 << self.page.shift;
+        let bytes = 1_u64 << self.shift;
         let (mut offset, mut length) = (offset, length);
         while length > 0 {
             if self.left == 0 {
                 return false;
             }
             self.left -= 1;
-            let number = offset >> self.page.shift;
+            let number = offset >> self.shift;
             let within = offset & (bytes - 1);
             let taken = (bytes - within).min(length);
             let at = page.wrapping_add(number.wrapping_mul(self.page.size));
@@ -150,7 +153,7 @@ impl<F: FnMut(PageRun)> Walk<'_, F> {
             Some(last) => last.inode,
             None => (read(dev, mapping)?, read(ino, mapping)?),
         };
-        let position = read(&self.page.index, head)?.checked_shl(self.page.shift.into())?;
+        let position = read(&self.page.index, head)?.checked_shl(self.shift.into())?;
         let writeback = read(&self.page.writeback, head)? != 0;
         let found = FilePage { head, mapping, inode, position, writeback };
         self.last = Some(found);
@@ -192,7 +195,6 @@ mod tests {
             vector: (16, word(0, 8), word(12, 4), word(8, 4)),
             page: PageAccess {
                 size: 64,
-                shift: 12,
                 head: Some(word(8, 8)),
                 mapping: word(24, 8),
                 index: word(32, 8),

@@ -17,8 +17,8 @@ const ARGUMENTS: usize = 12;
 pub(super) struct Place {
     /// The stack pointer.
     pub stack: u64,
-    /// Address of the `struct file` of the open file that a plan is about; 0 if there is none.
-    pub file: u64,
+    /// Address of the `struct file` of the open file that a plan is about.
+    pub file: Option<u64>,
 }
 
 impl Place {
@@ -30,7 +30,7 @@ impl Place {
         (task, stack): (u64, u64),
     ) -> Self {
         let file = plan.open_file.as_ref().and_then(|open| open_file(cpu, open, arguments, task));
-        Self { stack, file: file.unwrap_or(0) }
+        Self { stack, file }
     }
 }
 
@@ -41,7 +41,8 @@ fn open_file(cpu: &Cpu, plan: &OpenFilePlan, arguments: &Arguments<'_>, task: u6
     if number >= follow(&plan.limit, table, cpu)? {
         return None;
     }
-    cpu.number(follow(&plan.array, table, cpu)?.wrapping_add(number * 8), 8)
+    let file = cpu.number(follow(&plan.array, table, cpu)?.wrapping_add(number * 8), 8)?;
+    Some(file).filter(|file| *file != 0)
 }
 
 /// The value of a word of an event.
@@ -52,12 +53,12 @@ pub(super) fn value(
     element: u64,
     place: Place,
 ) -> u64 {
-    let Place { stack, file } = place;
     match source {
-        FieldSource::ThroughFile(_) if file == 0 => 0,
-        FieldSource::ThroughFile(access) => follow(access, file, cpu).unwrap_or(0),
+        FieldSource::ThroughFile(access) => {
+            place.file.and_then(|file| follow(access, file, cpu)).unwrap_or(0)
+        }
         FieldSource::Argument(position) => arguments.get(*position),
-        FieldSource::Caller => cpu.number(stack, 8).unwrap_or(0),
+        FieldSource::Caller => cpu.number(place.stack, 8).unwrap_or(0),
         FieldSource::Element => element,
         FieldSource::Through(position, access) => follow(access, arguments.get(*position), cpu).unwrap_or(0),
         FieldSource::ThroughElement(access) => follow(access, element, cpu).unwrap_or(0),

@@ -10,7 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
-const MAGIC: Magic = *b"iotprof\x0b";
+const MAGIC: Magic = *b"iotprof\x0c";
 
 /// Why a profile cannot be read or written.
 #[derive(Debug, Error)]

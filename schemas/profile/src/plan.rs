@@ -109,8 +109,6 @@ pub struct PagesPlan {
 pub struct PageAccess {
     /// Its size in memory.
     pub size: u64,
-    /// log2 of the bytes that it stands for.
-    pub shift: u8,
     /// What leads from a tail page to its head; none in kernels whose page cache has single pages only.
     pub head: Option<ValueAccess>,
     /// The address space.

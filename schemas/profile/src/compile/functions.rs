@@ -35,8 +35,6 @@ pub struct FunctionMatch<'a> {
     /// What it returns; none if it is not known, and of an instance.
     pub returns: Option<ReturnType>,
     pub types: Vec<&'a Types>,
-    /// log2 of the size of a page.
-    pub page_shift: u8,
     pub line: (String, u32),
 }
 
@@ -139,7 +137,6 @@ impl<'a> Ground<'a> {
                 .then(|| returns::in_image(self.kernel, self.lines.as_ref(), s, is_c))
                 .flatten(),
             types: vec![self.kernel.types()],
-            page_shift: arch.memory.page_shift,
             line: self.lines.as_ref().map_or_else(Default::default, |l| line(l.at(s.addr))),
         });
         found.collect()
@@ -164,7 +161,6 @@ impl<'a> FunctionMatch<'a> {
             signature: Signature::of_function(&function.name, &[kernel.types()], kernel.image().arch()),
             returns: None,
             types: vec![kernel.types()],
-            page_shift: kernel.image().arch().memory.page_shift,
             line: Default::default(),
         }
     }
@@ -187,7 +183,6 @@ fn in_module<'a>(
         signature: Signature::of_function(s.name, &[module.types(), kernel.types()], module.image().arch()),
         returns: returns::in_module(module, lines, s, is_c),
         types: vec![module.types(), kernel.types()],
-        page_shift: module.image().arch().memory.page_shift,
         line: lines.map_or_else(Default::default, |l| line(l.in_section(s.section, s.offset))),
     });
     found.collect()
@@ -300,7 +295,7 @@ fn entry(
         let fields = fields.into_iter();
         plan.words.extend(fields.map(|(name, access)| word(name, FieldSource::ThroughFile(access), false)));
     }
-    plan.pages = pages_plan(catalog, function, found, &positions, note);
+    plan.pages = pages_plan(catalog, function, &positions, types, note);
     plan
 }
 
@@ -331,19 +326,24 @@ fn open_file(
 fn pages_plan(
     catalog: &Catalog,
     function: &catalog::CatalogFunction,
-    found: &FunctionMatch<'_>,
     positions: &[Option<u8>],
+    types: &[&Types],
     note: &mut impl FnMut(String),
 ) -> Option<Box<PagesPlan>> {
     let name = function.pages.as_ref()?;
-    let at = function.arguments.iter().position(|argument| argument.name == *name)?;
-    match pages::plan(catalog, (*positions.get(at)?)?, found.page_shift, &found.types) {
+    match pages::plan(catalog, position_of(name, function, positions)?, types) {
         Ok(plan) => Some(Box::new(plan)),
         Err(error) => {
             note(format!("pages of {name}: {error}"));
             None
         }
     }
+}
+
+/// Where the argument of this name is, if it was found.
+fn position_of(name: &str, function: &catalog::CatalogFunction, positions: &[Option<u8>]) -> Option<u8> {
+    let at = function.arguments.iter().position(|argument| argument.name == name)?;
+    *positions.get(at)?
 }
 
 fn list(
@@ -354,8 +354,7 @@ fn list(
     note: &mut impl FnMut(String),
 ) -> Option<(u8, i64)> {
     let ListArgument { argument: name, link, .. } = function.each.as_ref()?;
-    let at = function.arguments.iter().position(|argument| argument.name == *name)?;
-    let position = (*positions.get(at)?)?;
+    let position = position_of(name, function, positions)?;
     let structure = catalog.object_of(function, name)?.structure.as_deref()?;
     let offset = types.iter().find_map(|t| t.resolve(structure, link).ok()).map(|field| field.access.offset);
     if offset.is_none() {

@@ -78,7 +78,6 @@ fn in_image<'a>(ground: &Ground<'a>, lines: &Lines<'a>, instance: &Inlined) -> O
         signature: Signature::of_inlined(instance),
         returns: None,
         types: vec![ground.kernel.types()],
-        page_shift: ground.kernel.image().arch().memory.page_shift,
         line: line(instance),
     })
 }
@@ -107,7 +106,6 @@ fn in_module<'a>(
         signature: Signature::of_inlined(instance),
         returns: None,
         types: vec![module.types(), ground.kernel.types()],
-        page_shift: module.image().arch().memory.page_shift,
         line: line(instance),
     })
 }

@@ -9,12 +9,7 @@ use iotrace_catalog::{Catalog, Object};
 use iotrace_kernel::Types;
 
 /// The plan for a bio that is the argument at a place.
-pub fn plan(
-    catalog: &Catalog,
-    argument: u8,
-    page_shift: u8,
-    types: &[&Types],
-) -> Result<PagesPlan, AccessError> {
+pub fn plan(catalog: &Catalog, argument: u8, types: &[&Types]) -> Result<PagesPlan, AccessError> {
     let source = Source { catalog, types };
     Ok(PagesPlan {
         argument,
@@ -30,7 +25,6 @@ pub fn plan(
         ),
         page: PageAccess {
             size: source.size("page")?,
-            shift: page_shift,
             head: source.read("page", "head").ok(),
             mapping: source.read("page", "mapping")?,
             index: source.read("page", "index")?,
