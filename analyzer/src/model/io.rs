@@ -135,7 +135,7 @@ impl Io {
         all
     }
 
-    /// Someone waits for it, as nobody does for the kernel's own work.
+    /// A task requested it: not work of the kernel's own.
     #[must_use]
     pub fn is_requested(&self) -> bool {
         self.kind != IoKind::Kernel

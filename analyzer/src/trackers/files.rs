@@ -155,8 +155,8 @@ impl FileTracker {
         self.last
     }
 
-    /// A task calls the file system, or bytes are written to the page cache or dropped from it; `cause` is asked for why
-    /// that happens, if no system call or page fault is open.
+    /// A task calls the file system, or bytes are written to the page cache or dropped from it; `cause` gives the reason,
+    /// for where no system call or page fault is open.
     pub fn fact(&mut self, fact: &Fact<'_>, cause: &dyn Fn() -> Arc<Cause>, out: &mut dyn Sink) {
         match fact.stage {
             Stage::VfsRead => self.file_call(fact, FileCallKind::Read),
@@ -380,7 +380,7 @@ impl FileTracker {
         }
     }
 
-    /// Where a call reads or writes is certain: what an appending one was asked for is not where it writes.
+    /// Where a call reads or writes is certain: an appending one does not write at the position that it was given.
     fn file_position(&mut self, fact: &Fact<'_>) {
         let Some(position) = fact.roles.get(Role::IocbPosition).filter(|at| *at <= LARGEST) else { return };
         let Some(file) = key_of(fact.roles) else { return };
@@ -412,6 +412,12 @@ impl FileTracker {
     }
 }
 
+/// What a function that returns an int returned, where its type is not known either: the upper half of the register is
+/// undefined.
+fn int(returned: u64) -> i64 {
+    i64::from(returned as u32 as i32)
+}
+
 /// Where a part of a file begins that is flushed; none if it is the whole file.
 fn part_of_file(roles: &RoleValues<'_>) -> Option<u64> {
     let is_part = roles.get(Role::LastByte).is_some_and(|last| last < LARGEST);
@@ -429,5 +435,7 @@ fn give(io: Io, out: &mut dyn Sink) {
 mod byte_tests;
 #[cfg(test)]
 mod direct_tests;
+#[cfg(test)]
+mod fixture;
 #[cfg(test)]
 mod tests;

@@ -108,7 +108,7 @@ pub struct OriginTracker {
 }
 
 impl OriginTracker {
-    /// How many more work items originate from which I/Os, since this was last asked.
+    /// How many more work items originate from which I/Os, since the last call.
     pub fn take_changes(&mut self) -> Vec<(IoId, i32)> {
         std::mem::take(&mut self.changes)
     }

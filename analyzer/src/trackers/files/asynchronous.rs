@@ -6,7 +6,7 @@
 use super::entries;
 use super::live::LiveIo;
 use super::names::file_of;
-use super::{FileState, FileTracker, LARGEST};
+use super::{FileState, FileTracker, LARGEST, int};
 use crate::model::{CallEnd, Cause, FileCall, FileCallKind, IoId, IoKind};
 use crate::trackers::fact::{BegunIo, EndFact, Fact};
 use crate::trackers::sink::Sink;
@@ -77,7 +77,7 @@ impl FileTracker {
     pub(super) fn processed(&mut self, (io, entry): (IoId, u64), call: &CallEnd, out: &mut dyn Sink) {
         let Some(live) = self.live.get_mut(io) else { return };
         live.io.cost = live.io.cost.saturating_add(call.total);
-        let returned = call.returned.map(|value| i64::from(value as u32 as i32));
+        let returned = call.returned.map(int);
         if self.entries.get(entry) != Some(io) || entries::completes_itself(&live.io.syscall) {
             return;
         }
@@ -105,7 +105,7 @@ impl FileTracker {
             return;
         }
         if let Some(live) = self.io_here(&end.context).filter(|live| live.io.kind == IoKind::Entry) {
-            live.io.returned = end.call.returned.map(|value| i64::from(value as u32 as i32));
+            live.io.returned = end.call.returned.map(int);
         }
     }
 }

@@ -1,57 +1,34 @@
 //! What becomes of the bytes of I/Os, and which I/O something is.
 
+use super::fixture::Files;
+use super::pages::FileKey;
 use super::*;
-use crate::trackers::fixture::{FactSource, RoleArguments};
-use crate::trackers::timelines::{Found, INODE, SDA};
+use crate::trackers::timelines::{INODE, SDA};
 
 const FILE: FileKey = (SDA, INODE);
 
-use super::pages::FileKey;
-
-#[derive(Default)]
-struct Files {
-    source: FactSource,
-    tracker: FileTracker,
-    found: Found,
-}
-
 impl Files {
-    fn syscall(&mut self, stage: &str, arguments: RoleArguments<'_>) {
-        let Self { source, tracker, found } = self;
-        source.enter(10, stage, arguments, |fact| tracker.syscall(fact, found));
-    }
-
-    fn enter(&mut self, stage: &str, arguments: RoleArguments<'_>) {
-        let Self { source, tracker, found } = self;
-        source.enter(20, stage, arguments, |fact| tracker.fact(fact, &|| Cause::Unknown.into(), found));
-    }
-
-    fn exit(&mut self, stage: &str, returned: u64) {
-        let Self { source, tracker, found } = self;
-        source.exit(30, stage, returned, |end| tracker.end(end, found));
-    }
-
-    /// Copies bytes into the page cache: asked for, and copied.
+    /// Copies bytes into the page cache: how many are requested, and copied.
     fn copy(&mut self, from: u64, count: u64, copied: u64) {
         let arguments = [("iocb.pos", from), ("iocb.ino", INODE), ("iocb.dev", SDA), ("iter.count", count)];
-        self.enter("cache.write", &arguments);
-        self.exit("cache.write", copied);
+        self.enter(20, "cache.write", &arguments);
+        self.exit(30, "cache.write", copied);
     }
 
     fn write(&mut self, from: u64, count: u64, copied: u64) {
-        self.syscall("sys.write", &[("regs.fd", 3), ("regs.count", count)]);
+        self.syscall(10, "sys.write", &[("regs.fd", 3), ("regs.count", count)]);
         self.copy(from, count, copied);
-        self.exit("sys.write", copied);
+        self.exit(30, "sys.write", copied);
     }
 
     fn drop_from(&mut self, from: u64, to: u64) {
         let range = [("mapping.ino", INODE), ("mapping.dev", SDA), ("lstart", from), ("lend", to)];
-        self.enter("cache.drop", &range);
-        self.exit("cache.drop", 0);
+        self.enter(20, "cache.drop", &range);
+        self.exit(30, "cache.drop", 0);
     }
 
     /// A bio at an address is queued with runs of bytes that are being written back: what it carries.
-    fn queue(&mut self, pointer: u64, runs: &[(u64, u64)]) -> Vec<(IoId, u64, u64)> {
+    fn queue_runs(&mut self, pointer: u64, runs: &[(u64, u64)]) -> Vec<(IoId, u64, u64)> {
         self.queue_pages(pointer, &runs.iter().map(|(from, bytes)| (*from, *bytes, 1)).collect::<Vec<_>>())
     }
 
@@ -76,7 +53,7 @@ impl Files {
         self.found.ios.iter().find(|io| io.id == id).expect("it is over")
     }
 
-    fn finish(mut self) -> Self {
+    fn finished(mut self) -> Self {
         self.tracker.finish(&mut self.found);
         self
     }
@@ -87,7 +64,7 @@ fn bytes_that_were_not_copied_stay_whose_they_were() {
     let mut files = Files::default();
     files.write(0, 200, 200);
     files.write(100, 200, 60);
-    assert_eq!(files.queue(1, &[(0, 4096)]), [(1, 0, 100), (2, 100, 160), (1, 160, 200)]);
+    assert_eq!(files.queue_runs(1, &[(0, 4096)]), [(1, 0, 100), (2, 100, 160), (1, 160, 200)]);
     let (first, second) = (files.io(1), files.io(2));
     assert_eq!((first.cached, first.overwritten, first.written), (200, 60, 140));
     assert_eq!((second.cached, second.written, second.unwritten()), (60, 60, 0));
@@ -97,7 +74,7 @@ fn bytes_that_were_not_copied_stay_whose_they_were() {
 fn a_write_that_fails_puts_nothing_into_the_page_cache() {
     let mut files = Files::default();
     files.write(0, 5, (-14_i64).cast_unsigned());
-    assert_eq!((files.io(1).cached, files.queue(1, &[(0, 4096)]).len()), (0, 0));
+    assert_eq!((files.io(1).cached, files.queue_runs(1, &[(0, 4096)]).len()), (0, 0));
 }
 
 #[test]
@@ -106,7 +83,7 @@ fn bytes_that_are_dropped_are_nobodys_if_the_inode_is_used_again() {
     files.write(0, 4000, 4000);
     files.drop_from(0, u64::MAX);
     files.write(0, 3, 3);
-    assert_eq!(files.queue(1, &[(0, 4096)]), [(2, 0, 3)]);
+    assert_eq!(files.queue_runs(1, &[(0, 4096)]), [(2, 0, 3)]);
     assert_eq!((files.io(1).dropped, files.io(1).unwritten(), files.io(1).carried.len()), (4000, 4000, 0));
 }
 
@@ -114,25 +91,25 @@ fn bytes_that_are_dropped_are_nobodys_if_the_inode_is_used_again() {
 #[test]
 fn bytes_that_a_write_copies_again_are_its_own() {
     let mut files = Files::default();
-    files.syscall("sys.write", &[("regs.count", 8192)]);
+    files.syscall(10, "sys.write", &[("regs.count", 8192)]);
     let arguments = [("iocb.pos", 0), ("iocb.ino", INODE), ("iocb.dev", SDA), ("iter.count", 8192)];
-    files.enter("cache.write", &arguments);
+    files.enter(20, "cache.write", &arguments);
     files.drop_from(4096, 8191);
-    files.exit("cache.write", 5000);
-    files.exit("sys.write", 5000);
-    assert_eq!(files.queue(1, &[(0, 8192)]), [(1, 0, 4096), (1, 4096, 5000)]);
+    files.exit(30, "cache.write", 5000);
+    files.exit(30, "sys.write", 5000);
+    assert_eq!(files.queue_runs(1, &[(0, 8192)]), [(1, 0, 4096), (1, 4096, 5000)]);
     assert_eq!((files.io(1).cached, files.io(1).unwritten()), (5000, 0));
 }
 
 #[test]
 fn the_position_is_that_of_the_first_page() {
     let mut files = Files::default();
-    files.syscall("sys.write", &[("regs.count", 12_288)]);
+    files.syscall(10, "sys.write", &[("regs.count", 12_288)]);
     for page in 0..3 {
         files.copy((1 << 20) + page * 4096, 4096, 4096);
     }
-    files.exit("sys.write", 12_288);
-    assert_eq!(files.finish().io(1).position, Some(1 << 20));
+    files.exit(30, "sys.write", 12_288);
+    assert_eq!(files.finished().io(1).position, Some(1 << 20));
 }
 
 #[test]
@@ -141,19 +118,19 @@ fn a_bio_carries_what_is_in_its_pages_and_is_written_back() {
     files.write(0, 16_384, 16_384);
     // A page of the file that a direct write takes its bytes from.
     assert_eq!(files.queue_pages(1, &[(0, 4096, 0)]), []);
-    assert_eq!(files.queue(2, &[(0, 1024), (8192, 4096)]), [(1, 0, 1024), (1, 8192, 12_288)]);
-    assert_eq!(files.finish().io(1).unwritten(), 16_384 - 1024 - 4096);
+    assert_eq!(files.queue_runs(2, &[(0, 1024), (8192, 4096)]), [(1, 0, 1024), (1, 8192, 12_288)]);
+    assert_eq!(files.finished().io(1).unwritten(), 16_384 - 1024 - 4096);
 }
 
 #[test]
 fn copies_of_a_bio_carry_the_same_and_what_is_left_of_a_split_one_nothing_more() {
     let mut files = Files::default();
     files.write(0, 8192, 8192);
-    assert_eq!(files.queue(1, &[(0, 8192)]), [(1, 0, 8192)]);
-    assert_eq!(files.queue(1, &[(4096, 4096)]), [], "the rest of it");
-    assert_eq!(files.queue(2, &[(0, 8192)]), [(1, 0, 8192)], "a copy on another device");
+    assert_eq!(files.queue_runs(1, &[(0, 8192)]), [(1, 0, 8192)]);
+    assert_eq!(files.queue_runs(1, &[(4096, 4096)]), [], "the rest of it");
+    assert_eq!(files.queue_runs(2, &[(0, 8192)]), [(1, 0, 8192)], "a copy on another device");
     files.end_of_bio(1);
-    assert_eq!(files.queue(3, &[(0, 8192)]), [], "written again, by nobody who is known");
+    assert_eq!(files.queue_runs(3, &[(0, 8192)]), [], "written again, by an unknown I/O");
     assert_eq!((files.io(1).written, files.io(1).unwritten()), (8192, 0));
 }
 
@@ -164,14 +141,14 @@ fn a_copy_from_file_to_file_has_both() {
         [&file[..], &[("read_write", writes), ("pos.value", at), ("count", 50)]].concat()
     };
     let mut files = Files::default();
-    files.syscall("sys.sendfile", &[("regs.fd", 4), ("regs.count", 50)]);
+    files.syscall(10, "sys.sendfile", &[("regs.fd", 4), ("regs.count", 50)]);
     for (ino, writes, at) in [(7, 0, 100), (INODE, 1, 300)] {
-        files.enter("file.access", &access(ino, writes, at));
-        files.exit("file.access", 50);
+        files.enter(20, "file.access", &access(ino, writes, at));
+        files.exit(30, "file.access", 50);
     }
     files.copy(300, 50, 50);
-    files.exit("sys.sendfile", 50);
-    let files = files.finish();
+    files.exit(30, "sys.sendfile", 50);
+    let files = files.finished();
     let io = files.io(1);
     let source = io.source.as_ref().unwrap();
     assert_eq!((source.file.ino, source.position), (7, Some(100)));
@@ -198,16 +175,16 @@ fn a_large_folio_that_is_mapped_to_be_written_is_dirty_as_a_whole() {
     for (flags, mapping, expected) in [(1, 8, &[(1, 4 * 4096, 7 * 4096 + 10)][..]), (0, 8, &[]), (1, 0, &[])]
     {
         let mut files = Files::default();
-        files.syscall("sys.write", &[("regs.count", 1)]);
-        files.enter("cache.map", &fault(flags, mapping));
-        assert_eq!(files.queue(1, &[(0, 16 << 12)]), expected);
+        files.syscall(10, "sys.write", &[("regs.count", 1)]);
+        files.enter(20, "cache.map", &fault(flags, mapping));
+        assert_eq!(files.queue_runs(1, &[(0, 16 << 12)]), expected);
     }
 }
 
 #[test]
 fn a_request_of_libaio_is_an_io_of_its_own_up_to_its_completion() {
     let mut files = Files::default();
-    files.syscall("sys.io_submit", &[("regs.fd", 1)]);
+    files.syscall(10, "sys.io_submit", &[("regs.fd", 1)]);
     let cause = Cause::Syscall { io: 1, name: "io_submit".into(), task: crate::model::Task::default() };
     let words = [("req", 0xe0), ("iocb", 5), ("opcode", 1), ("user_data", 77), ("pos", 4096), ("count", 512)];
     let Files { source, tracker, found } = &mut files;
@@ -219,7 +196,7 @@ fn a_request_of_libaio_is_an_io_of_its_own_up_to_its_completion() {
     source.reach_only(90, "entry.complete", &[("req", 0xe0), ("res", 512)], |fact| {
         tracker.entry_complete(fact, found);
     });
-    assert_eq!(files.queue(1, &[(4096, 4096)]), [(2, 4096, 4608)]);
+    assert_eq!(files.queue_runs(1, &[(4096, 4096)]), [(2, 4096, 4608)]);
     let io = files.io(2);
     assert_eq!((io.submitter, io.user_data, io.left, io.returned), (Some(1), Some(77), Some(90), Some(512)));
     assert_eq!((io.position, io.count), (Some(4096), Some(512)));
@@ -244,14 +221,14 @@ fn the_result_of_an_entry_is_all_that_it_moved() {
 #[test]
 fn only_what_caused_disk_io_is_an_io_of_other_system_calls() {
     let mut files = Files::default();
-    files.syscall("sys.getpid", &[]);
-    files.exit("sys.getpid", 1);
-    files.syscall("sys.mkdir", &[]);
+    files.syscall(10, "sys.getpid", &[]);
+    files.exit(30, "sys.getpid", 1);
+    files.syscall(10, "sys.mkdir", &[]);
     let Files { source, tracker, found } = &mut files;
     let cause = Cause::Syscall { io: 2, name: "mkdir".into(), task: crate::model::Task::default() };
     let bio = QueuedBio { pointer: 1, id: 9, op: OpName::Read, bytes: 4096 };
     source.reach_only(50, "bio.queue", &[], |fact| tracker.bio_queued(fact, &bio, &cause, found));
-    files.exit("sys.mkdir", 0);
+    files.exit(30, "sys.mkdir", 0);
     let ios: Vec<_> = files.found.ios.iter().map(|io| (io.id, &*io.syscall, &io.bios[..])).collect();
     assert_eq!(ios, [(2, "mkdir", &[9][..])]);
     assert!(files.tracker.live.carry((FILE, 0, 1), 1, true).is_empty());
@@ -261,9 +238,9 @@ fn only_what_caused_disk_io_is_an_io_of_other_system_calls() {
 #[test]
 fn an_io_is_not_over_before_the_work_that_it_asked_for() {
     let mut files = Files::default();
-    files.syscall("sys.close", &[("regs.fd", 3)]);
+    files.syscall(10, "sys.close", &[("regs.fd", 3)]);
     files.tracker.awaits(1, 1, &mut files.found);
-    files.exit("sys.close", 0);
+    files.exit(30, "sys.close", 0);
     let Files { source, tracker, found } = &mut files;
     let cause = Cause::Syscall { io: 1, name: "close".into(), task: crate::model::Task::default() };
     let bio = QueuedBio { pointer: 1, id: 9, op: OpName::Write, bytes: 4096 };

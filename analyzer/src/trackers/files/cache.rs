@@ -4,7 +4,7 @@
 
 use super::names::{iocb_file, key_of};
 use super::pages::{FileKey, Piece};
-use super::{FileState, FileTracker, LARGEST};
+use super::{FileState, FileTracker, LARGEST, int};
 use crate::model::{Cause, IoId};
 use crate::trackers::counts::Oddity;
 use crate::trackers::fact::Fact;
@@ -34,8 +34,8 @@ impl FileTracker {
     ) {
         let roles = fact.roles;
         // Of these, `unsigned int` are the lower halves of registers.
-        let int = |role| roles.get(role).map(|value| value & u64::from(u32::MAX));
-        let count = int(Role::Copied).or_else(|| roles.get(Role::IterCount)).or_else(|| int(Role::Length));
+        let half = |role| roles.get(role).map(|value| value & u64::from(u32::MAX));
+        let count = half(Role::Copied).or_else(|| roles.get(Role::IterCount)).or_else(|| half(Role::Length));
         let place = (key_of(roles), roles.any([Role::IocbPosition, Role::Position]), count);
         let (Some(file), Some(from), Some(count)) = place else {
             self.counts.add(Oddity::WordMissing, 1);
@@ -52,7 +52,6 @@ impl FileTracker {
         }
         let replaced = self.live.write(file, from, to, io);
         self.give_all_if_over(&replaced, out);
-        // What is written within the call may have been dropped on the way, and be written again.
         let says_bytes = roles.get(Role::Copied).is_some() || roles.get(Role::IterCount).is_some();
         if says_bytes && fact.call.is_some() {
             let write = CacheWrite { io, file, from, to, replaced };
@@ -60,15 +59,12 @@ impl FileTracker {
         }
     }
 
-    /// Bytes were copied into the page cache: perhaps fewer than asked for.
+    /// Bytes were copied into the page cache: perhaps fewer than requested.
     pub(super) fn copied(&mut self, write: &CacheWrite, returned: Option<u64>, out: &mut dyn Sink) {
         let Some(returned) = returned else { return };
-        // Below zero it is an error; a function that returns an int leaves the upper half of the register alone.
-        let returned = if write.to - write.from <= u64::from(u32::MAX) {
-            returned as u32 as i32 as i64
-        } else {
-            returned.cast_signed()
-        };
+        // Below zero it is an error. Only a function that returns more than an int can have copied more.
+        let is_int = write.to - write.from <= u64::from(u32::MAX);
+        let returned = if is_int { int(returned) } else { returned.cast_signed() };
         let copied = u64::try_from(returned).unwrap_or(0).min(write.to - write.from);
         self.live.unwrite(write.file, (write.from + copied, write.to), write.io, &write.replaced);
         self.live.rewrite(write.file, (write.from, write.from + copied), write.io);

@@ -1,10 +1,11 @@
 //! The tracker of files by itself.
 
+use super::fixture::Files;
 use super::live::MOST;
 use super::*;
 use crate::model::File;
-use crate::trackers::fixture::{FactSource, RoleArguments};
-use crate::trackers::timelines::{Found, HARDIRQ, INODE, SDA};
+use crate::trackers::fixture::RoleArguments;
+use crate::trackers::timelines::{HARDIRQ, INODE, SDA};
 use iotrace_format::definition::TraceInfo;
 use iotrace_format::event::{MARK_BEGIN, MARK_END};
 
@@ -19,35 +20,7 @@ const PAGE: [(&str, u64); 5] = [
 /// Where in the file the first byte of that page is.
 const BEGIN: u64 = 2 * 4096 + 100;
 
-#[derive(Default)]
-struct Files {
-    source: FactSource,
-    tracker: FileTracker,
-    found: Found,
-}
-
 impl Files {
-    fn syscall(&mut self, clock: u64, stage: &str, arguments: RoleArguments<'_>) -> BegunIo {
-        let Self { source, tracker, found } = self;
-        source.enter(clock, stage, arguments, |fact| tracker.syscall(fact, found))
-    }
-
-    fn enter(&mut self, clock: u64, stage: &str, arguments: RoleArguments<'_>) {
-        let Self { source, tracker, found } = self;
-        source.enter(clock, stage, arguments, |fact| tracker.fact(fact, &|| Cause::Unknown.into(), found));
-    }
-
-    fn reach(&mut self, clock: u64, stage: &str, arguments: RoleArguments<'_>) {
-        let Self { source, tracker, found } = self;
-        source
-            .reach_only(clock, stage, arguments, |fact| tracker.fact(fact, &|| Cause::Unknown.into(), found));
-    }
-
-    fn exit(&mut self, clock: u64, stage: &str, returned: u64) {
-        let Self { source, tracker, found } = self;
-        source.exit(clock, stage, returned, |end| tracker.end(end, found));
-    }
-
     fn current(&mut self) -> Option<FileCall> {
         let Self { source, tracker, .. } = self;
         source.at(999, &[], |context| tracker.current_call(context))
@@ -63,11 +36,6 @@ impl Files {
         let Self { source, tracker, found } = self;
         let bio = QueuedBio { pointer: 1, id: 8, op, bytes };
         source.reach_only(900, "bio.queue", arguments, |fact| tracker.bio_queued(fact, &bio, cause, found))
-    }
-
-    fn finish(mut self) -> Vec<Io> {
-        self.tracker.finish(&mut self.found);
-        self.found.ios
     }
 }
 

@@ -42,12 +42,14 @@ impl LiveIo {
 /// What becomes of dirty bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
-    /// Another I/O writes over them, or the same one again.
+    /// Another I/O writes over them.
     Overwritten,
     /// They are dropped from the page cache.
     Dropped,
-    /// They were not written after all: fewer bytes were copied than asked for.
+    /// They do not count: fewer bytes were copied than requested, or the same I/O copies them again.
     NotCopied,
+    /// A bio carries them.
+    Carried,
 }
 
 /// I/Os under way, or whose bytes are not written yet.
@@ -117,16 +119,13 @@ impl LiveIos {
             return Vec::new();
         }
         let replaced = self.dirty.take(file, from, to);
-        self.settle(&replaced, Fate::Overwritten);
+        for piece in &replaced {
+            // Bytes that it writes twice count once.
+            self.settle(piece, if piece.0 == io { Fate::NotCopied } else { Fate::Overwritten });
+        }
         self.put(file, (io, from, to));
         if let Some(live) = self.live.get_mut(&io) {
             live.io.cached = live.io.cached.saturating_add(to - from);
-        }
-        // Bytes that it writes twice count once.
-        let twice: u64 = replaced.iter().filter(|piece| piece.0 == io).map(|(_, from, to)| to - from).sum();
-        if let Some(live) = self.live.get_mut(&io) {
-            live.io.cached = live.io.cached.saturating_sub(twice);
-            live.io.overwritten = live.io.overwritten.saturating_sub(twice);
         }
         replaced
     }
@@ -140,8 +139,8 @@ impl LiveIos {
         let known: u64 = taken.iter().map(|(_, from, to)| to - from).sum();
         self.forget_dropped(io, (to - from).saturating_sub(known));
         let (own, others): (Vec<_>, Vec<_>) = taken.into_iter().partition(|piece| piece.0 == io);
-        self.settle(&own, Fate::NotCopied);
-        others.into_iter().for_each(|piece| self.dirty.insert_piece(file, piece));
+        own.iter().for_each(|piece| self.settle(piece, Fate::NotCopied));
+        others.into_iter().for_each(|piece| self.dirty.insert(file, piece));
         for (of, begin, end) in own {
             for (other, first, last) in replaced {
                 let (first, last) = ((*first).max(begin), (*last).min(end));
@@ -184,7 +183,7 @@ impl LiveIos {
     /// Bytes are dropped from the page cache: the I/Os that had written them.
     pub fn discard(&mut self, file: FileKey, from: u64, to: u64) -> Vec<IoId> {
         let taken = self.dirty.take(file, from, to);
-        self.settle(&taken, Fate::Dropped);
+        taken.iter().for_each(|piece| self.settle(piece, Fate::Dropped));
         taken.into_iter().map(|piece| piece.0).collect()
     }
 
@@ -198,13 +197,10 @@ impl LiveIos {
     ) -> Vec<Carried> {
         let fresh = self.dirty.take(file, from, to);
         let copied = if may_be_copy { self.in_flight.overlapping(file, from, to) } else { Vec::new() };
-        for (io, from, to) in &fresh {
-            if let Some(live) = self.live.get_mut(io) {
-                live.dirty = live.dirty.saturating_sub(to - from);
-                live.io.written = live.io.written.saturating_add(to - from);
-            }
-            self.in_flight.take(file, *from, *to);
-            self.in_flight.insert_piece(file, (*io, *from, *to));
+        for piece in &fresh {
+            self.settle(piece, Fate::Carried);
+            self.in_flight.take(file, piece.1, piece.2);
+            self.in_flight.insert(file, *piece);
         }
         let copies = copied.into_iter().flat_map(|copy| without(copy, &fresh));
         let mut carries: Vec<_> = fresh.iter().copied().chain(copies).collect();
@@ -225,22 +221,21 @@ impl LiveIos {
     }
 
     fn put(&mut self, file: FileKey, piece: Piece) {
-        self.dirty.insert_piece(file, piece);
+        self.dirty.insert(file, piece);
         if let Some(live) = self.live.get_mut(&piece.0) {
             live.dirty = live.dirty.saturating_add(piece.2 - piece.1);
         }
     }
 
-    fn settle(&mut self, pieces: &[Piece], fate: Fate) {
-        for (io, from, to) in pieces {
-            let Some(live) = self.live.get_mut(io) else { continue };
-            let bytes = to - from;
-            live.dirty = live.dirty.saturating_sub(bytes);
-            match fate {
-                Fate::Overwritten => live.io.overwritten = live.io.overwritten.saturating_add(bytes),
-                Fate::Dropped => live.io.dropped = live.io.dropped.saturating_add(bytes),
-                Fate::NotCopied => live.io.cached = live.io.cached.saturating_sub(bytes),
-            }
+    fn settle(&mut self, (io, from, to): &Piece, fate: Fate) {
+        let Some(LiveIo { io, dirty, .. }) = self.live.get_mut(io) else { return };
+        let bytes = to - from;
+        *dirty = dirty.saturating_sub(bytes);
+        match fate {
+            Fate::Overwritten => io.overwritten = io.overwritten.saturating_add(bytes),
+            Fate::Dropped => io.dropped = io.dropped.saturating_add(bytes),
+            Fate::NotCopied => io.cached = io.cached.saturating_sub(bytes),
+            Fate::Carried => io.written = io.written.saturating_add(bytes),
         }
     }
 

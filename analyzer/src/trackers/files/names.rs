@@ -12,32 +12,41 @@ const NEEDS_DEVICE: u64 = 1;
 const TYPE: u64 = 0o170_000;
 const BLOCK_DEVICE: u64 = 0o060_000;
 
+/// The roles that tell a file: its inode, that one's device, the parts of its name.
+type FileRoles = (Role, Role, [Role; 4]);
+
+const FILE: FileRoles =
+    (Role::FileIno, Role::FileDev, [Role::FileName0, Role::FileName1, Role::FileName2, Role::FileName3]);
+const DENTRY: FileRoles = (
+    Role::DentryIno,
+    Role::DentryDev,
+    [Role::DentryName0, Role::DentryName1, Role::DentryName2, Role::DentryName3],
+);
+const VMA: FileRoles =
+    (Role::VmaIno, Role::VmaDev, [Role::VmaName0, Role::VmaName1, Role::VmaName2, Role::VmaName3]);
+const IOCB: FileRoles =
+    (Role::IocbIno, Role::IocbDev, [Role::IocbName0, Role::IocbName1, Role::IocbName2, Role::IocbName3]);
+
 /// The file that a task works on, by its `struct file` or its dentry; none if the event has neither.
 pub fn file_of(words: &RoleValues<'_>) -> Option<File> {
-    const FILE: [Role; 4] = [Role::FileName0, Role::FileName1, Role::FileName2, Role::FileName3];
-    const DENTRY: [Role; 4] = [Role::DentryName0, Role::DentryName1, Role::DentryName2, Role::DentryName3];
-    let (ino, dev, names) = match words.get(Role::FileIno) {
-        Some(ino) => (ino, Role::FileDev, FILE),
-        None => (words.get(Role::DentryIno)?, Role::DentryDev, DENTRY),
-    };
-    let dev = words.get(dev).unwrap_or(0);
-    Some(File { ino, dev, name: name(words, names), on_disk: is_on_disk(words, dev) })
+    read(words, FILE).or_else(|| read(words, DENTRY))
 }
 
 /// The file of a mapping; none of anonymous memory.
 pub fn mapped_file(words: &RoleValues<'_>) -> Option<File> {
-    const NAMES: [Role; 4] = [Role::VmaName0, Role::VmaName1, Role::VmaName2, Role::VmaName3];
-    let ino = words.get(Role::VmaIno).filter(|ino| *ino != 0)?;
-    let dev = words.get(Role::VmaDev).unwrap_or(0);
-    Some(File { ino, dev, name: name(words, NAMES), on_disk: major_minor(dev).0 != 0 })
+    read(words, VMA).filter(|file| file.ino != 0)
 }
 
 /// The file of a kiocb.
 pub fn iocb_file(words: &RoleValues<'_>) -> Option<File> {
-    const NAMES: [Role; 4] = [Role::IocbName0, Role::IocbName1, Role::IocbName2, Role::IocbName3];
-    let ino = words.get(Role::IocbIno)?;
-    let dev = words.get(Role::IocbDev).unwrap_or(0);
-    Some(File { ino, dev, name: name(words, NAMES), on_disk: major_minor(dev).0 != 0 })
+    read(words, IOCB)
+}
+
+fn read(words: &RoleValues<'_>, (ino, dev, name): FileRoles) -> Option<File> {
+    let ino = words.get(ino)?;
+    let dev = words.get(dev).unwrap_or(0);
+    let name = name_of_words(name.into_iter().filter_map(|part| words.get(part)));
+    Some(File { ino, dev, name, on_disk: is_on_disk(words, dev) })
 }
 
 /// The inode whose pages an event is about; none if it says none.
@@ -60,8 +69,4 @@ fn is_on_disk(words: &RoleValues<'_>, dev: u64) -> bool {
                 || mode.is_some_and(|mode| mode & TYPE == BLOCK_DEVICE)
         }
     }
-}
-
-fn name(words: &RoleValues<'_>, parts: [Role; 4]) -> String {
-    name_of_words(parts.into_iter().filter_map(|part| words.get(part)))
 }

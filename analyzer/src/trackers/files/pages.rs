@@ -20,10 +20,11 @@ pub struct Dirty {
 }
 
 impl Dirty {
-    /// An I/O has these bytes, which nobody else has.
-    pub fn insert_piece(&mut self, file: FileKey, (io, from, to): Piece) {
+    /// An I/O has these bytes, which no other one has.
+    pub fn insert(&mut self, file: FileKey, (io, from, to): Piece) {
         if from < to {
-            self.insert(file, from, to, io);
+            self.files.entry(file).or_default().insert(from, (to, io));
+            self.of_io.insert((io, file, from));
         }
     }
 
@@ -33,11 +34,6 @@ impl Dirty {
         let before = ranges.range(..from).next_back().filter(|(_, (end, _))| *end > from);
         let touched = before.into_iter().chain(ranges.range(from..to.max(from)));
         touched.map(|(begin, (end, io))| (*io, (*begin).max(from), (*end).min(to))).collect()
-    }
-
-    fn insert(&mut self, file: FileKey, from: u64, to: u64, io: IoId) {
-        self.files.entry(file).or_default().insert(from, (to, io));
-        self.of_io.insert((io, file, from));
     }
 
     /// The end of the range that begins there, and the I/O that wrote it; it is no longer there.
@@ -61,17 +57,17 @@ impl Dirty {
         for begin in touched {
             let Some((end, io)) = self.remove(file, begin) else { continue };
             if begin < from {
-                self.insert(file, begin, from, io);
+                self.insert(file, (io, begin, from));
             }
             if end > to {
-                self.insert(file, to, end, io);
+                self.insert(file, (io, to, end));
             }
             taken.push((io, begin.max(from), end.min(to)));
         }
         taken
     }
 
-    /// What an I/O has will not be asked about any more.
+    /// What an I/O has is forgotten.
     pub fn forget(&mut self, io: IoId) {
         let of_io = (io, (0, 0), 0)..=(io, (u64::MAX, u64::MAX), u64::MAX);
         let ranges: Vec<_> = self.of_io.range(of_io).map(|(_, file, from)| (*file, *from)).collect();
@@ -91,7 +87,7 @@ mod tests {
         fn write(&mut self, file: FileKey, from: u64, to: u64, io: IoId) {
             if from < to {
                 self.take(file, from, to);
-                self.insert_piece(file, (io, from, to));
+                self.insert(file, (io, from, to));
             }
         }
     }

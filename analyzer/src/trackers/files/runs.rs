@@ -1,7 +1,7 @@
 //! The bytes of files that bios have in them.
 //!
 //! In: `bio_pages` events, which come before the bio that they are about is queued; the event of older traces, which
-//! tells the first page. Out: runs of bytes of files, and again when the bio ends.
+//! has the first page. Out: runs of bytes of files, and again when the bio ends.
 
 use super::LARGEST;
 use super::pages::FileKey;
