@@ -2,7 +2,7 @@
 
 use super::cause::task;
 use super::text::{self, plain};
-use iotrace::model::Io;
+use iotrace::model::{Bio, Io};
 
 /// What an I/O is: number, call, task, file descriptor, file, position, bytes.
 pub fn what(io: &Io) -> [String; 7] {
@@ -26,6 +26,12 @@ pub fn number(value: Option<impl ToString>) -> String {
 pub fn file(io: &Io) -> String {
     let Some(file) = &io.file else { return "-".to_owned() };
     format!("{}({})", plain(&file.name), file.ino)
+}
+
+/// What a bio does, and where: operation, device, sectors.
+#[must_use]
+pub fn extent(bio: &Bio) -> String {
+    format!("{} {} sector {} + {}", bio.op.rwbs(), text::device(bio.dev), bio.sector, bio.bytes / 512)
 }
 
 /// An I/O in one line.

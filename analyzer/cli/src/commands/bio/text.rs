@@ -2,6 +2,7 @@
 
 use crate::view::cause;
 use crate::view::event::put_what;
+use crate::view::io::extent;
 use crate::view::table::{Align, Table};
 use crate::view::text::{self, Style};
 use crate::view::wrap::{self, WrapWriter};
@@ -27,15 +28,7 @@ pub fn write_text(out: &mut dyn Write, timeline: &Timeline, style: Style) -> io:
 
 fn head(out: &mut dyn Write, timeline: &Timeline, style: Style) -> io::Result<()> {
     let bio = &timeline.bio;
-    let title = format!(
-        "Bio #{}: {} {} sector {} + {} ({})",
-        bio.id,
-        bio.op.rwbs(),
-        text::device(bio.dev),
-        bio.sector,
-        bio.bytes / 512,
-        text::bytes(bio.bytes)
-    );
+    let title = format!("Bio #{}: {} ({})", bio.id, extent(bio), text::bytes(bio.bytes));
     writeln!(out, "{}", style.heading(&title))?;
     writeln!(out, "  task       {}/{}", bio.task.comm, bio.task.pid)?;
     if let Some(call) = bio.call {

@@ -1,6 +1,6 @@
 //! The calls of an I/O or a bio: an indented listing, context by context.
 
-use crate::view::io::io_line;
+use crate::view::io::{extent, io_line};
 use crate::view::text::{self, Style, grouped, plain};
 use crate::view::wrap::{self, WrapWriter};
 use iotrace::analysis::describe::Describer;
@@ -175,12 +175,9 @@ fn head(out: &mut dyn Write, path: &Path, style: Style) -> io::Result<()> {
         let request = bio.request.map(|rq| format!(", rq{rq}")).unwrap_or_default();
         writeln!(
             out,
-            "  bio #{}: {} {} sector {} + {}{request}, queued by {}/{}",
+            "  bio #{}: {}{request}, queued by {}/{}",
             bio.id,
-            bio.op.rwbs(),
-            text::device(bio.dev),
-            bio.sector,
-            bio.bytes / 512,
+            extent(bio),
             bio.task.comm,
             bio.task.pid
         )?;

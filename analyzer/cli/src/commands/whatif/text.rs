@@ -68,21 +68,13 @@ fn ios(out: &mut dyn Write, whatif: &WhatIf, scope: &str, style: Style) -> io::R
     writeln!(out, "  {}", style.faint(line))
 }
 
-fn io_row(IoChange { io, elapsed }: &IoChange) -> [String; 10] {
-    let [id, call, task, fd, file, position, bytes] = what(io);
+fn io_row(IoChange { io, elapsed }: &IoChange) -> impl Iterator<Item = String> {
     let time = |of: fn(TimeChange) -> String| elapsed.map_or_else(|| "-".to_owned(), of);
-    [
-        id,
-        call,
-        task,
-        fd,
-        file,
-        position,
-        bytes,
+    what(io).into_iter().chain([
         time(|change| micros(change.recorded)),
         time(|change| micros(change.modelled)),
         time(difference),
-    ]
+    ])
 }
 
 /// Name of an operation.

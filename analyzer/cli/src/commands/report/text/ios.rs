@@ -44,7 +44,7 @@ pub fn write(out: &mut dyn Write, report: &Report, options: Options) -> io::Resu
     let table = Table::new(columns.iter().filter(|c| c.2).map(|(head, align, _)| (*head, *align)));
     let mut table = table.flexible("file").dropping(DROPPED);
     for io in list {
-        let cells = row(io, report).into_iter().zip(&columns);
+        let cells = row(io, report).zip(&columns);
         table.row(cells.filter(|(_, column)| column.2).map(|(cell, _)| cell));
     }
     table.write(out, options.style, "  ")?;
@@ -66,16 +66,8 @@ fn legend(elapsed: bool, unwritten: bool) -> String {
     line
 }
 
-fn row(io: &Io, report: &Report) -> [String; 12] {
-    let [id, call, task, fd, file, position, bytes] = what(io);
-    [
-        id,
-        call,
-        task,
-        fd,
-        file,
-        position,
-        bytes,
+fn row(io: &Io, report: &Report) -> impl Iterator<Item = String> {
+    what(io).into_iter().chain([
         number(io.returned),
         bios(io),
         text::grouped(io.cost),
@@ -84,7 +76,7 @@ fn row(io: &Io, report: &Report) -> [String; 12] {
             0 => String::new(),
             bytes => bytes.to_string(),
         },
-    ]
+    ])
 }
 
 /// Time from call to return.
