@@ -132,7 +132,7 @@ fn check(kernel: &str, file_system: &[&str], workload: &str) {
     assert!(counts[0] > 1000 && counts[1..] == [0; 3], "{what}: {all}");
 }
 
-/// A seed that nobody has tried before.
+/// A seed drawn now.
 fn drawn_seed() -> String {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
     format!("truth:seed={}", now.as_nanos() % 1_000_000)

@@ -1,7 +1,7 @@
 //! Names of tasks at every clock of a stretch of a trace, for what is described once the stretch was read.
 //!
 //! In: the names at its begin, what its events tell of tasks, with clocks in instructions. Out: the task that was at an
-//! address at a clock. Memory follows the names that are told in the stretch.
+//! address at a clock. Memory follows the names that are recorded in the stretch.
 
 use super::Tasks;
 use crate::hash::Map;
@@ -11,8 +11,8 @@ use crate::model::Task;
 #[derive(Debug, Clone, Default)]
 pub struct TaskHistory {
     begun: Tasks,
-    /// Of each address what was told of it, in order; a task of which nothing is known yet has no name.
-    told: Map<u64, Vec<(u64, Task)>>,
+    /// Of each address the names that were recorded of it, in order; a task of which nothing is known yet has no name.
+    named: Map<u64, Vec<(u64, Task)>>,
 }
 
 impl TaskHistory {
@@ -23,19 +23,19 @@ impl TaskHistory {
 
     /// From this clock on the task is at its address.
     pub fn tell(&mut self, clock: u64, task: Task) {
-        let told = self.told.entry(task.address).or_default();
-        // Clocks of several vCPUs may be out of order: what was told last holds.
-        let clock = told.last().map_or(clock, |(last, _)| clock.max(*last));
-        told.push((clock, task));
+        let named = self.named.entry(task.address).or_default();
+        // Clocks of several vCPUs may be out of order: what was recorded last holds.
+        let clock = named.last().map_or(clock, |(last, _)| clock.max(*last));
+        named.push((clock, task));
     }
 
     /// The task at an address at a clock. A task that has no name yet is known by the first that it gets.
     #[must_use]
     pub fn at(&self, address: u64, clock: u64) -> Task {
-        let told = self.told.get(&address).map_or(&[][..], Vec::as_slice);
-        let after = told.partition_point(|(since, _)| *since <= clock);
-        let task = after.checked_sub(1).map_or_else(|| self.begun.get(address), |at| told[at].1);
-        match told.get(after) {
+        let named = self.named.get(&address).map_or(&[][..], Vec::as_slice);
+        let after = named.partition_point(|(since, _)| *since <= clock);
+        let task = after.checked_sub(1).map_or_else(|| self.begun.get(address), |at| named[at].1);
+        match named.get(after) {
             Some((_, named)) if !task.is_known() => *named,
             _ => task,
         }
@@ -75,8 +75,9 @@ mod tests {
         // Another vCPU's clock, which is behind.
         history.tell(33, task(9, "cp"));
         let at = |clock| history.at(0x100, clock);
-        let told = [(0, 7, "sh"), (19, 7, "sh"), (20, 7, "dd"), (29, 7, "dd"), (30, 9, "cat"), (35, 9, "cp")];
-        for (clock, pid, comm) in told {
+        let named =
+            [(0, 7, "sh"), (19, 7, "sh"), (20, 7, "dd"), (29, 7, "dd"), (30, 9, "cat"), (35, 9, "cp")];
+        for (clock, pid, comm) in named {
             assert_eq!(at(clock), task(pid, comm), "{clock}");
         }
         assert_eq!(history.at(0x200, 30), Task { address: 0x200, ..Task::default() });

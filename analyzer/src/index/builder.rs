@@ -30,7 +30,7 @@ const LARGEST: usize = 16 << 20;
 const BEHIND: u64 = 100_000_000;
 /// Most different system calls that entries tell apart.
 const SYSCALLS: usize = 1 << 12;
-/// Stands for the name of what no task asked for.
+/// Stands for the name of what no task requested.
 const NO_SYSCALL: u16 = u16::MAX;
 
 /// Collects what an index has. After an error nothing more is collected.
@@ -233,7 +233,7 @@ impl SessionIndexBuilder {
 
     /// A bio that is over, or the trace is.
     pub fn bio(&mut self, bio: &Bio) {
-        // Of the kernel's own work, a bio is only a part: what is asked of it is not about all that this did.
+        // A bio is only a part of the kernel's own work: a question about it is not about the whole.
         let cause = bio.cause.as_ref().filter(|cause| !matches!(***cause, Cause::Kernel { .. }));
         let cause = cause.and_then(|cause| cause.io());
         let ios: BTreeSet<_> = bio.carries.iter().map(|carried| carried.io).chain(cause).collect();

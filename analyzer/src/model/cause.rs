@@ -29,7 +29,7 @@ pub enum Cause {
         /// The system call in which it came.
         by: Option<Arc<Cause>>,
     },
-    /// Work of the kernel's own: no task asked for it.
+    /// Work of the kernel's own: no task requested it.
     Kernel {
         /// Its I/O.
         io: IoId,
@@ -71,7 +71,7 @@ pub enum Cause {
 }
 
 impl Cause {
-    /// What comes before it: who asked for it, or, of a thread and a timer, why it runs.
+    /// What precedes it: what queued or submitted it, or, of a thread and a timer, why it runs.
     #[must_use]
     pub fn by(&self) -> Option<&Arc<Cause>> {
         match self {
@@ -84,12 +84,12 @@ impl Cause {
         }
     }
 
-    /// It and what comes before it, the nearest first.
+    /// It and what precedes it, the nearest first.
     pub fn chain(&self) -> impl Iterator<Item = &Self> {
         std::iter::successors(Some(self), |cause| cause.by().map(Arc::as_ref))
     }
 
-    /// It and what asked for it, the nearest first. Who woke a thread, and who started a timer, is why that runs; what it
+    /// It and what queued or submitted it, the nearest first. Who woke a thread, and who started a timer, is why that runs; what it
     /// does then is its own work.
     pub fn origins(&self) -> impl Iterator<Item = &Self> {
         std::iter::successors(Some(self), |cause| match cause {

@@ -1,4 +1,4 @@
-"""What path and why of one I/O take in long traces: made ones, with I/Os that are hard to find in them."""
+"""What path and why of one I/O take in long synthetic traces, with I/Os that are hard to find in them."""
 
 import json
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ MIXES: dict[str, Sequence[str]] = {
     "the demo's": [],
     "an I/O with disk access per 300 events": ["--events-per-io", "300"],
 }
-# The I/Os that synthesize tells the numbers of.
+# The I/Os whose numbers synthesize writes.
 IOS = {"first": "the first", "middle": "in the middle", "last": "the last", "long": "an fsync that spans blocks",
        "unfinished": "an fsync that never ends"}
 COMMANDS = ("path", "why")
@@ -33,14 +33,15 @@ class Answer:
 
 
 def answers(programs: Path, real: Path, longest: int, place: Path) -> list[Answer]:
-    """Asks of a trace of each mix; one at a time, since they are large. Fails if an answer is not that of a pass."""
+    """Asks about a trace of each mix; one at a time, since they are large. Fails if an answer is not that of a pass."""
     found = []
     for mix, options in MIXES.items():
         for events in sorted({min(longest, COMPARED), longest}):
             with_numbers = _made(programs, real, events, options, place)
             compares = events <= COMPARED
-            asked = list(_asked(programs / "iotrace-analyze", mix, events, with_numbers, compares, place))
-        found += asked
+            measured = list(_measure(programs / "iotrace-analyze", mix, events, with_numbers, compares, place))
+        # The shorter trace serves the comparison alone.
+        found += measured
     return found
 
 
@@ -60,8 +61,8 @@ def _made(programs: Path, real: Path, events: int, options: Sequence[str], place
     return json.loads(numbers.read_text())
 
 
-def _asked(analyzer: Path, mix: str, events: int, numbers: dict[str, int], compares: bool,
-           place: Path) -> Iterator[Answer]:
+def _measure(analyzer: Path, mix: str, events: int, numbers: dict[str, int], compares: bool,
+             place: Path) -> Iterator[Answer]:
     trace, answer, expected = place / "questions.iot", place / "answer", place / "expected"
     for io, name in IOS.items():
         for command in COMMANDS:

@@ -2,7 +2,7 @@
 
 In: the table's rows in order. Out: for each row that writes into the page cache, the bytes that it wrote, those that must
 be carried, each with the time until then, and what replaced them later. Bytes of a page that was written to through a
-mapping need not be carried for their writer: nobody can see which of them the mapping's user wrote.
+mapping need not be carried for their writer: which of them the mapping's user wrote is not known.
 """
 
 from dataclasses import dataclass, field

@@ -17,7 +17,7 @@ use std::io::Write;
 
 /// What the trace is to be like.
 #[derive(Debug, Clone, Copy)]
-pub struct Wishes {
+pub struct LongTraceOptions {
     /// At least so many events.
     pub events: u64,
     /// Another number gives another trace.
@@ -88,10 +88,10 @@ impl<'o, W: Write> LongTrace<'o, W> {
     /// Writes all of it.
     ///
     /// # Errors
-    /// If it cannot be written, or the workload has nothing of what is wished for.
-    pub fn write(original: &'o Original, wishes: &Wishes, out: W) -> Result<(W, Written)> {
+    /// If it cannot be written, or the workload has nothing that the options select.
+    pub fn write(original: &'o Original, options: &LongTraceOptions, out: W) -> Result<(W, Written)> {
         ensure!(!original.section.is_empty(), "nothing happens between the marks");
-        let (trace, moves) = (TraceWriter::new(out)?, Copies::new(original, wishes.seed));
+        let (trace, moves) = (TraceWriter::new(out)?, Copies::new(original, options.seed));
         let numbers = IoNumbers::default();
         let mut long = LongTrace {
             original,
@@ -99,7 +99,7 @@ impl<'o, W: Write> LongTrace<'o, W> {
             moves,
             copies: 0,
             io: 0,
-            half: wishes.events / 2,
+            half: options.events / 2,
             numbers,
             is_plain: true,
         };
@@ -108,16 +108,16 @@ impl<'o, W: Write> LongTrace<'o, W> {
             long.begin(event);
             long.trace.event(&event.event())?;
         }
-        let mut special = wishes.long_fsync || wishes.unfinished;
-        while long.copies == 0 || long.trace.events() + (original.tail.len() as u64) < wishes.events {
+        let mut special = options.long_fsync || options.unfinished;
+        while long.copies == 0 || long.trace.events() + (original.tail.len() as u64) < options.events {
             if special && long.trace.events() >= long.half {
-                long.special(wishes)?;
+                long.special(options)?;
                 special = false;
             }
             long.copy()?;
         }
         if special {
-            long.special(wishes)?;
+            long.special(options)?;
         }
         long.add(&original.tail)?;
         let written = Written { events: long.trace.events(), copies: long.copies, numbers: long.numbers };
@@ -131,16 +131,16 @@ impl<'o, W: Write> LongTrace<'o, W> {
         self.add(&self.original.section)
     }
 
-    /// The fsyncs that are wished for.
-    fn special(&mut self, wishes: &Wishes) -> Result<()> {
+    /// The fsyncs that the options select.
+    fn special(&mut self, options: &LongTraceOptions) -> Result<()> {
         let waiting = self.original.waiting.context("no I/O of the workload waits for the disk")?;
         self.is_plain = false;
-        if wishes.unfinished {
+        if options.unfinished {
             let (number, _) = self.up_to_pause(waiting)?;
             self.numbers.unfinished = number;
             self.moves.pause();
         }
-        if wishes.long_fsync {
+        if options.long_fsync {
             let (number, rest) = self.up_to_pause(waiting)?;
             self.numbers.long = number;
             let (paused, until) = (self.moves.pause(), self.trace.events() + 2 * BLOCK as u64);

@@ -13,7 +13,7 @@ mod renewed;
 use anyhow::{Context, Result};
 use clap::Parser;
 use iotrace::{Session, SessionOptions};
-use long::{LongTrace, Wishes};
+use long::{LongTrace, LongTraceOptions};
 use original::Original;
 use std::fs::File;
 use std::io::BufWriter;
@@ -59,8 +59,8 @@ fn main() -> Result<()> {
     let writing = || format!("writing {}", args.output.display());
     let out = BufWriter::new(File::create(&args.output).with_context(writing)?);
     let Args { events, seed, long_fsync, unfinished, .. } = args;
-    let wishes = Wishes { events, seed, long_fsync, unfinished };
-    let (_, written) = LongTrace::write(&original, &wishes, out).with_context(writing)?;
+    let options = LongTraceOptions { events, seed, long_fsync, unfinished };
+    let (_, written) = LongTrace::write(&original, &options, out).with_context(writing)?;
     if let Some(path) = &args.numbers {
         let text = serde_json::to_string(&written.numbers.named())?;
         std::fs::write(path, text).with_context(|| format!("writing {}", path.display()))?;

@@ -8,7 +8,7 @@ use iotrace_synthetic_guest::{SyntheticGuest, changed_write, direct_write};
 use std::collections::BTreeSet;
 
 const COPIES: u64 = 50;
-const PLAIN: Wishes = Wishes { events: 0, seed: 1, long_fsync: false, unfinished: false };
+const PLAIN: LongTraceOptions = LongTraceOptions { events: 0, seed: 1, long_fsync: false, unfinished: false };
 
 fn real(guest: &SyntheticGuest) -> (Session, u64) {
     let file = Session::from_bytes(guest.file()).unwrap();
@@ -20,7 +20,8 @@ fn long(guest: &SyntheticGuest, copies: u64) -> Vec<u8> {
     let original = Original::read(&real(guest).0).unwrap();
     let once = original.section.len() as u64;
     let events = guest.events.len() as u64 + (copies - 1) * once;
-    let (bytes, written) = LongTrace::write(&original, &Wishes { events, ..PLAIN }, Vec::new()).unwrap();
+    let (bytes, written) =
+        LongTrace::write(&original, &LongTraceOptions { events, ..PLAIN }, Vec::new()).unwrap();
     assert_eq!((written.events, written.copies), (events, copies));
     bytes
 }
@@ -83,16 +84,16 @@ fn write_of_new_task() -> SyntheticGuest {
     guest
 }
 
-/// A trace with so many events, and what was wished for; with what was written.
-fn special(wishes: &Wishes) -> (Report, long::Written) {
+/// A trace with so many events, made with options; with what was written.
+fn special(options: &LongTraceOptions) -> (Report, long::Written) {
     let original = Original::read(&real(&write_of_new_task()).0).unwrap();
-    let (bytes, written) = LongTrace::write(&original, wishes, Vec::new()).unwrap();
+    let (bytes, written) = LongTrace::write(&original, options, Vec::new()).unwrap();
     (told(&Session::from_bytes(bytes).unwrap()), written)
 }
 
 #[test]
 fn the_numbers_of_ios_are_those_of_the_analyzer() {
-    let (report, written) = special(&Wishes { events: 2000, ..PLAIN });
+    let (report, written) = special(&LongTraceOptions { events: 2000, ..PLAIN });
     let ids: Vec<_> = report.ios.iter().map(|io| io.id).collect();
     let numbers = written.numbers;
     assert_eq!((numbers.first, numbers.last), (ids.first().copied(), ids.last().copied()));
@@ -103,7 +104,8 @@ fn the_numbers_of_ios_are_those_of_the_analyzer() {
 
 #[test]
 fn an_io_waits_while_others_run_and_one_never_ends() {
-    let (report, written) = special(&Wishes { events: 2000, long_fsync: true, unfinished: true, ..PLAIN });
+    let (report, written) =
+        special(&LongTraceOptions { events: 2000, long_fsync: true, unfinished: true, ..PLAIN });
     let [long, unfinished] = [written.numbers.long, written.numbers.unfinished]
         .map(|id| report.ios.iter().find(|io| Some(io.id) == id).unwrap());
     let inside = report.ios.iter().filter(|io| io.entered > long.entered && io.left < long.left);
