@@ -181,7 +181,9 @@ impl FileTracker {
                 self.processed((io, entry), end.call, out);
             }
             Some(FileState::File(call)) if end.is_seen() => self.file_call_ended(end, *call),
-            Some(FileState::Write(write)) if end.is_seen() => self.copied(&write, end.call.returned, out),
+            Some(FileState::Write(write)) => {
+                self.copied(&write, end.call.returned.filter(|_| end.is_seen()), out);
+            }
             _ => {}
         }
     }

@@ -70,6 +70,16 @@ fn bytes_that_were_not_copied_stay_whose_they_were() {
     assert_eq!((second.cached, second.written, second.unwritten()), (60, 60, 0));
 }
 
+/// One whose bytes are all replaced is not over before it is certain that they are.
+#[test]
+fn an_io_whose_bytes_come_back_is_still_followed() {
+    let mut files = Files::default();
+    files.write(0, 100, 100);
+    files.write(0, 200, (-14_i64).cast_unsigned());
+    assert_eq!(files.queue_runs(1, &[(0, 4096)]), [(1, 0, 100)]);
+    assert_eq!((files.io(1).overwritten, files.io(1).unwritten()), (0, 0));
+}
+
 #[test]
 fn a_write_that_fails_puts_nothing_into_the_page_cache() {
     let mut files = Files::default();

@@ -51,24 +51,32 @@ impl FileTracker {
             live.settle(file, from);
         }
         let replaced = self.live.write(file, from, to, io);
-        self.give_all_if_over(&replaced, out);
         let says_bytes = roles.get(Role::Copied).is_some() || roles.get(Role::IterCount).is_some();
         if says_bytes && fact.call.is_some() {
             let write = CacheWrite { io, file, from, to, replaced };
             self.calls.insert(fact, FileState::Write(Box::new(write)));
+        } else {
+            self.give_all_if_over(&replaced, out);
         }
     }
 
-    /// Bytes were copied into the page cache: perhaps fewer than requested.
+    /// Bytes were copied into the page cache, perhaps fewer than requested: only now is what they replaced gone for good.
+    /// Without a returned value, all were.
     pub(super) fn copied(&mut self, write: &CacheWrite, returned: Option<u64>, out: &mut dyn Sink) {
-        let Some(returned) = returned else { return };
+        if let Some(returned) = returned {
+            self.trim(write, returned);
+        }
+        self.give_all_if_over(&write.replaced, out);
+        self.give_if_over(write.io, out);
+    }
+
+    fn trim(&mut self, write: &CacheWrite, returned: u64) {
         // Below zero it is an error. Only a function that returns more than an int can have copied more.
         let is_int = write.to - write.from <= u64::from(u32::MAX);
         let returned = if is_int { int(returned) } else { returned.cast_signed() };
         let copied = u64::try_from(returned).unwrap_or(0).min(write.to - write.from);
         self.live.unwrite(write.file, (write.from + copied, write.to), write.io, &write.replaced);
         self.live.rewrite(write.file, (write.from, write.from + copied), write.io);
-        self.give_if_over(write.io, out);
     }
 
     /// Pages of a shared mapping are made writable: from here on they are dirty, up to the end of the file.
