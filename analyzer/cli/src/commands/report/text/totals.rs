@@ -72,9 +72,8 @@ fn notes(out: &mut dyn Write, report: &Report, style: Style) -> io::Result<()> {
     let mut notes: Vec<Warning> = rest.cloned().collect();
     notes.extend(infos().find(|warning| is_of(STAGES, warning)).map(|note| {
         let stages = note.text.split_once(": ").map_or(note.text.as_str(), |(_, stages)| stages);
-        let count = stages.split(", ").count();
-        let text =
-            format!("{count} stages without a probe ({stages}); iotrace-analyze info lists the functions");
+        let count = text::counted(stages.split(", ").count() as u64, "stage");
+        let text = format!("{count} without a probe ({stages}); iotrace-analyze info lists the functions");
         Warning { severity: "info", topic: STAGES[0].to_owned(), text }
     }));
     text::notes(out, style, &notes)
