@@ -1,4 +1,4 @@
-//! The I/Os of the real trace: with which events they begin, and where one of them waits for the disk.
+//! The I/Os of the real trace, and where one of them waits for the disk.
 //!
 //! In: the real trace. Out: numbers of events, counted from 1.
 
@@ -24,8 +24,6 @@ pub struct WaitingIo {
 /// Where the I/Os are.
 #[derive(Debug, Default)]
 pub struct IoPlaces {
-    /// The events with which I/Os begin, and whether they are of the workload and concern a disk.
-    pub begins: HashMap<u64, bool>,
     /// I/Os of the workload that concern a disk.
     pub of_disk: u64,
     /// A moment in which one of them waits, and little else is going on.
@@ -70,7 +68,6 @@ impl Finder<'_> {
         let concerns = |io: &Io| io.in_workload && io.concerns_a_disk();
         let begins = |io: &Io| io.call.and_then(|call| self.calls.get(&call)).copied();
         IoPlaces {
-            begins: self.ios.iter().filter_map(|io| Some((begins(io)?, concerns(io)))).collect(),
             of_disk: self.ios.iter().filter(|io| concerns(io)).count() as u64,
             waiting: self.waiting(
                 self.ios.iter().filter(|io| concerns(io) && (self.is_moved)(io.task.address)),

@@ -8,11 +8,11 @@
 
 use super::copies::Copies;
 use super::ios::WaitingIo;
-use super::original::{Original, OriginalIo, Recorded};
+use super::numbers::IoClocks;
+use super::original::{Original, Recorded};
 use anyhow::{Context as _, Result, ensure};
 use iotrace_format::event::MAX_WORDS;
 use iotrace_format::trace::writer::{BLOCK, TraceWriter, WriteError};
-use std::collections::BTreeMap;
 use std::io::Write;
 
 /// What the trace is to be like.
@@ -28,36 +28,6 @@ pub struct LongTraceOptions {
     pub unfinished: bool,
 }
 
-/// Numbers of I/Os of the long trace, counted from 1 as the analyzer does.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct IoNumbers {
-    /// The first one of the workload that concerns a disk.
-    pub first: Option<u64>,
-    /// The first one behind the middle.
-    pub middle: Option<u64>,
-    /// The last one.
-    pub last: Option<u64>,
-    /// The one that spans blocks.
-    pub long: Option<u64>,
-    /// The one that never ends.
-    pub unfinished: Option<u64>,
-}
-
-impl IoNumbers {
-    /// Those that there are, by what they are.
-    pub fn named(&self) -> BTreeMap<&'static str, u64> {
-        let Self { first, middle, last, long, unfinished } = *self;
-        let all = [
-            ("first", first),
-            ("middle", middle),
-            ("last", last),
-            ("long", long),
-            ("unfinished", unfinished),
-        ];
-        all.into_iter().filter_map(|(name, number)| Some((name, number?))).collect()
-    }
-}
-
 /// What was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Written {
@@ -65,8 +35,8 @@ pub struct Written {
     pub events: u64,
     /// Copies of the workload, with those that were left in the middle.
     pub copies: u64,
-    /// I/Os to ask about.
-    pub numbers: IoNumbers,
+    /// When I/Os begin that are worth a question.
+    pub clocks: IoClocks,
 }
 
 /// A long trace that is being written.
@@ -75,11 +45,9 @@ pub struct LongTrace<'o, W: Write> {
     trace: TraceWriter<W>,
     moves: Copies,
     copies: u64,
-    /// Number of the I/O that began last.
-    io: u64,
     /// Events behind which the middle begins.
     half: u64,
-    numbers: IoNumbers,
+    clocks: IoClocks,
     /// The copy at hand is none of the special ones.
     is_plain: bool,
 }
@@ -92,20 +60,17 @@ impl<'o, W: Write> LongTrace<'o, W> {
     pub fn write(original: &'o Original, options: &LongTraceOptions, out: W) -> Result<(W, Written)> {
         ensure!(!original.section.is_empty(), "nothing happens between the marks");
         let (trace, moves) = (TraceWriter::new(out)?, Copies::new(original, options.seed));
-        let numbers = IoNumbers::default();
         let mut long = LongTrace {
             original,
             trace,
             moves,
             copies: 0,
-            io: 0,
             half: options.events / 2,
-            numbers,
+            clocks: IoClocks::default(),
             is_plain: true,
         };
         long.trace.definitions(&original.definitions)?;
         for event in &original.head {
-            long.begin(event);
             long.trace.event(&event.event())?;
         }
         let mut special = options.long_fsync || options.unfinished;
@@ -120,7 +85,7 @@ impl<'o, W: Write> LongTrace<'o, W> {
             long.special(options)?;
         }
         long.add(&original.tail)?;
-        let written = Written { events: long.trace.events(), copies: long.copies, numbers: long.numbers };
+        let written = Written { events: long.trace.events(), copies: long.copies, clocks: long.clocks };
         Ok((long.trace.finish()?, written))
     }
 
@@ -128,7 +93,8 @@ impl<'o, W: Write> LongTrace<'o, W> {
     fn copy(&mut self) -> Result<(), WriteError> {
         self.moves.next_copy();
         self.copies += 1;
-        self.add(&self.original.section)
+        self.add(&self.original.section)?;
+        Ok(())
     }
 
     /// The fsyncs that the options select.
@@ -136,13 +102,13 @@ impl<'o, W: Write> LongTrace<'o, W> {
         let waiting = self.original.waiting.context("no I/O of the workload waits for the disk")?;
         self.is_plain = false;
         if options.unfinished {
-            let (number, _) = self.up_to_pause(waiting)?;
-            self.numbers.unfinished = number;
+            let (begun, _) = self.up_to_pause(waiting)?;
+            self.clocks.unfinished = begun;
             self.moves.pause();
         }
         if options.long_fsync {
-            let (number, rest) = self.up_to_pause(waiting)?;
-            self.numbers.long = number;
+            let (begun, rest) = self.up_to_pause(waiting)?;
+            self.clocks.long = begun;
             let (paused, until) = (self.moves.pause(), self.trace.events() + 2 * BLOCK as u64);
             while self.trace.events() <= until {
                 self.copy()?;
@@ -154,38 +120,30 @@ impl<'o, W: Write> LongTrace<'o, W> {
         Ok(())
     }
 
-    /// The next copy, up to where its I/O waits. Returns the number of that, and the rest of the copy.
+    /// The next copy, up to where its I/O waits. Returns the clock at which that begins, and the rest of the copy.
     fn up_to_pause(&mut self, waiting: WaitingIo) -> Result<(Option<u64>, &'o [Recorded])> {
         let section = &self.original.section;
-        let (before, rest) = section.split_at(section.partition_point(|event| event.number <= waiting.pause));
-        let ios = before.iter().filter(|event| event.io.is_some());
-        let at = ios.take_while(|event| event.number <= waiting.begins).count() as u64;
-        let number = self.io + at;
+        let until = |number: u64| section.partition_point(move |event| event.number <= number);
+        let (begins, pause) = (until(waiting.begins), until(waiting.pause));
         self.moves.next_copy();
         self.copies += 1;
-        self.add(before)?;
-        Ok((Some(number), rest))
+        let begun = self.add(&section[..begins])?;
+        self.add(&section[begins..pause])?;
+        Ok((begun, &section[pause..]))
     }
 
-    fn add(&mut self, events: &[Recorded]) -> Result<(), WriteError> {
+    /// Adds events of the copy at hand; returns the clock of the last one.
+    fn add(&mut self, events: &[Recorded]) -> Result<Option<u64>, WriteError> {
+        let mut last = None;
         for event in events {
-            self.begin(event);
             let (mut words, length) = ([0; MAX_WORDS], event.words.len());
-            self.trace.event(&self.moves.moved(event, &mut words[..length]))?;
-        }
-        Ok(())
-    }
-
-    /// Counts an I/O that begins with an event.
-    fn begin(&mut self, event: &Recorded) {
-        let Some(io) = event.io else { return };
-        self.io += 1;
-        if io == OriginalIo::OfDisk {
-            self.numbers.first.get_or_insert(self.io);
+            let moved = self.moves.moved(event, &mut words[..length]);
             if self.is_plain && self.trace.events() >= self.half {
-                self.numbers.middle.get_or_insert(self.io);
+                self.clocks.middle.get_or_insert(moved.clock);
             }
-            self.numbers.last = Some(self.io);
+            self.trace.event(&moved)?;
+            last = Some(moved.clock);
         }
+        Ok(last)
     }
 }

@@ -7,6 +7,7 @@
 mod copies;
 mod ios;
 mod long;
+mod numbers;
 mod original;
 mod renewed;
 
@@ -14,6 +15,7 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use iotrace::{Session, SessionOptions};
 use long::{LongTrace, LongTraceOptions};
+use numbers::IoNumbers;
 use original::Original;
 use std::fs::File;
 use std::io::BufWriter;
@@ -62,7 +64,8 @@ fn main() -> Result<()> {
     let options = LongTraceOptions { events, seed, long_fsync, unfinished };
     let (_, written) = LongTrace::write(&original, &options, out).with_context(writing)?;
     if let Some(path) = &args.numbers {
-        let text = serde_json::to_string(&written.numbers.named())?;
+        let long = Session::open(&args.output, SessionOptions::default())?;
+        let text = serde_json::to_string(&IoNumbers::find(&long, written.clocks)?.named())?;
         std::fs::write(path, text).with_context(|| format!("writing {}", path.display()))?;
     }
     println!("{} events, {} times the workload", written.events, written.copies);

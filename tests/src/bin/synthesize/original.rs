@@ -50,17 +50,6 @@ pub struct Recorded {
     pub roles: Vec<FieldVariation>,
     /// Its number, from 1.
     pub number: u64,
-    /// An I/O begins with it.
-    pub io: Option<OriginalIo>,
-}
-
-/// An I/O that begins with an event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OriginalIo {
-    /// One of the workload that concerns a disk.
-    OfDisk,
-    /// Another one.
-    Other,
 }
 
 impl Recorded {
@@ -115,16 +104,8 @@ impl Original {
 
     fn add_ios(&mut self, file: &Session) -> Result<()> {
         let places = IoPlaces::find(file, &|task| self.pointer(task) == FieldVariation::Pointer)?;
-        for event in self.events_mut() {
-            let begun = places.begins.get(&event.number);
-            event.io = begun.map(|of_disk| if *of_disk { OriginalIo::OfDisk } else { OriginalIo::Other });
-        }
         (self.ios, self.waiting) = (places.of_disk, places.waiting);
         Ok(())
-    }
-
-    fn events_mut(&mut self) -> impl Iterator<Item = &mut Recorded> {
-        [&mut self.head, &mut self.section, &mut self.tail].into_iter().flatten()
     }
 
     /// Leaves out functions without a stage, those with most events first, until the workload has at most so many
@@ -211,7 +192,6 @@ impl Original {
             words,
             roles,
             number: (self.head.len() + self.section.len() + self.tail.len()) as u64 + 1,
-            io: None,
         }
     }
 }
