@@ -8,7 +8,8 @@ use iotrace::model::Definitions;
 use iotrace::reader::{Flow, Visitor, read};
 use iotrace_arch::{FIRST, Memory};
 use iotrace_format::definition::{Definition, Probe};
-use iotrace_format::event::{CLOCK, Event, MARK, MARK_BEGIN, MARK_END, TASK};
+use iotrace_format::event::{BIO_PAGES, CLOCK, Event, MARK, MARK_BEGIN, MARK_END, TASK};
+use iotrace_format::role::Role;
 use std::collections::{BTreeMap, HashSet};
 
 /// How the kernel lays out its memory: what is in its image and its modules, at the end, stays.
@@ -18,6 +19,9 @@ pub static MEMORY: &Memory = &FIRST.memory;
 pub fn alignment() -> u32 {
     MEMORY.stack_size.trailing_zeros()
 }
+
+/// A larger one stands for the end of a file.
+const ANY_POSITION: u64 = i64::MAX as u64;
 
 /// What another copy of the workload has in the place of a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -160,7 +164,17 @@ impl Original {
                 FieldVariation::Position
             }
             Some("bio.page_index") => FieldVariation::Page,
-            Some(_) => self.pointer(value),
+            Some(_) => match self.probes.get(&kind).and_then(|probe| *probe.roles.get(at)?) {
+                Some(Role::FirstByte | Role::LastByte | Role::FaultSize) if value < ANY_POSITION => {
+                    FieldVariation::Position
+                }
+                Some(Role::FaultPage | Role::VmaPageOffset) => FieldVariation::Page,
+                _ => self.pointer(value),
+            },
+            None if kind == BIO_PAGES.id && at == 0 => self.pointer(value),
+            None if kind == BIO_PAGES.id && BIO_PAGES.words.get(at) == Some(&"position") => {
+                FieldVariation::Position
+            }
             None if kind == CLOCK.id && at == 0 => FieldVariation::Bias,
             None if kind == TASK.id && at == 0 => self.pointer(value),
             None => FieldVariation::Same,

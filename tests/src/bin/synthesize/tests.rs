@@ -3,7 +3,7 @@ use iotrace::Session;
 use iotrace::analysis::report::{Report, ReportQuery, report};
 use iotrace_format::event;
 use iotrace_format::trace::writer::BLOCK;
-use iotrace_synthetic_guest::{SyntheticGuest, changed_write, direct_write};
+use iotrace_synthetic_guest::{INODE, SDA, SyntheticGuest, buffered, changed_write, direct_write};
 use std::collections::BTreeSet;
 
 const COPIES: u64 = 50;
@@ -53,6 +53,17 @@ fn copies_differ_as_runs_do() {
     assert!(different(&|bio| bio.ended().unwrap() - bio.queued()) > 1);
     let positions: BTreeSet<_> = long.ios.iter().map(|io| io.position).collect();
     assert_eq!(positions.len() as u64, COPIES);
+}
+
+#[test]
+fn the_bytes_of_each_copy_are_written_back() {
+    let mut guest = buffered();
+    // What the two writes before put into the page, which the bio at 0xb1 carries.
+    guest.raw(499, event::BIO_PAGES.id, &[0xb1, SDA, INODE, 0, 118, 1]);
+    guest.events.sort_by_key(|event| event.clock);
+    let (short, long) = (told(&real(&guest).0), told(&Session::from_bytes(long(&guest, COPIES)).unwrap()));
+    let written = |report: &Report| report.ios.iter().map(|io| io.written).sum::<u64>();
+    assert_eq!((written(&short), written(&long)), (118, COPIES * 118));
 }
 
 #[test]
