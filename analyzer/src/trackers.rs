@@ -128,7 +128,11 @@ impl EventTrackers<'_> {
         self.calls.advance(event, out);
         match event.kind {
             FIRST_PROBE.. => self.probe(event, out),
-            k if k == TASK.id => self.calls.task(event),
+            k if k == TASK.id => {
+                if let Some(stack) = self.calls.task(event) {
+                    self.objects.task_gone(stack, out);
+                }
+            }
             k if k == MMIO_WRITE.id || k == MMIO_READ.id => {
                 let context = self.calls.context(self.probes, event, 0);
                 out.passed(context.innermost(), event);
@@ -184,7 +188,11 @@ impl EventTrackers<'_> {
         let Some(stage) = roles.stage() else { return };
         match stage {
             Stage::TaskSwitch => self.calls.switch(event, roles, out),
-            Stage::TaskNew => self.calls.task_begun(roles),
+            Stage::TaskNew => {
+                if let Some(stack) = self.calls.task_begun(roles) {
+                    self.objects.task_gone(stack, out);
+                }
+            }
             _ => {}
         }
         let context = self.calls.context(self.probes, event, self.objects.interrupt(event));

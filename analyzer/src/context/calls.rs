@@ -356,11 +356,12 @@ impl<T> Calls<T> {
         self.places.get(&task).map_or(&[], |place| &self.stacks[*place])
     }
 
-    /// A task's address belongs to another one now: what the old one left open will not end.
-    pub fn forget(&mut self, task: u64) {
-        if let Some(place) = self.places.get(&task) {
-            self.stacks[*place].clear();
-        }
+    /// A task's address belongs to another one now: what the old one left open will not end. Returns the number of its
+    /// stack, if it had one.
+    pub fn forget(&mut self, task: u64) -> Option<usize> {
+        let place = *self.places.get(&task)?;
+        self.stacks[place].clear();
+        Some(place)
     }
 
     /// All open calls of the task at hand, the outermost first.

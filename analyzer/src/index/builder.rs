@@ -25,8 +25,7 @@ const BYTES_PER_EVENT: u64 = 1;
 const SHORT: u64 = 64;
 /// Largest state that is kept, in bytes.
 const LARGEST: usize = 16 << 20;
-/// An object that was in flight at the trace's end is looked for in so many instructions behind the last that was seen
-/// of it.
+/// An object that was not seen to be over is looked for in so many instructions behind the last that was seen of it.
 const BEHIND: u64 = 100_000_000;
 /// Most different system calls that entries tell apart.
 const SYSCALLS: usize = 1 << 12;
@@ -155,10 +154,11 @@ impl SessionIndexBuilder {
         Entry { links, link_sum: link_sum(&bytes), flags: PRESENT, ..Entry::default() }
     }
 
-    /// Until when an object is looked for that was not seen to be over: up to now if it is given up, behind the last that
-    /// was seen of it at the end of the trace.
+    /// Until when an object is looked for that was not seen to be over: some time behind the last that was seen of it, and
+    /// no longer than up to now if it is given up.
     fn behind(&self, seen: u64) -> u64 {
-        self.clock.unwrap_or(seen.saturating_add(BEHIND))
+        let last = seen.saturating_add(BEHIND);
+        self.clock.map_or(last, |now| last.min(now))
     }
 
     fn take_ios(&mut self, pass: &Pass) {

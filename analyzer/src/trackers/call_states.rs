@@ -48,6 +48,12 @@ impl<T> CallStates<T> {
         None
     }
 
+    /// Those of a stack of calls whose task is gone, the outermost first.
+    pub fn take_stack(&mut self, stack: usize) -> Vec<T> {
+        let states = self.stacks.get_mut(stack).map(std::mem::take).unwrap_or_default();
+        states.into_iter().map(|(_, state)| state).collect()
+    }
+
     /// Those of the context and level at hand, the outermost first.
     pub fn of_context(&self, context: &Context<'_>) -> impl DoubleEndedIterator<Item = &T> {
         let oldest = context.open().first().map_or(CallId::MAX, |call| call.number);

@@ -190,23 +190,26 @@ impl CallTracker {
         &self.tasks
     }
 
-    /// A task begins: the one that was at its address before is gone, with its calls.
-    pub fn task_begun(&mut self, roles: &RoleValues<'_>) {
-        if let Some(address) = roles.get(Role::Task) {
-            self.calls.forget(address);
-            self.tasks.forget(address);
-        }
+    /// A task begins: the one that was at its address before is gone, with its calls. Returns the number of its stack, if
+    /// it had one.
+    pub fn task_begun(&mut self, roles: &RoleValues<'_>) -> Option<usize> {
+        let address = roles.get(Role::Task)?;
+        self.tasks.forget(address);
+        self.calls.forget(address)
     }
 
-    /// A task has this name from here on.
-    pub fn task(&mut self, event: &Event<'_>) {
-        if let [address, pid, ..] = *event.words {
-            let before = self.tasks.get(address).pid;
-            if before != 0 && u64::from(before) != pid {
-                self.calls.forget(address);
+    /// A task has this name from here on. If another one was at its address before, returns the number of that one's
+    /// stack.
+    pub fn task(&mut self, event: &Event<'_>) -> Option<usize> {
+        let other = match *event.words {
+            [address, pid, ..] => {
+                let before = self.tasks.get(address).pid;
+                Some(address).filter(|_| before != 0 && u64::from(before) != pid)
             }
-        }
+            _ => None,
+        };
         self.tasks.event(event);
+        other.and_then(|address| self.calls.forget(address))
     }
 
     /// Another task runs from here on.

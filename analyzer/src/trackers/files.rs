@@ -184,7 +184,25 @@ impl FileTracker {
             Some(FileState::Write(write)) => {
                 self.copied(&write, end.call.returned.filter(|_| end.is_seen()), out);
             }
-            _ => {}
+            Some(FileState::Io(io) | FileState::Entry(io, _)) => self.lost(io, out),
+            Some(FileState::File(_)) | None => {}
+        }
+    }
+
+    /// A task is gone, and what it was in will not be seen to return; its stack of calls was this one.
+    pub fn task_gone(&mut self, stack: usize, out: &mut dyn Sink) {
+        for state in self.calls.take_stack(stack) {
+            if let FileState::Io(io) | FileState::Entry(io, _) = state {
+                self.lost(io, out);
+            }
+        }
+    }
+
+    fn lost(&mut self, io: IoId, out: &mut dyn Sink) {
+        if let Some(live) = self.live.get_mut(io) {
+            live.is_lost = true;
+            self.live.set_returned(io);
+            self.give_if_over(io, out);
         }
     }
 

@@ -109,6 +109,11 @@ impl ObjectTrackers {
         self.files.call_ended(call, out);
     }
 
+    /// The task is gone whose calls were in this stack.
+    pub fn task_gone(&mut self, stack: usize, out: &mut dyn Sink) {
+        self.files.task_gone(stack, out);
+    }
+
     /// The guest wrote to a device's memory.
     pub fn device_write(&mut self, context: &Context<'_>) {
         let block = &mut self.block;

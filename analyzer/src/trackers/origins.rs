@@ -25,6 +25,9 @@ const FARTHEST: usize = 8;
 /// Softirqs there may be; the kernel has ten (include/linux/interrupt.h).
 const SOFTIRQS: usize = 16;
 
+/// System calls that a task does not return from.
+const EXITS: [&str; 2] = ["exit", "exit_group"];
+
 /// Something asked for that has not begun.
 #[derive(Debug, Clone, Encode, Decode)]
 struct PendingWork {
@@ -323,6 +326,10 @@ impl OriginTracker {
         if let Some(blocked) = self.blocked(context, from) {
             self.blocked.insert(from, blocked);
         }
+        // Why a task runs that exits is the exit: what woke it before is no longer needed.
+        if self.woken.get(&from).is_some_and(|woken| woken.runs) && self.exits(context, from) {
+            self.woken.remove(&from);
+        }
         let blocked = self.blocked.remove(&to);
         let Some(woken) = self.woken.get_mut(&to).filter(|woken| !woken.runs) else { return };
         // It stays, as the cause of what the task does now.
@@ -339,6 +346,13 @@ impl OriginTracker {
         if let Some(blocked) = blocked.filter(|blocked| blocked.clock <= woken.from.clock) {
             out.wait(wait(context, to, &blocked, woken));
         }
+    }
+
+    /// Whether a task has begun to exit.
+    fn exits(&self, context: &Context<'_>, task: u64) -> bool {
+        self.calls
+            .of_task(context, task)
+            .any(|state| matches!(state, OriginState::Io(io) if EXITS.contains(&&*io.syscall)))
     }
 
     /// What a task that stops running waits in, if that is a system call.

@@ -100,8 +100,12 @@ struct Collector {
     /// Root and place of each open call.
     places: Map<CallId, (CallId, usize)>,
     kept: Set<CallId>,
-    /// So many of them are still open.
+    /// So many of them are still open and will end.
     waiting: usize,
+    /// Calls of I/Os that did not return.
+    endless: Set<CallId>,
+    /// The contexts that such calls are in: their end is not waited for.
+    unending: Set<CallId>,
     collected: SubjectEvents,
 }
 
@@ -128,6 +132,8 @@ impl Collector {
             places: Map::default(),
             kept: Set::default(),
             waiting: 0,
+            endless: subject.ios.iter().filter(|io| io.left.is_none()).filter_map(|io| io.call).collect(),
+            unending: Set::default(),
             collected: SubjectEvents::default(),
         }
     }
@@ -161,6 +167,10 @@ impl Collector {
         if node.marked || node.call.is_some_and(|call| self.whole.contains(&call)) {
             self.waiting += usize::from(self.kept.insert(root));
         }
+        let ends = node.call.is_none_or(|call| !self.endless.contains(&call));
+        if !ends && self.unending.insert(root) {
+            self.waiting -= 1;
+        }
         if let Some(call) = node.call {
             activity.whole |= self.whole.contains(&call);
             self.places.insert(call, (root, activity.nodes.len()));
@@ -172,7 +182,7 @@ impl Collector {
         let Some(activity) = self.open.remove(&root) else { return };
         activity.nodes.iter().filter_map(|node| node.call).for_each(|call| _ = self.places.remove(&call));
         if self.kept.contains(&root) {
-            self.waiting -= 1;
+            self.waiting -= usize::from(!self.unending.contains(&root));
             self.collected.activities.push(activity);
         }
     }

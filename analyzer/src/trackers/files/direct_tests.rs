@@ -119,8 +119,21 @@ fn a_call_that_was_not_seen_to_end_leaves_its_io_open() {
     files.syscall(10, "sys.read", &[("count", 5)]);
     let Files { source, tracker, found } = &mut files;
     source.lose(20, "sys.read", |end| tracker.end(end, found));
-    assert_eq!(files.found.ios.len(), 0);
-    assert_eq!(files.finish()[0].left, None);
+    let left: Vec<_> = files.found.ios.iter().map(|io| io.left).collect();
+    assert_eq!(left, [None], "nothing more will be seen of it");
+}
+
+#[test]
+fn an_io_whose_task_is_gone_is_given_up() {
+    let mut files = Files::default();
+    files.syscall(10, "sys.read", &[("count", 5)]);
+    let stack = files.source.at(20, &[], |context| context.calls.stack_number());
+    files.tracker.task_gone(stack + 1, &mut files.found);
+    assert_eq!(files.found.ios.len(), 0, "that is another task's");
+    files.tracker.task_gone(stack, &mut files.found);
+    assert_eq!((files.found.ios.len(), files.found.ios[0].left), (1, None));
+    files.exit(30, "sys.read", 5);
+    assert_eq!(files.finish().len(), 1);
 }
 
 // #1 writes BEGIN..+50, #2 +50..+150; the bio carries 100 bytes

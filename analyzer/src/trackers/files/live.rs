@@ -20,11 +20,13 @@ pub struct LiveIo {
     pub reads_file: bool,
     /// Work items that originate from it, and are not over.
     pub awaited: u32,
+    /// It will not be seen to return: its task is gone, or the return was missed.
+    pub is_lost: bool,
 }
 
 impl LiveIo {
     pub fn new(io: Io) -> Self {
-        Self { io, dirty: 0, is_settled: false, reads_file: false, awaited: 0 }
+        Self { io, dirty: 0, is_settled: false, reads_file: false, awaited: 0, is_lost: false }
     }
 
     /// Where the I/O reads or writes first is certain, unless that is another file of the same file system.
@@ -88,10 +90,11 @@ impl LiveIos {
         std::mem::take(&mut self.live).into_values().map(|live| live.io).collect()
     }
 
-    /// An I/O that has returned, if none of its bytes are left in the page cache.
+    /// An I/O that has returned or will not be seen to, if none of its bytes are left in the page cache.
     pub fn take_if_over(&mut self, io: IoId) -> Option<Io> {
         let live = self.live.get(&io)?;
-        if live.io.left.is_none() || live.dirty > 0 || live.awaited > 0 {
+        let is_open = live.io.left.is_none() && !live.is_lost;
+        if is_open || live.dirty > 0 || live.awaited > 0 {
             return None;
         }
         self.remove(io)

@@ -26,8 +26,12 @@ impl Origins {
     }
 
     fn syscall(&mut self, clock: u64, id: IoId) {
+        self.syscall_of(clock, id, "fsync");
+    }
+
+    fn syscall_of(&mut self, clock: u64, id: IoId, name: &str) {
         let Self { source, tracker, .. } = self;
-        let io = BegunIo { id, syscall: "fsync".into(), address: None };
+        let io = BegunIo { id, syscall: name.into(), address: None };
         source.enter(clock, "sys.fsync", &[], |fact| tracker.io_begun(fact, &io));
     }
 
@@ -222,6 +226,18 @@ fn a_woken_task_runs_because_of_its_waker() {
     origins.switch(30, TASK);
     origins.switch(40, KWORKER);
     assert_eq!((origins.found.handovers.len(), origins.found.waits.len()), (1, 0));
+}
+
+#[test]
+fn why_an_exited_task_ran_is_not_kept() {
+    for (name, kept) in [("exit_group", 0), ("exit", 0), ("fsync", 1)] {
+        let mut origins = Origins::default();
+        origins.wake(10, KWORKER);
+        origins.switch(20, KWORKER);
+        origins.syscall_of(30, 3, name);
+        origins.switch(40, TASK);
+        assert_eq!(origins.tracker.woken.len(), kept, "{name}");
+    }
 }
 
 #[test]

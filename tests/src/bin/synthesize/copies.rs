@@ -9,8 +9,9 @@ use super::original::{FieldVariation, MEMORY, Original, Recorded, alignment};
 use fastrand::Rng;
 use iotrace_format::event::{CLOCK, Event};
 
-/// Places that the objects of a copy may be in: a guest's memory is used again.
-const PLACES: u64 = 1024;
+/// Places that the objects of a copy may be in: a guest's memory is used again, that which was freed last first
+/// (mm/slub.c).
+const PLACES: u64 = 256;
 /// Sets the moved apart from those that stay: more than the memory of a guest.
 const ELSEWHERE: u64 = 1 << 40;
 /// Numbers of tasks begin anew from here (`PID_MAX_LIMIT`).
