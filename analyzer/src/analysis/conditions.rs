@@ -213,4 +213,4 @@ fn bio_reached(bio: &Bio, layer: Layer) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -4,6 +4,7 @@
 //! so that with some of them everything is kept that may.
 
 mod collect;
+mod devices;
 mod slowest;
 
 use super::attribution::Attribution;
@@ -18,6 +19,7 @@ use crate::session::{Observer, Pass, PassEnd, Session};
 use crate::trackers::{Counts, Oddity};
 pub(super) use collect::First;
 use collect::ReportCollector;
+pub use devices::DeviceTotals;
 use iotrace_format::event::{Event, MARK, MARK_BEGIN, MARK_END};
 use iotrace_format::trace::reader::ReadError;
 pub use slowest::SLOWEST;
@@ -195,6 +197,8 @@ pub struct Report {
     pub outcomes: Outcomes,
     /// Distributions of all of them, by operation.
     pub summary: Vec<OpSummary>,
+    /// Totals by block device.
+    pub loads: Vec<DeviceTotals>,
     /// Requests and bios of the whole trace.
     pub totals: RequestTotals,
     /// What could not be attributed, of the whole trace.
@@ -258,6 +262,7 @@ pub fn report(
         slowest: collected.slowest.into_ios(),
         outcomes: collected.outcomes,
         summary: collected.summary.into_operations(),
+        loads: collected.loads.into_devices(),
         totals: collected.totals,
         counts: trackers.counts(),
         attribution: collected.account.settle(&finished.definitions),

@@ -22,8 +22,10 @@ pub struct OpSummary {
     pub rwbs: String,
     /// Bios that were queued; those cut off from them are not counted again.
     pub count: u64,
-    /// Bios cut off from them. Their stages are in the distributions.
+    /// Parts of those that were split. Their stages are in the distributions.
     pub split_off: u64,
+    /// Bios that came of them on another device, and copies. Their stages are in the distributions.
+    pub passed_on: u64,
     /// Bytes of the bios that were queued.
     pub bytes: u64,
     /// Bios that were merged into another's request.
@@ -39,6 +41,7 @@ type Spans = BTreeMap<(bool, Option<BioStage>), (ValueHistogram, ValueHistogram)
 struct Gathered {
     count: u64,
     split_off: u64,
+    passed_on: u64,
     bytes: u64,
     merged: u64,
     stages: Spans,
@@ -51,13 +54,15 @@ impl Gathered {
                 self.count += 1;
                 self.bytes += bio.bytes;
             }
-            Origin::Split { .. } => self.split_off += 1,
+            Origin::Split { .. } | Origin::Rest { .. } => self.split_off += 1,
+            Origin::Remap { .. } | Origin::Clone { .. } => self.passed_on += 1,
         }
         self.merged += u64::from(bio.at(BioStage::Merged).is_some());
-        for pair in bio.stages.windows(2) {
+        // The way of one that went on as others is theirs.
+        for pair in bio.stages.windows(2).filter(|_| bio.parts == 0) {
             self.span(Some(pair[1].stage), (pair[0].clock, pair[1].clock), time);
         }
-        if let Some(end) = bio.ended() {
+        if let Some(end) = bio.ended().filter(|_| bio.origin == Origin::Queued) {
             self.span(None, (bio.queued(), end), time);
         }
     }
@@ -73,8 +78,8 @@ impl Gathered {
             Some(StageSpread { stage, instructions: instructions.spread()?, ns: ns.spread() })
         });
         let stages = stages.collect();
-        let Self { count, split_off, bytes, merged, .. } = self;
-        OpSummary { rwbs, count, split_off, bytes, merged, stages }
+        let Self { count, split_off, passed_on, bytes, merged, .. } = self;
+        OpSummary { rwbs, count, split_off, passed_on, bytes, merged, stages }
     }
 }
 

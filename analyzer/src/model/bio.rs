@@ -19,6 +19,32 @@ pub enum Origin {
         /// The larger one.
         of: BioId,
     },
+    /// What is left of a larger one after others were cut off from its front.
+    Rest {
+        /// The larger one.
+        of: BioId,
+    },
+    /// The same bio, as a stacked device passes it on to another device.
+    Remap {
+        /// As it was before.
+        of: BioId,
+    },
+    /// A copy that a stacked device or a file system made.
+    Clone {
+        /// What was copied.
+        of: BioId,
+    },
+}
+
+impl Origin {
+    /// The bio that it came of; none if a submitter queued it.
+    #[must_use]
+    pub const fn of(self) -> Option<BioId> {
+        match self {
+            Self::Queued => None,
+            Self::Split { of } | Self::Rest { of } | Self::Remap { of } | Self::Clone { of } => Some(of),
+        }
+    }
 }
 
 /// How a bio came into a request.
@@ -123,6 +149,8 @@ pub struct Bio {
     pub requeues: u32,
     /// Bios cut off from it.
     pub splits: u32,
+    /// Bios that came of it: cut off, passed on, or copied.
+    pub parts: u32,
     /// The interrupt that told of its completion.
     pub interrupt: Option<IrqRef>,
     /// `blk_status_t` at its end.

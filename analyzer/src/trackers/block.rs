@@ -11,10 +11,12 @@
 
 mod attempts;
 mod bios;
+mod clones;
 mod ends;
 mod fact;
 mod flush;
 mod inserts;
+mod live;
 mod merges;
 mod object;
 mod outcome;
@@ -25,7 +27,7 @@ mod ways;
 use super::counts::Counts;
 use super::fact::{BlockFact, CommandFact, EndFact, Fact, QueuedBio, RequestState, ReturnedRequest};
 use super::sink::Sink;
-use crate::model::{Carried, Cause, FileCall, Join};
+use crate::model::{BioId, Carried, Cause, FileCall, Join};
 use crate::unsaved::Unsaved;
 use bincode::{Decode, Encode};
 use bios::BioTracker;
@@ -84,6 +86,7 @@ impl BlockTracker {
             Stage::BioEnter => bios.enter(fact, out),
             Stage::BioSplit => bios.split(fact),
             Stage::BioChain => bios.chain(fact),
+            Stage::BioClone => bios.clone_bio(fact),
             Stage::BioEnd => bios.end(fact, requests, out),
             Stage::RequestGet => requests.asked(fact, bios.entered(&fact.context)),
             _ => {
@@ -103,7 +106,7 @@ impl BlockTracker {
         out: &mut dyn Sink,
     ) -> Option<ReturnedRequest> {
         let Self { bios, requests, facts } = self;
-        if matches!(end.stage, Stage::BioSplit | Stage::BioEnter) {
+        if matches!(end.stage, Stage::BioSplit | Stage::BioClone | Stage::BioEnter) {
             bios.call_ended(end, call, requests, out);
             return None;
         }
@@ -115,6 +118,11 @@ impl BlockTracker {
     /// What a bio that was just queued originates from, and whose bytes it carries.
     pub fn attribute(&mut self, bio: &QueuedBio, cause: Arc<Cause>, carries: Vec<Carried>) {
         self.bios.attribute(bio, cause, carries);
+    }
+
+    /// Bios that came of others since the last call, and what those go back to.
+    pub fn take_derived(&mut self) -> Vec<(BioId, Arc<Cause>)> {
+        self.bios.take_derived()
     }
 
     /// A request that is in flight.

@@ -21,7 +21,7 @@ use super::fact::{BegunIo, Context, EndFact, Fact, QueuedBio};
 use super::probes::RoleValues;
 use super::sink::Sink;
 use crate::model::{
-    CallEnd, CallId, Carried, Cause, File, FileCall, FileCallKind, FilePlace, Io, IoId, IoKind, Level,
+    BioId, CallEnd, CallId, Carried, Cause, File, FileCall, FileCallKind, FilePlace, Io, IoId, IoKind, Level,
     OpName, PAGE_FAULT,
 };
 use crate::unsaved::Unsaved;
@@ -297,6 +297,13 @@ impl FileTracker {
         ios.dedup();
         ios.into_iter().for_each(|io| self.give_if_over(io, out));
         carries
+    }
+
+    /// A bio came of one that was queued because of `cause`.
+    pub fn bio_derived(&mut self, bio: BioId, cause: &Cause) {
+        if let Some(live) = cause.io().and_then(|io| self.live.get_mut(io)) {
+            live.io.bios.push(bio);
+        }
     }
 
     /// A bio ended.

@@ -215,6 +215,7 @@ impl ObjectTrackers {
                 if let Some(returned) = self.block.call_ended(end, call, out) {
                     self.commands.request_returned(&returned);
                 }
+                self.derived();
             }
         }
     }
@@ -241,6 +242,14 @@ impl ObjectTrackers {
             }
             Some(BlockFact::Returned(request)) => self.commands.request_returned(&request),
             None => {}
+        }
+        self.derived();
+    }
+
+    /// Bios that came of others go back to what those do.
+    fn derived(&mut self) {
+        for (bio, cause) in self.block.take_derived() {
+            self.files.bio_derived(bio, &cause);
         }
     }
 

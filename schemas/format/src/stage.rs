@@ -87,6 +87,8 @@ stages! {
     BioSplit = "bio.split" [Bio, Sectors],
     /// A bio is made to wait for another one.
     BioChain = "bio.chain" [Bio, Parent],
+    /// A copy of the bio `parent` is made: `bio`, or the one that the function returns.
+    BioClone = "bio.clone" [Parent],
     /// A bio is made a request, or part of one.
     BioEnter = "bio.enter" [Bio],
     /// A bio is complete.

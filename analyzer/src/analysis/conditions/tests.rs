@@ -33,7 +33,7 @@ fn io() -> Io {
 }
 
 /// The page of it, written back by a kworker, from clock 500 to 600.
-fn bio() -> Bio {
+pub(crate) fn bio() -> Bio {
     let mark = |stage, clock| StageMark { stage, clock, shared: 1 };
     let worker = task("kworker/0:1", 26);
     Bio {
@@ -54,6 +54,7 @@ fn bio() -> Bio {
         other_requests: Vec::new(),
         requeues: 0,
         splits: 0,
+        parts: 0,
         interrupt: None,
         status: 0,
         stages: vec![mark(BioStage::Queued, 500), mark(BioStage::Issued, 550), mark(BioStage::Ended, 600)],

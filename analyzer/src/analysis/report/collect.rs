@@ -3,6 +3,7 @@
 //! A bio that is over waits until its times are known for good, then it is counted and forgotten, but for the first
 //! rows.
 
+use super::devices::DeviceCollector;
 use super::slowest::SlowestIos;
 use super::{OccurringNames, Outcomes, ReportQuery, RequestTotals, SortBy};
 use crate::analysis::Workload;
@@ -74,6 +75,8 @@ pub struct ReportCollector<'a> {
     pub outcomes: Outcomes,
     /// Distributions.
     pub summary: Summary,
+    /// Totals by block device.
+    pub loads: DeviceCollector,
     /// Marks of the guest.
     pub marks: Vec<WorkloadMark>,
     workload: Workload,
@@ -99,6 +102,7 @@ impl<'a> ReportCollector<'a> {
             slowest: SlowestIos::default(),
             outcomes: Outcomes::default(),
             summary: Summary::default(),
+            loads: DeviceCollector::default(),
             marks: Vec::new(),
             workload: Workload::default(),
             totals: RequestTotals::default(),
@@ -139,6 +143,7 @@ impl<'a> ReportCollector<'a> {
     }
 
     fn take(&mut self, bio: Bio, keeper: &TimeKeeper) {
+        self.loads.add(&bio);
         if !self.waits() {
             let place = bio.id;
             self.show_bio(bio, place, keeper);
@@ -242,6 +247,7 @@ impl ReportCollector<'_> {
         self.slowest = SlowestIos::default();
         self.outcomes = Outcomes::default();
         self.summary = Summary::default();
+        self.loads = DeviceCollector::default();
         self.unsettled.clear();
         self.candidates = (Vec::new(), Vec::new());
     }

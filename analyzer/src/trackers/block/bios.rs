@@ -1,19 +1,19 @@
-//! The tracker of bios: queued, chained, in a request; how they are split is in [`super::splits`], how they
-//! end in [`super::ends`].
+//! The tracker of bios: queued, chained, in a request; how they are split is in [`super::splits`], how they are copied
+//! in [`super::clones`], how they end in [`super::ends`].
 //!
 //! In: facts of bios; from the tracker of requests, which request a bio joins, and what that went through. Out: to the
 //! sink, bios and what the tracepoints of bios would have said; to others, [`QueuedBio`]s and [`BioState`]s.
 //! Oddities counted: bios queued twice, late, or that end unknown, without a request or out of order; merges beyond a
 //! bound.
 
+use super::clones::CloneSources;
 use super::fact::{BioState, JoinedBio, Membership, MembershipOutcome};
+use super::live::LiveBio;
 use super::object::{ObjectState, now};
-use super::outcome::finish;
 use super::requests::BioStates;
 use crate::hash::{Map, Set};
 use crate::model::{
-    Bio, BioId, BioStage, BlockEvent, BlockKind, Carried, Cause, FileCall, OpCodes, OpField, Origin,
-    StageMark,
+    Bio, BioId, BioStage, BlockKind, Carried, Cause, FileCall, OpCodes, OpField, Origin, StageMark,
 };
 use crate::trackers::call_states::CallStates;
 use crate::trackers::counts::{Counts, Oddity};
@@ -36,54 +36,6 @@ pub trait RequestHistory {
     fn outcome(&self, membership: &Membership, until: u64) -> Option<MembershipOutcome>;
 }
 
-/// A bio in flight.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub(super) struct LiveBio {
-    /// What will be told of it.
-    pub bio: Bio,
-    /// What is left of it now, and its operation, of which the block layer drops what the device need not do.
-    pub now: ObjectState,
-    /// The saying of the tracepoint of its queueing, as long as its operation may still be another one there.
-    queued: Option<BlockEvent>,
-    /// `BIO_TRACE_COMPLETION`.
-    pub traced: bool,
-    /// Ends that it still waits for (`__bi_remaining`); without `BIO_CHAIN` 1.
-    pub remaining: u64,
-    /// The bio that waits for it.
-    pub parent: Option<u64>,
-    /// The request it is in.
-    membership: Option<Membership>,
-    /// Times its request was merged into another.
-    merges: u32,
-}
-
-impl LiveBio {
-    /// Leaves its request; what that one went through meanwhile becomes the bio's own.
-    pub fn leave(&mut self, clock: u64, requests: &impl RequestHistory) {
-        let Some(membership) = self.membership.take() else { return };
-        let Some(outcome) = requests.outcome(&membership, clock) else { return };
-        self.bio.stages.extend(outcome.stages);
-        self.bio.requeues += outcome.requeues;
-        self.bio.interrupt = outcome.interrupt.or(self.bio.interrupt);
-        self.bio.other_requests.extend(outcome.flushes);
-    }
-
-    /// Gives the saying of the tracepoint of its queueing, if that is not given yet.
-    pub fn report_queued(&mut self, out: &mut dyn Sink) {
-        if let Some(event) = self.queued.take() {
-            out.block_event(BlockEvent { op: self.now.op, ..event });
-        }
-    }
-
-    /// What is known of it when the trace ends.
-    fn into_unfinished(mut self, requests: &impl RequestHistory, out: &mut dyn Sink) -> Bio {
-        self.report_queued(out);
-        self.leave(u64::MAX, requests);
-        finish(&mut self.bio);
-        self.bio
-    }
-}
-
 /// What is kept of an open call.
 #[derive(Debug, Encode, Decode)]
 pub(super) enum BioCall {
@@ -91,6 +43,8 @@ pub(super) enum BioCall {
     Enter { bio: u64 },
     /// This bio is split.
     Split { bio: u64, seen: Box<ObjectState>, sectors: u64 },
+    /// This bio is copied.
+    Clone { source: u64 },
 }
 
 /// Follows bios from their queueing to their end.
@@ -103,6 +57,9 @@ pub struct BioTracker {
     /// Bios of passthrough requests, which are mapped, not queued.
     pub(super) mapped: Set<u64>,
     pub(super) calls: CallStates<BioCall>,
+    pub(super) clones: CloneSources,
+    /// Bios that came of others, and what those go back to, since the last call.
+    pub(super) derived: Vec<(BioId, Arc<Cause>)>,
     last: BioId,
     pub(super) counts: Counts,
 }
@@ -113,9 +70,9 @@ impl BioStates for BioTracker {
         let ObjectState { sector, bytes, op, .. } = live.now;
         Some(BioState {
             pointer,
-            id: live.bio.id,
-            queued: live.bio.queued(),
-            dev: live.bio.dev,
+            id: live.innermost().id,
+            queued: live.innermost().queued(),
+            dev: live.innermost().dev,
             sector,
             bytes,
             op,
@@ -132,7 +89,12 @@ impl BioTracker {
 
     /// The number of the bio at an address.
     pub fn number_of(&self, address: u64) -> Option<BioId> {
-        self.live.get(&address).map(|live| live.bio.id)
+        self.live.get(&address).map(|live| live.innermost().id)
+    }
+
+    /// Bios that came of others since the last call, and what those go back to.
+    pub fn take_derived(&mut self) -> Vec<(BioId, Arc<Cause>)> {
+        std::mem::take(&mut self.derived)
     }
 
     /// Takes in a definition.
@@ -173,14 +135,19 @@ impl BioTracker {
         } else if known {
             // The rest of a split bio, or a bio that a stacked device passes on.
             self.refresh(pointer, roles);
+            self.pass_on(pointer, roles, fact.context.clock());
             return None;
         } else if traced.is_some_and(|t| t != 0) {
             // A clone of a traced bio, or a bio queued before the trace began: no tracepoint fires.
             self.counts.add(Oddity::BioSeenLate, 1);
         }
         let seen = ObjectState::bio(roles, &self.codes);
-        let mut live = self.new_bio(&fact.context, pointer, Origin::Queued, (&seen, call));
+        let (id, copies) = self.clones.take_number(pointer).unwrap_or_else(|| (self.next_id(), 0));
+        let mut live = self.new_bio(&fact.context, (id, pointer), Origin::Queued, (&seen, call));
+        live.bio.parts = copies;
         live.traced = true;
+        live.source = self.clones.take(pointer);
+        self.resolve_source(&mut live);
         if traced.is_none_or(|t| t == 0) {
             live.queued = Some(seen.block_event(BlockKind::BioQueue, now(&fact.context)));
         }
@@ -216,7 +183,7 @@ impl BioTracker {
             BioCall::Enter { bio } => {
                 Some(*bio).filter(|bio| self.live.get(bio).is_some_and(|live| live.membership.is_none()))
             }
-            BioCall::Split { .. } => None,
+            BioCall::Split { .. } | BioCall::Clone { .. } => None,
         })
     }
 
@@ -238,8 +205,8 @@ impl BioTracker {
     /// A bio is in a request.
     pub fn join(&mut self, JoinedBio { bio, membership }: &JoinedBio) {
         if let Some(live) = self.live.get_mut(bio) {
-            live.bio.request = Some(membership.request);
-            live.bio.join = Some(membership.join);
+            let bio = live.innermost_mut();
+            (bio.request, bio.join) = (Some(membership.request), Some(membership.join));
             live.membership = Some(*membership);
         }
     }
@@ -251,13 +218,14 @@ impl BioTracker {
         clock: u64,
         requests: &impl RequestHistory,
     ) -> Option<BioState> {
-        let live = self.live.get_mut(&pointer).filter(|live| live.bio.id == id)?;
+        let live = self.live.get_mut(&pointer).filter(|live| live.innermost().id == id)?;
         live.merges += 1;
         if live.merges > MOST_MERGES {
             self.counts.add(Oddity::MergedTooOften, 1);
             return None;
         }
-        live.bio.other_requests.extend(live.bio.request);
+        let bio = live.innermost_mut();
+        bio.other_requests.extend(bio.request);
         live.leave(clock, requests);
         self.state(pointer)
     }
@@ -270,12 +238,19 @@ impl BioTracker {
     /// The trace is over: gives what is still in flight.
     pub fn finish(&mut self, requests: &impl RequestHistory, out: &mut dyn Sink) {
         let mut bios: Vec<_> = self.live.drain().map(|(_, live)| live).collect();
+        // A copy ends before what it was made of.
         bios.sort_by_key(|live| live.bio.id);
+        let sources: Map<_, _> = bios.iter().map(|live| (live.bio.pointer, live.innermost().id)).collect();
+        self.clones.finish(sources);
         for live in bios {
             self.counts.add(Oddity::BioUnfinished, u64::from(live.bio.in_workload));
-            let bio = live.into_unfinished(requests, out);
-            out.bio(bio);
+            self.give_unfinished(live, requests, out);
         }
+    }
+
+    fn give_unfinished(&mut self, mut live: LiveBio, requests: &impl RequestHistory, out: &mut dyn Sink) {
+        self.resolve_source(&mut live);
+        live.into_unfinished(requests, out).into_iter().for_each(|bio| out.bio(bio));
     }
 
     /// Takes over what an event says of a bio in flight.
@@ -313,21 +288,25 @@ impl BioTracker {
     pub(super) fn drop_bio(&mut self, pointer: u64, requests: &impl RequestHistory, out: &mut dyn Sink) {
         self.counts.add(Oddity::BioQueuedTwice, 1);
         if let Some(live) = self.live.remove(&pointer) {
-            let bio = live.into_unfinished(requests, out);
-            out.bio(bio);
+            self.give_unfinished(live, requests, out);
         }
     }
 
+    /// The number of a bio that begins.
+    pub(super) fn next_id(&mut self) -> BioId {
+        self.last += 1;
+        self.last
+    }
+
     pub(super) fn new_bio(
-        &mut self,
+        &self,
         context: &Context<'_>,
-        pointer: u64,
+        (id, pointer): (BioId, u64),
         origin: Origin,
         (seen, call): (&ObjectState, Option<FileCall>),
     ) -> LiveBio {
-        self.last += 1;
         let bio = Bio {
-            id: self.last,
+            id,
             pointer,
             origin,
             dev: seen.dev,
@@ -344,19 +323,11 @@ impl BioTracker {
             other_requests: Vec::new(),
             requeues: 0,
             splits: 0,
+            parts: 0,
             interrupt: None,
             status: 0,
             stages: vec![StageMark { stage: BioStage::Queued, clock: context.clock(), shared: 1 }],
         };
-        LiveBio {
-            bio,
-            now: *seen,
-            queued: None,
-            traced: false,
-            remaining: 1,
-            parent: None,
-            membership: None,
-            merges: 0,
-        }
+        LiveBio::new(bio, *seen)
     }
 }

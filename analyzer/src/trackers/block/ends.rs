@@ -23,7 +23,8 @@ impl BioTracker {
         let traced = roles.get(Role::BioTraced).is_some_and(|t| t != 0);
         let Some(live) = self.live.get_mut(&pointer) else {
             // Seen of bios that end before they are queued: a check failed, or a clone of no device.
-            let known = self.mapped.remove(&pointer);
+            let copied = self.clones.ended(pointer, remaining <= 1);
+            let known = self.mapped.remove(&pointer) || copied;
             self.counts.add(Oddity::BioEndUnknown, u64::from(!known));
             if remaining <= 1 {
                 self.unknown_end(fact, traced, requests, out);
@@ -36,8 +37,28 @@ impl BioTracker {
         if live.remaining == 0 {
             self.done(at, pointer, requests, out);
         } else {
-            // Its own part is over, others are not: what it was in a request for is done.
-            live.leave(at.0, requests);
+            self.own_part_ended(pointer, at.0, requests, out);
+        }
+    }
+
+    /// Its own part may be over, others are not: what it was in a request for is done, if that is completed. Otherwise a
+    /// copy of it has ended, which counts as one of its ends (`bio_inc_remaining`).
+    fn own_part_ended(
+        &mut self,
+        pointer: u64,
+        clock: u64,
+        requests: &impl RequestHistory,
+        out: &mut dyn Sink,
+    ) {
+        let Some(live) = self.live.get_mut(&pointer) else { return };
+        if !live.leave_completed(clock, requests) || live.rest_mut().is_none() {
+            return;
+        }
+        if let Some(mut rest) = live.passed.pop() {
+            rest.status = live.bio.status;
+            rest.stages.push(StageMark { stage: BioStage::Ended, clock, shared: 1 });
+            self.counts.add(Oddity::StageOrder, finish(&mut rest));
+            out.bio(rest);
         }
     }
 
@@ -76,19 +97,20 @@ impl BioTracker {
         let mut live = self.live.remove(&pointer)?;
         live.report_queued(out);
         live.leave(clock, requests);
-        let bio = &mut live.bio;
-        bio.stages.push(StageMark { stage: BioStage::Ended, clock, shared: 1 });
+        self.settle_source(&mut live);
         if live.traced {
-            let seen = ObjectState { dev: bio.dev, ..live.now };
+            let seen = ObjectState { dev: live.bio.dev, ..live.now };
             out.block_event(seen.block_event(BlockKind::BioComplete, (clock, task)));
         }
-        if bio.request.is_none() && bio.bytes > 0 && bio.status == 0 {
+        let bio = live.innermost();
+        if bio.request.is_none() && bio.parts == 0 && bio.bytes > 0 && live.bio.status == 0 {
             self.counts.add(Oddity::BioWithoutRequest, 1);
         }
-        self.counts.add(Oddity::StageOrder, finish(bio));
-        let status = bio.status;
-        out.bio(live.bio);
-        live.parent.map(|parent| (parent, status))
+        let (parent, status) = (live.parent, live.bio.status);
+        let (bios, disorder) = live.into_bios(Some(clock));
+        self.counts.add(Oddity::StageOrder, disorder);
+        bios.into_iter().for_each(|bio| out.bio(bio));
+        parent.map(|parent| (parent, status))
     }
 
     /// A bio that another one waits for is over; the other one, if that is over with it.

@@ -4,6 +4,7 @@ mod attempts;
 mod bio_ends;
 mod bio_tracker;
 mod bios;
+mod derived_bios;
 mod flush;
 mod flushes;
 mod insertions;

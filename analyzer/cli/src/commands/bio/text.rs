@@ -48,8 +48,12 @@ fn head(out: &mut dyn Write, timeline: &Timeline, style: Style) -> io::Result<()
     for Carried { io, from, to, .. } in &bio.carries {
         writeln!(out, "  data       bytes {from} to {} of the file, written by I/O {io}", to - 1)?;
     }
-    if let Origin::Split { of } = bio.origin {
-        writeln!(out, "  split from #{of}")?;
+    match bio.origin {
+        Origin::Queued => {}
+        Origin::Split { of } => writeln!(out, "  split from #{of}")?,
+        Origin::Rest { of } => writeln!(out, "  rest of    #{of}")?,
+        Origin::Remap { of } => writeln!(out, "  remap of   #{of}")?,
+        Origin::Clone { of } => writeln!(out, "  clone of   #{of}")?,
     }
     for request in &timeline.requests {
         writeln!(out, "  {}", request_line(bio, request))?;

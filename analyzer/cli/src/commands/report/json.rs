@@ -5,8 +5,8 @@ use crate::view::json::bio::BioJson;
 use crate::view::json::common::{MomentJson, PercentilesJson, TraceJson, WarningJson, warnings};
 use crate::view::json::io::IoJson;
 use crate::view::json::list::List;
-use crate::view::json::values::SchemaVersion;
-use iotrace::analysis::report::Report;
+use crate::view::json::values::{DeviceNumber, SchemaVersion};
+use iotrace::analysis::report::{DeviceTotals, Report};
 use iotrace::analysis::summary::{OpSummary, StageSpread};
 use iotrace::analysis::workload;
 use iotrace::model::BioStage;
@@ -29,6 +29,8 @@ pub struct ReportDocument<'a> {
     /// The first bios that are selected, by number.
     bios: List<'a, BioJson<'a>>,
     /// Devices that the guest enabled and whose registers are known, by name.
+    /// Totals by block device, those with requests first.
+    device_totals: List<'a, DeviceTotalsJson>,
     devices: &'a [String],
     /// What is missing of the trace: where it is truncated or damaged, and why; null if it is complete.
     incomplete: Option<&'a str>,
@@ -107,6 +109,21 @@ struct TotalsJson {
     requeues: u64,
 }
 
+/// A block device and its bios.
+#[derive(Debug, Serialize, JsonSchema)]
+struct DeviceTotalsJson {
+    /// Its bios; of those that were split, the whole alone.
+    bios: u64,
+    /// Bytes of them.
+    bytes: u64,
+    /// Device number, as MAJOR:MINOR.
+    device: DeviceNumber,
+    /// Whether a driver has requests of it; a stacked device has none.
+    has_requests: bool,
+    /// The devices that its bios were passed on to.
+    on: Vec<DeviceNumber>,
+}
+
 /// The bios of one operation.
 #[derive(Debug, Serialize, JsonSchema)]
 struct OpSummaryJson<'a> {
@@ -118,7 +135,9 @@ struct OpSummaryJson<'a> {
     merged: u64,
     /// Operation and flags as blktrace prints them.
     rwbs: &'a str,
-    /// Bios split off from them; the distributions include their stages.
+    /// Bios that came of them on another device, and copies; the distributions include their stages.
+    passed_on: u64,
+    /// Parts of those that were split; the distributions include their stages.
     split_off: u64,
     /// Time to each stage from the one before, in the order of the stages; `total` is the last.
     stages: List<'a, StageTimesJson>,
@@ -156,6 +175,7 @@ pub fn write(out: &mut dyn Write, report: &Report) -> io::Result<()> {
         attribution: attribution(report),
         bio_count: report.bio_count,
         bios: List::new(report.bios.iter().map(|bio| BioJson::new(bio, time, definitions))),
+        device_totals: List::new(report.loads.iter().map(device_totals)),
         devices: &report.devices,
         incomplete: report.cut.as_deref(),
         io_count: report.io_count,
@@ -203,6 +223,16 @@ fn totals(report: &Report) -> TotalsJson {
     }
 }
 
+fn device_totals(device: &DeviceTotals) -> DeviceTotalsJson {
+    DeviceTotalsJson {
+        bios: device.bios,
+        bytes: device.bytes,
+        device: DeviceNumber(device.dev),
+        has_requests: device.has_requests,
+        on: device.on.iter().copied().map(DeviceNumber).collect(),
+    }
+}
+
 fn summary(op: &OpSummary) -> OpSummaryJson<'_> {
     let stage = |spread: &StageSpread| StageTimesJson {
         instructions: PercentilesJson::from(&spread.instructions),
@@ -214,6 +244,7 @@ fn summary(op: &OpSummary) -> OpSummaryJson<'_> {
         count: op.count,
         merged: op.merged,
         rwbs: &op.rwbs,
+        passed_on: op.passed_on,
         split_off: op.split_off,
         stages: List::new(op.stages.iter().map(stage)),
     }

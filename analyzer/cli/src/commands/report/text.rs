@@ -1,6 +1,7 @@
 //! The report: counts, the slowest I/Os and anomalies; then the I/Os, the bios, their summary, and totals of the trace.
 
 mod bios;
+mod devices;
 mod headline;
 pub(super) mod ios;
 mod summary;
@@ -54,6 +55,7 @@ pub fn write_text(out: &mut dyn Write, report: &Report, options: Options) -> io:
         ios::write(out, report, options)?;
         bios::write(out, report, options)?;
     }
+    devices::write(out, report, options.style)?;
     summary::write(out, report, options)?;
     totals::write(out, report, options.style)
 }

@@ -136,6 +136,8 @@ pub struct BioJson<'a> {
     bytes: u64,
     /// The call into the file system in which it was queued; null if there was none.
     call: Option<FileCallJson>,
+    /// The bio that it came of; null if a submitter queued it.
+    came_of: Option<DerivedJson>,
     /// Of a write out of the page cache: its bytes by the I/Os that had written them.
     carries: List<'a, CarriedJson>,
     /// It ended while the trace ran.
@@ -157,6 +159,8 @@ pub struct BioJson<'a> {
     origin: List<'a, OriginJson<'a>>,
     /// Numbers of other requests: those that were merged into another one, and flushes that it waited for.
     other_requests: &'a [u64],
+    /// Bios that came of it.
+    parts: u32,
     /// Address of its `struct bio`.
     pointer: Hex,
     /// Number of the last request that it was in; null if there was none.
@@ -187,6 +191,7 @@ impl<'a> BioJson<'a> {
         Self {
             bytes: bio.bytes,
             call: bio.call.map(FileCallJson::from),
+            came_of: bio.origin.of().map(|of| DerivedJson { bio: of, how: how(bio.origin) }),
             carries: carried(&bio.carries),
             complete: bio.ended().is_some(),
             device: DeviceNumber(bio.dev),
@@ -197,14 +202,15 @@ impl<'a> BioJson<'a> {
             op: bio.op.name,
             origin: List::new(chain.map(|cause| OriginJson::new(cause, definitions))),
             other_requests: &bio.other_requests,
+            parts: bio.parts,
             pointer: Hex(bio.pointer),
             request: bio.request,
             requeues: bio.requeues,
             rwbs: bio.op.rwbs(),
             sector: bio.sector,
             split_of: match bio.origin {
-                Origin::Queued => None,
-                Origin::Split { of } => Some(of),
+                Origin::Split { of } | Origin::Rest { of } => Some(of),
+                _ => None,
             },
             splits: bio.splits,
             stages: stages(bio, time),
@@ -212,6 +218,25 @@ impl<'a> BioJson<'a> {
             task: TaskJson::from(&bio.task),
             total: bio.ended().map(|end| SpanJson::new(time, bio.queued(), end)),
         }
+    }
+}
+
+/// A bio that another one came of.
+#[derive(Debug, Serialize, JsonSchema)]
+struct DerivedJson {
+    /// Number of the bio.
+    bio: u64,
+    /// `split`: cut off from its front; `rest`: what was left of it; `remap`: passed on to another device; `clone`: a copy.
+    how: &'static str,
+}
+
+fn how(origin: Origin) -> &'static str {
+    match origin {
+        Origin::Queued => "queued",
+        Origin::Split { .. } => "split",
+        Origin::Rest { .. } => "rest",
+        Origin::Remap { .. } => "remap",
+        Origin::Clone { .. } => "clone",
     }
 }
 

@@ -110,7 +110,7 @@ fn an_address_that_has_another_name_now_ends_no_chain() {
 #[test]
 fn a_bio_waits_for_its_children() {
     let mut bios = Bios::default();
-    let stages = vec![mark(BioStage::Got, 15), mark(BioStage::Issued, 25)];
+    let stages = vec![mark(BioStage::Got, 15), mark(BioStage::Completed, 19), mark(BioStage::Issued, 25)];
     bios.requests.0.insert(RQ, MembershipOutcome { stages, requeues: 0, interrupt: None, flushes: vec![] });
     bios.queue(1, B, &[]);
     bios.queue(2, C, &[]);

@@ -58,14 +58,13 @@ impl Bios {
         more: RoleArguments<'_>,
     ) -> Option<QueuedBio> {
         let Self { source, tracker, requests, found } = self;
-        let arguments = [
-            ("bio", bio),
-            ("bio.dev", SDA),
-            ("bio.sector", 100),
-            ("bio.size", 4096),
-            ("bio.op", WRITE | SYNC),
-        ];
-        let arguments = [&arguments[..], more].concat();
+        let arguments = [("bio", bio), ("bio.sector", 100), ("bio.op", WRITE | SYNC)];
+        let mut arguments = [&arguments[..], more].concat();
+        for (role, value) in [("bio.dev", SDA), ("bio.size", 4096)] {
+            if !arguments.iter().any(|(known, _)| *known == role) {
+                arguments.push((role, value));
+            }
+        }
         source.reach_only(clock, "bio.queue", &arguments, |fact| tracker.queue(fact, call, requests, found))
     }
 
@@ -81,15 +80,32 @@ impl Bios {
 
     /// Begins to split a bio of 16 sectors at sector 100.
     pub fn begin_split(&mut self, clock: u64, bio: u64, sectors: u64) {
+        self.begin_split_at(clock, bio, sectors, 100);
+    }
+
+    /// The same, at another sector.
+    pub fn begin_split_at(&mut self, clock: u64, bio: u64, sectors: u64, sector: u64) {
         let Self { source, tracker, .. } = self;
-        let arguments =
-            [("bio", bio), ("sectors", sectors), ("bio.dev", SDA), ("bio.sector", 100), ("bio.size", 8192)];
+        let arguments = [
+            ("bio", bio),
+            ("sectors", sectors),
+            ("bio.dev", SDA),
+            ("bio.sector", sector),
+            ("bio.size", 8192),
+        ];
         source.enter(clock, "bio.split", &arguments, |fact| tracker.split(fact));
     }
 
     pub fn split(&mut self, clock: u64, returned: u64) {
         let Self { source, tracker, requests, found } = self;
         source.exit(clock, "bio.split", returned, |end| tracker.call_ended(end, None, requests, found));
+    }
+
+    /// A bio is copied, by a function that returns the copy.
+    pub fn copy(&mut self, clock: u64, source_bio: u64, returned: u64) {
+        let Self { source, tracker, requests, found } = self;
+        source.enter(clock, "bio.clone", &[("parent", source_bio)], |fact| tracker.clone_bio(fact));
+        source.exit(clock + 1, "bio.clone", returned, |end| tracker.call_ended(end, None, requests, found));
     }
 
     pub fn chain(&mut self, arguments: RoleArguments<'_>) {
@@ -247,7 +263,7 @@ fn a_split_makes_a_bio_of_the_first_sectors() {
     bios.begin_split(5, B, 4);
     bios.split(6, PARENT);
     assert_eq!((bios.found.said(BlockKind::Split).len(), bios.entered()), (1, Some(C)));
-    let [whole, part, _] = bios.finish() else { panic!() };
+    let [_, whole, part, _] = bios.finish() else { panic!() };
     assert_eq!((whole.splits, part.splits), (2, 0));
     assert_eq!((part.origin, part.cause.as_deref()), (Origin::Split { of: 1 }, Some(&Cause::Softirq)));
 }
@@ -299,7 +315,7 @@ fn a_part_is_traced_if_the_whole_is() {
         let to_c = [("bio.end_io", CHAIN_END), ("bio.private", C)];
         bios.queue(5, PARENT, &to_c);
         bios.end(9, PARENT, &[]);
-        assert_eq!(bios.found.bios.iter().map(|bio| bio.id).max(), Some(if known { 3 } else { 2 }));
+        assert_eq!(bios.found.bios.iter().map(|bio| bio.id).max(), Some(if known { 4 } else { 2 }));
         assert_eq!(bios.found.said(BlockKind::BioComplete).len(), said);
     }
 }

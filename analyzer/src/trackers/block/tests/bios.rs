@@ -91,8 +91,11 @@ fn a_split_bio_ends_with_its_last_part() {
     found.assert_sound();
     assert_eq!(found.bio(2).origin, Origin::Split { of: 1 });
     assert_eq!((found.bio(1).splits, found.bio(1).ended(), found.bio(2).ended()), (1, Some(90), Some(90)));
-    assert_eq!((found.bio(1).at(Completed), found.bio(2).at(Completed)), (Some(79), Some(89)));
-    assert_eq!((found.bio(1).request, found.bio(2).request), (Some(2), Some(1)));
+    assert_eq!((found.bio(1).bytes, found.bio(1).stages.len()), (8192, 2), "the way is that of its parts");
+    let rest = found.bio(3);
+    assert_eq!((rest.origin, rest.bytes, rest.ended()), (Origin::Rest { of: 1 }, 4096, Some(80)));
+    assert_eq!((rest.at(Completed), found.bio(2).at(Completed)), (Some(79), Some(89)));
+    assert_eq!((rest.request, found.bio(2).request), (Some(2), Some(1)));
     assert_eq!(found.said(BlockKind::BioQueue), [(10, 100, 16)]);
     assert_eq!(found.said(BlockKind::Split), [(13, 100, 108)]);
     assert_eq!(found.said(BlockKind::GetRq), [(20, 100, 8), (40, 108, 8)]);

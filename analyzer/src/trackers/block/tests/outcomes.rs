@@ -120,6 +120,7 @@ fn bio(stages: &[(BioStage, u64)]) -> Bio {
         other_requests: vec![5, 4, 3, 5],
         requeues: 0,
         splits: 0,
+        parts: 0,
         interrupt: None,
         status: 0,
         stages: stages.iter().map(mark).collect(),

@@ -4,7 +4,7 @@ use super::{CellTime, Options, TimeUnit, unit};
 use crate::view::table::{self, Align, Table};
 use crate::view::{stages, text};
 use iotrace::analysis::report::Report;
-use iotrace::model::{Bio, BioStage, Join, Origin, StageMark};
+use iotrace::model::{Bio, BioStage, Join, StageMark};
 use std::io::{self, Write};
 
 /// Columns that a narrow terminal does without, the first to go first.
@@ -110,9 +110,9 @@ fn device_time(disk: Option<&str>, tick: Option<&str>) -> Option<String> {
 }
 
 fn bio_row(bio: &Bio, stages: &[BioStage], report: &Report, options: Options) -> Vec<String> {
-    let id = match bio.origin {
-        Origin::Queued => format!("#{}", bio.id),
-        Origin::Split { of } => format!("#{of}/#{}", bio.id),
+    let id = match bio.origin.of() {
+        None => format!("#{}", bio.id),
+        Some(of) => format!("#{of}/#{}", bio.id),
     };
     let mut row = vec![
         id,

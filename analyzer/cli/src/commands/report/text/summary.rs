@@ -25,9 +25,10 @@ pub fn write(out: &mut dyn Write, report: &Report, options: Options) -> io::Resu
     let mut table = table.dropping(["i p95", "i p99", "i max", "p95", "i median", "p99"]);
     for op in &report.summary {
         let more = |count, what| if count > 0 { format!(", {count} {what}") } else { String::new() };
-        let (split, merged) = (more(op.split_off, "split off"), more(op.merged, "merged"));
+        let (split, merged) = (more(op.split_off, "parts of split ones"), more(op.merged, "merged"));
+        let passed = more(op.passed_on, "passed on or copied");
         let (bios, bytes) = (text::counted(op.count, "bio"), text::bytes(op.bytes));
-        writeln!(out, "  {}: {bios}, {bytes}{split}{merged}", op.rwbs)?;
+        writeln!(out, "  {}: {bios}, {bytes}{split}{passed}{merged}", op.rwbs)?;
         op.stages.iter().for_each(|stage| table.row(row(op, stage)));
     }
     writeln!(out)?;
