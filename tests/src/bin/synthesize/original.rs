@@ -10,7 +10,7 @@ use iotrace_arch::{FIRST, Memory};
 use iotrace_format::definition::{Definition, Probe};
 use iotrace_format::event::{BIO_PAGES, CLOCK, Event, MARK, MARK_BEGIN, MARK_END, TASK};
 use iotrace_format::role::Role;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// How the kernel lays out its memory: what is in its image and its modules, at the end, stays.
 pub static MEMORY: &Memory = &FIRST.memory;
@@ -119,9 +119,10 @@ impl Original {
     /// If the others have more.
     pub fn thin_out(&mut self, events_per_io: u64) -> Result<()> {
         let most = self.ios.saturating_mul(events_per_io);
-        let mut counts = BTreeMap::<String, u64>::new();
+        let functions = self.functions_without_stage();
+        let mut counts = BTreeMap::<&String, u64>::new();
         for event in &self.section {
-            if let Some(function) = self.function_without_stage(event.kind) {
+            if let Some(function) = functions.get(&event.kind) {
                 *counts.entry(function).or_default() += 1;
             }
         }
@@ -136,12 +137,10 @@ impl Original {
         }
         let least = left.checked_div(self.ios).unwrap_or(0);
         ensure!(left <= most, "functions with a stage alone have {least} events per I/O");
-        let kinds: HashSet<_> = self.probes.keys().copied().collect();
-        let drops = |kind: &u16| self.function_without_stage(*kind).is_some_and(|f| dropped.contains(&f));
-        let kinds: HashSet<_> = kinds.into_iter().filter(drops).collect();
+        let drops = |event: &Recorded| functions.get(&event.kind).is_some_and(|f| dropped.contains(f));
         let pause = self.waiting.map(|waiting| waiting.pause);
         for events in [&mut self.head, &mut self.section, &mut self.tail] {
-            events.retain(|event| !kinds.contains(&event.kind));
+            events.retain(|event| !drops(event));
         }
         // The last event that is left before it.
         let before = self.section.iter().map(|event| event.number).rfind(|number| Some(*number) <= pause);
@@ -149,10 +148,13 @@ impl Original {
         Ok(())
     }
 
-    /// The function that an event tells of, if it has no stage.
-    fn function_without_stage(&self, kind: u16) -> Option<String> {
-        let probe = self.probes.get(&kind).filter(|probe| probe.stage.is_none() && !probe.is_landmark())?;
-        Some(format!("{} {:?} {:?}", probe.function, probe.symbol, probe.module))
+    /// The functions of which neither entry nor return has a stage, by the kinds of their events.
+    fn functions_without_stage(&self) -> HashMap<u16, String> {
+        let function = |probe: &Probe| format!("{} {:?} {:?}", probe.function, probe.symbol, probe.module);
+        let has_stage = |probe: &&Probe| probe.stage.is_some() || probe.is_landmark();
+        let staged: HashSet<_> = self.probes.values().filter(has_stage).map(function).collect();
+        let all = self.probes.iter().map(|(kind, probe)| (*kind, function(probe)));
+        all.filter(|(_, function)| !staged.contains(function)).collect()
     }
 
     fn word(&self, kind: u16, at: usize, value: u64) -> FieldVariation {
