@@ -200,8 +200,8 @@ pub struct Wait {
     pub task: Task,
     /// The I/O in whose system call it waited.
     pub io: IoId,
-    /// Name of the function that it waited in: of the outermost one whose stage is a wait, else of the
-    /// innermost.
+    /// Name of the function that it waited in: of the innermost one whose stage is a wait, called or inlined; without
+    /// one, of the outermost whose stage is a means of waiting, else of the innermost.
     pub function: String,
     /// What that is a wait for, as the catalog's stage says it (`page`, `completion`); empty if not known.
     pub what: String,

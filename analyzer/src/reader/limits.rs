@@ -58,7 +58,9 @@ fn syscall(step: &mut OriginStep) -> Option<&mut String> {
 /// The name of a family's member, which has ASCII letters alone.
 fn member(stage: &mut Stage) -> bool {
     match stage {
-        Stage::Syscall(name) | Stage::Wait(name) | Stage::Lock(name) if name.len() > NAME => {
+        Stage::Syscall(name) | Stage::Wait(name) | Stage::Block(name) | Stage::Lock(name)
+            if name.len() > NAME =>
+        {
             *name = name[..NAME].into();
             true
         }

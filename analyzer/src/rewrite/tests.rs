@@ -1,5 +1,6 @@
 use super::*;
 use crate::analysis::conditions::Conditions;
+use crate::analysis::explain::explain;
 use crate::analysis::path::path;
 use crate::analysis::report::{Report, ReportQuery, report};
 use crate::analysis::subject::Wanted;
@@ -7,9 +8,15 @@ use crate::analysis::verify::verify;
 use crate::analysis::why::why;
 use crate::reader::Trace;
 use crate::session::Session;
-use iotrace_synthetic_guest::{buffered, changed_write, direct_write, reused, small};
+use iotrace_format::definition::At;
+use iotrace_synthetic_guest::{
+    KWORKER, SyntheticGuest, TASK, buffered, changed_write, direct_write, io, reused, small,
+};
 use std::fs;
 use tempfile::TempDir;
+
+const BIO: u64 = 0xffff_8880_0100_0000;
+const REQUEST: u64 = 0xffff_8880_0200_0000;
 
 struct Place(TempDir);
 
@@ -193,4 +200,38 @@ fn a_slice_has_the_names_that_tasks_have_in_the_whole() {
         };
         assert_eq!(shown(&opened(&to)), shown(&whole));
     }
+}
+
+// fsync #1: the wait is inlined 165   window from 167   it stops running 170, is woken 210, runs again 230
+#[test]
+fn a_slice_has_the_inlined_waits_of_calls_under_way() {
+    let place = Place::new();
+    let mut guest = SyntheticGuest::default();
+    guest.name_task(2, KWORKER, 26, "kworker/0:1");
+    guest.entry(100, "sys.fsync", &[("regs.fd", 3)]);
+    guest.submit(150, BIO, REQUEST, io(80, 4096, 1));
+    guest.issue(160, REQUEST, BIO, io(80, 4096, 1));
+    guest.entry(165, "task.wait.dio", &[]);
+    guest.switch(170, KWORKER);
+    guest.entry(210, "task.wake", &[("task", TASK)]);
+    guest.exit(212, "task.wake", 1);
+    guest.switch(230, TASK);
+    guest.exit(250, "sys.fsync", 0);
+    for definition in &mut guest.definitions {
+        if let Definition::Probe(probe) = definition
+            && probe.function == "task_wait_dio_function"
+        {
+            probe.at = At::Inlined;
+        }
+    }
+    let whole = Session::from_bytes(guest.file()).unwrap();
+    let to = place.path("waits.iot");
+    slice(&whole, &clocks(167, 250), &to, &mut |_| {}).unwrap();
+    let waits = |session: &Session| {
+        let waits = explain(session, &mut |_| {}).unwrap().waits;
+        waits.into_keys().map(|wait| (wait.function, wait.what)).collect::<Vec<_>>()
+    };
+    let expected = [("task_wait_dio_function".to_owned(), "dio".to_owned())];
+    assert_eq!(waits(&whole), expected);
+    assert_eq!(waits(&opened(&to)), expected);
 }

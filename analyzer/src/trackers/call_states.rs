@@ -37,6 +37,21 @@ impl<T> CallStates<T> {
         stack.push((call, state));
     }
 
+    /// Keeps a state of the innermost open call, in place of the one that it has: its end is not reported, so that it is
+    /// found as long as the call is open.
+    pub fn set_innermost(&mut self, context: &Context<'_>, state: T) {
+        let open = context.open();
+        let Some(innermost) = open.last().map(|call| call.number) else { return };
+        let at = context.calls.stack_number();
+        if self.stacks.len() <= at {
+            self.stacks.resize_with(at + 1, Vec::new);
+        }
+        let stack = &mut self.stacks[at];
+        let is_open = |call: CallId| open.binary_search_by_key(&call, |call| call.number).is_ok();
+        while stack.pop_if(|(call, _)| *call >= innermost || !is_open(*call)).is_some() {}
+        stack.push((innermost, state));
+    }
+
     /// The state of a call that has ended, if it has one.
     pub fn remove(&mut self, end: &EndFact<'_>) -> Option<T> {
         let stack = self.stacks.get_mut(end.context.calls.stack_number())?;
@@ -81,9 +96,10 @@ impl<T> CallStates<T> {
     }
 
     /// Those of a stack of calls from a call on, with the calls' numbers, the outermost first.
-    pub fn numbered(&self, stack: usize, oldest: CallId) -> impl Iterator<Item = (CallId, &T)> {
+    pub fn numbered(&self, stack: usize, oldest: CallId) -> impl DoubleEndedIterator<Item = (CallId, &T)> {
         let stack = self.stacks.get(stack).map_or(&[][..], Vec::as_slice);
-        stack.iter().filter(move |(call, _)| *call >= oldest).map(|(call, state)| (*call, state))
+        let begin = stack.partition_point(|(call, _)| *call < oldest);
+        stack[begin..].iter().map(|(call, state)| (*call, state))
     }
 
     /// The state of a call in a stack of calls.
@@ -190,6 +206,24 @@ mod tests {
         enter(&mut source, &mut states, "hw.work", "work");
         assert_eq!(states.stacks[1].len(), 1);
         assert_eq!(all(&mut source, &mut states, TASK), [["work"]; 3]);
+    }
+
+    /// States of calls whose ends are not reported are no more than calls are open.
+    #[test]
+    fn the_innermost_call_has_one_state_at_most() {
+        let (mut source, mut states) = (FactSource::default(), Names::default());
+        source.enter(1, "hw.run", &[], |_| ());
+        for _ in 0..100 {
+            source.enter(1, "hw.work", &[], |_| ());
+            for name in ["first", "second"] {
+                source.at(1, &[], |context| states.set_innermost(context, name));
+            }
+            assert_eq!(all(&mut source, &mut states, TASK)[1], ["second"]);
+            source.exit(1, "hw.work", 0, |_| ());
+        }
+        source.at(1, &[], |context| states.set_innermost(context, "outer"));
+        assert_eq!(all(&mut source, &mut states, TASK)[1], ["outer"]);
+        assert_eq!(states.stacks[1].len(), 1);
     }
 
     #[test]

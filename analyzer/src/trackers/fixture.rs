@@ -8,6 +8,7 @@ use super::probes::Probes;
 use crate::model::{CallEnd, Ending};
 use iotrace_format::definition::{At, Definition, Layout, TraceInfo};
 use iotrace_format::event::{self, Event, FIRST_PROBE};
+use iotrace_format::layer::Layer;
 use iotrace_synthetic_guest;
 use std::collections::HashMap;
 
@@ -183,6 +184,9 @@ impl FactSource {
             let mut probe = iotrace_synthetic_guest::probe(kind, stage, at, names);
             if at == At::Inlined {
                 probe.function.push_str("_inlined");
+            }
+            if stage.starts_with("task.") {
+                probe.layer = Layer::Sched;
             }
             self.probes.define(&probe);
         }

@@ -74,6 +74,11 @@ impl Trackers {
         self.objects.hand_offs(next, self.calls.calls(), &self.probes)
     }
 
+    /// Waits in inlined functions of calls that may be open: the call's number, that of the event.
+    pub fn inlined_waits(&self) -> impl Iterator<Item = (CallId, u64)> {
+        self.objects.inlined_waits(self.calls.calls())
+    }
+
     /// The open calls of each task: the task's address, the call's number, whether the task itself made it.
     pub fn open_calls(&self) -> impl Iterator<Item = (u64, CallId, bool)> {
         self.calls.calls().stacks().flat_map(|(task, calls)| {

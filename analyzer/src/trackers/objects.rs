@@ -13,7 +13,7 @@ use super::origins::OriginTracker;
 use super::probes::Probes;
 use super::sink::Sink;
 use crate::context::{Calls, Tasks};
-use crate::model::CallEnd;
+use crate::model::{CallEnd, CallId};
 use bincode::{Decode, Encode};
 use iotrace_format::definition::{Definition, Device, ObjectKind, PendingHandOff};
 use iotrace_format::event::Event;
@@ -80,6 +80,11 @@ impl ObjectTrackers {
     /// What was asked for and has not begun, to be known before an event.
     pub fn hand_offs(&self, event: u64, calls: &Calls<CallPosition>, probes: &Probes) -> Vec<PendingHandOff> {
         self.origins.hand_offs(event, calls, probes)
+    }
+
+    /// Waits in inlined functions of calls that are open: the call's number, that of the event.
+    pub fn inlined_waits(&self, calls: &Calls<CallPosition>) -> impl Iterator<Item = (CallId, u64)> {
+        self.origins.inlined_waits(calls)
     }
 
     /// Takes in a hand-off that a part of a trace states.
@@ -177,6 +182,7 @@ impl ObjectTrackers {
             | S::TaskNew
             | S::TaskSwitch
             | S::Wait(_)
+            | S::Block(_)
             | S::TimerStart
             | S::TimerRun
             | S::SoftirqRaise
@@ -204,7 +210,9 @@ impl ObjectTrackers {
                 self.files.end(end, out);
                 self.origins.end(end);
             }
-            S::IrqFrame | S::TaskWake | S::Wait(_) | S::TimerRun | S::SoftirqRun => self.origins.end(end),
+            S::IrqFrame | S::TaskWake | S::Wait(_) | S::Block(_) | S::TimerRun | S::SoftirqRun => {
+                self.origins.end(end);
+            }
             S::WorkRun => {
                 self.origins.end(end);
                 self.work_changed(out);

@@ -7,6 +7,7 @@
 //! What was asked for waits here until it begins; then the two ends are given as a handover.
 
 mod stated;
+mod waiting;
 
 use super::call_states::CallStates;
 use super::fact::{BegunIo, Context, EndFact, Fact};
@@ -19,6 +20,7 @@ use iotrace_format::role::Role;
 use iotrace_format::stage::Stage;
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
+use waiting::WaitFunction;
 
 /// How far back a cause is kept.
 const FARTHEST: usize = 8;
@@ -92,7 +94,7 @@ enum OriginState {
     /// Softirqs are being served.
     Softirq,
     /// A wait of a task, in this function.
-    Wait { function: u16, what: Arc<str> },
+    Wait(WaitFunction),
     /// A task is being woken.
     Wake { task: u64 },
 }
@@ -106,6 +108,8 @@ pub struct OriginTracker {
     blocked: Map<u64, BlockedTask>,
     raised: FxHashMap<u16, [Option<Point>; SOFTIRQS]>,
     calls: CallStates<OriginState>,
+    /// Waits in functions that are inlined, of the call that they are in.
+    inlined_waits: CallStates<WaitFunction>,
     /// I/Os that work items originate from: 1 for one that was queued, -1 for one that is over.
     changes: Vec<(IoId, i32)>,
 }
@@ -131,9 +135,7 @@ impl OriginTracker {
             Stage::IrqFrame | Stage::IrqEntry => OriginState::Interrupt,
             Stage::SoftirqRun => OriginState::Softirq,
             Stage::TaskWake => OriginState::Wake { task: fact.roles.get(Role::Task).unwrap_or(0) },
-            Stage::Wait(what) => {
-                OriginState::Wait { function: fact.roles.function(), what: Arc::clone(what) }
-            }
+            Stage::Wait(_) | Stage::Block(_) => return self.wait_begun(fact),
             Stage::WorkRun => self.work_run(fact, out),
             Stage::TimerRun => self.timer_run(fact, out),
             Stage::WorkQueue => return self.work_queue(fact),
@@ -145,6 +147,15 @@ impl OriginTracker {
             _ => return,
         };
         self.calls.insert(fact, state);
+    }
+
+    /// A function whose stage is a wait is entered, or an inlined one reached.
+    fn wait_begun(&mut self, fact: &Fact<'_>) {
+        let Some(wait) = WaitFunction::of(fact) else { return };
+        match fact.call {
+            Some(_) => self.calls.insert(fact, OriginState::Wait(wait)),
+            None => self.inlined_waits.set_innermost(&fact.context, wait),
+        }
     }
 
     /// A call ended.
@@ -176,7 +187,7 @@ impl OriginTracker {
     ) -> Option<Option<Cause>> {
         let task = || context.task();
         let is_cause =
-            |state: &&OriginState| !matches!(state, OriginState::Wait { .. } | OriginState::Wake { .. });
+            |state: &&OriginState| !matches!(state, OriginState::Wait(_) | OriginState::Wake { .. });
         let state = std::iter::from_fn(|| calls.next()).find(is_cause)?;
         let cause = match state {
             OriginState::Io(BegunIo { id, address: Some(address), .. }) => {
@@ -192,7 +203,7 @@ impl OriginTracker {
             }
             OriginState::Timer { function, by } => Cause::Timer { function: *function, by: by.clone() },
             OriginState::Softirq => Cause::Softirq,
-            OriginState::Interrupt | OriginState::Wait { .. } | OriginState::Wake { .. } => {
+            OriginState::Interrupt | OriginState::Wait(_) | OriginState::Wake { .. } => {
                 return Some(None);
             }
         };
@@ -311,7 +322,9 @@ impl OriginTracker {
         let waker = TaskWaker::Calls(context.functions(end.function));
         let from = context.here_in(Some(end.call.id));
         // One that waits in the middle of its work goes on with it: that its wait is over is no new cause.
-        let waits = self.calls.of_task(context, task).any(|state| matches!(state, OriginState::Wait { .. }));
+        let mut of_task = self.calls.of_task(context, task);
+        let waits = of_task.any(|state| matches!(state, OriginState::Wait(_)))
+            || self.waiting(context, task).0.is_some();
         let before = self.woken.get(&task).filter(|_| waits).map(|woken| Arc::clone(&woken.by));
         let by = before.unwrap_or_else(|| self.lasting_cause(context));
         let waker_task = context.task();
@@ -358,20 +371,10 @@ impl OriginTracker {
     /// What a task that stops running waits in, if that is a system call.
     fn blocked(&self, context: &Context<'_>, task: u64) -> Option<BlockedTask> {
         let innermost = context.calls.of_task(task).last()?.function;
-        let mut waiting = (innermost, None);
-        // Of the waits in the innermost system call the outermost counts.
-        for state in self.calls.of_task(context, task).rev() {
-            match state {
-                OriginState::Wait { function, what } => waiting = (*function, Some(Arc::clone(what))),
-                OriginState::Io(io) => {
-                    let (function, what) = waiting;
-                    let (clock, function) = (context.clock(), context.probes.name(function));
-                    return Some(BlockedTask { clock, io: io.id, function, what });
-                }
-                _ => {}
-            }
-        }
-        None
+        let (wait, io) = self.waiting(context, task);
+        let function = context.probes.name(wait.map_or(innermost, |wait| wait.function));
+        let what = wait.map(|wait| Arc::clone(&wait.what));
+        Some(BlockedTask { clock: context.clock(), io: io?.id, function, what })
     }
 }
 

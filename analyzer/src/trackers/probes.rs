@@ -3,6 +3,7 @@
 use crate::hash::Map;
 use iotrace_format::definition::{At, Probe, ReturnType, Success};
 use iotrace_format::event::{Event, FIRST_PROBE, KindId};
+use iotrace_format::layer::Layer;
 use iotrace_format::role::Role;
 use iotrace_format::stage::Stage;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -25,6 +26,7 @@ struct Known {
 #[derive(Debug)]
 struct About {
     name: Arc<str>,
+    layer: Layer,
     has_exit: bool,
     success: Option<Success>,
     returns: Option<ReturnType>,
@@ -84,7 +86,13 @@ impl Probes {
         let number = *self.functions.entry(key).or_insert(next);
         if number == next {
             let name = probe.function.as_str().into();
-            self.about.push(About { name, has_exit: false, success: None, returns: None });
+            self.about.push(About {
+                name,
+                layer: probe.layer,
+                has_exit: false,
+                success: None,
+                returns: None,
+            });
         }
         number
     }
@@ -112,6 +120,11 @@ impl Probes {
     /// Name of a function.
     pub fn name(&self, function: u16) -> Arc<str> {
         self.about.get(usize::from(function)).map_or_else(|| Arc::from(""), |about| Arc::clone(&about.name))
+    }
+
+    /// The layer of a function.
+    pub fn layer(&self, function: u16) -> Layer {
+        self.about.get(usize::from(function)).map_or(Layer::Other, |about| about.layer)
     }
 
     /// What a function returns; none if it is not known.

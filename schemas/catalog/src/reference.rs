@@ -27,6 +27,7 @@ pub fn markdown() -> String {
     }
     line(&mut text, "sys.NAME", &Stage::Syscall("x".into()));
     line(&mut text, "task.wait.WHAT", &Stage::Wait("x".into()));
+    line(&mut text, "task.block.MEANS", &Stage::Block("x".into()));
     line(&mut text, "lock.KIND", &Stage::Lock("x".into()));
     for number in 0..SOFTIRQS.len() {
         let stage = Stage::Softirq(number as u8);

@@ -1,8 +1,8 @@
 //! Stages: the steps in the processing of an object that the analyzer knows, one table.
 //!
 //! A function of the catalog tells at most one stage. A stage says which roles its function's arguments must have, which
-//! context begins with it, and what of it stands in every part of a trace. Families (`sys`, `task.wait`, `lock`, `softirq`)
-//! have members that a catalog may add; only this table adds a family or another stage.
+//! context begins with it, and what of it stands in every part of a trace. Families (`sys`, `task.wait`, `task.block`, `lock`,
+//! `softirq`) have members that a catalog may add; only this table adds a family or another stage.
 
 use crate::encoding::encode_by_name;
 use crate::role::Role;
@@ -38,6 +38,8 @@ macro_rules! stages {
             Syscall(Arc<str>),
             /// A task waits for something: `task.wait.` and for what.
             Wait(Arc<str>),
+            /// A task stops by a means that many waits use, inside the wait that says what for: `task.block.` and the means.
+            Block(Arc<str>),
             /// A lock is taken: `lock.` and its kind.
             Lock(Arc<str>),
             /// The function of a softirq: `softirq.` and its name in lower case. Its number.
@@ -52,7 +54,7 @@ macro_rules! stages {
             const fn single(&self) -> Option<&'static str> {
                 match self {
                     $(Self::$stage => Some($name),)*
-                    Self::Syscall(_) | Self::Wait(_) | Self::Lock(_) | Self::Softirq(_) => None,
+                    Self::Syscall(_) | Self::Wait(_) | Self::Block(_) | Self::Lock(_) | Self::Softirq(_) => None,
                 }
             }
 
@@ -61,7 +63,7 @@ macro_rules! stages {
             pub const fn needs(&self) -> &'static [AnyOf] {
                 match self {
                     $(Self::$stage => &[$(&[Role::$role $(, Role::$other)*],)*],)*
-                    Self::Syscall(_) | Self::Wait(_) | Self::Lock(_) | Self::Softirq(_) => &[],
+                    Self::Syscall(_) | Self::Wait(_) | Self::Block(_) | Self::Lock(_) | Self::Softirq(_) => &[],
                 }
             }
 
@@ -72,6 +74,7 @@ macro_rules! stages {
                     $(Self::$stage => concat!($($doc),*),)*
                     Self::Syscall(_) => "A system call.",
                     Self::Wait(_) => "A task waits for something.",
+                    Self::Block(_) => "A task stops by a means that many waits use.",
                     Self::Lock(_) => "A lock is taken.",
                     Self::Softirq(_) => "The function of a softirq.",
                 }
@@ -229,7 +232,7 @@ pub const TIMER_SOFTIRQ: u8 = 1;
 pub const BLOCK_SOFTIRQ: u8 = 4;
 
 /// Families: what a member's name begins with.
-const FAMILIES: [&str; 4] = ["sys.", "task.wait.", "lock.", "softirq."];
+const FAMILIES: [&str; 5] = ["sys.", "task.wait.", "task.block.", "lock.", "softirq."];
 
 /// A name that no stage has.
 #[derive(Debug, Clone, Error, PartialEq, Eq)]
@@ -277,6 +280,7 @@ impl Stage {
         let family = |prefix, make: fn(Arc<str>) -> Self| member(prefix).map(|member| make(member.into()));
         family("sys.", Self::Syscall)
             .or_else(|| family("task.wait.", Self::Wait))
+            .or_else(|| family("task.block.", Self::Block))
             .or_else(|| family("lock.", Self::Lock))
     }
 
@@ -342,6 +346,7 @@ impl fmt::Display for Stage {
         match self {
             Self::Syscall(name) => write!(f, "sys.{name}"),
             Self::Wait(what) => write!(f, "task.wait.{what}"),
+            Self::Block(means) => write!(f, "task.block.{means}"),
             Self::Lock(kind) => write!(f, "lock.{kind}"),
             Self::Softirq(number) => match SOFTIRQS.get(usize::from(*number)) {
                 Some(name) => write!(f, "softirq.{name}"),
@@ -360,7 +365,14 @@ mod tests {
 
     #[test]
     fn names_are_distinct_and_read_as_they_are_printed() {
-        let members = ["sys.write", "task.wait.mutex", "lock.rwsem", "softirq.block", "softirq.rcu"];
+        let members = [
+            "sys.write",
+            "task.wait.mutex",
+            "task.block.timer",
+            "lock.rwsem",
+            "softirq.block",
+            "softirq.rcu",
+        ];
         let members = members.map(|name| Stage::parse(name).unwrap());
         for stage in Stage::SINGLE.iter().chain(&members) {
             assert_eq!(Stage::parse(&stage.to_string()).as_ref(), Ok(stage));

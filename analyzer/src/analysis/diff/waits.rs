@@ -29,7 +29,7 @@ impl Sum {
 fn purpose(stage: &Stage) -> Option<&str> {
     match stage {
         Stage::Lock(_) => Some("lock"),
-        Stage::Wait(what) => Some(what),
+        Stage::Wait(what) | Stage::Block(what) => Some(what),
         _ => None,
     }
 }

@@ -1,7 +1,7 @@
 //! What of the time before a part has to be known in it.
 //!
 //! In: the whole trace, when the part begins and ends. Out: the events with which the calls began that are under way at its
-//! begin, and the hand-offs that were asked for before it and begin in it.
+//! begin, and the waits in inlined functions of these; the hand-offs that were asked for before it and begin in it.
 
 use super::SlicedTasks;
 use crate::analysis::Progress;
@@ -23,7 +23,7 @@ const REMEMBERED: usize = 1 << 16;
 pub struct PartContext {
     /// With which event it begins, and what is under way there; none if it has no event.
     pub begin: Option<PartBegin>,
-    /// Numbers of the events with which calls under way began.
+    /// Numbers of the events with which calls under way, and waits in inlined functions of these, began.
     pub events: BTreeSet<u64>,
     /// Hand-offs under way.
     pub hand_offs: Vec<PendingHandOff>,
@@ -97,7 +97,8 @@ impl Reading {
         let ours = open.filter(|(task, _, of_task)| !of_task || self.tasks.has(*task));
         self.seen.ours = ours.map(|(_, call, _)| call).collect();
         let events = self.seen.ours.iter().filter_map(|call| self.seen.calls.get(call).copied());
-        self.seen.context.events = events.collect();
+        let waits = self.trackers.inlined_waits().filter(|(call, _)| self.seen.ours.contains(call));
+        self.seen.context.events = events.chain(waits.map(|(_, event)| event)).collect();
         self.seen.context.hand_offs = self.trackers.hand_offs();
     }
 

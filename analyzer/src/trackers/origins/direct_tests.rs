@@ -261,7 +261,7 @@ fn a_task_that_was_not_woken_goes_back_to_nobody() {
 
 // fsync 10 waits for a page 15, of which a function waits for more 16; stops 20, woken 30 .. 31, runs 40
 #[test]
-fn a_wait_names_the_outermost_function_that_waits() {
+fn a_wait_names_the_innermost_function_that_waits() {
     let mut origins = Origins::default();
     origins.source.name_task(KWORKER, 26, *b"kworker\0");
     origins.enter(8, "task.wait.mutex", &[]);
@@ -274,12 +274,74 @@ fn a_wait_names_the_outermost_function_that_waits() {
     origins.source.context = 0;
     origins.switch(40, TASK);
     let [wait] = &origins.found.waits[..] else { panic!("{:?}", origins.found.waits) };
-    assert_eq!((wait.io, wait.what.as_str(), wait.function.as_str()), (1, "page", "task_wait_page_function"));
+    let named = (wait.io, wait.what.as_str(), wait.function.as_str());
+    assert_eq!(named, (1, "completion", "task_wait_completion_function"));
     assert_eq!((wait.clocks, wait.event, wait.level), ((20, 31, 40), 7, Level::Hardirq));
     assert_eq!((wait.task.pid, wait.waker_task.pid), (42, 26));
     assert_eq!(wait.waker, [Arc::from("task_wake_function")]);
     let to = origins.found.handovers[0].to;
     assert_eq!((to.call, to.root, to.task, to.event), (Some(4), Some(1), TASK, 8));
+}
+
+/// How the wait of a system call is called, in which functions are entered, or reached inlined, before it stops.
+fn wait_in(functions: &[&str]) -> (String, String) {
+    let mut origins = Origins::default();
+    origins.syscall(10, 1);
+    for (clock, function) in (11..).zip(functions) {
+        match function.strip_prefix("inlined ") {
+            Some(stage) => origins.reach(clock, stage, &[]),
+            None => origins.enter(clock, function, &[]),
+        }
+    }
+    origins.switch(30, KWORKER);
+    origins.wake(40, TASK);
+    origins.switch(50, TASK);
+    let [wait] = &origins.found.waits[..] else { panic!("{:?}", origins.found.waits) };
+    (wait.what.clone(), wait.function.clone())
+}
+
+#[test]
+fn a_means_of_waiting_names_a_wait_that_nothing_else_does() {
+    for (functions, what) in [
+        (&["task.wait.writeback", "task.block.page"][..], "writeback"),
+        (&["task.wait.dio", "task.wait.work", "task.block.completion", "task.block.timer"], "work"),
+        (&["task.block.completion", "task.block.timer"], "completion"),
+        (&["task.block.page", "task.wait.tag"], "tag"),
+        (&["task.wait.writeback", "inlined task.block.page"], "writeback"),
+        // As in traces of earlier catalogs.
+        (&["task.wait.dio", "task.wait.timer"], "dio"),
+    ] {
+        assert_eq!(wait_in(functions).0, what, "{functions:?}");
+    }
+}
+
+#[test]
+fn a_wait_that_is_inlined_counts() {
+    for (functions, what, function) in [
+        (&["inlined task.wait.dio"][..], "dio", "task_wait_dio_function_inlined"),
+        (&["timer.run", "inlined task.wait.dio", "task.wake"], "dio", "task_wait_dio_function_inlined"),
+        (&["task.wait.page", "inlined task.wait.dio"], "dio", "task_wait_dio_function_inlined"),
+        (&["inlined task.wait.dio", "inlined task.wait.tag"], "tag", "task_wait_tag_function_inlined"),
+        (&["inlined task.wait.dio", "task.wait.page"], "page", "task_wait_page_function"),
+        // What the function around it has called since is another wait.
+        (&["inlined task.wait.dio", "timer.run"], "", "timer_run_function"),
+    ] {
+        assert_eq!(wait_in(functions), (what.into(), function.into()), "{functions:?}");
+    }
+}
+
+// The call that the wait is in is over: what the system call waits for then is not known.
+#[test]
+fn a_wait_that_is_inlined_is_over_with_the_call_that_it_is_in() {
+    let mut origins = Origins::default();
+    origins.syscall(10, 1);
+    origins.enter(11, "timer.run", &[]);
+    origins.reach(12, "task.wait.dio", &[]);
+    origins.exit(13, "timer.run", 0);
+    origins.switch(30, KWORKER);
+    origins.wake(40, TASK);
+    origins.switch(50, TASK);
+    assert_eq!(origins.found.waits[0].what, "");
 }
 
 #[test]
