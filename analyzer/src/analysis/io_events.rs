@@ -29,7 +29,7 @@ pub fn io_events(
     give: &mut dyn FnMut(&str) -> io::Result<()>,
 ) -> Result<Option<Printed>, EventsError> {
     let Some(path) = path(session, &Wanted::Io(io), progress)? else { return Ok(None) };
-    let lines = path.segments.iter().flat_map(|segment| &segment.lines);
+    let lines = path.segments.iter().flat_map(|segment| &segment.lines).filter(|line| !line.omitted);
     let clocks: Set<u64> = lines.flat_map(|line| [Some(line.clock), line.end]).flatten().collect();
     let last = clocks.iter().copied().max().unwrap_or(0);
     let first = clocks.iter().copied().min().unwrap_or(0);

@@ -5,12 +5,15 @@
 //!
 //! A context (from the outermost call of a task, an interrupt, a softirq, a work item to its end) belongs to
 //! the path if one of its calls is about one of the objects. Of a system call that is asked about everything
-//! is shown, of other contexts the calls about the objects, those inside them, and those they were made in.
+//! is shown, of other contexts the calls about the objects, those inside them, and those they were made in. What else a
+//! shown call has called is one line, with its instructions: what a call executed itself, and the lines inside it, add up
+//! to its total.
 
 mod collect;
 mod fold;
 mod handovers;
 mod lines;
+mod omitted;
 mod shape;
 
 use super::Progress;
@@ -35,6 +38,8 @@ pub struct Line {
     pub depth: usize,
     /// Name of the function, or of the event.
     pub name: String,
+    /// It stands for calls that are not shown, [`Line::times`] of them, inside the call around it.
+    pub omitted: bool,
     /// It is an inlined instance, an access to a device, or the like: it has no extent.
     pub instant: bool,
     /// The compiler inlined it into the function around it.

@@ -73,6 +73,7 @@ pub fn attach(segments: &mut [Segment], handovers: &[Handover], switches: &[Swit
                 line.handovers = by_call.get(&call).cloned().unwrap_or_default();
                 line.stops = stops.get(&call).cloned().unwrap_or_default();
             }
+            None if line.omitted => {}
             None => {
                 if let Some((here, lines)) = by_clock.get_mut(&line.clock).filter(|(_, lines)| *lines < MOST)
                 {

@@ -1,6 +1,7 @@
 //! From the events of contexts to the lines of a listing.
 
 use super::collect::{Activity, EventNode, SubjectEvents};
+use super::omitted::OmittedCalls;
 use super::{Line, Segment};
 use crate::analysis::describe::{Describer, FieldForm, Wording, returned};
 use crate::analysis::objects::Objects;
@@ -29,10 +30,12 @@ pub fn segments(
     let tasks = &collected.tasks;
     let writer = Writer { definitions, wording, tasks, objects };
     let mut order: Vec<(u64, usize, usize, usize)> = Vec::new();
+    let mut omitted = Vec::new();
     for (at, activity) in collected.activities.iter().enumerate() {
         let (kept, depths) = (kept(activity), writer.depths(activity));
         let nodes = activity.nodes.iter().enumerate().filter(|(i, _)| kept[*i]);
         order.extend(nodes.map(|(i, node)| (node.order, at, i, depths[i])));
+        omitted.push(omitted_calls(activity, &kept));
     }
     order.sort_unstable();
     let mut segments: Vec<Segment> = Vec::new();
@@ -40,12 +43,16 @@ pub fn segments(
     for (_, at, i, depth) in order {
         let activity = &collected.activities[at];
         let line = writer.line(&activity.nodes[i], depth);
+        let more = omitted[at].get(&i).and_then(|omitted| omitted.line(depth + 1));
         match segments.last_mut().filter(|segment| segment.root == activity.root) {
             Some(segment) => segment.lines.push(line),
             None => {
                 let resumed = !begun.insert(activity.root);
                 segments.push(writer.segment(activity, resumed, line));
             }
+        }
+        if let Some(segment) = segments.last_mut() {
+            segment.lines.extend(more);
         }
     }
     segments
@@ -76,6 +83,22 @@ fn kept(activity: &Activity) -> Vec<bool> {
         }
     }
     kept
+}
+
+/// The calls that are not shown, by the place of the shown call around them.
+fn omitted_calls(activity: &Activity, kept: &[bool]) -> Map<usize, OmittedCalls> {
+    let mut omitted = Map::<usize, OmittedCalls>::default();
+    // For each node that is not shown, the one around it that is.
+    let mut shown: Vec<Option<usize>> = Vec::with_capacity(activity.nodes.len());
+    for (at, node) in activity.nodes.iter().enumerate() {
+        let around = node.parent.and_then(|parent| if kept[parent] { Some(parent) } else { shown[parent] });
+        shown.push(around);
+        if let Some(around) = around.filter(|_| !kept[at] && node.call.is_some()) {
+            let (own, end) = node.end.map_or((0, node.clock), |end| (end.own, end.clock));
+            omitted.entry(around).or_default().add(1, own, (node.clock, end));
+        }
+    }
+    omitted
 }
 
 struct Writer<'a> {
@@ -130,6 +153,7 @@ impl Writer<'_> {
             call: node.call,
             depth,
             name: self.definitions.function_name(node.kind).into_owned(),
+            omitted: false,
             instant: node.call.is_none(),
             inlined,
             layer: probe.map(|p| p.layer),

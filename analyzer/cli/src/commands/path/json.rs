@@ -66,6 +66,9 @@ enum LineKind {
     Inlined,
     /// Something that happened in a call, such as an access to a device.
     Event,
+    /// Calls that are not shown, inside the call around this line: `times` of them. Its `own` and `total` are what was
+    /// executed in them, so that `own` of that call and `total` of the lines directly inside it add up to its `total`.
+    Omitted,
 }
 
 /// A place in the source.
@@ -95,7 +98,7 @@ struct StopJson {
 /// A call, or something that happened in one.
 #[derive(Debug, Serialize, JsonSchema)]
 struct LineJson<'a> {
-    /// Number of the call; null for an event.
+    /// Number of the call; null for an event, and for calls that are not shown.
     call: Option<u64>,
     /// Where it was called from; null if not known.
     call_site: Option<SourceJson<'a>>,
@@ -115,7 +118,7 @@ struct LineJson<'a> {
     kind: LineKind,
     /// Layer of the function in the catalog; empty for an event.
     layer: &'static str,
-    /// Function, or name of the event type.
+    /// Function, or name of the event type; empty for calls that are not shown.
     name: &'a str,
     /// Guest instructions in it alone.
     own: u64,
@@ -129,7 +132,7 @@ struct LineJson<'a> {
     stage: &'a str,
     /// Times that the task stopped running in it.
     stops: List<'a, StopJson>,
-    /// Successive calls that this line stands for; its numbers are sums.
+    /// Successive calls, or calls that are not shown, that this line stands for; its numbers are sums.
     times: u64,
     /// Guest instructions in it and in what it called, without interrupts and other tasks.
     total: u64,
@@ -179,6 +182,7 @@ fn line(line: &Line) -> LineJson<'_> {
         fields: line.words.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect(),
         handoffs: &line.handovers,
         kind: match (line.inlined, line.instant) {
+            _ if line.omitted => LineKind::Omitted,
             (true, _) => LineKind::Inlined,
             (false, true) => LineKind::Event,
             (false, false) => LineKind::Call,

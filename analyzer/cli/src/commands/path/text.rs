@@ -41,7 +41,7 @@ pub fn write_text(
     writeln!(out, "{}", style.heading(format!("{:>10} {:>10} {:>8}  call", "µs", "total", "own")))?;
     for segment in &segments {
         writeln!(out, "\n{}", style.heading(&title(path, segment)))?;
-        segment.lines.iter().try_for_each(|line| listing.write_line(out, line))?;
+        listing.write_segment(out, segment)?;
     }
     writeln!(out, "\n{}", style.faint(listing.legend()))
 }
@@ -96,10 +96,29 @@ impl Listing<'_> {
         line
     }
 
-    fn write_line(&self, out: &mut dyn Write, line: &Line) -> io::Result<()> {
+    fn write_segment(&self, out: &mut dyn Write, segment: &Segment) -> io::Result<()> {
+        let mut lines = segment.lines.iter().peekable();
+        while let Some(line) = lines.next() {
+            let mut rest = lines.clone();
+            let omitted = rest.next().filter(|next| next.omitted);
+            // If nothing else is inside a call, its own line says what is not shown.
+            let alone = omitted.filter(|_| rest.next().is_none_or(|next| next.depth <= line.depth));
+            if alone.is_some() {
+                lines.next();
+            }
+            self.write_line(out, line, alone)?;
+        }
+        Ok(())
+    }
+
+    fn write_line(&self, out: &mut dyn Write, line: &Line, inside: Option<&Line>) -> io::Result<()> {
         let style = self.options.style;
-        let since = text::micros_span(&self.path.time, self.begin, line.clock);
+        let since = match line.omitted {
+            true => String::new(),
+            false => text::micros_span(&self.path.time, self.begin, line.clock),
+        };
         let (total, own) = match (line.instant, line.end) {
+            _ if line.omitted => (grouped(line.total), String::new()),
             (true, _) => (String::new(), String::new()),
             (false, None) => ("unfinished".into(), String::new()),
             (false, Some(_)) => (grouped(line.total), grouped(line.own)),
@@ -107,11 +126,13 @@ impl Listing<'_> {
         let indent = self.indent.before(line.depth);
         let prefix = format!("{since:>10} {total:>10} {own:>8}  {indent}");
         let source = source(line).filter(|_| self.options.source);
+        let inside = inside.map(|omitted| format!(" {}", call(omitted))).unwrap_or_default();
+        let name = call(line) + &inside;
         let text = match source {
-            None => call(line),
+            None => name,
             Some(source) => {
-                let name = NAME.saturating_sub(wrap::columns(&indent));
-                format!("{:<name$}  {}", call(line), style.faint(source))
+                let width = NAME.saturating_sub(wrap::columns(&indent));
+                format!("{name:<width$}  {}", style.faint(source))
             }
         };
         wrap::write(out, &prefix, &text, style)?;
@@ -134,6 +155,10 @@ impl Listing<'_> {
 
 /// A call or an event, with its words.
 fn call(line: &Line) -> String {
+    if line.omitted {
+        let calls = if line.times == 1 { "call" } else { "calls" };
+        return format!("… {} {calls} not shown", grouped(line.times));
+    }
     let words: Vec<_> =
         line.words.iter().map(|(name, text)| format!("{}={}", plain(name), plain(text))).collect();
     if line.instant && !line.inlined {

@@ -80,7 +80,8 @@ fn contexts_that_are_open_at_the_end_are_read_to_theirs() {
     let path = listing(&with_more_after_the_bio(), &Wanted::Bio(1));
     let ends: Vec<_> = path.segments.iter().filter_map(|segment| segment.lines[0].end).collect();
     assert_eq!(ends, [231, 309, 560, 543]);
-    assert_eq!(path.segments[2].lines[1].end, None, "an event has no extent");
+    let queued = path.segments[2].lines.iter().find(|line| line.name == "bio_queue_function").unwrap();
+    assert_eq!(queued.end, None, "an event has no extent");
 }
 
 #[test]
@@ -172,4 +173,121 @@ fn each_context_tells_how_it_began() {
 fn what_is_not_in_the_trace_has_no_listing() {
     let file = Session::from_bytes(direct_write().file()).unwrap();
     assert!(path(&file, &Wanted::Io(9), &mut |_| {}).unwrap().is_none());
+}
+
+/// Of each call that is shown and over, with the lines directly inside it: what it executed itself, what they did, its total.
+fn sums(segments: &[Segment]) -> Vec<(String, u64, u64, u64)> {
+    let mut calls = Vec::new();
+    // The calls around the line at hand, by the contexts' roots: the depth of each, its place among the calls.
+    let mut around = std::collections::HashMap::<u64, Vec<(usize, Option<usize>)>>::new();
+    for (segment, line) in segments.iter().flat_map(|s| s.lines.iter().map(move |line| (s, line))) {
+        let around = around.entry(segment.root).or_default();
+        while around.pop_if(|(depth, _)| *depth >= line.depth).is_some() {}
+        let is_call = line.call.is_some() && line.end.is_some();
+        if (is_call || line.omitted)
+            && let Some(at) = around.iter().rev().find_map(|(_, at)| *at)
+        {
+            let (_, _, inside, _): &mut (_, _, u64, _) = &mut calls[at];
+            *inside += line.total;
+        }
+        around.push((line.depth, is_call.then_some(calls.len())));
+        if is_call {
+            calls.push((line.name.clone(), line.own, 0, line.total));
+        }
+    }
+    calls
+}
+
+fn assert_parts_add_up(segments: &[Segment], about: &str) {
+    let calls = sums(segments);
+    assert!(!calls.is_empty(), "{about}");
+    for (name, own, inside, total) in calls {
+        assert_eq!(own + inside, total, "{about}: {name} executed {own} itself and {inside} inside");
+    }
+}
+
+/// An interrupt whose handler makes calls that are not about the write, before, between, after and around those that are.
+fn with_other_calls() -> SyntheticGuest {
+    let mut guest = SyntheticGuest::default();
+    guest.entry(90, "f", &[]);
+    guest.entry(92, "before", &[]);
+    guest.entry(94, "inner", &[]);
+    guest.exit(97, "inner", 0);
+    guest.exit(99, "before", 0);
+    guest.queue(100, 0xb1, io(8, 4096, WRITE));
+    guest.exit(110, "f", 0);
+    guest.entry(200, "irq.entry", &[("vector", 38)]);
+    guest.at(HARDIRQ, |guest| {
+        for (clock, name) in [(202, "first"), (210, "second")] {
+            guest.entry(clock, name, &[]);
+            guest.exit(clock + 5, name, 0);
+        }
+        guest.entry(220, "around", &[]);
+        guest.entry(221, "third", &[]);
+        guest.exit(224, "third", 0);
+        guest.end(225, 0xb1);
+        guest.exit(230, "around", 0);
+        guest.entry(232, "last", &[]);
+        guest.exit(239, "last", 0);
+    });
+    guest.exit(240, "irq.entry", 0);
+    guest
+}
+
+#[test]
+fn calls_that_are_not_shown_are_a_line_with_what_they_executed() {
+    let path = listing(&with_other_calls(), &Wanted::Bio(1));
+    let omitted = |line: &Line| (line.depth, line.times, line.total, line.clock, line.end);
+    let all = path.segments.iter().flat_map(|segment| &segment.lines);
+    let found: Vec<_> = all.filter(|line| line.omitted).map(omitted).collect();
+    let expected = [(1, 2, 7, 92, Some(99)), (1, 3, 17, 202, Some(239)), (2, 1, 3, 221, Some(224))];
+    assert_eq!(found, expected);
+    let shown = [
+        [(0, "f"), (1, ""), (1, "bio_queue")].to_vec(),
+        [(0, "irq_entry"), (1, ""), (1, "around"), (2, ""), (2, "bio_end")].to_vec(),
+    ];
+    assert_eq!(names(&path), shown);
+}
+
+#[test]
+fn the_parts_of_each_shown_call_add_up_to_it() {
+    let shapes = [
+        ListingShape::default(),
+        ListingShape { unfolded: true, ..ListingShape::default() },
+        ListingShape { depth: Some(1), ..ListingShape::default() },
+        ListingShape { depth: Some(2), ..ListingShape::default() },
+        ListingShape { layers: vec![Layer::Block], ..ListingShape::default() },
+        ListingShape {
+            collapse: vec!["around_function".into(), "vfs_write_function".into()],
+            ..ListingShape::default()
+        },
+    ];
+    let guests = [with_other_calls(), buffered(), direct_write(), with_more_after_the_bio(), waiting()];
+    for (number, guest) in guests.iter().enumerate() {
+        for wanted in [Wanted::Io(1), Wanted::Bio(1)] {
+            let session = Session::from_bytes(guest.file()).unwrap();
+            let Some(path) = super::super::path(&session, &wanted, &mut |_| {}).unwrap() else { continue };
+            for wish in &shapes {
+                assert_parts_add_up(
+                    &shape(&path.segments, wish),
+                    &format!("guest {number}, {wanted}, {wish:?}"),
+                );
+            }
+        }
+    }
+}
+
+// What is hidden in the part of a context behind another context's part is inside a call of the first part.
+#[test]
+fn what_is_not_shown_of_a_context_that_goes_on_is_in_its_first_part() {
+    let mut path = listing(&with_other_calls(), &Wanted::Bio(1));
+    let mut second = path.segments[1].clone();
+    second.lines = path.segments[1].lines.split_off(3);
+    path.segments.push(second);
+    let wish = ListingShape { depth: Some(1), ..ListingShape::default() };
+    let shaped = shape(&path.segments, &wish);
+    assert_eq!(shaped.len(), 2);
+    let omitted = &shaped[1].lines[1];
+    assert_eq!((omitted.omitted, omitted.times, omitted.total), (true, 5, 27));
+    assert_parts_add_up(&shaped, "two parts");
 }
