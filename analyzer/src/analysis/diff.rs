@@ -17,6 +17,7 @@ mod interval;
 mod names;
 mod pair;
 mod places;
+mod presence;
 mod rank;
 mod result;
 mod steps;

@@ -41,7 +41,7 @@ pub struct DiffCommand {
     /// Output format
     #[arg(long, value_enum, default_value_t = DiffFormat::Text)]
     pub format: DiffFormat,
-    /// Show all rows instead of the largest differences
+    /// Show all rows instead of the largest differences (html always does)
     #[arg(long)]
     pub all: bool,
     /// Exit with status 4 if this limit is exceeded: fsync.instructions>+5%, write.bios>0, stage:G.instructions>+10%,
@@ -73,7 +73,7 @@ impl RunCommand for DiffCommand {
             DiffFormat::Text => text::write_text(&mut out, &diff, self.all, style())?,
             DiffFormat::Json => json::write(&mut out, &diff)?,
             DiffFormat::Markdown => text::write_markdown(&mut out, &diff, self.all)?,
-            DiffFormat::Html => html::write(&mut out, &diff, self.all)?,
+            DiffFormat::Html => html::write(&mut out, &diff)?,
         }
         out.flush()?;
         Ok(judged(&diff, &limits))

@@ -13,7 +13,7 @@ use super::test::SampleValues;
 use super::timeline::timeline;
 use super::tree::Tree;
 use super::waits::waits;
-use super::{Both, CallChange, Class, Costs, Diff, DiffSide, Pair, Timelines, Unpaired};
+use super::{Both, CallChange, Class, Costs, Diff, DiffSide, Evidence, Pair, StepCost, Timelines, Unpaired};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -66,9 +66,11 @@ pub fn compare(mut runs: Vec<(Run, Run)>, called: [&str; 2]) -> Diff {
         };
         diff.functions = functions.into_iter().filter(differs).collect();
     }
-    diff.functions
-        .sort_by_key(|f| (!f.test.differs, Reverse(f.own.difference().unsigned_abs()), f.name.clone()));
+    let size =
+        |f: &super::FunctionDiff| (f.own.difference().unsigned_abs(), f.total.difference().unsigned_abs());
+    diff.functions.sort_by_key(|f| (f.evidence.rank(), Reverse(size(f)), f.name.clone()));
     doubt_places(&mut diff);
+    doubt_steps(&mut diff);
     diff.equal = diff.pairs.is_empty() && diff.unpaired.is_empty() && diff.functions.is_empty();
     diff.headline = headline(&diff, all.len());
     diff
@@ -78,10 +80,27 @@ pub fn compare(mut runs: Vec<(Run, Run)>, called: [&str; 2]) -> Diff {
 /// of a function whose cost depends on where memory lies are apart by chance.
 fn doubt_places(diff: &mut Diff) {
     let differing: BTreeSet<_> =
-        diff.functions.iter().filter(|f| f.test.differs).map(|f| f.name.as_str()).collect();
+        diff.functions.iter().filter(|f| f.evidence != Evidence::None).map(|f| f.name.as_str()).collect();
     for place in diff.classes.iter_mut().flat_map(|class| &mut class.places) {
         let known = place.change != CallChange::Cost || differing.contains(place.function.as_str());
         place.test.differs &= known;
+    }
+}
+
+/// What is executed in a step is executed in functions: it differs only if a function does, or the whole system call. Of
+/// hundreds of steps, those of calls of which each recording has one I/O are apart by chance.
+fn doubt_steps(diff: &mut Diff) {
+    let is_sure = |evidence: Evidence| evidence != Evidence::None;
+    let any = diff.functions.iter().any(|function| is_sure(function.evidence));
+    let doubt = |step: &mut StepCost, known: bool| {
+        if step.evidence == Evidence::BeyondChance && !known {
+            (step.evidence, step.test.differs) = (Evidence::None, false);
+        }
+    };
+    let of_calls = diff.classes.iter().any(|class| class.test.differs);
+    diff.steps.iter_mut().for_each(|step| doubt(step, any || of_calls));
+    for class in &mut diff.classes {
+        class.steps.iter_mut().for_each(|step| doubt(step, any || class.test.differs));
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::compare::{Group, Pairs};
 use super::names::FunctionNames;
+use super::presence::Presence;
 use super::test::SampleValues;
 use super::tree::Tree;
 use super::{Both, FunctionDiff, LayerCost};
@@ -13,6 +14,7 @@ struct Sum {
     calls: Both,
     own: Both,
     total: Both,
+    presence: Presence,
     values: SampleValues,
 }
 
@@ -38,6 +40,7 @@ pub fn functions(
             let about = about.filter(|about| about.symbol.is_none())?;
             about.inlined.clone()
         });
+        let test = sum.values.test(recordings);
         FunctionDiff {
             name: about.name.clone(),
             layer: about.layer,
@@ -46,7 +49,9 @@ pub fn functions(
             calls: sum.calls,
             own: sum.own,
             total: sum.total,
-            test: sum.values.test(recordings),
+            ios: sum.presence.ios,
+            evidence: sum.presence.evidence(&test),
+            test,
         }
     };
     let mut functions: Vec<_> = sums.into_iter().map(function).collect();
@@ -66,9 +71,10 @@ fn add(sums: &mut FxHashMap<u32, Sum>, tree: &Tree, side: usize) {
     }
 }
 
-/// Own instructions of each function, of each I/O that calls it.
+/// Own instructions of each function, of each I/O of a system call that calls it.
 fn values(sums: &mut FxHashMap<u32, Sum>, pairs: Pairs<'_>) {
     let mut own: Vec<(u32, u64)> = Vec::new();
+    let mut have = FxHashMap::<u32, [u64; 2]>::default();
     for (recording, a, b) in pairs {
         for (side, work) in [a, b].into_iter().enumerate() {
             own.clear();
@@ -77,8 +83,12 @@ fn values(sums: &mut FxHashMap<u32, Sum>, pairs: Pairs<'_>) {
             for function in own.chunk_by(|x, y| x.0 == y.0) {
                 let cost = function.iter().map(|(_, own)| own).sum();
                 sums.entry(function[0].0).or_default().values.add(side, *recording, cost);
+                have.entry(function[0].0).or_default()[side] += 1;
             }
         }
+    }
+    for (function, have) in have {
+        sums.entry(function).or_default().presence.add(pairs.len(), have);
     }
 }
 

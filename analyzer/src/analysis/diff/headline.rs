@@ -1,7 +1,10 @@
 //! The first three lines of a comparison: counts, functions, stages.
+//!
+//! Functions and stages that one side alone has come first, then what differs beyond chance, each by size. What recordings
+//! of one side differ in as well is counted last.
 
 use super::rank::{FEWEST, LEVEL};
-use super::{CallChange, Class, Diff, FunctionDiff, StepCost};
+use super::{CallChange, Class, Diff, Evidence, FunctionDiff, StepCost};
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
@@ -28,38 +31,67 @@ fn what(diff: &Diff, pairs: usize) -> String {
     )
 }
 
+/// The functions: first what one side alone has, then what differs beyond chance, last how many others there are.
 fn how_much(diff: &Diff) -> String {
-    let named = |f: &FunctionDiff| match f.test.p {
+    let tested = diff.recordings >= FEWEST;
+    let of = |evidence| {
+        diff.functions.iter().filter(|f| f.evidence == evidence && !f.own.is_equal()).collect::<Vec<_>>()
+    };
+    let (only_a, only_b) = (of(Evidence::OnlyInA), of(Evidence::OnlyInB));
+    let (sure, others) = (of(Evidence::BeyondChance), of(Evidence::None));
+    let one_sided = only_a.len() + only_b.len();
+    let mut sides = [("only in A", only_a), ("only in B", only_b)];
+    // The side with more of them first.
+    sides.sort_by_key(|(_, functions)| Reverse(functions.len()));
+    let mut parts: Vec<_> = sides.iter().filter_map(|(side, functions)| largest(side, functions)).collect();
+    if tested {
+        parts.extend(largest(&format!("significant (rank-sum test, p < {LEVEL})"), &sure));
+        if parts.is_empty() {
+            parts.push(format!("no function differs significantly (rank-sum test, p < {LEVEL})"));
+        }
+        let functions = if others.len() == 1 { "function" } else { "functions" };
+        let more = format!("{} {functions} no more than recordings of one side do", others.len());
+        parts.extend((!others.is_empty()).then_some(more));
+    } else if others.is_empty() && one_sided == 0 {
+        parts.push("no function differs".to_owned());
+    } else {
+        parts.extend(largest("largest differences", &others));
+        parts.push(format!("significance needs {FEWEST} recordings of each kernel"));
+    }
+    parts.join("; ")
+}
+
+/// The largest of some functions; none if there are none.
+fn largest(title: &str, functions: &[&FunctionDiff]) -> Option<String> {
+    let named = |f: &&FunctionDiff| match f.test.p {
         Some(_) => format!("{} {:+} per calling I/O", f.name, f.test.difference),
         None => format!("{} {:+}", f.name, f.own.difference()),
     };
-    let tested = diff.recordings >= FEWEST;
-    let differing: Vec<_> =
-        diff.functions.iter().filter(|f| !f.own.is_equal() && (!tested || f.test.differs)).collect();
-    let mut largest = differing.iter().take(NAMED).map(|f| named(f)).collect::<Vec<_>>().join(", ");
-    if differing.len() > NAMED {
-        largest += &format!(" and {} more", differing.len() - NAMED);
-    }
-    match (tested, largest.is_empty()) {
-        (true, true) => format!("no function differs significantly (rank-sum test, p < {LEVEL})"),
-        (true, false) => format!("significant (rank-sum test, p < {LEVEL}): {largest}"),
-        (false, true) => "no function differs".to_owned(),
-        (false, false) => {
-            format!("largest differences: {largest}; significance needs {FEWEST} recordings of each kernel")
-        }
-    }
+    let names = functions.iter().take(NAMED).map(named).collect::<Vec<_>>().join(", ");
+    let more = functions.len().saturating_sub(NAMED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    (!functions.is_empty()).then(|| format!("{title}: {names}{more}"))
 }
 
 fn place(diff: &Diff) -> String {
     let tested = diff.recordings >= FEWEST;
     let all = diff.classes.iter().flat_map(|class| class.steps.iter().map(move |step| (class, step)));
-    let told =
-        |(_, step): &(&Class, &StepCost)| !step.instructions.is_equal() && (!tested || step.test.differs);
+    let told = |(_, step): &(&Class, &StepCost)| match step.evidence {
+        Evidence::None => !tested && !step.instructions.is_equal(),
+        Evidence::BeyondChance => !step.instructions.is_equal(),
+        Evidence::OnlyInA | Evidence::OnlyInB => true,
+    };
     let mut steps: Vec<_> = all.filter(told).collect();
-    steps.sort_by_key(|(_, step)| Reverse(step.instructions.difference().unsigned_abs()));
+    let size = |step: &StepCost| step.instructions.difference().unsigned_abs();
+    steps.sort_by_key(|(_, step)| (step.evidence.rank(), Reverse(size(step))));
     let named = |(class, step): &(&Class, &StepCost)| {
         let way = if step.part == "to this stage" { "to " } else { "" };
-        format!("{} {way}{} {:+}", class.syscall, step.step, step.instructions.difference())
+        let side = match step.evidence {
+            Evidence::OnlyInA => " only in A",
+            Evidence::OnlyInB => " only in B",
+            Evidence::BeyondChance | Evidence::None => "",
+        };
+        format!("{} {way}{} {:+}{side}", class.syscall, step.step, step.instructions.difference())
     };
     let mut places = steps.iter().take(NAMED).map(named).collect::<Vec<_>>().join(", ");
     if places.is_empty() {
@@ -83,4 +115,73 @@ fn calls(diff: &Diff) -> String {
         count(|c| matches!(c, CallChange::Renamed { .. })) + symbols,
         handovers.len()
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Both, CostTest};
+    use super::*;
+
+    fn function(name: &str, own: (u64, u64), evidence: Evidence) -> FunctionDiff {
+        let own = Both { a: own.0, b: own.1 };
+        FunctionDiff { name: name.into(), own, evidence, ..FunctionDiff::default() }
+    }
+
+    fn step(step: &'static str, instructions: (u64, u64), evidence: Evidence) -> StepCost {
+        let instructions = Both { a: instructions.0, b: instructions.1 };
+        StepCost { step, part: "to this stage", instructions, evidence, ..StepCost::default() }
+    }
+
+    /// A scheduler in A; what both sides do differs more, by chance.
+    fn diff(recordings: usize) -> Diff {
+        let mut functions = vec![
+            function("dd_dispatch_request", (900, 0), Evidence::OnlyInA),
+            function("dd_insert_request", (500, 0), Evidence::OnlyInA),
+            function("issue_directly", (0, 700), Evidence::OnlyInB),
+            function("run_queue", (100, 180), Evidence::BeyondChance),
+            function("log_reserve", (10, 21_553), Evidence::None),
+            function("log_write", (10, 11), Evidence::None),
+        ];
+        if recordings < FEWEST {
+            functions.retain(|f| f.evidence != Evidence::BeyondChance);
+        } else {
+            let test = CostTest { p: Some(0.03), difference: 20, ..CostTest::default() };
+            functions.iter_mut().for_each(|f| f.test = test.clone());
+        }
+        let steps = vec![step("Q", (5, 9000), Evidence::None), step("I", (300, 0), Evidence::OnlyInA)];
+        let class = Class { syscall: "pwrite".into(), steps, ..Class::default() };
+        Diff { recordings, functions, classes: vec![class], ..Diff::default() }
+    }
+
+    #[test]
+    fn what_one_side_alone_has_is_first_and_what_may_be_chance_last() {
+        assert_eq!(
+            how_much(&diff(1)),
+            "only in A: dd_dispatch_request -900, dd_insert_request -500; only in B: issue_directly +700; \
+             largest differences: log_reserve +21543, log_write +1; significance needs 4 recordings of each kernel"
+        );
+        assert_eq!(
+            how_much(&diff(4)),
+            "only in A: dd_dispatch_request +20 per calling I/O, dd_insert_request +20 per calling I/O; only in B: \
+             issue_directly +20 per calling I/O; significant (rank-sum test, p < 0.05): run_queue +20 per calling I/O; \
+             2 functions no more than recordings of one side do"
+        );
+        let begin = "by stage: pwrite to I -300 only in A";
+        assert!(place(&diff(1)).starts_with(&format!("{begin}, pwrite to Q +8995; ")), "{}", place(&diff(1)));
+        assert!(place(&diff(4)).starts_with(&format!("{begin}; ")), "{}", place(&diff(4)));
+    }
+
+    #[test]
+    fn without_a_function_that_surely_differs_that_is_said_first() {
+        let mut diff = diff(4);
+        diff.functions.retain(|f| f.evidence == Evidence::None);
+        assert_eq!(
+            how_much(&diff),
+            "no function differs significantly (rank-sum test, p < 0.05); 2 functions no more than recordings of one \
+             side do"
+        );
+        diff.functions.clear();
+        diff.recordings = 1;
+        assert_eq!(how_much(&diff), "no function differs");
+    }
 }

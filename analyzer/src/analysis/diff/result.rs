@@ -55,6 +55,40 @@ pub struct CostTest {
     pub differs: bool,
 }
 
+/// How sure it is that the sides differ in something, the surest first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Evidence {
+    /// All I/Os of a system call have it in A, and no I/O has it in B.
+    OnlyInA,
+    /// All I/Os of a system call have it in B, and no I/O has it in A.
+    OnlyInB,
+    /// It is more than chance, as [`CostTest::differs`] says.
+    BeyondChance,
+    /// Recordings of one side differ as much among themselves, or there are too few of them to tell.
+    #[default]
+    None,
+}
+
+impl Evidence {
+    /// One side alone has it.
+    #[must_use]
+    pub fn is_one_sided(self) -> bool {
+        matches!(self, Self::OnlyInA | Self::OnlyInB)
+    }
+
+    /// Its place in lists: what one side alone has first, whichever side that is.
+    #[must_use]
+    pub fn rank(self) -> u8 {
+        match self {
+            Self::OnlyInA | Self::OnlyInB => 0,
+            Self::BeyondChance => 1,
+            Self::None => 2,
+        }
+    }
+}
+
 /// A step of the way of I/Os.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
@@ -73,6 +107,8 @@ pub struct StepCost {
     pub spread: [IoSpread; 2],
     /// Whether the instructions of an I/O differ.
     pub test: CostTest,
+    /// How sure it is that the sides differ.
+    pub evidence: Evidence,
 }
 
 /// The I/Os of one system call, added up.
@@ -258,8 +294,12 @@ pub struct FunctionDiff {
     pub own: Both,
     /// Instructions in it and in what it called.
     pub total: Both,
+    /// I/Os for which it was called.
+    pub ios: Both,
     /// Whether that means anything.
     pub test: CostTest,
+    /// How sure it is that the sides differ.
+    pub evidence: Evidence,
 }
 
 /// What a layer costs.
@@ -363,7 +403,8 @@ pub struct Diff {
     pub layers: Vec<LayerCost>,
     /// Locks and waits that differ.
     pub waits: Vec<Waiting>,
-    /// Functions that differ, the largest difference first.
+    /// Functions that differ: those of one side alone first, then those that differ beyond chance, then the others; of each
+    /// the largest difference first.
     pub functions: Vec<FunctionDiff>,
     /// Pairs that differ, the largest difference first.
     pub pairs: Vec<Pair>,

@@ -2,6 +2,7 @@
 
 use super::compare::Pairs;
 use super::gather::{IoStep, StepTotals};
+use super::presence::Presence;
 use super::test::SampleValues;
 use super::{Both, StepCost};
 use std::collections::BTreeMap;
@@ -12,9 +13,11 @@ struct Sum {
     instructions: Both,
     elapsed: Both,
     values: SampleValues,
+    /// I/Os that have it, of A and of B.
+    have: [u64; 2],
 }
 
-/// The steps of pairs, added up, in the order of the way.
+/// The steps of pairs of one system call, or of all, added up, in the order of the way.
 pub fn steps(pairs: Pairs<'_>, recordings: usize) -> Vec<StepCost> {
     let mut sums = BTreeMap::<IoStep, Sum>::new();
     for (recording, a, b) in pairs {
@@ -25,17 +28,23 @@ pub fn steps(pairs: Pairs<'_>, recordings: usize) -> Vec<StepCost> {
                 *sum.instructions.of(side) += instructions;
                 *sum.elapsed.of(side) += ns;
                 sum.values.add(side, *recording, *instructions);
+                sum.have[side] += 1;
             }
         }
     }
-    let cost = |(step, sum): (IoStep, Sum)| StepCost {
-        part: step.part(),
-        step: step.name(),
-        times: sum.times,
-        instructions: sum.instructions,
-        elapsed: sum.elapsed,
-        spread: sum.values.spread(),
-        test: sum.values.test(recordings),
+    let cost = |(step, sum): (IoStep, Sum)| {
+        let (mut presence, test) = (Presence::default(), sum.values.test(recordings));
+        presence.add(pairs.len(), sum.have);
+        StepCost {
+            part: step.part(),
+            step: step.name(),
+            times: sum.times,
+            instructions: sum.instructions,
+            elapsed: sum.elapsed,
+            spread: sum.values.spread(),
+            evidence: presence.evidence(&test),
+            test,
+        }
     };
     sums.into_iter().map(cost).collect()
 }

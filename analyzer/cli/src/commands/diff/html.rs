@@ -6,7 +6,7 @@
 #[cfg(test)]
 mod tests;
 
-use super::text::{ROWS, legend, method, signed, tables};
+use super::text::{legend, method, signed, tables};
 use crate::view::table::{Align, Table};
 use crate::view::text::plain;
 use iotrace::analysis::diff::{Diff, DiffSide, FlameNode, Timelines};
@@ -43,11 +43,11 @@ struct Pair<'a> {
     timelines: &'a Timelines,
 }
 
-/// As HTML. `all`: every row, not only the largest differences.
+/// As HTML: every row.
 ///
 /// # Errors
 /// Those of `out`.
-pub fn write(out: &mut dyn Write, diff: &Diff, all: bool) -> io::Result<()> {
+pub fn write(out: &mut dyn Write, diff: &Diff) -> io::Result<()> {
     let title = format!("{} and {} compared", escaped(&diff.a.name), escaped(&diff.b.name));
     writeln!(
         out,
@@ -57,8 +57,8 @@ pub fn write(out: &mut dyn Write, diff: &Diff, all: bool) -> io::Result<()> {
          <title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>"
     )?;
     summary(out, diff)?;
-    let data = data(diff, all);
-    for (title, table) in tables(diff, all) {
+    let data = data(diff);
+    for (title, table) in tables(diff, true) {
         if title.starts_with("By function") && !data.classes.is_empty() {
             out.write_all(FLAME.as_bytes())?;
         }
@@ -119,7 +119,13 @@ fn section(out: &mut dyn Write, title: &str, table: &Table) -> io::Result<()> {
     if table.is_empty() {
         return Ok(());
     }
-    writeln!(out, "<section>\n<h2>{}</h2>\n<table class=\"sortable\">\n<thead><tr>", escaped(title))?;
+    // What the numbers are of stands below the title.
+    let (title, about) = title.split_once(": ").unwrap_or((title, ""));
+    writeln!(out, "<section>\n<h2>{}</h2>", escaped(title))?;
+    if !about.is_empty() {
+        writeln!(out, "<p class=\"note\">{}</p>", escaped(about))?;
+    }
+    writeln!(out, "<table class=\"sortable\">\n<thead><tr>")?;
     let class = |align: Align| if align == Align::Right { " class=\"number\"" } else { "" };
     for (head, align) in table.heads() {
         writeln!(out, "<th scope=\"col\"{}>{}</th>", class(*align), escaped(head))?;
@@ -135,15 +141,16 @@ fn section(out: &mut dyn Write, title: &str, table: &Table) -> io::Result<()> {
     writeln!(out, "</tbody>\n</table>\n</section>")
 }
 
-fn data(diff: &Diff, all: bool) -> Data<'_> {
+fn data(diff: &Diff) -> Data<'_> {
     let classes = diff.classes.iter().filter(|class| !class.flame.is_empty());
-    let pairs = diff.pairs.iter().take(if all { usize::MAX } else { ROWS });
     Data {
         stages: BioStage::ALL.iter().map(|stage| (stage.short(), stage.name())).collect(),
         classes: classes
             .map(|class| Flame { syscall: &class.syscall, pairs: class.pairs, nodes: &class.flame })
             .collect(),
-        pairs: pairs
+        pairs: diff
+            .pairs
+            .iter()
             .map(|pair| {
                 let difference = signed(pair.costs.instructions.difference());
                 let title = format!("{difference}: {} = {}, {}", pair.ios.a, pair.ios.b, plain(&pair.what));

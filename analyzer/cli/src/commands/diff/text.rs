@@ -5,7 +5,7 @@ mod numbers;
 mod tables;
 
 pub(super) use numbers::signed;
-pub(super) use tables::{ROWS, tables};
+pub(super) use tables::tables;
 
 use crate::view::stages;
 use crate::view::text::{Style, plain};

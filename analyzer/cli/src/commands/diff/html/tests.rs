@@ -39,7 +39,7 @@ fn compared(a: &SyntheticGuest, b: &SyntheticGuest) -> Diff {
 
 fn html(diff: &Diff) -> String {
     let mut out = Vec::new();
-    super::write(&mut out, diff, false).unwrap();
+    super::write(&mut out, diff).unwrap();
     let html = String::from_utf8(out).unwrap();
     balanced(&html);
     html
@@ -93,7 +93,7 @@ fn a_further_call_is_new_in_the_flame_graph_and_delays_the_stages() {
     assert_eq!((issued("a"), issued("b")), (200, 300));
     for piece in [
         "<li>I/O pairs 1",
-        "<h2>By function: own instructions</h2>",
+        "<h2>By function</h2>\n<p class=\"note\">own instructions</p>",
         "<td class=\"number\">+100</td>",
         "+ rq_extra_function</td>",
     ] {
@@ -153,4 +153,21 @@ fn equal_runs_have_no_differences_to_show() {
     let html = html(&compared(&direct_write(), &direct_write()));
     assert!(html.contains("<li>no difference</li>") && !html.contains("id=\"timeline\""));
     assert!(data(&html)["pairs"].as_array().unwrap().is_empty());
+}
+
+/// Twenty-five more functions and pairs than a table in a terminal has rows.
+#[test]
+fn all_rows_are_there_under_short_titles() {
+    let mut diff = compared(&direct_write(), &with_a_call());
+    let (function, pair) = (diff.functions[0].clone(), diff.pairs[0].clone());
+    for number in 0..25 {
+        diff.functions.push(iotrace::analysis::diff::FunctionDiff { name: format!("f{number}"), ..function.clone() });
+        diff.pairs.push(pair.clone());
+    }
+    let html = html(&diff);
+    assert!((0..25).all(|number| html.contains(&format!("<td>f{number}</td>"))), "{html}");
+    assert_eq!(data(&html)["pairs"].as_array().unwrap().len(), diff.pairs.len());
+    let titles: Vec<_> = html.split("<h2>").skip(1).map(|rest| rest.split_once("</h2>").unwrap().0).collect();
+    assert!(titles.contains(&"Call tree differences"), "{titles:?}");
+    assert!(titles.iter().all(|title| title.len() <= 40 && !title.contains("--all")), "{titles:?}");
 }

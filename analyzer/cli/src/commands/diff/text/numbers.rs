@@ -2,7 +2,7 @@
 
 use crate::view::table::{Align, Table};
 use crate::view::text::{grouped, micros};
-use iotrace::analysis::diff::{Both, CostTest};
+use iotrace::analysis::diff::{Both, CostTest, Evidence};
 
 /// A number with its sign.
 pub fn signed(number: i64) -> String {
@@ -79,6 +79,17 @@ pub fn statistics(test: &CostTest) -> [String; 4] {
     let Some(p) = test.p else { return [signed(test.difference), interval, String::new(), String::new()] };
     let verdict = if test.differs { "differs" } else { "chance" };
     [signed(test.difference), interval, format!("{p:.4}"), verdict.to_owned()]
+}
+
+/// The same of what one side alone may have, which the verdict says then.
+pub fn judged(test: &CostTest, evidence: Evidence) -> [String; 4] {
+    let [difference, interval, p, verdict] = statistics(test);
+    let verdict = match evidence {
+        Evidence::OnlyInA => "only in A".to_owned(),
+        Evidence::OnlyInB => "only in B".to_owned(),
+        Evidence::BeyondChance | Evidence::None => verdict,
+    };
+    [difference, interval, p, verdict]
 }
 
 /// A table whose columns stand as their heads say: `<` before one is for text, the others are for numbers.

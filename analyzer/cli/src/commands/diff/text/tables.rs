@@ -2,7 +2,7 @@
 
 use super::calls::calls;
 use super::numbers::{
-    NUMBERS, OWN, STATISTICS, TOTAL, counts, numbers, share, signed, statistics, table, times,
+    NUMBERS, OWN, STATISTICS, TOTAL, counts, judged, numbers, share, signed, statistics, table, times,
 };
 use crate::view::table::Table;
 use crate::view::text::{counted, plain};
@@ -12,7 +12,7 @@ use iotrace::analysis::diff::{
 use std::cmp::Reverse;
 
 /// Rows of a table that are shown unless all are asked for.
-pub const ROWS: usize = 20;
+const ROWS: usize = 20;
 
 /// The tables, the sums before their parts, with their titles.
 pub fn tables(diff: &Diff, all: bool) -> Vec<(String, Table)> {
@@ -74,7 +74,7 @@ fn step_heads<'a>(before: &[&'a str]) -> Vec<&'a str> {
 
 fn step(step: &StepCost, whole: Both) -> impl Iterator<Item = String> {
     let cells = [step.step.to_owned(), counts(step.times)].into_iter().chain(numbers(step.instructions));
-    let cells = cells.chain([share(step.instructions, whole)]).chain(statistics(&step.test));
+    let cells = cells.chain([share(step.instructions, whole)]).chain(judged(&step.test, step.evidence));
     cells.chain(times(step.elapsed)).chain([step.part.to_owned()])
 }
 
@@ -93,7 +93,7 @@ fn differing_steps(diff: &Diff) -> Vec<(&Class, &StepCost)> {
     let mut found: Vec<_> = all.filter(differs).collect();
     let size =
         |s: &StepCost| (s.instructions.difference().unsigned_abs(), s.elapsed.difference().unsigned_abs());
-    found.sort_by_key(|(_, step)| (!step.test.differs, Reverse(size(step))));
+    found.sort_by_key(|(_, step)| (step.evidence.rank(), Reverse(size(step))));
     found
 }
 
@@ -160,12 +160,12 @@ fn functions(diff: &Diff, most: usize) -> Table {
         [&["<function"], &OWN[..], &["share", "total B - A", "calls"], &STATISTICS, &["<layer"]].concat();
     let mut table = table(&heads);
     for function in diff.functions.iter().take(most) {
-        let FunctionDiff { name, layer, symbols, calls, own, total, test, .. } = function;
+        let FunctionDiff { name, layer, symbols, calls, own, total, test, evidence, .. } = function;
         let renamed = symbols.as_ref().map(|(a, b)| format!(" ({a} → {b})")).unwrap_or_default();
         let more = plain(&(renamed + &inlined(function)));
         let cells = [plain(name) + &more].into_iter().chain(numbers(*own));
         let whole = [share(*own, diff.costs.instructions), signed(total.difference()), counts(*calls)];
-        table.row(cells.chain(whole).chain(statistics(test)).chain([layer.to_string()]));
+        table.row(cells.chain(whole).chain(judged(test, *evidence)).chain([layer.to_string()]));
     }
     table
 }
