@@ -3,6 +3,7 @@
 //! In: a trace. Out: its I/Os in order, as plain data, so that traces can be gathered side by side.
 
 mod contexts;
+mod others;
 mod steps;
 #[cfg(test)]
 mod tests;

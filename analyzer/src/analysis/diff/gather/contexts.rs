@@ -4,6 +4,7 @@
 //! for, softirqs raised and work items queued there. A context that several I/Os handed over to is the first one's,
 //! so that sums are right; with the others it counts as shared.
 
+use super::others::ExecutionLog;
 use super::steps::{Layers, Marks, Runs, steps};
 use super::{DiffBio, TaskWait, Work};
 use crate::analysis::Workload;
@@ -11,13 +12,16 @@ use crate::analysis::diff::names::FunctionNames;
 use crate::analysis::diff::tree::Tree;
 use crate::context::DEEPEST;
 use crate::hash::{Map, Set};
-use crate::model::{self, Call, CallEnd, CallId, Handover, HandoverKind, Io, IoId, TimeMap, WorkloadMark};
-use crate::session::Observer;
+use crate::model::{
+    self, Call, CallEnd, CallId, Definitions, Handover, HandoverKind, Io, IoId, Level, Switch, TimeMap,
+    WorkloadMark,
+};
+use crate::session::{Observer, Pass};
 use crate::trackers::Sink;
 use iotrace_format::definition::{At, Definition, Probe};
 use iotrace_format::event::{Event, KindId, MARK_BEGIN, MMIO_READ, MMIO_WRITE};
 use iotrace_format::layer::Layer;
-use iotrace_format::stage::Stage;
+use iotrace_format::stage::{Begins, Stage};
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 
@@ -31,6 +35,8 @@ struct Function {
     layer: Layer,
     syscall: bool,
     queues: bool,
+    /// It begins an interrupt or a softirq.
+    interrupts: bool,
 }
 
 /// An open call.
@@ -40,6 +46,8 @@ struct Place {
     at: u32,
     layer: Layer,
     depth: usize,
+    /// Its context is an interrupt or a softirq.
+    interrupt: bool,
 }
 
 /// System calls of the I/Os that a context works for, in the order in which they handed over to it.
@@ -67,6 +75,8 @@ struct Context {
     interrupts: u64,
     layers: Layers,
     runs: Runs,
+    /// The runs of contexts other than the system calls' own, also before the first bio.
+    handed: Runs,
     shared_interrupts: u64,
     shared_instructions: u64,
 }
@@ -88,6 +98,9 @@ pub struct Gatherer {
     ios: BTreeMap<IoId, Io>,
     bios: BTreeMap<u64, model::Bio>,
     waits: Map<IoId, Vec<model::Wait>>,
+    log: ExecutionLog,
+    /// Clock of the last event.
+    clock: u64,
 }
 
 impl Gatherer {
@@ -97,7 +110,9 @@ impl Gatherer {
         let layer = self.names.about(number).layer;
         let syscall = matches!(probe.stage, Some(Stage::Syscall(_)));
         let queues = probe.stage == Some(Stage::BioQueue) && probe.at != At::Exit;
-        self.functions.insert(probe.id, Function { number, layer, syscall, queues });
+        let begins = probe.stage.as_ref().and_then(Stage::begins);
+        let interrupts = matches!(begins, Some(Begins::Interrupt | Begins::Softirq));
+        self.functions.insert(probe.id, Function { number, layer, syscall, queues, interrupts });
     }
 
     fn close(&mut self, root: CallId) {
@@ -107,6 +122,7 @@ impl Gatherer {
             let other = self.done.entry(*other).or_default();
             other.shared_interrupts += context.interrupts;
             other.shared_instructions += context.tree.total();
+            other.handed.add(&context.handed);
         }
         let done = self.done.entry(*owner).or_default();
         done.tree.add(&context.tree);
@@ -114,12 +130,14 @@ impl Gatherer {
         done.interrupts += context.interrupts;
         done.layers.add(&context.layers);
         done.runs.add(&context.runs);
+        done.handed.add(&context.handed);
     }
 
     /// The I/Os of the workload that concern a disk, without the kernel's own work.
     pub fn finish(mut self, time: &TimeMap) -> (Vec<Work>, FunctionNames) {
         let open: Vec<_> = self.open.keys().copied().collect();
         open.into_iter().for_each(|root| self.close(root));
+        self.log.settle(self.clock);
         let marked = self.workload.has_begun();
         let ios = std::mem::take(&mut self.ios).into_values();
         let of_workload = ios.filter(|io| io.in_workload || !marked);
@@ -133,7 +151,15 @@ impl Gatherer {
         let waits = self.waits.remove(&io.id).unwrap_or_default();
         let of_io = |numbers: &[u64]| numbers.iter().filter_map(|bio| self.bios.get(bio)).collect::<Vec<_>>();
         let (queued, all) = (of_io(&io.bios), of_io(&io.all_bios()));
-        let marks = Marks { entered: io.entered, left: io.left, bios: &queued, waits: &waits };
+        let others = |from, to| self.log.of_others(io.task.address, from, to);
+        let marks = Marks {
+            entered: io.entered,
+            left: io.left,
+            bios: &queued,
+            waits: &waits,
+            others: &others,
+            handed: &done.handed,
+        };
         let steps = steps(&marks, &done.layers, &done.runs, time);
         let ns = |from, to| time.between(from, to).unwrap_or(0);
         Work {
@@ -179,6 +205,14 @@ impl Observer for Gatherer {
             self.add_function(probe);
         }
     }
+
+    fn event(&mut self, pass: &Pass, _: &Definitions, event: &Event<'_>) {
+        if let Some(task) = pass.describer.told_task(event) {
+            self.log.named(task, &pass.describer.task(task));
+        }
+        self.log.at(event.clock, event.task, event.vcpu);
+        self.clock = event.clock;
+    }
 }
 
 impl Sink for Gatherer {
@@ -218,7 +252,11 @@ impl Sink for Gatherer {
             Some(place) => (context.tree.nodes[place.at as usize].parent, place.depth),
         };
         let at = context.tree.enter(parent, function.number);
-        self.places.insert(call.id, Place { root, at, layer: function.layer, depth });
+        let interrupt = match place {
+            Some(place) => place.interrupt,
+            None => function.interrupts || call.level != Level::Task,
+        };
+        self.places.insert(call.id, Place { root, at, layer: function.layer, depth, interrupt });
     }
 
     fn passed(&mut self, within: Option<CallId>, event: &Event<'_>) {
@@ -232,7 +270,14 @@ impl Sink for Gatherer {
 
     fn ran(&mut self, call: CallId, from: u64, to: u64) {
         let Some(place) = self.places.get(&call) else { return };
+        if place.interrupt {
+            self.log.interrupt_ran(from, to);
+        }
         let Some(context) = self.open.get_mut(&place.root) else { return };
+        // Whom it works for may be known only later.
+        if context.owners.first() != Some(&place.root) {
+            context.handed.ran(from, to);
+        }
         match context.owners.first() {
             Some(owner) if !self.queued.contains(owner) => context.layers.ran(place.layer, to - from),
             _ => context.runs.ran(from, to),
@@ -247,6 +292,10 @@ impl Sink for Gatherer {
         if place.root == end.id {
             self.close(place.root);
         }
+    }
+
+    fn switched(&mut self, switch: &Switch) {
+        self.log.switched(switch.clock, switch.to);
     }
 
     fn handover(&mut self, handover: &Handover) {

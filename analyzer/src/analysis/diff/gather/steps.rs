@@ -9,7 +9,8 @@
 //! is left over is waiting. From then on each step is the way to a moment from the one before it, whichever of the
 //! I/O's bios it is of: the stages that the bios reach, and those at which the task is woken, runs again, returns.
 //! The steps follow one another without a gap: the instructions of all steps are those of the I/O's contexts, and
-//! their time is that of the I/O, to the last of its moments.
+//! their time is that of the I/O, to the last of its moments. Time in which another task or an interrupt of no concern to the
+//! I/O ran is in none of these steps, but in one of its own.
 
 use crate::model::{Bio, BioStage, TimeMap, Wait};
 use iotrace_format::layer::Layer;
@@ -32,6 +33,8 @@ pub enum IoStep {
     Return,
     /// Work that goes on after that.
     After,
+    /// Time of other tasks, and of interrupts that are not its own, wherever on the way.
+    Others,
 }
 
 impl IoStep {
@@ -46,6 +49,7 @@ impl IoStep {
             Self::Runs => "runs",
             Self::Return => "return",
             Self::After => "after",
+            Self::Others => "others",
         }
     }
 
@@ -57,6 +61,7 @@ impl IoStep {
             Self::To(_) => "to this stage",
             Self::Woken | Self::Runs | Self::Return => "back to the caller",
             Self::After => "after the return",
+            Self::Others => "other tasks and interrupts",
         }
     }
 }
@@ -106,6 +111,13 @@ impl Runs {
         self.0.extend(&other.0);
     }
 
+    /// The same, the latest first: contexts may have ended in another order than they began in.
+    fn latest_first(&self) -> Self {
+        let mut runs = self.clone();
+        runs.0.sort_unstable_by(|a, b| b.cmp(a));
+        runs
+    }
+
     /// Of runs with the latest first: how much was executed up to a clock, which is taken from them.
     fn take(&mut self, upto: u64) -> u64 {
         let mut taken = 0;
@@ -132,6 +144,10 @@ pub struct Marks<'a> {
     pub bios: &'a [&'a Bio],
     /// Waits of its task.
     pub waits: &'a [Wait],
+    /// Instructions of other tasks and of interrupts, also of those that work for it, between two clocks.
+    pub others: &'a dyn Fn(u64, u64) -> u64,
+    /// When contexts ran that work for it, other than the system call's own.
+    pub handed: &'a Runs,
 }
 
 impl Marks<'_> {
@@ -166,7 +182,13 @@ pub fn steps(marks: &Marks<'_>, layers: &Layers, runs: &Runs, time: &TimeMap) ->
         *part = StepTotals { times, instructions: sum, ns: part.ns + ns };
     };
     let begin = marks.queued().or(marks.left).unwrap_or(marks.entered);
-    let mut waiting = ns(marks.entered, begin);
+    let mut handed = marks.handed.latest_first();
+    let mut of_others = |from, to| {
+        let others = (marks.others)(from, to).saturating_sub(handed.take(to));
+        time.taken_by(others).unwrap_or(0).min(ns(from, to))
+    };
+    let mut others_ns = of_others(marks.entered, begin);
+    let mut waiting = ns(marks.entered, begin) - others_ns;
     let executed = Layer::ALL.iter().zip(&layers.0);
     for (layer, instructions) in executed.filter(|(_, executed)| **executed > 0) {
         let ns = time.taken_by(*instructions).unwrap_or(0);
@@ -176,13 +198,16 @@ pub fn steps(marks: &Marks<'_>, layers: &Layers, runs: &Runs, time: &TimeMap) ->
     if waiting > 0 {
         add(IoStep::Waiting, 0, waiting);
     }
-    let mut runs = runs.clone();
-    // Contexts may have ended in another order than they began in.
-    runs.0.sort_unstable_by(|a, b| b.cmp(a));
+    let mut runs = runs.latest_first();
     let mut at = begin;
     for (clock, step) in marks.moments() {
-        add(step, runs.take(clock), ns(at, clock));
+        let others = of_others(at, clock);
+        add(step, runs.take(clock), ns(at, clock) - others);
+        others_ns += others;
         at = clock;
+    }
+    if others_ns > 0 {
+        add(IoStep::Others, 0, others_ns);
     }
     let after = runs.take(u64::MAX);
     if after > 0 {
@@ -213,12 +238,35 @@ mod tests {
         let mut layers = Layers::default();
         layers.ran(Layer::Syscall, 30);
         layers.ran(Layer::Vfs, 50);
-        let marks = Marks { entered: 100, left: Some(200), bios: &[], waits: &[] };
+        let (none, handed) = (|_, _| 0, Runs::default());
+        let marks =
+            Marks { entered: 100, left: Some(200), bios: &[], waits: &[], others: &none, handed: &handed };
         let part = |instructions, ns| StepTotals { times: 1, instructions, ns };
         let expected = [
             (IoStep::Layer(Layer::Syscall), part(30, 120)),
             (IoStep::Layer(Layer::Vfs), part(50, 200)),
             (IoStep::Waiting, part(0, 80)),
+        ];
+        assert_eq!(steps(&marks, &layers, &Runs::default(), &time), expected);
+    }
+
+    // Of 100 instructions of others, 30 were in a context that works for the I/O.
+    #[test]
+    fn time_of_others_is_a_step_of_its_own() {
+        let mut time = TimeMap::new(Some(2));
+        time.begin(0, 0);
+        let mut handed = Runs::default();
+        handed.ran(120, 150);
+        let others = |from: u64, to: u64| (to - from).min(100);
+        let marks =
+            Marks { entered: 100, left: Some(300), bios: &[], waits: &[], others: &others, handed: &handed };
+        let mut layers = Layers::default();
+        layers.ran(Layer::Vfs, 50);
+        let part = |instructions, ns| StepTotals { times: 1, instructions, ns };
+        let expected = [
+            (IoStep::Layer(Layer::Vfs), part(50, 200)),
+            (IoStep::Waiting, part(0, 800 - 200 - 280)),
+            (IoStep::Others, part(0, 280)),
         ];
         assert_eq!(steps(&marks, &layers, &Runs::default(), &time), expected);
     }
