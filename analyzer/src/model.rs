@@ -23,7 +23,7 @@ pub use bio::{Bio, BioId, FileCall, FileCallKind, Join, Origin};
 pub use bio_stage::{BioStage, StageMark};
 pub use block_event::{BlockEvent, BlockKind};
 pub use call::{Call, CallEnd, CallId, Ending};
-pub use cause::{Cause, Handover, HandoverKind, Point, Raise, Switch, Wait};
+pub use cause::{Cause, DeviceStart, Handover, HandoverKind, Point, Raise, Switch, Wait};
 pub use definitions::Definitions;
 pub use errno::{errno, errno_name};
 pub use io::{Carried, File, FilePlace, Io, IoId, IoKind, PAGE_FAULT};

@@ -170,9 +170,11 @@ impl EventTrackers<'_> {
     fn enter(&mut self, event: &Event<'_>, roles: &RoleValues<'_>, out: &mut dyn Sink) {
         let entry = self.calls.settle(event, roles, self.ended);
         self.report_ends(event, None, out);
+        // The fact may be the request's last.
+        let completes = entry.call.and_then(|_| self.objects.completes(roles));
         self.report_stage(event, roles, entry.call, out);
         match entry.call {
-            Some(_) => out.entered(&self.calls.enter(event, roles, entry.caller), event),
+            Some(_) => out.entered(&self.calls.enter(event, roles, entry.caller, completes), event),
             None => out.passed(self.calls.context(self.probes, event, 0).innermost(), event),
         }
     }

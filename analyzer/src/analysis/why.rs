@@ -4,9 +4,12 @@
 //! call to its return, so that they add up to the whole.
 //!
 //! While the task runs, it is the task. While it does not, it is what made whoever woke it come to that: an
-//! interrupt's handler, before it the device that was told by a doorbell, before that whoever rang it; a
-//! softirq, and whoever raised it; a work item, and whoever queued it; another task. An interrupt that comes
-//! while the task runs is its device's, not the task's.
+//! interrupt's handler, and what that came for; a softirq, and whoever raised it; a work item, and whoever queued it;
+//! another task. An interrupt that comes while the task runs is its device's, not the task's.
+//!
+//! What an interrupt came for is what is known of it. If it, or what it started, completed the request whose end woke
+//! the task, that is the device: from the doorbell, or from where the request was issued if no doorbell is known; before
+//! that it is whoever did that. If a clock's handler ran in it, that is a timer. Otherwise it is unknown, and counted.
 //!
 //! Hand-overs are followed back so far ([`FARTHEST`]); what is before that is unknown.
 
@@ -17,7 +20,7 @@ mod resolve;
 use super::Progress;
 use super::describe::Describer;
 use super::subject::{Subject, Wanted, subject};
-use crate::model::{Definitions, Level, Task, TimeMap};
+use crate::model::{Definitions, DeviceStart, Level, Task, TimeMap};
 use crate::session::{Session, SessionError};
 use iotrace_format::stage::{Begins, Stage};
 
@@ -45,6 +48,8 @@ pub enum Doing {
         command: u64,
         /// Its interrupt handler, to tell the device by.
         handler: String,
+        /// What its work is known to begin with.
+        since: DeviceStart,
     },
     /// An interrupt is handled that belongs to what is waited for.
     Interrupt {
@@ -72,6 +77,16 @@ pub enum Doing {
     Timer {
         /// Its function.
         function: String,
+    },
+    /// An interrupt is waited for that completed nothing that was waited for, and is no clock's.
+    UnknownInterrupt {
+        /// Its handler, or its entry.
+        handler: String,
+    },
+    /// A softirq is waited for of which it is not known who raised it.
+    UnknownSoftirq {
+        /// Its name; empty if that is not known either.
+        name: String,
     },
     /// What a task waits for is not in the trace.
     Unknown {
@@ -116,6 +131,17 @@ pub struct Why {
     pub time: TimeMap,
     /// What the trace says about itself.
     pub definitions: Definitions,
+}
+
+impl Why {
+    /// How often an interrupt or a softirq was waited for of which it is not known what it came for.
+    #[must_use]
+    pub fn unknown_interrupts(&self) -> usize {
+        let is_unknown = |span: &&Span| {
+            matches!(span.doing, Doing::UnknownInterrupt { .. } | Doing::UnknownSoftirq { .. })
+        };
+        self.spans.iter().filter(is_unknown).count()
+    }
 }
 
 /// Why an I/O could not be explained.

@@ -123,6 +123,18 @@ pub struct Point {
     pub task: u64,
     /// What the CPU was in.
     pub level: Level,
+    /// Number of the command whose completion was being processed; none if that was not known to be done.
+    pub completes: Option<u64>,
+}
+
+/// What a device's work on a command is known to begin with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Encode, Decode)]
+#[serde(rename_all = "kebab-case")]
+pub enum DeviceStart {
+    /// The doorbell was written.
+    Doorbell,
+    /// The request was issued to the driver: no doorbell is known.
+    Issue,
 }
 
 /// What is handed over.
@@ -149,12 +161,14 @@ pub enum HandoverKind {
         /// Address of its function.
         function: u64,
     },
-    /// A doorbell is rung, and the interrupt tells of a command it passed on.
+    /// A command is issued to a device, and the interrupt reports it complete.
     Interrupt {
-        /// Number of the interrupt.
-        irq: u64,
+        /// Number of the interrupt; none if it is not known which one it was.
+        irq: Option<u64>,
         /// Number of the command.
         command: u64,
+        /// What it was issued with.
+        since: DeviceStart,
     },
 }
 

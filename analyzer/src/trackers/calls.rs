@@ -152,10 +152,18 @@ impl CallTracker {
         FunctionEntry { caller, call: (roles.has_exit() || is_frame).then(|| self.calls.next()) }
     }
 
-    /// The call begins that a function's entry is.
+    /// The call begins that a function's entry is; with the command whose completion it processes, if it does that.
     #[inline]
-    pub fn enter(&mut self, event: &Event<'_>, roles: &RoleValues<'_>, caller: u64) -> Call {
-        let (boundary, position) = self.position(event, roles.stage());
+    pub fn enter(
+        &mut self,
+        event: &Event<'_>,
+        roles: &RoleValues<'_>,
+        caller: u64,
+        completes: Option<u64>,
+    ) -> Call {
+        let (boundary, mut position) = self.position(event, roles.stage());
+        // Within the completion of a flush, those of the requests that wait for it are processed.
+        position.completes = position.completes.or(completes);
         let (depth, parent) = (self.calls.all().len(), self.calls.all().last().map(|call| call.number));
         let frame = self.calls.enter(event, roles.function(), caller, boundary, position);
         Call {
@@ -247,7 +255,8 @@ impl CallTracker {
         let outer = self.calls.all().last().filter(|_| !boundary);
         let root = outer.map_or(number, |outer| outer.data.root);
         let first = outer.filter(|outer| outer.level == self.level).map_or(number, |outer| outer.data.first);
-        (boundary, CallPosition { opening, root, first, event: self.seen })
+        let completes = outer.and_then(|outer| outer.data.completes);
+        (boundary, CallPosition { opening, root, first, event: self.seen, completes })
     }
 }
 

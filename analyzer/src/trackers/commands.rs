@@ -17,7 +17,7 @@ use super::fact::{
 use super::probes::RoleValues;
 use super::sink::Sink;
 use crate::hash::Map;
-use crate::model::{Handover, HandoverKind, IrqRef, Level, Point};
+use crate::model::{DeviceStart, Handover, HandoverKind, IrqRef, Level, Point};
 use bincode::{Decode, Encode};
 use doorbells::Doorbells;
 use iotrace_format::definition::Definition;
@@ -29,6 +29,8 @@ use iotrace_format::stage::Stage;
 pub struct CommandTracker {
     /// Request of each command, by the commands' addresses.
     requests: Map<u64, u64>,
+    /// Where each request under way was issued, by the requests' addresses.
+    issued: Map<u64, Point>,
     doorbells: Doorbells,
     devices: Devices,
     counts: Counts,
@@ -67,9 +69,31 @@ impl CommandTracker {
         roles.request().or_else(|| self.requests.get(&roles.command()?).copied())
     }
 
+    /// A request is issued to its driver.
+    pub fn request_issued(&mut self, fact: &Fact<'_>) {
+        if let Some(request) = self.request(fact.roles) {
+            self.issued.insert(request, fact.here());
+        }
+    }
+
     /// A request was refused or requeued: its command waits for no doorbell.
     pub fn request_returned(&mut self, request: &ReturnedRequest) {
         self.doorbells.forget(request.pointer);
+        self.issued.remove(&request.pointer);
+    }
+
+    /// A request is complete whose driver has not given back a command: none of its functions may have a probe.
+    pub fn request_completed(
+        &mut self,
+        context: &Context<'_>,
+        request: &RequestState,
+        interrupts: InterruptState,
+        out: &mut dyn Sink,
+    ) {
+        let attempt = request.last.filter(|attempt| attempt.done.is_none() && !attempt.is_over);
+        if let Some(attempt) = attempt.filter(|_| self.issued.contains_key(&request.pointer)) {
+            self.hand_over(context, (request.pointer, attempt.command), interrupts.current, out);
+        }
     }
 
     /// The guest writes to a device. If that is a doorbell, it passes on the commands that wait for it at this place,
@@ -114,6 +138,8 @@ impl CommandTracker {
             Stage::RequestComplete | Stage::RequestAnswered
                 if !request.and_then(|request| request.last).is_some_and(is_unanswered) =>
             {
+                let context = &fact.context;
+                request.iter().for_each(|rq| self.request_completed(context, rq, interrupts, out));
                 return None;
             }
             _ => {}
@@ -143,6 +169,7 @@ impl CommandTracker {
     fn passed(&mut self, fact: &Fact<'_>, request: u64) -> CommandStep {
         let command = fact.roles.command().unwrap_or(0);
         self.requests.insert(command, request);
+        self.issued.entry(request).or_insert_with(|| fact.here());
         if !fact.context.probes.tells_start(fact.roles.function()) {
             self.doorbells.wait(&fact.context, request);
         }
@@ -157,8 +184,6 @@ impl CommandTracker {
         interrupts: InterruptState,
         out: &mut dyn Sink,
     ) -> Option<IrqRef> {
-        let rung = self.doorbells.take_rung(request.pointer);
-        self.doorbells.forget(request.pointer);
         let goes_on = request.last.filter(|attempt| !attempt.is_over && attempt.done.is_none());
         let next = AttemptState { command: request.next_command, ..AttemptState::default() };
         let attempt = goes_on.unwrap_or(next);
@@ -166,13 +191,38 @@ impl CommandTracker {
         if let Some(oddity) = oddity(context.level, &attempt, interrupt.is_some()) {
             self.counts.add(oddity, 1);
         }
-        if let Some((irq, from)) = interrupt.zip(rung) {
-            let (call, level) = (irq.call, Level::Hardirq);
-            let to = Point { clock: irq.clock, call, root: call, level, ..context.here() };
-            let kind = HandoverKind::Interrupt { irq: irq.id, command: attempt.command };
-            out.handover(&Handover { kind, from, to });
-        }
+        self.hand_over(context, (request.pointer, attempt.command), interrupt, out);
         interrupt
+    }
+
+    /// A request, by its address, and its command are found complete: the device has worked on it from its doorbell, or
+    /// from where it was issued if no doorbell is known, up to the interrupt, or to the context at hand if that is one
+    /// and the interrupt is not known.
+    fn hand_over(
+        &mut self,
+        context: &Context<'_>,
+        (request, command): (u64, u64),
+        interrupt: Option<IrqRef>,
+        out: &mut dyn Sink,
+    ) {
+        let issued = self.issued.remove(&request).map(|from| (from, DeviceStart::Issue));
+        let rung = self.doorbells.take_rung(request).map(|from| (from, DeviceStart::Doorbell));
+        self.doorbells.forget(request);
+        let Some((from, since)) = rung.or(issued) else { return };
+        let here = Point { completes: None, ..context.here() };
+        let to = match interrupt {
+            Some(irq) => {
+                let (call, level) = (irq.call, Level::Hardirq);
+                Point { clock: irq.clock, call, root: call, level, ..here }
+            }
+            None if matches!(context.level, Level::Softirq | Level::Hardirq) => here,
+            None => return,
+        };
+        let irq = interrupt.map(|irq| irq.id);
+        // What was issued in the context that ends it was not given to a device.
+        if rung.is_some() || from.clock < to.clock && from.root != to.root {
+            out.handover(&Handover { kind: HandoverKind::Interrupt { irq, command, since }, from, to });
+        }
     }
 }
 

@@ -36,6 +36,8 @@ pub struct CallPosition {
     pub first: CallId,
     /// Number of the event of its entry, from 1.
     pub event: u64,
+    /// The command whose completion is processed in it, or in an outer call of its context.
+    pub completes: Option<u64>,
 }
 
 /// An open call.
@@ -129,6 +131,7 @@ impl Context<'_> {
             root: innermost.map(|call| call.data.root),
             task: self.event.task,
             level: self.level,
+            completes: innermost.and_then(|call| call.data.completes),
         }
     }
 

@@ -28,6 +28,8 @@ pub struct FactSource {
     pub vcpu: u16,
     /// The interrupt under way.
     pub interrupt: u64,
+    /// The command whose completion the calls that are entered process.
+    pub completes: Option<u64>,
 }
 
 impl Default for FactSource {
@@ -41,6 +43,7 @@ impl Default for FactSource {
             context: 0,
             vcpu: 0,
             interrupt: 0,
+            completes: None,
         };
         let info = TraceInfo { layout: Layout::default(), ..TraceInfo::default() };
         new.calls.define(&Definition::Trace(info));
@@ -143,7 +146,7 @@ impl FactSource {
         let context = self.calls.context(&self.probes, &event, self.interrupt);
         let result = take(&Fact { stage: roles.stage().unwrap(), roles: &roles, call, context });
         if call.is_some() {
-            self.calls.enter(&event, &roles, entry.caller);
+            self.calls.enter(&event, &roles, entry.caller, self.completes);
         }
         result
     }

@@ -10,7 +10,7 @@ use super::fact::{BlockFact, CallPosition, Context, EndFact, Fact};
 use super::files::FileTracker;
 use super::interrupts::InterruptTracker;
 use super::origins::OriginTracker;
-use super::probes::Probes;
+use super::probes::{Probes, RoleValues};
 use super::sink::Sink;
 use crate::context::{Calls, Tasks};
 use crate::model::{CallEnd, CallId};
@@ -127,6 +127,14 @@ impl ObjectTrackers {
         }
     }
 
+    /// The command whose completion a function processes; none if it does not, or if that is not known.
+    #[inline]
+    pub fn completes(&self, roles: &RoleValues<'_>) -> Option<u64> {
+        roles.stage().filter(|stage| stage.is_completion())?;
+        let request = self.block.request(self.commands.request(roles)?)?;
+        request.last.map(|attempt| attempt.command)
+    }
+
     /// A function reached its stage.
     pub fn fact(&mut self, fact: &Fact<'_>, out: &mut dyn Sink) {
         use Stage as S;
@@ -237,8 +245,11 @@ impl ObjectTrackers {
 
     /// What the block layer tells of a bio or a request, and what has to be known of it elsewhere.
     fn block_layer(&mut self, fact: &Fact<'_>, out: &mut dyn Sink) {
-        if *fact.stage == Stage::BioEnd {
-            self.files.bio_ended(fact);
+        match fact.stage {
+            Stage::BioEnd => self.files.bio_ended(fact),
+            Stage::RequestIssue => self.commands.request_issued(fact),
+            Stage::RequestUpdate | Stage::RequestEnd => self.request_completed(fact, out),
+            _ => {}
         }
         let queues = *fact.stage == Stage::BioQueue;
         let call = queues.then(|| self.files.current_call(&fact.context)).flatten();
@@ -258,6 +269,15 @@ impl ObjectTrackers {
     fn derived(&mut self) {
         for (bio, cause) in self.block.take_derived() {
             self.files.bio_derived(bio, &cause);
+        }
+    }
+
+    /// A request is complete, whether or not the driver has reported its command.
+    fn request_completed(&mut self, fact: &Fact<'_>, out: &mut dyn Sink) {
+        let request = self.commands.request(fact.roles).and_then(|request| self.block.request(request));
+        if let Some(request) = request {
+            let interrupts = self.interrupts.state(&fact.context);
+            self.commands.request_completed(&fact.context, &request, interrupts, out);
         }
     }
 

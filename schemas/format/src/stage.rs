@@ -156,6 +156,8 @@ stages! {
     IrqHandler = "irq.handler" [IrqDesc],
     /// The handler of a driver of the I/O path begins.
     IrqDriver = "irq.driver" [],
+    /// The handler of a clock's interrupt begins.
+    IrqTimer = "irq.timer" [],
     /// The code through which an interrupt is entered.
     IrqFrame = "irq.frame" [],
     /// The code through which an exception is entered.
@@ -327,7 +329,23 @@ impl Stage {
     /// Whether it is a step of an interrupt.
     #[must_use]
     pub const fn is_interrupt(&self) -> bool {
-        matches!(self, Self::IrqEntry | Self::IrqHandler | Self::IrqDriver | Self::IrqFrame)
+        matches!(self, Self::IrqEntry | Self::IrqHandler | Self::IrqDriver | Self::IrqTimer | Self::IrqFrame)
+    }
+
+    /// Whether the completion of a request is processed in it.
+    #[must_use]
+    pub const fn is_completion(&self) -> bool {
+        matches!(
+            self,
+            Self::RequestComplete
+                | Self::RequestAnswered
+                | Self::RequestSoftirq
+                | Self::RequestUpdate
+                | Self::RequestEnd
+                | Self::CommandDriverDone
+                | Self::CommandDone
+                | Self::CommandFinish
+        )
     }
 
     /// Whether it is a task's request to a file.

@@ -2,7 +2,7 @@
 
 use super::Segment;
 use crate::hash::Map;
-use crate::model::{CallId, Handover, HandoverKind, Switch};
+use crate::model::{CallId, DeviceStart, Handover, HandoverKind, Switch};
 
 /// Most lines at one clock that are told to ring a doorbell. There is one access, with what was inlined around it.
 const MOST: usize = 16;
@@ -53,7 +53,7 @@ pub fn attach(segments: &mut [Segment], handovers: &[Handover], switches: &[Swit
     for (at, handover) in handovers.iter().enumerate() {
         match (handover.kind, handover.from.call) {
             // A doorbell is an access, not a call.
-            (HandoverKind::Interrupt { .. }, _) => {
+            (HandoverKind::Interrupt { since: DeviceStart::Doorbell, .. }, _) => {
                 by_clock.entry(handover.from.clock).or_default().0.push(at);
             }
             (_, Some(call)) => by_call.entry(call).or_default().push(at),

@@ -27,6 +27,8 @@ pub struct Root {
     pub to: u64,
     /// The interrupt.
     pub irq: Option<IrqRef>,
+    /// A clock's handler runs in it.
+    pub is_timer: bool,
     /// Address of the work item's function.
     pub work: Option<u64>,
     /// Kind of its entry.
@@ -85,6 +87,12 @@ struct Gatherer {
 }
 
 impl Gatherer {
+    /// A clock's handler runs in the innermost context of a task: that which was entered last.
+    fn timer_handled(&mut self, task: u64) {
+        let innermost = self.open.values_mut().rev().find(|root| root.task == task);
+        innermost.into_iter().for_each(|root| root.is_timer = true);
+    }
+
     /// A task runs behind a gap.
     fn runs(&mut self, clock: u64, task: u64) {
         if clock < self.from {
@@ -136,6 +144,9 @@ impl Sink for Gatherer {
         if call.clock >= self.from {
             self.seen.names.insert(call.id, call.kind);
         }
+        if call.depth_in_context > 0 && self.stages.get(&event.kind) == Some(&Some(Stage::IrqTimer)) {
+            self.timer_handled(call.task);
+        }
         if call.depth_in_context > 1 {
             return;
         }
@@ -156,6 +167,7 @@ impl Sink for Gatherer {
             from: call.clock,
             to: u64::MAX,
             irq: None,
+            is_timer: stage == Some(&Stage::IrqTimer),
             work: work.and_then(|(_, at)| event.words.get(at).copied()),
             kind: call.kind,
         };

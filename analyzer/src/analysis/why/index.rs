@@ -15,8 +15,10 @@ pub struct SchedulingIndex<'a> {
     running: Vec<(u64, u64)>,
     /// Of each task: its switches, interrupts that came while it ran, and how it was woken.
     of_task: Map<u64, OfTask<'a>>,
-    /// What interrupts and work items began with.
-    begins: Map<CallId, Begin<'a>>,
+    /// What devices did, by the commands.
+    commands: Map<u64, &'a Handover>,
+    /// What work items began with.
+    queued: Map<CallId, &'a Handover>,
     /// What softirqs served, by number; without a number, all of it.
     served: Map<(CallId, Option<u64>), Vec<&'a Handover>>,
 }
@@ -28,13 +30,6 @@ struct OfTask<'a> {
     wakes: Vec<&'a Handover>,
 }
 
-/// The first hand-over of each kind to a context.
-#[derive(Default)]
-struct Begin<'a> {
-    interrupt: Option<&'a Handover>,
-    work: Option<&'a Handover>,
-}
-
 impl<'a> SchedulingIndex<'a> {
     /// Of what was seen.
     pub fn new(seen: &'a SchedulingEvents) -> Self {
@@ -42,7 +37,8 @@ impl<'a> SchedulingIndex<'a> {
             seen,
             running: Vec::new(),
             of_task: Map::default(),
-            begins: Map::default(),
+            commands: Map::default(),
+            queued: Map::default(),
             served: Map::default(),
         };
         // Clocks of several vCPUs may be out of order.
@@ -74,14 +70,14 @@ impl<'a> SchedulingIndex<'a> {
         if let HandoverKind::Wake { task } = handover.kind {
             return self.of_task.entry(task).or_default().wakes.push(handover);
         }
+        if let HandoverKind::Interrupt { command, .. } = handover.kind {
+            self.commands.entry(command).or_insert(handover);
+        }
         let Some(root) = handover.to.root else { return };
         let number = match handover.kind {
-            HandoverKind::Interrupt { .. } => {
-                self.begins.entry(root).or_default().interrupt.get_or_insert(handover);
-                return;
-            }
+            HandoverKind::Interrupt { .. } => return,
             HandoverKind::Work { .. } => {
-                self.begins.entry(root).or_default().work.get_or_insert(handover);
+                self.queued.entry(root).or_insert(handover);
                 return;
             }
             HandoverKind::Timer { .. } => TIMER_SOFTIRQ.into(),
@@ -127,14 +123,14 @@ impl<'a> SchedulingIndex<'a> {
         }
     }
 
-    /// The hand-over that an interrupt began with, from a doorbell.
-    pub fn doorbell(&self, id: CallId) -> Option<&'a Handover> {
-        self.begins.get(&id)?.interrupt
+    /// The hand-over of a command to its device, and from there to an interrupt.
+    pub fn command(&self, command: u64) -> Option<&'a Handover> {
+        self.commands.get(&command).copied()
     }
 
     /// The hand-over that a work item began with.
     pub fn queued(&self, id: CallId) -> Option<&'a Handover> {
-        self.begins.get(&id)?.work
+        self.queued.get(&id).copied()
     }
 
     /// When the softirq began that was served last up to a clock in a context, and its number.

@@ -1,5 +1,6 @@
 //! What is told of a wait, from what happened as drawn by hand.
 
+mod devices;
 mod drawing;
 mod gather;
 mod index;

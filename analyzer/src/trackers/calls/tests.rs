@@ -65,7 +65,7 @@ impl Processor {
             let mut ended = Vec::new();
             let entry = tracker.settle(event, roles, &mut ended);
             let call = entry.call.map(|number| {
-                let call = tracker.enter(event, roles, entry.caller);
+                let call = tracker.enter(event, roles, entry.caller, None);
                 assert_eq!(call.id, number);
                 call
             });
@@ -268,7 +268,15 @@ fn events_are_numbered_and_described() {
         (context.task().pid, context.task().comm.to_string(), context.open().len()),
         (42, "dd".into(), 1)
     );
-    let here = Point { clock: 7, event: 2, call: Some(1), root: Some(1), task: TASK, level: Level::Hardirq };
+    let here = Point {
+        clock: 7,
+        event: 2,
+        call: Some(1),
+        root: Some(1),
+        task: TASK,
+        level: Level::Hardirq,
+        completes: None,
+    };
     assert_eq!((context.here(), context.here_in(None)), (here, here));
     assert_eq!(context.here_in(Some(9)), Point { call: Some(9), ..here });
 }

@@ -264,7 +264,10 @@ fn a_doorbell_hands_over_to_the_interrupt() {
         });
     }
     let [handover] = &found.handovers[..] else { panic!("{:?}", found.handovers) };
-    assert_eq!(handover.kind, HandoverKind::Interrupt { irq: 3, command: 7 });
+    assert_eq!(
+        handover.kind,
+        HandoverKind::Interrupt { irq: Some(3), command: 7, since: DeviceStart::Doorbell }
+    );
     assert_eq!((handover.from.clock, handover.from.level, handover.from.call), (20, Level::Task, None));
     let to = &handover.to;
     assert_eq!((to.clock, to.level, to.call, to.root), (30, Level::Hardirq, Some(9), Some(9)));
@@ -284,7 +287,86 @@ fn a_hand_over_names_the_command_of_the_next_attempt() {
     source.reach_only(40, "cmd.done", &[("cmd", CMD)], |fact| {
         tracker.fact(fact, request(Some(last)), interrupts, &mut found)
     });
-    assert_eq!(found.handovers[0].kind, HandoverKind::Interrupt { irq: 3, command: 8 });
+    assert_eq!(
+        found.handovers[0].kind,
+        HandoverKind::Interrupt { irq: Some(3), command: 8, since: DeviceStart::Doorbell }
+    );
+}
+
+/// What a request, issued at 10 in a task, is handed over with that is complete at 40.
+fn issued_and(
+    context: u32,
+    stage: &str,
+    last: AttemptState,
+    interrupts: InterruptState,
+    between: impl FnOnce(&mut FactSource, &mut CommandTracker),
+) -> Vec<Handover> {
+    let mut source = FactSource::default();
+    let (mut tracker, mut found) = (tracker(&mut source), Found::default());
+    source.enter(5, "sys.write", &[], |_| ());
+    source.reach_only(10, "rq.issue", &[("rq", RQ)], |fact| tracker.request_issued(fact));
+    between(&mut source, &mut tracker);
+    source.context = context;
+    source.enter(30, "irq.frame", &[], |_| ());
+    for clock in [40, 41] {
+        source.reach_only(clock, stage, &[("rq", RQ)], |fact| match stage {
+            "rq.end" => {
+                let request = request(Some(last)).unwrap();
+                tracker.request_completed(&fact.context, &request, interrupts, &mut found);
+            }
+            _ => assert_eq!(tracker.fact(fact, request(Some(last)), interrupts, &mut found).is_some(), {
+                stage == "cmd.done"
+            }),
+        });
+    }
+    found.handovers
+}
+
+// issue 10   irq 30   complete 40, and again 41. The driver has no probe, or no doorbell is known.
+#[test]
+fn without_a_doorbell_a_device_works_from_the_issue_of_the_request() {
+    let current = InterruptState { current: Some(irq(3, 30)), of_driver: None };
+    for (stage, driver) in
+        [("rq.complete", None), ("rq.answered", None), ("rq.end", None), ("cmd.done", Some(12))]
+    {
+        let found = issued_and(HARDIRQ, stage, attempt(driver, None), current, |_, _| ());
+        let [handover] = &found[..] else { panic!("{stage}: {found:?}") };
+        let expected = HandoverKind::Interrupt { irq: Some(3), command: 7, since: DeviceStart::Issue };
+        assert_eq!(handover.kind, expected, "{stage}");
+        assert_eq!((handover.from.clock, handover.from.level), (10, Level::Task), "{stage}");
+        assert_eq!((handover.to.clock, handover.to.root), (30, Some(9)), "{stage}");
+    }
+}
+
+// Which interrupt it was is not known: an interrupt or a softirq is the end of the device's work, a task is not.
+#[test]
+fn without_a_known_interrupt_the_context_ends_the_devices_work() {
+    let (none, of_another) = (InterruptState::default(), Some(irq(2, 20)));
+    for interrupts in [none, InterruptState { current: None, of_driver: of_another }] {
+        for (context, expected) in
+            [(HARDIRQ, Some(2)), (SOFTIRQ, Some(2)), (0, None), (UNKNOWN_CONTEXT, None)]
+        {
+            let found = issued_and(context, "rq.complete", attempt(None, None), interrupts, |_, _| ());
+            let found: Vec<_> = found.iter().map(|handover| (handover.kind, handover.to.root)).collect();
+            let kind = HandoverKind::Interrupt { irq: None, command: 7, since: DeviceStart::Issue };
+            assert_eq!(found, Vec::from_iter(expected.map(|root| (kind, Some(root)))), "{context:#x}");
+        }
+    }
+}
+
+// It was given to no device: put back, or issued and ended in one and the same context.
+#[test]
+fn a_request_that_no_device_worked_on_is_not_handed_over() {
+    let current = InterruptState { current: Some(irq(3, 30)), of_driver: None };
+    let last = attempt(None, None);
+    let put_back = issued_and(HARDIRQ, "rq.complete", last, current, |_, tracker| {
+        tracker.request_returned(&ReturnedRequest { pointer: RQ });
+    });
+    let here = InterruptState { current: Some(irq(3, 8)), of_driver: None };
+    let issued_later = issued_and(HARDIRQ, "rq.complete", last, here, |_, _| ());
+    let done = AttemptState { done: Some(35), ..last };
+    let done = issued_and(HARDIRQ, "rq.end", done, current, |_, _| ());
+    assert_eq!([put_back, issued_later, done], [const { Vec::new() }; 3]);
 }
 
 #[test]

@@ -143,8 +143,15 @@ fn work_items_and_timers_go_back_to_who_asked_for_them_once() {
             _ => HandoverKind::Timer { function: 0xf0 },
         };
         assert_eq!(handover.kind, kind);
-        let from =
-            Point { clock: 11, event: 2, call: Some(2), root: Some(1), task: TASK, level: Level::Task };
+        let from = Point {
+            clock: 11,
+            event: 2,
+            call: Some(2),
+            root: Some(1),
+            task: TASK,
+            level: Level::Task,
+            completes: None,
+        };
         assert_eq!(handover.from, from);
         // A work item is a context of its own, a timer is not.
         let root = if run == "work.run" { Some(3) } else { Some(1) };
@@ -218,9 +225,25 @@ fn a_woken_task_runs_because_of_its_waker() {
     origins.switch(20, KWORKER);
     assert_eq!(origins.chain(), ["thread 26", "fsync 1 by 42"]);
     let [handover] = &origins.found.handovers[..] else { panic!("{:?}", origins.found.handovers) };
-    let from = Point { clock: 13, event: 3, call: Some(2), root: Some(1), task: TASK, level: Level::Task };
+    let from = Point {
+        clock: 13,
+        event: 3,
+        call: Some(2),
+        root: Some(1),
+        task: TASK,
+        level: Level::Task,
+        completes: None,
+    };
     assert_eq!((handover.kind, handover.from), (HandoverKind::Wake { task: KWORKER }, from));
-    let to = Point { clock: 20, event: 4, call: None, root: None, task: KWORKER, level: Level::Task };
+    let to = Point {
+        clock: 20,
+        event: 4,
+        call: None,
+        root: None,
+        task: KWORKER,
+        level: Level::Task,
+        completes: None,
+    };
     assert_eq!(handover.to, to);
     // It runs: that it is switched to again is no hand-off.
     origins.switch(30, TASK);

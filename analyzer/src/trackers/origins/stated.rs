@@ -82,7 +82,7 @@ impl OriginTracker {
 
 /// What was asked for at a point; of which event it is to be known before is not said yet.
 fn pending(target: HandOffTarget, key: u64, from: Point, by: Option<&Arc<Cause>>) -> PendingHandOff {
-    let Point { clock, event, call, root, task, level } = from;
+    let Point { clock, event, call, root, task, level, .. } = from;
     let context = level.preempt_count();
     PendingHandOff {
         event: 0,
@@ -98,7 +98,7 @@ fn pending(target: HandOffTarget, key: u64, from: Point, by: Option<&Arc<Cause>>
 
 fn point(from: HandOffPoint) -> Point {
     let HandOffPoint { clock, event, call, root, task, context } = from;
-    Point { clock, event, call, root, task, level: Level::of(context) }
+    Point { clock, event, call, root, task, level: Level::of(context), completes: None }
 }
 
 fn named(task: &Task) -> OriginTask {

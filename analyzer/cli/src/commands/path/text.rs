@@ -5,7 +5,7 @@ use crate::view::text::{self, Style, grouped, plain};
 use crate::view::wrap::{self, WrapWriter};
 use iotrace::analysis::describe::Describer;
 use iotrace::analysis::path::{Line, ListingShape, Path, Segment, shape};
-use iotrace::model::{Ending, Handover, HandoverKind, Io, Level};
+use iotrace::model::{DeviceStart, Ending, Handover, HandoverKind, Io, Level};
 use std::io::{self, Write};
 
 /// Columns that a call and its words have before the place in the source.
@@ -261,7 +261,12 @@ fn origin(path: &Path, handover: &Handover) -> String {
             format!("softirq {} raised {ago} before", path.definitions.softirq(number))
         }
         HandoverKind::Timer { .. } => format!("timer started {ago} before"),
-        HandoverKind::Interrupt { command, .. } => format!("doorbell of cmd{command} written {ago} before"),
+        HandoverKind::Interrupt { command, since: DeviceStart::Doorbell, .. } => {
+            format!("doorbell of cmd{command} written {ago} before")
+        }
+        HandoverKind::Interrupt { command, since: DeviceStart::Issue, .. } => {
+            format!("cmd{command} issued {ago} before")
+        }
     }
 }
 
@@ -295,8 +300,11 @@ fn target(path: &Path, at: usize) -> String {
             let function = Describer::function(&path.definitions, function);
             format!("⇢ timer {} expires {later} later", plain(&function))
         }
-        HandoverKind::Interrupt { irq, command } => {
+        HandoverKind::Interrupt { irq: Some(irq), command, .. } => {
             format!("⇢ cmd{command} issued to the device, interrupt {irq} {later} later")
+        }
+        HandoverKind::Interrupt { irq: None, command, .. } => {
+            format!("⇢ cmd{command} issued to the device, complete {later} later, interrupt unknown")
         }
     }
 }

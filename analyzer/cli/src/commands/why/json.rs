@@ -2,7 +2,7 @@
 
 use crate::view::json;
 use crate::view::json::list::List;
-use crate::view::json::values::SchemaVersion;
+use crate::view::json::values::{DeviceStartJson, SchemaVersion};
 use super::text::{whole, words};
 use iotrace::analysis::why::{Doing, Span, Why};
 use schemars::JsonSchema;
@@ -28,6 +28,8 @@ pub struct WhyDocument<'a> {
     spans: List<'a, PathSpanJson<'a>>,
     /// Return of the system call: guest instructions.
     to: u64,
+    /// Spans that wait for an interrupt or a softirq whose cause is unknown.
+    unknown_interrupts: usize,
 }
 
 /// A span of the critical path.
@@ -43,8 +45,10 @@ struct PathSpanJson<'a> {
     kind: SpanKind,
     /// Virtual nanoseconds; null without icount.
     ns: Option<u64>,
-    /// The function that waits, wakes, or writes the doorbell; empty if not known.
+    /// The function that waits, wakes, writes the doorbell or issues the request; empty if not known.
     place: &'a str,
+    /// What the device's work is known to begin with; null for other kinds.
+    since: Option<DeviceStartJson>,
     /// Its end: guest instructions.
     to: u64,
     /// What the I/O waits for, in words.
@@ -92,6 +96,7 @@ pub fn write(out: &mut dyn Write, why: &Why) -> io::Result<()> {
         ns: why.time.between(begin, end),
         spans: List::new(why.spans.iter().map(|part| span(why, part))),
         to: end,
+        unknown_interrupts: why.unknown_interrupts(),
     };
     json::write(out, &document)
 }
@@ -104,6 +109,10 @@ fn span<'a>(why: &Why, span: &'a Span) -> PathSpanJson<'a> {
         kind: kind(&span.doing),
         ns: why.time.between(span.from, span.to),
         place: &span.place,
+        since: match &span.doing {
+            Doing::Device { since, .. } => Some((*since).into()),
+            _ => None,
+        },
         to: span.to,
         what: words(&span.doing),
     }
@@ -120,6 +129,7 @@ fn kind(doing: &Doing) -> SpanKind {
         Doing::Softirq => SpanKind::Softirq,
         Doing::WorkPending { .. } => SpanKind::WorkPending,
         Doing::Timer { .. } => SpanKind::Timer,
+        Doing::UnknownInterrupt { .. } | Doing::UnknownSoftirq { .. } => SpanKind::Unknown,
         Doing::UnknownContext { .. } | Doing::Unknown { .. } | Doing::TooFar { .. } => SpanKind::Unknown,
     }
 }

@@ -5,6 +5,7 @@ use crate::view::table::{Align, Table};
 use crate::view::text::{self, Style, grouped, plain};
 use crate::view::wrap::WrapWriter;
 use iotrace::analysis::why::{Doing, FARTHEST, Span, Why};
+use iotrace::model::DeviceStart;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
@@ -50,6 +51,11 @@ pub fn write_text(out: &mut dyn Write, why: &Why, style: Style) -> io::Result<()
     table.write(out, style, "  ")?;
     let sum: u64 = why.spans.iter().map(|span| span.to - span.from).sum();
     writeln!(out, "  total: {} instructions", grouped(sum))?;
+    match why.unknown_interrupts() {
+        0 => {}
+        1 => writeln!(out, "  1 wait for an interrupt or softirq whose cause is unknown")?,
+        many => writeln!(out, "  {many} waits for interrupts or softirqs whose cause is unknown")?,
+    }
     let line = "µs of virtual time; all contexts: instructions executed meanwhile, in any context";
     writeln!(out, "  {}", style.faint(line))
 }
@@ -99,7 +105,10 @@ fn describe(span: &Span) -> String {
     let place = match &span.doing {
         _ if span.place.is_empty() => String::new(),
         Doing::Interrupt { .. } | Doing::Softirq => format!(", until {}", plain(&span.place)),
-        Doing::Device { .. } => format!(", command issued in {}", plain(&span.place)),
+        Doing::Device { since: DeviceStart::Doorbell, .. } => {
+            format!(", command issued in {}", plain(&span.place))
+        }
+        Doing::Device { since: DeviceStart::Issue, .. } => format!(" in {}", plain(&span.place)),
         Doing::Runnable { .. } => format!(", woken by {}", plain(&span.place)),
         _ => format!(", since {}", plain(&span.place)),
     };
@@ -113,17 +122,50 @@ pub(super) fn words(doing: &Doing) -> String {
         }
         Doing::Running { task, work: None } => format!("{} runs", plain(task)),
         Doing::Runnable { task } => format!("{} is runnable", plain(task)),
-        Doing::Device { command, handler } => format!("cmd{command}: device of {}", plain(handler)),
+        Doing::Device { command, handler, since: DeviceStart::Doorbell } => {
+            format!("cmd{command}: device of {}", plain(handler))
+        }
+        Doing::Device { command, handler, since: DeviceStart::Issue } => {
+            format!("cmd{command}: device of {}, since its issue", plain(handler))
+        }
         Doing::Interrupt { handler } => format!("interrupt: {}", plain(handler)),
         Doing::Interrupted { handler } => format!("interrupted by {}", plain(handler)),
         Doing::SoftirqPending { name } => format!("softirq {} is pending", plain(name)),
         Doing::Softirq => "softirq".to_owned(),
         Doing::WorkPending { function } => format!("work item {} is queued", plain(function)),
         Doing::Timer { function } => format!("timer: {}", plain(function)),
+        Doing::UnknownInterrupt { handler } => format!("interrupt {}, cause unknown", plain(handler)),
+        Doing::UnknownSoftirq { name } if name.is_empty() => "softirq, cause unknown".to_owned(),
+        Doing::UnknownSoftirq { name } => format!("softirq {}, cause unknown", plain(name)),
         Doing::UnknownContext { task } => format!("unknown context, current task {}", plain(task)),
         Doing::Unknown { task } => format!("{} waits: cause not in the trace", plain(task)),
         Doing::TooFar { task } => {
             format!("{} waits: cause more than {FARTHEST} hand-offs away", plain(task))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_known_is_called_so() {
+        let device = |since| Doing::Device { command: 7, handler: "intr".to_owned(), since };
+        let span = |doing| Span { from: 0, to: 1, doing, depth: 0, place: "f".to_owned() };
+        for (doing, expected) in [
+            (device(DeviceStart::Doorbell), "cmd7: device of intr, command issued in f"),
+            (device(DeviceStart::Issue), "cmd7: device of intr, since its issue in f"),
+        ] {
+            assert_eq!(describe(&span(doing)), expected);
+        }
+        let softirq = |name: &str| Doing::UnknownSoftirq { name: name.to_owned() };
+        for (doing, expected) in [
+            (Doing::UnknownInterrupt { handler: "intr".to_owned() }, "interrupt intr, cause unknown"),
+            (softirq("BLOCK"), "softirq BLOCK, cause unknown"),
+            (softirq(""), "softirq, cause unknown"),
+        ] {
+            assert_eq!(words(&doing), expected);
         }
     }
 }

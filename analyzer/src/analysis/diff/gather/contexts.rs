@@ -302,7 +302,7 @@ impl Sink for Gatherer {
         let (Some(from), Some(to)) = (handover.from.root, handover.to.root) else { return };
         let Some(owners) = self.owners.get(&from).map(|owners| owners.all.clone()) else { return };
         let rings = match handover.kind {
-            HandoverKind::Interrupt { .. } => true,
+            HandoverKind::Interrupt { irq, .. } => irq.is_some(),
             HandoverKind::Work { .. } | HandoverKind::Softirq { .. } => false,
             // The task that is woken does its own work; a timer may be anybody's.
             HandoverKind::Wake { .. } | HandoverKind::Timer { .. } => return,

@@ -2,7 +2,9 @@
 
 use super::contexts::Gatherer;
 use super::*;
-use crate::model::{Call, CallEnd, Ending, Handover, HandoverKind, Io, Level, Point, Task, TimeMap};
+use crate::model::{
+    Call, CallEnd, DeviceStart, Ending, Handover, HandoverKind, Io, Level, Point, Task, TimeMap,
+};
 use crate::session::{Observer, Session};
 use crate::trackers::Sink;
 use iotrace_format::definition::{Definition, Probe, by_name};
@@ -107,10 +109,17 @@ fn an_interrupt_for_several_ios_counts_for_each_and_once_in_all() {
         end(&mut gatherer, id, 10);
     }
     call(&mut gatherer, 3, IRQ, true);
-    let point =
-        |root| Point { clock: 0, event: 0, call: Some(root), root: Some(root), task: 7, level: Level::Task };
+    let point = |root| Point {
+        clock: 0,
+        event: 0,
+        call: Some(root),
+        root: Some(root),
+        task: 7,
+        level: Level::Task,
+        completes: None,
+    };
     for (from, command) in [(1, 11), (2, 12), (2, 13)] {
-        let kind = HandoverKind::Interrupt { irq: 1, command };
+        let kind = HandoverKind::Interrupt { irq: Some(1), command, since: DeviceStart::Doorbell };
         gatherer.handover(&Handover { kind, from: point(from), to: point(3) });
     }
     end(&mut gatherer, 3, 70);

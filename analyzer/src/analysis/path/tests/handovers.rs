@@ -3,14 +3,22 @@
 use super::super::handovers::{HandoverIndex, attach};
 use super::super::shape::tests::line;
 use super::super::{Line, Segment};
-use crate::model::{CallId, Handover, HandoverKind, Level, Point, Switch, Task};
+use crate::model::{CallId, DeviceStart, Handover, HandoverKind, Level, Point, Switch, Task};
 
 const WAKE: HandoverKind = HandoverKind::Wake { task: 1 };
 const WORK: HandoverKind = HandoverKind::Work { function: 1 };
-const DONE: HandoverKind = HandoverKind::Interrupt { irq: 1, command: 1 };
+const DONE: HandoverKind = HandoverKind::Interrupt { irq: Some(1), command: 1, since: DeviceStart::Doorbell };
 
 fn handover(kind: HandoverKind, from: (u64, Option<CallId>), to: (u64, Option<CallId>)) -> Handover {
-    let point = |clock, call, root| Point { clock, event: 0, call, root, task: 0, level: Level::Task };
+    let point = |clock, call, root| Point {
+        clock,
+        event: 0,
+        call,
+        root,
+        task: 0,
+        level: Level::Task,
+        completes: None,
+    };
     Handover { kind, from: point(from.0, from.1, None), to: point(to.0, None, to.1) }
 }
 

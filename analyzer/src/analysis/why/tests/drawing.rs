@@ -3,7 +3,9 @@
 use super::super::gather::{Root, SchedulingEvents};
 use super::super::resolve::Resolver;
 use super::super::{Context, Doing, Span};
-use crate::model::{CallId, Comm, Definitions, Handover, HandoverKind, IrqRef, Level, Point, Switch, Task};
+use crate::model::{
+    CallId, Comm, Definitions, DeviceStart, Handover, HandoverKind, IrqRef, Level, Point, Switch, Task,
+};
 use iotrace_format::definition::{AddressName, Constant, Definition};
 use iotrace_format::event::FIRST_PROBE;
 
@@ -44,12 +46,17 @@ pub fn named(task: u64, name: &str) -> Task {
 
 /// A moment in a task, in no context of its own.
 pub fn at(clock: u64, task: u64) -> Point {
-    Point { clock, event: 0, call: None, root: None, task, level: Level::Task }
+    Point { clock, event: 0, call: None, root: None, task, level: Level::Task, completes: None }
 }
 
 /// A moment in a context.
 pub fn within(clock: u64, root: CallId) -> Point {
     Point { root: Some(root), ..at(clock, 0) }
+}
+
+/// A command is done, from its doorbell to an interrupt.
+pub const fn done(command: u64) -> HandoverKind {
+    HandoverKind::Interrupt { irq: Some(1), command, since: DeviceStart::Doorbell }
 }
 
 impl Drawing {
@@ -78,7 +85,7 @@ impl Drawing {
         clocks: std::ops::Range<u64>,
     ) -> &mut Root {
         let (from, to, kind) = (clocks.start, clocks.end, FIRST_PROBE);
-        let root = Root { context, task, from, to, irq: None, work: None, kind };
+        let root = Root { context, task, from, to, irq: None, is_timer: false, work: None, kind };
         self.seen.roots.entry(id).or_insert(root)
     }
 
@@ -111,13 +118,20 @@ fn words(doing: &Doing) -> String {
         Doing::Running { task, work: None } => format!("{task} runs"),
         Doing::Running { task, work: Some(work) } => format!("{task} runs {work}"),
         Doing::Runnable { task } => format!("{task} runnable"),
-        Doing::Device { command, handler } => format!("command {command} of {handler}"),
+        Doing::Device { command, handler, since: DeviceStart::Doorbell } => {
+            format!("command {command} of {handler}")
+        }
+        Doing::Device { command, handler, since: DeviceStart::Issue } => {
+            format!("command {command} of {handler} since its issue")
+        }
         Doing::Interrupt { handler } => format!("interrupt {handler}"),
         Doing::Interrupted { handler } => format!("interrupted by {handler}"),
         Doing::SoftirqPending { name } => format!("softirq {name} pending"),
         Doing::Softirq => "softirq".to_owned(),
         Doing::WorkPending { function } => format!("{function} pending"),
         Doing::Timer { function } => format!("timer {function}"),
+        Doing::UnknownInterrupt { handler } => format!("interrupt {handler} for what is not known"),
+        Doing::UnknownSoftirq { name } => format!("softirq {name} for what is not known"),
         Doing::Unknown { task } => format!("{task} waits for what is not known"),
         Doing::UnknownContext { task } => format!("something runs in {task}"),
         Doing::TooFar { task } => format!("too far, in {task}"),

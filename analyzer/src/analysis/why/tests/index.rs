@@ -2,7 +2,7 @@
 
 use super::super::Context;
 use super::super::index::SchedulingIndex;
-use super::drawing::{A, B, BLOCK, Drawing, K, at, within};
+use super::drawing::{A, B, BLOCK, Drawing, K, at, done, within};
 use crate::model::{Handover, HandoverKind};
 
 fn clocks<'a>(handovers: impl IntoIterator<Item = &'a Handover>) -> Vec<(u64, u64)> {
@@ -71,15 +71,15 @@ fn interrupts_of_a_task_are_found_by_their_begin() {
 #[test]
 fn a_context_begins_with_the_first_hand_over_of_its_sort() {
     let mut drawing = Drawing::default();
-    let (work, done) = (HandoverKind::Work { function: 1 }, HandoverKind::Interrupt { irq: 1, command: 7 });
-    for (kind, from, to) in [(work, 10, 40), (work, 11, 41), (done, 12, 42), (done, 13, 43)] {
+    let work = HandoverKind::Work { function: 1 };
+    for (kind, from, to) in [(work, 10, 40), (work, 11, 41), (done(7), 12, 42), (done(7), 13, 43)] {
         drawing.handover(kind, at(from, B), within(to, 5));
     }
     drawing.handover(work, at(14, B), at(44, K));
     let index = SchedulingIndex::new(&drawing.seen);
     assert_eq!(clocks(index.queued(5)), [(10, 40)]);
-    assert_eq!(clocks(index.doorbell(5)), [(12, 42)]);
-    assert_eq!((index.queued(6), index.doorbell(6)), (None, None));
+    assert_eq!(clocks(index.command(7)), [(12, 42)]);
+    assert_eq!((index.queued(6), index.command(8)), (None, None));
 }
 
 #[test]

@@ -1,20 +1,20 @@
 //! Interrupts: those that are waited for, those that come in between, and contexts that are not known.
 
 use super::super::Context;
-use super::drawing::{A, B, Drawing, INTR, K, at, within};
-use crate::model::{HandoverKind, Point};
+use super::drawing::{A, B, Drawing, INTR, K, at, done, within};
+use crate::model::{DeviceStart, HandoverKind, Point};
 
 /// `a/1` stops at 20, the interrupt 5 comes at 40 while `b/2` runs and wakes it at 50, it runs again at 60.
 fn woken_by_an_interrupt() -> Drawing {
     let mut drawing = Drawing::default();
     drawing.switches(A, &[(20, B), (60, A)]);
     drawing.interrupt(5, B, 40..55);
-    drawing.wake(Point { call: Some(8), ..within(50, 5) }, A, 60);
+    drawing.wake(Point { call: Some(8), completes: Some(7), ..within(50, 5) }, A, 60);
     drawing.seen.names.insert(8, 77);
     drawing
 }
 
-const DONE: HandoverKind = HandoverKind::Interrupt { irq: 1, command: 7 };
+const DONE: HandoverKind = done(7);
 
 // a ring --|              |====
 // b        |     irq wake |
@@ -34,20 +34,59 @@ fn a_device_works_from_its_doorbell_to_its_interrupt() {
     assert_eq!(drawing.spans(0, 70), expected);
 }
 
-// Of two commands that complete in the interrupt, the one that is reported first counts.
+// Of two commands that complete in the interrupt, the one counts whose end woke the task.
 #[test]
 fn before_the_doorbell_it_is_whoever_rings_it() {
     let mut drawing = woken_by_an_interrupt();
+    drawing.handover(done(8), at(35, B), within(45, 5));
     drawing.handover(DONE, at(30, B), within(45, 5));
-    drawing.handover(HandoverKind::Interrupt { irq: 1, command: 8 }, at(35, B), within(46, 5));
     let expected = ["20..30 2 b/2 runs", "30..40 1 command 7 of intr", "40..50 1 interrupt intr [probe-77]"];
     assert_eq!(drawing.spans(0, 70)[1..4], expected);
 }
 
 #[test]
-fn an_interrupt_without_a_doorbell_is_a_timers() {
+fn without_a_doorbell_a_device_works_from_the_issue_of_the_request() {
+    let mut drawing = woken_by_an_interrupt();
+    let kind = HandoverKind::Interrupt { irq: Some(1), command: 7, since: DeviceStart::Issue };
+    drawing.handover(kind, Point { call: Some(9), ..at(30, B) }, within(45, 5));
+    drawing.seen.names.insert(9, 78);
+    let expected = ["20..30 2 b/2 runs", "30..40 1 command 7 of intr since its issue [probe-78]"];
+    assert_eq!(drawing.spans(0, 70)[1..3], expected);
+}
+
+#[test]
+fn an_interrupt_in_which_a_clocks_handler_runs_is_a_timers() {
+    let mut drawing = woken_by_an_interrupt();
+    drawing.seen.roots.get_mut(&5).unwrap().is_timer = true;
     let expected = ["20..40 1 timer intr", "40..50 1 interrupt intr [probe-77]"];
-    assert_eq!(woken_by_an_interrupt().spans(0, 70)[1..3], expected);
+    assert_eq!(drawing.spans(0, 70)[1..3], expected);
+    drawing.handover(DONE, at(10, A), within(45, 5));
+    assert_eq!(drawing.spans(0, 70)[1], "20..40 1 command 7 of intr", "what it completed is known better");
+}
+
+// It completed nothing, another command, or the command was completed by another interrupt.
+#[test]
+fn an_interrupt_that_completed_nothing_that_was_waited_for_has_no_known_cause() {
+    for (command, root) in [(None, 5), (Some(8), 5), (Some(7), 6)] {
+        let mut drawing = woken_by_an_interrupt();
+        drawing.interrupt(6, B, 22..25);
+        command.into_iter().for_each(|command| drawing.handover(done(command), at(10, A), within(45, root)));
+        let expected =
+            ["20..40 1 interrupt intr for what is not known", "40..50 1 interrupt intr [probe-77]"];
+        assert_eq!(drawing.spans(0, 70)[1..3], expected, "{command:?} {root}");
+    }
+}
+
+// The outermost call of the interrupt is not known: its time is.
+#[test]
+fn an_interrupt_without_an_entry_is_known_by_its_time() {
+    for (clock, expected) in
+        [(40, "20..40 1 command 7 of intr"), (39, "20..40 1 interrupt intr for what is not known")]
+    {
+        let mut drawing = woken_by_an_interrupt();
+        drawing.handover(DONE, at(10, A), at(clock, B));
+        assert_eq!(drawing.spans(0, 70)[1], expected);
+    }
 }
 
 // A work item's hand-over to the interrupt's call.
@@ -55,7 +94,33 @@ fn an_interrupt_without_a_doorbell_is_a_timers() {
 fn another_hand_over_to_an_interrupt_is_no_doorbell() {
     let mut drawing = woken_by_an_interrupt();
     drawing.handover(HandoverKind::Work { function: 1 }, at(30, B), within(45, 5));
-    assert_eq!(drawing.spans(0, 70)[1], "20..40 1 timer intr");
+    assert_eq!(drawing.spans(0, 70)[1], "20..40 1 interrupt intr for what is not known");
+}
+
+// a    |                              |===
+// k    | irq: wake k |    |= completes 7, wakes a
+// 20     40..55 45        60  65      70
+#[test]
+fn what_a_task_completes_that_an_interrupt_woke_is_its_devices() {
+    for (last, expected) in
+        [(true, "20..40 2 command 7 of intr"), (false, "20..30 2 interrupt intr for what is not known")]
+    {
+        let mut drawing = Drawing::default();
+        drawing.switches(A, &[(20, B), (60, K), (70, A)]);
+        drawing.interrupt(5, B, 40..55);
+        if !last {
+            // It waits once more: what it completes then, this interrupt knows nothing of.
+            drawing.switches(A, &[(20, B), (35, K), (38, B), (60, K), (70, A)]);
+            drawing.interrupt(4, B, 30..32);
+            drawing.wake(within(31, 4), K, 35);
+            drawing.handover(done(7), at(10, A), within(30, 4));
+        } else {
+            drawing.handover(DONE, at(10, A), within(40, 5));
+        }
+        drawing.wake(within(45, 5), K, 60);
+        drawing.wake(Point { completes: Some(7), ..at(65, K) }, A, 70);
+        assert_eq!(drawing.spans(0, 80)[1], expected);
+    }
 }
 
 // clock   20   30,30  40     60        90        120

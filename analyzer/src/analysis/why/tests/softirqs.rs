@@ -1,7 +1,7 @@
 //! Softirqs: how long they are pending, which of several it was, and timers in them.
 
 use super::super::Context;
-use super::drawing::{A, B, BLOCK, Drawing, TIMER, at, within};
+use super::drawing::{A, B, BLOCK, Drawing, TIMER, at, done, within};
 use crate::model::{HandoverKind, Point};
 use iotrace_format::stage::TIMER_SOFTIRQ;
 
@@ -29,7 +29,7 @@ fn a_softirq_is_pending_from_its_raise_to_its_function() {
     drawing.seen.softirqs.insert(6, vec![(47, 3), (50, BLOCK), (61, 9)]);
     let expected = [
         "0..20 0 a/1 runs",
-        "20..30 2 timer intr",
+        "20..30 2 interrupt intr for what is not known",
         "30..40 2 interrupt intr [probe-78]",
         "40..50 1 softirq BLOCK pending [probe-78]",
         "50..60 1 softirq [probe-77]",
@@ -66,9 +66,38 @@ fn a_softirq_whose_raise_was_not_seen_is_all_there_is() {
     let mut drawing = woken_by_a_softirq();
     drawing.seen.softirqs.insert(6, vec![(61, BLOCK)]);
     drawing.handover(RAISED, at(40, B), within(61, 6));
-    assert_eq!(drawing.spans(0, 70)[1], "20..60 1 softirq [probe-77]");
+    let unknown = ["20..45 1 softirq  for what is not known", "45..60 1 softirq [probe-77]"];
+    assert_eq!(drawing.spans(0, 70)[1..3], unknown);
     drawing.seen.softirqs.insert(6, vec![(50, BLOCK)]);
-    assert_eq!(drawing.spans(0, 70)[1], "20..60 1 softirq [probe-77]");
+    let unknown = ["20..50 1 softirq BLOCK for what is not known", "50..60 1 softirq [probe-77]"];
+    assert_eq!(drawing.spans(0, 70)[1..3], unknown);
+}
+
+// Who raised it was not seen, but it completed the command whose end woke the task.
+#[test]
+fn a_softirq_that_completes_a_command_ends_its_devices_work() {
+    let mut drawing = woken_by_a_softirq();
+    drawing.seen.handovers[0].from.completes = Some(7);
+    drawing.handover(done(7), at(30, B), within(52, 6));
+    drawing.seen.softirqs.insert(6, vec![(50, BLOCK)]);
+    let expected = ["20..30 2 b/2 runs", "30..50 1 command 7 of BLOCK", "50..60 1 softirq [probe-77]"];
+    assert_eq!(drawing.spans(0, 70)[1..4], expected);
+}
+
+// Two commands are done in the interrupt, the first raises the softirq, the end of the second wakes the task there.
+#[test]
+fn of_two_commands_of_a_softirq_the_one_counts_whose_end_woke_the_task() {
+    let mut drawing = woken_by_a_softirq();
+    drawing.interrupt(5, B, 30..43);
+    drawing.seen.handovers[0].from.completes = Some(8);
+    drawing.handover(done(7), at(22, B), within(30, 5));
+    drawing.handover(done(8), at(25, B), within(30, 5));
+    drawing.handover(RAISED, Point { completes: Some(7), ..within(40, 5) }, within(50, 6));
+    drawing.seen.softirqs.insert(6, vec![(50, BLOCK)]);
+    assert_eq!(drawing.spans(0, 70)[1..3], ["20..25 3 b/2 runs", "25..30 2 command 8 of intr"]);
+    // It is not known what woke the task: what raised the softirq is.
+    drawing.seen.handovers[0].from.completes = None;
+    assert_eq!(drawing.spans(0, 70)[1..3], ["20..22 3 b/2 runs", "22..30 2 command 7 of intr"]);
 }
 
 // Timer softirq raised at 40, served from 46 on; in it the function of a timer that was started at 10 begins at 48.

@@ -1,7 +1,7 @@
 //! A hand-off from one context to another.
 
 use crate::view::json::common::function;
-use crate::view::json::values::Hex;
+use crate::view::json::values::{DeviceStartJson, Hex};
 use iotrace::analysis::path::Path;
 use iotrace::model::{Handover, HandoverKind, Point};
 use schemars::JsonSchema;
@@ -50,7 +50,7 @@ enum HandoffKind {
     Softirq,
     /// A timer is started, and expires.
     Timer,
-    /// A doorbell is written, and the interrupt reports the command complete.
+    /// A command is issued to a device, and the interrupt reports it complete.
     Interrupt,
 }
 
@@ -73,12 +73,14 @@ enum HandedOff<'a> {
         /// Its name, or number.
         name: String,
     },
-    /// A command that a doorbell starts.
+    /// A command that a device processes.
     Command {
         /// Number of the command, from 1.
         command: u64,
-        /// Number of the interrupt, from 1.
-        irq: u64,
+        /// Number of the interrupt, from 1; null if it is not known which one it was.
+        irq: Option<u64>,
+        /// What it was issued with.
+        since: DeviceStartJson,
     },
 }
 
@@ -92,8 +94,8 @@ impl<'a> HandoffJson<'a> {
                 (HandoffKind::Softirq, HandedOff::Softirq { name: path.definitions.softirq(number) })
             }
             HandoverKind::Timer { function: address } => (HandoffKind::Timer, function(address)),
-            HandoverKind::Interrupt { irq, command } => {
-                (HandoffKind::Interrupt, HandedOff::Command { command, irq })
+            HandoverKind::Interrupt { irq, command, since } => {
+                (HandoffKind::Interrupt, HandedOff::Command { command, irq, since: since.into() })
             }
         };
         Self { from: handover.from.into(), kind, of, to: handover.to.into() }
