@@ -10,6 +10,7 @@
 //! ```
 
 mod attempts;
+mod batches;
 mod bios;
 mod clones;
 mod ends;
@@ -33,6 +34,7 @@ use bincode::{Decode, Encode};
 use bios::BioTracker;
 use fact::{MergedBios, RequestFact};
 use iotrace_format::definition::{Definition, ObjectKind};
+use iotrace_format::role::Role;
 use iotrace_format::stage::Stage;
 use requests::{Exchange, RequestTracker};
 use std::sync::Arc;
@@ -87,7 +89,11 @@ impl BlockTracker {
             Stage::BioSplit => bios.split(fact),
             Stage::BioChain => bios.chain(fact),
             Stage::BioClone => bios.clone_bio(fact),
-            Stage::BioEnd => bios.end(fact, requests, out),
+            Stage::BioEnd => {
+                let membership = || bios.membership(fact.roles.get(Role::Bio)?);
+                requests.bio_ends(fact, membership, out);
+                bios.end(fact, requests, out);
+            }
             Stage::RequestGet => requests.asked(fact, bios.entered(&fact.context)),
             _ => {
                 let returned = requests.fact(fact, &mut Exchange { bios, facts, out });
@@ -141,8 +147,10 @@ impl BlockTracker {
     }
 
     /// A driver completes a request; its address, if it is known.
-    pub fn completed(&mut self, fact: &Fact<'_>, request: Option<u64>) {
-        self.requests.completed(fact, request);
+    pub fn completed(&mut self, fact: &Fact<'_>, request: Option<u64>, out: &mut dyn Sink) {
+        let Self { bios, requests, facts } = self;
+        requests.completed(fact, request, &mut Exchange { bios, facts, out });
+        self.pass_facts();
     }
 
     /// The completion of a request is processed; its address, if it is known.

@@ -148,7 +148,7 @@ impl ObjectTrackers {
             | S::RequestAnswered => self.command(fact, out),
             S::RequestComplete => {
                 self.command(fact, out);
-                self.block.completed(fact, self.commands.request(fact.roles));
+                self.block.completed(fact, self.commands.request(fact.roles), out);
             }
             S::RequestSoftirq => self.block.completion_processed(fact, self.commands.request(fact.roles)),
             S::PciEnable => self.commands.device_enabled(fact),

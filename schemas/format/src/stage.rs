@@ -128,6 +128,8 @@ stages! {
     RequestSoftirq = "rq.softirq" [Request],
     /// Bytes of a request are complete.
     RequestUpdate = "rq.update" [Request, Bytes],
+    /// The requests of a batch are completed, each with all its bytes, and freed.
+    RequestBatch = "rq.batch" [],
     /// A request is complete.
     RequestEnd = "rq.end" [Request],
     /// A request is freed.

@@ -97,6 +97,11 @@ impl BioTracker {
         std::mem::take(&mut self.derived)
     }
 
+    /// The request that the bio at an address is in.
+    pub fn membership(&self, address: u64) -> Option<Membership> {
+        self.live.get(&address)?.membership
+    }
+
     /// Takes in a definition.
     pub fn define(&mut self, definition: &Definition) {
         match definition {

@@ -62,6 +62,8 @@ pub(super) enum RequestCall {
     Dispatch { request: u64 },
     /// A request is being completed.
     Complete { request: u64 },
+    /// The requests of a batch are completed: those that are so far, by their addresses.
+    Batch { requests: Vec<u64> },
     /// A queue is run.
     Queue(QueueRun),
     /// The block softirq is being served.
@@ -130,6 +132,7 @@ impl RequestTracker {
             Stage::RequestUpdate => self.update(fact, exchange),
             Stage::RequestEnd => self.end(fact),
             Stage::RequestFree => self.free(fact, exchange.out),
+            Stage::RequestBatch => self.batch(fact),
             Stage::FlushInsert => self.flush_insert(fact, exchange),
             Stage::FlushStep => self.flush_step(fact, exchange),
             Stage::FlushEnd => self.flush_end(fact, exchange.out),
@@ -144,7 +147,14 @@ impl RequestTracker {
 
     /// A call ended. Tells if a request went back to where it came from.
     pub fn call_ended(&mut self, end: &EndFact<'_>, exchange: &mut Exchange<'_>) -> Option<ReturnedRequest> {
-        let call = self.calls.remove(end).filter(|_| end.is_seen())?;
+        let call = self.calls.remove(end)?;
+        if let RequestCall::Batch { requests } = call {
+            self.batch_done(end.context.clock(), &requests, exchange.out);
+            return None;
+        }
+        if !end.is_seen() {
+            return None;
+        }
         let (at, returned, succeeded) = (now(&end.context), end.call.returned, end.succeeded());
         match call {
             RequestCall::Asked { bio, .. } => self.got(at, returned, bio, exchange),
@@ -195,7 +205,8 @@ impl RequestTracker {
     ) -> RequestId {
         if let Some(old) = self.live.remove(&pointer) {
             // Seen when the release is not probed, or is a tail call into something else.
-            self.counts.add(Oddity::RequestGotTwice, u64::from(old.kind != RequestKind::Flush));
+            let is_odd = old.kind != RequestKind::Flush && old.freed.is_none();
+            self.counts.add(Oddity::RequestGotTwice, u64::from(is_odd));
             out.request(&old);
         }
         self.last += 1;
@@ -283,11 +294,13 @@ impl RequestTracker {
         }
     }
 
-    fn update(&mut self, fact: &Fact<'_>, exchange: &mut Exchange<'_>) {
+    pub(super) fn update(&mut self, fact: &Fact<'_>, exchange: &mut Exchange<'_>) {
         let Some(pointer) = self.meet(fact, exchange) else { return self.word_missing() };
         let (roles, clock) = (fact.roles, fact.context.clock());
-        // `unsigned int nr_bytes` and a one-byte status: what is above is left over from other calls.
-        let bytes = roles.get(Role::Bytes).unwrap_or(0) & u64::from(u32::MAX);
+        // `unsigned int nr_bytes` and a one-byte status: what is above is left over from other calls. Where no bytes are
+        // named, all that are left of the request are complete.
+        let bytes =
+            roles.get(Role::Bytes).or(roles.get(Role::RequestSize)).unwrap_or(0) & u64::from(u32::MAX);
         let error = roles.get(Role::Error).unwrap_or(0) & 0xff;
         if let Some(seen) = ObjectState::request(roles, &self.codes) {
             let seen = ObjectState { bytes, ..seen };
@@ -300,6 +313,7 @@ impl RequestTracker {
             exchange.facts.extend(bios.filter(|bio| *bio != 0).map(RequestFact::Mapped));
         }
         request.update(Update { clock, bytes, error });
+        self.complete_in_batch(&fact.context, pointer);
     }
 
     fn end(&mut self, fact: &Fact<'_>) {

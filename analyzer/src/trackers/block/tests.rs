@@ -1,6 +1,7 @@
 //! Bios and requests: timelines of both, and each tracker by itself.
 
 mod attempts;
+mod batches;
 mod bio_ends;
 mod bio_tracker;
 mod bios;

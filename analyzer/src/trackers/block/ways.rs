@@ -1,6 +1,6 @@
 //! By which way a request was dispatched, and by which its completion came: told by the calls that are open.
 
-use super::requests::{RequestCall, RequestTracker};
+use super::requests::{Exchange, RequestCall, RequestTracker};
 use crate::model::{CompletionWay, DispatchWay, Level};
 use crate::trackers::counts::Oddity;
 use crate::trackers::fact::{Context, Fact};
@@ -74,13 +74,16 @@ impl RequestTracker {
     }
 
     /// A driver completes a request, if it is a known one.
-    pub fn completed(&mut self, fact: &Fact<'_>, request: Option<u64>) {
+    pub fn completed(&mut self, fact: &Fact<'_>, request: Option<u64>, exchange: &mut Exchange<'_>) {
         let Some(pointer) = request.filter(|request| self.live.contains_key(request)) else {
             return self.counts.add(Oddity::CommandUnknown, 1);
         };
         if let Some(attempt) = self.attempt(pointer, |_| false) {
             attempt.completed = Some(fact.context.clock());
             attempt.completed_at = Some(fact.context.level);
+        }
+        if self.current_batch(&fact.context).is_some() {
+            self.update(fact, exchange);
         }
         self.calls.insert(fact, RequestCall::Complete { request: pointer });
     }

@@ -1,10 +1,11 @@
 //! Attempts of a request in its tracker by itself.
 
-use super::request_tracker::{NEXT, Requests, arguments};
+use super::request_tracker::{Known, NEXT, Requests, arguments};
 use crate::model::{Attempt, CompletionWay, IrqRef, Level};
+use crate::trackers::block::requests::Exchange;
 use crate::trackers::counts::Oddity;
 use crate::trackers::fact::{AttemptState, CommandStep, ReturnedRequest};
-use crate::trackers::timelines::{HARDIRQ, RQ, SOFTIRQ};
+use crate::trackers::timelines::{Found, HARDIRQ, RQ, SOFTIRQ};
 
 #[test]
 fn a_request_that_the_layer_below_refuses_goes_back() {
@@ -146,10 +147,13 @@ fn what_follows_a_refusal_or_a_requeue_is_another_attempt() {
 
 impl Requests {
     /// A driver completes a request; a call is open afterwards.
-    fn complete(&mut self, clock: u64, request: Option<u64>) {
+    pub fn complete(&mut self, clock: u64, request: Option<u64>) {
         let Self { source, tracker, .. } = self;
         let arguments = [("rq", request.unwrap_or(0))];
-        source.enter(clock, "rq.complete", &arguments, |fact| tracker.completed(fact, request));
+        let (mut facts, mut found, bios) = (Vec::new(), Found::default(), Known::default());
+        let mut exchange = Exchange { bios: &bios, facts: &mut facts, out: &mut found };
+        source
+            .enter(clock, "rq.complete", &arguments, |fact| tracker.completed(fact, request, &mut exchange));
     }
 
     /// The completion of a request is processed.
