@@ -22,6 +22,7 @@ SHIFTS = (0, 10)  # QEMU's limits (accel/tcg/icount-common.c: MAX_ICOUNT_SHIFT)
 DEFAULT_CPU = "qemu64"
 CPU = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(,[+-]?[A-Za-z0-9._-]+(=[A-Za-z0-9._-]+)?)*")
 CHECKSUM = re.compile(r"[0-9a-f]{64}")
+MOST_ERRORS = 64
 COMMAND_LINE_BYTES = 2047  # x86's COMMAND_LINE_SIZE, without the zero at its end
 HOST, INSTANT = "host", "instant"
 DISKS = (HOST, INSTANT)
@@ -52,6 +53,7 @@ class Machine:
     archive: bool = True  # the guest waits for its workload, an archive
     disk: str = HOST  # how the host serves requests: one of DISKS
     boot: str = ""  # checksum of the boot that the recording goes on from; empty: it boots the guest
+    errors: tuple[str, ...] = ()  # of the data disk, as qemu.DiskError has them
 
     def arguments(self, run: Run) -> list[str]:
         """QEMU's arguments, to be used in a folder that has the machine's files."""
@@ -69,14 +71,17 @@ class Machine:
 
     def _drive(self, name: str, run: Run) -> qemu.Drive:
         direct = self.disk == INSTANT and run.mode == "record"
+        of_disk = map(qemu.DiskError.parse, self.errors if name == DATA_DISK else ())
+        errors = tuple(filter(None, of_disk))
         if run.overlays:
-            return qemu.Drive(overlay(name), "qcow2", keep=True)
+            return qemu.Drive(overlay(name), "qcow2", keep=True, errors=errors)
         keep = run.mode == "record" and (name == WITNESS_DISK or run.state or direct)
-        return qemu.Drive(name, keep=keep, direct=direct)
+        return qemu.Drive(name, keep=keep, direct=direct, errors=errors)
 
     def facts(self) -> dict[str, Any]:
-        """As the manifest keeps it."""
-        return asdict(self) | {"disks": list(self.disks)}
+        """As the manifest keeps it: errors only if there are any, as manifests before had none."""
+        facts = asdict(self) | {"disks": list(self.disks), "errors": list(self.errors)}
+        return facts if self.errors else {name: fact for name, fact in facts.items() if name != "errors"}
 
 
 def overlay(image: str) -> str:
@@ -90,6 +95,10 @@ def _whole(limits: tuple[int, int]) -> Callable[[Any], bool]:
 
 def _is_disks(value: Any) -> bool:
     return value in ([DATA_DISK], [DATA_DISK, WITNESS_DISK])
+
+
+def _is_errors(value: Any) -> bool:
+    return isinstance(value, list) and len(value) <= MOST_ERRORS and all(map(qemu.DiskError.parse, value))
 
 
 def _is_command_line(value: Any) -> bool:
@@ -111,6 +120,8 @@ CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "disk": (lambda value: isinstance(value, str) and value in DISKS, f"one of {', '.join(DISKS)}"),
     "boot": (lambda value: isinstance(value, str) and (value == "" or CHECKSUM.fullmatch(value) is not None),
              "empty, or a checksum in 64 hexadecimal digits"),
+    "errors": (_is_errors, f"a list of at most {MOST_ERRORS} errors of the form read:SECTOR or write:SECTOR, with :once "
+                           "behind or without"),
 }
 # What machines of manifests of format 2 did not have.
 SINCE_3 = {"archive": False, "disk": HOST, "boot": ""}
@@ -129,12 +140,14 @@ def parse(facts: Any, defaults: dict[str, Any] | None = None) -> Machine:
     those of an older format, which it must not have."""
     if defaults and isinstance(facts, dict) and not set(facts) & set(defaults):
         facts = facts | defaults
+    if isinstance(facts, dict) and "errors" not in facts:
+        facts = facts | {"errors": []}
     if not isinstance(facts, dict) or set(facts) != set(CHECKS):
         has = ", ".join(map(repr, facts)) if isinstance(facts, dict) else repr(facts)
         raise Problem(f"machine has the keys {has}: expected {', '.join(CHECKS)}")
     for name, value in facts.items():
         check(name, value)
-    return Machine(**{**facts, "disks": tuple(facts["disks"])})
+    return Machine(**{**facts, "disks": tuple(facts["disks"]), "errors": tuple(facts["errors"])})
 
 
 def from_command(command: Any, controller: Any) -> Machine:

@@ -8,7 +8,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Sequence
+from typing import Any, ClassVar, Sequence
 
 from .qmp import Monitor
 from .say import Problem, Ticker, say
@@ -55,6 +55,29 @@ def disk_names(controller: str, count: int) -> list[str]:
 
 
 @dataclass(frozen=True)
+class DiskError:
+    """Requests that QEMU's blkdebug answers with EIO, before they reach the image: the same ones in every replay."""
+
+    request: str  # read or write
+    sector: int  # of 512 bytes; what covers it
+    once: bool  # the first of them alone
+
+    FORM: ClassVar[re.Pattern[str]] = re.compile(r"(read|write):(\d{1,12})(:once)?")
+
+    @classmethod
+    def parse(cls, text: Any) -> "DiskError | None":
+        """From `read:SECTOR`, `write:SECTOR`, with `:once` behind; None if it is not of this form."""
+        found = cls.FORM.fullmatch(text) if isinstance(text, str) else None
+        return cls(found[1], int(found[2]), found[3] is not None) if found else None
+
+    def options(self, number: int) -> str:
+        """Of a blkdebug node."""
+        rule = f"inject-error.{number}"
+        return (f"{rule}.event=none,{rule}.iotype={self.request},{rule}.sector={self.sector},{rule}.errno=5,"
+                f"{rule}.once={'on' if self.once else 'off'}")
+
+
+@dataclass(frozen=True)
 class Drive:
     """An image that is attached as a disk."""
 
@@ -62,6 +85,7 @@ class Drive:
     format: str = "raw"
     keep: bool = False  # what the guest writes is written to the image
     direct: bool = False  # the host completes a request while it is submitted: see README.md, "The instant disk"
+    errors: tuple["DiskError", ...] = ()  # what the disk does not do
 
     def options(self, number: int) -> str:
         """Of QEMU's -drive."""
@@ -76,8 +100,13 @@ def disk_arguments(controller: str, drives: Sequence[Drive], in_vcpu: bool) -> l
     device, _ = CONTROLLERS[controller]
     arguments = ["-device", f"{controller},id=controller"] if device else []
     for number, drive in enumerate(drives):
-        arguments += ["-drive", drive.options(number),
-                      "-drive", f"driver=blkreplay,if=none,id=disk{number},image=image{number}"]
+        arguments += ["-drive", drive.options(number)]
+        image = f"image{number}"
+        if drive.errors:
+            rules = ",".join(error.options(rule) for rule, error in enumerate(drive.errors))
+            arguments += ["-drive", f"driver=blkdebug,if=none,id=faults{number},image={image},{rules}"]
+            image = f"faults{number}"
+        arguments += ["-drive", f"driver=blkreplay,if=none,id=disk{number},image={image}"]
         if not device:
             thread = ",ioeventfd=off" if in_vcpu else ""
             arguments += ["-device", f"{controller},drive=disk{number}{thread}"]

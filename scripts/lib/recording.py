@@ -49,6 +49,7 @@ class Wanted:
     tracer: str = ""
     tick: int = 0
     disk: str = machine.HOST
+    errors: tuple[str, ...] = ()  # of the data disk, as qemu.DiskError has them
     strict: bool = False
     fresh: bool = False
     number: int = 1
@@ -96,7 +97,7 @@ def record(wanted: Wanted, folder: Path) -> None:
     if wanted.fresh or not configuration.can_wait():
         if not wanted.fresh:
             say("kernel built without CONFIG_X86_IOPL_IOPERM: booting in the recording")
-        described = replace(configuration.machine, disk=wanted.disk, archive=False)
+        described = replace(configuration.machine, disk=wanted.disk, errors=wanted.errors, archive=False)
         configuration.write(folder, folder / ARCHIVE)
         (folder / ARCHIVE).unlink()
         with _stage(wanted, folder) as place:
@@ -105,7 +106,7 @@ def record(wanted: Wanted, folder: Path) -> None:
         same = False
     else:
         boot = boots.boot(configuration, wanted.number)
-        described = replace(configuration.machine, disk=wanted.disk, boot=boot.checksum)
+        described = replace(configuration.machine, disk=wanted.disk, errors=wanted.errors, boot=boot.checksum)
         recorded, files, same = _record_from(wanted, boot, described, folder)
         files += [ARCHIVE] + ([boots.bundle(boot, folder)] if wanted.bundle else [])
     if recorded.status and wanted.strict:
