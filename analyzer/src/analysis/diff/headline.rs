@@ -39,7 +39,6 @@ fn how_much(diff: &Diff) -> String {
     };
     let (only_a, only_b) = (of(Evidence::OnlyInA), of(Evidence::OnlyInB));
     let (sure, others) = (of(Evidence::BeyondChance), of(Evidence::None));
-    let one_sided = only_a.len() + only_b.len();
     let mut sides = [("only in A", only_a), ("only in B", only_b)];
     // The side with more of them first.
     sides.sort_by_key(|(_, functions)| Reverse(functions.len()));
@@ -52,13 +51,28 @@ fn how_much(diff: &Diff) -> String {
         let functions = if others.len() == 1 { "function" } else { "functions" };
         let more = format!("{} {functions} no more than recordings of one side do", others.len());
         parts.extend((!others.is_empty()).then_some(more));
-    } else if others.is_empty() && one_sided == 0 {
-        parts.push("no function differs".to_owned());
     } else {
-        parts.extend(largest("largest differences", &others));
-        parts.push(format!("significance needs {FEWEST} recordings of each kernel"));
+        parts.extend(untested(&others, parts.is_empty()));
     }
     parts.join("; ")
+}
+
+/// Differences of too few recordings to test. Those that the median I/O has not are those of recordings of one kernel, such
+/// as an update of a file's time: of these only the number is said, unless there is nothing else.
+fn untested(functions: &[&FunctionDiff], are_alone: bool) -> Vec<String> {
+    let (of_most, of_some): (Vec<_>, Vec<_>) = functions.iter().partition(|f| f.test.difference != 0);
+    let mut parts = Vec::from_iter(largest("largest differences", &of_most));
+    match of_some.len() {
+        0 => {}
+        _ if are_alone && parts.is_empty() => parts.extend(largest("in some I/Os only", &of_some)),
+        1 => parts.push("1 function in some I/Os only".to_owned()),
+        number => parts.push(format!("{number} functions in some I/Os only")),
+    }
+    match are_alone && parts.is_empty() {
+        true => parts.push("no function differs".to_owned()),
+        false => parts.push(format!("significance needs {FEWEST} recordings of each kernel")),
+    }
+    parts
 }
 
 /// The largest of some functions; none if there are none.
@@ -144,6 +158,8 @@ mod tests {
         ];
         if recordings < FEWEST {
             functions.retain(|f| f.evidence != Evidence::BeyondChance);
+            // The log's update is in few I/Os.
+            functions.iter_mut().for_each(|f| f.test.difference = i64::from(f.name != "log_reserve"));
         } else {
             let test = CostTest { p: Some(0.03), difference: 20, ..CostTest::default() };
             functions.iter_mut().for_each(|f| f.test = test.clone());
@@ -158,7 +174,8 @@ mod tests {
         assert_eq!(
             how_much(&diff(1)),
             "only in A: dd_dispatch_request -900, dd_insert_request -500; only in B: issue_directly +700; \
-             largest differences: log_reserve +21543, log_write +1; significance needs 4 recordings of each kernel"
+             largest differences: log_write +1; 1 function in some I/Os only; significance needs 4 recordings of \
+             each kernel"
         );
         assert_eq!(
             how_much(&diff(4)),
@@ -175,13 +192,19 @@ mod tests {
     fn without_a_function_that_surely_differs_that_is_said_first() {
         let mut diff = diff(4);
         diff.functions.retain(|f| f.evidence == Evidence::None);
+        diff.functions.iter_mut().for_each(|f| f.test.difference = 0);
         assert_eq!(
             how_much(&diff),
             "no function differs significantly (rank-sum test, p < 0.05); 2 functions no more than recordings of one \
              side do"
         );
-        diff.functions.clear();
         diff.recordings = 1;
+        diff.functions.iter_mut().for_each(|f| f.test = CostTest::default());
+        assert_eq!(
+            how_much(&diff),
+            "in some I/Os only: log_reserve +21543, log_write +1; significance needs 4 recordings of each kernel"
+        );
+        diff.functions.clear();
         assert_eq!(how_much(&diff), "no function differs");
     }
 }

@@ -403,8 +403,8 @@ pub struct Diff {
     pub layers: Vec<LayerCost>,
     /// Locks and waits that differ.
     pub waits: Vec<Waiting>,
-    /// Functions that differ: those of one side alone first, then those that differ beyond chance, then the others; of each
-    /// the largest difference first.
+    /// Functions that differ: those of one side alone first, then those that differ beyond chance, then those whose
+    /// median I/O differs, then the others; of each the largest difference first.
     pub functions: Vec<FunctionDiff>,
     /// Pairs that differ, the largest difference first.
     pub pairs: Vec<Pair>,
