@@ -12,4 +12,5 @@ mod paths;
 mod plugin;
 mod processors;
 mod recordings;
+mod threads;
 mod truth;

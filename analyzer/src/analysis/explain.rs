@@ -64,6 +64,9 @@ pub struct Explanation {
     pub raises: BTreeMap<Raised, OccurrenceCount>,
     /// How completions came.
     pub completions: BTreeMap<Completed, OccurrenceCount>,
+    /// Requests that were issued and are complete, and no function was seen by which their driver reported that: how they
+    /// were completed is not known.
+    pub unreported: u64,
     /// How waiting tasks were woken; with the instructions from stopping to being woken, added up.
     pub waits: BTreeMap<WaitKind, (OccurrenceCount, u64)>,
     /// By which way requests were dispatched, and by which task, or at which level.
@@ -179,6 +182,10 @@ impl Sink for Seen {
 
     fn request(&mut self, request: &Request) {
         request.attempts.iter().for_each(|attempt| self.attempt(request, attempt));
+        let ended = request.ended.or(request.updates.last().map(|update| update.clock));
+        if let (Some(attempt), Some(ended)) = (request.issued(), ended) {
+            self.answer.unreported += u64::from(attempt.completed.is_none() && self.inside(ended));
+        }
     }
 
     fn wait(&mut self, wait: Wait) {
@@ -211,12 +218,34 @@ pub(super) fn thread_family(comm: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::RequestKind;
+    use crate::model::{RequestKind, Update};
 
     fn request(attempt: Attempt) -> Request {
         let mut request = Request::new(1, 0x1000, RequestKind::Data, 5);
         request.attempts.push(attempt);
         request
+    }
+
+    // Issued and complete, without a function by which a driver reports that; put back; not complete.
+    #[test]
+    fn completions_that_no_driver_reported_are_counted() {
+        let issued = |clock, completed, ended| {
+            let mut issued = request(Attempt { completed, ..Attempt::default() });
+            issued.issue(clock);
+            issued.ended = ended;
+            issued
+        };
+        let mut seen = Seen::default();
+        for (completed, ended) in [(None, Some(30)), (Some(25), Some(30)), (None, None)] {
+            seen.request(&issued(20, completed, ended));
+        }
+        let mut updated = issued(20, None, None);
+        updated.updates.push(Update { clock: 30, bytes: 512, error: 0 });
+        seen.request(&updated);
+        let mut never = request(Attempt::default());
+        never.ended = Some(30);
+        seen.request(&never);
+        assert_eq!(seen.settle(&Definitions::default()).unreported, 2);
     }
 
     /// With one queue for each device, as up to 4.20, requests are issued without having been dispatched.

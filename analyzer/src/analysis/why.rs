@@ -73,6 +73,11 @@ pub enum Doing {
         /// Its function.
         function: String,
     },
+    /// The thread of an interrupt has work and does not run yet.
+    ThreadPending {
+        /// The thread.
+        task: String,
+    },
     /// A timer runs.
     Timer {
         /// Its function.
@@ -187,6 +192,7 @@ enum Context {
     Unknown,
     Task,
     Work,
+    IrqThread,
     Softirq,
     Interrupt,
 }
@@ -194,6 +200,7 @@ enum Context {
 impl Context {
     fn of(stage: Option<&Stage>, level: Level) -> Self {
         match stage.and_then(Stage::begins) {
+            _ if stage == Some(&Stage::IrqThread) => Self::IrqThread,
             Some(Begins::Interrupt) => Self::Interrupt,
             Some(Begins::Softirq) => Self::Softirq,
             Some(Begins::Work) => Self::Work,

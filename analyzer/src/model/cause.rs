@@ -161,6 +161,11 @@ pub enum HandoverKind {
         /// Address of its function.
         function: u64,
     },
+    /// An interrupt leaves work to its thread, which does it.
+    IrqThread {
+        /// Number of the interrupt.
+        irq: u64,
+    },
     /// A command is issued to a device, and the interrupt reports it complete.
     Interrupt {
         /// Number of the interrupt; none if it is not known which one it was.

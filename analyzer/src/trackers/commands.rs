@@ -76,6 +76,12 @@ impl CommandTracker {
         }
     }
 
+    /// When a request was given to its device, as far as that is known.
+    pub fn issued(&self, request: &RequestState) -> Option<u64> {
+        let told = request.last.and_then(|attempt| attempt.doorbell.or(attempt.driver));
+        told.or_else(|| self.issued.get(&request.pointer).map(|from| from.clock))
+    }
+
     /// A request was refused or requeued: its command waits for no doorbell.
     pub fn request_returned(&mut self, request: &ReturnedRequest) {
         self.doorbells.forget(request.pointer);
@@ -92,7 +98,8 @@ impl CommandTracker {
     ) {
         let attempt = request.last.filter(|attempt| attempt.done.is_none() && !attempt.is_over);
         if let Some(attempt) = attempt.filter(|_| self.issued.contains_key(&request.pointer)) {
-            self.hand_over(context, (request.pointer, attempt.command), interrupts.current, out);
+            let interrupt = interrupts.current.or(interrupts.deferred);
+            self.hand_over(context, (request.pointer, attempt.command), interrupt, out);
         }
     }
 
@@ -239,7 +246,12 @@ fn interrupt(level: Level, attempt: &AttemptState, interrupts: InterruptState) -
         // A driver may leave the rest of its handler to a tasklet or a thread (megaraid_sas does).
         _ => {
             let told = attempt.doorbell.or(attempt.driver)?;
-            interrupts.of_driver.filter(|irq| irq.clock > told)
+            let of_driver = interrupts.of_driver.filter(|irq| irq.clock > told);
+            match level {
+                // The handler of a driver that a thread runs takes no interrupt.
+                Level::Task => interrupts.deferred.or(of_driver),
+                _ => of_driver.or(interrupts.deferred),
+            }
         }
     }
 }

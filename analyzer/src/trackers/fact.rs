@@ -305,4 +305,6 @@ pub struct InterruptState {
     pub current: Option<IrqRef>,
     /// The last one that a driver took for its own.
     pub of_driver: Option<IrqRef>,
+    /// The first one after the command was issued that left work to the thread or the softirq at hand.
+    pub deferred: Option<IrqRef>,
 }

@@ -1,17 +1,21 @@
 //! The interrupt tracker: which interrupt a vCPU handles, and which one a completion came with.
 //!
-//! In: facts of the entry function, of its handlers and of drivers' handlers; QEMU's reports. Out: to the sink,
-//! interrupts that were handled; to others, the [`InterruptState`] of a vCPU.
+//! In: facts of the entry function, of its handlers, of drivers' handlers, and of what they leave work to; QEMU's
+//! reports. Out: to the sink, interrupts that were handled and hand-offs to their threads; to others, the
+//! [`InterruptState`] of a vCPU.
 //!
 //! The kernel's entry function runs with interrupts off until its handlers are done, so the last one
 //! entered on a vCPU is the one whose handlers run; no stack is needed. QEMU's own report, where there is
 //! one, comes just before and gives the exact time.
+
+mod deferred;
 
 use super::counts::Counts;
 use super::fact::{Context, EndFact, Fact, InterruptState};
 use super::sink::Sink;
 use crate::model::{CallId, IrqRef, Level};
 use bincode::{Decode, Encode};
+use deferred::DeferredInterrupts;
 use iotrace_format::event::Event;
 use iotrace_format::role::Role;
 use iotrace_format::stage::Stage;
@@ -29,6 +33,7 @@ struct InterruptedVcpu {
 pub struct InterruptTracker {
     vcpus: Vec<InterruptedVcpu>,
     last: u64,
+    deferred: DeferredInterrupts,
     counts: Counts,
 }
 
@@ -57,7 +62,10 @@ impl InterruptTracker {
                 self.enter(event, None, None);
             }
             if let Some(irq) = &mut self.vcpu(event).current {
-                (irq.line, irq.handler) = (fact.roles.get(Role::IrqNumber), fact.roles.get(Role::IrqHandler));
+                // A handler that a thread runs tells the device; what wakes the thread may be the kernel's own.
+                let thread = fact.roles.get(Role::IrqThreadHandler).filter(|thread| *thread != 0);
+                let handler = thread.or(fact.roles.get(Role::IrqHandler));
+                (irq.line, irq.handler) = (fact.roles.get(Role::IrqNumber), handler);
             }
         }
     }
@@ -78,6 +86,23 @@ impl InterruptTracker {
         }
     }
 
+    /// A handler leaves work to a thread or a softirq, or one of these begins with it.
+    pub fn deferred(&mut self, fact: &Fact<'_>, out: &mut dyn Sink) {
+        let current = self.current(&fact.context);
+        match fact.stage {
+            Stage::IrqWakeThread => self.deferred.thread_woken(fact, current),
+            Stage::SoftirqRaise => self.deferred.softirq_raised(fact, current),
+            Stage::IrqThread => self.deferred.thread_begun(fact, out),
+            Stage::Softirq(number) => self.deferred.softirq_begun(fact, *number),
+            _ => {}
+        }
+    }
+
+    /// A thread or a softirq has done what was left to it.
+    pub fn deferred_end(&mut self, end: &EndFact<'_>) {
+        self.deferred.end(end);
+    }
+
     /// Number of the interrupt under way where an event happened, 0 if there is none.
     pub fn number(&self, event: &Event<'_>) -> u64 {
         self.vcpus.get(usize::from(event.vcpu)).and_then(|vcpu| vcpu.current).map_or(0, |irq| irq.id)
@@ -88,13 +113,19 @@ impl InterruptTracker {
         &mut self.last
     }
 
-    /// The interrupts that a completion may have come with.
-    pub fn state(&self, context: &Context<'_>) -> InterruptState {
+    /// The interrupts that the completion of what was issued at a clock may have come with.
+    pub fn state(&self, context: &Context<'_>, issued: Option<u64>) -> InterruptState {
         let Some(vcpu) = self.vcpus.get(usize::from(context.event.vcpu)) else {
             return InterruptState::default();
         };
-        let current = vcpu.current.filter(|_| context.level == Level::Hardirq);
-        InterruptState { current, of_driver: vcpu.of_driver }
+        let deferred = issued.and_then(|clock| self.deferred.first_after(context, clock));
+        InterruptState { current: self.current(context), of_driver: vcpu.of_driver, deferred }
+    }
+
+    /// The interrupt whose handlers run at hand.
+    fn current(&self, context: &Context<'_>) -> Option<IrqRef> {
+        let vcpu = self.vcpus.get(usize::from(context.event.vcpu))?;
+        vcpu.current.filter(|_| context.level == Level::Hardirq)
     }
 
     fn vcpu(&mut self, event: &Event<'_>) -> &mut InterruptedVcpu {

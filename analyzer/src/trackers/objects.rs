@@ -182,9 +182,15 @@ impl ObjectTrackers {
                 self.origins.fact(fact, out);
             }
             S::Softirq(_) => {
+                self.interrupts.deferred(fact, out);
                 self.origins.fact(fact, out);
                 self.block.softirq(fact);
             }
+            S::SoftirqRaise => {
+                self.interrupts.deferred(fact, out);
+                self.origins.fact(fact, out);
+            }
+            S::IrqWakeThread | S::IrqThread => self.interrupts.deferred(fact, out),
             S::IrqFrame
             | S::TaskWake
             | S::TaskNew
@@ -193,13 +199,12 @@ impl ObjectTrackers {
             | S::Block(_)
             | S::TimerStart
             | S::TimerRun
-            | S::SoftirqRaise
             | S::SoftirqRun => self.origins.fact(fact, out),
             S::WorkQueue | S::WorkRun => {
                 self.origins.fact(fact, out);
                 self.work_changed(out);
             }
-            S::IrqDriver | S::ExceptionFrame | S::Lock(_) => {}
+            S::IrqDriver | S::IrqTimer | S::ExceptionFrame | S::Lock(_) => {}
             _ => self.block_layer(fact, out),
         }
     }
@@ -209,6 +214,7 @@ impl ObjectTrackers {
         use Stage as S;
         match end.stage {
             S::IrqDriver => self.interrupts.end(end, out),
+            S::IrqThread | S::Softirq(_) => self.interrupts.deferred_end(end),
             S::IrqEntry => {
                 self.interrupts.end(end, out);
                 self.origins.end(end);
@@ -276,7 +282,7 @@ impl ObjectTrackers {
     fn request_completed(&mut self, fact: &Fact<'_>, out: &mut dyn Sink) {
         let request = self.commands.request(fact.roles).and_then(|request| self.block.request(request));
         if let Some(request) = request {
-            let interrupts = self.interrupts.state(&fact.context);
+            let interrupts = self.interrupts.state(&fact.context, self.commands.issued(&request));
             self.commands.request_completed(&fact.context, &request, interrupts, out);
         }
     }
@@ -284,7 +290,8 @@ impl ObjectTrackers {
     /// What is told of a command, or of the request that it is for.
     fn command(&mut self, fact: &Fact<'_>, out: &mut dyn Sink) {
         let request = self.commands.request(fact.roles).and_then(|request| self.block.request(request));
-        let interrupts = self.interrupts.state(&fact.context);
+        let issued = request.and_then(|request| self.commands.issued(&request));
+        let interrupts = self.interrupts.state(&fact.context, issued);
         if let Some(fact) = self.commands.fact(fact, request, interrupts, out) {
             self.block.command(&fact);
         }

@@ -119,6 +119,10 @@ roles! {
     IrqNumber = "irq_desc.irq",
     /// Address of an interrupt's first handler.
     IrqHandler = "irq_desc.handler",
+    /// Address of the part of that handler that a thread runs; 0 if there is none.
+    IrqThreadHandler = "irq_desc.thread_handler",
+    /// An `struct irqaction`.
+    IrqAction = "irq_action" usually "action",
     /// A `struct file`.
     File = "file",
     /// Inode of a file.

@@ -158,6 +158,10 @@ stages! {
     IrqHandler = "irq.handler" [IrqDesc],
     /// The handler of a driver of the I/O path begins.
     IrqDriver = "irq.driver" [],
+    /// The handler of an interrupt leaves the rest of its work to a thread.
+    IrqWakeThread = "irq.wake_thread" [IrqAction],
+    /// The thread of an interrupt does the rest of a handler's work.
+    IrqThread = "irq.thread" [IrqAction],
     /// The handler of a clock's interrupt begins.
     IrqTimer = "irq.timer" [],
     /// The code through which an interrupt is entered.

@@ -17,7 +17,7 @@ pub struct SchedulingIndex<'a> {
     of_task: Map<u64, OfTask<'a>>,
     /// What devices did, by the commands.
     commands: Map<u64, &'a Handover>,
-    /// What work items began with.
+    /// What work items and the threads of interrupts began with.
     queued: Map<CallId, &'a Handover>,
     /// What softirqs served, by number; without a number, all of it.
     served: Map<(CallId, Option<u64>), Vec<&'a Handover>>,
@@ -76,7 +76,7 @@ impl<'a> SchedulingIndex<'a> {
         let Some(root) = handover.to.root else { return };
         let number = match handover.kind {
             HandoverKind::Interrupt { .. } => return,
-            HandoverKind::Work { .. } => {
+            HandoverKind::Work { .. } | HandoverKind::IrqThread { .. } => {
                 self.queued.entry(root).or_insert(handover);
                 return;
             }
@@ -128,7 +128,7 @@ impl<'a> SchedulingIndex<'a> {
         self.commands.get(&command).copied()
     }
 
-    /// The hand-over that a work item began with.
+    /// The hand-over that a work item or the thread of an interrupt began with.
     pub fn queued(&self, id: CallId) -> Option<&'a Handover> {
         self.queued.get(&id).copied()
     }

@@ -3,7 +3,7 @@
 use super::gather::{Root, SchedulingEvents};
 use super::index::SchedulingIndex;
 use super::{Context, Doing, FARTHEST, Span, function, named};
-use crate::model::{CallId, Definitions, Handover, HandoverKind, Point};
+use crate::model::{CallId, Definitions, Handover, HandoverKind, Level, Point};
 
 /// Resolves waits.
 pub struct Resolver<'a> {
@@ -158,6 +158,10 @@ impl<'a> Resolver<'a> {
                 self.before_work(id, root, &work, before, far, spans);
                 self.task(root.task, Some(work), during, far, spans);
             }
+            Context::IrqThread => {
+                self.before_thread((id, root), before, led, spans);
+                self.task(root.task, None, during, led, spans);
+            }
             Context::Task => self.task(root.task, None, range, led, spans),
             Context::Unknown => {
                 let doing = Doing::UnknownContext { task: self.named(root.task, root.from) };
@@ -270,6 +274,22 @@ impl<'a> Resolver<'a> {
         let doing = Doing::WorkPending { function: work.to_owned() };
         let place = self.place(handover.from.call);
         self.push(spans, Range { from: clock, to: range.to }, doing, far, place);
+    }
+
+    /// The thread of an interrupt, and the interrupt that left work to it. While it runs others may come: the one
+    /// counts whose command is known to be complete.
+    fn before_thread(&self, (id, root): (CallId, &Root), range: Range, far: Distance, spans: &mut Vec<Span>) {
+        let Some(handover) = self.index.queued(id) else {
+            return self.task(root.task, None, range, far, spans);
+        };
+        let command = far.command.and_then(|command| self.index.command(command)).map(|command| command.to);
+        let later = command.filter(|to| to.level == Level::Hardirq && to.clock > handover.from.clock);
+        let from = later.unwrap_or(handover.from);
+        let asked = from.clock.clamp(range.from, range.to);
+        self.cause(from, Range { from: range.from, to: asked }, far.next(), spans);
+        let doing = Doing::ThreadPending { task: self.named(root.task, root.from) };
+        let place = self.place(handover.from.call);
+        self.push(spans, Range { from: asked, to: range.to }, doing, far, place);
     }
 
     /// A task, under its name at a clock.

@@ -16,6 +16,7 @@ use iotrace_synthetic_guest::{SyntheticGuest, WRITE, io, reused, small};
 fn what_begins_without_a_level_is_known_by_its_stage_alone() {
     assert_eq!(Context::of(Some(&Stage::IrqEntry), Level::Unknown), Context::Interrupt);
     assert_eq!(Context::of(Some(&Stage::WorkRun), Level::Unknown), Context::Work);
+    assert_eq!(Context::of(Some(&Stage::IrqThread), Level::Task), Context::IrqThread);
     assert_eq!(Context::of(Some(&Stage::BioQueue), Level::Unknown), Context::Unknown);
     assert_eq!(Context::of(Some(&Stage::BioQueue), Level::Task), Context::Task);
 }

@@ -212,7 +212,7 @@ fn completion(
 
 #[test]
 fn a_completion_comes_with_the_interrupt_of_its_level() {
-    let both = InterruptState { current: Some(irq(1, 30)), of_driver: Some(irq(2, 30)) };
+    let both = InterruptState { current: Some(irq(1, 30)), of_driver: Some(irq(2, 30)), deferred: None };
     let none = InterruptState::default();
     let passed = Some(attempt(Some(10), Some(20)));
     for (context, last, interrupts, irq, oddity) in [
@@ -238,10 +238,27 @@ fn a_completion_comes_with_the_interrupt_of_its_level() {
     }
 }
 
+// A thread's own interrupt is known by its action; a softirq may be raised by another device's as well.
+#[test]
+fn a_completion_in_a_thread_or_a_softirq_comes_with_the_interrupt_that_left_it_the_work() {
+    let passed = Some(attempt(Some(10), Some(20)));
+    for (context, of_driver, expected) in [
+        (0, Some(irq(2, 30)), 3),
+        (0, None, 3),
+        (SOFTIRQ, Some(irq(2, 30)), 2),
+        (SOFTIRQ, Some(irq(2, 19)), 3),
+        (SOFTIRQ, None, 3),
+    ] {
+        let interrupts = InterruptState { current: None, of_driver, deferred: Some(irq(3, 31)) };
+        let found = completion(context, passed, interrupts);
+        assert_eq!(found, (Some(expected), vec![]), "{context:#x} {of_driver:?}");
+    }
+}
+
 // An attempt that is over, or done before, has nothing to do with this completion: the next one's begins.
 #[test]
 fn a_completion_is_of_an_attempt_that_goes_on() {
-    let both = InterruptState { current: None, of_driver: Some(irq(2, 30)) };
+    let both = InterruptState { current: None, of_driver: Some(irq(2, 30)), deferred: None };
     let passed = attempt(Some(10), Some(20));
     for last in [AttemptState { is_over: true, ..passed }, AttemptState { done: Some(35), ..passed }] {
         let expected = (None, vec![Oddity::CompletionOutsideInterrupt]);
@@ -257,7 +274,7 @@ fn a_doorbell_hands_over_to_the_interrupt() {
     step(&mut source, &mut tracker, (10, "cmd.start"), None);
     source.at(20, RING, |context| tracker.device_write(context, |_| request(Some(attempt(Some(9), None)))));
     source.context = HARDIRQ;
-    let interrupts = InterruptState { current: Some(irq(3, 30)), of_driver: None };
+    let interrupts = InterruptState { current: Some(irq(3, 30)), of_driver: None, deferred: None };
     for (clock, last) in [(40, attempt(Some(9), Some(20))), (41, attempt(Some(9), Some(20)))] {
         source.reach_only(clock, "cmd.done", &[("cmd", CMD)], |fact| {
             tracker.fact(fact, request(Some(last)), interrupts, &mut found)
@@ -282,7 +299,7 @@ fn a_hand_over_names_the_command_of_the_next_attempt() {
     step(&mut source, &mut tracker, (10, "cmd.start"), None);
     source.at(20, RING, |context| tracker.device_write(context, |_| request(Some(attempt(Some(9), None)))));
     source.context = HARDIRQ;
-    let interrupts = InterruptState { current: Some(irq(3, 30)), of_driver: None };
+    let interrupts = InterruptState { current: Some(irq(3, 30)), of_driver: None, deferred: None };
     let last = AttemptState { done: Some(25), ..attempt(Some(9), Some(20)) };
     source.reach_only(40, "cmd.done", &[("cmd", CMD)], |fact| {
         tracker.fact(fact, request(Some(last)), interrupts, &mut found)
@@ -325,7 +342,7 @@ fn issued_and(
 // issue 10   irq 30   complete 40, and again 41. The driver has no probe, or no doorbell is known.
 #[test]
 fn without_a_doorbell_a_device_works_from_the_issue_of_the_request() {
-    let current = InterruptState { current: Some(irq(3, 30)), of_driver: None };
+    let current = InterruptState { current: Some(irq(3, 30)), of_driver: None, deferred: None };
     for (stage, driver) in
         [("rq.complete", None), ("rq.answered", None), ("rq.end", None), ("cmd.done", Some(12))]
     {
@@ -338,11 +355,33 @@ fn without_a_doorbell_a_device_works_from_the_issue_of_the_request() {
     }
 }
 
+// issue 10   irq 30, whose thread finds the request complete
+#[test]
+fn a_thread_of_an_interrupt_ends_the_work_of_a_driver_without_a_probe() {
+    let interrupts = InterruptState { deferred: Some(irq(3, 30)), ..InterruptState::default() };
+    let found = issued_and(0, "rq.complete", attempt(None, None), interrupts, |_, _| ());
+    let found: Vec<_> = found.iter().map(|handover| (handover.kind, handover.to.root)).collect();
+    let kind = HandoverKind::Interrupt { irq: Some(3), command: 7, since: DeviceStart::Issue };
+    assert_eq!(found, [(kind, Some(9))]);
+}
+
+#[test]
+fn a_request_is_issued_with_its_doorbell_its_driver_or_its_start() {
+    let mut source = FactSource::default();
+    let mut tracker = tracker(&mut source);
+    let of = |tracker: &CommandTracker, last| tracker.issued(&request(last).unwrap());
+    assert_eq!(of(&tracker, None), None);
+    source.reach_only(10, "rq.issue", &[("rq", RQ)], |fact| tracker.request_issued(fact));
+    let lasts =
+        [None, Some(attempt(None, None)), Some(attempt(Some(12), None)), Some(attempt(Some(12), Some(15)))];
+    assert_eq!(lasts.map(|last| of(&tracker, last)), [Some(10), Some(10), Some(12), Some(15)]);
+}
+
 // Which interrupt it was is not known: an interrupt or a softirq is the end of the device's work, a task is not.
 #[test]
 fn without_a_known_interrupt_the_context_ends_the_devices_work() {
     let (none, of_another) = (InterruptState::default(), Some(irq(2, 20)));
-    for interrupts in [none, InterruptState { current: None, of_driver: of_another }] {
+    for interrupts in [none, InterruptState { current: None, of_driver: of_another, deferred: None }] {
         for (context, expected) in
             [(HARDIRQ, Some(2)), (SOFTIRQ, Some(2)), (0, None), (UNKNOWN_CONTEXT, None)]
         {
@@ -357,12 +396,12 @@ fn without_a_known_interrupt_the_context_ends_the_devices_work() {
 // It was given to no device: put back, or issued and ended in one and the same context.
 #[test]
 fn a_request_that_no_device_worked_on_is_not_handed_over() {
-    let current = InterruptState { current: Some(irq(3, 30)), of_driver: None };
+    let current = InterruptState { current: Some(irq(3, 30)), of_driver: None, deferred: None };
     let last = attempt(None, None);
     let put_back = issued_and(HARDIRQ, "rq.complete", last, current, |_, tracker| {
         tracker.request_returned(&ReturnedRequest { pointer: RQ });
     });
-    let here = InterruptState { current: Some(irq(3, 8)), of_driver: None };
+    let here = InterruptState { current: Some(irq(3, 8)), of_driver: None, deferred: None };
     let issued_later = issued_and(HARDIRQ, "rq.complete", last, here, |_, _| ());
     let done = AttemptState { done: Some(35), ..last };
     let done = issued_and(HARDIRQ, "rq.end", done, current, |_, _| ());

@@ -1,8 +1,9 @@
 //! The tracker of interrupts by itself.
 
 use super::*;
+use crate::model::HandoverKind;
 use crate::trackers::fixture::FactSource;
-use crate::trackers::timelines::{Found, HARDIRQ};
+use crate::trackers::timelines::{Found, HARDIRQ, SOFTIRQ};
 
 fn entry(source: &mut FactSource, tracker: &mut InterruptTracker, clock: u64, vector: u64) {
     source.enter(clock, "irq.entry", &[("vector", vector)], |fact| tracker.fact(fact));
@@ -14,7 +15,7 @@ fn handlers(source: &mut FactSource, tracker: &mut InterruptTracker, clock: u64,
 }
 
 fn state(source: &mut FactSource, tracker: &InterruptTracker) -> InterruptState {
-    source.at(999, &[], |context| tracker.state(context))
+    source.at(999, &[], |context| tracker.state(context, None))
 }
 
 // reported 8   entry 10   handlers 12   returns 20
@@ -31,7 +32,10 @@ fn an_interrupt_has_the_time_of_its_report_and_the_line_of_its_handlers() {
     assert_eq!(state(&mut source, &tracker).current, Some(irq));
     handlers(&mut source, &mut tracker, 12, 11);
     let irq = IrqRef { line: Some(11), handler: Some(0x99), ..irq };
-    assert_eq!(state(&mut source, &tracker), InterruptState { current: Some(irq), of_driver: None });
+    assert_eq!(
+        state(&mut source, &tracker),
+        InterruptState { current: Some(irq), of_driver: None, deferred: None }
+    );
     assert_eq!(source.at(15, &[], |context| tracker.number(context.event)), 1);
     source.exit(20, "irq.entry", 0, |end| tracker.end(end, &mut found));
     assert_eq!((found.interrupts, state(&mut source, &tracker).current), (vec![irq], None));
@@ -111,5 +115,94 @@ fn each_vcpu_and_level_has_its_own() {
         source.vcpu = vcpu;
         assert_eq!(state(&mut source, &tracker), InterruptState::default());
         assert_eq!(source.at(15, &[], |context| tracker.number(context.event)), 0);
+    }
+}
+
+/// What left work to the context at hand, of interrupts after a clock.
+fn deferred(source: &mut FactSource, tracker: &InterruptTracker, clock: u64) -> Option<u64> {
+    let state = source.at(999, &[], |context| tracker.state(context, Some(clock)));
+    state.deferred.map(|irq| irq.id)
+}
+
+/// An interrupt whose handler leaves work to a thread or a softirq.
+fn leave(
+    source: &mut FactSource,
+    tracker: &mut InterruptTracker,
+    (clock, stage): (u64, &str),
+    arguments: &[(&str, u64)],
+) {
+    let (context, mut found) = (source.context, Found::default());
+    entry(source, tracker, clock, 38);
+    source.context = HARDIRQ;
+    source.reach_only(clock + 1, stage, arguments, |fact| tracker.deferred(fact, &mut found));
+    source.context = context;
+    source.exit(clock + 2, "irq.entry", 0, |end| tracker.end(end, &mut found));
+    assert_eq!(found.handovers, []);
+}
+
+// irq 1 at 10, irq 2 at 20: action 7   irq 3 at 30: action 8   thread of 7 from 40 on   irq 4 at 50: action 7
+#[test]
+fn a_thread_does_the_work_of_its_actions_interrupts() {
+    let (mut source, mut tracker, mut found) =
+        (FactSource::default(), InterruptTracker::default(), Found::default());
+    for (clock, action) in [(10, 7), (20, 7), (30, 8)] {
+        leave(&mut source, &mut tracker, (clock, "irq.wake_thread"), &[("action", action)]);
+    }
+    assert_eq!(deferred(&mut source, &tracker, 0), None, "no thread runs");
+    source.enter(40, "irq.thread", &[("action", 7)], |fact| tracker.deferred(fact, &mut found));
+    leave(&mut source, &mut tracker, (50, "irq.wake_thread"), &[("action", 7)]);
+    let first = [0, 9, 10, 19, 20, 49, 50].map(|clock| deferred(&mut source, &tracker, clock));
+    assert_eq!(first, [Some(1), Some(1), Some(2), Some(2), Some(4), Some(4), None]);
+    source.exit(60, "irq.thread", 1, |end| tracker.deferred_end(end));
+    assert_eq!(deferred(&mut source, &tracker, 0), None);
+    source.enter(70, "irq.thread", &[("action", 7)], |fact| tracker.deferred(fact, &mut found));
+    assert_eq!(deferred(&mut source, &tracker, 0), Some(4));
+    let handed: Vec<_> = found.handovers.iter().map(|h| (h.kind, h.from.clock, h.to.clock)).collect();
+    let kind = |irq| HandoverKind::IrqThread { irq };
+    assert_eq!(handed, [(kind(1), 11, 40), (kind(4), 51, 70)]);
+    assert!(found.handovers.iter().all(|handover| handover.to.root == handover.to.call));
+}
+
+#[test]
+fn a_softirq_does_the_work_of_the_interrupts_of_its_vcpu() {
+    let (mut source, mut tracker, mut found) =
+        (FactSource::default(), InterruptTracker::default(), Found::default());
+    leave(&mut source, &mut tracker, (10, "softirq.raise"), &[("softirq_number", 4)]);
+    leave(&mut source, &mut tracker, (20, "softirq.raise"), &[("softirq_number", 6)]);
+    // A task raises one: that is no interrupt's.
+    let raise = &[("softirq_number", 5)];
+    source.reach_only(30, "softirq.raise", raise, |fact| tracker.deferred(fact, &mut found));
+    source.context = SOFTIRQ;
+    let mut served = |source: &mut FactSource, stage: &str| {
+        source.enter(40, stage, &[], |fact| tracker.deferred(fact, &mut found));
+        let first = deferred(source, &tracker, 0);
+        source.exit(41, stage, 0, |end| tracker.deferred_end(end));
+        first
+    };
+    let stages = ["softirq.block", "softirq.tasklet", "softirq.irq_poll", "softirq.block"];
+    assert_eq!(stages.map(|stage| served(&mut source, stage)), [Some(1), Some(2), None, None]);
+}
+
+// A thread that never begins: the oldest interrupts go first.
+#[test]
+fn interrupts_whose_work_nobody_does_are_bounded() {
+    let (mut source, mut tracker, mut found) =
+        (FactSource::default(), InterruptTracker::default(), Found::default());
+    for clock in 1..=20 {
+        leave(&mut source, &mut tracker, (clock * 10, "irq.wake_thread"), &[("action", 7)]);
+    }
+    source.enter(999, "irq.thread", &[("action", 7)], |fact| tracker.deferred(fact, &mut found));
+    assert_eq!(deferred(&mut source, &tracker, 0), Some(5));
+}
+
+#[test]
+fn the_handler_that_a_thread_runs_is_the_interrupts() {
+    for (thread, handler) in [(0, 0x99), (0x55, 0x55)] {
+        let (mut source, mut tracker) = (FactSource::default(), InterruptTracker::default());
+        source.context = HARDIRQ;
+        let arguments =
+            [("desc", 1), ("desc.irq", 11), ("desc.handler", 0x99), ("desc.thread_handler", thread)];
+        source.reach_only(12, "irq.handler", &arguments, |fact| tracker.fact(fact));
+        assert_eq!(state(&mut source, &tracker).current.unwrap().handler, Some(handler));
     }
 }

@@ -34,7 +34,11 @@ fn softirq(out: &mut dyn Write, explanation: &Explanation, style: Style) -> io::
         of_way.map(|(_, times)| times.count).sum()
     };
     let total: u64 = explanation.completions.values().map(|times| times.count).sum();
+    let unreported = grouped(explanation.unreported);
     let short = match (total, count(CompletionWay::Softirq), count(CompletionWay::InPlace)) {
+        (0, ..) if explanation.unreported > 0 => format!(
+            "cannot tell: {unreported} requests completed, and the function by which their driver reports that has no probe"
+        ),
         (0, ..) => "no request completed".to_owned(),
         (_, 0, _) => "not used: every completion finished inline".to_owned(),
         (_, soft, 0) => {
@@ -43,6 +47,10 @@ fn softirq(out: &mut dyn Write, explanation: &Explanation, style: Style) -> io::
         (_, soft, place) => format!("completions: {total}, {soft} finished in the softirq, {place} inline"),
     };
     writeln!(out, "  {short}")?;
+    if total > 0 && explanation.unreported > 0 {
+        let more = "more requests completed by a driver whose function has no probe: cannot tell how";
+        wrap::write(out, "  ", &format!("{unreported} {more}"), style)?;
+    }
     for ((level, way), times) in &explanation.completions {
         let how = match way {
             CompletionWay::InPlace => "finished inline",
@@ -147,4 +155,35 @@ fn chain(calls: &[Arc<str>], style: Style) -> String {
     let hidden = calls.len().saturating_sub(most);
     let shown: Vec<_> = calls[hidden..].iter().map(|call| plain(call)).collect();
     format!("{}{}", if hidden > 0 { "… → " } else { "" }, shown.join(" → "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use iotrace::model::Level;
+
+    fn of(completions: u64, unreported: u64) -> String {
+        let mut explanation = Explanation { unreported, ..Explanation::default() };
+        if completions > 0 {
+            let times = OccurrenceCount { count: completions, first: 5 };
+            explanation.completions.insert((Level::Hardirq, CompletionWay::InPlace), times);
+        }
+        let mut out = Vec::new();
+        write_text(&mut out, &explanation, Style::default()).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn what_cannot_be_told_of_completions_is_said() {
+        let (none, inline) = ("no request completed", "every completion finished inline");
+        for (completions, unreported, expected) in
+            [(0, 0, [true, false, false]), (0, 3, [false, false, true]), (2, 0, [false, true, false]), (2, 3, [
+                false, true, true,
+            ])]
+        {
+            let text = of(completions, unreported);
+            let found = [none, inline, "cannot tell"].map(|words| text.contains(words));
+            assert_eq!(found, expected, "{text}");
+        }
+    }
 }

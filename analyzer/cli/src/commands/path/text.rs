@@ -261,6 +261,7 @@ fn origin(path: &Path, handover: &Handover) -> String {
             format!("softirq {} raised {ago} before", path.definitions.softirq(number))
         }
         HandoverKind::Timer { .. } => format!("timer started {ago} before"),
+        HandoverKind::IrqThread { irq } => format!("interrupt {irq} left work to it {ago} before"),
         HandoverKind::Interrupt { command, since: DeviceStart::Doorbell, .. } => {
             format!("doorbell of cmd{command} written {ago} before")
         }
@@ -300,6 +301,7 @@ fn target(path: &Path, at: usize) -> String {
             let function = Describer::function(&path.definitions, function);
             format!("⇢ timer {} expires {later} later", plain(&function))
         }
+        HandoverKind::IrqThread { .. } => format!("⇢ irq thread runs {later} later"),
         HandoverKind::Interrupt { irq: Some(irq), command, .. } => {
             format!("⇢ cmd{command} issued to the device, interrupt {irq} {later} later")
         }

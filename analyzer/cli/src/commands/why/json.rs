@@ -75,6 +75,8 @@ enum SpanKind {
     Softirq,
     /// A work item is queued, and does not run yet.
     WorkPending,
+    /// The thread of an interrupt has work, and does not run yet.
+    ThreadPending,
     /// A timer runs.
     Timer,
     /// Not known.
@@ -128,6 +130,7 @@ fn kind(doing: &Doing) -> SpanKind {
         Doing::SoftirqPending { .. } => SpanKind::SoftirqPending,
         Doing::Softirq => SpanKind::Softirq,
         Doing::WorkPending { .. } => SpanKind::WorkPending,
+        Doing::ThreadPending { .. } => SpanKind::ThreadPending,
         Doing::Timer { .. } => SpanKind::Timer,
         Doing::UnknownInterrupt { .. } | Doing::UnknownSoftirq { .. } => SpanKind::Unknown,
         Doing::UnknownContext { .. } | Doing::Unknown { .. } | Doing::TooFar { .. } => SpanKind::Unknown,

@@ -133,6 +133,7 @@ pub(super) fn words(doing: &Doing) -> String {
         Doing::SoftirqPending { name } => format!("softirq {} is pending", plain(name)),
         Doing::Softirq => "softirq".to_owned(),
         Doing::WorkPending { function } => format!("work item {} is queued", plain(function)),
+        Doing::ThreadPending { task } => format!("irq thread {} is pending", plain(task)),
         Doing::Timer { function } => format!("timer: {}", plain(function)),
         Doing::UnknownInterrupt { handler } => format!("interrupt {}, cause unknown", plain(handler)),
         Doing::UnknownSoftirq { name } if name.is_empty() => "softirq, cause unknown".to_owned(),

@@ -303,7 +303,9 @@ impl Sink for Gatherer {
         let Some(owners) = self.owners.get(&from).map(|owners| owners.all.clone()) else { return };
         let rings = match handover.kind {
             HandoverKind::Interrupt { irq, .. } => irq.is_some(),
-            HandoverKind::Work { .. } | HandoverKind::Softirq { .. } => false,
+            HandoverKind::Work { .. } | HandoverKind::Softirq { .. } | HandoverKind::IrqThread { .. } => {
+                false
+            }
             // The task that is woken does its own work; a timer may be anybody's.
             HandoverKind::Wake { .. } | HandoverKind::Timer { .. } => return,
         };

@@ -129,6 +129,7 @@ fn words(doing: &Doing) -> String {
         Doing::SoftirqPending { name } => format!("softirq {name} pending"),
         Doing::Softirq => "softirq".to_owned(),
         Doing::WorkPending { function } => format!("{function} pending"),
+        Doing::ThreadPending { task } => format!("irq thread {task} pending"),
         Doing::Timer { function } => format!("timer {function}"),
         Doing::UnknownInterrupt { handler } => format!("interrupt {handler} for what is not known"),
         Doing::UnknownSoftirq { name } => format!("softirq {name} for what is not known"),

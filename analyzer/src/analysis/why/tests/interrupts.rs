@@ -2,7 +2,7 @@
 
 use super::super::Context;
 use super::drawing::{A, B, Drawing, INTR, K, at, done, within};
-use crate::model::{DeviceStart, HandoverKind, Point};
+use crate::model::{DeviceStart, HandoverKind, Level, Point};
 
 /// `a/1` stops at 20, the interrupt 5 comes at 40 while `b/2` runs and wakes it at 50, it runs again at 60.
 fn woken_by_an_interrupt() -> Drawing {
@@ -190,4 +190,51 @@ fn a_wake_up_in_a_tasks_call_is_its_tasks() {
         drawing.wake(Point { root: Some(5), ..at(50, B) }, A, 60);
         assert_eq!(drawing.spans(0, 70)[1], "20..50 1 b/2 runs", "{gathered}");
     }
+}
+
+/// `a/1` stops at 20. The interrupt 5 comes at 30 and leaves work to `k/3` at 32, which does it (7) from 50 on, completes
+/// a command and wakes `a/1` at 60.
+fn woken_by_a_thread() -> Drawing {
+    let mut drawing = Drawing::default();
+    drawing.switches(A, &[(20, B), (45, K), (70, A)]);
+    drawing.interrupt(5, B, 30..35);
+    drawing.root(7, Context::IrqThread, K, 50..65);
+    let from = Point { call: Some(9), ..within(32, 5) };
+    drawing.handover(HandoverKind::IrqThread { irq: 1 }, from, within(50, 7));
+    drawing.wake(Point { completes: Some(7), ..within(60, 7) }, A, 70);
+    drawing.seen.names.insert(9, 78);
+    drawing
+}
+
+#[test]
+fn a_thread_does_what_its_interrupt_left_to_it() {
+    let mut drawing = woken_by_a_thread();
+    drawing.handover(DONE, at(10, A), Point { level: Level::Hardirq, ..within(30, 5) });
+    let expected = [
+        "0..20 0 a/1 runs",
+        "20..30 2 command 7 of intr",
+        "30..32 2 interrupt intr [probe-78]",
+        "32..50 1 irq thread k/3 pending [probe-78]",
+        "50..60 1 k/3 runs",
+        "60..70 0 a/1 runnable",
+    ];
+    assert_eq!(drawing.spans(0, 70), expected);
+}
+
+// While the thread is pending the interrupt 6 comes, with which the command was complete.
+#[test]
+fn of_the_interrupts_of_a_thread_the_one_counts_that_the_command_came_with() {
+    let mut drawing = woken_by_a_thread();
+    drawing.interrupt(6, B, 40..44);
+    drawing.handover(DONE, at(25, B), Point { level: Level::Hardirq, ..within(40, 6) });
+    let expected =
+        ["20..25 3 b/2 runs", "25..40 2 command 7 of intr", "40..50 1 irq thread k/3 pending [probe-78]"];
+    assert_eq!(drawing.spans(0, 70)[1..4], expected);
+}
+
+#[test]
+fn a_thread_whose_interrupt_was_not_seen_is_a_task() {
+    let mut drawing = woken_by_a_thread();
+    drawing.seen.handovers.remove(0);
+    assert_eq!(drawing.spans(0, 70)[1..3], ["20..45 1 k/3 runnable", "45..60 1 k/3 runs"]);
 }

@@ -50,6 +50,8 @@ enum HandoffKind {
     Softirq,
     /// A timer is started, and expires.
     Timer,
+    /// An interrupt leaves work to its thread, which does it.
+    IrqThread,
     /// A command is issued to a device, and the interrupt reports it complete.
     Interrupt,
 }
@@ -73,6 +75,11 @@ enum HandedOff<'a> {
         /// Its name, or number.
         name: String,
     },
+    /// Work of an interrupt.
+    Interrupt {
+        /// Number of the interrupt, from 1.
+        irq: u64,
+    },
     /// A command that a device processes.
     Command {
         /// Number of the command, from 1.
@@ -94,6 +101,7 @@ impl<'a> HandoffJson<'a> {
                 (HandoffKind::Softirq, HandedOff::Softirq { name: path.definitions.softirq(number) })
             }
             HandoverKind::Timer { function: address } => (HandoffKind::Timer, function(address)),
+            HandoverKind::IrqThread { irq } => (HandoffKind::IrqThread, HandedOff::Interrupt { irq }),
             HandoverKind::Interrupt { irq, command, since } => {
                 (HandoffKind::Interrupt, HandedOff::Command { command, irq, since: since.into() })
             }

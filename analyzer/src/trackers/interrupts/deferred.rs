@@ -1,0 +1,115 @@
+//! Interrupts that left work to a softirq or to a thread.
+//!
+//! In: facts of threads that are woken by handlers, of softirqs that are raised, of both as they begin and end. Out: the
+//! interrupts that may have led to what such a context does; to the sink, from which interrupt to which thread.
+
+use crate::hash::Map;
+use crate::model::{Handover, HandoverKind, IrqRef, Point};
+use crate::trackers::call_states::CallStates;
+use crate::trackers::fact::{Context, EndFact, Fact};
+use crate::trackers::sink::Sink;
+use bincode::{Decode, Encode};
+use iotrace_format::role::Role;
+
+/// Most interrupts that are kept of a context which does not begin: the oldest go first. A line is masked until its
+/// thread has run, other handlers run to their end before the next interrupt.
+const MOST: usize = 16;
+
+/// Who does the work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+enum Worker {
+    /// The thread of an `irqaction`, by its address.
+    Thread(u64),
+    /// A softirq of a vCPU, by its number.
+    Softirq(u16, u64),
+}
+
+/// An interrupt, and where it left its work.
+#[derive(Debug, Clone, Copy, Encode, Decode)]
+struct DeferredInterrupt {
+    irq: IrqRef,
+    from: Point,
+}
+
+/// A context that does the work of interrupts.
+#[derive(Debug, Encode, Decode)]
+struct ServingContext {
+    worker: Worker,
+    interrupts: Vec<DeferredInterrupt>,
+}
+
+/// Follows interrupts into softirqs and threads.
+#[derive(Debug, Default, Encode, Decode)]
+pub struct DeferredInterrupts {
+    pending: Map<Worker, Vec<DeferredInterrupt>>,
+    serving: CallStates<ServingContext>,
+}
+
+impl DeferredInterrupts {
+    /// A handler leaves work to its thread.
+    pub fn thread_woken(&mut self, fact: &Fact<'_>, irq: Option<IrqRef>) {
+        if let Some(action) = fact.roles.get(Role::IrqAction) {
+            self.defer(fact, irq, Worker::Thread(action));
+        }
+    }
+
+    /// A softirq is raised.
+    pub fn softirq_raised(&mut self, fact: &Fact<'_>, irq: Option<IrqRef>) {
+        if let Some(number) = fact.roles.get(Role::SoftirqNumber) {
+            self.defer(fact, irq, Worker::Softirq(fact.context.event.vcpu, number & u64::from(u32::MAX)));
+        }
+    }
+
+    /// The thread does the work.
+    pub fn thread_begun(&mut self, fact: &Fact<'_>, out: &mut dyn Sink) {
+        let Some(action) = fact.roles.get(Role::IrqAction) else { return };
+        let first = self.begin(fact, Worker::Thread(action));
+        if let Some(DeferredInterrupt { irq, from }) = first {
+            // Like a work item, it is a context of its own.
+            let to = fact.here();
+            let (kind, to) = (HandoverKind::IrqThread { irq: irq.id }, Point { root: to.call, ..to });
+            out.handover(&Handover { kind, from, to });
+        }
+    }
+
+    /// A softirq's function begins.
+    pub fn softirq_begun(&mut self, fact: &Fact<'_>, number: u8) {
+        self.begin(fact, Worker::Softirq(fact.context.event.vcpu, number.into()));
+    }
+
+    /// A thread or a softirq has done the work.
+    pub fn end(&mut self, end: &EndFact<'_>) {
+        self.serving.remove(end);
+    }
+
+    /// The first interrupt after a clock that led to the context at hand.
+    pub fn first_after(&self, context: &Context<'_>, clock: u64) -> Option<IrqRef> {
+        let serving = self.serving.of_context(context).next_back()?;
+        // While a thread runs, its handler may interrupt it with more.
+        let more = match serving.worker {
+            Worker::Thread(_) => self.pending.get(&serving.worker).map_or(&[][..], Vec::as_slice),
+            Worker::Softirq(..) => &[],
+        };
+        let interrupts = serving.interrupts.iter().chain(more).map(|deferred| deferred.irq);
+        interrupts.into_iter().find(|irq| irq.clock > clock)
+    }
+
+    fn defer(&mut self, fact: &Fact<'_>, irq: Option<IrqRef>, worker: Worker) {
+        let Some(irq) = irq else { return };
+        let pending = self.pending.entry(worker).or_default();
+        if pending.last().is_none_or(|last| last.irq.id != irq.id) {
+            if pending.len() == MOST {
+                pending.remove(0);
+            }
+            pending.push(DeferredInterrupt { irq, from: fact.here() });
+        }
+    }
+
+    /// A context takes on what is pending: the first of it.
+    fn begin(&mut self, fact: &Fact<'_>, worker: Worker) -> Option<DeferredInterrupt> {
+        let interrupts = self.pending.remove(&worker).unwrap_or_default();
+        let first = interrupts.first().copied();
+        self.serving.insert(fact, ServingContext { worker, interrupts });
+        first
+    }
+}

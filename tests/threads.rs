@@ -1,0 +1,58 @@
+//! Guests whose interrupt handlers run as threads (`threadirqs`).
+
+use iotrace_tests::{analyze, recording, stages_are_complete, succeed, trace_of};
+use serde_json::Value;
+use std::path::Path;
+
+fn json(trace: &Path, arguments: &[&str]) -> Value {
+    let arguments = [arguments, &["--format", "json"]].concat();
+    serde_json::from_str(&succeed(&mut analyze(&arguments, trace))).expect("it is JSON")
+}
+
+/// Kinds and words of what the calls of the workload waited for.
+fn waited(trace: &Path, call: &str) -> Vec<(String, String)> {
+    let mut waited = Vec::new();
+    for number in 1..=4 {
+        let why = json(trace, &["why", "--call", &format!("{call}:{number}")]);
+        assert_eq!(why["unknown_interrupts"], 0, "{why}");
+        let text = |span: &Value, key: &str| span[key].as_str().expect("text").to_owned();
+        let spans = why["spans"].as_array().expect("a list");
+        waited.extend(spans.iter().map(|span| (text(span, "kind"), text(span, "what"))));
+    }
+    waited
+}
+
+/// The host's disk takes its time, so that the tasks wait: for the device, then for the thread of its interrupt.
+fn threads_are_followed(arguments: &[&str], handler: &str) -> std::path::PathBuf {
+    let common = ["debian-6.1", "--append", "threadirqs", "--workload", "direct:count=4"];
+    let trace = trace_of(&recording(&[&common, arguments].concat()));
+    for call in ["pwrite", "pread"] {
+        let waited = waited(&trace, call);
+        let has = |kind: &str, words: &str| waited.iter().any(|(k, what)| k == kind && what.contains(words));
+        assert!(has("device", &format!("device of {handler}")), "{waited:?}");
+        assert!(has("interrupt", handler) && has("thread-pending", "irq/"), "{waited:?}");
+        assert!(!has("timer", ""), "{waited:?}");
+    }
+    trace
+}
+
+/// Every command has the interrupt whose thread found it done.
+#[test]
+#[ignore = "of ./scripts/test full"]
+fn the_thread_of_an_interrupt_is_followed_to_its_device() {
+    let trace = threads_are_followed(&[], "sym53c8xx_intr");
+    stages_are_complete(&trace);
+    let explained = json(&trace, &["explain"]);
+    let completions = explained["completions"].as_array().expect("a list");
+    assert!(!completions.is_empty() && completions.iter().all(|c| c["context"] == "task"), "{explained}");
+}
+
+/// Nothing of this driver is in the catalog: its device works from the issue of a request to the interrupt.
+#[test]
+#[ignore = "of ./scripts/test full"]
+fn a_driver_without_a_probe_is_followed_to_its_device() {
+    let trace = threads_are_followed(&["--controller", "virtio-blk-pci"], "vring_interrupt");
+    let explained = json(&trace, &["explain"]);
+    assert_eq!(explained["completions"].as_array().map(Vec::len), Some(0));
+    assert!(explained["unreported_completions"].as_u64() > Some(7), "{explained}");
+}
