@@ -54,5 +54,5 @@ fn a_driver_without_a_probe_is_followed_to_its_device() {
     let trace = threads_are_followed(&["--controller", "virtio-blk-pci"], "vring_interrupt");
     let explained = json(&trace, &["explain"]);
     assert_eq!(explained["completions"].as_array().map(Vec::len), Some(0));
-    assert!(explained["unreported_completions"].as_u64() > Some(7), "{explained}");
+    assert!(explained["unknown_completions"].as_u64() > Some(7), "{explained}");
 }

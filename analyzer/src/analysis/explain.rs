@@ -64,9 +64,9 @@ pub struct Explanation {
     pub raises: BTreeMap<Raised, OccurrenceCount>,
     /// How completions came.
     pub completions: BTreeMap<Completed, OccurrenceCount>,
-    /// Requests that were issued and are complete, and no function was seen by which their driver reported that: how they
-    /// were completed is not known.
-    pub unreported: u64,
+    /// Requests that were issued and are complete, of which it is not known how: a function by which their driver reports
+    /// that, or completes them, has no probe.
+    pub unknown_completions: u64,
     /// How waiting tasks were woken; with the instructions from stopping to being woken, added up.
     pub waits: BTreeMap<WaitKind, (OccurrenceCount, u64)>,
     /// By which way requests were dispatched, and by which task, or at which level.
@@ -184,7 +184,8 @@ impl Sink for Seen {
         request.attempts.iter().for_each(|attempt| self.attempt(request, attempt));
         let ended = request.ended.or(request.updates.last().map(|update| update.clock));
         if let (Some(attempt), Some(ended)) = (request.issued(), ended) {
-            self.answer.unreported += u64::from(attempt.completed.is_none() && self.inside(ended));
+            let is_unknown = attempt.completed_at.is_none() || attempt.completion.is_none();
+            self.answer.unknown_completions += u64::from(is_unknown && self.inside(ended));
         }
     }
 
@@ -226,18 +227,22 @@ mod tests {
         request
     }
 
-    // Issued and complete, without a function by which a driver reports that; put back; not complete.
+    // Issued and complete: not reported by a driver; reported, without what completes it; known. Not complete, not issued.
     #[test]
-    fn completions_that_no_driver_reported_are_counted() {
-        let issued = |clock, completed, ended| {
-            let mut issued = request(Attempt { completed, ..Attempt::default() });
+    fn completions_of_which_it_is_not_known_how_are_counted() {
+        let issued = |clock, completion: Option<_>, ended| {
+            let reported = completion.map(|_| Level::Hardirq);
+            let completion = completion.flatten();
+            let mut issued = request(Attempt { completed_at: reported, completion, ..Attempt::default() });
             issued.issue(clock);
             issued.ended = ended;
             issued
         };
         let mut seen = Seen::default();
-        for (completed, ended) in [(None, Some(30)), (Some(25), Some(30)), (None, None)] {
-            seen.request(&issued(20, completed, ended));
+        let inline = Some(CompletionWay::InPlace);
+        let requests = [(None, Some(30)), (Some(None), Some(30)), (Some(inline), Some(30)), (None, None)];
+        for (completion, ended) in requests {
+            seen.request(&issued(20, completion, ended));
         }
         let mut updated = issued(20, None, None);
         updated.updates.push(Update { clock: 30, bytes: 512, error: 0 });
@@ -245,7 +250,7 @@ mod tests {
         let mut never = request(Attempt::default());
         never.ended = Some(30);
         seen.request(&never);
-        assert_eq!(seen.settle(&Definitions::default()).unreported, 2);
+        assert_eq!(seen.settle(&Definitions::default()).unknown_completions, 3);
     }
 
     /// With one queue for each device, as up to 4.20, requests are issued without having been dispatched.

@@ -24,9 +24,9 @@ pub struct ExplainDocument<'a> {
     raises: List<'a, RaiseJson<'a>>,
     /// How each request was dispatched.
     requests: List<'a, RequestWayJson>,
-    /// Requests that completed of which it is not known how: the function by which their driver reports that has no
-    /// probe.
-    unreported_completions: u64,
+    /// Requests that completed of which it is not known how: a function by which their driver reports that, or completes
+    /// them, has no probe.
+    unknown_completions: u64,
     /// Waits in system calls that ended with a wake-up.
     waits: List<'a, WaitJson<'a>>,
     /// Only what happened between the marks of the workload is counted; otherwise the whole trace.
@@ -130,7 +130,7 @@ pub fn write(out: &mut dyn Write, explanation: &Explanation) -> io::Result<()> {
         requests: List::new(explanation.requests.iter().map(|(request, command, way, event)| {
             RequestWayJson { command: *command, event: *event, request: *request, way: *way }
         })),
-        unreported_completions: explanation.unreported,
+        unknown_completions: explanation.unknown_completions,
         waits: List::new(explanation.waits.iter().map(wait)),
         workload: explanation.marked,
     };

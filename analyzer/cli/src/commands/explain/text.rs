@@ -34,10 +34,10 @@ fn softirq(out: &mut dyn Write, explanation: &Explanation, style: Style) -> io::
         of_way.map(|(_, times)| times.count).sum()
     };
     let total: u64 = explanation.completions.values().map(|times| times.count).sum();
-    let unreported = grouped(explanation.unreported);
+    let unknown = grouped(explanation.unknown_completions);
     let short = match (total, count(CompletionWay::Softirq), count(CompletionWay::InPlace)) {
-        (0, ..) if explanation.unreported > 0 => format!(
-            "cannot tell: {unreported} requests completed, and the function by which their driver reports that has no probe"
+        (0, ..) if explanation.unknown_completions > 0 => format!(
+            "unknown how: {unknown} requests completed by functions of a driver that have no probe"
         ),
         (0, ..) => "no request completed".to_owned(),
         (_, 0, _) => "not used: every completion finished inline".to_owned(),
@@ -47,9 +47,9 @@ fn softirq(out: &mut dyn Write, explanation: &Explanation, style: Style) -> io::
         (_, soft, place) => format!("completions: {total}, {soft} finished in the softirq, {place} inline"),
     };
     writeln!(out, "  {short}")?;
-    if total > 0 && explanation.unreported > 0 {
-        let more = "more requests completed by a driver whose function has no probe: cannot tell how";
-        wrap::write(out, "  ", &format!("{unreported} {more}"), style)?;
+    if total > 0 && explanation.unknown_completions > 0 {
+        let more = "more requests completed, unknown how: by functions of a driver that have no probe";
+        wrap::write(out, "  ", &format!("{unknown} {more}"), style)?;
     }
     for ((level, way), times) in &explanation.completions {
         let how = match way {
@@ -162,8 +162,8 @@ mod tests {
     use super::*;
     use iotrace::model::Level;
 
-    fn of(completions: u64, unreported: u64) -> String {
-        let mut explanation = Explanation { unreported, ..Explanation::default() };
+    fn of(completions: u64, unknown_completions: u64) -> String {
+        let mut explanation = Explanation { unknown_completions, ..Explanation::default() };
         if completions > 0 {
             let times = OccurrenceCount { count: completions, first: 5 };
             explanation.completions.insert((Level::Hardirq, CompletionWay::InPlace), times);
@@ -174,15 +174,15 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_told_of_completions_is_said() {
+    fn completions_of_which_it_is_not_known_how_are_named() {
         let (none, inline) = ("no request completed", "every completion finished inline");
-        for (completions, unreported, expected) in
+        for (completions, unknown, expected) in
             [(0, 0, [true, false, false]), (0, 3, [false, false, true]), (2, 0, [false, true, false]), (2, 3, [
                 false, true, true,
             ])]
         {
-            let text = of(completions, unreported);
-            let found = [none, inline, "cannot tell"].map(|words| text.contains(words));
+            let text = of(completions, unknown);
+            let found = [none, inline, "unknown how"].map(|words| text.contains(words));
             assert_eq!(found, expected, "{text}");
         }
     }
