@@ -3,6 +3,10 @@
 //! Probes are defined as they are used, one for each stage, side and set of words.
 #![allow(dead_code, missing_docs, unused_imports)] // each test uses its part
 
+mod failing;
+
+pub use failing::failing;
+
 mod files;
 
 pub use files::*;

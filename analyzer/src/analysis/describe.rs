@@ -5,7 +5,7 @@
 mod flags;
 mod meaning;
 
-pub use flags::block_status;
+pub use flags::{block_status, error_cause};
 pub use meaning::{FieldForm, returned};
 
 use crate::context::Tasks;

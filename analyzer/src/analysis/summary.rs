@@ -1,7 +1,7 @@
 //! Distributions per operation: how many, how much, and the time to each stage from the one before.
 
 use super::spread::{PercentileSummary, ValueHistogram};
-use crate::model::{Bio, BioStage, Origin, TimeMap};
+use crate::model::{Bio, BioStage, ErrorCause, Origin, TimeMap};
 use std::collections::BTreeMap;
 
 /// The time to a stage from the one before it.
@@ -30,6 +30,12 @@ pub struct OpSummary {
     pub bytes: u64,
     /// Bios that were merged into another's request.
     pub merged: u64,
+    /// Bios whose request was issued more than once.
+    pub retried: u64,
+    /// Bios that ended with an error.
+    pub failed: u64,
+    /// Commands that failed, by their causes; of several bios in a request once for each.
+    pub errors: BTreeMap<ErrorCause, u64>,
     /// Per stage in their order, then the whole.
     pub stages: Vec<StageSpread>,
 }
@@ -44,6 +50,9 @@ struct Gathered {
     passed_on: u64,
     bytes: u64,
     merged: u64,
+    retried: u64,
+    failed: u64,
+    errors: BTreeMap<ErrorCause, u64>,
     stages: Spans,
 }
 
@@ -58,6 +67,11 @@ impl Gathered {
             Origin::Remap { .. } | Origin::Clone { .. } => self.passed_on += 1,
         }
         self.merged += u64::from(bio.at(BioStage::Merged).is_some());
+        self.retried += u64::from(bio.attempts > 1);
+        self.failed += u64::from(bio.status != 0);
+        for error in &bio.errors {
+            *self.errors.entry(error.cause).or_default() += 1;
+        }
         // The way of one that went on as others is theirs.
         for pair in bio.stages.windows(2).filter(|_| bio.parts == 0) {
             self.span(Some(pair[1].stage), (pair[0].clock, pair[1].clock), time);
@@ -78,8 +92,8 @@ impl Gathered {
             Some(StageSpread { stage, instructions: instructions.spread()?, ns: ns.spread() })
         });
         let stages = stages.collect();
-        let Self { count, split_off, passed_on, bytes, merged, .. } = self;
-        OpSummary { rwbs, count, split_off, passed_on, bytes, merged, stages }
+        let Self { count, split_off, passed_on, bytes, merged, retried, failed, errors, .. } = self;
+        OpSummary { rwbs, count, split_off, passed_on, bytes, merged, retried, failed, errors, stages }
     }
 }
 

@@ -11,16 +11,19 @@
 //! the task, that is the device: from the doorbell, or from where the request was issued if no doorbell is known; before
 //! that it is whoever did that. If a clock's handler ran in it, that is a timer. Otherwise it is unknown, and counted.
 //!
+//! Of a request that is tried more than once the attempts say what was waited for between them.
+//!
 //! Hand-overs are followed back so far ([`FARTHEST`]); what is before that is unknown.
 
 mod gather;
 mod index;
 mod resolve;
+mod retries;
 
 use super::Progress;
 use super::describe::Describer;
 use super::subject::{Subject, Wanted, subject};
-use crate::model::{Definitions, DeviceStart, Level, Task, TimeMap};
+use crate::model::{CommandError, Definitions, DeviceStart, Level, Task, TimeMap};
 use crate::session::{Session, SessionError};
 use iotrace_format::stage::{Begins, Stage};
 
@@ -50,6 +53,18 @@ pub enum Doing {
         handler: String,
         /// What its work is known to begin with.
         since: DeviceStart,
+    },
+    /// A command failed, and is aborted, or its device reset.
+    Recovery {
+        /// Number of the command.
+        command: u64,
+    },
+    /// A request went back to the queue, and is not tried again yet.
+    Requeued {
+        /// Number of the command that failed or was refused.
+        command: u64,
+        /// Why.
+        reason: String,
     },
     /// An interrupt is handled that belongs to what is waited for.
     Interrupt {
@@ -132,6 +147,8 @@ pub struct Why {
     pub subject: Subject,
     /// The spans, from call to return.
     pub spans: Vec<Span>,
+    /// Commands of its requests that failed, by number.
+    pub errors: Vec<CommandError>,
     /// From clocks to virtual time.
     pub time: TimeMap,
     /// What the trace says about itself.
@@ -178,7 +195,10 @@ pub fn why(session: &Session, wanted: &Wanted, progress: Progress<'_>) -> Result
     let (seen, definitions) = gather::gather(session, io.entered, left, progress)?;
     let resolver = resolve::Resolver::new(&seen, &definitions);
     let spans = resolver.resolve(io.task.address, io.entered, left);
-    Ok(Why { subject, spans, time, definitions })
+    let handler = |address| function(&definitions, address);
+    let spans = retries::name_retries(spans, &subject.requests, handler);
+    let errors = retries::errors(&subject.requests);
+    Ok(Why { subject, spans, errors, time, definitions })
 }
 
 /// A task as spans name it.

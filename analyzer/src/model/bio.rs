@@ -1,6 +1,6 @@
 //! A bio and what became of it.
 
-use super::{BioStage, Carried, Cause, IrqRef, Op, RequestId, StageMark, Task};
+use super::{BioStage, Carried, Cause, CommandError, IrqRef, Op, RequestId, StageMark, Task};
 use bincode::{Decode, Encode};
 use serde::Serialize;
 use std::sync::Arc;
@@ -147,6 +147,10 @@ pub struct Bio {
     pub other_requests: Vec<RequestId>,
     /// Times its request went back to the queue.
     pub requeues: u32,
+    /// Times its request was issued to the driver while it was in it.
+    pub attempts: u32,
+    /// Commands of its request that failed, by time.
+    pub errors: Vec<CommandError>,
     /// Bios cut off from it.
     pub splits: u32,
     /// Bios that came of it: cut off, passed on, or copied.

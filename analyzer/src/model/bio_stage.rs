@@ -20,7 +20,11 @@ pub enum BioStage {
     Inserted,
     /// The flush that must come before its data is done.
     Preflushed,
-    /// Its request was issued to the driver (D).
+    /// Its request was issued to the driver for the first time, and requeued since.
+    FirstIssued,
+    /// Its request was requeued for the last time (R).
+    Requeued,
+    /// Its request was issued to the driver (D): of several times the last one.
     Issued,
     /// The host adapter's driver has its command.
     Driver,
@@ -40,13 +44,15 @@ pub enum BioStage {
 
 impl BioStage {
     /// All stages in their usual order.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::Queued,
         Self::Got,
         Self::Merged,
         Self::Plugged,
         Self::Inserted,
         Self::Preflushed,
+        Self::FirstIssued,
+        Self::Requeued,
         Self::Issued,
         Self::Driver,
         Self::Doorbell,
@@ -67,6 +73,8 @@ impl BioStage {
             Self::Plugged => "P",
             Self::Inserted => "I",
             Self::Preflushed => "preflush",
+            Self::FirstIssued => "D1",
+            Self::Requeued => "R",
             Self::Issued => "D",
             Self::Driver => "driver",
             Self::Doorbell => "doorbell",
@@ -88,6 +96,8 @@ impl BioStage {
             Self::Plugged => "plugged",
             Self::Inserted => "inserted",
             Self::Preflushed => "preflushed",
+            Self::FirstIssued => "first-issued",
+            Self::Requeued => "requeued",
             Self::Issued => "issued",
             Self::Driver => "driver",
             Self::Doorbell => "doorbell",

@@ -1,6 +1,6 @@
 //! A request, its attempts at the device, and what it carried.
 
-use super::{BioId, CallId, Join, Level, Op};
+use super::{BioId, CallId, CommandError, ErrorCause, Join, Level, Op, RecoveryMark, RecoveryStep, Sense};
 use bincode::{Decode, Encode};
 use serde::Serialize;
 
@@ -120,6 +120,10 @@ pub struct Attempt {
     pub finished: Option<u64>,
     /// SCSI result.
     pub result: u64,
+    /// The sense data of a command that failed.
+    pub sense: Option<Sense>,
+    /// What was done for a command that failed, by time.
+    pub recovery: Vec<RecoveryMark>,
     /// It went back to the queue.
     pub requeued: Option<u64>,
     /// The layer below refused it: too busy.
@@ -132,6 +136,31 @@ impl Attempt {
     #[must_use]
     pub fn left_queue(&self) -> Option<u64> {
         self.dispatched.or(self.issued)
+    }
+
+    /// Why it failed; none if it did not.
+    #[must_use]
+    pub fn error(&self) -> Option<ErrorCause> {
+        let is_late = self.recovery.iter().any(|mark| mark.step == RecoveryStep::Timeout);
+        match self.sense {
+            _ if is_late => Some(ErrorCause::Timeout),
+            Some(sense) => Some(ErrorCause::Sense(sense)),
+            None => (self.result != 0).then_some(ErrorCause::Result(self.result)),
+        }
+    }
+
+    /// Why it failed, and what was done for it; none if it did not fail and nothing was.
+    #[must_use]
+    pub fn command_error(&self) -> Option<CommandError> {
+        let recovery = Vec::from_iter(self.recovery.iter().map(|mark| mark.step));
+        Some(CommandError { command: self.command, cause: self.error()?, recovery })
+    }
+
+    /// The error handler has it, and sends commands of its own in its place.
+    #[must_use]
+    pub fn is_in_recovery(&self) -> bool {
+        let is_handed = self.recovery.iter().any(|mark| mark.step == RecoveryStep::ErrorHandler);
+        is_handed && self.requeued.is_none() && self.finished.is_none()
     }
 
     /// What is known of its steps, in the order of their clocks.
@@ -153,6 +182,7 @@ impl Attempt {
             ("requeued", self.requeued),
         ];
         let mut known = Vec::from_iter(steps.iter().filter_map(|(name, clock)| Some((*name, (*clock)?))));
+        known.extend(self.recovery.iter().map(|mark| (mark.step.name(), mark.clock)));
         known.sort_by_key(|(_, clock)| *clock);
         known
     }
@@ -324,6 +354,12 @@ impl Request {
         let own = [Some(self.got), self.plugged, self.ended, self.freed];
         let attempts = self.attempts.iter().flat_map(Attempt::steps).map(|(_, clock)| clock);
         own.into_iter().flatten().chain(attempts).max().unwrap_or(self.got)
+    }
+
+    /// The attempts before the last one that was issued, if they were issued as well.
+    pub fn failed_attempts(&self) -> impl DoubleEndedIterator<Item = &Attempt> {
+        let before = &self.attempts[..self.issued.unwrap_or(0)];
+        before.iter().filter(|attempt| attempt.issued.is_some())
     }
 
     /// It goes back to the queue.

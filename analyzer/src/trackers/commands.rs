@@ -17,7 +17,7 @@ use super::fact::{
 use super::probes::RoleValues;
 use super::sink::Sink;
 use crate::hash::Map;
-use crate::model::{DeviceStart, Handover, HandoverKind, IrqRef, Level, Point};
+use crate::model::{DeviceStart, Handover, HandoverKind, IrqRef, Level, Point, RecoveryStep, Sense};
 use bincode::{Decode, Encode};
 use doorbells::Doorbells;
 use iotrace_format::definition::Definition;
@@ -123,7 +123,7 @@ impl CommandTracker {
             if last.is_some_and(|attempt| attempt.doorbell.is_none()) {
                 self.doorbells.rung(pointer, context.here());
                 let (clock, step) = (context.clock(), CommandStep::Doorbell);
-                facts.push(CommandFact { request: pointer, clock, step });
+                facts.push(CommandFact { request: pointer, clock, step, result: None });
             }
         }
         facts
@@ -164,13 +164,15 @@ impl CommandTracker {
                 CommandStep::Started
             }
             Stage::CommandDriverDone => CommandStep::DriverDone,
-            Stage::CommandFinish => {
-                let result = fact.roles.get(Role::CommandResult).unwrap_or(0);
-                CommandStep::Finished(result & u64::from(u32::MAX))
-            }
-            _ => CommandStep::Done(self.answered(&fact.context, &request, interrupts, out)),
+            Stage::CommandFinish => CommandStep::Finished(result(fact.roles).unwrap_or(0)),
+            Stage::CommandSense => CommandStep::Sense(sense(fact.roles)),
+            stage => match recovery(stage) {
+                Some(step) => CommandStep::Recovery(step),
+                None => CommandStep::Done(self.answered(&fact.context, &request, interrupts, out)),
+            },
         };
-        Some(CommandFact { request: request.pointer, clock: fact.context.clock(), step })
+        let result = result(fact.roles).filter(|_| tells_result(&step));
+        Some(CommandFact { request: request.pointer, clock: fact.context.clock(), step, result })
     }
 
     fn passed(&mut self, fact: &Fact<'_>, request: u64) -> CommandStep {
@@ -231,6 +233,40 @@ impl CommandTracker {
             out.handover(&Handover { kind: HandoverKind::Interrupt { irq, command, since }, from, to });
         }
     }
+}
+
+/// Whether the result that is read at a step is the command's: before it is done, that of an attempt before.
+fn tells_result(step: &CommandStep) -> bool {
+    matches!(step, CommandStep::Done(_) | CommandStep::Finished(_) | CommandStep::Sense(_))
+}
+
+/// The SCSI result: an `int`.
+fn result(roles: &RoleValues<'_>) -> Option<u64> {
+    roles.get(Role::CommandResult).map(|result| result & u64::from(u32::MAX))
+}
+
+/// The sense data of a command, as far as it was read.
+fn sense(roles: &RoleValues<'_>) -> Option<Sense> {
+    let first = roles.get(Role::CommandSense0)?;
+    let second = roles.get(Role::CommandSense8).unwrap_or(0);
+    let mut buffer = [0; 16];
+    buffer[..8].copy_from_slice(&first.to_le_bytes());
+    buffer[8..].copy_from_slice(&second.to_le_bytes());
+    Sense::from_buffer(&buffer)
+}
+
+/// What is done for a command that failed.
+fn recovery(stage: &Stage) -> Option<RecoveryStep> {
+    Some(match stage {
+        Stage::CommandTimeout => RecoveryStep::Timeout,
+        Stage::CommandError => RecoveryStep::ErrorHandler,
+        Stage::CommandAbort => RecoveryStep::Abort,
+        Stage::ResetDevice => RecoveryStep::ResetDevice,
+        Stage::ResetTarget => RecoveryStep::ResetTarget,
+        Stage::ResetBus => RecoveryStep::ResetBus,
+        Stage::ResetHost => RecoveryStep::ResetHost,
+        _ => return None,
+    })
 }
 
 /// The driver has the command and has not given it back.

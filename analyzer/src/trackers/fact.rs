@@ -6,7 +6,9 @@
 
 use super::probes::{Probes, RoleValues};
 use crate::context::{CallFrame, Calls, Tasks};
-use crate::model::{BioId, CallEnd, CallId, Ending, IoId, IrqRef, Level, OpName, Point, Task};
+use crate::model::{
+    BioId, CallEnd, CallId, Ending, IoId, IrqRef, Level, OpName, Point, RecoveryStep, Sense, Task,
+};
 use bincode::{Decode, Encode};
 use iotrace_format::event::Event;
 use iotrace_format::stage::Stage;
@@ -285,6 +287,10 @@ pub enum CommandStep {
     Done(Option<IrqRef>),
     /// The SCSI layer was finished with it; the result.
     Finished(u64),
+    /// It failed; the sense data, if it can be read.
+    Sense(Option<Sense>),
+    /// Something is done for it since it failed.
+    Recovery(RecoveryStep),
 }
 
 /// Something happened to the command of a request.
@@ -296,6 +302,8 @@ pub struct CommandFact {
     pub clock: u64,
     /// What.
     pub step: CommandStep,
+    /// Its SCSI result, if that was read.
+    pub result: Option<u64>,
 }
 
 /// The interrupts of a vCPU that a completion may have come with.

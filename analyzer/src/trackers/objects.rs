@@ -145,6 +145,14 @@ impl ObjectTrackers {
             | S::CommandDriverDone
             | S::CommandDone
             | S::CommandFinish
+            | S::CommandSense
+            | S::CommandTimeout
+            | S::CommandError
+            | S::CommandAbort
+            | S::ResetDevice
+            | S::ResetTarget
+            | S::ResetBus
+            | S::ResetHost
             | S::RequestAnswered => self.command(fact, out),
             S::RequestComplete => {
                 self.command(fact, out);

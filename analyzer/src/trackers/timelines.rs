@@ -106,8 +106,8 @@ impl Found {
 }
 
 pub use BioStage::{
-    Completed, Done, Doorbell, Driver, Ended, Got, Inserted, Interrupt, Issued, Merged, Plugged, Postflushed,
-    Preflushed, Queued,
+    Completed, Done, Doorbell, Driver, Ended, FirstIssued, Got, Inserted, Interrupt, Issued, Merged, Plugged,
+    Postflushed, Preflushed, Queued, Requeued,
 };
 
 pub const B: u64 = 0xb100;

@@ -105,6 +105,10 @@ roles! {
     Command = "command" usually "cmd",
     /// Result of a command.
     CommandResult = "command.result",
+    /// Bytes 0 to 7 of a command's sense data.
+    CommandSense0 = "command.sense0",
+    /// Bytes 8 to 15 of a command's sense data.
+    CommandSense8 = "command.sense8",
     /// `errno` or `blk_status_t`.
     Error = "error",
     /// Bytes that are done.

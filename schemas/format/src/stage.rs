@@ -146,6 +146,22 @@ stages! {
     CommandDone = "cmd.done" [Command or Request],
     /// A command's result is evaluated.
     CommandFinish = "cmd.finish" [Command or Request],
+    /// The sense data of a command that failed is evaluated.
+    CommandSense = "cmd.sense" [Command or Request],
+    /// A command is not completed in time.
+    CommandTimeout = "cmd.timeout" [Command or Request],
+    /// A command is handed to the error handler, which sends commands of its own in its place.
+    CommandError = "cmd.error" [Command or Request],
+    /// A command is aborted.
+    CommandAbort = "cmd.abort" [Command or Request],
+    /// The device of a command is reset, since the command failed.
+    ResetDevice = "reset.device" [Command or Request],
+    /// The target of a command is reset.
+    ResetTarget = "reset.target" [Command or Request],
+    /// The bus of a command is reset.
+    ResetBus = "reset.bus" [Command or Request],
+    /// The host adapter of a command is reset.
+    ResetHost = "reset.host" [Command or Request],
     /// A request begins its flush sequence.
     FlushInsert = "flush.insert" [Request],
     /// Steps of a flush sequence are complete.

@@ -14,7 +14,7 @@ use iotrace::analysis::{diff, explain, info, report, timeline, whatif, why, witn
 use iotrace::model::{BlockKind, Comm};
 use iotrace_format::event;
 use iotrace_format::layer::Layer;
-use iotrace_synthetic_guest::{SyntheticGuest, buffered, changed_write, direct_write, small};
+use iotrace_synthetic_guest::{SyntheticGuest, buffered, changed_write, direct_write, failing, small};
 use std::io::Write;
 
 fn file() -> Session {
@@ -45,6 +45,48 @@ fn report() {
 fn of(guest: &SyntheticGuest, question: &ReportQuery) -> report::Report {
     let file = Session::from_bytes(guest.file()).unwrap();
     report::report(&file, question, &mut |_| {}).unwrap()
+}
+
+/// A read that succeeds with its third attempt, and one that fails: why, how often, and how each ended.
+#[test]
+fn report_of_commands_that_fail() {
+    let report = of(&failing(), &ReportQuery::default());
+    let text = text(|out| super::report::text::write_text(out, &report, PLAIN));
+    let row = |bio: &str| text.lines().find(|line| line.trim_start().starts_with(bio)).map(str::trim_end);
+    assert!(
+        row("bio").is_some_and(|heads| heads.contains("D1") && heads.ends_with("attempts  outcome")),
+        "{text}"
+    );
+    let retried = "3  2x Aborted Command b/00/06, ended without error";
+    assert!(row("#1").is_some_and(|row| row.ends_with(retried)), "{text}");
+    let failed = "1  1x Medium Error 3/11/00, ended with 10(IOERR)";
+    assert!(row("#2").is_some_and(|row| row.ends_with(failed)), "{text}");
+    let summary =
+        "  R: 2 bios, 8.0 KiB, 1 retried, 1 failed; 1x Medium Error 3/11/00; 2x Aborted Command b/00/06\n";
+    assert!(text.contains(summary), "{text}");
+    let json = self::text(|out| super::report::json::write(out, &report));
+    let document: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let errors = &document["bios"][0]["errors"];
+    assert_eq!(errors[1]["sense"], serde_json::json!({"key": 11, "asc": 0, "ascq": 6}));
+    assert_eq!((errors[1]["command"].as_u64(), document["bios"][0]["attempts"].as_u64()), (Some(2), Some(3)));
+}
+
+#[test]
+fn bio_whose_commands_fail() {
+    let file = Session::from_bytes(failing().file()).unwrap();
+    let timeline = timeline::timeline(&file, 1, &mut |_| {}).unwrap().unwrap();
+    let text = text(|out| super::bio::text::write_text(out, &timeline, Style::default()));
+    let titles: Vec<_> = text.lines().filter(|line| line.starts_with("Command ")).collect();
+    let failed = |command| format!("Command cmd{command} of rq1, failed: Aborted Command b/00/06");
+    assert_eq!(titles, [failed(1), failed(2), "Command cmd3 of rq1".to_owned()], "{text}");
+}
+
+/// Without a failure there is no column for it.
+#[test]
+fn report_of_commands_that_do_not_fail_has_no_outcomes() {
+    let report = of(&small(), &ReportQuery::default());
+    let text = text(|out| super::report::text::write_text(out, &report, PLAIN));
+    assert!(!text.contains("attempts") && !text.contains("outcome") && !text.contains("D1"), "{text}");
 }
 
 #[test]

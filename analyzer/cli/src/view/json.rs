@@ -6,6 +6,7 @@
 //! nanoseconds. Long lists are made element by element while they are written.
 
 pub mod bio;
+pub mod command_error;
 pub mod common;
 pub mod event;
 pub mod io;

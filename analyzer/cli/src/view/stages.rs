@@ -14,6 +14,8 @@ pub fn meaning(stage: BioStage) -> &'static str {
         BioStage::Plugged => "held in the task's plug",
         BioStage::Inserted => "inserted into the request queue",
         BioStage::Preflushed => "cache flush before the data completed",
+        BioStage::FirstIssued => "issued to the driver for the first time, and requeued since",
+        BioStage::Requeued => "requeued after the last attempt that failed or was refused",
         BioStage::Issued => "issued to the driver",
         BioStage::Driver => "host driver called",
         BioStage::Doorbell => "doorbell register of the controller written",

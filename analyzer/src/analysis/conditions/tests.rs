@@ -53,6 +53,8 @@ pub(crate) fn bio() -> Bio {
         join: None,
         other_requests: Vec::new(),
         requeues: 0,
+        attempts: 0,
+        errors: Vec::new(),
         splits: 0,
         parts: 0,
         interrupt: None,

@@ -3,6 +3,8 @@
 //! In: a value. Out: its flags' names with `|` between them, what has no name in hexadecimal; `0` without any. Numbers
 //! that differ between kernels are not among them.
 
+use crate::model::ErrorCause;
+
 /// The names of some bits; of bits that are in several, the first name counts.
 type FlagNames = &'static [(u64, &'static str)];
 
@@ -127,6 +129,16 @@ pub fn scsi_result(value: u64) -> String {
         parts.push(named(byte(0)).map_or_else(|| format!("status:{:#x}", byte(0)), str::to_owned));
     }
     if parts.is_empty() { "GOOD".to_owned() } else { parts.join("|") }
+}
+
+/// Why a command failed, in words.
+#[must_use]
+pub fn error_cause(cause: ErrorCause) -> String {
+    match cause {
+        ErrorCause::Sense(sense) => sense.to_string(),
+        ErrorCause::Result(result) => scsi_result(result),
+        ErrorCause::Timeout => "timeout".to_owned(),
+    }
 }
 
 /// `blk_status_t` by name, as far as all kernels that have it agree (include/linux/blk_types.h); before 4.13 an error.

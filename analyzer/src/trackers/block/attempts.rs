@@ -4,8 +4,11 @@
 use super::object::{ObjectState, now};
 use super::requests::{Exchange, RequestCall, RequestTracker};
 use super::ways::runner;
-use crate::model::{Attempt, BlockKind};
+use crate::model::{Attempt, BlockKind, RecoveryMark};
 use crate::trackers::fact::{AttemptState, CommandFact, CommandStep, Fact, RequestState, ReturnedRequest};
+
+/// Steps of the recovery of a command that are kept at most: the error handler gives up long before.
+const MOST_MARKS: usize = 64;
 
 impl RequestTracker {
     /// A request that is in flight.
@@ -23,6 +26,15 @@ impl RequestTracker {
     /// Something happened to the command of a request.
     pub fn command(&mut self, fact: &CommandFact) {
         let clock = fact.clock;
+        if let CommandStep::Sense(_) | CommandStep::Recovery(_) = fact.step {
+            return self.failure(fact);
+        }
+        if self
+            .last_attempt(fact.request)
+            .is_some_and(|attempt| attempt.is_in_recovery() && !is_last(fact.step))
+        {
+            return;
+        }
         let over = |attempt: &Attempt| match fact.step {
             CommandStep::Passed(_) => attempt.driver.is_some(),
             CommandStep::Done(_) => attempt.done.is_some(),
@@ -41,6 +53,33 @@ impl RequestTracker {
             CommandStep::DriverDone => attempt.driver_done = Some(clock),
             CommandStep::Done(interrupt) => (attempt.done, attempt.interrupt) = (Some(clock), interrupt),
             CommandStep::Finished(result) => (attempt.finished, attempt.result) = (Some(clock), result),
+            CommandStep::Sense(_) | CommandStep::Recovery(_) => {}
+        }
+        if let Some(result) = fact.result {
+            attempt.result = result;
+        }
+    }
+
+    fn last_attempt(&mut self, request: u64) -> Option<&mut Attempt> {
+        self.live.get_mut(&request)?.attempts.last_mut()
+    }
+
+    /// A command failed, or something is done since it did.
+    fn failure(&mut self, fact: &CommandFact) {
+        let clock = fact.clock;
+        let Some(attempt) = self.last_attempt(fact.request).filter(|attempt| !is_over(attempt)) else {
+            return;
+        };
+        match fact.step {
+            // The error handler's own commands fail as well: why this one did was told before.
+            CommandStep::Sense(sense) if attempt.sense.is_none() => {
+                attempt.sense = sense;
+                attempt.result = fact.result.unwrap_or(attempt.result);
+            }
+            CommandStep::Recovery(step) if attempt.recovery.len() < MOST_MARKS => {
+                attempt.recovery.push(RecoveryMark { step, clock });
+            }
+            _ => {}
         }
     }
 
@@ -109,6 +148,11 @@ impl RequestTracker {
         self.live.get_mut(&pointer)?.requeue(clock);
         Some(ReturnedRequest { pointer })
     }
+}
+
+/// The SCSI layer is finished with a command; all else may be the error handler's.
+fn is_last(step: CommandStep) -> bool {
+    matches!(step, CommandStep::Finished(_))
 }
 
 /// Another attempt follows after this one.

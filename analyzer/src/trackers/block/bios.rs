@@ -327,6 +327,8 @@ impl BioTracker {
             join: None,
             other_requests: Vec::new(),
             requeues: 0,
+            attempts: 0,
+            errors: Vec::new(),
             splits: 0,
             parts: 0,
             interrupt: None,

@@ -1,6 +1,6 @@
 //! What the trackers of bios and of requests tell each other.
 
-use crate::model::{BioId, IrqRef, Join, Op, RequestId, StageMark};
+use crate::model::{BioId, CommandError, IrqRef, Join, Op, RequestId, StageMark};
 use bincode::{Decode, Encode};
 
 /// A bio in flight, as far as requests need it.
@@ -38,8 +38,12 @@ pub struct Membership {
 }
 
 /// What a request went through while a bio was in it.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
 pub struct MembershipOutcome {
+    /// Times the request was issued.
+    pub attempts: u32,
+    /// Its commands that failed.
+    pub errors: Vec<CommandError>,
     /// The stages that the bio reached in it, by time.
     pub stages: Vec<StageMark>,
     /// Times the request went back to the queue.

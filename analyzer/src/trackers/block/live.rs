@@ -90,6 +90,7 @@ impl LiveBio {
         (bio.id, bio.origin, bio.stages) = (id, origin, vec![queued]);
         (bio.sector, bio.bytes) = (now.sector, now.bytes);
         (bio.splits, bio.parts, bio.requeues, bio.status) = (0, 0, 0, 0);
+        (bio.attempts, bio.errors) = (0, Vec::new());
         (bio.request, bio.join, bio.interrupt) = (None, None, None);
         (bio.carries, bio.other_requests) = (Vec::new(), Vec::new());
         self.passed.push(bio);
@@ -117,6 +118,8 @@ impl LiveBio {
         let bio = self.innermost_mut();
         bio.stages.extend(outcome.stages);
         bio.requeues += outcome.requeues;
+        bio.attempts += outcome.attempts;
+        bio.errors.extend(outcome.errors);
         bio.interrupt = outcome.interrupt.or(bio.interrupt);
         bio.other_requests.extend(outcome.flushes);
     }

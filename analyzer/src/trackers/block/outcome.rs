@@ -1,7 +1,7 @@
 //! What a request went through, as far as it concerns a bio in it: the stages that the bio reached.
 
 use super::fact::{Membership, MembershipOutcome};
-use crate::model::{Attempt, Bio, BioStage, FlushRide, Join, Request, StageMark};
+use crate::model::{Attempt, Bio, BioStage, CommandError, FlushRide, Join, Request, StageMark};
 
 /// The attempt that brought the request's bytes: its own last one, or that of the flush it waited for
 /// if it had nothing else to do.
@@ -16,10 +16,31 @@ fn attempt(request: &Request) -> Option<(&Attempt, Option<&FlushRide>)> {
 pub fn outcome(request: &Request, membership: &Membership, until: u64) -> MembershipOutcome {
     MembershipOutcome {
         stages: stages(request, membership, until),
+        attempts: issued_in(request, membership, until).count() as u32,
+        errors: errors(request, membership, until),
         requeues: request.requeues(),
         interrupt: attempt(request).and_then(|(attempt, _)| attempt.interrupt),
         flushes: request.flushes.iter().filter_map(|flush| flush.request).collect(),
     }
+}
+
+/// The attempts that were issued while a bio was in the request.
+fn issued_in<'a>(
+    request: &'a Request,
+    membership: &Membership,
+    until: u64,
+) -> impl Iterator<Item = &'a Attempt> {
+    let time = membership.from..=until;
+    request.attempts.iter().filter(move |attempt| attempt.issued.is_some_and(|clock| time.contains(&clock)))
+}
+
+/// The commands that failed meanwhile: the request's own, and those of the flushes that it waited for.
+fn errors(request: &Request, membership: &Membership, until: u64) -> Vec<CommandError> {
+    let own = issued_in(request, membership, until);
+    let flushes = request.flushes.iter().filter_map(|flush| flush.attempt.as_ref());
+    let mut errors = Vec::from_iter(own.chain(flushes).filter_map(Attempt::command_error));
+    errors.sort_by_key(|error| error.command);
+    errors
 }
 
 /// The stages that a bio reached in a request, from when it came in to `until`, by time.
@@ -40,6 +61,9 @@ fn stages(request: &Request, membership: &Membership, until: u64) -> Vec<StageMa
     }
     if let Some((attempt, flush)) = attempt {
         let shared = flush.map(|f| f.riders);
+        let failed = || request.failed_attempts().filter(|_| flush.is_none());
+        add(BioStage::FirstIssued, failed().next().and_then(|attempt| attempt.issued), None);
+        add(BioStage::Requeued, failed().rev().find_map(|attempt| attempt.requeued), None);
         add(BioStage::Issued, attempt.issued, shared);
         add(BioStage::Driver, attempt.driver, shared);
         add(BioStage::Doorbell, attempt.doorbell, shared);

@@ -6,6 +6,7 @@ mod bio_ends;
 mod bio_tracker;
 mod bios;
 mod derived_bios;
+mod failures;
 mod flush;
 mod flushes;
 mod insertions;

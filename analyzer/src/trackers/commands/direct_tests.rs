@@ -63,6 +63,14 @@ fn each_stage_is_a_step() {
         ("cmd.driver_done", CommandStep::DriverDone),
         ("cmd.finish", CommandStep::Finished(2)),
         ("cmd.done", CommandStep::Done(None)),
+        ("cmd.sense", CommandStep::Sense(None)),
+        ("cmd.timeout", CommandStep::Recovery(RecoveryStep::Timeout)),
+        ("cmd.error", CommandStep::Recovery(RecoveryStep::ErrorHandler)),
+        ("cmd.abort", CommandStep::Recovery(RecoveryStep::Abort)),
+        ("reset.device", CommandStep::Recovery(RecoveryStep::ResetDevice)),
+        ("reset.target", CommandStep::Recovery(RecoveryStep::ResetTarget)),
+        ("reset.bus", CommandStep::Recovery(RecoveryStep::ResetBus)),
+        ("reset.host", CommandStep::Recovery(RecoveryStep::ResetHost)),
     ] {
         assert_eq!(step(&mut source, &mut tracker, (10, stage), None), Some(expected), "{stage}");
     }
@@ -140,7 +148,7 @@ fn a_doorbell_passes_on_what_waits_at_its_place_once() {
     (source.context, source.vcpu) = (0, 1);
     assert_eq!(ring(&mut source, &mut tracker, RING), []);
     source.vcpu = 0;
-    let rung = CommandFact { request: RQ, clock: 20, step: CommandStep::Doorbell };
+    let rung = CommandFact { request: RQ, clock: 20, step: CommandStep::Doorbell, result: None };
     assert_eq!(ring(&mut source, &mut tracker, RING), [rung]);
     assert_eq!(ring(&mut source, &mut tracker, RING), []);
     assert_eq!((tracker.counts().doorbells, tracker.counts().idle_doorbells), (4, 3));

@@ -6,7 +6,7 @@ use crate::view::io::extent;
 use crate::view::table::{Align, Table};
 use crate::view::text::{self, Style};
 use crate::view::wrap::{self, WrapWriter};
-use iotrace::analysis::describe::block_status;
+use iotrace::analysis::describe::{block_status, error_cause};
 use iotrace::analysis::timeline::Timeline;
 use iotrace::model::{Bio, Carried, Join, Origin, Request, RequestKind};
 use std::io::{self, Write};
@@ -126,7 +126,8 @@ fn commands(out: &mut dyn Write, timeline: &Timeline, style: Style) -> io::Resul
     let (bio, time) = (&timeline.bio, &timeline.time);
     for (request, attempt) in timeline.requests.iter().flat_map(|rq| rq.attempts.iter().map(move |a| (rq, a)))
     {
-        let title = format!("Command cmd{} of rq{}", attempt.command, request.id);
+        let error = attempt.error().map(|cause| format!(", failed: {}", error_cause(cause)));
+        let title = format!("Command cmd{} of rq{}{}", attempt.command, request.id, error.unwrap_or_default());
         writeln!(out, "\n{}", style.heading(&title))?;
         let right = ["clock", "since Q", "delta µs", "all contexts"];
         let heads = [("step", Align::Left)].into_iter().chain(right.map(|head| (head, Align::Right)));

@@ -6,6 +6,7 @@ use crate::view::json::common::{MomentJson, PercentilesJson, TraceJson, WarningJ
 use crate::view::json::io::IoJson;
 use crate::view::json::list::List;
 use crate::view::json::values::{DeviceNumber, SchemaVersion};
+use iotrace::analysis::describe::error_cause;
 use iotrace::analysis::report::{DeviceTotals, Report};
 use iotrace::analysis::summary::{OpSummary, StageSpread};
 use iotrace::analysis::workload;
@@ -28,9 +29,9 @@ pub struct ReportDocument<'a> {
     bio_count: u64,
     /// The first bios that are selected, by number.
     bios: List<'a, BioJson<'a>>,
-    /// Devices that the guest enabled and whose registers are known, by name.
     /// Totals by block device, those with requests first.
     device_totals: List<'a, DeviceTotalsJson>,
+    /// Devices that the guest enabled and whose registers are known, by name.
     devices: &'a [String],
     /// What is missing of the trace: where it is truncated or damaged, and why; null if it is complete.
     incomplete: Option<&'a str>,
@@ -131,8 +132,14 @@ struct OpSummaryJson<'a> {
     bytes: u64,
     /// Bios that were queued, without those split off from them.
     count: u64,
+    /// Commands that failed, by what went wrong in words; of several bios in a request once for each.
+    errors: BTreeMap<String, u64>,
+    /// Bios that ended with an error.
+    failed: u64,
     /// Bios that were merged into the request of another bio.
     merged: u64,
+    /// Bios whose request was issued more than once.
+    retried: u64,
     /// Operation and flags as blktrace prints them.
     rwbs: &'a str,
     /// Bios that came of them on another device, and copies; the distributions include their stages.
@@ -242,7 +249,10 @@ fn summary(op: &OpSummary) -> OpSummaryJson<'_> {
     OpSummaryJson {
         bytes: op.bytes,
         count: op.count,
+        errors: op.errors.iter().map(|(cause, count)| (error_cause(*cause), *count)).collect(),
+        failed: op.failed,
         merged: op.merged,
+        retried: op.retried,
         rwbs: &op.rwbs,
         passed_on: op.passed_on,
         split_off: op.split_off,

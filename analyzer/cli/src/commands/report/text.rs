@@ -4,6 +4,7 @@ mod bios;
 mod devices;
 mod headline;
 pub(super) mod ios;
+mod outcomes;
 mod summary;
 mod totals;
 

@@ -1,6 +1,7 @@
 //! The document of `why`.
 
 use crate::view::json;
+use crate::view::json::command_error::CommandErrorJson;
 use crate::view::json::list::List;
 use crate::view::json::values::{DeviceStartJson, SchemaVersion};
 use super::text::{whole, words};
@@ -14,6 +15,8 @@ use std::io::{self, Write};
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct WhyDocument<'a> {
     schema_version: SchemaVersion,
+    /// Commands of its requests that failed, by number.
+    errors: List<'a, CommandErrorJson>,
     /// Entry of the system call: guest instructions.
     from: u64,
     /// What is missing of the trace: where it is truncated or damaged, and why; null if it is complete.
@@ -65,6 +68,10 @@ enum SpanKind {
     Runnable,
     /// A device processes a command.
     Device,
+    /// A command failed, and is aborted, or its device reset.
+    Recovery,
+    /// A request was requeued, and is not tried again yet.
+    Requeued,
     /// The handler of an interrupt runs that the I/O waits for.
     Interrupt,
     /// The handler of another interrupt runs.
@@ -91,6 +98,7 @@ pub fn write(out: &mut dyn Write, why: &Why) -> io::Result<()> {
     let (begin, end) = whole(why);
     let document = WhyDocument {
         schema_version: SchemaVersion,
+        errors: List::new(why.errors.iter().map(CommandErrorJson::from)),
         from: begin,
         incomplete: why.subject.cut.as_deref(),
         instructions: end - begin,
@@ -125,6 +133,8 @@ fn kind(doing: &Doing) -> SpanKind {
         Doing::Running { .. } => SpanKind::Running,
         Doing::Runnable { .. } => SpanKind::Runnable,
         Doing::Device { .. } => SpanKind::Device,
+        Doing::Recovery { .. } => SpanKind::Recovery,
+        Doing::Requeued { .. } => SpanKind::Requeued,
         Doing::Interrupt { .. } => SpanKind::Interrupt,
         Doing::Interrupted { .. } => SpanKind::Interrupted,
         Doing::SoftirqPending { .. } => SpanKind::SoftirqPending,

@@ -4,6 +4,7 @@ use crate::view::io::io_line;
 use crate::view::table::{Align, Table};
 use crate::view::text::{self, Style, grouped, plain};
 use crate::view::wrap::WrapWriter;
+use iotrace::analysis::describe::error_cause;
 use iotrace::analysis::why::{Doing, FARTHEST, Span, Why};
 use iotrace::model::DeviceStart;
 use std::collections::BTreeMap;
@@ -34,7 +35,7 @@ pub fn write_text(out: &mut dyn Write, why: &Why, style: Style) -> io::Result<()
             text::micros_span(&why.time, begin, span.from),
             text::micros_span(&why.time, span.from, span.to),
             grouped(span.to - span.from),
-            format!("{}{}", "  ".repeat(span.depth), describe(span)),
+            format!("{}{}{}", "  ".repeat(span.depth), describe(span), failure(why, span)),
         ]);
     }
     table.write(out, style, "  ")?;
@@ -97,6 +98,8 @@ fn sums(why: &Why) -> Vec<Sum> {
 fn kind(doing: &Doing) -> String {
     match doing {
         Doing::Device { handler, .. } => format!("device of {}", plain(handler)),
+        Doing::Recovery { .. } => "error recovery".to_owned(),
+        Doing::Requeued { reason, .. } => format!("requeued after {}", plain(reason)),
         other => words(other),
     }
 }
@@ -115,6 +118,13 @@ fn describe(span: &Span) -> String {
     words(&span.doing) + &place
 }
 
+/// Why the command failed that a device works on in a span; empty if it did not.
+fn failure(why: &Why, span: &Span) -> String {
+    let Doing::Device { command, .. } = span.doing else { return String::new() };
+    let error = why.errors.iter().find(|error| error.command == command);
+    error.map_or_else(String::new, |error| format!(", failed: {}", error_cause(error.cause)))
+}
+
 pub(super) fn words(doing: &Doing) -> String {
     match doing {
         Doing::Running { task, work: Some(work) } => {
@@ -128,6 +138,8 @@ pub(super) fn words(doing: &Doing) -> String {
         Doing::Device { command, handler, since: DeviceStart::Issue } => {
             format!("cmd{command}: device of {}, since its issue", plain(handler))
         }
+        Doing::Recovery { command } => format!("cmd{command}: error recovery"),
+        Doing::Requeued { command, reason } => format!("cmd{command}: requeued after {}", plain(reason)),
         Doing::Interrupt { handler } => format!("interrupt: {}", plain(handler)),
         Doing::Interrupted { handler } => format!("interrupted by {}", plain(handler)),
         Doing::SoftirqPending { name } => format!("softirq {} is pending", plain(name)),

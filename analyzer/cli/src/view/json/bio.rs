@@ -1,5 +1,6 @@
 //! A bio with its stages and its origin.
 
+use super::command_error::CommandErrorJson;
 use super::common::{InterruptJson, SpanJson, TaskJson, function};
 use super::io::{CarriedJson, carried};
 use super::list::List;
@@ -132,6 +133,8 @@ impl<'a> OriginJson<'a> {
 /// A bio.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct BioJson<'a> {
+    /// Times that its request was issued to the driver while it was in it.
+    attempts: u32,
     /// Bytes.
     bytes: u64,
     /// The call into the file system in which it was queued; null if there was none.
@@ -144,6 +147,8 @@ pub struct BioJson<'a> {
     complete: bool,
     /// Device that it was queued for.
     device: DeviceNumber,
+    /// Commands of its request, and of flushes that it waited for, that failed, by time.
+    errors: List<'a, CommandErrorJson>,
     /// Number, from 1, in the order in which bios were queued or split off.
     id: u64,
     /// It was queued between the marks of the workload.
@@ -189,12 +194,14 @@ impl<'a> BioJson<'a> {
     pub fn new(bio: &'a Bio, time: &'a TimeMap, definitions: &'a Definitions) -> Self {
         let chain = std::iter::successors(bio.cause.as_deref(), |cause| cause.by().map(Arc::as_ref));
         Self {
+            attempts: bio.attempts,
             bytes: bio.bytes,
             call: bio.call.map(FileCallJson::from),
             came_of: bio.origin.of().map(|of| DerivedJson { bio: of, how: how(bio.origin) }),
             carries: carried(&bio.carries),
             complete: bio.ended().is_some(),
             device: DeviceNumber(bio.dev),
+            errors: List::new(bio.errors.iter().map(CommandErrorJson::from)),
             id: bio.id,
             in_workload: bio.in_workload,
             interrupt: bio.interrupt.map(|irq| InterruptJson::new(&irq, time, definitions)),

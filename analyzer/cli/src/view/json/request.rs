@@ -1,9 +1,11 @@
 //! A request with its attempts.
 
+use super::command_error::RecoveryJson;
 use super::common::InterruptJson;
 use super::list::List;
 use super::values::{DeviceNumber, Hex};
-use iotrace::model::{Attempt, Definitions, Request, RequestKind, TimeMap};
+use iotrace::analysis::describe::error_cause;
+use iotrace::model::{Attempt, Definitions, Request, RequestKind, Sense, TimeMap};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -24,6 +26,8 @@ pub struct AttemptJson<'a> {
     driver: Option<u64>,
     /// When the driver found it completed.
     driver_done: Option<u64>,
+    /// Why it failed, in words; null if it did not.
+    error: Option<String>,
     /// When the SCSI layer was finished with it.
     finished: Option<u64>,
     /// The interrupt in which its completion was found; null if not known.
@@ -32,12 +36,16 @@ pub struct AttemptJson<'a> {
     issued: Option<u64>,
     /// When its command was prepared.
     prepared: Option<u64>,
+    /// What was done for it since it failed, by time.
+    recovery: List<'a, RecoveryJson>,
     /// The layer below refused it: busy.
     refused: bool,
     /// When the request was requeued.
     requeued: Option<u64>,
     /// SCSI result; 0 is success.
     result: u64,
+    /// The sense data with which the device answered; null if there was none.
+    sense: Option<Sense>,
     /// When its completion continued in the softirq.
     softirq: Option<u64>,
     /// When the driver queued it to the controller.
@@ -45,7 +53,7 @@ pub struct AttemptJson<'a> {
 }
 
 impl<'a> AttemptJson<'a> {
-    fn new(attempt: &Attempt, time: &TimeMap, definitions: &'a Definitions) -> Self {
+    fn new(attempt: &'a Attempt, time: &TimeMap, definitions: &'a Definitions) -> Self {
         Self {
             command: attempt.command,
             completed: attempt.completed,
@@ -54,13 +62,16 @@ impl<'a> AttemptJson<'a> {
             doorbell: attempt.doorbell,
             driver: attempt.driver,
             driver_done: attempt.driver_done,
+            error: attempt.error().map(error_cause),
             finished: attempt.finished,
             interrupt: attempt.interrupt.map(|irq| InterruptJson::new(&irq, time, definitions)),
             issued: attempt.issued,
             prepared: attempt.prepared,
+            recovery: List::new(attempt.recovery.iter().map(RecoveryJson::from)),
             refused: attempt.refused,
             requeued: attempt.requeued,
             result: attempt.result,
+            sense: attempt.sense,
             softirq: attempt.softirq,
             started: attempt.started,
         }

@@ -136,5 +136,7 @@ fn words(doing: &Doing) -> String {
         Doing::Unknown { task } => format!("{task} waits for what is not known"),
         Doing::UnknownContext { task } => format!("something runs in {task}"),
         Doing::TooFar { task } => format!("too far, in {task}"),
+        Doing::Recovery { command } => format!("recovery of cmd{command}"),
+        Doing::Requeued { command, reason } => format!("cmd{command} requeued: {reason}"),
     }
 }

@@ -13,9 +13,16 @@ fn a_bio_ends_with_its_stages_and_its_status() {
     let mut bios = Bios::default();
     let irq = IrqRef { id: 3, clock: 40, entered: 40, vector: None, line: None, handler: None, call: None };
     let stages = vec![mark(BioStage::Got, 20), mark(BioStage::Issued, 30), mark(BioStage::Completed, 99)];
-    bios.requests
-        .0
-        .insert(RQ, MembershipOutcome { stages, requeues: 2, interrupt: Some(irq), flushes: vec![9, 8, 4] });
+    bios.requests.0.insert(
+        RQ,
+        MembershipOutcome {
+            stages,
+            requeues: 2,
+            interrupt: Some(irq),
+            flushes: vec![9, 8, 4],
+            ..MembershipOutcome::default()
+        },
+    );
     bios.queue(10, B, &[]);
     bios.join(B, RQ, 4, Join::Back);
     bios.end(50, B, &[("bio.status", 5), ("bio.traced", 1), ("bio.sector", 104), ("bio.size", 1024)]);
@@ -58,7 +65,16 @@ fn data_that_ends_well_has_had_a_request() {
 fn stages_out_of_order_are_counted() {
     let mut bios = Bios::default();
     let stages = vec![mark(BioStage::Done, 20), mark(BioStage::Driver, 30), mark(BioStage::Doorbell, 25)];
-    bios.requests.0.insert(RQ, MembershipOutcome { stages, requeues: 0, interrupt: None, flushes: vec![] });
+    bios.requests.0.insert(
+        RQ,
+        MembershipOutcome {
+            stages,
+            requeues: 0,
+            interrupt: None,
+            flushes: vec![],
+            ..MembershipOutcome::default()
+        },
+    );
     bios.queue(10, B, &[]);
     bios.join(B, RQ, 4, Join::Got);
     bios.end(50, B, &[]);
@@ -111,7 +127,16 @@ fn an_address_that_has_another_name_now_ends_no_chain() {
 fn a_bio_waits_for_its_children() {
     let mut bios = Bios::default();
     let stages = vec![mark(BioStage::Got, 15), mark(BioStage::Completed, 19), mark(BioStage::Issued, 25)];
-    bios.requests.0.insert(RQ, MembershipOutcome { stages, requeues: 0, interrupt: None, flushes: vec![] });
+    bios.requests.0.insert(
+        RQ,
+        MembershipOutcome {
+            stages,
+            requeues: 0,
+            interrupt: None,
+            flushes: vec![],
+            ..MembershipOutcome::default()
+        },
+    );
     bios.queue(1, B, &[]);
     bios.queue(2, C, &[]);
     bios.chain(&[("bio", C), ("parent", B)]);

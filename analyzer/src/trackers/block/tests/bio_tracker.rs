@@ -324,7 +324,13 @@ fn a_part_is_traced_if_the_whole_is() {
 fn a_bio_follows_its_request_into_another_one_128_times() {
     let mut bios = Bios::default();
     let irq = IrqRef { id: 3, clock: 40, entered: 40, vector: None, line: None, handler: None, call: None };
-    let outcome = MembershipOutcome { stages: vec![], requeues: 1, interrupt: Some(irq), flushes: vec![] };
+    let outcome = MembershipOutcome {
+        stages: vec![],
+        requeues: 1,
+        interrupt: Some(irq),
+        flushes: vec![],
+        ..MembershipOutcome::default()
+    };
     bios.requests.0.insert(RQ, outcome);
     bios.queue(1, B, &[]);
     let Bios { tracker, requests, .. } = &mut bios;
@@ -352,7 +358,16 @@ fn what_is_in_flight_at_the_end_is_given_in_order_and_counted_if_it_is_of_the_wo
     bios.queue(2, C, &[]);
     bios.queue(3, B, &[]);
     let stages = vec![mark(BioStage::Got, 20), mark(BioStage::Issued, u64::MAX)];
-    bios.requests.0.insert(RQ, MembershipOutcome { stages, requeues: 0, interrupt: None, flushes: vec![] });
+    bios.requests.0.insert(
+        RQ,
+        MembershipOutcome {
+            stages,
+            requeues: 0,
+            interrupt: None,
+            flushes: vec![],
+            ..MembershipOutcome::default()
+        },
+    );
     bios.join(B, RQ, 4, Join::Got);
     let ids: Vec<_> = bios.finish().iter().map(|bio| bio.id).collect();
     assert_eq!(ids, [1, 2, 3]);

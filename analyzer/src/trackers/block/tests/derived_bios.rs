@@ -16,7 +16,7 @@ impl Bios {
     /// The request at an address reaches stages.
     fn reach_in(&mut self, request: u64, stages: &[(BioStage, u64)]) {
         let stages = stages.iter().map(|(stage, clock)| mark(*stage, *clock)).collect();
-        let outcome = MembershipOutcome { stages, requeues: 0, interrupt: None, flushes: Vec::new() };
+        let outcome = MembershipOutcome { stages, ..MembershipOutcome::default() };
         self.requests.0.insert(request, outcome);
     }
 

@@ -119,6 +119,8 @@ fn bio(stages: &[(BioStage, u64)]) -> Bio {
         join: None,
         other_requests: vec![5, 4, 3, 5],
         requeues: 0,
+        attempts: 0,
+        errors: Vec::new(),
         splits: 0,
         parts: 0,
         interrupt: None,

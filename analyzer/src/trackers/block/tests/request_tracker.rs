@@ -92,7 +92,7 @@ impl Requests {
     }
 
     pub fn command(&mut self, request: u64, clock: u64, step: CommandStep) {
-        self.tracker.command(&CommandFact { request, clock, step });
+        self.tracker.command(&CommandFact { request, clock, step, result: None });
     }
 
     pub fn count(&self, oddity: Oddity) -> u64 {

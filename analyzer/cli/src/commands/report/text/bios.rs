@@ -1,6 +1,6 @@
 //! The table of bios.
 
-use super::{CellTime, Options, TimeUnit, unit};
+use super::{CellTime, Options, TimeUnit, outcomes, unit};
 use crate::view::table::{self, Align, Table};
 use crate::view::{stages, text};
 use iotrace::analysis::report::Report;
@@ -8,7 +8,7 @@ use iotrace::model::{Bio, BioStage, Join, StageMark};
 use std::io::{self, Write};
 
 /// Columns that a narrow terminal does without, the first to go first.
-const DROPPED: [&str; 16] = [
+const DROPPED: [&str; 17] = [
     "driver",
     "doorbell",
     "done",
@@ -24,6 +24,7 @@ const DROPPED: [&str; 16] = [
     "irq",
     "sector",
     "C",
+    "attempts",
     "bytes",
 ];
 
@@ -50,12 +51,25 @@ pub fn write(out: &mut dyn Write, report: &Report, options: Options) -> io::Resu
         ("rq", Align::Right),
     ];
     let heads = stages.iter().map(|stage| (stage.short(), Align::Right));
-    let table = Table::new(fixed.into_iter().chain(heads));
-    let mut table = table.dropping(DROPPED);
-    list.iter().for_each(|bio| table.row(bio_row(bio, &stages, report, options)));
+    let outcome = [("attempts", Align::Right), ("outcome", Align::Left)];
+    let outcome = outcome.into_iter().filter(|_| has_outcomes(report));
+    let table = Table::new(fixed.into_iter().chain(heads).chain(outcome));
+    let mut table = table.dropping(DROPPED).flexible("outcome");
+    for bio in list {
+        let mut row = bio_row(bio, &stages, report, options);
+        if has_outcomes(report) {
+            row.extend([bio.attempts.to_string(), outcomes::outcome(bio)]);
+        }
+        table.row(row);
+    }
     table.write(out, options.style, "  ")?;
     table::more(out, report.bio_count, list.len())?;
     legend(out, report, options)
+}
+
+/// Whether a bio in the table failed, or was tried more than once.
+fn has_outcomes(report: &Report) -> bool {
+    report.bios.iter().any(outcomes::is_remarkable)
 }
 
 /// Whether the table names a stage.
@@ -78,6 +92,7 @@ fn legend(out: &mut dyn Write, report: &Report, options: Options) -> io::Result<
         parts.push("*: shared with other bios".to_owned());
     }
     for (is_used, part) in [
+        (has_outcomes(report), "attempts: times issued to the driver; outcome: commands that failed, what was done for them, and how the bio ended"),
         (joined(|join| matches!(join, Join::Back | Join::Discard)), "rq N<: merged at the end of request N"),
         (joined(|join| join == Join::Front), "rq >N: merged at the front of request N"),
         (joined(|join| join == Join::WithRequest), "rq N+: merged with its request into request N"),

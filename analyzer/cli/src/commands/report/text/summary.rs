@@ -4,9 +4,10 @@ use super::{Options, bios};
 use crate::view::stages;
 use crate::view::table::{Align, Table};
 use crate::view::text::{self, FEW};
+use iotrace::analysis::describe::error_cause;
 use iotrace::analysis::report::Report;
 use iotrace::analysis::summary::{OpSummary, StageSpread};
-use iotrace::model::BioStage;
+use iotrace::model::{BioStage, ErrorCause};
 use std::io::{self, Write};
 
 /// Writes the summary; nothing of no bios.
@@ -28,7 +29,8 @@ pub fn write(out: &mut dyn Write, report: &Report, options: Options) -> io::Resu
         let (split, merged) = (more(op.split_off, "parts of split ones"), more(op.merged, "merged"));
         let passed = more(op.passed_on, "passed on or copied");
         let (bios, bytes) = (text::counted(op.count, "bio"), text::bytes(op.bytes));
-        writeln!(out, "  {}: {bios}, {bytes}{split}{passed}{merged}", op.rwbs)?;
+        let (retried, failed) = (more(op.retried, "retried"), more(op.failed, "failed"));
+        writeln!(out, "  {}: {bios}, {bytes}{split}{passed}{merged}{retried}{failed}{}", op.rwbs, errors(op))?;
         op.stages.iter().for_each(|stage| table.row(row(op, stage)));
     }
     writeln!(out)?;
@@ -46,6 +48,12 @@ pub fn write(out: &mut dyn Write, report: &Report, options: Options) -> io::Resu
         return writeln!(out, "  {}", options.style.faint("stages: as in the table of bios"));
     }
     writeln!(out, "  {}", style.faint(stages::legend(is_used)))
+}
+
+/// The commands that failed, by what went wrong.
+fn errors(op: &OpSummary) -> String {
+    let each = |(cause, count): (&ErrorCause, &u64)| format!("; {count}x {}", error_cause(*cause));
+    op.errors.iter().map(each).collect()
 }
 
 fn row(op: &OpSummary, stage: &StageSpread) -> Vec<String> {
