@@ -13,5 +13,6 @@ mod paths;
 mod plugin;
 mod processors;
 mod recordings;
+mod stacked;
 mod threads;
 mod truth;

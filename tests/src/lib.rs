@@ -10,6 +10,7 @@ use iotrace::reader::{Flow, Trace, Visitor, read};
 use iotrace_format::definition::Definition;
 use iotrace_format::event::{self, Event};
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::{Arc, LazyLock, Mutex, OnceLock};
@@ -148,6 +149,9 @@ impl Once {
     }
 }
 
+/// Longest name of a recording's folder without a number, in bytes: files have 255.
+const LONGEST_NAME: usize = 160;
+
 /// A recording, made when it is first asked for. `arguments` are those of `scripts/record`.
 ///
 /// # Panics
@@ -155,7 +159,12 @@ impl Once {
 #[must_use]
 pub fn recording(arguments: &[&str]) -> PathBuf {
     static MADE: LazyLock<Once> = LazyLock::new(Once::default);
-    let name = arguments.join(" ").replace(|c: char| !c.is_ascii_alphanumeric() && c != '.', "_");
+    let mut name = arguments.join(" ").replace(|c: char| !c.is_ascii_alphanumeric() && c != '.', "_");
+    if name.len() > LONGEST_NAME {
+        let mut rest = DefaultHasher::new();
+        name.hash(&mut rest);
+        name = format!("{}_{:x}", &name[..LONGEST_NAME], rest.finish());
+    }
     MADE.get(name.clone(), || {
         let place = folder("recordings").join(&name);
         succeed(script("record").args(arguments).arg("--force").arg("-o").arg(&place));

@@ -272,9 +272,9 @@ pub struct Request {
     pub sequence: Option<u64>,
     /// Of a flush: what waits for it.
     pub riders: Vec<Rider>,
-    /// Place of the last attempt that was issued.
+    /// Places of the attempts that were issued, by time.
     #[serde(skip)]
-    issued: Option<usize>,
+    issued: Vec<usize>,
     requeues: u32,
     /// When bytes were completed, by time.
     #[serde(skip)]
@@ -320,7 +320,7 @@ impl Request {
             flushes: Vec::new(),
             sequence: None,
             riders: Vec::new(),
-            issued: None,
+            issued: Vec::new(),
             requeues: 0,
             completed: Vec::new(),
             handed_on: 0,
@@ -338,14 +338,25 @@ impl Request {
     pub fn issue(&mut self, clock: u64) {
         if let Some(attempt) = self.attempts.last_mut() {
             attempt.issued = Some(clock);
-            self.issued = Some(self.attempts.len() - 1);
+            let place = self.attempts.len() - 1;
+            if self.issued.last() != Some(&place) {
+                self.issued.push(place);
+            }
         }
     }
 
     /// The last attempt that was issued.
     #[must_use]
     pub fn issued(&self) -> Option<&Attempt> {
-        self.attempts.get(self.issued?)
+        self.attempts.get(*self.issued.last()?)
+    }
+
+    /// The attempts that were issued from one clock to another, this one included.
+    pub fn issued_in(&self, from: u64, until: u64) -> impl ExactSizeIterator<Item = &Attempt> {
+        let clock = |place: &usize| self.attempts[*place].issued.unwrap_or(0);
+        let begin = self.issued.partition_point(|place| clock(place) < from);
+        let end = self.issued.partition_point(|place| clock(place) <= until).max(begin);
+        self.issued[begin..end].iter().map(|place| &self.attempts[*place])
     }
 
     /// The last moment that is known of it, in instructions.
@@ -358,8 +369,8 @@ impl Request {
 
     /// The attempts before the last one that was issued, if they were issued as well.
     pub fn failed_attempts(&self) -> impl DoubleEndedIterator<Item = &Attempt> {
-        let before = &self.attempts[..self.issued.unwrap_or(0)];
-        before.iter().filter(|attempt| attempt.issued.is_some())
+        let before = self.issued.split_last().map_or(&[][..], |(_, before)| before);
+        before.iter().map(|place| &self.attempts[*place])
     }
 
     /// It goes back to the queue.

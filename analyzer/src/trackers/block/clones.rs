@@ -73,9 +73,13 @@ impl CloneSources {
 impl BioTracker {
     /// A bio is copied: the copy is known here, or when the call returns it.
     pub fn clone_bio(&mut self, fact: &Fact<'_>) {
-        let Some(source) = fact.roles.get(Role::Parent).filter(|source| *source != 0) else {
+        let Some(source) = fact.roles.get(Role::Parent) else {
             return self.counts.add(Oddity::WordMissing, 1);
         };
+        // An inlined function may have nothing to copy, or not know it any more.
+        if source == 0 {
+            return;
+        }
         match fact.roles.get(Role::Bio) {
             Some(clone) => self.cloned(clone, source),
             None => self.calls.insert(fact, BioCall::Clone { source }),

@@ -3,6 +3,10 @@
 use super::fact::{Membership, MembershipOutcome};
 use crate::model::{Attempt, Bio, BioStage, CommandError, FlushRide, Join, Request, StageMark};
 
+/// Attempts of a request that are looked at for errors: SCSI gives a command up after six (drivers/scsi/sd.h,
+/// `SD_MAX_RETRIES`).
+const MOST_ATTEMPTS: usize = 64;
+
 /// The attempt that brought the request's bytes: its own last one, or that of the flush it waited for
 /// if it had nothing else to do.
 fn attempt(request: &Request) -> Option<(&Attempt, Option<&FlushRide>)> {
@@ -16,7 +20,7 @@ fn attempt(request: &Request) -> Option<(&Attempt, Option<&FlushRide>)> {
 pub fn outcome(request: &Request, membership: &Membership, until: u64) -> MembershipOutcome {
     MembershipOutcome {
         stages: stages(request, membership, until),
-        attempts: issued_in(request, membership, until).count() as u32,
+        attempts: request.issued_in(membership.from, until).len() as u32,
         errors: errors(request, membership, until),
         requeues: request.requeues(),
         interrupt: attempt(request).and_then(|(attempt, _)| attempt.interrupt),
@@ -24,19 +28,9 @@ pub fn outcome(request: &Request, membership: &Membership, until: u64) -> Member
     }
 }
 
-/// The attempts that were issued while a bio was in the request.
-fn issued_in<'a>(
-    request: &'a Request,
-    membership: &Membership,
-    until: u64,
-) -> impl Iterator<Item = &'a Attempt> {
-    let time = membership.from..=until;
-    request.attempts.iter().filter(move |attempt| attempt.issued.is_some_and(|clock| time.contains(&clock)))
-}
-
 /// The commands that failed meanwhile: the request's own, and those of the flushes that it waited for.
 fn errors(request: &Request, membership: &Membership, until: u64) -> Vec<CommandError> {
-    let own = issued_in(request, membership, until);
+    let own = request.issued_in(membership.from, until).take(MOST_ATTEMPTS);
     let flushes = request.flushes.iter().filter_map(|flush| flush.attempt.as_ref());
     let mut errors = Vec::from_iter(own.chain(flushes).filter_map(Attempt::command_error));
     errors.sort_by_key(|error| error.command);
@@ -61,9 +55,13 @@ fn stages(request: &Request, membership: &Membership, until: u64) -> Vec<StageMa
     }
     if let Some((attempt, flush)) = attempt {
         let shared = flush.map(|f| f.riders);
-        let failed = || request.failed_attempts().filter(|_| flush.is_none());
-        add(BioStage::FirstIssued, failed().next().and_then(|attempt| attempt.issued), None);
-        add(BioStage::Requeued, failed().rev().find_map(|attempt| attempt.requeued), None);
+        if flush.is_none() {
+            let mut failed = request.failed_attempts();
+            let requeued =
+                request.failed_attempts().rev().take(MOST_ATTEMPTS).find_map(|failed| failed.requeued);
+            add(BioStage::FirstIssued, failed.next().and_then(|attempt| attempt.issued), None);
+            add(BioStage::Requeued, requeued, None);
+        }
         add(BioStage::Issued, attempt.issued, shared);
         add(BioStage::Driver, attempt.driver, shared);
         add(BioStage::Doorbell, attempt.doorbell, shared);
