@@ -1,6 +1,6 @@
 //! Guests whose interrupt handlers run as threads (`threadirqs`).
 
-use iotrace_tests::{analyze, recording, stages_are_complete, succeed, trace_of};
+use iotrace_tests::{analyze, recording, succeed, trace_of};
 use serde_json::Value;
 use std::path::Path;
 
@@ -41,7 +41,13 @@ fn threads_are_followed(arguments: &[&str], handler: &str) -> std::path::PathBuf
 #[ignore = "of ./scripts/test full"]
 fn the_thread_of_an_interrupt_is_followed_to_its_device() {
     let trace = threads_are_followed(&[], "sym53c8xx_intr");
-    stages_are_complete(&trace);
+    // While the mount's thread runs, a command may complete whose interrupt is masked; the workload has one at a time.
+    let report = json(&trace, &["report"]);
+    let bios = report["bios"].as_array().expect("a list");
+    let has_interrupt = |bio: &Value| {
+        bio["stages"].as_array().expect("a list").iter().any(|reached| reached["stage"] == "interrupt")
+    };
+    assert!(!bios.is_empty() && bios.iter().all(has_interrupt), "{report}");
     let explained = json(&trace, &["explain"]);
     let completions = explained["completions"].as_array().expect("a list");
     assert!(!completions.is_empty() && completions.iter().all(|c| c["context"] == "task"), "{explained}");
