@@ -109,7 +109,9 @@ impl SessionIndexBuilder {
             return;
         }
         self.open.follow(&pass.trackers, block, first);
-        let events = first + block.len() as u64 - 1 - self.last.events;
+        // Of a changed file, numbers may be any.
+        let last = first.saturating_add(block.len() as u64).saturating_sub(1);
+        let events = last.saturating_sub(self.last.events);
         let is_due = self.blocks - self.last.blocks >= self.apart
             && (self.is_short || events.saturating_mul(BYTES_PER_EVENT) >= self.last.bytes);
         if is_due {
