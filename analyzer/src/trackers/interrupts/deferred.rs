@@ -15,6 +15,9 @@ use iotrace_format::role::Role;
 /// thread has run, other handlers run to their end before the next interrupt.
 const MOST: usize = 16;
 
+/// Most threads and softirqs with interrupts that are kept: more than a machine has interrupt lines.
+const MOST_WORKERS: usize = 1 << 12;
+
 /// Who does the work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 enum Worker {
@@ -96,6 +99,9 @@ impl DeferredInterrupts {
 
     fn defer(&mut self, fact: &Fact<'_>, irq: Option<IrqRef>, worker: Worker) {
         let Some(irq) = irq else { return };
+        if self.pending.len() >= MOST_WORKERS && !self.pending.contains_key(&worker) {
+            return;
+        }
         let pending = self.pending.entry(worker).or_default();
         if pending.last().is_none_or(|last| last.irq.id != irq.id) {
             if pending.len() == MOST {
@@ -111,5 +117,23 @@ impl DeferredInterrupts {
         let first = interrupts.first().copied();
         self.serving.insert(fact, ServingContext { worker, interrupts });
         first
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trackers::fixture::FactSource;
+
+    #[test]
+    fn the_threads_that_interrupts_wait_for_are_bounded() {
+        let (mut source, mut deferred) = (FactSource::default(), DeferredInterrupts::default());
+        let irq =
+            IrqRef { id: 3, clock: 40, entered: 40, vector: None, line: None, handler: None, call: None };
+        for action in 1..2 * MOST_WORKERS as u64 {
+            let woken = [("action", action)];
+            source.reach_only(1, "irq.wake_thread", &woken, |fact| deferred.thread_woken(fact, Some(irq)));
+        }
+        assert_eq!(deferred.pending.len(), MOST_WORKERS);
     }
 }
