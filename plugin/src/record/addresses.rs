@@ -109,8 +109,11 @@ impl<const PLACES: usize> NamedTasks<PLACES> {
     }
 }
 
-/// Decisions on addresses, in the place that the address gives. Addresses are even: the lowest bit is the
-/// decision.
+/// Places that an address may have. What was decided of a task must not be lost: once it exits, it cannot be decided again.
+const NEIGHBOURS: usize = 8;
+
+/// Decisions on addresses, in the place that the address gives, or one behind it. Addresses are even: the lowest bit is
+/// the decision.
 #[derive(Debug)]
 pub(super) struct Chosen<const PLACES: usize>(Box<[AtomicU64]>);
 
@@ -119,25 +122,30 @@ impl<const PLACES: usize> Chosen<PLACES> {
         Self((0..PLACES).map(|_| AtomicU64::new(0)).collect())
     }
 
-    fn place(&self, address: u64) -> &AtomicU64 {
-        &self.0[AddressCache::<PLACES>::slot(address)]
+    /// The place of an address, and those behind it, which it may have if that one is taken.
+    fn places(&self, address: u64) -> impl Iterator<Item = &AtomicU64> {
+        let first = AddressCache::<PLACES>::slot(address);
+        (first..first + NEIGHBOURS).map(|place| &self.0[place % PLACES])
     }
 
-    /// What was decided; none if nothing was, or if another address has taken the place.
+    /// What was decided; none if nothing was, or if other addresses have taken the places.
     pub(super) fn get(&self, address: u64) -> Option<bool> {
-        let decided = self.place(address).load(Ordering::Relaxed);
-        (decided & !1 == address).then_some(decided & 1 != 0)
+        let mut decided = self.places(address).map(|place| place.load(Ordering::Relaxed));
+        decided.find(|decided| decided & !1 == address).map(|decided| decided & 1 != 0)
     }
 
     /// Keeps a decision.
     pub(super) fn set(&self, address: u64, chosen: bool) {
-        self.place(address).store(address | u64::from(chosen), Ordering::Relaxed);
+        let has =
+            |wanted: u64| self.places(address).find(|place| place.load(Ordering::Relaxed) & !1 == wanted);
+        if let Some(place) = has(address).or_else(|| has(0)).or_else(|| self.places(address).next()) {
+            place.store(address | u64::from(chosen), Ordering::Relaxed);
+        }
     }
 
     pub(super) fn forget(&self, address: u64) {
-        if self.get(address).is_some() {
-            self.place(address).store(0, Ordering::Relaxed);
-        }
+        let has = |place: &&AtomicU64| place.load(Ordering::Relaxed) & !1 == address;
+        self.places(address).filter(has).for_each(|place| place.store(0, Ordering::Relaxed));
     }
 }
 
@@ -209,5 +217,18 @@ mod tests {
             words[at] += 64;
             assert!(addresses.tasks.is_new(&words) && !addresses.tasks.is_new(&words), "{at}");
         }
+    }
+
+    #[test]
+    fn decisions_on_addresses_of_one_place_are_kept() {
+        let chosen = Chosen::<64>::new();
+        let slot = AddressCache::<64>::slot;
+        let same: Vec<u64> =
+            (1..).map(|n| n * 64).filter(|at| slot(*at) == slot(64)).take(NEIGHBOURS).collect();
+        same.iter().for_each(|address| chosen.set(*address, address % 128 == 0));
+        assert!(same.iter().all(|address| chosen.get(*address) == Some(address % 128 == 0)));
+        chosen.set(same[1], true);
+        chosen.forget(same[0]);
+        assert_eq!((chosen.get(same[0]), chosen.get(same[1])), (None, Some(true)));
     }
 }
