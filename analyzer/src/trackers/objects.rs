@@ -222,7 +222,11 @@ impl ObjectTrackers {
         use Stage as S;
         match end.stage {
             S::IrqDriver => self.interrupts.end(end, out),
-            S::IrqThread | S::Softirq(_) => self.interrupts.deferred_end(end),
+            S::IrqThread => self.interrupts.deferred_end(end),
+            S::Softirq(_) => {
+                self.interrupts.deferred_end(end);
+                self.block_call_ended(end, out);
+            }
             S::IrqEntry => {
                 self.interrupts.end(end, out);
                 self.origins.end(end);
@@ -239,15 +243,18 @@ impl ObjectTrackers {
                 self.origins.end(end);
                 self.work_changed(out);
             }
-            _ => {
-                let splits = *end.stage == Stage::BioSplit;
-                let call = splits.then(|| self.files.current_call(&end.context)).flatten();
-                if let Some(returned) = self.block.call_ended(end, call, out) {
-                    self.commands.request_returned(&returned);
-                }
-                self.derived();
-            }
+            _ => self.block_call_ended(end, out),
         }
+    }
+
+    /// A call ended that the block layer may have begun something with.
+    fn block_call_ended(&mut self, end: &EndFact<'_>, out: &mut dyn Sink) {
+        let splits = *end.stage == Stage::BioSplit;
+        let call = splits.then(|| self.files.current_call(&end.context)).flatten();
+        if let Some(returned) = self.block.call_ended(end, call, out) {
+            self.commands.request_returned(&returned);
+        }
+        self.derived();
     }
 
     /// Work items were queued, or are over: the I/Os that they originate from wait for them.

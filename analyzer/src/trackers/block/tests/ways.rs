@@ -52,6 +52,23 @@ fn what_an_interrupt_dispatches_does_not_go_the_interrupted_way() {
     assert_eq!(track(&guest).requests[0].attempts[0].way, Some(DispatchWay::Restart));
 }
 
+// softirq: softirq.block 92 .. 93    rq.softirq 95
+#[test]
+fn a_completion_after_the_block_softirq_is_not_done_in_it() {
+    let write = io(100, 4096, WRITE);
+    let mut guest = SyntheticGuest::default();
+    guest.submit(10, B, RQ, write);
+    guest.issue(50, RQ, B, write);
+    guest.at(SOFTIRQ, |guest| {
+        guest.entry(90, "softirq.run", &[]);
+        guest.entry(92, "softirq.block", &[]);
+        guest.exit(93, "softirq.block", 0);
+        guest.entry(95, "rq.softirq", &[("rq", RQ)]);
+        guest.exit(97, "softirq.run", 0);
+    });
+    assert_eq!(track(&guest).requests[0].attempts[0].completion, Some(CompletionWay::Elsewhere));
+}
+
 // irq: rq.complete 80 .. 84    softirq: rq.softirq 93
 #[test]
 fn a_completion_is_done_in_place_in_the_softirq_or_elsewhere() {
