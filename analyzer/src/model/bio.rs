@@ -164,6 +164,36 @@ pub struct Bio {
 }
 
 impl Bio {
+    /// A bio that begins at a clock, in instructions; of whose way nothing is known yet.
+    #[must_use]
+    pub fn new(id: BioId, pointer: u64, origin: Origin, op: Op, clock: u64) -> Self {
+        Self {
+            id,
+            pointer,
+            origin,
+            dev: 0,
+            sector: 0,
+            bytes: 0,
+            op,
+            task: Task::default(),
+            call: None,
+            cause: None,
+            carries: Vec::new(),
+            in_workload: false,
+            request: None,
+            join: None,
+            other_requests: Vec::new(),
+            requeues: 0,
+            attempts: 0,
+            errors: Vec::new(),
+            splits: 0,
+            parts: 0,
+            interrupt: None,
+            status: 0,
+            stages: vec![StageMark { stage: BioStage::Queued, clock, shared: 1 }],
+        }
+    }
+
     /// When it was queued, in instructions.
     #[must_use]
     pub fn queued(&self) -> u64 {

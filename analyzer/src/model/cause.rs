@@ -129,6 +129,7 @@ pub struct Point {
 
 /// What a device's work on a command is known to begin with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Encode, Decode)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum DeviceStart {
     /// The doorbell was written.

@@ -36,30 +36,17 @@ fn io() -> Io {
 pub(crate) fn bio() -> Bio {
     let mark = |stage, clock| StageMark { stage, clock, shared: 1 };
     let worker = task("kworker/0:1", 26);
+    let op = Op { sync: true, ..Op::plain(OpName::Write) };
     Bio {
-        id: 58,
-        pointer: 1,
-        origin: Origin::Queued,
         dev: 8 << 20,
         sector: 80,
         bytes: 4096,
-        op: Op { sync: true, ..Op::plain(OpName::Write) },
         task: worker,
-        call: None,
         cause: Some(Arc::new(Cause::Work { function: 7, task: worker, by: None })),
         carries: io().carried,
         in_workload: true,
-        request: None,
-        join: None,
-        other_requests: Vec::new(),
-        requeues: 0,
-        attempts: 0,
-        errors: Vec::new(),
-        splits: 0,
-        parts: 0,
-        interrupt: None,
-        status: 0,
         stages: vec![mark(BioStage::Queued, 500), mark(BioStage::Issued, 550), mark(BioStage::Ended, 600)],
+        ..Bio::new(58, 1, Origin::Queued, op, 500)
     }
 }
 

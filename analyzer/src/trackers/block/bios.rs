@@ -12,9 +12,7 @@ use super::live::LiveBio;
 use super::object::{ObjectState, now};
 use super::requests::BioStates;
 use crate::hash::{Map, Set};
-use crate::model::{
-    Bio, BioId, BioStage, BlockKind, Carried, Cause, FileCall, OpCodes, OpField, Origin, StageMark,
-};
+use crate::model::{Bio, BioId, BlockKind, Carried, Cause, FileCall, OpCodes, OpField, Origin};
 use crate::trackers::call_states::CallStates;
 use crate::trackers::counts::{Counts, Oddity};
 use crate::trackers::fact::{Context, Fact, QueuedBio};
@@ -242,20 +240,13 @@ impl BioTracker {
 
     /// The trace is over: gives what is still in flight.
     pub fn finish(&mut self, requests: &impl RequestHistory, out: &mut dyn Sink) {
+        self.resolve_sources();
         let mut bios: Vec<_> = self.live.drain().map(|(_, live)| live).collect();
-        // A copy ends before what it was made of.
         bios.sort_by_key(|live| live.bio.id);
-        let sources: Map<_, _> = bios.iter().map(|live| (live.bio.pointer, live.innermost().id)).collect();
-        self.clones.finish(sources);
         for live in bios {
             self.counts.add(Oddity::BioUnfinished, u64::from(live.bio.in_workload));
-            self.give_unfinished(live, requests, out);
+            live.into_unfinished(requests, out).into_iter().for_each(|bio| out.bio(bio));
         }
-    }
-
-    fn give_unfinished(&mut self, mut live: LiveBio, requests: &impl RequestHistory, out: &mut dyn Sink) {
-        self.resolve_source(&mut live);
-        live.into_unfinished(requests, out).into_iter().for_each(|bio| out.bio(bio));
     }
 
     /// Takes over what an event says of a bio in flight.
@@ -292,8 +283,9 @@ impl BioTracker {
     /// Gives a bio whose end was missed, since its address is another one's.
     pub(super) fn drop_bio(&mut self, pointer: u64, requests: &impl RequestHistory, out: &mut dyn Sink) {
         self.counts.add(Oddity::BioQueuedTwice, 1);
-        if let Some(live) = self.live.remove(&pointer) {
-            self.give_unfinished(live, requests, out);
+        if let Some(mut live) = self.live.remove(&pointer) {
+            self.resolve_source(&mut live);
+            live.into_unfinished(requests, out).into_iter().for_each(|bio| out.bio(bio));
         }
     }
 
@@ -310,31 +302,10 @@ impl BioTracker {
         origin: Origin,
         (seen, call): (&ObjectState, Option<FileCall>),
     ) -> LiveBio {
-        let bio = Bio {
-            id,
-            pointer,
-            origin,
-            dev: seen.dev,
-            sector: seen.sector,
-            bytes: seen.bytes,
-            op: seen.op,
-            task: context.task(),
-            call,
-            cause: None,
-            carries: Vec::new(),
-            in_workload: context.in_workload,
-            request: None,
-            join: None,
-            other_requests: Vec::new(),
-            requeues: 0,
-            attempts: 0,
-            errors: Vec::new(),
-            splits: 0,
-            parts: 0,
-            interrupt: None,
-            status: 0,
-            stages: vec![StageMark { stage: BioStage::Queued, clock: context.clock(), shared: 1 }],
-        };
+        let ObjectState { dev, sector, bytes, op } = *seen;
+        let (task, in_workload) = (context.task(), context.in_workload);
+        let begun = Bio::new(id, pointer, origin, op, context.clock());
+        let bio = Bio { dev, sector, bytes, task, call, in_workload, ..begun };
         LiveBio::new(bio, *seen)
     }
 }

@@ -24,12 +24,11 @@ pub struct CloneSources {
     sources: Map<u64, u64>,
     /// Numbers of bios that are not queued yet, by their addresses; copies of them that have ended.
     numbers: Map<u64, (BioId, u32)>,
-    /// Numbers of the bios in flight when the trace ended, by their addresses.
-    finished: Map<u64, BioId>,
 }
 
 impl CloneSources {
-    fn insert(&mut self, clone: u64, source: u64) {
+    /// A copy was made.
+    pub fn insert(&mut self, clone: u64, source: u64) {
         if self.sources.len() >= MOST {
             self.sources.clear();
         }
@@ -63,11 +62,6 @@ impl CloneSources {
     pub fn take_number(&mut self, bio: u64) -> Option<(BioId, u32)> {
         self.numbers.remove(&bio)
     }
-
-    /// The trace is over.
-    pub fn finish(&mut self, numbers: Map<u64, BioId>) {
-        self.finished = numbers;
-    }
 }
 
 impl BioTracker {
@@ -81,14 +75,9 @@ impl BioTracker {
             return;
         }
         match fact.roles.get(Role::Bio) {
-            Some(clone) => self.cloned(clone, source),
+            Some(clone) => self.clones.insert(clone, source),
             None => self.calls.insert(fact, BioCall::Clone { source }),
         }
-    }
-
-    /// A copy was made.
-    pub(super) fn cloned(&mut self, clone: u64, source: u64) {
-        self.clones.insert(clone, source);
     }
 
     /// Finds the number of the bio that a bio is a copy of, if that is queued by now.
@@ -104,12 +93,20 @@ impl BioTracker {
                 }
                 return;
             }
-            if let Some(of) = self.clones.finished.get(&source) {
-                (live.source, live.bio.origin) = (None, Origin::Clone { of: *of });
-                return;
-            }
             let Some(before) = self.clones.source(source) else { return };
             source = before;
+        }
+    }
+
+    /// The same of all that are in flight.
+    pub(super) fn resolve_sources(&mut self) {
+        let copies = self.live.iter().filter(|(_, live)| live.source.is_some());
+        let copies: Vec<_> = copies.map(|(pointer, _)| *pointer).collect();
+        for pointer in copies {
+            if let Some(mut live) = self.live.remove(&pointer) {
+                self.resolve_source(&mut live);
+                self.live.insert(pointer, live);
+            }
         }
     }
 

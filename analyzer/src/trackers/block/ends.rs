@@ -1,9 +1,9 @@
 //! How bios end: with their own bytes, or with the last of the bios they wait for.
 
 use super::bios::{BioTracker, RequestHistory};
+use super::live::conclude;
 use super::object::{ClockAndTask, ObjectState, now};
-use super::outcome::finish;
-use crate::model::{BioStage, BlockKind, StageMark};
+use crate::model::BlockKind;
 use crate::trackers::counts::Oddity;
 use crate::trackers::fact::Fact;
 use crate::trackers::sink::Sink;
@@ -55,9 +55,8 @@ impl BioTracker {
             return;
         }
         if let Some(mut rest) = live.passed.pop() {
-            rest.status = live.bio.status;
-            rest.stages.push(StageMark { stage: BioStage::Ended, clock, shared: 1 });
-            self.counts.add(Oddity::StageOrder, finish(&mut rest));
+            let disorder = conclude(&mut rest, live.bio.status, Some(clock));
+            self.counts.add(Oddity::StageOrder, disorder);
             out.bio(rest);
         }
     }

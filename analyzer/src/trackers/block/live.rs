@@ -82,17 +82,13 @@ impl LiveBio {
 
     /// It goes on as a bio with this number from here on.
     pub fn pass_on(&mut self, id: u64, origin: Origin, clock: u64) {
-        let now = self.now;
+        let ObjectState { sector, bytes, .. } = self.now;
         let before = self.innermost_mut();
         before.parts += 1;
-        let queued = StageMark { stage: BioStage::Queued, clock, shared: 1 };
-        let mut bio = before.clone();
-        (bio.id, bio.origin, bio.stages) = (id, origin, vec![queued]);
-        (bio.sector, bio.bytes) = (now.sector, now.bytes);
-        (bio.splits, bio.parts, bio.requeues, bio.status) = (0, 0, 0, 0);
-        (bio.attempts, bio.errors) = (0, Vec::new());
-        (bio.request, bio.join, bio.interrupt) = (None, None, None);
-        (bio.carries, bio.other_requests) = (Vec::new(), Vec::new());
+        let Bio { pointer, dev, op, task, call, in_workload, .. } = *before;
+        let cause = before.cause.clone();
+        let begun = Bio::new(id, pointer, origin, op, clock);
+        let bio = Bio { dev, sector, bytes, task, call, cause, in_workload, ..begun };
         self.passed.push(bio);
     }
 
@@ -139,9 +135,7 @@ impl LiveBio {
         bios.extend(self.passed);
         let mut disorder = 0;
         for bio in &mut bios {
-            bio.status = status;
-            bio.stages.extend(ended.map(|clock| StageMark { stage: BioStage::Ended, clock, shared: 1 }));
-            disorder += finish(bio);
+            disorder += conclude(bio, status, ended);
         }
         bios.reverse();
         (bios, disorder)
@@ -153,4 +147,11 @@ impl LiveBio {
         self.leave(u64::MAX, requests);
         self.into_bios(None).0
     }
+}
+
+/// A bio is over with a status: at a clock or, without one, with the trace. Returns how many stages came too early.
+pub fn conclude(bio: &mut Bio, status: u64, ended: Option<u64>) -> u64 {
+    bio.status = status;
+    bio.stages.extend(ended.map(|clock| StageMark { stage: BioStage::Ended, clock, shared: 1 }));
+    finish(bio)
 }

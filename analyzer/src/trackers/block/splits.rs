@@ -37,7 +37,7 @@ impl BioTracker {
         let returned = returned.filter(|_| end.is_seen());
         let (bio, mut seen, sectors, split) = match (self.calls.remove(end), returned) {
             (Some(BioCall::Split { bio, seen, sectors }), Some(split)) => (bio, seen, sectors, split),
-            (Some(BioCall::Clone { source }), Some(clone)) => return self.cloned(clone, source),
+            (Some(BioCall::Clone { source }), Some(clone)) => return self.clones.insert(clone, source),
             _ => return,
         };
         seen.bytes = sectors * SECTOR;

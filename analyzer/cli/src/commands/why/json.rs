@@ -3,9 +3,10 @@
 use crate::view::json;
 use crate::view::json::command_error::CommandErrorJson;
 use crate::view::json::list::List;
-use crate::view::json::values::{DeviceStartJson, SchemaVersion};
+use crate::view::json::values::SchemaVersion;
 use super::text::{whole, words};
 use iotrace::analysis::why::{Doing, Span, Why};
+use iotrace::model::DeviceStart;
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::io::{self, Write};
@@ -51,7 +52,7 @@ struct PathSpanJson<'a> {
     /// The function that waits, wakes, writes the doorbell or issues the request; empty if not known.
     place: &'a str,
     /// What the device's work is known to begin with; null for other kinds.
-    since: Option<DeviceStartJson>,
+    since: Option<DeviceStart>,
     /// Its end: guest instructions.
     to: u64,
     /// What the I/O waits for, in words.
@@ -120,7 +121,7 @@ fn span<'a>(why: &Why, span: &'a Span) -> PathSpanJson<'a> {
         ns: why.time.between(span.from, span.to),
         place: &span.place,
         since: match &span.doing {
-            Doing::Device { since, .. } => Some((*since).into()),
+            Doing::Device { since, .. } => Some(*since),
             _ => None,
         },
         to: span.to,

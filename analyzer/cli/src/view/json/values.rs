@@ -1,6 +1,6 @@
 //! Values that are no plain numbers in JSON.
 
-use iotrace::model::{DeviceStart, major_minor};
+use iotrace::model::major_minor;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::ser::{Serialize, Serializer};
 use std::borrow::Cow;
@@ -84,24 +84,5 @@ impl JsonSchema for DeviceNumber {
             "type": "string",
             "pattern": "^[0-9]+:[0-9]+$",
         })
-    }
-}
-
-/// What a device's work on a command is known to begin with.
-#[derive(Debug, Clone, Copy, serde::Serialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum DeviceStartJson {
-    /// The doorbell was written.
-    Doorbell,
-    /// The request was issued to the driver: no doorbell is known.
-    Issue,
-}
-
-impl From<DeviceStart> for DeviceStartJson {
-    fn from(start: DeviceStart) -> Self {
-        match start {
-            DeviceStart::Doorbell => Self::Doorbell,
-            DeviceStart::Issue => Self::Issue,
-        }
     }
 }

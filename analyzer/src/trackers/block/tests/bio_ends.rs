@@ -64,17 +64,7 @@ fn data_that_ends_well_has_had_a_request() {
 #[test]
 fn stages_out_of_order_are_counted() {
     let mut bios = Bios::default();
-    let stages = vec![mark(BioStage::Done, 20), mark(BioStage::Driver, 30), mark(BioStage::Doorbell, 25)];
-    bios.requests.0.insert(
-        RQ,
-        MembershipOutcome {
-            stages,
-            requeues: 0,
-            interrupt: None,
-            flushes: vec![],
-            ..MembershipOutcome::default()
-        },
-    );
+    bios.reach_in(RQ, &[(BioStage::Done, 20), (BioStage::Driver, 30), (BioStage::Doorbell, 25)]);
     bios.queue(10, B, &[]);
     bios.join(B, RQ, 4, Join::Got);
     bios.end(50, B, &[]);
@@ -126,17 +116,7 @@ fn an_address_that_has_another_name_now_ends_no_chain() {
 #[test]
 fn a_bio_waits_for_its_children() {
     let mut bios = Bios::default();
-    let stages = vec![mark(BioStage::Got, 15), mark(BioStage::Completed, 19), mark(BioStage::Issued, 25)];
-    bios.requests.0.insert(
-        RQ,
-        MembershipOutcome {
-            stages,
-            requeues: 0,
-            interrupt: None,
-            flushes: vec![],
-            ..MembershipOutcome::default()
-        },
-    );
+    bios.reach_in(RQ, &[(BioStage::Got, 15), (BioStage::Completed, 19), (BioStage::Issued, 25)]);
     bios.queue(1, B, &[]);
     bios.queue(2, C, &[]);
     bios.chain(&[("bio", C), ("parent", B)]);

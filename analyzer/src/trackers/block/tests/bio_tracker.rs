@@ -123,6 +123,13 @@ impl Bios {
         self.tracker.join(&JoinedBio { bio, membership: Membership { pointer, request, from: 20, join } });
     }
 
+    /// The request at an address reaches stages.
+    pub fn reach_in(&mut self, request: u64, stages: &[(BioStage, u64)]) {
+        let stages = stages.iter().map(|(stage, clock)| mark(*stage, *clock)).collect();
+        let outcome = MembershipOutcome { stages, ..MembershipOutcome::default() };
+        self.requests.0.insert(request, outcome);
+    }
+
     pub fn count(&self, oddity: Oddity) -> u64 {
         self.tracker.counts().of(oddity)
     }
@@ -357,17 +364,7 @@ fn what_is_in_flight_at_the_end_is_given_in_order_and_counted_if_it_is_of_the_wo
     bios.source.mark(MARK_BEGIN);
     bios.queue(2, C, &[]);
     bios.queue(3, B, &[]);
-    let stages = vec![mark(BioStage::Got, 20), mark(BioStage::Issued, u64::MAX)];
-    bios.requests.0.insert(
-        RQ,
-        MembershipOutcome {
-            stages,
-            requeues: 0,
-            interrupt: None,
-            flushes: vec![],
-            ..MembershipOutcome::default()
-        },
-    );
+    bios.reach_in(RQ, &[(BioStage::Got, 20), (BioStage::Issued, u64::MAX)]);
     bios.join(B, RQ, 4, Join::Got);
     let ids: Vec<_> = bios.finish().iter().map(|bio| bio.id).collect();
     assert_eq!(ids, [1, 2, 3]);

@@ -1,8 +1,7 @@
 //! Bios that came of others: parts, what is left, remaps, copies.
 
-use super::bio_tracker::{Bios, mark};
+use super::bio_tracker::Bios;
 use crate::model::{Bio, BioStage, Cause, Join, Origin};
-use crate::trackers::block::fact::MembershipOutcome;
 use crate::trackers::block::requests::BioStates;
 use crate::trackers::counts::Oddity;
 use crate::trackers::timelines::{B, C, RQ, SDA};
@@ -13,13 +12,6 @@ const DM: u64 = 253 << 20;
 const CHAINED: [(&str, u64); 2] = [("bio.chained", 1), ("bio.remaining", 2)];
 
 impl Bios {
-    /// The request at an address reaches stages.
-    fn reach_in(&mut self, request: u64, stages: &[(BioStage, u64)]) {
-        let stages = stages.iter().map(|(stage, clock)| mark(*stage, *clock)).collect();
-        let outcome = MembershipOutcome { stages, ..MembershipOutcome::default() };
-        self.requests.0.insert(request, outcome);
-    }
-
     fn found(&self, id: u64) -> &Bio {
         self.found.bios.iter().find(|bio| bio.id == id).expect("it is over")
     }

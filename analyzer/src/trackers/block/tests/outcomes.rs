@@ -2,7 +2,7 @@
 
 use crate::model::{
     Attempt, Bio, BioStage, FlushRide, IrqRef, Join, Op, OpName, Origin, Request, RequestKind, RequestMember,
-    StageMark, Task, Update,
+    StageMark, Update,
 };
 use crate::trackers::block::fact::Membership;
 use crate::trackers::block::outcome::{finish, outcome};
@@ -103,29 +103,10 @@ fn a_request_that_went_nowhere_has_no_stages_of_a_device() {
 fn bio(stages: &[(BioStage, u64)]) -> Bio {
     let mark = |(stage, clock): &(BioStage, u64)| StageMark { stage: *stage, clock: *clock, shared: 1 };
     Bio {
-        id: 1,
-        pointer: 0xb000,
-        origin: Origin::Queued,
-        dev: 0,
-        sector: 0,
-        bytes: 0,
-        op: Op::plain(OpName::Read),
-        task: Task::default(),
-        call: None,
-        cause: None,
-        carries: Vec::new(),
-        in_workload: false,
         request: Some(4),
-        join: None,
         other_requests: vec![5, 4, 3, 5],
-        requeues: 0,
-        attempts: 0,
-        errors: Vec::new(),
-        splits: 0,
-        parts: 0,
-        interrupt: None,
-        status: 0,
         stages: stages.iter().map(mark).collect(),
+        ..Bio::new(1, 0xb000, Origin::Queued, Op::plain(OpName::Read), 0)
     }
 }
 

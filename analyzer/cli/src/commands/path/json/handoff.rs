@@ -1,9 +1,9 @@
 //! A hand-off from one context to another.
 
 use crate::view::json::common::function;
-use crate::view::json::values::{DeviceStartJson, Hex};
+use crate::view::json::values::Hex;
 use iotrace::analysis::path::Path;
-use iotrace::model::{Handover, HandoverKind, Point};
+use iotrace::model::{DeviceStart, Handover, HandoverKind, Point};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::borrow::Cow;
@@ -87,7 +87,7 @@ enum HandedOff<'a> {
         /// Number of the interrupt, from 1; null if it is not known which one it was.
         irq: Option<u64>,
         /// What it was issued with.
-        since: DeviceStartJson,
+        since: DeviceStart,
     },
 }
 
@@ -103,7 +103,7 @@ impl<'a> HandoffJson<'a> {
             HandoverKind::Timer { function: address } => (HandoffKind::Timer, function(address)),
             HandoverKind::IrqThread { irq } => (HandoffKind::IrqThread, HandedOff::Interrupt { irq }),
             HandoverKind::Interrupt { irq, command, since } => {
-                (HandoffKind::Interrupt, HandedOff::Command { command, irq, since: since.into() })
+                (HandoffKind::Interrupt, HandedOff::Command { command, irq, since })
             }
         };
         Self { from: handover.from.into(), kind, of, to: handover.to.into() }
