@@ -129,9 +129,8 @@ impl EventTrackers<'_> {
         match event.kind {
             FIRST_PROBE.. => self.probe(event, out),
             k if k == TASK.id => {
-                if let Some(stack) = self.calls.task(event) {
-                    self.objects.task_gone(stack, out);
-                }
+                let gone = self.calls.task(event);
+                self.objects.task_gone(gone, out);
             }
             k if k == MMIO_WRITE.id || k == MMIO_READ.id => {
                 let context = self.calls.context(self.probes, event, 0);
@@ -191,9 +190,8 @@ impl EventTrackers<'_> {
         match stage {
             Stage::TaskSwitch => self.calls.switch(event, roles, out),
             Stage::TaskNew => {
-                if let Some(stack) = self.calls.task_begun(roles) {
-                    self.objects.task_gone(stack, out);
-                }
+                let gone = self.calls.task_begun(roles);
+                self.objects.task_gone(gone, out);
             }
             _ => {}
         }

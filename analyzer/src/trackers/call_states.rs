@@ -4,7 +4,8 @@
 //! another one's. A call that the call tracker has given up (too many are open, or the task is gone) is not found any
 //! more, and makes room with the next one.
 
-use super::fact::{Context, EndFact, Fact};
+use super::fact::{CallPosition, Context, EndFact, Fact, OpenCall};
+use crate::context::Calls;
 use crate::model::CallId;
 use bincode::{Decode, Encode};
 
@@ -24,12 +25,8 @@ impl<T> CallStates<T> {
     /// Keeps a state up to the end of the call that begins; if none does, there is nothing to keep.
     pub fn insert(&mut self, fact: &Fact<'_>, state: T) {
         let Some(call) = fact.call else { return };
-        let at = fact.context.calls.stack_number();
-        if self.stacks.len() <= at {
-            self.stacks.resize_with(at + 1, Vec::new);
-        }
-        let stack = &mut self.stacks[at];
-        let oldest = fact.context.open().first().map_or(CallId::MAX, |call| call.number);
+        let stack = self.stack_mut(fact.context.calls.stack_number());
+        let oldest = oldest(fact.context.open());
         if stack.first().is_some_and(|(call, _)| *call < oldest) {
             let given_up = stack.partition_point(|(call, _)| *call < oldest);
             stack.drain(..given_up);
@@ -42,11 +39,7 @@ impl<T> CallStates<T> {
     pub fn set_innermost(&mut self, context: &Context<'_>, state: T) {
         let open = context.open();
         let Some(innermost) = open.last().map(|call| call.number) else { return };
-        let at = context.calls.stack_number();
-        if self.stacks.len() <= at {
-            self.stacks.resize_with(at + 1, Vec::new);
-        }
-        let stack = &mut self.stacks[at];
+        let stack = self.stack_mut(context.calls.stack_number());
         let is_open = |call: CallId| open.binary_search_by_key(&call, |call| call.number).is_ok();
         while stack.pop_if(|(call, _)| *call >= innermost || !is_open(*call)).is_some() {}
         stack.push((innermost, state));
@@ -71,13 +64,13 @@ impl<T> CallStates<T> {
 
     /// Those of the context and level at hand, the outermost first.
     pub fn of_context(&self, context: &Context<'_>) -> impl DoubleEndedIterator<Item = &T> {
-        let oldest = context.open().first().map_or(CallId::MAX, |call| call.number);
-        self.since(context.calls.stack_number(), oldest.max(context.first()))
+        let oldest = oldest(context.open()).max(context.first());
+        self.since(context.calls.stack_number(), oldest).map(|(_, state)| state)
     }
 
     /// The same, to be changed.
     pub fn of_context_mut(&mut self, context: &Context<'_>) -> impl DoubleEndedIterator<Item = &mut T> {
-        let oldest = context.open().first().map_or(CallId::MAX, |call| call.number).max(context.first());
+        let oldest = oldest(context.open()).max(context.first());
         let stack = self.stacks.get_mut(context.calls.stack_number()).map_or(&mut [][..], Vec::as_mut_slice);
         let begin = stack.partition_point(|(call, _)| *call < oldest);
         stack[begin..].iter_mut().map(|(_, state)| state)
@@ -85,21 +78,23 @@ impl<T> CallStates<T> {
 
     /// Those of the task at hand and of what interrupted it, the outermost first.
     pub fn of_stack(&self, context: &Context<'_>) -> impl DoubleEndedIterator<Item = &T> {
-        let oldest = context.open().first().map_or(CallId::MAX, |call| call.number);
-        self.since(context.calls.stack_number(), oldest)
+        let oldest = oldest(context.open());
+        self.since(context.calls.stack_number(), oldest).map(|(_, state)| state)
     }
 
     /// Those of a task, the outermost first.
     pub fn of_task(&self, context: &Context<'_>, task: u64) -> impl DoubleEndedIterator<Item = &T> {
-        let oldest = context.calls.of_task(task).first().map_or(CallId::MAX, |call| call.number);
-        self.since(context.calls.stack_number_of(task).unwrap_or(usize::MAX), oldest)
+        self.numbered(context.calls, task).map(|(_, state)| state)
     }
 
-    /// Those of a stack of calls from a call on, with the calls' numbers, the outermost first.
-    pub fn numbered(&self, stack: usize, oldest: CallId) -> impl DoubleEndedIterator<Item = (CallId, &T)> {
-        let stack = self.stacks.get(stack).map_or(&[][..], Vec::as_slice);
-        let begin = stack.partition_point(|(call, _)| *call < oldest);
-        stack[begin..].iter().map(|(call, state)| (*call, state))
+    /// The same, with the calls' numbers.
+    pub fn numbered(
+        &self,
+        calls: &Calls<CallPosition>,
+        task: u64,
+    ) -> impl DoubleEndedIterator<Item = (CallId, &T)> {
+        let stack = calls.stack_number_of(task).unwrap_or(usize::MAX);
+        self.since(stack, oldest(calls.of_task(task)))
     }
 
     /// The state of a call in a stack of calls.
@@ -108,11 +103,23 @@ impl<T> CallStates<T> {
         stack.iter_mut().find(|(number, _)| *number == call).map(|(_, state)| state)
     }
 
-    fn since(&self, stack: usize, oldest: CallId) -> impl DoubleEndedIterator<Item = &T> {
+    fn since(&self, stack: usize, oldest: CallId) -> impl DoubleEndedIterator<Item = (CallId, &T)> {
         let stack = self.stacks.get(stack).map_or(&[][..], Vec::as_slice);
         let begin = stack.partition_point(|(call, _)| *call < oldest);
-        stack[begin..].iter().map(|(_, state)| state)
+        stack[begin..].iter().map(|(call, state)| (*call, state))
     }
+
+    fn stack_mut(&mut self, at: usize) -> &mut Vec<(CallId, T)> {
+        if self.stacks.len() <= at {
+            self.stacks.resize_with(at + 1, Vec::new);
+        }
+        &mut self.stacks[at]
+    }
+}
+
+/// The number of the outermost of some open calls; the largest if there are none.
+fn oldest(open: &[OpenCall]) -> CallId {
+    open.first().map_or(CallId::MAX, |call| call.number)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 use super::block::BlockTracker;
 use super::commands::{CommandTracker, Devices};
 use super::counts::Counts;
-use super::fact::{BlockFact, CallPosition, Context, EndFact, Fact};
+use super::fact::{BlockFact, CallPosition, Context, EndFact, Fact, RequestState};
 use super::files::FileTracker;
 use super::interrupts::InterruptTracker;
 use super::origins::OriginTracker;
@@ -114,9 +114,9 @@ impl ObjectTrackers {
         self.files.call_ended(call, out);
     }
 
-    /// The task is gone whose calls were in this stack.
-    pub fn task_gone(&mut self, stack: usize, out: &mut dyn Sink) {
-        self.files.task_gone(stack, out);
+    /// The task is gone, if one is, whose calls were in this stack.
+    pub fn task_gone(&mut self, stack: Option<usize>, out: &mut dyn Sink) {
+        stack.into_iter().for_each(|stack| self.files.task_gone(stack, out));
     }
 
     /// The guest wrote to a device's memory.
@@ -127,12 +127,16 @@ impl ObjectTrackers {
         }
     }
 
+    /// What the block layer has of the request that a function is about, or that its command is for.
+    fn request(&self, roles: &RoleValues<'_>) -> Option<RequestState> {
+        self.block.request(self.commands.request(roles)?)
+    }
+
     /// The command whose completion a function processes; none if it does not, or if that is not known.
     #[inline]
     pub fn completes(&self, roles: &RoleValues<'_>) -> Option<u64> {
         roles.stage().filter(|stage| stage.is_completion())?;
-        let request = self.block.request(self.commands.request(roles)?)?;
-        request.last.map(|attempt| attempt.command)
+        self.request(roles)?.last.map(|attempt| attempt.command)
     }
 
     /// A function reached its stage.
@@ -295,8 +299,7 @@ impl ObjectTrackers {
 
     /// A request is complete, whether or not the driver has reported its command.
     fn request_completed(&mut self, fact: &Fact<'_>, out: &mut dyn Sink) {
-        let request = self.commands.request(fact.roles).and_then(|request| self.block.request(request));
-        if let Some(request) = request {
+        if let Some(request) = self.request(fact.roles) {
             let interrupts = self.interrupts.state(&fact.context, self.commands.issued(&request));
             self.commands.request_completed(&fact.context, &request, interrupts, out);
         }
@@ -304,7 +307,7 @@ impl ObjectTrackers {
 
     /// What is told of a command, or of the request that it is for.
     fn command(&mut self, fact: &Fact<'_>, out: &mut dyn Sink) {
-        let request = self.commands.request(fact.roles).and_then(|request| self.block.request(request));
+        let request = self.request(fact.roles);
         let issued = request.and_then(|request| self.commands.issued(&request));
         let interrupts = self.interrupts.state(&fact.context, issued);
         if let Some(fact) = self.commands.fact(fact, request, interrupts, out) {

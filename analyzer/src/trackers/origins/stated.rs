@@ -38,10 +38,9 @@ impl OriginTracker {
     /// What the work items and timers under way were asked for by.
     fn of_calls(&self, calls: &Calls<CallPosition>) -> Vec<PendingHandOff> {
         let mut all = Vec::new();
-        for (task, frames) in calls.stacks() {
-            let (Some(stack), Some(oldest)) = (calls.stack_number_of(task), frames.first()) else { continue };
+        for (task, _) in calls.stacks() {
             let of_task = point(HandOffPoint { task, ..HandOffPoint::default() });
-            let by = self.calls.numbered(stack, oldest.number).filter_map(|(call, state)| match state {
+            let by = self.calls.numbered(calls, task).filter_map(|(call, state)| match state {
                 OriginState::Work { by, .. } | OriginState::Timer { by, .. } => Some((call, by.as_ref()?)),
                 _ => None,
             });

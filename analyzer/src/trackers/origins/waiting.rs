@@ -66,11 +66,8 @@ impl<'a> FoundWaits<'a> {
 impl OriginTracker {
     /// Waits in inlined functions of calls that are open: the call's number, that of the event.
     pub fn inlined_waits(&self, calls: &Calls<CallPosition>) -> impl Iterator<Item = (CallId, u64)> {
-        calls.stacks().flat_map(move |(task, open)| {
-            let stack = calls.stack_number_of(task).unwrap_or(usize::MAX);
-            let oldest = open.first().map_or(CallId::MAX, |call| call.number);
-            self.inlined_waits.numbered(stack, oldest).map(|(call, wait)| (call, wait.event))
-        })
+        let of_task = move |task| self.inlined_waits.numbered(calls, task);
+        calls.stacks().flat_map(move |(task, _)| of_task(task).map(|(call, wait)| (call, wait.event)))
     }
 
     /// In which function a task waits, within the innermost I/O that it has begun, and that I/O.
@@ -80,10 +77,8 @@ impl OriginTracker {
         task: u64,
     ) -> (Option<&WaitFunction>, Option<&BegunIo>) {
         let open = context.calls.of_task(task);
-        let stack = context.calls.stack_number_of(task).unwrap_or(usize::MAX);
-        let oldest = open.first().map_or(CallId::MAX, |call| call.number);
-        let mut states = self.calls.numbered(stack, oldest).rev().peekable();
-        let mut inlined = self.inlined_waits.numbered(stack, oldest).rev().peekable();
+        let mut states = self.calls.numbered(context.calls, task).rev().peekable();
+        let mut inlined = self.inlined_waits.numbered(context.calls, task).rev().peekable();
         let (mut found, mut called_others) = (FoundWaits::default(), false);
         let mut io = None;
         for call in open.iter().rev() {
