@@ -201,6 +201,18 @@ pub fn why(session: &Session, wanted: &Wanted, progress: Progress<'_>) -> Result
     Ok(Why { subject, spans, errors, time, definitions })
 }
 
+/// Adds a span that follows the others: it is part of the last one if that says the same. One without any time is left
+/// out.
+fn push(spans: &mut Vec<Span>, span: Span) {
+    match spans.last_mut() {
+        _ if span.from >= span.to => {}
+        Some(last) if (&last.doing, last.depth, &last.place) == (&span.doing, span.depth, &span.place) => {
+            last.to = span.to;
+        }
+        _ => spans.push(span),
+    }
+}
+
 /// A task as spans name it.
 fn named(task: &Task) -> String {
     format!("{}/{}", task.comm, task.pid)

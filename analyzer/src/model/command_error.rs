@@ -1,5 +1,6 @@
 //! Why a command failed, and what the error handler did for it.
 
+use super::Attempt;
 use bincode::{Decode, Encode};
 use serde::Serialize;
 use std::fmt;
@@ -132,6 +133,15 @@ pub struct CommandError {
     pub cause: ErrorCause,
     /// What was done for it, in order.
     pub recovery: Vec<RecoveryStep>,
+}
+
+impl CommandError {
+    /// Those of some attempts, by the commands' numbers.
+    pub fn of<'a>(attempts: impl IntoIterator<Item = &'a Attempt>) -> Vec<Self> {
+        let mut errors = Vec::from_iter(attempts.into_iter().filter_map(Attempt::command_error));
+        errors.sort_by_key(|error| error.command);
+        errors
+    }
 }
 
 #[cfg(test)]

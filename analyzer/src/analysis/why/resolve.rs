@@ -2,7 +2,7 @@
 
 use super::gather::{Root, SchedulingEvents};
 use super::index::SchedulingIndex;
-use super::{Context, Doing, FARTHEST, Span, function, named};
+use super::{Context, Doing, FARTHEST, Span, function, named, push};
 use crate::model::{CallId, Definitions, Handover, HandoverKind, Level, Point};
 
 /// Resolves waits.
@@ -39,6 +39,11 @@ impl Distance {
         Self { depth: self.depth + 1, ..self }
     }
 
+    /// Where the completion of a command was processed, if it was.
+    fn led_by(self, point: Point) -> Self {
+        Self { command: point.completes.or(self.command), ..self }
+    }
+
     /// Before the command was issued.
     fn before_command(self) -> Self {
         Self { command: None, ..self.next() }
@@ -59,14 +64,7 @@ impl<'a> Resolver<'a> {
     }
 
     fn push(&self, spans: &mut Vec<Span>, range: Range, doing: Doing, far: Distance, place: String) {
-        let depth = far.depth;
-        match spans.last_mut() {
-            _ if range.is_empty() => {}
-            Some(last) if last.doing == doing && last.depth == depth && last.place == place => {
-                last.to = range.to
-            }
-            _ => spans.push(Span { from: range.from, to: range.to, doing, depth, place }),
-        }
+        push(spans, Span { from: range.from, to: range.to, doing, depth: far.depth, place });
     }
 
     /// What a task did in a range: it ran, or waited. What it did last led on.
@@ -139,7 +137,7 @@ impl<'a> Resolver<'a> {
             let task = self.named(point.task, point.clock);
             return self.push(spans, range, Doing::TooFar { task }, far, String::new());
         }
-        let led = Distance { command: point.completes.or(far.command), ..far };
+        let led = far.led_by(point);
         let Some((id, root)) = self.index.root(point.root) else {
             return self.task(point.task, None, range, led, spans);
         };
@@ -168,6 +166,13 @@ impl<'a> Resolver<'a> {
                 self.push(spans, range, doing, far, self.place(point.call));
             }
         }
+    }
+
+    /// What came to hand something over at a point. Returns the rest of the range.
+    fn up_to(&self, point: Point, range: Range, far: Distance, spans: &mut Vec<Span>) -> Range {
+        let clock = point.clock.clamp(range.from, range.to);
+        self.cause(point, Range { from: range.from, to: clock }, far, spans);
+        Range { from: clock, to: range.to }
     }
 
     /// What an interrupt came for that something at a point in it led on from.
@@ -202,11 +207,9 @@ impl<'a> Resolver<'a> {
         spans: &mut Vec<Span>,
     ) {
         let HandoverKind::Interrupt { command, since, .. } = handover.kind else { return };
-        let issued = handover.from.clock.clamp(range.from, range.to);
-        self.cause(handover.from, Range { from: range.from, to: issued }, far.before_command(), spans);
+        let begun = self.up_to(handover.from, range, far.before_command(), spans);
         let doing = Doing::Device { command, handler, since };
-        let place = self.place(handover.from.call);
-        self.push(spans, Range { from: issued, to: range.to }, doing, far, place);
+        self.push(spans, begun, doing, far, self.place(handover.from.call));
     }
 
     /// A softirq, and what it was raised for. Others may have been served before it in the same context, and
@@ -222,7 +225,7 @@ impl<'a> Resolver<'a> {
         let served = self.index.served(id, point.clock);
         let begun = served.map_or(root.from, |(clock, _)| clock);
         let number = served.map(|(_, number)| number);
-        let led = Distance { command: point.completes.or(far.command), ..far };
+        let led = far.led_by(point);
         let Some(handover) = self.index.raised(id, number, point.clock) else {
             let begun = begun.clamp(range.from, range.to);
             let name = number.map(|number| self.definitions.softirq(number)).unwrap_or_default();
@@ -230,9 +233,8 @@ impl<'a> Resolver<'a> {
             let during = Range { from: begun, to: range.to };
             return self.push(spans, during, Doing::Softirq, far, self.place(point.call));
         };
-        let asked = handover.from.clock.clamp(range.from, range.to);
-        let begun = begun.max(handover.to.clock).clamp(asked, range.to);
-        self.cause(handover.from, Range { from: range.from, to: asked }, led.next(), spans);
+        let raised = self.up_to(handover.from, range, led.next(), spans).from;
+        let begun = begun.max(handover.to.clock).clamp(raised, range.to);
         let waiting = match handover.kind {
             HandoverKind::Timer { function: address } => {
                 Doing::Timer { function: function(self.definitions, address) }
@@ -243,7 +245,7 @@ impl<'a> Resolver<'a> {
             _ => Doing::Softirq,
         };
         let place = self.place(handover.from.call);
-        self.push(spans, Range { from: asked, to: begun }, waiting, far, place);
+        self.push(spans, Range { from: raised, to: begun }, waiting, far, place);
         let place = self.place(point.call);
         self.push(spans, Range { from: begun, to: range.to }, Doing::Softirq, far, place);
     }
@@ -269,11 +271,9 @@ impl<'a> Resolver<'a> {
         let Some(handover) = self.index.queued(id) else {
             return self.task(root.task, None, range, far, spans);
         };
-        let clock = handover.from.clock.clamp(range.from, range.to);
-        self.cause(handover.from, Range { from: range.from, to: clock }, far.next(), spans);
+        let pending = self.up_to(handover.from, range, far.next(), spans);
         let doing = Doing::WorkPending { function: work.to_owned() };
-        let place = self.place(handover.from.call);
-        self.push(spans, Range { from: clock, to: range.to }, doing, far, place);
+        self.push(spans, pending, doing, far, self.place(handover.from.call));
     }
 
     /// The thread of an interrupt, and the interrupt that left work to it. While it runs others may come: the one
@@ -284,12 +284,9 @@ impl<'a> Resolver<'a> {
         };
         let command = far.command.and_then(|command| self.index.command(command)).map(|command| command.to);
         let later = command.filter(|to| to.level == Level::Hardirq && to.clock > handover.from.clock);
-        let from = later.unwrap_or(handover.from);
-        let asked = from.clock.clamp(range.from, range.to);
-        self.cause(from, Range { from: range.from, to: asked }, far.next(), spans);
+        let pending = self.up_to(later.unwrap_or(handover.from), range, far.next(), spans);
         let doing = Doing::ThreadPending { task: self.named(root.task, root.from) };
-        let place = self.place(handover.from.call);
-        self.push(spans, Range { from: asked, to: range.to }, doing, far, place);
+        self.push(spans, pending, doing, far, self.place(handover.from.call));
     }
 
     /// A task, under its name at a clock.

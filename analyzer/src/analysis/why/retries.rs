@@ -3,7 +3,7 @@
 //! In: spans without a gap, and the requests of the I/O. Out: the same time, in which what the I/O waits for between
 //! two attempts is named: the device that works on a command that fails, its recovery, the requeued request.
 
-use super::{Doing, Span};
+use super::{Doing, Span, push};
 use crate::analysis::describe::error_cause;
 use crate::hash::Set;
 use crate::model::{Attempt, CommandError, DeviceStart, Request};
@@ -18,10 +18,7 @@ struct Part {
 
 /// The commands of an I/O's requests that failed, by number.
 pub fn errors(requests: &[Request]) -> Vec<CommandError> {
-    let attempts = requests.iter().flat_map(|request| &request.attempts);
-    let mut errors = Vec::from_iter(attempts.filter_map(Attempt::command_error));
-    errors.sort_by_key(|error| error.command);
-    errors
+    CommandError::of(requests.iter().flat_map(|request| &request.attempts))
 }
 
 /// The spans, with what attempts that failed say of them. `handler` names an interrupt's handler by its address.
@@ -51,16 +48,6 @@ fn is_own(span: &Span) -> bool {
     let runs =
         matches!(span.doing, Doing::Running { .. } | Doing::Runnable { .. } | Doing::Interrupted { .. });
     span.depth == 0 && runs
-}
-
-fn push(spans: &mut Vec<Span>, span: Span) {
-    match spans.last_mut() {
-        _ if span.from >= span.to => {}
-        Some(last) if (&last.doing, last.depth, &last.place) == (&span.doing, span.depth, &span.place) => {
-            last.to = span.to;
-        }
-        _ => spans.push(span),
-    }
 }
 
 /// The parts of the requests on the path, by time, none over another.

@@ -32,9 +32,7 @@ pub fn outcome(request: &Request, membership: &Membership, until: u64) -> Member
 fn errors(request: &Request, membership: &Membership, until: u64) -> Vec<CommandError> {
     let own = request.issued_in(membership.from, until).take(MOST_ATTEMPTS);
     let flushes = request.flushes.iter().filter_map(|flush| flush.attempt.as_ref());
-    let mut errors = Vec::from_iter(own.chain(flushes).filter_map(Attempt::command_error));
-    errors.sort_by_key(|error| error.command);
-    errors
+    CommandError::of(own.chain(flushes))
 }
 
 /// The stages that a bio reached in a request, from when it came in to `until`, by time.
