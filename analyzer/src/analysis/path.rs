@@ -30,7 +30,7 @@ pub use shape::{ListingShape, shape};
 use std::collections::BTreeMap;
 
 /// A call, or something that happened in one, as the listing shows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Line {
     /// Number of the call; none of what is no call.
     pub call: Option<CallId>,

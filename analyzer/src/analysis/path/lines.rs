@@ -153,7 +153,6 @@ impl Writer<'_> {
             call: node.call,
             depth,
             name: self.definitions.function_name(node.kind).into_owned(),
-            omitted: false,
             instant: node.call.is_none(),
             inlined,
             layer: probe.map(|p| p.layer),
@@ -169,8 +168,7 @@ impl Writer<'_> {
             returned: node.end.and_then(|end| Some(returned(end.returns, end.returned?))),
             marked: node.marked,
             times: 1,
-            handovers: Vec::new(),
-            stops: Vec::new(),
+            ..Line::default()
         }
     }
 

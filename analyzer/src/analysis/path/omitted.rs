@@ -36,27 +36,15 @@ impl OmittedCalls {
     pub fn line(&self, depth: usize) -> Option<Line> {
         let (clock, end) = self.span?;
         Some(Line {
-            call: None,
             depth,
-            name: String::new(),
             omitted: true,
             instant: true,
-            inlined: false,
-            layer: None,
-            stage: String::new(),
-            source: Default::default(),
-            site: Default::default(),
-            words: Vec::new(),
             clock,
             end: Some(end),
             total: self.own,
             own: self.own,
-            ending: None,
-            returned: None,
-            marked: false,
             times: self.calls,
-            handovers: Vec::new(),
-            stops: Vec::new(),
+            ..Line::default()
         })
     }
 }

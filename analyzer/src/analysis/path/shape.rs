@@ -126,24 +126,11 @@ pub(super) mod tests {
             call: Some(1),
             depth,
             name: name.into(),
-            instant: false,
-            omitted: false,
-            inlined: false,
-            layer: None,
-            stage: String::new(),
-            source: Default::default(),
-            site: Default::default(),
-            words: Vec::new(),
-            clock: 0,
-            end: None,
             total: 10,
             own: 5,
-            ending: None,
-            returned: None,
             marked,
             times: 1,
-            handovers: Vec::new(),
-            stops: Vec::new(),
+            ..Line::default()
         }
     }
 
