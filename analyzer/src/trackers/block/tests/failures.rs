@@ -24,16 +24,27 @@ fn sense((key, asc, ascq): (u64, u64, u64), fixed: bool) -> [(&'static str, u64)
 fn interrupt(guest: &mut SyntheticGuest, clock: u64, result: u64) {
     guest.entry(clock, "irq.entry", &[("vector", 38)]);
     guest.at(HARDIRQ, |guest| {
-        guest.entry(clock + 1, "cmd.done", &[("cmd", CMD), ("cmd.rq", RQ), ("cmd.result", result)]);
+        guest.entry(clock + 1, "cmd.done", &of_command(result));
     });
     guest.exit(clock + 2, "irq.entry", 0);
 }
 
-/// Why the command failed is read at `clock`, and its request goes back to the queue at +2.
-fn fail(guest: &mut SyntheticGuest, clock: u64, io: Extent, words: [(&'static str, u64); 2]) {
-    let of_command = [("cmd", CMD), ("cmd.rq", RQ), ("cmd.result", CHECK_CONDITION)];
-    guest.entry(clock, "cmd.sense", &[&of_command[..], &words].concat());
-    guest.rq(clock + 2, "rq.requeue", RQ, B, io);
+/// A request that is issued, and done with a result at 61.
+fn answered(io: Extent, result: u64) -> SyntheticGuest {
+    let mut guest = SyntheticGuest::default();
+    guest.submit(10, B, RQ, io);
+    guest.issue(50, RQ, B, io);
+    interrupt(&mut guest, 60, result);
+    guest
+}
+
+/// Why the command failed is read.
+fn read_sense(guest: &mut SyntheticGuest, clock: u64, words: [(&'static str, u64); 2]) {
+    guest.entry(clock, "cmd.sense", &[&of_command(CHECK_CONDITION)[..], &words].concat());
+}
+
+fn of_command(result: u64) -> [(&'static str, u64); 3] {
+    [("cmd", CMD), ("cmd.rq", RQ), ("cmd.result", result)]
 }
 
 fn mark(guest: &mut SyntheticGuest, clock: u64, stage: &str) {
@@ -56,7 +67,8 @@ fn time_between_attempts_is_neither_the_schedulers_nor_the_devices() {
     for (at, fixed) in [(50, true), (150, false)] {
         guest.issue(at, RQ, B, read);
         interrupt(&mut guest, at + 10, CHECK_CONDITION);
-        fail(&mut guest, at + 13, read, sense((0xb, 0, 6), fixed));
+        read_sense(&mut guest, at + 13, sense((0xb, 0, 6), fixed));
+        guest.rq(at + 15, "rq.requeue", RQ, B, read);
     }
     guest.issue(250, RQ, B, read);
     interrupt(&mut guest, 260, 0);
@@ -76,18 +88,13 @@ fn time_between_attempts_is_neither_the_schedulers_nor_the_devices() {
 #[test]
 fn a_unit_attention_is_an_error_of_a_bio_that_ends_well() {
     let write = io(8, 4096, WRITE);
-    let mut guest = SyntheticGuest::default();
-    guest.submit(10, B, RQ, write);
-    guest.issue(50, RQ, B, write);
-    interrupt(&mut guest, 60, CHECK_CONDITION);
-    let words = sense((6, 0x29, 0), true);
-    let of_command = [("cmd", CMD), ("cmd.rq", RQ), ("cmd.result", CHECK_CONDITION)];
-    guest.entry(63, "cmd.sense", &[&of_command[..], &words].concat());
-    guest.entry(64, "cmd.finish", &of_command);
+    let mut guest = answered(write, CHECK_CONDITION);
+    read_sense(&mut guest, 63, sense((6, 0x29, 0), true));
+    guest.entry(64, "cmd.finish", &of_command(CHECK_CONDITION));
     guest.rq(65, "rq.requeue", RQ, B, write);
     guest.issue(70, RQ, B, write);
     interrupt(&mut guest, 80, 0);
-    guest.entry(82, "cmd.finish", &[("cmd", CMD), ("cmd.rq", RQ), ("cmd.result", 0)]);
+    guest.entry(82, "cmd.finish", &of_command(0));
     guest.complete(90, RQ, B, write);
     let found = track(&guest);
     found.assert_sound();
@@ -99,13 +106,9 @@ fn a_unit_attention_is_an_error_of_a_bio_that_ends_well() {
 #[test]
 fn a_command_that_fails_for_good_is_the_last_attempt() {
     let read = io(8, 4096, 0);
-    let mut guest = SyntheticGuest::default();
-    guest.submit(10, B, RQ, read);
-    guest.issue(50, RQ, B, read);
-    interrupt(&mut guest, 60, CHECK_CONDITION);
-    let of_command = [("cmd", CMD), ("cmd.rq", RQ), ("cmd.result", CHECK_CONDITION)];
-    guest.entry(63, "cmd.sense", &[&of_command[..], &sense((3, 0x11, 0), true)].concat());
-    guest.entry(64, "cmd.finish", &of_command);
+    let mut guest = answered(read, CHECK_CONDITION);
+    read_sense(&mut guest, 63, sense((3, 0x11, 0), true));
+    guest.entry(64, "cmd.finish", &of_command(CHECK_CONDITION));
     guest.update(70, RQ, B, read, 4096);
     guest.entry(71, "bio.end", &[("bio", B), ("bio.status", IOERR), ("bio.traced", 0)]);
     guest.free(73, RQ);
@@ -123,10 +126,7 @@ fn a_command_that_fails_for_good_is_the_last_attempt() {
 #[test]
 fn a_result_without_sense_data_is_an_error_as_well() {
     let read = io(8, 4096, 0);
-    let mut guest = SyntheticGuest::default();
-    guest.submit(10, B, RQ, read);
-    guest.issue(50, RQ, B, read);
-    interrupt(&mut guest, 60, BUS_BUSY);
+    let mut guest = answered(read, BUS_BUSY);
     guest.rq(65, "rq.requeue", RQ, B, read);
     guest.issue(70, RQ, B, read);
     interrupt(&mut guest, 80, 0);
@@ -151,8 +151,7 @@ fn what_the_error_handler_sends_is_no_attempt_of_the_request() {
     guest.entry(1031, "cmd.start", &[("ccb", 1), ("ccb.cmd", CMD)]);
     guest.bell(1032);
     interrupt(&mut guest, 1035, CHECK_CONDITION);
-    let of_command = [("cmd", CMD), ("cmd.rq", RQ), ("cmd.result", CHECK_CONDITION)];
-    guest.entry(1040, "cmd.sense", &[&of_command[..], &sense((6, 0x29, 0), true)].concat());
+    read_sense(&mut guest, 1040, sense((6, 0x29, 0), true));
     mark(&mut guest, 1045, "reset.device");
     mark(&mut guest, 1050, "reset.bus");
     guest.rq(1060, "rq.requeue", RQ, B, read);
