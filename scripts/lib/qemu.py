@@ -85,7 +85,7 @@ class Drive:
     format: str = "raw"
     keep: bool = False  # what the guest writes is written to the image
     direct: bool = False  # the host completes a request while it is submitted: see README.md, "The instant disk"
-    errors: tuple["DiskError", ...] = ()  # what the disk does not do
+    errors: tuple[DiskError, ...] = ()  # what the disk does not do
 
     def options(self, number: int) -> str:
         """Of QEMU's -drive."""

@@ -198,7 +198,7 @@ pub struct Report {
     /// Distributions of all of them, by operation.
     pub summary: Vec<OpSummary>,
     /// Totals by block device.
-    pub loads: Vec<DeviceTotals>,
+    pub device_totals: Vec<DeviceTotals>,
     /// Requests and bios of the whole trace.
     pub totals: RequestTotals,
     /// What could not be attributed, of the whole trace.
@@ -262,7 +262,7 @@ pub fn report(
         slowest: collected.slowest.into_ios(),
         outcomes: collected.outcomes,
         summary: collected.summary.into_operations(),
-        loads: collected.loads.into_devices(),
+        device_totals: collected.device_totals.into_devices(),
         totals: collected.totals,
         counts: trackers.counts(),
         attribution: collected.account.settle(&finished.definitions),

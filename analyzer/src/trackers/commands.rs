@@ -78,8 +78,8 @@ impl CommandTracker {
 
     /// When a request was given to its device, as far as that is known.
     pub fn issued(&self, request: &RequestState) -> Option<u64> {
-        let told = request.last.and_then(|attempt| attempt.doorbell.or(attempt.driver));
-        told.or_else(|| self.issued.get(&request.pointer).map(|from| from.clock))
+        let known = request.last.and_then(|attempt| attempt.doorbell.or(attempt.driver));
+        known.or_else(|| self.issued.get(&request.pointer).map(|from| from.clock))
     }
 
     /// A request was refused or requeued: its command waits for no doorbell.
@@ -171,7 +171,7 @@ impl CommandTracker {
                 None => CommandStep::Done(self.answered(&fact.context, &request, interrupts, out)),
             },
         };
-        let result = result(fact.roles).filter(|_| tells_result(&step));
+        let result = result(fact.roles).filter(|_| has_result(&step));
         Some(CommandFact { request: request.pointer, clock: fact.context.clock(), step, result })
     }
 
@@ -236,7 +236,7 @@ impl CommandTracker {
 }
 
 /// Whether the result that is read at a step is the command's: before it is done, that of an attempt before.
-fn tells_result(step: &CommandStep) -> bool {
+fn has_result(step: &CommandStep) -> bool {
     matches!(step, CommandStep::Done(_) | CommandStep::Finished(_) | CommandStep::Sense(_))
 }
 

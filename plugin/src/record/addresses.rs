@@ -109,7 +109,7 @@ impl<const PLACES: usize> NamedTasks<PLACES> {
     }
 }
 
-/// Places that an address may have. What was decided of a task must not be lost: once it exits, it cannot be decided again.
+/// Places that an address may have. Once a task exits, it cannot be decided again.
 const NEIGHBOURS: usize = 8;
 
 /// Decisions on addresses, in the place that the address gives, or one behind it. Addresses are even: the lowest bit is
@@ -136,9 +136,10 @@ impl<const PLACES: usize> Chosen<PLACES> {
 
     /// Keeps a decision.
     pub(super) fn set(&self, address: u64, chosen: bool) {
-        let has =
-            |wanted: u64| self.places(address).find(|place| place.load(Ordering::Relaxed) & !1 == wanted);
-        if let Some(place) = has(address).or_else(|| has(0)).or_else(|| self.places(address).next()) {
+        let place_of =
+            |key: u64| self.places(address).find(|place| place.load(Ordering::Relaxed) & !1 == key);
+        let place = place_of(address).or_else(|| place_of(0)).or_else(|| self.places(address).next());
+        if let Some(place) = place {
             place.store(address | u64::from(chosen), Ordering::Relaxed);
         }
     }

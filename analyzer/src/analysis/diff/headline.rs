@@ -90,12 +90,12 @@ fn largest(title: &str, functions: &[&FunctionDiff]) -> Option<String> {
 fn place(diff: &Diff) -> String {
     let tested = diff.recordings >= FEWEST;
     let all = diff.classes.iter().flat_map(|class| class.steps.iter().map(move |step| (class, step)));
-    let told = |(_, step): &(&Class, &StepCost)| match step.evidence {
+    let is_shown = |(_, step): &(&Class, &StepCost)| match step.evidence {
         Evidence::None => !tested && !step.instructions.is_equal(),
         Evidence::BeyondChance => !step.instructions.is_equal(),
         Evidence::OnlyInA | Evidence::OnlyInB => true,
     };
-    let mut steps: Vec<_> = all.filter(told).collect();
+    let mut steps: Vec<_> = all.filter(is_shown).collect();
     let size = |step: &StepCost| step.instructions.difference().unsigned_abs();
     steps.sort_by_key(|(_, step)| (step.evidence.rank(), Reverse(size(step))));
     let named = |(class, step): &(&Class, &StepCost)| {

@@ -76,7 +76,7 @@ pub struct ReportCollector<'a> {
     /// Distributions.
     pub summary: Summary,
     /// Totals by block device.
-    pub loads: DeviceCollector,
+    pub device_totals: DeviceCollector,
     /// Marks of the guest.
     pub marks: Vec<WorkloadMark>,
     workload: Workload,
@@ -102,7 +102,7 @@ impl<'a> ReportCollector<'a> {
             slowest: SlowestIos::default(),
             outcomes: Outcomes::default(),
             summary: Summary::default(),
-            loads: DeviceCollector::default(),
+            device_totals: DeviceCollector::default(),
             marks: Vec::new(),
             workload: Workload::default(),
             totals: RequestTotals::default(),
@@ -143,7 +143,7 @@ impl<'a> ReportCollector<'a> {
     }
 
     fn take(&mut self, bio: Bio, keeper: &TimeKeeper) {
-        self.loads.add(&bio);
+        self.device_totals.add(&bio);
         if !self.waits() {
             let place = bio.id;
             self.show_bio(bio, place, keeper);
@@ -247,7 +247,7 @@ impl ReportCollector<'_> {
         self.slowest = SlowestIos::default();
         self.outcomes = Outcomes::default();
         self.summary = Summary::default();
-        self.loads = DeviceCollector::default();
+        self.device_totals = DeviceCollector::default();
         self.unsettled.clear();
         self.candidates = (Vec::new(), Vec::new());
     }

@@ -182,7 +182,7 @@ pub fn write(out: &mut dyn Write, report: &Report) -> io::Result<()> {
         attribution: attribution(report),
         bio_count: report.bio_count,
         bios: List::new(report.bios.iter().map(|bio| BioJson::new(bio, time, definitions))),
-        device_totals: List::new(report.loads.iter().map(device_totals)),
+        device_totals: List::new(report.device_totals.iter().map(device_totals)),
         devices: &report.devices,
         incomplete: report.cut.as_deref(),
         io_count: report.io_count,

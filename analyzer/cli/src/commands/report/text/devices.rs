@@ -10,14 +10,14 @@ use std::io::{self, Write};
 /// # Errors
 /// Those of `out`.
 pub fn write(out: &mut dyn Write, report: &Report, style: Style) -> io::Result<()> {
-    if report.loads.len() < 2 {
+    if report.device_totals.len() < 2 {
         return Ok(());
     }
     writeln!(out, "\n{}", style.heading("Devices"))?;
     let heads =
         [("dev", Align::Left), ("bios", Align::Right), ("bytes", Align::Right), ("passes on to", Align::Left)];
     let mut table = Table::new(heads);
-    for device in &report.loads {
+    for device in &report.device_totals {
         let on: Vec<_> = device.on.iter().map(|dev| text::device(*dev)).collect();
         let on = if on.is_empty() { "-".to_owned() } else { on.join(", ") };
         table.row([text::device(device.dev), device.bios.to_string(), text::bytes(device.bytes), on]);
