@@ -76,8 +76,8 @@ struct Gatherer {
     to: u64,
     /// The stages of the probes.
     stages: FxHashMap<KindId, Option<Stage>>,
-    /// The event that tells a work item's function, and its word.
-    work: Option<(KindId, usize)>,
+    /// Of the functions that run work items, which word is the item's function.
+    works: FxHashMap<KindId, usize>,
     open: BTreeMap<CallId, Root>,
     /// Events are missing since the last switch, and with them perhaps another one.
     is_behind_gap: bool,
@@ -110,7 +110,7 @@ impl Observer for Gatherer {
         if probe.stage == Some(Stage::WorkRun)
             && let Some(at) = probe.word(Role::WorkFunction)
         {
-            self.work = Some((probe.id, at));
+            self.works.insert(probe.id, at);
         }
     }
 
@@ -160,7 +160,7 @@ impl Sink for Gatherer {
             }
             return;
         }
-        let work = self.work.filter(|(kind, _)| *kind == event.kind);
+        let work = self.works.get(&event.kind);
         let root = Root {
             context: Context::of(stage, call.level),
             task: call.task,
@@ -168,7 +168,7 @@ impl Sink for Gatherer {
             to: u64::MAX,
             irq: None,
             is_timer: stage == Some(&Stage::IrqTimer),
-            work: work.and_then(|(_, at)| event.words.get(at).copied()),
+            work: work.and_then(|at| event.words.get(*at).copied()),
             kind: call.kind,
         };
         self.open.insert(call.id, root);

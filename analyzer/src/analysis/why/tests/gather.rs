@@ -45,6 +45,16 @@ fn all_contexts_of_a_call_and_what_led_to_them_are_gathered() {
     assert_eq!(details, [(None, None), (Some(11), None), (None, None), (None, Some(0xffff_ffff_8110_0000))]);
 }
 
+// Workers and tasks run work items by different functions.
+#[test]
+fn each_function_that_runs_work_items_names_theirs() {
+    let mut guest = direct_write();
+    guest.entry(5000, "work.run", &[("work.func", 0x77), ("work", 6)]);
+    let seen = gathered(&guest, 1000, 5000);
+    let works: Vec<_> = seen.roots.values().filter_map(|root| root.work).collect();
+    assert_eq!(works, [0xffff_ffff_8110_0000, 0x77]);
+}
+
 // From the handler of the interrupt to the worker's switch: the system call and the interrupt began before, the
 // worker's item begins with the first event after it.
 #[test]
