@@ -28,7 +28,7 @@ pub use cause::{Cause, DeviceStart, Handover, HandoverKind, Point, Raise, Switch
 pub use command_error::{CommandError, ErrorCause, RecoveryMark, RecoveryStep, Sense};
 pub use definitions::Definitions;
 pub use errno::{errno, errno_name};
-pub use io::{Carried, File, FilePlace, Io, IoId, IoKind, PAGE_FAULT};
+pub use io::{Carried, File, FilePlace, Io, IoId, IoKind, IoTime, PAGE_FAULT};
 pub use level::Level;
 pub use name::{NAME_WORDS, name_of_words};
 pub use op::{Op, OpCodes, OpField, OpName};

@@ -11,6 +11,7 @@
 //!                                  FileTracker       I/Os, file calls, bytes in the page cache
 //!                                  OriginTracker     why something runs: wake-ups, work items, timers, softirqs
 //!                                  InterruptTracker  interrupts
+//! ObjectTrackers -> DeviceWaitTracker -> Sink       when the task of an I/O slept for a device
 //! ```
 //!
 //! Each tracker has its own state, which no other one sees, and counts what should not happen, but does, in its own
@@ -21,6 +22,7 @@ mod call_states;
 mod calls;
 mod commands;
 mod counts;
+mod device_waits;
 mod fact;
 mod files;
 #[cfg(test)]
@@ -46,6 +48,7 @@ use crate::model::{CallEnd, CallId, Ending};
 use crate::unsaved::Unsaved;
 use bincode::{Decode, Encode};
 use calls::{CallTracker, EndedCalls};
+use device_waits::DeviceWaitTracker;
 use fact::{EndFact, Fact};
 use iotrace_format::definition::{At, Definition, Device};
 use iotrace_format::event::{
@@ -60,6 +63,7 @@ pub struct Trackers {
     probes: Unsaved<Probes>,
     calls: CallTracker,
     objects: ObjectTrackers,
+    waits: DeviceWaitTracker,
     /// What a part of a trace states of the time before it.
     stated: Unsaved<StatedContext>,
     /// Calls that have just ended.
@@ -104,13 +108,13 @@ impl Trackers {
 
     #[inline]
     fn take_in(&mut self, event: &Event<'_>, out: &mut dyn Sink) {
-        let Self { probes, calls, objects, ended, .. } = self;
-        EventTrackers { probes, calls, objects, ended }.take_in(event, out);
+        let Self { probes, calls, objects, waits, ended, .. } = self;
+        EventTrackers { probes, calls, objects, waits, ended }.take_in(event, out);
     }
 
     /// The trace is over: gives what is still in flight.
     pub fn finish(&mut self, out: &mut dyn Sink) {
-        self.objects.finish(out);
+        self.objects.finish(&mut self.waits.sink(out));
     }
 }
 
@@ -119,6 +123,7 @@ struct EventTrackers<'t> {
     probes: &'t Probes,
     calls: &'t mut CallTracker,
     objects: &'t mut ObjectTrackers,
+    waits: &'t mut DeviceWaitTracker,
     ended: &'t mut EndedCalls,
 }
 
@@ -130,7 +135,7 @@ impl EventTrackers<'_> {
             FIRST_PROBE.. => self.probe(event, out),
             k if k == TASK.id => {
                 let gone = self.calls.task(event);
-                self.objects.task_gone(gone, out);
+                self.objects.task_gone(gone, &mut self.waits.sink(out));
             }
             k if k == MMIO_WRITE.id || k == MMIO_READ.id => {
                 let context = self.calls.context(self.probes, event, 0);
@@ -191,12 +196,12 @@ impl EventTrackers<'_> {
             Stage::TaskSwitch => self.calls.switch(event, roles, out),
             Stage::TaskNew => {
                 let gone = self.calls.task_begun(roles);
-                self.objects.task_gone(gone, out);
+                self.objects.task_gone(gone, &mut self.waits.sink(out));
             }
             _ => {}
         }
         let context = self.calls.context(self.probes, event, self.objects.interrupt(event));
-        self.objects.fact(&Fact { stage, roles, call, context }, out);
+        self.objects.fact(&Fact { stage, roles, call, context }, &mut self.waits.sink(out));
     }
 
     /// Builds the facts that calls ended, if any did.
@@ -225,9 +230,9 @@ impl EventTrackers<'_> {
             if let Some(stage) = self.probes.stage(frame.kind) {
                 let context = self.calls.context(self.probes, event, self.objects.interrupt(event));
                 let end = EndFact { stage, call: &call, function: frame.function, context };
-                self.objects.end(&end, out);
+                self.objects.end(&end, &mut self.waits.sink(out));
             }
-            self.objects.call_ended(&call, out);
+            self.objects.call_ended(&call, &mut self.waits.sink(out));
             out.left(&call);
         }
     }

@@ -65,6 +65,12 @@ impl Both {
         (self.a != 0).then(|| self.difference() as f64 * 100.0 / self.a as f64)
     }
 
+    /// What is left of both without a part.
+    #[must_use]
+    pub fn without(self, part: Self) -> Self {
+        Self { a: self.a.saturating_sub(part.a), b: self.b.saturating_sub(part.b) }
+    }
+
     /// The number of A, else of B.
     fn of(&mut self, side: usize) -> &mut u64 {
         if side == 0 { &mut self.a } else { &mut self.b }
@@ -86,6 +92,8 @@ pub struct Costs {
     pub call: Both,
     /// Virtual nanoseconds from call to return; 0 without virtual time.
     pub elapsed: Both,
+    /// Of those, the nanoseconds in which its task slept for a device: the recording host's.
+    pub device: Both,
     /// Bios queued for it.
     pub bios: Both,
     /// Accesses to devices.
@@ -109,6 +117,7 @@ impl Costs {
             instructions: both(&|work| work.tree.total()),
             call: both(&|work| work.call),
             elapsed: both(&|work| work.elapsed),
+            device: both(&|work| work.device),
             bios: both(&|work| work.bios.len() as u64),
             accesses: both(&|work| work.accesses),
             interrupts: both(&|work| work.interrupts),
@@ -123,6 +132,7 @@ impl Costs {
         self.instructions.add(other.instructions);
         self.call.add(other.call);
         self.elapsed.add(other.elapsed);
+        self.device.add(other.device);
         self.bios.add(other.bios);
         self.accesses.add(other.accesses);
         self.interrupts.add(other.interrupts);

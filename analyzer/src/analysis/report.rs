@@ -13,7 +13,7 @@ use super::spread::{DIGITS, DISTINCT};
 use super::summary::OpSummary;
 use super::{Progress, Warning, warnings};
 use crate::context::TimeKeeper;
-use crate::model::{Bio, Definitions, Io, Join, Request, RequestKind, TimeMap, WorkloadMark};
+use crate::model::{Bio, Definitions, Io, IoTime, Join, Request, RequestKind, TimeMap, WorkloadMark};
 use crate::reader::Finished;
 use crate::session::{Observer, Pass, PassEnd, Session};
 use crate::trackers::{Counts, Oddity};
@@ -44,6 +44,10 @@ pub enum SortBy {
     /// By number.
     #[default]
     Number,
+    /// By the guest's part of the time from begin to end.
+    Guest,
+    /// By the device's part of it.
+    Device,
     /// By virtual time from begin to end; by instructions where there is none.
     Elapsed,
     /// By instructions: of the call, or from queue to end of a bio.
@@ -54,26 +58,24 @@ pub enum SortBy {
 
 impl SortBy {
     fn of_io(self, io: &Io, time: &TimeMap) -> u64 {
-        match self {
-            Self::Number => 0,
-            Self::Elapsed => elapsed(time, io.entered, io.left),
-            Self::Instructions => io.cost,
-            Self::Bytes => io.count.unwrap_or(0),
-        }
+        self.of(io.time(time).unwrap_or_default(), io.cost, io.count.unwrap_or(0))
     }
 
     fn of_bio(self, bio: &Bio, time: &TimeMap) -> u64 {
+        let instructions = bio.ended().map_or(0, |end| end.saturating_sub(bio.queued()));
+        self.of(bio.time(time).unwrap_or_default(), instructions, bio.bytes)
+    }
+
+    fn of(self, time: IoTime, instructions: u64, bytes: u64) -> u64 {
         match self {
             Self::Number => 0,
-            Self::Elapsed => elapsed(time, bio.queued(), bio.ended()),
-            Self::Instructions => bio.ended().map_or(0, |end| end.saturating_sub(bio.queued())),
-            Self::Bytes => bio.bytes,
+            Self::Guest => time.guest(),
+            Self::Device => time.device,
+            Self::Elapsed => time.elapsed,
+            Self::Instructions => instructions,
+            Self::Bytes => bytes,
         }
     }
-}
-
-fn elapsed(time: &TimeMap, from: u64, to: Option<u64>) -> u64 {
-    to.map_or(0, |to| time.between(from, to).unwrap_or(to.saturating_sub(from)))
 }
 
 /// Names in a workload, at most [`OccurringNames::MOST`] of each kind.
@@ -191,7 +193,7 @@ pub struct Report {
     pub bios: Vec<Bio>,
     /// How many bios there are.
     pub bio_count: u64,
-    /// The I/Os that took longest, the longest first; at most [`SLOWEST`].
+    /// The I/Os with the longest guest time, the longest first; at most [`SLOWEST`].
     pub slowest: Vec<Io>,
     /// How all of them ended.
     pub outcomes: Outcomes,

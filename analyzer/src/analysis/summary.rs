@@ -1,14 +1,27 @@
 //! Distributions per operation: how many, how much, and the time to each stage from the one before.
 
 use super::spread::{PercentileSummary, ValueHistogram};
-use crate::model::{Bio, BioStage, ErrorCause, Origin, TimeMap};
+use crate::model::{Bio, BioStage, ErrorCause, IoTime, Origin, TimeMap};
 use std::collections::BTreeMap;
 
-/// The time to a stage from the one before it.
+/// What a row of the summary is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SummaryRow {
+    /// The time to this stage from the one before it.
+    Stage(BioStage),
+    /// The whole way from Q to E.
+    Total,
+    /// The part of it in which no device had a command of the bio.
+    Guest,
+    /// The part of it in which a device had one.
+    Device,
+}
+
+/// How a time is spread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StageSpread {
-    /// The stage that was reached; none for the whole way from Q to E.
-    pub stage: Option<BioStage>,
+    /// Which time.
+    pub row: SummaryRow,
     /// In instructions.
     pub instructions: PercentileSummary,
     /// In virtual nanoseconds.
@@ -36,12 +49,12 @@ pub struct OpSummary {
     pub failed: u64,
     /// Commands that failed, by their causes; of several bios in a request once for each.
     pub errors: BTreeMap<ErrorCause, u64>,
-    /// Per stage in their order, then the whole.
+    /// Per stage in their order, then the whole and its parts.
     pub stages: Vec<StageSpread>,
 }
 
-/// Instructions and nanoseconds of each stage; the whole way comes last.
-type Spans = BTreeMap<(bool, Option<BioStage>), (ValueHistogram, ValueHistogram)>;
+/// Instructions and nanoseconds of each row.
+type Spans = BTreeMap<SummaryRow, (ValueHistogram, ValueHistogram)>;
 
 #[derive(Debug, Default)]
 struct Gathered {
@@ -74,22 +87,34 @@ impl Gathered {
         }
         // The way of one that went on as others is theirs.
         for pair in bio.stages.windows(2).filter(|_| bio.parts == 0) {
-            self.span(Some(pair[1].stage), (pair[0].clock, pair[1].clock), time);
+            let (from, to) = (pair[0].clock, pair[1].clock);
+            self.add_value(SummaryRow::Stage(pair[1].stage), to - from, time.between(from, to));
         }
-        if let Some(end) = bio.ended().filter(|_| bio.origin == Origin::Queued) {
-            self.span(None, (bio.queued(), end), time);
+        if bio.origin == Origin::Queued {
+            self.add_whole(bio, time);
         }
     }
 
-    fn span(&mut self, stage: Option<BioStage>, (from, to): (u64, u64), time: &TimeMap) {
-        let (instructions, ns) = self.stages.entry((stage.is_none(), stage)).or_default();
-        instructions.add(to - from);
-        time.between(from, to).into_iter().for_each(|span| ns.add(span));
+    fn add_whole(&mut self, bio: &Bio, time: &TimeMap) {
+        let Some(instructions) = bio.time(&TimeMap::default()) else { return };
+        let ns = bio.time(time).filter(|_| time.is_virtual());
+        let rows: [(_, fn(IoTime) -> u64); 3] = [
+            (SummaryRow::Total, |time| time.elapsed),
+            (SummaryRow::Guest, IoTime::guest),
+            (SummaryRow::Device, |time| time.device),
+        ];
+        rows.into_iter().for_each(|(row, part)| self.add_value(row, part(instructions), ns.map(part)));
+    }
+
+    fn add_value(&mut self, row: SummaryRow, instructions: u64, ns: Option<u64>) {
+        let values = self.stages.entry(row).or_default();
+        values.0.add(instructions);
+        ns.into_iter().for_each(|ns| values.1.add(ns));
     }
 
     fn into_summary(self, rwbs: String) -> OpSummary {
-        let stages = self.stages.into_iter().filter_map(|((_, stage), (instructions, ns))| {
-            Some(StageSpread { stage, instructions: instructions.spread()?, ns: ns.spread() })
+        let stages = self.stages.into_iter().filter_map(|(row, (instructions, ns))| {
+            Some(StageSpread { row, instructions: instructions.spread()?, ns: ns.spread() })
         });
         let stages = stages.collect();
         let Self { count, split_off, passed_on, bytes, merged, retried, failed, errors, .. } = self;

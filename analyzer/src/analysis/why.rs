@@ -23,7 +23,7 @@ mod retries;
 use super::Progress;
 use super::describe::Describer;
 use super::subject::{Subject, Wanted, subject};
-use crate::model::{CommandError, Definitions, DeviceStart, Level, Task, TimeMap};
+use crate::model::{CommandError, Definitions, DeviceStart, IoTime, Level, Task, TimeMap};
 use crate::session::{Session, SessionError};
 use iotrace_format::stage::{Begins, Stage};
 
@@ -125,6 +125,14 @@ pub enum Doing {
     },
 }
 
+impl Doing {
+    /// A device is waited for; all else is the guest's.
+    #[must_use]
+    pub fn is_device(&self) -> bool {
+        matches!(self, Self::Device { .. })
+    }
+}
+
 /// A part of the time between call and return.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Span {
@@ -156,6 +164,19 @@ pub struct Why {
 }
 
 impl Why {
+    /// From call to return, and the part of it that is waited for devices: virtual nanoseconds, or instructions if there are
+    /// none.
+    #[must_use]
+    pub fn io_time(&self, time: &TimeMap) -> IoTime {
+        let mut sum = IoTime::default();
+        for span in &self.spans {
+            let length = time.between(span.from, span.to).unwrap_or(span.to - span.from);
+            sum.elapsed += length;
+            sum.device += if span.doing.is_device() { length } else { 0 };
+        }
+        sum
+    }
+
     /// How often an interrupt or a softirq was waited for of which it is not known what it came for.
     #[must_use]
     pub fn unknown_interrupts(&self) -> usize {

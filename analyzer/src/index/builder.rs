@@ -40,7 +40,7 @@ pub(crate) struct SessionIndexBuilder {
     states: AppendWriter,
     contents: Contents,
     syscalls: Map<String, u16>,
-    /// The slowest I/Os: elapsed time and number.
+    /// The slowest I/Os: guest time and number.
     slowest: BTreeSet<(u64, std::cmp::Reverse<IoId>)>,
     /// What became known with the event at hand.
     ios: Vec<Io>,
@@ -187,12 +187,10 @@ impl SessionIndexBuilder {
 
     /// Keeps the slowest I/Os of the workload that concern a disk.
     fn rank(&mut self, pass: &Pass, io: &Io) {
-        let Some(left) = io.left.filter(|_| io.in_workload && io.is_requested() && io.concerns_a_disk())
-        else {
-            return;
-        };
-        let elapsed = pass.keeper.map().between(io.entered, left).unwrap_or(left - io.entered.min(left));
-        self.slowest.insert((elapsed, std::cmp::Reverse(io.id)));
+        let time = io.time(pass.keeper.map());
+        let ranks = io.in_workload && io.is_requested() && io.concerns_a_disk();
+        let Some(time) = time.filter(|_| ranks) else { return };
+        self.slowest.insert((time.guest(), std::cmp::Reverse(io.id)));
         if self.slowest.len() > SLOWEST {
             self.slowest.pop_first();
         }

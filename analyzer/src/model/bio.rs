@@ -1,6 +1,8 @@
 //! A bio and what became of it.
 
-use super::{BioStage, Carried, Cause, CommandError, IrqRef, Op, RequestId, StageMark, Task};
+use super::{
+    BioStage, Carried, Cause, CommandError, IoTime, IrqRef, Op, RequestId, StageMark, Task, TimeMap,
+};
 use bincode::{Decode, Encode};
 use serde::Serialize;
 use std::sync::Arc;
@@ -151,6 +153,9 @@ pub struct Bio {
     pub attempts: u32,
     /// Commands of its request that failed, by time.
     pub errors: Vec<CommandError>,
+    /// When a device had a command of its requests, or of those of bios that came of it, in instructions: each attempt,
+    /// and the flushes that it waited for; by time, apart from one another.
+    pub at_device: Vec<(u64, u64)>,
     /// Bios cut off from it.
     pub splits: u32,
     /// Bios that came of it: cut off, passed on, or copied.
@@ -186,6 +191,7 @@ impl Bio {
             requeues: 0,
             attempts: 0,
             errors: Vec::new(),
+            at_device: Vec::new(),
             splits: 0,
             parts: 0,
             interrupt: None,
@@ -204,6 +210,17 @@ impl Bio {
     #[must_use]
     pub fn ended(&self) -> Option<u64> {
         self.at(BioStage::Ended)
+    }
+
+    /// Its time from queue to end, and the part of it in which a device had it; none if it has not ended.
+    #[must_use]
+    pub fn time(&self, time: &TimeMap) -> Option<IoTime> {
+        let (from, to) = (self.queued(), self.ended()?);
+        let between = |from: u64, to: u64| time.between(from, to).unwrap_or(to.saturating_sub(from));
+        let within = self.at_device.iter().map(|span| (span.0.max(from), span.1.min(to)));
+        let device: u64 = within.filter(|(from, to)| from < to).map(|(from, to)| between(from, to)).sum();
+        let elapsed = between(from, to);
+        Some(IoTime { elapsed, device: device.min(elapsed) })
     }
 
     /// When it reached a stage.

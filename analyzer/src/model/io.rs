@@ -1,6 +1,6 @@
 //! An I/O: what causes disk I/O, a system call, a page fault, or work of the kernel's own.
 
-use super::{BioId, CallId, Task};
+use super::{BioId, CallId, Task, TimeMap};
 use bincode::{Decode, Encode};
 use serde::Serialize;
 use std::sync::Arc;
@@ -103,6 +103,8 @@ pub struct Io {
     pub left: Option<u64>,
     /// Instructions of the system call itself, without interrupts and other tasks.
     pub cost: u64,
+    /// When its tasks slept while a device had a command of it, in instructions; by time, apart from one another.
+    pub device: Vec<(u64, u64)>,
     /// Bios that were queued for it: in the call, or by what the call set going.
     pub bios: Vec<BioId>,
     /// Bytes that it put into the page cache.
@@ -119,7 +121,42 @@ pub struct Io {
     pub in_workload: bool,
 }
 
+/// The time of an I/O from its call to its return: virtual nanoseconds, or instructions if there are none.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct IoTime {
+    /// All of it.
+    pub elapsed: u64,
+    /// The part in which its tasks slept while a device had a command of it: its length depends on the recording host,
+    /// unless the disk answers at once.
+    pub device: u64,
+}
+
+impl IoTime {
+    /// What is not the device's.
+    #[must_use]
+    pub fn guest(self) -> u64 {
+        self.elapsed - self.device
+    }
+}
+
 impl Io {
+    /// Its time; none if it has not returned.
+    #[must_use]
+    pub fn time(&self, time: &TimeMap) -> Option<IoTime> {
+        let (from, to) = (self.entered, self.left?);
+        let elapsed = time.between(from, to).unwrap_or(to.saturating_sub(from));
+        Some(IoTime { elapsed, device: self.device_within(time, from, to).min(elapsed) })
+    }
+
+    /// How long its tasks slept from one clock to another while a device had a command of it: virtual nanoseconds, or
+    /// instructions if there are none.
+    #[must_use]
+    pub fn device_within(&self, time: &TimeMap, from: u64, to: u64) -> u64 {
+        let within = self.device.iter().map(|span| (span.0.max(from), span.1.min(to)));
+        let within = within.filter(|(from, to)| from < to);
+        within.map(|(from, to)| time.between(from, to).unwrap_or(to - from)).sum()
+    }
+
     /// Bytes put into the page cache that no bio carried while the trace ran: still there, overwritten or dropped.
     #[must_use]
     pub fn unwritten(&self) -> u64 {

@@ -138,6 +138,16 @@ impl Attempt {
         self.dispatched.or(self.issued)
     }
 
+    /// When the device had it, in instructions: from the doorbell, or the issue where no doorbell is known, to the
+    /// interrupt, or the completion where no interrupt is known. None if it was not issued or did not complete.
+    #[must_use]
+    pub fn at_device(&self) -> Option<(u64, u64)> {
+        let from = self.doorbell.or(self.issued)?;
+        let interrupt = self.interrupt.map(|irq| irq.clock);
+        let to = interrupt.or(self.driver_done).or(self.done).or(self.completed)?;
+        (from < to).then_some((from, to))
+    }
+
     /// Why it failed; none if it did not.
     #[must_use]
     pub fn error(&self) -> Option<ErrorCause> {

@@ -22,7 +22,7 @@ use std::io::{self, Write};
 
 /// Arguments of `report`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  iotrace-analyze report demo.iot --sort elapsed --top 10\n  iotrace-analyze report demo.iot --syscall fsync --elapsed 1ms..\n  iotrace-analyze report demo.iot --op write --size 4k..64KiB --summary")]
+#[command(after_help = "Examples:\n  iotrace-analyze report demo.iot --sort guest --top 10\n  iotrace-analyze report demo.iot --syscall fsync --elapsed 1ms..\n  iotrace-analyze report demo.iot --op write --size 4k..64KiB --summary")]
 pub struct ReportCommand {
     /// Trace and format.
     #[command(flatten)]
@@ -61,6 +61,10 @@ pub struct ReportCommand {
 pub enum SortArg {
     /// By number
     Number,
+    /// By guest time: elapsed without device
+    Guest,
+    /// By the time in which a device had a command
+    Device,
     /// By virtual time from begin to end
     Elapsed,
     /// By instructions: of the call, or from queue to end of a bio
@@ -73,6 +77,8 @@ impl From<SortArg> for SortBy {
     fn from(sort: SortArg) -> Self {
         match sort {
             SortArg::Number => Self::Number,
+            SortArg::Guest => Self::Guest,
+            SortArg::Device => Self::Device,
             SortArg::Elapsed => Self::Elapsed,
             SortArg::Instructions => Self::Instructions,
             SortArg::Bytes => Self::Bytes,

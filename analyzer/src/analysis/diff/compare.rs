@@ -184,7 +184,8 @@ fn class(group: &Group<'_>, names: &FunctionNames, recordings: usize) -> Class {
 fn pairs(all: Pairs<'_>) -> Vec<Pair> {
     let pair = |(recording, a, b): &(usize, &Work, &Work)| {
         let (costs, bios) = (Costs::of(a, b), bios(&a.bios, &b.bios));
-        (!a.tree.is_same(&b.tree) || bios.is_some() || !costs.elapsed.is_equal()).then(|| Pair {
+        let guest = costs.elapsed.without(costs.device);
+        (!a.tree.is_same(&b.tree) || bios.is_some() || !guest.is_equal()).then(|| Pair {
             recording: recording + 1,
             ios: Both { a: a.io, b: b.io },
             what: what(a),

@@ -2,12 +2,12 @@
 //!
 //! ```text
 //! limit   = measured (">" | "<") number ["%"]
-//! measured = ["total" "." | the name of a system call "."] "stage:" the name of a step "." ("instructions" | "elapsed" | "times")
+//! measured = ["total" "." | the name of a system call "."] "stage:" the name of a step "." ("instructions" | "elapsed" | "guest" | "device" | "times")
 //!         | ("total" | the name of a system call) "." measure
 //!         | "function:" the name of a function "." ("own" | "total" | "calls")
-//!         | "wait:" the name of a function "." ("calls" | "instructions" | "waits" | "elapsed")
+//!         | "wait:" the name of a function "." ("calls" | "instructions" | "waits" | "elapsed" | "guest" | "device")
 //!         | "unpaired" | "new" | "gone" | "moved" | "renamed" | "handovers" | "differing"
-//! measure = "instructions" | "call" | "elapsed" | "bios" | "accesses" | "interrupts" | "shared" | "waits" | "waited"
+//! measure = "instructions" | "call" | "elapsed" | "guest" | "device" | "bios" | "accesses" | "interrupts" | "shared" | "waits" | "waited"
 //! number  = a whole number, or with "%" any: what B has more than A; of the last line, how many there are
 //! ```
 //!
@@ -108,11 +108,22 @@ enum Found {
     Count(usize),
 }
 
-const OF_CALLS: &[&str] =
-    &["instructions", "call", "elapsed", "bios", "accesses", "interrupts", "shared", "waits", "waited"];
-const OF_STEPS: &[&str] = &["instructions", "elapsed", "times"];
+const OF_CALLS: &[&str] = &[
+    "instructions",
+    "call",
+    "elapsed",
+    "guest",
+    "device",
+    "bios",
+    "accesses",
+    "interrupts",
+    "shared",
+    "waits",
+    "waited",
+];
+const OF_STEPS: &[&str] = &["instructions", "elapsed", "guest", "device", "times"];
 const OF_FUNCTIONS: &[&str] = &["own", "total", "calls"];
-const OF_WAITS: &[&str] = &["calls", "instructions", "waits", "elapsed"];
+const OF_WAITS: &[&str] = &["calls", "instructions", "waits", "elapsed", "guest", "device"];
 const OF_ALL: &[&str] = &["unpaired", "new", "gone", "moved", "renamed", "handovers", "differing"];
 
 impl Subject {
@@ -221,6 +232,8 @@ impl Limit {
                     "instructions" => wait.total,
                     "waits" => wait.waits,
                     "elapsed" => wait.elapsed,
+                    "guest" => wait.elapsed.without(wait.device),
+                    "device" => wait.device,
                     _ => wait.calls,
                 }
             }
@@ -231,6 +244,8 @@ impl Limit {
         let step = steps.iter().find(|step| step.step == name)?;
         Some(match self.measure.as_str() {
             "elapsed" => step.elapsed,
+            "guest" => step.elapsed.without(step.device),
+            "device" => step.device,
             "times" => step.times,
             _ => step.instructions,
         })
@@ -240,6 +255,8 @@ impl Limit {
         match self.measure.as_str() {
             "call" => costs.call,
             "elapsed" => costs.elapsed,
+            "guest" => costs.elapsed.without(costs.device),
+            "device" => costs.device,
             "bios" => costs.bios,
             "accesses" => costs.accesses,
             "interrupts" => costs.interrupts,
@@ -321,7 +338,7 @@ mod tests {
             ("fsync>5", "SUBJECT.MEASURE"),
             ("fsync.speed>5", "expected one of instructions"),
             ("function:f.bios>5", "expected one of own, total, calls"),
-            ("stage:G.bios>5", "expected one of instructions, elapsed, times"),
+            ("stage:G.bios>5", "expected one of instructions, elapsed, guest, device, times"),
             ("new>5%", "no percentage"),
             ("fsync.bios>many", "invalid number"),
         ] {

@@ -44,6 +44,8 @@ pub struct TaskWait {
     pub clocks: (u64, u64, u64),
     /// For how long, in virtual nanoseconds; 0 without virtual time.
     pub ns: u64,
+    /// Of that, for a device.
+    pub device: u64,
 }
 
 /// An I/O with what was done for it.
@@ -65,6 +67,8 @@ pub struct Work {
     pub clocks: (u64, Option<u64>),
     /// Virtual nanoseconds between the two; 0 without virtual time, or if it did not return.
     pub elapsed: u64,
+    /// Of those, the nanoseconds in which its task slept for a device.
+    pub device: u64,
     /// Instructions of the system call itself.
     pub call: u64,
     /// Bios queued for it or with bytes of it, by number.

@@ -103,6 +103,8 @@ pub struct StepCost {
     pub instructions: Both,
     /// Virtual nanoseconds that passed in it.
     pub elapsed: Both,
+    /// Of those, the nanoseconds in which the task slept for a device.
+    pub device: Both,
     /// Instructions of an I/O that has it, of A and of B.
     pub spread: [IoSpread; 2],
     /// Whether the instructions of an I/O differ.
@@ -271,6 +273,8 @@ pub struct Waiting {
     pub waits: Both,
     /// For how long, in virtual nanoseconds, until the task ran again.
     pub elapsed: Both,
+    /// Of that, for a device.
+    pub device: Both,
     /// Whether that differs: of each recording the waits, or the calls if there were none.
     pub test: CostTest,
 }

@@ -12,6 +12,7 @@ struct Sum {
     times: Both,
     instructions: Both,
     elapsed: Both,
+    device: Both,
     values: SampleValues,
     /// I/Os that have it, of A and of B.
     have: [u64; 2],
@@ -22,11 +23,12 @@ pub fn steps(pairs: Pairs<'_>, recordings: usize) -> Vec<StepCost> {
     let mut sums = BTreeMap::<IoStep, Sum>::new();
     for (recording, a, b) in pairs {
         for (side, work) in [a, b].into_iter().enumerate() {
-            for (step, StepTotals { times, instructions, ns }) in &work.steps {
+            for (step, StepTotals { times, instructions, ns, device }) in &work.steps {
                 let sum = sums.entry(*step).or_default();
                 *sum.times.of(side) += times;
                 *sum.instructions.of(side) += instructions;
                 *sum.elapsed.of(side) += ns;
+                *sum.device.of(side) += device;
                 sum.values.add(side, *recording, *instructions);
                 sum.have[side] += 1;
             }
@@ -41,6 +43,7 @@ pub fn steps(pairs: Pairs<'_>, recordings: usize) -> Vec<StepCost> {
             times: sum.times,
             instructions: sum.instructions,
             elapsed: sum.elapsed,
+            device: sum.device,
             spread: sum.values.spread(),
             evidence: presence.evidence(&test),
             test,

@@ -13,6 +13,7 @@ struct Sum {
     total: Both,
     waits: Both,
     elapsed: Both,
+    device: Both,
     /// Calls and waits of each recording.
     counts: [Vec<(i64, i64)>; 2],
 }
@@ -34,7 +35,7 @@ fn purpose(stage: &Stage) -> Option<&str> {
     }
 }
 
-/// Locks and waits that differ, the longest difference in time first.
+/// Locks and waits that differ, the longest difference in guest time first.
 pub fn waits(groups: &[Group<'_>], names: &FunctionNames, recordings: usize) -> Vec<Waiting> {
     let mut sums = BTreeMap::<(String, String), Sum>::new();
     for group in groups {
@@ -45,6 +46,7 @@ pub fn waits(groups: &[Group<'_>], names: &FunctionNames, recordings: usize) -> 
                     let sum = sums.entry((wait.function.clone(), wait.what.clone())).or_default();
                     *sum.waits.of(side) += 1;
                     *sum.elapsed.of(side) += wait.ns;
+                    *sum.device.of(side) += wait.device;
                     sum.count(side, *recording).1 += 1;
                 }
             }
@@ -56,15 +58,16 @@ pub fn waits(groups: &[Group<'_>], names: &FunctionNames, recordings: usize) -> 
             let of = |recording| *sum.count(side, recording);
             (0..recordings).map(of).map(|(calls, times)| if waits { times } else { calls }).collect()
         });
-        let Sum { calls, total, waits, elapsed, .. } = sum;
-        Waiting { function, what, calls, total, waits, elapsed, test: test(a, b) }
+        let Sum { calls, total, waits, elapsed, device, .. } = sum;
+        Waiting { function, what, calls, total, waits, elapsed, device, test: test(a, b) }
     };
+    let guest = |w: &Waiting| w.elapsed.without(w.device);
     let differs = |waiting: &Waiting| {
-        let Waiting { calls, total, waits, elapsed, .. } = waiting;
-        [calls, total, waits, elapsed].into_iter().any(|both| !both.is_equal())
+        let Waiting { calls, total, waits, .. } = waiting;
+        [*calls, *total, *waits, guest(waiting)].into_iter().any(|both| !both.is_equal())
     };
     let mut all: Vec<_> = sums.into_iter().map(waiting).filter(differs).collect();
-    let size = |w: &Waiting| (w.elapsed.difference().unsigned_abs(), w.total.difference().unsigned_abs());
+    let size = |w: &Waiting| (guest(w).difference().unsigned_abs(), w.total.difference().unsigned_abs());
     all.sort_by(|x, y| (!x.test.differs, size(y), &x.function).cmp(&(!y.test.differs, size(x), &y.function)));
     all
 }

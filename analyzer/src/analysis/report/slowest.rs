@@ -1,10 +1,11 @@
-//! The I/Os that took longest.
+//! The slowest I/Os.
 //!
-//! In: I/Os as they return; their times may not be known yet. Out: those with the longest time from call to return, in
-//! virtual nanoseconds if there are any and in instructions otherwise, the longest first.
+//! In: I/Os as they return; their times may not be known yet. Out: those with the longest guest time from call to return,
+//! in virtual nanoseconds if there are any and in instructions otherwise, the longest first. Device time does not
+//! count: it is the recording host's.
 
 use crate::context::TimeKeeper;
-use crate::model::{Io, TimeMap};
+use crate::model::{Io, IoTime, TimeMap};
 use std::cmp::Reverse;
 use std::collections::VecDeque;
 
@@ -16,7 +17,7 @@ pub const SLOWEST: usize = 5;
 pub struct SlowestIos {
     /// I/Os that returned after the last time that is known.
     unsettled: VecDeque<Io>,
-    /// Elapsed time and I/O, the longest first.
+    /// Guest time and I/O, the longest first.
     slowest: Vec<(u64, Io)>,
 }
 
@@ -46,12 +47,11 @@ impl SlowestIos {
     }
 
     fn compare(&mut self, io: Io, time: &TimeMap) {
-        let Some(left) = io.left else { return };
-        let elapsed = time.between(io.entered, left).unwrap_or(left.saturating_sub(io.entered));
-        let key = |elapsed: u64, id: u64| (Reverse(elapsed), id);
-        let at = self.slowest.partition_point(|(other, before)| key(*other, before.id) < key(elapsed, io.id));
+        let Some(guest) = io.time(time).map(IoTime::guest) else { return };
+        let key = |guest: u64, id: u64| (Reverse(guest), id);
+        let at = self.slowest.partition_point(|(other, before)| key(*other, before.id) < key(guest, io.id));
         if at < SLOWEST {
-            self.slowest.insert(at, (elapsed, io));
+            self.slowest.insert(at, (guest, io));
             self.slowest.truncate(SLOWEST);
         }
     }

@@ -44,6 +44,8 @@ pub struct MembershipOutcome {
     pub attempts: u32,
     /// Its commands that failed.
     pub errors: Vec<CommandError>,
+    /// When a device had its commands, and those of the flushes that it waited for.
+    pub at_device: Vec<(u64, u64)>,
     /// The stages that the bio reached in it, by time.
     pub stages: Vec<StageMark>,
     /// Times the request went back to the queue.

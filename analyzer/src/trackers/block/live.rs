@@ -116,6 +116,7 @@ impl LiveBio {
         bio.requeues += outcome.requeues;
         bio.attempts += outcome.attempts;
         bio.errors.extend(outcome.errors);
+        bio.at_device.extend(outcome.at_device);
         bio.interrupt = outcome.interrupt.or(bio.interrupt);
         bio.other_requests.extend(outcome.flushes);
     }

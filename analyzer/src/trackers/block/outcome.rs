@@ -3,7 +3,7 @@
 use super::fact::{Membership, MembershipOutcome};
 use crate::model::{Attempt, Bio, BioStage, CommandError, FlushRide, Join, Request, StageMark};
 
-/// Attempts of a request that are looked at for errors: SCSI gives a command up after six (drivers/scsi/sd.h,
+/// Attempts of a request that are looked at: SCSI gives a command up after six (drivers/scsi/sd.h,
 /// `SD_MAX_RETRIES`).
 const MOST_ATTEMPTS: usize = 64;
 
@@ -21,18 +21,22 @@ pub fn outcome(request: &Request, membership: &Membership, until: u64) -> Member
     MembershipOutcome {
         stages: stages(request, membership, until),
         attempts: request.issued_in(membership.from, until).len() as u32,
-        errors: errors(request, membership, until),
+        errors: CommandError::of(attempts(request, membership, until)),
+        at_device: attempts(request, membership, until).filter_map(Attempt::at_device).collect(),
         requeues: request.requeues(),
         interrupt: attempt(request).and_then(|(attempt, _)| attempt.interrupt),
         flushes: request.flushes.iter().filter_map(|flush| flush.request).collect(),
     }
 }
 
-/// The commands that failed meanwhile: the request's own, and those of the flushes that it waited for.
-fn errors(request: &Request, membership: &Membership, until: u64) -> Vec<CommandError> {
+/// The attempts made meanwhile: the request's own, and those of the flushes that it waited for.
+fn attempts<'r>(
+    request: &'r Request,
+    membership: &Membership,
+    until: u64,
+) -> impl Iterator<Item = &'r Attempt> {
     let own = request.issued_in(membership.from, until).take(MOST_ATTEMPTS);
-    let flushes = request.flushes.iter().filter_map(|flush| flush.attempt.as_ref());
-    CommandError::of(own.chain(flushes))
+    own.chain(request.flushes.iter().filter_map(|flush| flush.attempt.as_ref()))
 }
 
 /// The stages that a bio reached in a request, from when it came in to `until`, by time.

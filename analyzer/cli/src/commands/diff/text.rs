@@ -10,7 +10,7 @@ pub(super) use tables::tables;
 use crate::view::stages;
 use crate::view::text::{Style, plain};
 use crate::view::wrap::WrapWriter;
-use iotrace::analysis::diff::{Diff, DiffSide};
+use iotrace::analysis::diff::{Both, Diff, DiffSide};
 use std::io::{self, Write};
 
 /// As text. `all`: every row, not only the largest differences.
@@ -74,8 +74,12 @@ pub(super) fn legend(diff: &Diff) -> Vec<String> {
                         interrupt, work item); \
                         own: of a function without its callees; total: with them; share: of all \
                         instructions of B";
+    let times = "µs: guest time, virtual time without that in which the task slept while a device had a command; \
+                 device: that time in µs, of the recording host's disk unless that answers at once";
+    let has_times = diff.costs.elapsed != Both::default();
     let stages = stages::legend(|stage| diff.steps.iter().any(|step| step.step == stage.short()));
-    [instructions.to_owned(), stages].into_iter().filter(|line| !line.is_empty()).collect()
+    let times = if has_times { times.to_owned() } else { String::new() };
+    [instructions.to_owned(), times, stages].into_iter().filter(|line| !line.is_empty()).collect()
 }
 
 /// The method by which differences are found.

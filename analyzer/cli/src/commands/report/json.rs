@@ -8,9 +8,8 @@ use crate::view::json::list::List;
 use crate::view::json::values::{DeviceNumber, SchemaVersion};
 use iotrace::analysis::describe::error_cause;
 use iotrace::analysis::report::{DeviceTotals, Report};
-use iotrace::analysis::summary::{OpSummary, StageSpread};
+use iotrace::analysis::summary::{OpSummary, StageSpread, SummaryRow};
 use iotrace::analysis::workload;
-use iotrace::model::BioStage;
 use iotrace::trackers::Oddity;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -146,7 +145,7 @@ struct OpSummaryJson<'a> {
     passed_on: u64,
     /// Parts of those that were split; the distributions include their stages.
     split_off: u64,
-    /// Time to each stage from the one before, in the order of the stages; `total` is the last.
+    /// Time to each stage from the one before, in the order of the stages; then `total`, and its parts `guest` and `device`.
     stages: List<'a, StageTimesJson>,
 }
 
@@ -157,7 +156,7 @@ struct StageTimesJson {
     instructions: PercentilesJson,
     /// Virtual nanoseconds; null without icount.
     ns: Option<PercentilesJson>,
-    /// Name of the stage; `total` from queueing to the end.
+    /// Name of the stage; `total` from queueing to the end, `guest` and `device` without and with a command at a device.
     stage: &'static str,
 }
 
@@ -244,7 +243,12 @@ fn summary(op: &OpSummary) -> OpSummaryJson<'_> {
     let stage = |spread: &StageSpread| StageTimesJson {
         instructions: PercentilesJson::from(&spread.instructions),
         ns: spread.ns.as_ref().map(PercentilesJson::from),
-        stage: spread.stage.map_or("total", BioStage::name),
+        stage: match spread.row {
+            SummaryRow::Stage(stage) => stage.name(),
+            SummaryRow::Total => "total",
+            SummaryRow::Guest => "guest",
+            SummaryRow::Device => "device",
+        },
     };
     OpSummaryJson {
         bytes: op.bytes,

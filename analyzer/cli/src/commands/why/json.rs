@@ -2,6 +2,7 @@
 
 use crate::view::json;
 use crate::view::json::command_error::CommandErrorJson;
+use crate::view::json::common::PartJson;
 use crate::view::json::list::List;
 use crate::view::json::values::SchemaVersion;
 use super::text::{whole, words};
@@ -16,6 +17,8 @@ use std::io::{self, Write};
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct WhyDocument<'a> {
     schema_version: SchemaVersion,
+    /// The part of the time from entry to return that is waited for devices; the rest is guest time.
+    device_time: PartJson,
     /// Commands of its requests that failed, by number.
     errors: List<'a, CommandErrorJson>,
     /// Entry of the system call: guest instructions.
@@ -99,6 +102,7 @@ pub fn write(out: &mut dyn Write, why: &Why) -> io::Result<()> {
     let (begin, end) = whole(why);
     let document = WhyDocument {
         schema_version: SchemaVersion,
+        device_time: PartJson::new(&why.time, |time| Some(why.io_time(time))),
         errors: List::new(why.errors.iter().map(CommandErrorJson::from)),
         from: begin,
         incomplete: why.subject.cut.as_deref(),

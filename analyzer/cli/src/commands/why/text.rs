@@ -22,8 +22,9 @@ pub fn write_text(out: &mut dyn Write, why: &Why, style: Style) -> io::Result<()
     let (begin, end) = whole(why);
     writeln!(
         out,
-        "  {} from call to return, {} instructions of all contexts",
+        "  {} from call to return ({}), {} instructions of all contexts",
         text::span(&why.time, begin, end),
+        parts(why),
         grouped(end - begin)
     )?;
     writeln!(out, "\n{}", style.heading("Critical path"))?;
@@ -51,7 +52,7 @@ pub fn write_text(out: &mut dyn Write, why: &Why, style: Style) -> io::Result<()
     }
     table.write(out, style, "  ")?;
     let sum: u64 = why.spans.iter().map(|span| span.to - span.from).sum();
-    writeln!(out, "  total: {} instructions", grouped(sum))?;
+    writeln!(out, "  total: {} instructions; {}", grouped(sum), parts(why))?;
     match why.unknown_interrupts() {
         0 => {}
         1 => writeln!(out, "  1 wait for an interrupt or softirq whose cause is unknown")?,
@@ -59,6 +60,13 @@ pub fn write_text(out: &mut dyn Write, why: &Why, style: Style) -> io::Result<()
     }
     let line = "µs of virtual time; all contexts: instructions executed meanwhile, in any context";
     writeln!(out, "  {}", style.faint(line))
+}
+
+/// The guest's and the device's part of the time from call to return.
+fn parts(why: &Why) -> String {
+    let time = why.io_time(&why.time);
+    let cell = if why.time.is_virtual() { text::duration } else { text::instructions };
+    format!("guest {}, device {}", cell(time.guest()), cell(time.device))
 }
 
 /// Begin and end of the system call, in instructions.
@@ -74,23 +82,26 @@ fn time(why: &Why, from: u64, to: u64) -> u64 {
 
 struct Sum {
     what: String,
+    is_device: bool,
     time: u64,
     instructions: u64,
     times: u64,
 }
 
-/// Spans of one kind added up, the longest first.
+/// Spans of one kind added up: those of the guest, then those of devices; the longest first.
 fn sums(why: &Why) -> Vec<Sum> {
     let mut sums = BTreeMap::<String, Sum>::new();
     for span in &why.spans {
         let what = kind(&span.doing);
-        let sum = sums.entry(what.clone()).or_insert(Sum { what, time: 0, instructions: 0, times: 0 });
+        let is_device = span.doing.is_device();
+        let sum =
+            sums.entry(what.clone()).or_insert(Sum { what, is_device, time: 0, instructions: 0, times: 0 });
         sum.time += time(why, span.from, span.to);
         sum.instructions += span.to - span.from;
         sum.times += 1;
     }
     let mut sums: Vec<_> = sums.into_values().collect();
-    sums.sort_by(|a, b| (b.time, &a.what).cmp(&(a.time, &b.what)));
+    sums.sort_by(|a, b| (a.is_device, b.time, &a.what).cmp(&(b.is_device, a.time, &b.what)));
     sums
 }
 

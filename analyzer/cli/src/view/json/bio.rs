@@ -1,7 +1,7 @@
 //! A bio with its stages and its origin.
 
 use super::command_error::CommandErrorJson;
-use super::common::{InterruptJson, SpanJson, TaskJson, function};
+use super::common::{InterruptJson, PartJson, SpanJson, TaskJson, function};
 use super::io::{CarriedJson, carried};
 use super::list::List;
 use super::values::{DeviceNumber, Hex};
@@ -147,6 +147,9 @@ pub struct BioJson<'a> {
     complete: bool,
     /// Device that it was queued for.
     device: DeviceNumber,
+    /// The part of `total` in which a device had a command of it, or of a bio that came of it; null if it had not ended
+    /// when the trace did. The rest is guest time.
+    device_time: Option<PartJson>,
     /// Commands of its request, and of flushes that it waited for, that failed, by time.
     errors: List<'a, CommandErrorJson>,
     /// Number, from 1, in the order in which bios were queued or split off.
@@ -201,6 +204,7 @@ impl<'a> BioJson<'a> {
             carries: carried(&bio.carries),
             complete: bio.ended().is_some(),
             device: DeviceNumber(bio.dev),
+            device_time: bio.ended().map(|_| PartJson::new(time, |time| bio.time(time))),
             errors: List::new(bio.errors.iter().map(CommandErrorJson::from)),
             id: bio.id,
             in_workload: bio.in_workload,

@@ -5,7 +5,7 @@ use super::values::Hex;
 use super::{build_id, hex};
 use iotrace::analysis::Warning;
 use iotrace::analysis::spread::PercentileSummary;
-use iotrace::model::{Comm, Definitions, IrqRef, Task, TimeMap};
+use iotrace::model::{Comm, Definitions, IoTime, IrqRef, Task, TimeMap};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::borrow::Cow;
@@ -38,6 +38,24 @@ pub struct SpanJson {
 impl SpanJson {
     pub fn new(time: &TimeMap, from: u64, to: u64) -> Self {
         Self { instructions: to.saturating_sub(from), ns: time.between(from, to) }
+    }
+}
+
+/// The device's part of a time.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct PartJson {
+    /// Guest instructions executed meanwhile.
+    instructions: u64,
+    /// Virtual nanoseconds; null without icount.
+    ns: Option<u64>,
+}
+
+impl PartJson {
+    /// Of a time in instructions, and in virtual nanoseconds if there are any.
+    pub fn new(time: &TimeMap, part: impl Fn(&TimeMap) -> Option<IoTime>) -> Self {
+        let device = |time: &TimeMap| part(time).map(|time| time.device);
+        let instructions = device(&TimeMap::default()).unwrap_or(0);
+        Self { instructions, ns: device(time).filter(|_| time.is_virtual()) }
     }
 }
 

@@ -1,6 +1,6 @@
 //! An I/O.
 
-use super::common::{MomentJson, SpanJson, TaskJson};
+use super::common::{MomentJson, PartJson, SpanJson, TaskJson};
 use super::list::List;
 use super::values::{DeviceNumber, Hex};
 use iotrace::model::{Carried, File, FilePlace, Io, IoKind, TimeMap};
@@ -75,6 +75,9 @@ pub struct IoJson<'a> {
     carried: List<'a, CarriedJson>,
     /// Bytes requested; null if the system call has no such argument.
     count: Option<u64>,
+    /// The part of `elapsed` in which its task slept while a device had a command that completed before the task was woken;
+    /// null if it had not returned when the trace ended. The rest is guest time.
+    device_time: Option<PartJson>,
     /// Bytes put into the page cache that were dropped before they were written: the file was truncated or deleted.
     dropped: u64,
     /// Time from entry to return; null if it had not returned when the trace ended.
@@ -126,6 +129,7 @@ impl<'a> IoJson<'a> {
             cached: io.cached,
             carried: carried(&io.carried),
             count: io.count,
+            device_time: io.left.map(|_| PartJson::new(time, |time| io.time(time))),
             dropped: io.dropped,
             elapsed: io.left.map(|left| SpanJson::new(time, io.entered, left)),
             entry: MomentJson::new(time, io.entered),

@@ -151,6 +151,7 @@ impl Gatherer {
         let waits = self.waits.remove(&io.id).unwrap_or_default();
         let of_io = |numbers: &[u64]| numbers.iter().filter_map(|bio| self.bios.get(bio)).collect::<Vec<_>>();
         let (queued, all) = (of_io(&io.bios), of_io(&io.all_bios()));
+        let device = |from, to| if time.is_virtual() { io.device_within(time, from, to) } else { 0 };
         let others = |from, to| self.log.of_others(io.task.address, from, to);
         let marks = Marks {
             entered: io.entered,
@@ -158,6 +159,7 @@ impl Gatherer {
             bios: &queued,
             waits: &waits,
             others: &others,
+            device: &device,
             handed: &done.handed,
         };
         let steps = steps(&marks, &done.layers, &done.runs, time);
@@ -171,6 +173,7 @@ impl Gatherer {
             count: io.count,
             clocks: (io.entered, io.left),
             elapsed: io.left.map_or(0, |left| ns(io.entered, left)),
+            device: io.left.map_or(0, |left| device(io.entered, left)),
             call: io.cost,
             bios: all.into_iter().map(bio).collect(),
             tree: done.tree,
@@ -178,7 +181,7 @@ impl Gatherer {
             interrupts: done.interrupts,
             shared_interrupts: done.shared_interrupts,
             shared_instructions: done.shared_instructions,
-            waits: waits.into_iter().map(|wait| waited(wait, time)).collect(),
+            waits: waits.into_iter().map(|wait| waited(wait, time, device)).collect(),
             steps,
         }
     }
@@ -194,9 +197,10 @@ fn bio(bio: &model::Bio) -> DiffBio {
     }
 }
 
-fn waited(wait: model::Wait, time: &TimeMap) -> TaskWait {
-    let ns = time.between(wait.clocks.0, wait.clocks.2).unwrap_or(0);
-    TaskWait { function: wait.function, what: wait.what, clocks: wait.clocks, ns }
+fn waited(wait: model::Wait, time: &TimeMap, device: impl Fn(u64, u64) -> u64) -> TaskWait {
+    let (blocked, _, runs) = wait.clocks;
+    let (ns, device) = (time.between(blocked, runs).unwrap_or(0), device(blocked, runs));
+    TaskWait { function: wait.function, what: wait.what, clocks: wait.clocks, ns, device }
 }
 
 impl Observer for Gatherer {

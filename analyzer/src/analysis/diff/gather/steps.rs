@@ -75,6 +75,8 @@ pub struct StepTotals {
     pub instructions: u64,
     /// Virtual nanoseconds; 0 without virtual time.
     pub ns: u64,
+    /// Those among them in which the task slept for a device.
+    pub device: u64,
 }
 
 /// Instructions by layer.
@@ -146,6 +148,8 @@ pub struct Marks<'a> {
     pub waits: &'a [Wait],
     /// Instructions of other tasks and of interrupts, also of those that work for it, between two clocks.
     pub others: &'a dyn Fn(u64, u64) -> u64,
+    /// Virtual nanoseconds in which its task slept for a device, between two clocks.
+    pub device: &'a dyn Fn(u64, u64) -> u64,
     /// When contexts ran that work for it, other than the system call's own.
     pub handed: &'a Runs,
 }
@@ -176,10 +180,12 @@ impl Marks<'_> {
 pub fn steps(marks: &Marks<'_>, layers: &Layers, runs: &Runs, time: &TimeMap) -> Vec<(IoStep, StepTotals)> {
     let ns = |from, to| time.between(from, to).unwrap_or(0);
     let mut parts = BTreeMap::<IoStep, StepTotals>::new();
-    let mut add = |step, instructions, ns| {
+    let mut add = |step, instructions, ns, device: u64| {
         let part = parts.entry(step).or_default();
-        let (times, sum) = (part.times + 1, part.instructions + instructions);
-        *part = StepTotals { times, instructions: sum, ns: part.ns + ns };
+        part.times += 1;
+        part.instructions += instructions;
+        part.ns += ns;
+        part.device += device.min(ns);
     };
     let begin = marks.queued().or(marks.left).unwrap_or(marks.entered);
     let mut handed = marks.handed.latest_first();
@@ -193,25 +199,25 @@ pub fn steps(marks: &Marks<'_>, layers: &Layers, runs: &Runs, time: &TimeMap) ->
     for (layer, instructions) in executed.filter(|(_, executed)| **executed > 0) {
         let ns = time.taken_by(*instructions).unwrap_or(0);
         waiting = waiting.saturating_sub(ns);
-        add(IoStep::Layer(*layer), *instructions, ns);
+        add(IoStep::Layer(*layer), *instructions, ns, 0);
     }
     if waiting > 0 {
-        add(IoStep::Waiting, 0, waiting);
+        add(IoStep::Waiting, 0, waiting, (marks.device)(marks.entered, begin));
     }
     let mut runs = runs.latest_first();
     let mut at = begin;
     for (clock, step) in marks.moments() {
         let others = of_others(at, clock);
-        add(step, runs.take(clock), ns(at, clock) - others);
+        add(step, runs.take(clock), ns(at, clock) - others, (marks.device)(at, clock));
         others_ns += others;
         at = clock;
     }
     if others_ns > 0 {
-        add(IoStep::Others, 0, others_ns);
+        add(IoStep::Others, 0, others_ns, 0);
     }
     let after = runs.take(u64::MAX);
     if after > 0 {
-        add(IoStep::After, after, 0);
+        add(IoStep::After, after, 0, 0);
     }
     parts.into_iter().collect()
 }
@@ -219,6 +225,11 @@ pub fn steps(marks: &Marks<'_>, layers: &Layers, runs: &Runs, time: &TimeMap) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn marks(handed: &Runs) -> Marks<'_> {
+        let none = &|_, _| 0;
+        Marks { entered: 100, left: None, bios: &[], waits: &[], others: none, device: none, handed }
+    }
 
     #[test]
     fn runs_are_taken_once_and_cut_where_a_step_ends() {
@@ -239,9 +250,8 @@ mod tests {
         layers.ran(Layer::Syscall, 30);
         layers.ran(Layer::Vfs, 50);
         let (none, handed) = (|_, _| 0, Runs::default());
-        let marks =
-            Marks { entered: 100, left: Some(200), bios: &[], waits: &[], others: &none, handed: &handed };
-        let part = |instructions, ns| StepTotals { times: 1, instructions, ns };
+        let marks = Marks { left: Some(200), others: &none, ..marks(&handed) };
+        let part = |instructions, ns| StepTotals { times: 1, instructions, ns, device: 0 };
         let expected = [
             (IoStep::Layer(Layer::Syscall), part(30, 120)),
             (IoStep::Layer(Layer::Vfs), part(50, 200)),
@@ -258,14 +268,14 @@ mod tests {
         let mut handed = Runs::default();
         handed.ran(120, 150);
         let others = |from: u64, to: u64| (to - from).min(100);
-        let marks =
-            Marks { entered: 100, left: Some(300), bios: &[], waits: &[], others: &others, handed: &handed };
+        let device = |from: u64, to: u64| if (from, to) == (100, 300) { 60 } else { 0 };
+        let marks = Marks { left: Some(300), others: &others, device: &device, ..marks(&handed) };
         let mut layers = Layers::default();
         layers.ran(Layer::Vfs, 50);
-        let part = |instructions, ns| StepTotals { times: 1, instructions, ns };
+        let part = |instructions, ns| StepTotals { times: 1, instructions, ns, device: 0 };
         let expected = [
             (IoStep::Layer(Layer::Vfs), part(50, 200)),
-            (IoStep::Waiting, part(0, 800 - 200 - 280)),
+            (IoStep::Waiting, StepTotals { device: 60, ..part(0, 800 - 200 - 280) }),
             (IoStep::Others, part(0, 280)),
         ];
         assert_eq!(steps(&marks, &layers, &Runs::default(), &time), expected);

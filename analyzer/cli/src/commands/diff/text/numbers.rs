@@ -18,10 +18,12 @@ pub const OWN: [&str; 4] = ["own A", "own B", "B - A", "%"];
 pub const TOTAL: [&str; 4] = ["total A", "total B", "B - A", "%"];
 
 /// Columns that a narrow terminal does without, the first to go first, of every table.
-const DROPPED: [&str; 23] = [
+const DROPPED: [&str; 25] = [
     "share",
     "interval",
     "p",
+    "device B",
+    "device A",
     "MMIO",
     "interrupts",
     "waits",
@@ -50,11 +52,16 @@ pub fn numbers(both: Both) -> [String; 4] {
     [grouped(both.a), grouped(both.b), signed(both.difference()), percent]
 }
 
-/// Virtual nanoseconds of both sides as microseconds, and their difference.
-pub fn times(both: Both) -> [String; 3] {
-    let sign = if both.difference() < 0 { "-" } else { "+" };
-    let difference = format!("{sign}{}", micros(both.difference().unsigned_abs()));
-    [micros(both.a), micros(both.b), difference]
+/// Heads of [`times`].
+pub const TIMES: [&str; 5] = ["µs A", "µs B", "µs B - A", "device A", "device B"];
+
+/// Virtual nanoseconds of both sides as microseconds: guest time and its difference, and device time.
+pub fn times(elapsed: Both, device: Both) -> [String; 5] {
+    let guest = elapsed.without(device);
+    let sign = if guest.difference() < 0 { "-" } else { "+" };
+    let difference = format!("{sign}{}", micros(guest.difference().unsigned_abs()));
+    let of_device = |ns| if device == Both::default() { String::new() } else { micros(ns) };
+    [micros(guest.a), micros(guest.b), difference, of_device(device.a), of_device(device.b)]
 }
 
 /// A pair of small counts, in one column if they are equal.

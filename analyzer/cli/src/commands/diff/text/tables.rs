@@ -2,7 +2,7 @@
 
 use super::calls::calls;
 use super::numbers::{
-    NUMBERS, OWN, STATISTICS, TOTAL, counts, judged, numbers, share, signed, statistics, table, times,
+    NUMBERS, OWN, STATISTICS, TIMES, TOTAL, counts, judged, numbers, share, signed, statistics, table, times,
 };
 use crate::view::table::Table;
 use crate::view::text::{counted, plain};
@@ -25,12 +25,12 @@ pub fn tables(diff: &Diff, all: bool) -> Vec<(String, Table)> {
     let by_class: usize = differing_steps(diff).len();
     let tables = vec![
         ("By system call: attributed instructions".into(), classes(diff)),
-        ("By stage: attributed instructions and virtual time up to the stage".into(), steps(diff)),
+        ("By stage: attributed instructions and guest time up to the stage".into(), steps(diff)),
         (title("By stage of each system call", by_class), steps_by_class(diff, most)),
         ("By layer: own instructions of its functions".into(), layers(diff)),
         ("Functions in another context".into(), handovers(diff)),
         (
-            title("Locks and waits: total instructions and virtual time waited", diff.waits.len()),
+            title("Locks and waits: total instructions and guest time waited", diff.waits.len()),
             waits(diff, most),
         ),
         (title("By function: own instructions", diff.functions.len()), functions(diff, most)),
@@ -68,14 +68,14 @@ fn classes(diff: &Diff) -> Table {
 
 /// Heads of [`step`].
 fn step_heads<'a>(before: &[&'a str]) -> Vec<&'a str> {
-    let after = ["µs A", "µs B", "µs B - A", "<part"];
+    let after = [&TIMES[..], &["<part"]].concat();
     [before, &["<stage", "times"], &NUMBERS, &["share"], &STATISTICS, &after].concat()
 }
 
 fn step(step: &StepCost, whole: Both) -> impl Iterator<Item = String> {
     let cells = [step.step.to_owned(), counts(step.times)].into_iter().chain(numbers(step.instructions));
     let cells = cells.chain([share(step.instructions, whole)]).chain(judged(&step.test, step.evidence));
-    cells.chain(times(step.elapsed)).chain([step.part.to_owned()])
+    cells.chain(times(step.elapsed, step.device)).chain([step.part.to_owned()])
 }
 
 fn steps(diff: &Diff) -> Table {
@@ -87,12 +87,13 @@ fn steps(diff: &Diff) -> Table {
 /// Stages of a system call at which something differs, the largest difference first.
 fn differing_steps(diff: &Diff) -> Vec<(&Class, &StepCost)> {
     let all = diff.classes.iter().flat_map(|class| class.steps.iter().map(move |step| (class, step)));
+    let guest = |s: &StepCost| s.elapsed.without(s.device);
     let differs = |(_, s): &(&Class, &StepCost)| {
-        [s.instructions, s.times, s.elapsed].into_iter().any(|both| !both.is_equal())
+        [s.instructions, s.times, guest(s)].into_iter().any(|both| !both.is_equal())
     };
     let mut found: Vec<_> = all.filter(differs).collect();
     let size =
-        |s: &StepCost| (s.instructions.difference().unsigned_abs(), s.elapsed.difference().unsigned_abs());
+        |s: &StepCost| (s.instructions.difference().unsigned_abs(), guest(s).difference().unsigned_abs());
     found.sort_by_key(|(_, step)| (step.evidence.rank(), Reverse(size(step))));
     found
 }
@@ -143,14 +144,13 @@ fn handovers(diff: &Diff) -> Table {
 
 fn waits(diff: &Diff, most: usize) -> Table {
     let heads =
-        [&["<function", "<for", "calls"], &TOTAL[..], &["waits", "µs A", "µs B", "µs B - A", "p", "<test"]]
-            .concat();
+        [&["<function", "<for", "calls"], &TOTAL[..], &["waits"], &TIMES, &["p", "<test"]].concat();
     let mut table = table(&heads);
     for waiting in diff.waits.iter().take(most) {
-        let Waiting { function, what, calls, total, waits, elapsed, test } = waiting;
+        let Waiting { function, what, calls, total, waits, elapsed, device, test } = waiting;
         let [_, _, p, verdict] = statistics(test);
         let cells = [plain(function), plain(what), counts(*calls)].into_iter().chain(numbers(*total));
-        table.row(cells.chain([counts(*waits)]).chain(times(*elapsed)).chain([p, verdict]));
+        table.row(cells.chain([counts(*waits)]).chain(times(*elapsed, *device)).chain([p, verdict]));
     }
     table
 }
@@ -180,7 +180,7 @@ pub fn inlined(function: &FunctionDiff) -> String {
 }
 
 fn pairs(diff: &Diff, most: usize) -> Table {
-    let after = ["MMIO", "interrupts", "waits", "µs A", "µs B", "µs B - A", "<what", "<bios"];
+    let after = [&["MMIO", "interrupts", "waits"], &TIMES[..], &["<what", "<bios"]].concat();
     let mut table = table(&[&["recording", "I/O"], &NUMBERS[..], &after].concat());
     for pair in diff.pairs.iter().take(most) {
         let costs = &pair.costs;
@@ -188,7 +188,7 @@ fn pairs(diff: &Diff, most: usize) -> Table {
         let ios = format!("{} = {}", pair.ios.a, pair.ios.b);
         let cells = [recording, ios].into_iter().chain(numbers(costs.instructions));
         let cells = cells.chain([counts(costs.accesses), interrupts(costs), counts(costs.waits)]);
-        let cells = cells.chain(times(costs.elapsed));
+        let cells = cells.chain(times(costs.elapsed, costs.device));
         table.row(cells.chain([plain(&pair.what), plain(pair.bios.as_deref().unwrap_or_default())]));
     }
     table

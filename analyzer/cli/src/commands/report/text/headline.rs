@@ -69,16 +69,17 @@ fn slowest(out: &mut dyn Write, report: &Report, style: Style) -> io::Result<()>
     if report.slowest.is_empty() {
         return Ok(());
     }
-    writeln!(out, "\n{}", style.heading("Slowest I/Os"))?;
+    writeln!(out, "\n{}", style.heading("Slowest I/Os, by guest time"))?;
     let heads = [("I/O", Align::Right), ("call", Align::Left), ("task", Align::Left), ("file", Align::Left)];
-    let table = Table::new(heads.into_iter().chain([("bytes", Align::Right), ("elapsed", Align::Right)]));
+    let right = ["bytes", "guest", "device", "elapsed"].map(|head| (head, Align::Right));
+    let table = Table::new(heads.into_iter().chain(right));
     let mut table = table.flexible("file").dropping(["task", "bytes"]);
     for io in &report.slowest {
         let [id, call, task, _, file, _, bytes] = what(io);
-        table.row([id, call, task, file, bytes, ios::elapsed(io, report)]);
+        table.row([id, call, task, file, bytes].into_iter().chain(ios::times(io, report)));
     }
     table.write(out, style, "  ")?;
-    let line = "elapsed: µs from call to return; commands path and why show an I/O by its number";
+    let line = format!("{}; commands path and why show an I/O by its number", ios::TIMES);
     writeln!(out, "  {}", style.faint(line))
 }
 

@@ -9,7 +9,12 @@ use iotrace::model::Io;
 use std::io::{self, Write};
 
 /// Columns that a narrow terminal does without, the first to go first.
-const DROPPED: [&str; 8] = ["position", "fd", "returned", "unwritten", "bios", "task", "in call", "bytes"];
+const DROPPED: [&str; 9] =
+    ["position", "fd", "returned", "unwritten", "bios", "task", "in call", "bytes", "device"];
+
+/// What the columns of [`times`] are.
+pub(super) const TIMES: &str = "elapsed: µs of virtual time from call to return; device: part of it in which the task slept \
+                                while a device had a command that completed before the task was woken; guest: the rest";
 
 /// Most bios of an I/O that a line names.
 const NAMED: usize = 3;
@@ -38,6 +43,8 @@ pub fn write(out: &mut dyn Write, report: &Report, options: Options) -> io::Resu
         ("returned", Align::Right, true),
         ("bios", Align::Left, true),
         ("in call", Align::Right, true),
+        ("guest", Align::Right, elapsed),
+        ("device", Align::Right, elapsed),
         ("elapsed", Align::Right, elapsed),
         ("unwritten", Align::Right, unwritten),
     ];
@@ -58,7 +65,8 @@ fn legend(elapsed: bool, unwritten: bool) -> String {
                     interrupts and other tasks"
             .to_owned();
     if elapsed {
-        line.push_str("; elapsed: µs of virtual time from call to return");
+        line.push_str("; ");
+        line.push_str(TIMES);
     }
     if unwritten {
         line.push_str("; unwritten: bytes in the page cache that no bio of this trace carried");
@@ -67,21 +75,19 @@ fn legend(elapsed: bool, unwritten: bool) -> String {
 }
 
 fn row(io: &Io, report: &Report) -> impl Iterator<Item = String> {
-    what(io).into_iter().chain([
-        number(io.returned),
-        bios(io),
-        text::grouped(io.cost),
-        elapsed(io, report),
-        match io.unwritten() {
-            0 => String::new(),
-            bytes => bytes.to_string(),
-        },
-    ])
+    let cells = what(io).into_iter().chain([number(io.returned), bios(io), text::grouped(io.cost)]);
+    let unwritten = match io.unwritten() {
+        0 => String::new(),
+        bytes => bytes.to_string(),
+    };
+    cells.chain(times(io, report)).chain([unwritten])
 }
 
-/// Time from call to return.
-pub(super) fn elapsed(io: &Io, report: &Report) -> String {
-    io.left.map_or_else(|| "-".to_owned(), |left| text::micros_span(&report.time, io.entered, left))
+/// Guest time, device time, and time from call to return.
+pub(super) fn times(io: &Io, report: &Report) -> [String; 3] {
+    let cell = if report.time.is_virtual() { text::micros } else { text::instructions };
+    let parts = io.time(&report.time).map(|time| [time.guest(), time.device, time.elapsed].map(cell));
+    parts.unwrap_or_else(|| ["-"; 3].map(str::to_owned))
 }
 
 fn bios(io: &Io) -> String {

@@ -6,7 +6,7 @@ use crate::view::table::{Align, Table};
 use crate::view::text::{self, FEW};
 use iotrace::analysis::describe::error_cause;
 use iotrace::analysis::report::Report;
-use iotrace::analysis::summary::{OpSummary, StageSpread};
+use iotrace::analysis::summary::{OpSummary, StageSpread, SummaryRow};
 use iotrace::model::{BioStage, ErrorCause};
 use std::io::{self, Write};
 
@@ -36,12 +36,12 @@ pub fn write(out: &mut dyn Write, report: &Report, options: Options) -> io::Resu
     writeln!(out)?;
     table.write(out, style, "  ")?;
     let line = format!(
-        "µs of virtual time; i: instructions executed meanwhile, in all contexts; p95, p99: - for fewer than {FEW} values"
+        "µs of virtual time; i: instructions executed meanwhile, in all contexts; device: part of Q to E in which a device had a command of the bio; guest: the rest; p95, p99: - for fewer than {FEW} values"
     );
     writeln!(out, "  {}", style.faint(line))?;
     let is_used = |stage| {
         let reached = report.summary.iter().flat_map(|op| &op.stages);
-        stage == BioStage::Queued || reached.into_iter().any(|spread| spread.stage == Some(stage))
+        stage == BioStage::Queued || reached.into_iter().any(|spread| spread.row == SummaryRow::Stage(stage))
     };
     let is_above = |stage: BioStage| !options.summary && bios::is_used(report, stage);
     if BioStage::ALL.into_iter().all(|stage| !is_used(stage) || is_above(stage)) {
@@ -57,8 +57,13 @@ fn errors(op: &OpSummary) -> String {
 }
 
 fn row(op: &OpSummary, stage: &StageSpread) -> Vec<String> {
-    let name = stage.stage.map_or("Q to E", BioStage::short).to_owned();
-    let mut row = vec![op.rwbs.clone(), name, stage.instructions.count.to_string()];
+    let name = match stage.row {
+        SummaryRow::Stage(stage) => stage.short(),
+        SummaryRow::Total => "Q to E",
+        SummaryRow::Guest => "guest",
+        SummaryRow::Device => "device",
+    };
+    let mut row = vec![op.rwbs.clone(), name.to_owned(), stage.instructions.count.to_string()];
     match &stage.ns {
         Some(ns) => row.extend(text::percentiles(ns, text::micros)),
         None => row.extend(["-"; 4].map(String::from)),
