@@ -102,6 +102,9 @@ pub struct Attempt {
     pub doorbell: Option<u64>,
     /// The interrupt it was done in.
     pub interrupt: Option<IrqRef>,
+    /// Where its driver does not give it back: when the device had finished it at the latest, the interrupt or the context
+    /// that completed its request.
+    pub device_end: Option<u64>,
     /// The driver found it done.
     pub driver_done: Option<u64>,
     /// The driver gave it back.
@@ -139,12 +142,12 @@ impl Attempt {
     }
 
     /// When the device had it, in instructions: from the doorbell, or the issue where no doorbell is known, to the
-    /// interrupt, or the completion where no interrupt is known. None if it was not issued or did not complete.
+    /// interrupt, or its end where no interrupt is known. None if it was not issued, or its end is not known.
     #[must_use]
     pub fn at_device(&self) -> Option<(u64, u64)> {
         let from = self.doorbell.or(self.issued)?;
         let interrupt = self.interrupt.map(|irq| irq.clock);
-        let to = interrupt.or(self.driver_done).or(self.done).or(self.completed)?;
+        let to = interrupt.or(self.device_end).or(self.driver_done).or(self.done)?;
         (from < to).then_some((from, to))
     }
 

@@ -88,19 +88,21 @@ impl CommandTracker {
         self.issued.remove(&request.pointer);
     }
 
-    /// A request is complete whose driver has not given back a command: none of its functions may have a probe.
+    /// A request is complete whose driver has not given back a command: none of its functions may have a probe. Returns that
+    /// the device had finished it, if it had it.
     pub fn request_completed(
         &mut self,
         context: &Context<'_>,
         request: &RequestState,
         interrupts: InterruptState,
         out: &mut dyn Sink,
-    ) {
+    ) -> Option<CommandFact> {
         let attempt = request.last.filter(|attempt| attempt.done.is_none() && !attempt.is_over);
-        if let Some(attempt) = attempt.filter(|_| self.issued.contains_key(&request.pointer)) {
-            let interrupt = interrupts.current.or(interrupts.deferred);
-            self.hand_over(context, (request.pointer, attempt.command), interrupt, out);
-        }
+        let attempt = attempt.filter(|_| self.issued.contains_key(&request.pointer))?;
+        let interrupt = interrupts.current.or(interrupts.deferred);
+        let end = self.hand_over(context, (request.pointer, attempt.command), interrupt, out)?;
+        let step = CommandStep::Completed(interrupt, end);
+        Some(CommandFact { request: request.pointer, clock: context.clock(), step, result: None })
     }
 
     /// The guest writes to a device. If that is a doorbell, it passes on the commands that wait for it at this place,
@@ -146,8 +148,7 @@ impl CommandTracker {
                 if !request.and_then(|request| request.last).is_some_and(is_unanswered) =>
             {
                 let context = &fact.context;
-                request.iter().for_each(|rq| self.request_completed(context, rq, interrupts, out));
-                return None;
+                return self.request_completed(context, &request?, interrupts, out);
             }
             _ => {}
         }
@@ -206,18 +207,18 @@ impl CommandTracker {
 
     /// A request, by its address, and its command are found complete: the device has worked on it from its doorbell, or
     /// from where it was issued if no doorbell is known, up to the interrupt, or to the context at hand if that is one
-    /// and the interrupt is not known.
+    /// and the interrupt is not known. Returns when the device had finished it, if it had it.
     fn hand_over(
         &mut self,
         context: &Context<'_>,
         (request, command): (u64, u64),
         interrupt: Option<IrqRef>,
         out: &mut dyn Sink,
-    ) {
+    ) -> Option<u64> {
         let issued = self.issued.remove(&request).map(|from| (from, DeviceStart::Issue));
         let rung = self.doorbells.take_rung(request).map(|from| (from, DeviceStart::Doorbell));
         self.doorbells.forget(request);
-        let Some((from, since)) = rung.or(issued) else { return };
+        let (from, since) = rung.or(issued)?;
         let here = Point { completes: None, ..context.here() };
         let to = match interrupt {
             Some(irq) => {
@@ -225,13 +226,15 @@ impl CommandTracker {
                 Point { clock: irq.clock, call, root: call, level, ..here }
             }
             None if matches!(context.level, Level::Softirq | Level::Hardirq) => here,
-            None => return,
+            None => return None,
         };
         let irq = interrupt.map(|irq| irq.id);
         // What was issued in the context that ends it was not given to a device.
-        if rung.is_some() || from.clock < to.clock && from.root != to.root {
+        let was_there = rung.is_some() || from.clock < to.clock && from.root != to.root;
+        was_there.then(|| {
             out.handover(&Handover { kind: HandoverKind::Interrupt { irq, command, since }, from, to });
-        }
+            to.clock
+        })
     }
 }
 

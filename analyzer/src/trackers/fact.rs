@@ -285,6 +285,9 @@ pub enum CommandStep {
     DriverDone,
     /// The driver gave it back; in this interrupt.
     Done(Option<IrqRef>),
+    /// Its request was found complete, though no driver has given it back: in this interrupt, and when the device had
+    /// finished it.
+    Completed(Option<IrqRef>, u64),
     /// The SCSI layer was finished with it; the result.
     Finished(u64),
     /// It failed; the sense data, if it can be read.

@@ -301,7 +301,8 @@ impl ObjectTrackers {
     fn request_completed(&mut self, fact: &Fact<'_>, out: &mut dyn Sink) {
         if let Some(request) = self.request(fact.roles) {
             let interrupts = self.interrupts.state(&fact.context, self.commands.issued(&request));
-            self.commands.request_completed(&fact.context, &request, interrupts, out);
+            let completed = self.commands.request_completed(&fact.context, &request, interrupts, out);
+            completed.iter().for_each(|fact| self.block.command(fact));
         }
     }
 

@@ -41,7 +41,9 @@ impl RequestTracker {
             _ => false,
         };
         let attempt = match fact.step {
-            CommandStep::Doorbell => self.live.get_mut(&fact.request).and_then(|rq| rq.attempts.last_mut()),
+            CommandStep::Doorbell | CommandStep::Completed(..) => {
+                self.live.get_mut(&fact.request).and_then(|rq| rq.attempts.last_mut())
+            }
             _ => self.attempt(fact.request, over),
         };
         let Some(attempt) = attempt else { return };
@@ -52,6 +54,10 @@ impl RequestTracker {
             CommandStep::Doorbell => attempt.doorbell = Some(clock),
             CommandStep::DriverDone => attempt.driver_done = Some(clock),
             CommandStep::Done(interrupt) => (attempt.done, attempt.interrupt) = (Some(clock), interrupt),
+            CommandStep::Completed(interrupt, end) => {
+                attempt.interrupt = interrupt.or(attempt.interrupt);
+                attempt.device_end = Some(end);
+            }
             CommandStep::Finished(result) => (attempt.finished, attempt.result) = (Some(clock), result),
             CommandStep::Sense(_) | CommandStep::Recovery(_) => {}
         }

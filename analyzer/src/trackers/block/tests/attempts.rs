@@ -31,6 +31,23 @@ fn a_requeued_request_goes_back() {
     assert_eq!((request.attempts[0].requeued, request.requeues()), (Some(20), 1));
 }
 
+// Its driver has no probe: the request is complete at 40, in the interrupt of 30.
+#[test]
+fn a_command_that_no_driver_gives_back_has_the_interrupt_that_completed_its_request() {
+    let irq = IrqRef { id: 3, clock: 30, entered: 30, vector: None, line: None, handler: None, call: None };
+    for (interrupt, end) in [(Some(irq), 30), (None, 38)] {
+        let mut requests = Requests::default();
+        requests.reach(10, "rq.issue", &arguments(RQ, &[]));
+        requests.command(RQ, 40, CommandStep::Completed(interrupt, end));
+        let request = requests.finish(RQ);
+        let [attempt] = &request.attempts[..] else { panic!("{:?}", request.attempts) };
+        assert_eq!((attempt.interrupt, attempt.at_device()), (interrupt, Some((10, end))));
+    }
+    let mut requests = Requests::default();
+    requests.reach(10, "rq.issue", &arguments(RQ, &[]));
+    assert_eq!(requests.finish(RQ).attempts[0].at_device(), None, "its end is not known");
+}
+
 // dispatch 10   issue 11   issue once more 20: another attempt
 #[test]
 fn an_attempt_begins_with_its_dispatch_or_where_there_is_none_with_its_issue() {
