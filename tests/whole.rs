@@ -4,6 +4,7 @@ mod boots;
 mod brought;
 mod changes;
 mod choice;
+mod devices;
 mod failures;
 mod guests;
 mod kernels;

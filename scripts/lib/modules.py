@@ -11,7 +11,10 @@ CONTROLLERS = {
     "lsi53c810": ["sym53c8xx"],
     "mptsas1068": ["mptsas"],
     "megasas": ["megaraid_sas"],
+    "megasas-gen2": ["megaraid_sas"],
+    "virtio-scsi-pci": ["virtio_pci", "virtio_scsi"],
     "virtio-blk-pci": ["virtio_pci", "virtio_blk"],
+    "ich9-ahci": ["ahci"],
 }
 FILE_SYSTEMS = {"xfs": ["crc32c_generic", "xfs"], "ext4": ["crc32c_generic", "ext4"],
                 "btrfs": ["crc32c_generic", "btrfs"], "raw": []}
@@ -20,7 +23,7 @@ SCHEDULERS = ["mq-deadline", "kyber-iosched", "bfq"]
 SCHEDULER_MODULES = {name: f"{name}-iosched" for name in ("kyber", "cfq", "deadline")}  # the others: as named
 NO_SCHEDULER = ("", "none", "noop")  # never modules
 OPTIONS = {"sym53c8xx": "settle=0"}  # by itself it waits 3 seconds for a bus that is ready at once
-OTHERS = ["mptspi", "nvme", "scsi_debug", "sg", "null_blk", "loop", "dm-mod", "virtio_scsi"]
+OTHERS = ["mptspi", "nvme", "scsi_debug", "sg", "null_blk", "loop", "dm-mod"]
 
 
 def wanted() -> list[str]:

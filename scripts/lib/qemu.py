@@ -25,7 +25,10 @@ CONTROLLERS = {
     "lsi53c810": ("scsi-hd", "sd"),
     "mptsas1068": ("scsi-hd", "sd"),
     "megasas": ("scsi-hd", "sd"),
+    "megasas-gen2": ("scsi-hd", "sd"),
+    "virtio-scsi-pci": ("scsi-hd", "sd"),
     "virtio-blk-pci": ("", "vd"),
+    "ich9-ahci": ("ide-hd", "sd"),
 }
 
 
@@ -98,7 +101,8 @@ def disk_arguments(controller: str, drives: Sequence[Drive], in_vcpu: bool) -> l
     """Arguments for the disks. Each is behind blkreplay, which puts the completions into the log. `in_vcpu`: a
     controller that could hand requests to another thread submits them in the vCPU's."""
     device, _ = CONTROLLERS[controller]
-    arguments = ["-device", f"{controller},id=controller"] if device else []
+    thread = ",ioeventfd=off" if in_vcpu and controller.startswith("virtio-") else ""
+    arguments = ["-device", f"{controller},id=controller{thread}"] if device else []
     for number, drive in enumerate(drives):
         arguments += ["-drive", drive.options(number)]
         image = f"image{number}"
@@ -108,8 +112,9 @@ def disk_arguments(controller: str, drives: Sequence[Drive], in_vcpu: bool) -> l
             image = f"faults{number}"
         arguments += ["-drive", f"driver=blkreplay,if=none,id=disk{number},image={image}"]
         if not device:
-            thread = ",ioeventfd=off" if in_vcpu else ""
             arguments += ["-device", f"{controller},drive=disk{number}{thread}"]
+        elif device == "ide-hd":
+            arguments += ["-device", f"{device},bus=controller.{number},drive=disk{number}"]
         else:
             name = f",wwn={0x5000c50000000001 + number:#x}" if controller == "mptsas1068" else ""
             arguments += ["-device", f"{device},bus=controller.0,scsi-id={number},drive=disk{number}{name}"]
