@@ -20,7 +20,7 @@ pub use finished::{End, Finished};
 pub use needs::Needs;
 pub use structure::{Finding, Findings, StructureCheck};
 pub(crate) use trace::release_up_to;
-pub use trace::{Trace, WasRead};
+pub use trace::{MemoryLimit, Trace, WasRead};
 
 use crate::model::Definitions;
 use iotrace_format::definition::Definition;

@@ -16,7 +16,7 @@ use crate::analysis::events::{TraceTimes, times};
 use crate::analysis::subject::Wanted;
 use crate::index::{IndexError, Located, SessionIndex, SessionIndexBuilder, TraceIdentity, index_path};
 use crate::model::IoId;
-use crate::reader::{ReadWindow, Trace, read, read_window};
+use crate::reader::{MemoryLimit, ReadWindow, Trace, read, read_window};
 use iotrace_format::trace::reader::{ReadError, TraceFile};
 use pass::{Observers, RunningPass};
 use std::ops::Deref;
@@ -39,12 +39,14 @@ pub enum IndexUse {
 }
 
 /// How a session is opened.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct SessionOptions {
     /// Threads to decode with; as many as the machine has CPUs if none are given.
     pub threads: Option<usize>,
     /// What becomes of the index.
     pub index: IndexUse,
+    /// How much memory the program may use; none for any.
+    pub memory: Option<MemoryLimit>,
 }
 
 /// Why a question about an I/O or a bio has no answer.
@@ -88,7 +90,7 @@ impl Session {
     /// # Errors
     /// Those of [`TraceFile::open`].
     pub fn open(path: &Path, options: SessionOptions) -> Result<Self, ReadError> {
-        let trace = Trace::open(path, options.threads)?;
+        let trace = Trace::open(path, options.threads)?.limited(options.memory);
         Ok(Self { path: Some(path.to_owned()), index_use: options.index, ..Self::of(trace) })
     }
 

@@ -19,9 +19,11 @@ mod subject;
 #[cfg(test)]
 mod tests;
 
-use crate::view;
+use crate::{MEMORY, view};
 use anyhow::Result;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use iotrace::reader::{MemoryLimit, Trace};
+use iotrace_format::trace::reader::TraceFile;
 use numbers::threads;
 use status::Status;
 use std::io;
@@ -122,6 +124,9 @@ pub struct ReadArgs {
     /// Worker threads [default: available CPUs]
     #[arg(long, global = true, value_name = "N", value_parser = threads)]
     pub threads: Option<usize>,
+    /// Memory that may be used for what a trace holds, in bytes: 512m, 4GiB
+    #[arg(long, global = true, value_name = "SIZE", value_parser = numbers::memory, default_value = "1GiB")]
+    pub memory: usize,
     /// Print the amount of data read and the peak memory on exit
     #[arg(long, global = true)]
     pub stats: bool,
@@ -131,6 +136,18 @@ pub struct ReadArgs {
     /// Answer each question by reading the trace from its beginning, to check answers
     #[arg(long, global = true, hide = true)]
     pub no_checkpoints: bool,
+}
+
+impl ReadArgs {
+    /// The limit of memory.
+    fn memory(self) -> MemoryLimit {
+        MemoryLimit { bytes: self.memory, used: || MEMORY.allocated() }
+    }
+
+    /// A trace that is read within it.
+    fn limited(self, file: TraceFile) -> Trace {
+        Trace::of(file, self.threads).limited(Some(self.memory()))
+    }
 }
 
 /// Output format.

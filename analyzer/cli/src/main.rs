@@ -6,7 +6,13 @@
 mod commands;
 mod view;
 
+use cap::Cap;
+use std::alloc::System;
 use std::process::ExitCode;
+
+/// Counts the memory in use, which `--memory` limits.
+#[global_allocator]
+static MEMORY: Cap<System> = Cap::new(System, usize::MAX);
 
 fn main() -> ExitCode {
     commands::main()

@@ -121,7 +121,12 @@ impl SessionIndexBuilder {
     }
 
     fn checkpoint(&mut self, pass: &Pass, clock: u64, offset: u64) -> io::Result<()> {
-        let Some(state) = Checkpoint::encode(pass, &self.open, LARGEST)? else { return Ok(()) };
+        let Some(state) = Checkpoint::encode(pass, &self.open, LARGEST)? else {
+            // What is in flight now mostly stays so: it is tried again when the trace is as long once more.
+            self.apart = self.blocks;
+            self.last.blocks = self.blocks;
+            return Ok(());
+        };
         let place = self.states.add(&state.packed)?;
         let section = Section { offset: place, length: state.packed.len() as u64 };
         let place = CheckpointPlace { clock, offset, section, sum: xxh3_64(&state.packed) };

@@ -7,6 +7,8 @@ use crate::hash::Map;
 use crate::model::{Call, CallId};
 use crate::session::Pass;
 use crate::trackers::Trackers;
+use bincode::enc::write::Writer;
+use bincode::error::EncodeError;
 use bincode::{Decode, Encode};
 use iotrace_format::event::Event;
 use iotrace_format::trace::columns::EventBlock;
@@ -83,6 +85,25 @@ pub(crate) struct Encoded {
     pub unpacked: usize,
 }
 
+/// Takes bytes up to a limit: of a state that is too large no more is encoded than fits.
+struct BoundedState {
+    bytes: Vec<u8>,
+    most: usize,
+}
+
+impl BoundedState {
+    fn is_full(&self) -> bool {
+        self.bytes.len() > self.most
+    }
+}
+
+impl Writer for BoundedState {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
+        self.bytes.extend(bytes);
+        if self.is_full() { Err(EncodeError::Other("the state is too large")) } else { Ok(()) }
+    }
+}
+
 impl Checkpoint {
     /// The state as bytes; none if there are more of them than are to be kept.
     ///
@@ -92,11 +113,12 @@ impl Checkpoint {
         let mut open: Vec<_> = open.entries.values().collect();
         open.sort_unstable_by_key(|entry| entry.call.id);
         let config = bincode::config::standard();
-        let state = (&pass.trackers, open);
-        let bytes = bincode::encode_to_vec(state, config).map_err(io::Error::other)?;
-        if bytes.len() > most {
-            return Ok(None);
+        let mut state = BoundedState { bytes: Vec::new(), most };
+        match bincode::encode_into_writer((&pass.trackers, open), &mut state, config) {
+            Err(_) if state.is_full() => return Ok(None),
+            result => result.map_err(io::Error::other)?,
         }
+        let bytes = state.bytes;
         let packed = zstd::bulk::compress(&bytes, LEVEL)?;
         Ok(Some(Encoded { packed, unpacked: bytes.len() }))
     }

@@ -43,7 +43,7 @@ fn stored(guest: &SyntheticGuest) -> (tempfile::TempDir, std::path::PathBuf) {
 }
 
 fn open(path: &Path, index: IndexUse) -> Session {
-    Session::open(path, SessionOptions { threads: Some(2), index }).unwrap()
+    Session::open(path, SessionOptions { threads: Some(2), index, ..SessionOptions::default() }).unwrap()
 }
 
 #[test]

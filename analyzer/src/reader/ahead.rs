@@ -56,8 +56,27 @@ enum Coming<'a> {
 /// offset `eager` are not decoded before their turn.
 ///
 /// # Errors
-/// [`ReadError::Thread`].
+/// [`ReadError::Thread`]; [`ReadError::Memory`] as soon as a chunk has taken more memory than the trace may.
 pub fn decode<'a>(
+    trace: &Trace,
+    steps: &mut dyn Iterator<Item = WalkStep<'a>>,
+    wants: &dyn Fn(&RawChunk<'_>) -> bool,
+    columns: (Columns, usize),
+    take: Take<'_>,
+) -> Result<Flow, ReadError> {
+    let mut exceeded = None;
+    let flow = decode_all(trace, steps, wants, columns, &mut |met, back| {
+        let flow = take(met, back);
+        exceeded = trace.exceeded_memory();
+        if exceeded.is_some() { Flow::Stop } else { flow }
+    })?;
+    match exceeded {
+        Some(limit) => Err(ReadError::Memory { limit }),
+        None => Ok(flow),
+    }
+}
+
+fn decode_all<'a>(
     trace: &Trace,
     steps: &mut dyn Iterator<Item = WalkStep<'a>>,
     wants: &dyn Fn(&RawChunk<'_>) -> bool,

@@ -6,10 +6,22 @@ use std::ops::Deref;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+/// How much memory a program may use while it reads a trace. A file of some KiB may have millions of objects that
+/// never end; the reader looks at the limit behind each chunk, which has 65,536 events at most. A table that grows may
+/// take as much again for a moment.
+#[derive(Debug, Clone, Copy)]
+pub struct MemoryLimit {
+    /// Most bytes.
+    pub bytes: usize,
+    /// How many are in use, by the program's allocator.
+    pub used: fn() -> usize,
+}
+
 /// A mapped trace, the threads to decode it with, and counts of what was read.
 #[derive(Debug)]
 pub struct Trace {
     file: TraceFile,
+    memory: Option<MemoryLimit>,
     threads: usize,
     read: Counts,
     cache: BlockCache,
@@ -62,6 +74,7 @@ impl Trace {
         let all = || std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             file,
+            memory: None,
             threads: threads.unwrap_or_else(all),
             read: Counts::default(),
             cache: BlockCache::default(),
@@ -74,6 +87,18 @@ impl Trace {
     /// Those of [`TraceFile::from_bytes`].
     pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, ReadError> {
         Ok(Self::of(TraceFile::from_bytes(bytes)?, Some(1)))
+    }
+
+    /// The same trace, of which no more is read once the program uses more memory than that.
+    #[must_use]
+    pub fn limited(self, memory: Option<MemoryLimit>) -> Self {
+        Self { memory, ..self }
+    }
+
+    /// The limit of memory in bytes, if more is in use.
+    pub(super) fn exceeded_memory(&self) -> Option<u64> {
+        let limit = self.memory.filter(|memory| (memory.used)() > memory.bytes)?;
+        Some(limit.bytes as u64)
     }
 
     /// Threads to decode with.

@@ -5,7 +5,6 @@ use super::status::Status;
 use super::{ReadArgs, RunCommand};
 use anyhow::Result;
 use clap::Args;
-use iotrace::reader::Trace;
 use iotrace::{Session, rewrite};
 use std::path::PathBuf;
 
@@ -27,7 +26,7 @@ impl RunCommand for CatCommand {
         for path in &self.traces {
             complain_same(path, &self.output)?;
             let file = iotrace_format::trace::reader::TraceFile::open(path)?;
-            traces.push((path.clone(), Session::of(Trace::of(file, reading.threads))));
+            traces.push((path.clone(), Session::of(reading.limited(file))));
         }
         let events = rewrite::cat(&traces, &self.output, &mut |_| {})?;
         print_written(events, &self.output)

@@ -2,10 +2,13 @@
 //!
 //! In: an argument's text. Out: the number of an I/O, of threads, of a call among those of its name, or what it must be.
 
+use iotrace::analysis::conditions::parse;
 use iotrace_format::event::BUILTINS;
 use iotrace_format::stage::{Stage, StageError};
 use thiserror::Error;
 
+/// The least memory with which a trace can be read: that of some blocks of events.
+const LEAST_MEMORY: usize = 16 << 20;
 /// The type of the events of all functions.
 const PROBE: &str = "probe";
 
@@ -18,6 +21,9 @@ pub(super) enum NumberError {
     /// Of threads.
     #[error("expected a number from 1 to 256")]
     Threads,
+    /// Of bytes of memory.
+    #[error("expected a size of 16m or more, such as 512m or 4GiB")]
+    Memory,
     /// No stage.
     #[error(transparent)]
     Stage(StageError),
@@ -56,6 +62,13 @@ pub(super) fn threads(text: &str) -> Result<usize, NumberError> {
     text.parse().ok().filter(|threads| (1..=256).contains(threads)).ok_or(NumberError::Threads)
 }
 
+/// Bytes of memory that may be used.
+pub(super) fn memory(text: &str) -> Result<usize, NumberError> {
+    let size = parse::size(text).ok().filter(|size| size.start() == size.end());
+    let bytes = size.and_then(|size| usize::try_from(*size.start()).ok());
+    bytes.filter(|bytes| *bytes >= LEAST_MEMORY).ok_or(NumberError::Memory)
+}
+
 pub(super) fn nth(text: &str) -> Result<(String, usize), NumberError> {
     let (name, at) = text.split_once(':').unwrap_or((text, "1"));
     let at = at.parse().ok().filter(|at| *at > 0).ok_or(NumberError::Nth)?;
@@ -72,6 +85,15 @@ mod tests {
         assert!(number("0").is_err());
         assert_eq!(nth("write:3"), Ok(("write".into(), 3)));
         assert!(nth("write:0").is_err());
+    }
+
+    #[test]
+    fn memory_is_a_size() {
+        let sizes = ["16m", "512MiB", "1GiB"].map(memory);
+        assert_eq!(sizes, [Ok(16 << 20), Ok(512 << 20), Ok(1 << 30)]);
+        for wrong in ["", "15m", "1g..2g", "64m..", "-1", "99999999999g"] {
+            assert_eq!(memory(wrong), Err(NumberError::Memory), "{wrong}");
+        }
     }
 
     #[test]

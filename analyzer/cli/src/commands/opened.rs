@@ -6,7 +6,7 @@ use super::status::Status;
 use crate::view::wrap::WrapWriter;
 use crate::view::{self, text};
 use anyhow::{Result, bail};
-use iotrace::reader::{Trace, census};
+use iotrace::reader::census;
 use iotrace::{IndexMessage, IndexUse, Session, SessionOptions};
 use iotrace_format::trace::reader::TraceFile;
 use std::io::Write;
@@ -31,7 +31,10 @@ impl OpenedTrace {
             ReadArgs { no_index_file: true, .. } => IndexUse::Temporary,
             _ => IndexUse::Beside,
         };
-        let session = Session::open(path, SessionOptions { threads: reading.threads, index })?;
+        let session = Session::open(
+            path,
+            SessionOptions { threads: reading.threads, index, memory: Some(reading.memory()) },
+        )?;
         Ok(Self { path: path.to_owned(), session, stats: reading.stats })
     }
 
@@ -40,7 +43,7 @@ impl OpenedTrace {
     /// # Errors
     /// Those of [`TraceFile::open_damaged`].
     pub fn open_damaged(path: &Path, reading: ReadArgs) -> Result<Self> {
-        let trace = Trace::of(TraceFile::open_damaged(path)?, reading.threads);
+        let trace = reading.limited(TraceFile::open_damaged(path)?);
         Ok(Self { path: path.to_owned(), session: Session::of(trace), stats: reading.stats })
     }
 }

@@ -10,6 +10,7 @@ mod devices;
 mod diff;
 mod files;
 mod inlined;
+mod memory;
 mod notes;
 mod page_cache;
 mod path;

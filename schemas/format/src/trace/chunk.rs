@@ -128,6 +128,9 @@ pub enum ChunkError {
         /// Checksum in the head.
         expected: u64,
     },
+    /// Too many chunks are damaged, and none begins behind this one.
+    #[error("payload not checked: too much damage before it")]
+    Unchecked,
     /// The bytes of the payload were changed.
     #[error("payload checksum {found:016x}, expected {expected:016x}")]
     Payload {

@@ -45,6 +45,12 @@ pub enum ReadError {
         /// Its version.
         found: u32,
     },
+    /// What the file holds takes more memory than the program may use.
+    #[error("more than {} MiB of memory are needed: raise the limit (option --memory)", limit >> 20)]
+    Memory {
+        /// The limit, in bytes.
+        limit: u64,
+    },
     /// A thread to decode in cannot be started.
     #[error("cannot start a thread: {0}")]
     Thread(io::Error),

@@ -176,3 +176,23 @@ proptest! {
         }
     }
 }
+
+// Heads that are sound, each of a payload of 64 KiB that is none and that the next heads are part of.
+#[test]
+fn heads_whose_payloads_overlap_do_not_have_each_byte_checked_many_times() {
+    let [_, (at, head), ..] = offsets(&trace(3))[..] else { panic!("it has chunks") };
+    let whole = trace(3);
+    let payload = vec![0; 64 << 10];
+    let (_, fake) = ChunkHead { sequence: 99, ..head }.seal(&[], &payload, false);
+    let fakes = (1 << 20) / fake.len();
+    let mut bytes = whole[..at].to_vec();
+    bytes.extend(fake.repeat(fakes));
+    bytes.extend(&whole[at..]);
+    // Nothing begins behind the payload of any of them.
+    bytes.extend(vec![1; payload.len()]);
+    let mut walker = Walker::new(&bytes);
+    let steps = walker.by_ref().count();
+    assert!(steps > fakes, "{steps}");
+    assert!(walker.checked <= (MOST_CHECKED + 1) * bytes.len(), "{} of {}", walker.checked, bytes.len());
+    assert_eq!(read(&bytes).0, [0, 0, 1, 1, 2, 2], "the real chunks are found behind them");
+}
