@@ -1,5 +1,10 @@
-"""Messages to people: progress and errors, all on stderr; stdout is for results."""
+"""Messages to people: progress and errors, all on stderr; stdout is for results.
 
+Messages quote what others wrote: the guest's console, QEMU, names of files. `printable` escapes what a terminal would
+act on; every message passes through it.
+"""
+
+import errno
 import os
 import signal
 import subprocess
@@ -9,12 +14,40 @@ from typing import NoReturn, Sequence
 
 
 class Problem(Exception):
-    """Something the user has to know about, told in one message without a stack trace."""
+    """Something the user has to know about, printed in one message without a stack trace. `status`: of the script's exit."""
+
+    status = 1
+
+
+# What to do about errors of the system, by number.
+ADVICE = {
+    errno.ENOSPC: "free some space there, or choose another directory (-o, IOTRACE_CACHE, TMPDIR)",
+    errno.EDQUOT: "free some of your quota, or choose another directory (-o, IOTRACE_CACHE, TMPDIR)",
+    errno.EROFS: "choose a directory on a file system that is mounted for writing (-o, IOTRACE_CACHE, TMPDIR)",
+    errno.EACCES: "choose a directory or file that you have permission for (-o, IOTRACE_CACHE, TMPDIR)",
+    errno.EPERM: "choose a directory or file that you have permission for (-o, IOTRACE_CACHE, TMPDIR)",
+    errno.ENOTDIR: "a part of this path is a file: choose another path (-o, IOTRACE_CACHE, TMPDIR)",
+    errno.EEXIST: "a part of this path is a file: choose another path (-o, IOTRACE_CACHE, TMPDIR)",
+}
+
+
+def printable(text: str) -> str:
+    """Text without characters that a terminal acts on: control characters (C0, DEL, C1), changes of the writing direction
+    and other format characters, and what is no character are escaped as in Python; line ends and tabs stay."""
+    return "".join(part if part.isprintable() or part in "\n\t" else part.encode("unicode_escape").decode() for part in text)
 
 
 def say(message: str) -> None:
-    """Tell on stderr what is being done."""
-    print(f"{program()}: {message}", file=sys.stderr, flush=True)
+    """Print on stderr what is being done."""
+    _print(f"{program()}: {message}")
+
+
+def _print(message: str, lead: str = "", end: str = "\n") -> None:
+    """Print on stderr; `lead` may have control characters, of our own."""
+    try:
+        print(f"{lead}{printable(message)}", end=end, file=sys.stderr, flush=True)
+    except OSError:
+        pass  # nobody reads it, or the disk of a log file is full: what the script does is more important
 
 
 def program() -> str:
@@ -30,29 +63,42 @@ def run(command: Sequence[str], doing: str, **options) -> subprocess.CompletedPr
         raise Problem(f"{doing}: no program '{command[0]}'; run scripts/setup") from None
     if done.returncode != 0:
         said = ((done.stdout or b"") + done.stderr).decode(errors="replace").strip()[-2000:]
+        if os.strerror(errno.ENOSPC) in said:
+            raise Problem(f"{doing}: {said.splitlines()[-1]}; {ADVICE[errno.ENOSPC]}")
         raise Problem(f"{doing}: '{' '.join(map(str, command))}' failed with status {done.returncode}\n{said}")
     return done
 
 
 def main_guard(main) -> NoReturn:
-    """Run a script's main function; a Problem becomes one message and exit status 1."""
+    """Run a script's main function; a Problem, or an error of the system, becomes one message and an exit status."""
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))  # clean up as for Ctrl-C
     try:
         sys.exit(main())
     except Problem as problem:
         say(str(problem))
-        sys.exit(1)
+        sys.exit(problem.status)
     except KeyboardInterrupt:
         say("interrupted")
         sys.exit(130)
     except BrokenPipeError:
         sys.exit(141)
+    except OSError as error:
+        say(described(error))
+        sys.exit(1)
+
+
+def described(error: OSError) -> str:
+    """An error of the system in one line, with what to do."""
+    names = [os.fsdecode(name) for name in (error.filename, error.filename2) if isinstance(name, (str, bytes, os.PathLike))]
+    what = f"{error.strerror or error}{': ' if names else ''}{' and '.join(names)}"
+    return what + (f"; {ADVICE[error.errno]}" if error.errno in ADVICE else "")
 
 
 class Ticker:
     """One line of progress: rewritten in place on a terminal, now and then a line elsewhere."""
 
     QUIET_SECONDS = 10.0
+    REWRITE = "\r\x1b[K"  # a terminal's: to the begin of the line, and erase it
 
     def __init__(self, what: str) -> None:
         self.what = what
@@ -65,10 +111,10 @@ class Ticker:
         now = time.monotonic()
         line = f"{program()}: {self.what}: {state}, {now - self.began:.0f} s"
         if self.terminal:
-            print(f"\r\x1b[K{line}", end="", file=sys.stderr, flush=True)
+            _print(line, self.REWRITE, "")
         elif now - self.last_line >= self.QUIET_SECONDS:
             self.last_line = now
-            print(line, file=sys.stderr, flush=True)
+            _print(line)
 
     def seconds(self) -> float:
         """Since it began."""
@@ -76,6 +122,5 @@ class Ticker:
 
     def done(self, state: str) -> None:
         """Leave a last line behind."""
-        end = "\r\x1b[K" if self.terminal else ""
         took = time.monotonic() - self.began
-        print(f"{end}{program()}: {self.what}: {state} after {took:.1f} s", file=sys.stderr, flush=True)
+        _print(f"{program()}: {self.what}: {state} after {took:.1f} s", self.REWRITE if self.terminal else "")
