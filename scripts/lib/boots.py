@@ -3,6 +3,11 @@
 In: what a boot depends on. Out: a folder with the guest's snapshot, the log of the boot, and a manifest. A recording
 goes on from the snapshot and names the boot by the checksum of its manifest. An entry has its name only when it is
 whole; one that is damaged is made again, or refused if a recording needs it.
+
+A boot has a snapshot of a machine, which QEMU loads without checking it: whoever made it can run code here. One that was not
+made on this machine (origin.py: the tag in its file boot.tag is not ours) is not used unless the user trusts it. It is the
+only file of a recording that QEMU opens in another format than raw: an image of format qcow2 that may refer to no other file
+(stage.check_state). All other qcow2 files are made here, when they are needed.
 """
 
 import functools
@@ -10,19 +15,20 @@ import json
 import re
 import shutil
 import tarfile
-import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from . import cache, disk, elf, guest, machine, manifest, plugin, qemu, stage
+from . import cache, disk, elf, guest, machine, manifest, origin, plugin, qemu, scratch, stage
 from .cache import cache_root, entry, fingerprint
 from .machine import ARCHIVE, DATA_DISK, SNAPSHOT, WITNESS_DISK, Machine, Run
 from .qmp import Controlled
 from .say import Problem, say
+from .standstill import Subject
 
 KIND = "boots"
 NAME = "boot.json"
+TAG = "boot.tag"
 FORMAT = 1
 RECIPE = "1"  # changes when what is done to boot a guest does
 READY = "iotrace: ready"
@@ -94,16 +100,15 @@ class Boot:
             place.unpack(self.folder / f"{name}.zst")
 
     def check(self) -> list[str]:
-        """What is wrong with its files. (Packed ones have a checksum of their own, which is compared when they are
-        unpacked.)"""
-        packed = {name: facts for name, facts in self.facts["files"].items() if name.endswith(".zst")}
-        whole = {name: facts for name, facts in self.facts["files"].items() if name not in packed}
-        wrong = manifest.wrong_files(self.folder, whole)
-        for name, facts in packed.items():
-            path = self.folder / name
-            if not path.is_file() or path.stat().st_size != facts["bytes"]:
-                wrong.append(f"{name} is missing or has another size")
-        return wrong
+        """What is wrong with its files."""
+        return manifest.wrong_files(self.folder, self.facts["files"])
+
+    def is_own(self) -> bool:
+        """Whether it was made on this machine. Its files are those of its manifest if `check` finds nothing."""
+        try:
+            return origin.is_own((self.folder / NAME).read_bytes(), (self.folder / TAG).read_text(errors="replace").strip())
+        except OSError:
+            return False
 
 
 def read(folder: Path) -> Boot:
@@ -141,8 +146,9 @@ def boot(wanted: Configuration, number: int = 1) -> Boot:
     if not wanted.can_wait():
         raise Problem(f"the kernel {wanted.kernel} was built without CONFIG_X86_IOPL_IOPERM: its guests cannot wait for a "
                       "workload; scripts/record boots it in each recording")
-    with tempfile.TemporaryDirectory(prefix="iotrace-") as place:
-        files = Path(place)
+    with scratch.Scratch() as place:
+        files = place.folder / "files"
+        files.mkdir()
         wanted.write(files)
         name = f"{wanted.key(files)}-{number}"
 
@@ -156,11 +162,25 @@ def boot(wanted: Configuration, number: int = 1) -> Boot:
             wrong = found.check()
         except Problem as problem:
             wrong = [str(problem)]
+        if not wrong and not found.is_own():
+            _set_aside(found)
+            found = read(entry(KIND, name, make))
         if wrong:
             say(f"boot {name} is damaged, booting again: {'; '.join(wrong)}")
             shutil.rmtree(folder)
             found = read(entry(KIND, name, make))
     return found
+
+
+def _set_aside(found: Boot) -> None:
+    """Give a boot of another machine another name: what was recorded from it can still be replayed."""
+    with cache.lock(found.folder.with_name(f".{found.folder.name}.lock")):
+        kept = found.folder.with_name(f"imported-{found.checksum[:12]}")
+        if kept.exists():
+            shutil.rmtree(found.folder)
+        else:
+            found.folder.rename(kept)
+    say(f"boot {found.folder.name} was not made on this machine (or by a version before tags): kept as {kept.name}, booting again")
 
 
 def _make(wanted: Configuration, files: Path, folder: Path) -> None:
@@ -191,7 +211,9 @@ def _make(wanted: Configuration, files: Path, folder: Path) -> None:
         "clock": clock, "seconds": round(seconds, 1),
         "files": manifest.listing_of(folder, needed_files(described)),
     }
-    (folder / NAME).write_text(json.dumps({"format": FORMAT, **facts}, indent=2) + "\n")
+    text = json.dumps({"format": FORMAT, **facts}, indent=2) + "\n"
+    (folder / NAME).write_text(text)
+    (folder / TAG).write_text(origin.tag(text.encode()) + "\n")
 
 
 def kernel_facts(kernel: Path) -> dict[str, str]:
@@ -213,7 +235,7 @@ def _run_up(wanted: Configuration, described: Machine, folder: Path) -> tuple[in
             raise Problem(f"the guest did not boot: {failed[0]}; end of its console:\n{qemu.last_lines(console)}")
         return READY in lines
 
-    with Controlled(command, folder, "booting") as running:
+    with Controlled(command, folder, "booting", Subject(described.controller, wanted.kernel)) as running:
         running.wait_until(waits, lambda: f"{len(qemu.lines(console))} console lines", BOOT_SECONDS)
         running.execute("stop")
         clock = _snapshot(running)
@@ -252,7 +274,8 @@ def snapshot_clock(running: Controlled, name: str) -> int:
 def _set_to_beginning(wanted: Configuration, described: Machine, folder: Path) -> None:
     """A snapshot holds its place in the log: load it, and make another one at the beginning of a new log."""
     command = [wanted.qemu, *described.arguments(Run("record", qemu.CONSOLE, state=True)), "-S"]
-    with Controlled(command, folder, "setting the snapshot to the start of its log") as running:
+    what = "setting the snapshot to the start of its log"
+    with Controlled(command, folder, what, Subject(described.controller, wanted.kernel)) as running:
         for what, name in (("load", FIRST), ("save", SNAPSHOT)):
             failed = running.snapshot(f"snapshot-{what}", name, qemu.STATE_NODE)
             if failed:
@@ -273,19 +296,41 @@ def all_boots() -> list[Boot]:
     return found
 
 
-@functools.cache
-def find(checksum: str, folder: Path) -> Boot:
+def of(folder: Path, facts: manifest.Manifest) -> Boot:
     """The boot from which the recording in `folder` goes on."""
+    found = _find(facts.machine.boot, folder, facts.trust_snapshots)
+    for fact in SAME:
+        here, there = getattr(facts.machine, fact), getattr(found.machine, fact)
+        if here != there:
+            raise Problem(f"{folder} has the machine {fact} {here!r}, the boot from which it resumes {there!r}: record again")
+    return found
+
+
+# Facts of a machine that a recording and its boot share.
+SAME = ("memory", "shift", "controller", "disks", "command_line", "cpu", "seekable", "archive")
+
+
+@functools.cache
+def _find(checksum: str, folder: Path, trusted: bool) -> Boot:
     for found in all_boots():
         if found.checksum == checksum:
             break
     else:
-        found = _import(checksum, folder)
+        found = _import(checksum, folder, trusted)
     wrong = found.check()
     if wrong:
         raise Problem(f"the boot {found.folder}, from which {folder} resumes, is damaged: {'; '.join(wrong)}. Copy it "
                       "again, or record again.")
+    if not trusted and not found.is_own():
+        raise Problem(refusal(folder, checksum))
     return found
+
+
+def refusal(folder: Path, checksum: str) -> str:
+    """Why a snapshot of a machine is not loaded."""
+    return (f"{folder} resumes from the boot {checksum[:12]}, a snapshot of a machine that was not made on this machine (or by a "
+            "version before tags): QEMU loads it without checks, so whoever made it can run code here. If you trust them, use "
+            "--trust-snapshots; otherwise record again")
 
 
 BUNDLED = "boot.tar"
@@ -294,12 +339,12 @@ BUNDLED = "boot.tar"
 def bundle(found: Boot, folder: Path) -> str:
     """Add a boot to a recording; returns the file's name."""
     with tarfile.open(folder / BUNDLED, "w", format=tarfile.USTAR_FORMAT) as archive:
-        for name in [NAME, *sorted(found.facts["files"])]:
+        for name in [NAME, TAG, *sorted(found.facts["files"])]:
             archive.add(found.folder / name, name, recursive=False)
     return BUNDLED
 
 
-def _import(checksum: str, folder: Path) -> Boot:
+def _import(checksum: str, folder: Path, trusted: bool) -> Boot:
     """Put a bundled boot into the cache."""
     bundled = folder / BUNDLED
     if not bundled.is_file():
@@ -322,6 +367,8 @@ def _import(checksum: str, folder: Path) -> Boot:
         wrong = manifest.wrong_files(into, unpacked.facts["files"])
         if unpacked.checksum != checksum or wrong:
             raise Problem(f"{bundled} is not the boot from which {folder} resumes; {'; '.join(wrong)}")
+        if not trusted and not unpacked.is_own():
+            raise Problem(refusal(folder, checksum))
 
     say(f"taking the boot {checksum[:12]} from the recording")
     return read(entry(KIND, f"imported-{checksum[:12]}", unpack))

@@ -10,16 +10,17 @@ import time
 from pathlib import Path
 from typing import Callable, Iterator
 
-from .say import say
+from .say import Problem, say
 
 
 def cache_root() -> Path:
     """IOTRACE_CACHE, or iotrace in the user's cache folder."""
     chosen = os.environ.get("IOTRACE_CACHE")
-    if chosen:
-        return Path(chosen).absolute()
     base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return Path(base) / "iotrace"
+    root = Path(chosen).absolute() if chosen else Path(base) / "iotrace"
+    if root.exists() and not root.is_dir():
+        raise Problem(f"the cache {root} is not a directory: set IOTRACE_CACHE to one that you can write to")
+    return root
 
 
 def fingerprint(*parts: str | bytes) -> str:
@@ -31,10 +32,21 @@ def fingerprint(*parts: str | bytes) -> str:
     return digest.hexdigest()[:12]
 
 
+def prepare(folder: Path) -> None:
+    """Make a folder of the cache, or refuse a cache that cannot be written to."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".write-"):
+            pass
+    except OSError as error:
+        raise Problem(f"the cache {cache_root()} cannot be used: {error.strerror}: {error.filename or folder}; free some space there, or "
+                      "set IOTRACE_CACHE to a directory that you can write to") from None
+
+
 @contextlib.contextmanager
 def lock(path: Path) -> Iterator[None]:
-    """Hold a lock file; tell the user when another process has it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Hold a lock file; report when another process has it."""
+    prepare(path.parent)
     with open(path, "w") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

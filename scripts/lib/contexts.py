@@ -17,6 +17,7 @@ from .manifest import Manifest, sha256
 from .plugin import CONTEXTS, STATE, complaint
 from .qmp import Controlled
 from .say import Problem, say
+from .standstill import Subject
 
 REPLAY_SECONDS = 3600.0
 POINT = "point"
@@ -32,8 +33,8 @@ def _entry(family: str, parts: list[str | bytes], make: Callable[[Path], None]) 
     return cache.entry_of_build(CONTEXTS, family, cache.fingerprint(*parts), make)
 
 
-def of_boot(boot: Boot, chosen: str, identity: list[str | bytes], options: Options) -> Path:
-    """The context of a boot. `identity`: of the plugin, and of where it takes symbols from."""
+def of_boot(boot: Boot, kernel: Path, chosen: str, identity: list[str | bytes], options: Options) -> Path:
+    """The context of a boot. `kernel`: its folder; `identity`: of the plugin, and of where it takes symbols from."""
     def make(folder: Path) -> None:
         say("replaying the boot for all replays that resume from it")
         log = boot.folder / qemu.RR_LOG
@@ -48,7 +49,8 @@ def of_boot(boot: Boot, chosen: str, identity: list[str | bytes], options: Optio
             stage.new_state(place.folder / qemu.STATE)
             (place.folder / ARCHIVE).write_bytes(NO_WORKLOAD)
             how = Run("replay", qemu.CONSOLE, state=True)
-            with _running(boot.machine, how, place, chosen, options(folder), "replaying the boot") as running:
+            subject = Subject(boot.machine.controller, kernel, log)
+            with _running(boot.machine, how, place, chosen, options(folder), subject) as running:
                 running.replay_to(boot.clock, _state(running, log), REPLAY_SECONDS)
                 _end(running, folder, boot.clock)
 
@@ -75,7 +77,7 @@ def point(folder: Path, facts: Manifest, clock: int, chosen: str, identity: list
         say(f"replaying up to instruction {clock} for all replays from there")
         with stage.Stage() as place:
             how = recording.stage_replay(folder, facts, place, overlays=True)
-            with _running(facts.machine, how, place, chosen, options(into), "replaying") as running:
+            with _running(facts.machine, how, place, chosen, options(into), recording.subject(folder, facts)) as running:
                 state = _state(running, folder / qemu.RR_LOG)
                 at = max(running.execute("query-replay")["icount"] + 1, clock - BEFORE)
                 running.replay_to(at, state, REPLAY_SECONDS)
@@ -93,8 +95,8 @@ def point(folder: Path, facts: Manifest, clock: int, chosen: str, identity: list
     return Point(_entry(family, [*identity, str(clock)], make))
 
 
-def _running(described: Machine, how: Run, place: stage.Stage, chosen: str, options: list[str], what: str) -> Controlled:
-    return Controlled([chosen, *described.arguments(how), *options, "-S"], place.folder, what)
+def _running(described: Machine, how: Run, place: stage.Stage, chosen: str, options: list[str], subject: Subject) -> Controlled:
+    return Controlled([chosen, *described.arguments(how), *options, "-S"], place.folder, "replaying", subject)
 
 
 def _state(running: Controlled, log: Path) -> Callable[[], str]:

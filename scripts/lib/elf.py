@@ -1,6 +1,8 @@
-"""The little that is needed of 64-bit ELF files: sections, and the build-id among the notes."""
+"""The little that is needed of 64-bit ELF files: sections, the build-id among the notes, code and symbols."""
 
+import bisect
 import struct
+from dataclasses import dataclass
 from pathlib import Path
 
 from .say import Problem
@@ -60,3 +62,53 @@ def modinfo(path: Path, key: str) -> str:
         if name.decode() == key:
             return value.decode()
     return ""
+
+
+# elf.h: SHF_EXECINSTR; st_info's STT_FUNC and STT_NOTYPE (of assembly).
+CODE_FLAG = 4
+FUNCTION, NO_TYPE = 2, 0
+
+
+@dataclass(frozen=True)
+class Image:
+    """The code of an ELF file, and the symbols in it."""
+
+    code: tuple[tuple[int, bytes], ...]  # address and bytes of each section
+    symbols: tuple[tuple[int, str], ...]  # by address
+
+    @classmethod
+    def read(cls, path: Path) -> "Image":
+        """Of a file, such as a kernel's vmlinux; one without a symbol table has no symbols."""
+        with open(path, "rb") as file:
+            header = file.read(64)
+            if header[:5] != b"\x7fELF\x02":
+                raise Problem(f"{path} is not a 64-bit ELF file")
+            size, count = struct.unpack_from("<HH", header, 58)
+            file.seek(struct.unpack_from("<Q", header, 40)[0])
+            raw = file.read(size * count)
+
+            def part(offset: int, length: int) -> bytes:
+                file.seek(offset)
+                return file.read(length)
+
+            rows = [struct.unpack_from("<IIQQQQ", raw, index * size) for index in range(len(raw) // max(1, size))]
+            code = tuple((address, part(offset, length)) for _, kind, flags, address, offset, length in rows
+                         if kind == 1 and flags & CODE_FLAG)
+            table, names = part(*sections(path).get(".symtab", (0, 0))), part(*sections(path).get(".strtab", (0, 0)))
+        symbols = []
+        for name, info, _, index, address, _ in struct.iter_unpack("<IBBHQQ", table[:len(table) // 24 * 24]):
+            if info & 15 in (FUNCTION, NO_TYPE) and index and any(start <= address < start + len(text) for start, text in code):
+                symbols.append((address, names[name:names.find(b"\0", name)].decode(errors="replace")))
+        return cls(code, tuple(sorted(symbols)))
+
+    def bytes_at(self, address: int, size: int) -> bytes:
+        """Code at an address; less than `size` where a section ends."""
+        for start, text in self.code:
+            if start <= address < start + len(text):
+                return text[address - start:address - start + size]
+        return b""
+
+    def function(self, address: int) -> str:
+        """The last symbol at or before an address; empty if there is none."""
+        found = bisect.bisect_right(self.symbols, address, key=lambda symbol: symbol[0])
+        return self.symbols[found - 1][1] if found else ""

@@ -1,5 +1,6 @@
 """QEMU's command lines, and a QEMU that runs under our eyes."""
 
+import errno
 import os
 import re
 import shutil
@@ -8,15 +9,20 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Sequence
+from typing import Any, Callable, ClassVar, Sequence
 
-from .qmp import Monitor
-from .say import Problem, Ticker, say
+from . import child
+from .progress import Look, Progress, cpu_seconds
+from .qmp import ASK_SECONDS, Monitor
+from .say import ADVICE, Problem, Ticker, say
+from .standstill import Standstill, Subject
 
 DEFAULT = "qemu-system-x86_64"
 MINIMUM = (10, 0)
 SHIFT = 2
 RR_LOG = "rr.log"
+# A guest that has not come to its init by then hangs.
+START_SECONDS = 600.0
 CONSOLE = "console.txt"
 
 # What a controller's disks are attached with, and what the guest calls them.
@@ -155,34 +161,30 @@ class Ended:
 
 
 class Watched:
-    """A running QEMU: its progress is shown, a standstill is noticed. `load`: a snapshot that it goes on from.
-
-    Progress is QEMU getting on in its log, written while it records and read while it replays: a
-    guest's timer alone sees to an event every few milliseconds. A QEMU that does not get on is
-    given up: soon if it does not even use the CPU, later if it does.
-    """
+    """A running QEMU: its progress is shown, a standstill is noticed (progress.py). `load`: a snapshot that it goes on from."""
 
     POLL_SECONDS = 0.2
-    IDLE_SECONDS = 20.0
-    BUSY_SECONDS = 90.0
+    QUIT_SECONDS = 10.0
 
-    def __init__(self, command: Sequence[str], folder: Path, console: Path, what: str, load: str = "") -> None:
+    def __init__(self, command: Sequence[str], folder: Path, console: Path, what: str, subject: Subject, load: str = "") -> None:
         self.command, self.folder, self.console, self.what, self.load = list(command), folder, console, what, load
+        self.subject = subject
         self.log = (folder / RR_LOG).resolve()
 
-    def run(self) -> Ended:
-        """Run to the end, or to a standstill, which is a Problem."""
+    def run(self, started: Callable[[], bool] = lambda: True) -> Ended:
+        """Run to the end, or to a standstill, which is a Problem. `started`: what must be true after START_SECONDS."""
         ticker = Ticker(self.what)
         began = time.monotonic()
+        stuck: Problem | None = None
         with tempfile.TemporaryFile("w+") as said:
             control = Monitor(self.what)
-            more = [*control.arguments, "-S"] if self.load else []
-            process = subprocess.Popen([*self.command, *more], cwd=self.folder, stdin=subprocess.DEVNULL,
-                                       stdout=said, stderr=said, pass_fds=[control.descriptor])
+            more = [*control.arguments, *(["-S"] if self.load else [])]
+            process = child.start([*self.command, *more], self.folder, said, [control.descriptor])
             try:
-                if self.load:
-                    self._go_on(control)
-                stuck = self._watch(process, ticker)
+                self._go_on(control) if self.load else control.greet()
+                stuck = self._watch(process, control, ticker, started)
+                if stuck:
+                    end(process, control, self.QUIT_SECONDS)
             finally:
                 if process.poll() is None:
                     process.kill()
@@ -192,12 +194,13 @@ class Watched:
             text = said.read().strip()
         if stuck:
             ticker.done("stands still")
-            raise Problem(f"{self.what} made no progress for {stuck:.0f} s ({self.state(None)}): killed. QEMU does "
-                          f"not replay all that it records with some controllers (mptsas1068): record again.\n"
-                          f"The last line of the console: '{last_lines(self.console, 1)}'" + (f"\n{text}" if text else ""))
+            if isinstance(stuck, Standstill):
+                stuck.more = "\n".join(filter(None, [f"the last line of the console: {last_lines(self.console, 1)}", text]))
+            raise stuck
         ticker.done(self.state(None))
-        if text:
+        if text and process.returncode == 0:
             say(f"QEMU: {text}")
+        check_written(self.what, text, self.folder)
         return Ended(process.returncode, text, time.monotonic() - began)
 
     def _go_on(self, control: Monitor) -> None:
@@ -208,23 +211,24 @@ class Watched:
             raise Problem(f"{self.what}: QEMU cannot load the snapshot {self.load}: {failed}")
         control.execute("cont")
 
-    def _watch(self, process: subprocess.Popen, ticker: Ticker) -> float:
-        """Wait for the end; returns for how long there was no progress if it is given up."""
-        at, used, moved, ran = -1, -1, time.monotonic(), time.monotonic()
+    def _watch(self, process: subprocess.Popen, control: Monitor, ticker: Ticker, started: Callable[[], bool]) -> Problem | None:
+        """Wait for the end; returns why it is given up, if it is."""
+        progress, began, asked = Progress(), time.monotonic(), 0.0
         while True:
             try:
                 process.wait(self.POLL_SECONDS)
-                return 0.0
+                return None
             except subprocess.TimeoutExpired:
                 pass
-            now, position, busy = time.monotonic(), log_position(process.pid, self.log), cpu_tenths(process.pid)
-            ticker.tell(self.state(position))
-            if position != at:
-                at, moved = position, now
-            if busy != used:
-                used, ran = busy, now
-            if now - moved > (self.BUSY_SECONDS if now - ran < self.IDLE_SECONDS else self.IDLE_SECONDS):
-                return now - moved
+            now = time.monotonic()
+            ticker.tell(self.state(log_position(process.pid, self.log)))
+            if now - asked < ASK_SECONDS:
+                continue
+            asked, look = now, Look(now, cpu_seconds(process.pid), control.instructions())
+            if control.events[-1:] == ["STOP"] and "BLOCK_IO_ERROR" in control.events:
+                return Problem(f"{self.what}: QEMU cannot read or write a disk image in {self.folder}: free some space there")
+            if progress.stalled(look) or now - began > START_SECONDS and not started():
+                return Standstill(self.what, control, self.subject)
 
     def state(self, position: int | None) -> str:
         """One line about a running guest, or (without a position) about one that ended."""
@@ -246,13 +250,20 @@ def log_position(pid: int, log: Path) -> int:
     return 0
 
 
-def cpu_tenths(pid: int) -> int:
-    """The CPU time a process has used, in tenths of a second: less than that is idle polling."""
+def end(process: subprocess.Popen, control: Monitor, seconds: float) -> None:
+    """End a QEMU: so that its plugins write what they have, if it answers."""
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    except OSError:
-        return 0
-    return (int(fields[11]) + int(fields[12])) * 10 // os.sysconf("SC_CLK_TCK")
+        control.execute("quit")
+        process.wait(seconds)
+    except (Problem, subprocess.TimeoutExpired):
+        process.kill()
+        process.wait()
+
+
+def check_written(what: str, said: str, folder: Path) -> None:
+    """A log that could not be written is an error, though the guest ran on (replay/replay-internal.c in QEMU's sources)."""
+    if "replay write error" in said:
+        raise Problem(f"{what}: QEMU cannot write its log in {folder}; {ADVICE[errno.ENOSPC]}")
 
 
 def lines(console: Path) -> list[str]:

@@ -9,8 +9,13 @@ import time
 from pathlib import Path
 from typing import Any, Callable, Sequence
 
+from . import child
+from .progress import Look, Progress, cpu_seconds
 from .say import Problem, Ticker
+from .standstill import Standstill, Subject
 
+ASK_SECONDS = 1.0  # between two questions for the number of instructions
+MOST_EVENTS = 64  # that are kept
 ANSWER_SECONDS = 60.0  # making a snapshot of the largest guests takes some seconds
 
 
@@ -22,6 +27,9 @@ class Monitor:
         self.socket, self.theirs = socket.socketpair()
         self.pending = b""
         self.events: list[str] = []
+        self.patience = ANSWER_SECONDS
+        self.owed = 0  # answers
+        self.executed: int | None = None
 
     @property
     def descriptor(self) -> int:
@@ -38,6 +46,27 @@ class Monitor:
         self.theirs.close()
         self.execute("qmp_capabilities")
 
+    def greet(self) -> None:
+        """The same, without waiting for an answer."""
+        self.theirs.close()
+        self._send("qmp_capabilities")
+
+    def instructions(self) -> int | None:
+        """How many instructions the guest has executed, as QEMU last answered; asks again and does not wait. None as long as
+        it has not answered."""
+        try:
+            while self.owed and self.message(0.0) is not None:
+                pass
+            if not self.owed:
+                self._send("query-replay")
+        except OSError:
+            pass  # it has ended
+        return self.executed
+
+    def _send(self, command: str, arguments: dict[str, Any] | None = None) -> None:
+        self.socket.sendall(json.dumps({"execute": command, "arguments": arguments or {}}).encode() + b"\n")
+        self.owed += 1
+
     def close(self) -> None:
         """Ends the connection."""
         self.theirs.close()
@@ -45,12 +74,20 @@ class Monitor:
 
     def execute(self, command: str, arguments: dict[str, Any] | None = None) -> Any:
         """Run a command and return its result."""
-        self.socket.sendall(json.dumps({"execute": command, "arguments": arguments or {}}).encode() + b"\n")
-        deadline = time.monotonic() + ANSWER_SECONDS
+        deadline = time.monotonic() + self.patience
+        sent = False
         while True:
-            message = self.message(deadline - time.monotonic())
+            try:
+                if not self.owed and not sent:  # what was asked and not waited for is answered first
+                    self._send(command, arguments)
+                    sent = True
+                message = self.message(deadline - time.monotonic())
+            except BrokenPipeError:
+                raise Problem(f"{self.what}: QEMU ended before '{command}'") from None
             if message is None:
-                raise Problem(f"{self.what}: QEMU did not answer '{command}' for {ANSWER_SECONDS:.0f} s")
+                raise Problem(f"{self.what}: QEMU did not answer '{command}' for {self.patience:.0f} s")
+            if not sent:
+                continue
             if "error" in message:
                 raise Problem(f"{self.what}: QEMU refuses '{command}': {message['error'].get('desc')}")
             if "return" in message:
@@ -89,9 +126,14 @@ class Monitor:
                 self.pending += received
             line, _, self.pending = self.pending.partition(b"\n")
             message = json.loads(line)
-            if "event" not in message:
+            if "event" in message:
+                self.events = [*self.events[-MOST_EVENTS:], message["event"]]
+            elif "QMP" not in message:
+                self.owed -= 1
+                result = message.get("return")
+                if isinstance(result, dict) and "icount" in result:
+                    self.executed = result["icount"]
                 return message
-            self.events.append(message["event"])
 
 
 class Controlled(Monitor):
@@ -99,15 +141,14 @@ class Controlled(Monitor):
 
     POLL_SECONDS = 0.05
 
-    def __init__(self, command: Sequence[str], folder: Path, what: str) -> None:
+    def __init__(self, command: Sequence[str], folder: Path, what: str, subject: Subject) -> None:
         super().__init__(what)
-        self.command, self.folder = list(command), folder
+        self.command, self.folder, self.subject = list(command), folder, subject
 
     def __enter__(self) -> "Controlled":
         self.ticker = Ticker(self.what)
         self.said = tempfile.TemporaryFile("w+")
-        self.process = subprocess.Popen([*self.command, *self.arguments], cwd=self.folder, stdin=subprocess.DEVNULL,
-                                        stdout=self.said, stderr=self.said, pass_fds=[self.descriptor])
+        self.process = child.start([*self.command, *self.arguments], self.folder, self.said, [self.descriptor])
         try:
             self.connect()
         except (OSError, Problem):
@@ -126,10 +167,14 @@ class Controlled(Monitor):
 
     def wait_until(self, met: Callable[[], bool], state: Callable[[], str], seconds: float) -> None:
         """Wait for a condition, which has to be met while QEMU runs."""
-        deadline = time.monotonic() + seconds
+        deadline, progress, asked = time.monotonic() + seconds, Progress(), 0.0
         while not met():
+            if (now := time.monotonic()) - asked > ASK_SECONDS:
+                asked = now
+                if progress.stalled(Look(now, cpu_seconds(self.process.pid), self.instructions())):
+                    raise Standstill(self.what, self, self.subject)
             if time.monotonic() > deadline:
-                raise Problem(f"{self.what} did not exit within {seconds:.0f} s ({state()}): killed")
+                raise Problem(f"{self.what} did not end within {seconds:.0f} s ({state()}): killed")
             if self.process.poll() is not None and not met():
                 raise Problem(f"{self.what}: QEMU exited with status {self.process.returncode}\n{self.printed()}")
             began = time.monotonic()

@@ -1,10 +1,10 @@
 """Making a recording folder, and replaying one plainly."""
 
+import errno
 import os
 import re
 import shutil
 import tarfile
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +13,8 @@ from typing import Callable
 from . import boots, disk, guest, machine, manifest, qemu, stage, workload
 from .brought import Brought
 from .machine import ARCHIVE, DATA_DISK, SNAPSHOT, WITNESS_DISK, Machine, Run, overlay
-from .say import Problem, say
+from .say import ADVICE, Problem, say
+from .standstill import Subject
 
 # Quick and quiet: no calibration loops against the APIC timer (each of their PAUSEs would be an event
 # in the log), no page table isolation, the TSC (QEMU's virtual clock, 1 GHz) taken as it is.
@@ -89,6 +90,8 @@ class Recorded:
 
 def record(wanted: Wanted, folder: Path) -> None:
     """Record into an empty folder; the manifest is written only when all went well."""
+    if not manifest.is_text(wanted.workload):
+        raise Problem("the workload has control characters or bytes that are not UTF-8: put it into a file, and use --add")
     if wanted.disk == machine.INSTANT and wanted.controller in NOT_INSTANT:
         raise Problem(f"{wanted.controller} does not work with the instant disk: record with --disk host")
     options = guest.WorkloadOptions(wanted.witness, wanted.tracer, wanted.tick, wanted.disk == machine.INSTANT)
@@ -172,13 +175,19 @@ def _record_from(wanted: Wanted, boot: boots.Boot, described: Machine, folder: P
 
 def _run(wanted: Wanted, described: Machine, folder: Path, how: Run, what: str, load: str = "") -> Recorded:
     command = [wanted.qemu, *described.arguments(how)]
-    ended = qemu.Watched(command, folder, folder / qemu.CONSOLE, what, load).run()
+    console, about = folder / qemu.CONSOLE, Subject(described.controller, wanted.kernel)
+    ended = qemu.Watched(command, folder, console, what, about, load).run(lambda: bool(load) or is_up(console))
     status = workload_status(folder / qemu.CONSOLE, ended)
     text = (folder / qemu.CONSOLE).read_text(errors="replace")
     clocks = re.findall(r"^iotrace: clock (\d+)\s*$", text, re.MULTILINE)
     if not clocks:
         raise Problem(f"the guest did not print its clock; the end of its console:\n{qemu.last_lines(folder / qemu.CONSOLE)}")
     return Recorded(folder, ended.seconds, status, tuple(map(int, clocks)))
+
+
+def is_up(console: Path) -> bool:
+    """Whether the guest has come to its init."""
+    return any(line.startswith("iotrace: ") for line in qemu.lines(console))
 
 
 def _take(recorded: Recorded, folder: Path, witness: bool) -> list[str]:
@@ -232,7 +241,7 @@ def stage_replay(folder: Path, facts: manifest.Manifest, place: stage.Stage, ove
     if facts.machine.archive:
         place.link(folder / ARCHIVE)
     if facts.machine.boot:
-        boots.find(facts.machine.boot, folder).stage(place)
+        boots.of(folder, facts).stage(place)
     else:
         place.link(*(folder / name for name in ("vmlinuz", "initramfs.cpio", *facts.machine.disks)))
     if not facts.machine.boot and not overlays:
@@ -253,27 +262,38 @@ def replay(folder: Path, facts: manifest.Manifest, chosen: str, extra: list[str]
         how = prepare(place) if prepare else stage_replay(folder, facts, place)
         how = replace(how, console=os.fspath(console))
         command = [chosen, *facts.machine.arguments(how), *extra]
-        return qemu.Watched(command, place.folder, console, "replaying").run()
+        return qemu.Watched(command, place.folder, console, "replaying", subject(folder, facts)).run()
+
+
+def subject(folder: Path, facts: manifest.Manifest) -> Subject:
+    """What is known of a recording if its replay stands still."""
+    begin = boots.of(folder, facts).clock if facts.machine.boot else 0
+    return Subject(facts.machine.controller, Path(facts.kernel["folder"]), folder / qemu.RR_LOG, begin)
+
+
+class NotReplayed(Problem):
+    """A replay is not that of its recording."""
+
+    status = 4
 
 
 def same_console(folder: Path, console: Path) -> None:
-    """A replay that says anything else than the recording was no replay."""
+    """A replay whose console differs from the recording's was no replay."""
     recorded, replayed = qemu.lines(folder / qemu.CONSOLE), qemu.lines(console)
     if recorded == replayed:
         return
+    if shutil.disk_usage(console.parent).free == 0:
+        raise Problem(f"no space left for the console in {console.parent}; {ADVICE[errno.ENOSPC]}")
     for number, (was, is_now) in enumerate(zip(recorded + [""], replayed + [""]), 1):
         if was != is_now:
-            raise Problem(f"the replay differs from the recording in line {number} of the console: recorded "
-                          f"'{was}', replayed '{is_now}'")
-    raise Problem(f"the replay ended after {len(replayed)} of {len(recorded)} console lines")
+            raise NotReplayed(f"the replay differs from the recording in line {number} of the console: recorded "
+                              f"'{was}', replayed '{is_now}'")
+    raise NotReplayed(f"the replay ended after {len(replayed)} of {len(recorded)} console lines")
 
 
-def verify(folder: Path, chosen: str) -> None:
-    """Replay plainly and compare the consoles."""
-    with tempfile.TemporaryDirectory(prefix="iotrace-") as place:
-        console = Path(place) / "console.txt"
-        ended = replay(folder, manifest.read(folder), chosen, [], console)
-        if ended.status != 0:
-            raise Problem(f"QEMU exited with status {ended.status} during the replay: {ended.said or 'no output'}")
-        same_console(folder, console)
-    say("the console of the replay is that of the recording")
+def check_ended(ended: qemu.Ended) -> None:
+    """A replay that QEMU ended is none: with a message about its log, or in an assertion."""
+    if ended.status != 0:
+        of_log = ended.status < 0 or any("replay" in line for line in ended.said.splitlines() if not line.startswith("iotrace: "))
+        kind = NotReplayed if of_log else Problem
+        raise kind(f"QEMU exited with status {ended.status} during the replay: {ended.said or 'no output'}")

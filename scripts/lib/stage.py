@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from . import scratch
 from .say import Problem, run
 
 MEMORY = Path("/dev/shm")  # the tmpfs that POSIX shared memory is in
@@ -44,7 +45,8 @@ class Stage:
         if reason:
             raise Problem(f"the instant disk needs a file system in memory with direct I/O: {reason}. Record "
                           "with --disk host")
-        self.folder = Path(tempfile.mkdtemp(prefix="iotrace-", dir=self._place()))
+        self.scratch = scratch.Scratch(self._place()).__enter__()
+        self.folder = self.scratch.folder
         return self
 
     def _place(self) -> Path | None:
@@ -57,9 +59,9 @@ class Stage:
         except OSError:
             return None
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if not self.kept:
-            shutil.rmtree(self.folder, ignore_errors=True)
+            self.scratch.__exit__(kind, error, trace)
 
     def link(self, *files: Path) -> None:
         """Files that QEMU only reads."""

@@ -1,0 +1,89 @@
+"""Replays with the plugin, and the traces that they leave.
+
+In: a recording, a plugin. Out: a trace of all that was replayed, also of a replay that stands still; what the trace says of
+its end; whether it is that of the recording's first replay.
+"""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any, Callable
+
+from . import cache, manifest, qemu, recording, stage
+from .machine import Run
+from .plugin import Plugin
+from .say import Problem, run, say
+from .standstill import Standstill
+
+OVER = 3  # the mark with which a trace is over (schemas/format: MARK_OVER)
+# The guest reads its clock some instructions behind that mark, and may be interrupted there, in nanoseconds.
+BEHIND = 1_000_000
+
+
+def replay(folder: Path, facts: manifest.Manifest, chosen: str, used: Plugin, arguments: list[str], trace: Path, console: Path,
+           prepare: Callable[[stage.Stage], Run] | None = None) -> qemu.Ended:
+    """Replay with a plugin that writes a trace. If the replay stands still, the trace up to there is made whole."""
+    try:
+        return recording.replay(folder, facts, chosen, arguments, console, prepare)
+    except Standstill as problem:
+        problem.more = "\n".join(filter(None, [problem.more, make_whole(used, trace)]))
+        raise
+
+
+def make_whole(used: Plugin, trace: Path) -> str:
+    """A trace whose QEMU was killed is truncated anywhere: keep what can be read, as a sound trace. Returns what is left."""
+    analyzer = analyzer_of(used)
+    if not trace.is_file() or not analyzer:
+        return ""
+    checked = subprocess.run([analyzer, "verify", trace], capture_output=True)
+    if checked.returncode != 0:
+        whole = trace.with_name(f"{trace.name}.recovered")
+        recovered = subprocess.run([analyzer, "recover", trace, "-o", whole], capture_output=True)
+        if not whole.is_file() or recovered.returncode not in (0, 3):
+            return f"{trace} has nothing that can be read"
+        whole.rename(trace)
+    return f"{trace} is the trace up to there; it is truncated"
+
+
+def analyzer_of(used: Plugin) -> Path | None:
+    """The analyzer beside a plugin."""
+    found = used.path.with_name("iotrace-analyze")
+    return found if found.is_file() else None
+
+
+def info(used: Plugin, trace: Path) -> dict[str, Any]:
+    """What the analyzer says of a trace."""
+    analyzer = analyzer_of(used)
+    if not analyzer:
+        raise Problem(f"no iotrace-analyze beside {used.path}: build it with cargo build --release, or record with --no-verify")
+    return json.loads(run([str(analyzer), "info", str(trace), "--format", "json"], f"reading {trace}", stdout=subprocess.PIPE).stdout)
+
+
+def over(used: Plugin, trace: Path) -> dict[str, Any]:
+    """The mark with which the trace is over: its clock in instructions and in nanoseconds."""
+    for mark in info(used, trace)["marks"]:
+        if mark["code"] == OVER:
+            return mark
+    raise recording.NotReplayed(f"{trace} does not reach the end of the recording (iotrace-mark over)")
+
+
+def fingerprint(used: Plugin, facts: manifest.Manifest) -> str:
+    """Of what a trace depends on beside the recording."""
+    kernel = manifest.sha256(used.kernel) if used.kernel.suffix == ".profile" else facts.kernel["build_id"]
+    return cache.fingerprint(used.path.read_bytes(), kernel)
+
+
+def compare(folder: Path, facts: manifest.Manifest, used: Plugin, trace: Path) -> None:
+    """Refuse a trace, of default arguments, that differs from the one of the recording's first replay."""
+    if not facts.verified:
+        return
+    first = folder / manifest.TRACE
+    if facts.verified["plugin"] == fingerprint(used, facts):
+        if manifest.sha256(trace) != facts.files[manifest.TRACE]["sha256"]:
+            raise recording.NotReplayed(f"{trace} differs from {first}, the trace of the recording's first replay with the same plugin: "
+                                        "QEMU did not replay what it recorded; replay again, or record again")
+        return
+    say(f"{first} is of another build of the plugin or another profile: compared by the number of instructions only")
+    if analyzer_of(used) and (found := over(used, trace)["clock"]) != facts.verified["over"]:
+        raise recording.NotReplayed(f"{trace} is over at instruction {found}, that of the recording's first replay at "
+                                    f"{facts.verified['over']}: QEMU did not replay what it recorded; replay again, or record again")
