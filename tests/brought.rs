@@ -1,6 +1,6 @@
 //! Programs and files of the host that a recording brings into its guest.
 
-use iotrace_tests::{folder, run, said, script, succeed};
+use iotrace_tests::{folder, run, said, script, succeed, with_plugin};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -42,7 +42,7 @@ fn files_and_programs_reach_the_guest() {
     );
     let recording = folder("recordings").join("brought");
     let mut record = script("record");
-    record.args(SMALL).args(["--workload", &workload, "--verify", "--force", "-o"]).arg(&recording);
+    record.args(SMALL).args(with_plugin()).args(["--workload", &workload, "--force", "-o"]).arg(&recording);
     record.args(["--program", "env", "--program"]).arg(&bash);
     for (source, target) in
         [(&large, ""), (&large, ":/mnt/deep/er"), (&text, ""), (&text, &*format!(":/etc/{long}"))]

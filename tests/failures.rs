@@ -47,7 +47,6 @@ fn errors_of_a_disk_are_those_of_its_bios() {
         &errors[1],
         "--workload",
         WORKLOAD,
-        "--verify",
     ]);
     for (sector, failed, attempts, status) in [(UNREADABLE, 6, 6, 10), (REFUSED_ONCE, 1, 2, 0)] {
         let bio = bio(&report, sector);

@@ -15,5 +15,6 @@ mod plugin;
 mod processors;
 mod recordings;
 mod stacked;
+mod standstill;
 mod threads;
 mod truth;

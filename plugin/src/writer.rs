@@ -221,6 +221,13 @@ mod tests {
     }
 
     #[test]
+    fn a_terminal_is_no_file_for_a_trace() {
+        // Opening it makes the controlling side of a pseudo-terminal.
+        let refused = Writer::start(Path::new("/dev/ptmx")).err().expect("it is refused").to_string();
+        assert!(refused.contains("it is a terminal; specify a file"), "{refused}");
+    }
+
+    #[test]
     fn the_guest_waits_for_a_slow_disk_and_nothing_is_lost() {
         const BUFFERS: usize = 60;
         const EVENTS: usize = BUFFER / layout::length(3);

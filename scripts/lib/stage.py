@@ -66,9 +66,9 @@ class Stage:
     def link(self, *files: Path) -> None:
         """Files that QEMU only reads."""
         for file in files:
-            target = self.folder / file.name
-            target.unlink(missing_ok=True)
-            target.symlink_to(file.resolve())
+            new = self.folder / f".{file.name}.{os.getpid()}"
+            new.symlink_to(file.resolve())
+            new.replace(self.folder / file.name)  # at once: another run may fill the folder too
 
     def copy(self, file: Path) -> None:
         """A file that QEMU may write to. Holes stay holes."""

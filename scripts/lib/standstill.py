@@ -83,7 +83,7 @@ class Standstill(Problem):
         if not found:
             return [f"the guest has executed {executed} instructions; the log cannot be read"]
         return [f"the guest has executed {executed} of {begin + found.total} instructions",
-                f"the next event in the log: {found.event}, at instruction {begin + found.at}"]
+                f"the next events in the log, at instruction {begin + found.at}: {', '.join(found.events) or 'none'}"]
 
     def address(self) -> int | None:
         """The guest's instruction pointer in 64-bit mode."""

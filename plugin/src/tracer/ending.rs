@@ -47,7 +47,8 @@ impl Tracer {
             if self.args.save_state.is_some() {
                 self.save_state();
             } else {
-                self.note(Severity::Warning, "no-power-off", "QEMU exited before the guest powered off");
+                let text = "the trace is truncated: QEMU exited before the guest powered off";
+                self.note(Severity::Warning, "no-power-off", text);
             }
         }
         self.close();

@@ -79,11 +79,16 @@ class Log(unittest.TestCase):
         self.path = Path(folder.name) / "rr.log"
 
     def test_the_next_event_is_the_first_at_or_behind_what_was_executed(self) -> None:
-        log(self.path, [instructions(100), (1, b""), instructions(50), (rrlog.DISK, (7).to_bytes(8)), instructions(1), (rrlog.END, b"")])
-        for executed, at, event in ((0, 100, "an interrupt"), (100, 100, "an interrupt"),
-                                    (101, 150, "a disk request that completes (number 7)"), (151, 151, "the end of the log"),
-                                    (500, 151, "nothing")):
-            self.assertEqual(rrlog.look(self.path, executed), rrlog.Position(151, at, event))
+        interrupt, disk = (1, b""), (rrlog.DISK, (7).to_bytes(8))
+        log(self.path, [instructions(100), interrupt, interrupt, disk, instructions(50), disk, instructions(1), (rrlog.END, b"")])
+        request, end = "a disk request that completes (number 7)", "the end of the log"
+        for executed, at, events in ((0, 100, ("an interrupt", request)), (100, 100, ("an interrupt", request)),
+                                     (101, 150, (request,)), (151, 151, (end,)), (500, 151, ())):
+            self.assertEqual(rrlog.look(self.path, executed), rrlog.Position(151, at, events))
+
+    def test_of_many_events_at_one_instruction_the_first_are_listed(self) -> None:
+        log(self.path, [*((rrlog.DISK, number.to_bytes(8)) for number in range(1000)), (rrlog.END, b"")])
+        self.assertEqual(len(rrlog.look(self.path, 0).events), rrlog.MOST_EVENTS)
 
     def test_a_log_that_cannot_be_read_has_no_answer(self) -> None:
         log(self.path, [instructions(100), (rrlog.END, b"")])
@@ -103,7 +108,7 @@ class Log(unittest.TestCase):
         answers = {"info registers": "RIP=00007f0012345678 RFL=00000246\nHLT=1"}
         subject = standstill.Subject("mptsas1068", self.path, self.path, 5000)
         text = str(standstill.Standstill("replaying", FakeMonitor(6000, answers), subject))
-        for part in ("6000 of 6050 instructions", "a disk request that completes (number 7), at instruction 6000",
+        for part in ("6000 of 6050 instructions", "at instruction 6000: a disk request that completes (number 7)",
                      "in a program, at 0x7f0012345678, halted until an interrupt", "about half of the recordings"):
             self.assertIn(part, text)
         self.assertIn("lsi53c895a are known to replay",

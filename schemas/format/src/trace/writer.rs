@@ -11,7 +11,7 @@ use super::{FILE_HEADER, PART, WHOLE, file_header};
 use crate::definition::{Definition, DefinitionError, ObjectNumber, encode};
 use crate::event::{Event, KindId, is_landmark};
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use thiserror::Error;
 
@@ -46,9 +46,12 @@ pub enum WriteError {
 /// Creates the file of a trace, locked against a second writer.
 ///
 /// # Errors
-/// Those of the system, and if in use by another writer.
+/// Those of the system, if it is a terminal, and if in use by another writer.
 pub fn create(path: &Path) -> io::Result<File> {
     let file = File::options().create(true).truncate(false).write(true).open(path)?;
+    if file.is_terminal() {
+        return Err(io::Error::other("it is a terminal; specify a file"));
+    }
     file.try_lock().map_err(|_| io::Error::other("in use by another writer"))?;
     if file.metadata()?.is_file() {
         file.set_len(0)?;
