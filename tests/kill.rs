@@ -114,3 +114,73 @@ fn what_was_written_before_a_kill_is_the_beginning_of_the_whole() {
         whole.len()
     );
 }
+
+/// The processes that a process has started.
+fn children(of: u32) -> Vec<u32> {
+    let threads = fs::read_dir(format!("/proc/{of}/task")).into_iter().flatten().flatten();
+    let lists = threads.filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
+    lists
+        .flat_map(|list| Vec::from_iter(list.split_whitespace().filter_map(|pid| pid.parse().ok())))
+        .collect()
+}
+
+/// Whether a process runs, and is a QEMU.
+fn is_qemu(pid: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let ended = stat.rsplit(") ").next().is_none_or(|rest| rest.starts_with(['Z', 'X']));
+    stat.contains("(qemu-system") && !ended
+}
+
+/// Looks again and again until something is there.
+fn until<T>(mut look: impl FnMut() -> Option<T>) -> T {
+    let (_open, never) = channel::<()>();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        // Between two looks: whatever is seen later is as good.
+        let _ = never.recv_timeout(Duration::from_millis(20));
+    }
+}
+
+/// A script that is killed takes its QEMU with it; its folders are deleted by the next run, those of a live one are not.
+#[test]
+fn a_killed_script_leaves_nothing_for_long() {
+    let place = folder("recordings").join("killed-script");
+    let _ = fs::remove_dir_all(&place);
+    let small = [
+        "debian-6.1",
+        "--bare",
+        "--fs",
+        "ext4",
+        "--disk-size",
+        "32",
+        "--workload",
+        "loop-write",
+        "--no-verify",
+    ];
+    let start = |name: &str| {
+        let mut command = script("record");
+        command
+            .args(small)
+            .args(["--fresh", "-o"])
+            .arg(place.join(name))
+            .stdin(Stdio::null())
+            .stderr(Stdio::null());
+        command.stdout(Stdio::null()).spawn().expect("it starts")
+    };
+    let hidden = || {
+        let entries = fs::read_dir(&place).expect("it is there").flatten();
+        entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(".killed.making-")).count()
+    };
+    let mut script_process = start("killed");
+    let qemu = until(|| children(script_process.id()).into_iter().find(|pid| is_qemu(*pid)));
+    script_process.kill().expect("it is ours");
+    script_process.wait().expect("it ends");
+    until(|| (!is_qemu(qemu)).then_some(()));
+    assert_eq!(hidden(), 1);
+    assert!(start("next").wait().expect("it ends").success());
+    let left: Vec<_> =
+        fs::read_dir(&place).expect("it is there").flatten().map(|entry| entry.file_name()).collect();
+    assert_eq!(left, ["next"]);
+}

@@ -57,7 +57,7 @@ fn a_replay_that_stands_still_is_ended_and_explained() {
     let text = said(&output);
     assert_eq!(output.status.code(), Some(3), "{text}");
     for part in [
-        "replaying stands still",
+        "replaying: the guest executes no more instructions: QEMU was ended",
         &format!("a disk request that completes (number {NO_REQUEST})"),
         "recordings with lsi53c895a are known to replay",
         "it is truncated",
@@ -74,6 +74,26 @@ fn a_replay_that_stands_still_is_ended_and_explained() {
     succeed(&mut analyze(&["verify"], &trace));
     let report = succeed(&mut analyze(&["report"], &trace));
     assert!(report.contains("the trace is truncated"), "{report}");
+}
+
+/// A guest that stops its processor, and one whose kernel panics and stays there, both while they are recorded.
+#[test]
+#[ignore = "of ./scripts/test full"]
+fn a_guest_that_hangs_while_it_is_recorded_is_given_up() {
+    let place = folder("recordings").join("hanging");
+    for (options, reason, function) in [
+        (&["--workload", "sh:busybox halt -f"][..], "executes no more instructions", "stop_this_cpu"),
+        (&["--fresh", "--append", "panic=0 rdinit=/nonexistent"], "kernel panicked", "delay"),
+    ] {
+        let small = ["debian-6.1", "--fs", "ext4", "--disk-size", "32", "--no-verify", "--force", "-o"];
+        let output = run(script("record").args(small).arg(&place).args(options));
+        let text = said(&output);
+        assert_eq!(output.status.code(), Some(3), "{text}");
+        let line =
+            text.lines().find(|line| line.starts_with("the guest is in ")).expect("the guest's function");
+        assert!(line.contains(function) && text.contains(reason), "{text}");
+        assert!(!place.exists());
+    }
 }
 
 /// Later replays are compared with the first one.

@@ -21,8 +21,6 @@ DEFAULT = "qemu-system-x86_64"
 MINIMUM = (10, 0)
 SHIFT = 2
 RR_LOG = "rr.log"
-# A guest that has not come to its init by then hangs.
-START_SECONDS = 600.0
 CONSOLE = "console.txt"
 
 # What a controller's disks are attached with, and what the guest calls them.
@@ -171,8 +169,9 @@ class Watched:
         self.subject = subject
         self.log = (folder / RR_LOG).resolve()
 
-    def run(self, started: Callable[[], bool] = lambda: True) -> Ended:
-        """Run to the end, or to a standstill, which is a Problem. `started`: what must be true after START_SECONDS."""
+    def run(self, hopeless: Callable[[float], str] = lambda seconds: "") -> Ended:
+        """Run to the end, or to a standstill, which is a Problem. `hopeless`: why a guest is to be given up that has run for so
+        many seconds; empty if it is not."""
         ticker = Ticker(self.what)
         began = time.monotonic()
         stuck: Problem | None = None
@@ -182,7 +181,7 @@ class Watched:
             process = child.start([*self.command, *more], self.folder, said, [control.descriptor])
             try:
                 self._go_on(control) if self.load else control.greet()
-                stuck = self._watch(process, control, ticker, started)
+                stuck = self._watch(process, control, ticker, hopeless)
                 if stuck:
                     end(process, control, self.QUIT_SECONDS)
             finally:
@@ -212,7 +211,7 @@ class Watched:
             raise Problem(f"{self.what}: QEMU cannot load the snapshot {self.load}: {failed}")
         control.execute("cont")
 
-    def _watch(self, process: subprocess.Popen, control: Monitor, ticker: Ticker, started: Callable[[], bool]) -> Problem | None:
+    def _watch(self, process: subprocess.Popen, control: Monitor, ticker: Ticker, hopeless: Callable[[float], str]) -> Problem | None:
         """Wait for the end; returns why it is given up, if it is."""
         progress, began, asked = Progress(), time.monotonic(), 0.0
         while True:
@@ -228,8 +227,9 @@ class Watched:
             asked, look = now, Look(now, cpu_seconds(process.pid), control.instructions())
             if control.events[-1:] == ["STOP"] and "BLOCK_IO_ERROR" in control.events:
                 return Problem(f"{self.what}: QEMU cannot read or write a disk image in {self.folder}: free some space there")
-            if progress.stalled(look) or now - began > START_SECONDS and not started():
-                return Standstill(self.what, control, self.subject)
+            reason = hopeless(now - began)
+            if reason or progress.stalled(look):
+                return Standstill(self.what, control, self.subject, reason)
 
     def state(self, position: int | None) -> str:
         """One line about a running guest, or (without a position) about one that ended."""

@@ -174,7 +174,7 @@ class Controlled(Monitor):
                 if progress.stalled(Look(now, cpu_seconds(self.process.pid), self.instructions())):
                     raise Standstill(self.what, self, self.subject)
             if time.monotonic() > deadline:
-                raise Problem(f"{self.what} did not end within {seconds:.0f} s ({state()}): killed")
+                raise Standstill(self.what, self, self.subject, f"not done within {seconds:.0f} s ({state()})")
             if self.process.poll() is not None and not met():
                 raise Problem(f"{self.what}: QEMU exited with status {self.process.returncode}\n{self.printed()}")
             began = time.monotonic()

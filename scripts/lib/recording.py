@@ -176,7 +176,7 @@ def _record_from(wanted: Wanted, boot: boots.Boot, described: Machine, folder: P
 def _run(wanted: Wanted, described: Machine, folder: Path, how: Run, what: str, load: str = "") -> Recorded:
     command = [wanted.qemu, *described.arguments(how)]
     console, about = folder / qemu.CONSOLE, Subject(described.controller, wanted.kernel)
-    ended = qemu.Watched(command, folder, console, what, about, load).run(lambda: bool(load) or is_up(console))
+    ended = qemu.Watched(command, folder, console, what, about, load).run(Hopeless(console, bool(load)))
     status = workload_status(folder / qemu.CONSOLE, ended)
     text = (folder / qemu.CONSOLE).read_text(errors="replace")
     clocks = re.findall(r"^iotrace: clock (\d+)\s*$", text, re.MULTILINE)
@@ -185,9 +185,28 @@ def _run(wanted: Wanted, described: Machine, folder: Path, how: Run, what: str, 
     return Recorded(folder, ended.seconds, status, tuple(map(int, clocks)))
 
 
-def is_up(console: Path) -> bool:
-    """Whether the guest has come to its init."""
-    return any(line.startswith("iotrace: ") for line in qemu.lines(console))
+class Hopeless:
+    """Judges a guest that is recorded by its console: one that does not come to its init, or that panicked and does not
+    reboot, may execute instructions forever."""
+
+    START_SECONDS = 600.0
+    PANIC_SECONDS = 20.0
+
+    def __init__(self, console: Path, is_up: bool) -> None:
+        self.console, self.is_up = console, is_up
+        self.panicked: float | None = None
+
+    def __call__(self, seconds: float) -> str:
+        """Why it is to be given up after so many seconds; empty if it is not."""
+        lines = qemu.lines(self.console)
+        self.is_up = self.is_up or any(line.startswith("iotrace: ") for line in lines)
+        if self.panicked is None and any("Kernel panic" in line for line in lines):
+            self.panicked = seconds
+        if self.panicked is not None and seconds - self.panicked > self.PANIC_SECONDS:
+            return "the guest's kernel panicked"
+        if not self.is_up and seconds > self.START_SECONDS:
+            return f"the guest did not come to its init within {self.START_SECONDS:.0f} s"
+        return ""
 
 
 def _take(recorded: Recorded, folder: Path, witness: bool) -> list[str]:

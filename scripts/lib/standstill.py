@@ -47,9 +47,9 @@ class Standstill(Problem):
 
     status = STATUS
 
-    def __init__(self, what: str, control: "Monitor", subject: Subject | None = None) -> None:
+    def __init__(self, what: str, control: "Monitor", subject: Subject | None = None, reason: str = "") -> None:
         super().__init__(what)
-        self.what, self.executed, self.subject, self.more = what, control.executed, subject, ""
+        self.what, self.executed, self.subject, self.reason, self.more = what, control.executed, subject, reason, ""
         self.registers, self.code = "", b""
         control.patience = ANSWER_SECONDS
         try:
@@ -63,15 +63,16 @@ class Standstill(Problem):
     def __str__(self) -> str:
         """All that is known, one thing a line."""
         subject, executed = self.subject, self.executed
-        lines = [f"{self.what} stands still: QEMU was ended"]
+        lines = [f"{self.what}: {self.reason or 'the guest executes no more instructions'}: QEMU was ended"]
         if executed is None:
             lines.append("QEMU did not say how many instructions the guest has executed")
         else:
             lines += self._position(executed)
         lines.append(f"the guest is {self.place(subject.kernel if subject else None)}")
-        if subject:
-            known = KNOWN.get(subject.controller, f"recordings with {subject.controller} are known to replay")
+        if subject and (known := KNOWN.get(subject.controller)):
             lines.append(f"{known}: record again, or with another controller")
+        elif subject and subject.log:
+            lines.append(f"recordings with {subject.controller} are known to replay: record again")
         return "\n".join(filter(None, [*lines, self.more]))
 
     def _position(self, executed: int) -> list[str]:

@@ -21,12 +21,12 @@ BEHIND = 1_000_000
 
 
 def replay(folder: Path, facts: manifest.Manifest, chosen: str, used: Plugin, arguments: list[str], trace: Path, console: Path,
-           prepare: Callable[[stage.Stage], Run] | None = None) -> qemu.Ended:
-    """Replay with a plugin that writes a trace. If the replay stands still, the trace up to there is made whole."""
+           prepare: Callable[[stage.Stage], Run] | None = None, keep: bool = True) -> qemu.Ended:
+    """Replay with a plugin that writes a trace. If the replay stands still, the trace up to there is made whole (`keep`)."""
     try:
         return recording.replay(folder, facts, chosen, arguments, console, prepare)
     except Standstill as problem:
-        problem.more = "\n".join(filter(None, [problem.more, make_whole(used, trace)]))
+        problem.more = "\n".join(filter(None, [problem.more, make_whole(used, trace) if keep else ""]))
         raise
 
 

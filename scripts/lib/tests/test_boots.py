@@ -1,4 +1,4 @@
-"""Snapshots of machines: those that were made here are used, those of others not."""
+"""Snapshots of machines: those that were made here are used, those of others not. The cache, and what is built."""
 
 import contextlib
 import io
@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
-from .. import boots, cache, machine, manifest, origin
+from .. import boots, build, cache, machine, manifest, origin
 from ..say import Problem
 
 MACHINE = machine.Machine(512, 2, "lsi53c895a", ("disk.img",), "console=ttyS0 quiet")
@@ -127,6 +127,15 @@ class Cache(unittest.TestCase):
                 with mock.patch.dict(os.environ, {"IOTRACE_CACHE": str(root)}):
                     with self.assertRaisesRegex(Problem, f"{used}.*IOTRACE_CACHE"):
                         cache.entry("kind", "name", lambda _: None)
+        with mock.patch.dict(os.environ, {"IOTRACE_CACHE": "/proc/iotrace"}):  # nobody can write there
+            with self.assertRaisesRegex(Problem, "/proc/iotrace.*IOTRACE_CACHE"):
+                cache.entry("kind", "name", lambda _: None)
+
+
+class Building(unittest.TestCase):
+    def test_a_missing_cargo_is_named_with_what_to_do(self) -> None:
+        with tempfile.TemporaryDirectory() as empty, mock.patch.dict(os.environ, {"PATH": empty}):
+            self.assertRaisesRegex(Problem, "no program 'cargo'.*--plugin", build.up_to_date)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """What a killed script leaves: no process, and no folder for longer than until the next run."""
 
+import errno
 import os
 import select
 import signal
@@ -91,6 +92,14 @@ class Killed(unittest.TestCase):
             made.keep_as(self.place / "recording")
         self.assertEqual(os.listdir(self.place), ["recording"])
         self.assertEqual(os.listdir(self.place / "recording"), ["file"])
+
+
+    def test_a_full_disk_is_named_by_the_folder_that_was_written_to(self) -> None:
+        with self.assertRaises(OSError) as refused, scratch.Scratch(self.place) as made:
+            with open("/dev/full", "w") as full:
+                full.write("x")
+        self.assertEqual((refused.exception.errno, refused.exception.filename), (errno.ENOSPC, str(made.folder)))
+        self.assertFalse(made.folder.exists())
 
 
 class Child(unittest.TestCase):

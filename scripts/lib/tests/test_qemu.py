@@ -8,7 +8,7 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from .. import progress, qemu, standstill
+from .. import progress, qemu, recording, standstill
 from ..say import Problem
 from ..standstill import Standstill, Subject
 
@@ -78,12 +78,20 @@ class Watching(unittest.TestCase):
             self.watch(SILENT)
         self.assertIsNone(stood.exception.executed)
 
-    def test_a_guest_that_does_not_come_to_its_init_is_given_up(self) -> None:
+    def test_a_guest_that_is_hopeless_is_given_up(self) -> None:
         watched = qemu.Watched([sys.executable, "-c", SILENT], self.folder, self.console, "recording", Subject("megasas", self.folder))
-        with mock.patch.object(qemu, "START_SECONDS", 0.0), mock.patch.object(progress.Progress, "IDLE_SECONDS", 3600.0), \
-                mock.patch("lib.standstill.ANSWER_SECONDS", 0.01), \
-                contextlib.redirect_stderr(io.StringIO()), self.assertRaises(Standstill):
-            watched.run(lambda: False)
+        with mock.patch.object(progress.Progress, "IDLE_SECONDS", 3600.0), mock.patch("lib.standstill.ANSWER_SECONDS", 0.01), \
+                contextlib.redirect_stderr(io.StringIO()), self.assertRaisesRegex(Standstill, "does not get up"):
+            watched.run(lambda seconds: "does not get up")
+
+    def test_a_guest_that_hangs_is_known_by_its_console(self) -> None:
+        starting, going_on = (recording.Hopeless(self.console, is_up) for is_up in (False, True))
+        self.assertEqual((starting(599.0), going_on(10_000.0)), ("", ""))
+        self.assertIn("init within 600 s", starting(601.0))
+        self.console.write_text("iotrace: workload begins\n")
+        self.assertEqual(starting(100_000.0), "")
+        self.console.write_text("[    1.0] Kernel panic - not syncing: \x1b[2J\n")
+        self.assertEqual([starting(seconds) for seconds in (100_001.0, 100_021.0, 100_021.5)], ["", "", "the guest's kernel panicked"])
 
     def test_one_whose_disk_is_full_is_a_problem_of_the_disk(self) -> None:
         with mock.patch.object(progress.Progress, "IDLE_SECONDS", 3600.0), self.assertRaisesRegex(Problem, "disk image"):

@@ -112,7 +112,8 @@ class Log(unittest.TestCase):
                      "in a program, at 0x7f0012345678, halted until an interrupt", "about half of the recordings"):
             self.assertIn(part, text)
         self.assertIn("lsi53c895a are known to replay",
-                      str(standstill.Standstill("replaying", FakeMonitor(6000, {}), standstill.Subject("lsi53c895a", self.path))))
+                      str(standstill.Standstill("replaying", FakeMonitor(6000, {}),
+                                                standstill.Subject("lsi53c895a", self.path, self.path))))
 
     def test_what_is_not_known_is_said(self) -> None:
         text = str(standstill.Standstill("recording", FakeMonitor(None, {})))
