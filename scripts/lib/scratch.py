@@ -4,11 +4,14 @@ A folder is locked (flock of the folder itself) as long as the process that made
 process that is killed. Only a folder that has the marker file in it, belongs to this user, and is not locked is deleted.
 """
 
+import errno
 import fcntl
 import os
 import shutil
 import tempfile
 from pathlib import Path
+
+from .say import Problem
 
 MARKER = ".iotrace"
 PREFIX = "iotrace-"
@@ -36,7 +39,12 @@ class Scratch:
         """Give it its name, which no other folder has: it stays."""
         (self.folder / MARKER).unlink(missing_ok=True)
         self.folder.chmod(0o755)
-        self.folder.rename(folder)
+        try:
+            self.folder.rename(folder)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+            raise Problem(f"{folder} exists: another run has made it meanwhile") from None
         self.kept = True
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:

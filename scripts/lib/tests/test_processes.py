@@ -11,6 +11,7 @@ import unittest
 from pathlib import Path
 
 from .. import child, scratch
+from ..say import Problem
 
 SCRIPTS = Path(__file__).resolve().parents[2]
 DEADLOCK = 60.0  # seconds; what takes longer never comes
@@ -93,6 +94,14 @@ class Killed(unittest.TestCase):
         self.assertEqual(os.listdir(self.place), ["recording"])
         self.assertEqual(os.listdir(self.place / "recording"), ["file"])
 
+
+    def test_a_folder_that_another_run_has_made_meanwhile_stays(self) -> None:
+        other = self.place / "recording"
+        other.mkdir()
+        (other / "file").touch()
+        with self.assertRaisesRegex(Problem, "exists"), scratch.Scratch(self.place, "recording") as made:
+            made.keep_as(other)
+        self.assertEqual((os.listdir(self.place), os.listdir(other)), (["recording"], ["file"]))
 
     def test_a_full_disk_is_named_by_the_folder_that_was_written_to(self) -> None:
         with self.assertRaises(OSError) as refused, scratch.Scratch(self.place) as made:
