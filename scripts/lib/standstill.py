@@ -65,7 +65,7 @@ class Standstill(Problem):
         subject, executed = self.subject, self.executed
         lines = [f"{self.what}: {self.reason or 'the guest executes no more instructions'}: QEMU was ended"]
         if executed is None:
-            lines.append("QEMU did not say how many instructions the guest has executed")
+            lines.append("QEMU did not report how many instructions the guest has executed")
         else:
             lines += self._position(executed)
         lines.append(f"the guest is {self.place(subject.kernel if subject else None)}")

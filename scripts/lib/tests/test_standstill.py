@@ -117,7 +117,7 @@ class Log(unittest.TestCase):
 
     def test_what_is_not_known_is_said(self) -> None:
         text = str(standstill.Standstill("recording", FakeMonitor(None, {})))
-        self.assertIn("QEMU did not say how many instructions", text)
+        self.assertIn("QEMU did not report how many instructions", text)
         self.assertIn("at an unknown place", text)
         text = str(standstill.Standstill("recording", FakeMonitor(10, {"info registers": "EIP=000f1234 HLT=0"})))
         self.assertIn("in the firmware or a boot loader, at 0xf1234", text)
