@@ -23,7 +23,7 @@ SCHEDULERS = ["mq-deadline", "kyber-iosched", "bfq"]
 SCHEDULER_MODULES = {name: f"{name}-iosched" for name in ("kyber", "cfq", "deadline")}  # the others: as named
 NO_SCHEDULER = ("", "none", "noop")  # never modules
 OPTIONS = {"sym53c8xx": "settle=0"}  # by itself it waits 3 seconds for a bus that is ready at once
-OTHERS = ["mptspi", "nvme", "scsi_debug", "sg", "null_blk", "loop", "dm-mod"]
+OTHERS = ["mptspi", "nvme", "scsi_debug", "sg", "null_blk", "loop", "dm-mod", "dm-crypt", "raid1"]
 
 
 def wanted() -> list[str]:
