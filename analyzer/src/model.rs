@@ -30,7 +30,7 @@ pub use definitions::Definitions;
 pub use errno::{errno, errno_name};
 pub use io::{Carried, File, FilePlace, Io, IoId, IoKind, IoTime, PAGE_FAULT};
 pub use level::Level;
-pub use name::{NAME_WORDS, name_of_words};
+pub use name::{DISK_WORDS, NAME_WORDS, device_name, name_of_words};
 pub use op::{Op, OpCodes, OpField, OpName};
 pub use request::{
     Attempt, CompletionWay, DispatchWay, FlushRide, IrqRef, Request, RequestId, RequestKind, RequestMember,

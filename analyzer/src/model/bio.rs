@@ -145,6 +145,8 @@ pub struct Bio {
     pub request: Option<RequestId>,
     /// How it came into that request.
     pub join: Option<Join>,
+    /// The kernel's name of that device; none if the trace does not have it.
+    pub device: Option<Arc<str>>,
     /// Other requests it waited for or was in: those merged away, and flushes.
     pub other_requests: Vec<RequestId>,
     /// Times its request went back to the queue.
@@ -203,6 +205,7 @@ impl Bio {
     /// When it was queued, in instructions.
     #[must_use]
     pub fn queued(&self) -> u64 {
+            device: None,
         self.stages.first().map_or(0, |mark| mark.clock)
     }
 

@@ -8,6 +8,31 @@ use std::borrow::Cow;
 /// (schemas/catalog/data/vfs.toml).
 pub const NAME_WORDS: [&str; 4] = ["name0", "name1", "name2", "name3"];
 
+/// The words of an event with the first 16 bytes of the name of a bio's disk (schemas/catalog/data/block.toml).
+pub const DISK_WORDS: [&str; 2] = ["disk0", "disk1"];
+
+/// Name of a block device as the kernel prints it (`disk_name` of block/partitions): of a partition, its number behind
+/// the disk's name, with a `p` between them if that ends with a digit. What may be the beginning of a longer name of the
+/// disk ends with `…`. None if the words carry no name.
+#[must_use]
+pub fn device_name(disk: [u64; 2], partition: u64) -> Option<String> {
+    let mut name = name_of_words(disk);
+    if name.is_empty() {
+        return None;
+    }
+    let is_cut = disk.iter().all(|word| word.to_le_bytes().iter().all(|byte| *byte != 0));
+    if partition != 0 && name.ends_with(|last: char| last.is_ascii_digit()) {
+        name.push('p');
+    }
+    if is_cut {
+        name.push('…');
+    }
+    if partition != 0 {
+        name += &partition.to_string();
+    }
+    Some(name)
+}
+
 /// The name that words carry. What is not UTF-8 is replaced: a name is bytes to the guest, and a long one ends anywhere.
 #[must_use]
 pub fn name_of_words(words: impl IntoIterator<Item = u64>) -> String {
@@ -40,6 +65,22 @@ mod tests {
         assert_eq!(name_of_words(words(b"data\0of the last name")), "data");
         assert_eq!(name_of_words(words(b"0123456789abcdef")[..1].iter().copied()), "01234567");
         assert_eq!(name_of_words([]), "");
+    }
+
+    #[test]
+    fn a_partition_has_its_number_behind_the_name_of_its_disk() {
+        let name = |disk: &[u8], partition| {
+            let [first, second, ..] = words(disk);
+            device_name([first, second], partition)
+        };
+        for (disk, partition, expected) in
+            [("sda", 0, "sda"), ("sda", 1, "sda1"), ("dm-0", 0, "dm-0"), ("nvme0n1", 12, "nvme0n1p12")]
+        {
+            assert_eq!(name(disk.as_bytes(), partition).as_deref(), Some(expected));
+        }
+        assert_eq!(name(b"", 3), None);
+        assert_eq!(name(b"fifteen-letters", 0).as_deref(), Some("fifteen-letters"));
+        assert_eq!(name(b"md_sixteen-bytes", 0).as_deref(), Some("md_sixteen-bytes…"));
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod attempts;
 mod batches;
 mod bios;
 mod clones;
+mod devices;
 mod ends;
 mod fact;
 mod flush;

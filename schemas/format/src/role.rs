@@ -47,6 +47,12 @@ roles! {
     Bio = "bio",
     /// Device number of a bio.
     BioDev = "bio.dev",
+    /// Bytes 0 to 7 of the name of a bio's disk.
+    BioDisk0 = "bio.disk0",
+    /// Bytes 8 to 15 of the name of a bio's disk.
+    BioDisk1 = "bio.disk1",
+    /// Which partition of its disk a bio's device is; 0 for the whole disk.
+    BioPartition = "bio.partno",
     /// First sector of a bio.
     BioSector = "bio.sector",
     /// Bytes of a bio.

@@ -31,7 +31,8 @@ pub fn file(io: &Io) -> String {
 /// What a bio does, and where: operation, device, sectors.
 #[must_use]
 pub fn extent(bio: &Bio) -> String {
-    format!("{} {} sector {} + {}", bio.op.rwbs(), text::device(bio.dev), bio.sector, bio.bytes / 512)
+    let device = text::device_name(bio.device.as_deref(), bio.dev);
+    format!("{} {device} sector {} + {}", bio.op.rwbs(), bio.sector, bio.bytes / 512)
 }
 
 /// An I/O in one line.

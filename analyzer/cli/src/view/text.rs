@@ -158,6 +158,12 @@ pub fn device(dev: u64) -> String {
     format!("{major}:{minor}")
 }
 
+/// Name of a bio's device, or `major:minor` if the trace does not have it.
+#[must_use]
+pub fn device_name(name: Option<&str>, dev: u64) -> String {
+    name.map_or_else(|| device(dev), plain)
+}
+
 /// Text of a trace, which may drive no terminal.
 #[must_use]
 pub fn plain(text: &str) -> String {

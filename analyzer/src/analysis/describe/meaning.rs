@@ -4,7 +4,7 @@
 //! by the type of what a function returns.
 
 use super::flags;
-use crate::model::{NAME_WORDS, OpField, errno, errno_name, major_minor};
+use crate::model::{DISK_WORDS, NAME_WORDS, OpField, errno, errno_name, major_minor};
 use iotrace_format::definition::{At, Probe, ReturnType};
 use iotrace_format::role::Role;
 use iotrace_format::stage::Stage;
@@ -109,6 +109,7 @@ impl Meaning {
             "buf" | "filename" | "vec" | "iocbpp" | "events" | "timeout" | "ctx_id" => Self::Address,
             bar if bar.starts_with("bar") && object == "pci" => Self::Address,
             part if NAME_WORDS.contains(&part) && !object.is_empty() => Self::Name,
+            part if DISK_WORDS.contains(&part) && !object.is_empty() => Self::Name,
             _ => Self::Number,
         }
     }

@@ -99,6 +99,9 @@ fn a_name_is_one_word() {
     let words = scene.words(&[1, part(b"writebac"), part(b"k.dat\0\0\0"), 0, 0, 9]);
     let names: Vec<_> = words.iter().map(|(name, text, _)| (name.as_str(), text.as_str())).collect();
     assert_eq!(names, [("file", "1"), ("file.name", "writeback.dat"), ("pos", "9")]);
+    let scene_of_bio = Scene::new(entry("", &["bio", "bio.dev", "bio.disk0", "bio.disk1"]));
+    let words = scene_of_bio.words(&[1, 8 << 20, part(b"sda\0\0\0\0\0"), 0]);
+    assert_eq!(words[2], ("bio.disk".into(), "sda".into(), FieldForm::Decoded));
     // What has none prints none; a short event ends where it ends.
     assert_eq!(scene.words(&[1, 0, 0, 0, 0, 9])[1], ("file.name".into(), String::new(), FieldForm::Raw));
     assert_eq!(scene.words(&[1, part(b"longer n")])[1].1, "longer n");

@@ -7,6 +7,7 @@
 //! bound.
 
 use super::clones::CloneSources;
+use super::devices::DeviceNames;
 use super::fact::{BioState, JoinedBio, Membership, MembershipOutcome};
 use super::live::LiveBio;
 use super::object::{ObjectState, now};
@@ -56,6 +57,7 @@ pub struct BioTracker {
     pub(super) mapped: Set<u64>,
     pub(super) calls: CallStates<BioCall>,
     pub(super) clones: CloneSources,
+    pub(super) devices: DeviceNames,
     /// Bios that came of others, and what those go back to, since the last call.
     pub(super) derived: Vec<(BioId, Arc<Cause>)>,
     last: BioId,
@@ -139,6 +141,7 @@ impl BioTracker {
             // The rest of a split bio, or a bio that a stacked device passes on.
             self.refresh(pointer, roles);
             self.pass_on(pointer, roles, fact.context.clock());
+        self.devices.learn(roles);
             return None;
         } else if traced.is_some_and(|t| t != 0) {
             // A clone of a traced bio, or a bio queued before the trace began: no tracepoint fires.
@@ -305,7 +308,8 @@ impl BioTracker {
         let ObjectState { dev, sector, bytes, op } = *seen;
         let (task, in_workload) = (context.task(), context.in_workload);
         let begun = Bio::new(id, pointer, origin, op, context.clock());
-        let bio = Bio { dev, sector, bytes, task, call, in_workload, ..begun };
+        let device = self.devices.name(dev);
+        let bio = Bio { dev, device, sector, bytes, task, call, in_workload, ..begun };
         LiveBio::new(bio, *seen)
     }
 }

@@ -86,9 +86,9 @@ impl LiveBio {
         let before = self.innermost_mut();
         before.parts += 1;
         let Bio { pointer, dev, op, task, call, in_workload, .. } = *before;
-        let cause = before.cause.clone();
+        let (device, cause) = (before.device.clone(), before.cause.clone());
         let begun = Bio::new(id, pointer, origin, op, clock);
-        let bio = Bio { dev, sector, bytes, task, call, cause, in_workload, ..begun };
+        let bio = Bio { dev, device, sector, bytes, task, call, cause, in_workload, ..begun };
         self.passed.push(bio);
     }
 

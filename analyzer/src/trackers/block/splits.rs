@@ -107,7 +107,8 @@ impl BioTracker {
         if before != dev && live.membership.is_none() && live.passed.len() < DEEPEST {
             self.go_on(pointer, Origin::Remap { of }, clock);
             if let Some(live) = self.live.get_mut(&pointer) {
-                live.innermost_mut().dev = dev;
+                let innermost = live.innermost_mut();
+                (innermost.dev, innermost.device) = (dev, self.devices.name(dev));
             }
         }
     }

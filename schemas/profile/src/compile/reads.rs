@@ -101,12 +101,13 @@ fn one(object: &Object, path: &str, types: &Types) -> Result<ValueAccess, Access
     }
 }
 
-/// `OFFSET:WIDTH` behind the pointer that a path leads to.
-fn behind(structure: &str, pointer: &str, place: &str, types: &Types) -> Result<ValueAccess, AccessError> {
-    let pointer = types.resolve(structure, pointer)?.access;
+/// `OFFSET:WIDTH` behind the pointer that a path leads to; of what is no value itself, an array or a structure, in it.
+fn behind(structure: &str, path: &str, place: &str, types: &Types) -> Result<ValueAccess, AccessError> {
+    let to = types.resolve(structure, path)?.access;
     let form = || AccessError::Form { text: place.to_owned(), form: "OFFSET:WIDTH" };
     let plain = plain(place).ok_or_else(form)?;
-    Ok(pointer.then(plain))
+    let within = to.offset.saturating_add(plain.offset);
+    Ok(if to.width == 0 { ValueAccess { steps: to.steps, offset: within, ..plain } } else { to.then(plain) })
 }
 
 /// `+sizeof(structure)` or `-sizeof(structure)`.
@@ -158,6 +159,7 @@ mod tests {
         assert_eq!(read(&["bi_bdev", "bdev->dev"]), Ok(load(&[8], 8, 4)));
         assert_eq!(read(&["iter"]), Ok(load(&[], 16, 0)));
         assert_eq!(read(&["bdev->disk@4:2"]), Ok(load(&[8, 16], 4, 2)));
+        assert_eq!(read(&["iter@4:2"]), Ok(load(&[], 20, 2)));
         assert_eq!(read(&["+12:4"]), Ok(load(&[], 12, 4)));
         assert_eq!(read(&["@-sizeof(bio)"]), Ok(load(&[], -240, 0)));
         let bit = ValueAccess { bits: Some((6, 1)), ..load(&[], 34, 1) };

@@ -30,6 +30,10 @@ fn head(out: &mut dyn Write, timeline: &Timeline, style: Style) -> io::Result<()
     let bio = &timeline.bio;
     let title = format!("Bio #{}: {} ({})", bio.id, extent(bio), text::bytes(bio.bytes));
     writeln!(out, "{}", style.heading(&title))?;
+    if bio.device.is_some() {
+        let name = text::device_name(bio.device.as_deref(), bio.dev);
+        writeln!(out, "  device     {name} ({})", text::device(bio.dev))?;
+    }
     writeln!(out, "  task       {}/{}", bio.task.comm, bio.task.pid)?;
     if let Some(call) = bio.call {
         let count = call.count.map(|count| format!(", {count} bytes")).unwrap_or_default();

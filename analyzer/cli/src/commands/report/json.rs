@@ -28,8 +28,8 @@ pub struct ReportDocument<'a> {
     bio_count: u64,
     /// The first bios that are selected, by number.
     bios: List<'a, BioJson<'a>>,
-    /// Totals by block device, those with requests first.
-    device_totals: List<'a, DeviceTotalsJson>,
+    /// Totals by block device, as a tree: the physical ones first, behind each those that lie on it.
+    device_totals: List<'a, DeviceTotalsJson<'a>>,
     /// Devices that the guest enabled and whose registers are known, by name.
     devices: &'a [String],
     /// What is missing of the trace: where it is truncated or damaged, and why; null if it is complete.
@@ -111,15 +111,19 @@ struct TotalsJson {
 
 /// A block device and its bios.
 #[derive(Debug, Serialize, JsonSchema)]
-struct DeviceTotalsJson {
+struct DeviceTotalsJson<'a> {
     /// Its bios; of those that were split, the whole alone.
     bios: u64,
     /// Bytes of them.
     bytes: u64,
+    /// How many devices it lies on, one on the other; 0 for a physical one.
+    depth: u64,
     /// Device number, as MAJOR:MINOR.
     device: DeviceNumber,
     /// Whether a driver has requests of it; a stacked device has none.
     has_requests: bool,
+    /// The kernel's name of it; null if not known.
+    name: Option<&'a str>,
     /// The devices that its bios were passed on to.
     on: Vec<DeviceNumber>,
 }
@@ -229,12 +233,14 @@ fn totals(report: &Report) -> TotalsJson {
     }
 }
 
-fn device_totals(device: &DeviceTotals) -> DeviceTotalsJson {
+fn device_totals(device: &DeviceTotals) -> DeviceTotalsJson<'_> {
     DeviceTotalsJson {
         bios: device.bios,
         bytes: device.bytes,
+        depth: device.depth as u64,
         device: DeviceNumber(device.dev),
         has_requests: device.has_requests,
+        name: device.name.as_deref(),
         on: device.on.iter().copied().map(DeviceNumber).collect(),
     }
 }

@@ -147,6 +147,8 @@ pub struct BioJson<'a> {
     complete: bool,
     /// Device that it was queued for.
     device: DeviceNumber,
+    /// The kernel's name of that device; null if not known.
+    device_name: Option<&'a str>,
     /// The part of `total` in which a device had a command of it, or of a bio that came of it; null if it had not ended
     /// when the trace did. The rest is guest time.
     device_time: Option<PartJson>,
@@ -204,6 +206,7 @@ impl<'a> BioJson<'a> {
             carries: carried(&bio.carries),
             complete: bio.ended().is_some(),
             device: DeviceNumber(bio.dev),
+            device_name: bio.device.as_deref(),
             device_time: bio.ended().map(|_| PartJson::new(time, |time| bio.time(time))),
             errors: List::new(bio.errors.iter().map(CommandErrorJson::from)),
             id: bio.id,

@@ -132,7 +132,7 @@ fn bio_row(bio: &Bio, stages: &[BioStage], report: &Report, options: Options) ->
     let mut row = vec![
         id,
         bio.op.rwbs(),
-        text::device(bio.dev),
+        text::device_name(bio.device.as_deref(), bio.dev),
         bio.sector.to_string(),
         bio.bytes.to_string(),
         format!("{}/{}", bio.task.comm, bio.task.pid),
