@@ -20,7 +20,7 @@ mod task;
 mod tests;
 mod time;
 
-pub use bio::{Bio, BioId, FileCall, FileCallKind, Join, Origin};
+pub use bio::{Bio, BioCopy, BioId, FileCall, FileCallKind, Join, Origin};
 pub use bio_stage::{BioStage, StageMark};
 pub use block_event::{BlockEvent, BlockKind};
 pub use call::{Call, CallEnd, CallId, Ending};

@@ -20,7 +20,7 @@ pub struct Objects {
 }
 
 impl Objects {
-    /// Bios (`#7`), their requests (`rq9`) and commands (`cmd9`).
+    /// Bios (`#7`, their copies as well), their requests (`rq9`) and commands (`cmd9`).
     #[must_use]
     pub fn new(bios: &[Bio], requests: &[Request]) -> Self {
         let mut objects = Self::default();
@@ -32,6 +32,12 @@ impl Objects {
             objects.add(request.pointer, format!("rq{}", request.id), from, to);
             for attempt in request.attempts.iter().filter(|a| a.pointer != 0) {
                 objects.add(attempt.pointer, format!("cmd{}", attempt.command), from, to);
+            }
+        }
+        for bio in bios {
+            let end = bio.ended().unwrap_or(u64::MAX);
+            for copy in &bio.copies {
+                objects.add(copy.pointer, format!("#{}", bio.id), copy.from, copy.to.unwrap_or(end));
             }
         }
         let mut lifetimes = Map::<u64, Vec<_>>::default();

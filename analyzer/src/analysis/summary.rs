@@ -77,7 +77,7 @@ impl Gathered {
                 self.bytes += bio.bytes;
             }
             Origin::Split { .. } | Origin::Rest { .. } => self.split_off += 1,
-            Origin::Remap { .. } | Origin::Clone { .. } => self.passed_on += 1,
+            Origin::Remap { .. } | Origin::Clone { .. } | Origin::Serve { .. } => self.passed_on += 1,
         }
         self.merged += u64::from(bio.at(BioStage::Merged).is_some());
         self.retried += u64::from(bio.attempts > 1);

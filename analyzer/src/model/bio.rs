@@ -36,6 +36,11 @@ pub enum Origin {
         /// What was copied.
         of: BioId,
     },
+    /// Queued by the driver of a stacked device to serve another one: of the file, say, that a loop device's data is in.
+    Serve {
+        /// What is served; of a request with several bios, the first.
+        of: BioId,
+    },
 }
 
 impl Origin {
@@ -44,7 +49,11 @@ impl Origin {
     pub const fn of(self) -> Option<BioId> {
         match self {
             Self::Queued => None,
-            Self::Split { of } | Self::Rest { of } | Self::Remap { of } | Self::Clone { of } => Some(of),
+            Self::Split { of }
+            | Self::Rest { of }
+            | Self::Remap { of }
+            | Self::Clone { of }
+            | Self::Serve { of } => Some(of),
         }
     }
 }
@@ -114,6 +123,17 @@ pub struct FileCall {
     pub position: Option<u64>,
 }
 
+/// A copy of a bio that was not queued itself, as device mapper makes them: what is done with it is done for the bio.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Encode, Decode)]
+pub struct BioCopy {
+    /// Address of the copy.
+    pub pointer: u64,
+    /// When it was made, in instructions.
+    pub from: u64,
+    /// When it ended, in instructions; with the bio if that was not seen.
+    pub to: Option<u64>,
+}
+
 /// A bio.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Encode, Decode)]
 pub struct Bio {
@@ -125,6 +145,8 @@ pub struct Bio {
     pub origin: Origin,
     /// `dev_t` it was queued for.
     pub dev: u64,
+    /// The kernel's name of that device; none if the trace does not have it.
+    pub device: Option<Arc<str>>,
     /// First sector, of 512 bytes.
     pub sector: u64,
     /// Bytes.
@@ -145,8 +167,6 @@ pub struct Bio {
     pub request: Option<RequestId>,
     /// How it came into that request.
     pub join: Option<Join>,
-    /// The kernel's name of that device; none if the trace does not have it.
-    pub device: Option<Arc<str>>,
     /// Other requests it waited for or was in: those merged away, and flushes.
     pub other_requests: Vec<RequestId>,
     /// Times its request went back to the queue.
@@ -162,6 +182,8 @@ pub struct Bio {
     pub splits: u32,
     /// Bios that came of it: cut off, passed on, or copied.
     pub parts: u32,
+    /// Copies of it that were not queued themselves; at most [`Bio::MOST_COPIES`].
+    pub copies: Vec<BioCopy>,
     /// The interrupt that told of its completion.
     pub interrupt: Option<IrqRef>,
     /// `blk_status_t` at its end.
@@ -171,6 +193,9 @@ pub struct Bio {
 }
 
 impl Bio {
+    /// Most copies of a bio that are kept.
+    pub const MOST_COPIES: usize = 64;
+
     /// A bio that begins at a clock, in instructions; of whose way nothing is known yet.
     #[must_use]
     pub fn new(id: BioId, pointer: u64, origin: Origin, op: Op, clock: u64) -> Self {
@@ -179,6 +204,7 @@ impl Bio {
             pointer,
             origin,
             dev: 0,
+            device: None,
             sector: 0,
             bytes: 0,
             op,
@@ -196,6 +222,7 @@ impl Bio {
             at_device: Vec::new(),
             splits: 0,
             parts: 0,
+            copies: Vec::new(),
             interrupt: None,
             status: 0,
             stages: vec![StageMark { stage: BioStage::Queued, clock, shared: 1 }],
@@ -205,7 +232,6 @@ impl Bio {
     /// When it was queued, in instructions.
     #[must_use]
     pub fn queued(&self) -> u64 {
-            device: None,
         self.stages.first().map_or(0, |mark| mark.clock)
     }
 

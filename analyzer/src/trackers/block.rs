@@ -23,6 +23,7 @@ mod merges;
 mod object;
 mod outcome;
 mod requests;
+mod serving;
 mod splits;
 mod ways;
 
@@ -90,6 +91,10 @@ impl BlockTracker {
             Stage::BioSplit => bios.split(fact),
             Stage::BioChain => bios.chain(fact),
             Stage::BioClone => bios.clone_bio(fact),
+            Stage::RequestServe => {
+                let bio = fact.roles.request().and_then(|request| requests.first_bio(request));
+                bios.serve(fact, bio.or_else(|| fact.roles.get(Role::Bio)));
+            }
             Stage::BioEnd => {
                 let membership = || bios.membership(fact.roles.get(Role::Bio)?);
                 requests.bio_ends(fact, membership, out);
@@ -113,6 +118,10 @@ impl BlockTracker {
         out: &mut dyn Sink,
     ) -> Option<ReturnedRequest> {
         let Self { bios, requests, facts } = self;
+        if *end.stage == Stage::RequestServe {
+            bios.serving.remove(end);
+            return None;
+        }
         if matches!(end.stage, Stage::BioSplit | Stage::BioClone | Stage::BioEnter) {
             bios.call_ended(end, call, requests, out);
             return None;
@@ -125,6 +134,11 @@ impl BlockTracker {
     /// What a bio that was just queued originates from, and whose bytes it carries.
     pub fn attribute(&mut self, bio: &QueuedBio, cause: Arc<Cause>, carries: Vec<Carried>) {
         self.bios.attribute(bio, cause, carries);
+    }
+
+    /// What the bio that a bio came of goes back to, if that is known of it.
+    pub fn inherited(&self, bio: &QueuedBio) -> Option<Arc<Cause>> {
+        self.bios.cause(bio.pointer)
     }
 
     /// Bios that came of others since the last call, and what those go back to.

@@ -6,18 +6,19 @@
 use super::block::BlockTracker;
 use super::commands::{CommandTracker, Devices};
 use super::counts::Counts;
-use super::fact::{BlockFact, CallPosition, Context, EndFact, Fact, RequestState};
+use super::fact::{BlockFact, CallPosition, Context, EndFact, Fact, QueuedBio, RequestState};
 use super::files::FileTracker;
 use super::interrupts::InterruptTracker;
 use super::origins::OriginTracker;
 use super::probes::{Probes, RoleValues};
 use super::sink::Sink;
 use crate::context::{Calls, Tasks};
-use crate::model::{CallEnd, CallId};
+use crate::model::{CallEnd, CallId, Cause};
 use bincode::{Decode, Encode};
 use iotrace_format::definition::{Definition, Device, ObjectKind, PendingHandOff};
 use iotrace_format::event::Event;
 use iotrace_format::stage::Stage;
+use std::sync::Arc;
 
 /// The trackers of objects.
 #[derive(Debug, Default, Encode, Decode)]
@@ -280,7 +281,7 @@ impl ObjectTrackers {
         let call = queues.then(|| self.files.current_call(&fact.context)).flatten();
         match self.block.fact(fact, call, out) {
             Some(BlockFact::Queued(bio)) => {
-                let cause = self.files.own(fact, self.origins.cause(&fact.context), out);
+                let cause = self.bio_cause(fact, &bio, out);
                 let carries = self.files.bio_queued(fact, &bio, &cause, out);
                 self.block.attribute(&bio, cause, carries);
             }
@@ -288,6 +289,14 @@ impl ObjectTrackers {
             None => {}
         }
         self.derived();
+    }
+
+    /// What a bio that is queued goes back to: one that came of another to that one's I/O, by way of what runs here if
+    /// that leads there as well.
+    fn bio_cause(&mut self, fact: &Fact<'_>, bio: &QueuedBio, out: &mut dyn Sink) -> Arc<Cause> {
+        let here = self.origins.cause(&fact.context);
+        let inherited = self.block.inherited(bio).filter(|of| of.io().is_some() && of.io() != here.io());
+        inherited.unwrap_or_else(|| self.files.own(fact, here, out))
     }
 
     /// Bios that came of others go back to what those do.

@@ -33,6 +33,7 @@ pub const BUILT_IN: &[(&str, &str)] = &[
     ("btrfs.toml", include_str!("../data/btrfs.toml")),
     ("writeback.toml", include_str!("../data/writeback.toml")),
     ("block.toml", include_str!("../data/block.toml")),
+    ("stacked.toml", include_str!("../data/stacked.toml")),
     ("single_queue.toml", include_str!("../data/single_queue.toml")),
     ("scheduler.toml", include_str!("../data/scheduler.toml")),
     ("scsi.toml", include_str!("../data/scsi.toml")),

@@ -130,6 +130,8 @@ stages! {
     RequestUpdate = "rq.update" [Request, Bytes],
     /// The requests of a batch are completed, each with all its bytes, and freed.
     RequestBatch = "rq.batch" [],
+    /// A request, or a bio, is served by I/O of the kernel's own: the bios that are queued within come of it.
+    RequestServe = "rq.serve" [Request or Bio],
     /// A request is complete.
     RequestEnd = "rq.end" [Request],
     /// A request is freed.

@@ -1,5 +1,5 @@
 //! The tracker of bios: queued, chained, in a request; how they are split is in [`super::splits`], how they are copied
-//! in [`super::clones`], how they end in [`super::ends`].
+//! in [`super::clones`], what they serve in [`super::serving`], how they end in [`super::ends`].
 //!
 //! In: facts of bios; from the tracker of requests, which request a bio joins, and what that went through. Out: to the
 //! sink, bios and what the tracepoints of bios would have said; to others, [`QueuedBio`]s and [`BioState`]s.
@@ -12,6 +12,7 @@ use super::fact::{BioState, JoinedBio, Membership, MembershipOutcome};
 use super::live::LiveBio;
 use super::object::{ObjectState, now};
 use super::requests::BioStates;
+use super::serving::ServedBio;
 use crate::hash::{Map, Set};
 use crate::model::{Bio, BioId, BlockKind, Carried, Cause, FileCall, OpCodes, OpField, Origin};
 use crate::trackers::call_states::CallStates;
@@ -58,6 +59,8 @@ pub struct BioTracker {
     pub(super) calls: CallStates<BioCall>,
     pub(super) clones: CloneSources,
     pub(super) devices: DeviceNames,
+    /// What open calls serve; none if that is not known.
+    pub(super) serving: CallStates<Option<ServedBio>>,
     /// Bios that came of others, and what those go back to, since the last call.
     pub(super) derived: Vec<(BioId, Arc<Cause>)>,
     last: BioId,
@@ -90,6 +93,11 @@ impl BioTracker {
     /// The number of the bio at an address.
     pub fn number_of(&self, address: u64) -> Option<BioId> {
         self.live.get(&address).map(|live| live.innermost().id)
+    }
+
+    /// What the bio at an address goes back to, if that is known.
+    pub fn cause(&self, address: u64) -> Option<Arc<Cause>> {
+        self.live.get(&address)?.bio.cause.clone()
     }
 
     /// Bios that came of others since the last call, and what those go back to.
@@ -132,6 +140,7 @@ impl BioTracker {
             self.counts.add(Oddity::WordMissing, 1);
             return None;
         };
+        self.devices.learn(roles);
         let traced = roles.get(Role::BioTraced);
         let known = self.live.contains_key(&pointer);
         if known && traced == Some(0) {
@@ -141,7 +150,6 @@ impl BioTracker {
             // The rest of a split bio, or a bio that a stacked device passes on.
             self.refresh(pointer, roles);
             self.pass_on(pointer, roles, fact.context.clock());
-        self.devices.learn(roles);
             return None;
         } else if traced.is_some_and(|t| t != 0) {
             // A clone of a traced bio, or a bio queued before the trace began: no tracepoint fires.
@@ -154,6 +162,7 @@ impl BioTracker {
         live.traced = true;
         live.source = self.clones.take(pointer);
         self.resolve_source(&mut live);
+        self.resolve_served(&fact.context, &mut live);
         if traced.is_none_or(|t| t == 0) {
             live.queued = Some(seen.block_event(BlockKind::BioQueue, now(&fact.context)));
         }

@@ -7,7 +7,7 @@
 use super::bios::{BioCall, BioTracker};
 use super::live::LiveBio;
 use crate::hash::Map;
-use crate::model::{BioId, Origin};
+use crate::model::{Bio, BioCopy, BioId, Origin};
 use crate::trackers::counts::Oddity;
 use crate::trackers::fact::Fact;
 use bincode::{Decode, Encode};
@@ -75,9 +75,39 @@ impl BioTracker {
             return;
         }
         match fact.roles.get(Role::Bio) {
-            Some(clone) => self.clones.insert(clone, source),
+            Some(clone) => self.copied(clone, source, fact.context.clock()),
             None => self.calls.insert(fact, BioCall::Clone { source }),
         }
+    }
+
+    /// A copy of a bio was made.
+    pub(super) fn copied(&mut self, clone: u64, source: u64, clock: u64) {
+        self.clones.insert(clone, source);
+        let Some(copies) = self.copies_of(source) else { return };
+        let is_new = !copies.iter().any(|copy| copy.pointer == clone && copy.to.is_none());
+        if is_new && clone != source && copies.len() < Bio::MOST_COPIES {
+            copies.push(BioCopy { pointer: clone, from: clock, to: None });
+        }
+    }
+
+    /// A bio that is not queued is over: if it is a copy, it is none any more.
+    pub(super) fn copy_ended(&mut self, clone: u64, clock: u64) {
+        let copies = self.clones.source(clone).and_then(|source| self.copies_of(source));
+        let mut copies = copies.into_iter().flatten();
+        if let Some(copy) = copies.find(|copy| copy.pointer == clone && copy.to.is_none()) {
+            copy.to = Some(clock);
+        }
+    }
+
+    /// The copies of the bio in flight that something is a copy of.
+    fn copies_of(&mut self, mut source: u64) -> Option<&mut Vec<BioCopy>> {
+        for _ in 0..DEEPEST {
+            if self.live.contains_key(&source) {
+                break;
+            }
+            source = self.clones.source(source)?;
+        }
+        Some(&mut self.live.get_mut(&source)?.innermost_mut().copies)
     }
 
     /// Finds the number of the bio that a bio is a copy of, if that is queued by now.
@@ -87,6 +117,7 @@ impl BioTracker {
             if let Some(whole) = self.live.get_mut(&source) {
                 let whole = whole.innermost_mut();
                 whole.parts += 1;
+                whole.copies.retain(|copy| copy.pointer != live.bio.pointer);
                 (live.source, live.bio.origin) = (None, Origin::Clone { of: whole.id });
                 if live.bio.cause.is_none() {
                     live.bio.cause = whole.cause.clone();

@@ -23,6 +23,7 @@ impl BioTracker {
         let traced = roles.get(Role::BioTraced).is_some_and(|t| t != 0);
         let Some(live) = self.live.get_mut(&pointer) else {
             // Seen of bios that end before they are queued: a check failed, or a clone of no device.
+            self.copy_ended(pointer, at.0);
             let copied = self.clones.ended(pointer, remaining <= 1);
             let known = self.mapped.remove(&pointer) || copied;
             self.counts.add(Oddity::BioEndUnknown, u64::from(!known));

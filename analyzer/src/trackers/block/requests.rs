@@ -106,6 +106,14 @@ impl RequestTracker {
         }
     }
 
+    /// The address of a request's first bio; of a flush, of the first of the requests that wait for it.
+    pub fn first_bio(&self, pointer: u64) -> Option<u64> {
+        let request = self.live.get(&pointer)?;
+        let rider = || request.riders.first().and_then(|rider| self.live.get(&rider.pointer));
+        let member = request.members.first().or_else(|| rider()?.members.first());
+        member.map(|member| member.pointer)
+    }
+
     /// What was counted so far.
     pub fn counts(&self) -> &Counts {
         &self.counts

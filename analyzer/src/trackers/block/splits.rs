@@ -37,7 +37,9 @@ impl BioTracker {
         let returned = returned.filter(|_| end.is_seen());
         let (bio, mut seen, sectors, split) = match (self.calls.remove(end), returned) {
             (Some(BioCall::Split { bio, seen, sectors }), Some(split)) => (bio, seen, sectors, split),
-            (Some(BioCall::Clone { source }), Some(clone)) => return self.clones.insert(clone, source),
+            (Some(BioCall::Clone { source }), Some(clone)) => {
+                return self.copied(clone, source, end.context.clock());
+            }
             _ => return,
         };
         seen.bytes = sectors * SECTOR;

@@ -16,4 +16,5 @@ mod outcomes;
 mod request_tracker;
 mod requests;
 mod single_queue;
+mod stacked;
 mod ways;

@@ -58,6 +58,7 @@ fn head(out: &mut dyn Write, timeline: &Timeline, style: Style) -> io::Result<()
         Origin::Rest { of } => writeln!(out, "  rest of    #{of}")?,
         Origin::Remap { of } => writeln!(out, "  remap of   #{of}")?,
         Origin::Clone { of } => writeln!(out, "  clone of   #{of}")?,
+        Origin::Serve { of } => writeln!(out, "  serves     #{of}")?,
     }
     for request in &timeline.requests {
         writeln!(out, "  {}", request_line(bio, request))?;

@@ -240,7 +240,8 @@ impl<'a> BioJson<'a> {
 struct DerivedJson {
     /// Number of the bio.
     bio: u64,
-    /// `split`: cut off from its front; `rest`: what was left of it; `remap`: passed on to another device; `clone`: a copy.
+    /// `split`: cut off from its front; `rest`: what was left of it; `remap`: passed on to another device; `clone`: a
+    /// copy; `serve`: the file's, say, of a loop device.
     how: &'static str,
 }
 
@@ -251,6 +252,7 @@ fn how(origin: Origin) -> &'static str {
         Origin::Rest { .. } => "rest",
         Origin::Remap { .. } => "remap",
         Origin::Clone { .. } => "clone",
+        Origin::Serve { .. } => "serve",
     }
 }
 
