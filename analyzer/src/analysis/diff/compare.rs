@@ -13,7 +13,7 @@ use super::test::SampleValues;
 use super::timeline::timeline;
 use super::tree::Tree;
 use super::waits::waits;
-use super::{Both, CallChange, Class, Costs, Diff, DiffSide, Evidence, Pair, StepCost, Timelines, Unpaired};
+use super::{Both, CallChange, Class, Costs, Diff, DiffSide, Evidence, Pair, Timelines, Unpaired};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -79,31 +79,35 @@ pub fn compare(mut runs: Vec<(Run, Run)>, called: [&str; 2]) -> Diff {
 }
 
 /// A function that costs more or less in one place differs only if it does altogether: of hundreds of places, those
-/// of a function whose cost depends on where memory lies are apart by chance.
+/// of a function whose cost depends on where memory lies are apart by chance. So are calls, and hand-offs, that some I/Os
+/// of a system call have and others have not.
 fn doubt_places(diff: &mut Diff) {
     let differing: BTreeSet<_> =
         diff.functions.iter().filter(|f| f.evidence != Evidence::None).map(|f| f.name.as_str()).collect();
-    for place in diff.classes.iter_mut().flat_map(|class| &mut class.places) {
-        let known = place.change != CallChange::Cost || differing.contains(place.function.as_str());
-        place.test.differs &= known;
+    for class in &mut diff.classes {
+        let of_all = |calls: u64| calls >= class.pairs as u64;
+        for place in &mut class.places {
+            let is_call = place.change != CallChange::Cost && of_all(place.calls.a.max(place.calls.b));
+            place.test.differs &= is_call || differing.contains(place.function.as_str());
+        }
+        for change in &mut class.handovers {
+            change.test.differs &= of_all(change.changed) || differing.contains(change.function.as_str());
+        }
     }
 }
 
-/// What is executed in a step is executed in functions: it differs only if a function does, or the whole system call. Of
+/// What is executed in a step, or in a system call, is executed in functions: it differs only if a function does. Of
 /// hundreds of steps, those of calls of which each recording has one I/O are apart by chance.
 fn doubt_steps(diff: &mut Diff) {
-    let is_sure = |evidence: Evidence| evidence != Evidence::None;
-    let any = diff.functions.iter().any(|function| is_sure(function.evidence));
-    let doubt = |step: &mut StepCost, known: bool| {
-        if step.evidence == Evidence::BeyondChance && !known {
-            (step.evidence, step.test.differs) = (Evidence::None, false);
-        }
-    };
-    let of_calls = diff.classes.iter().any(|class| class.test.differs);
-    diff.steps.iter_mut().for_each(|step| doubt(step, any || of_calls));
-    for class in &mut diff.classes {
-        class.steps.iter_mut().for_each(|step| doubt(step, any || class.test.differs));
+    if diff.functions.iter().any(|function| function.evidence != Evidence::None) {
+        return;
     }
+    let of_classes = diff.classes.iter_mut().flat_map(|class| &mut class.steps);
+    for step in diff.steps.iter_mut().chain(of_classes).filter(|step| step.evidence == Evidence::BeyondChance)
+    {
+        (step.evidence, step.test.differs) = (Evidence::None, false);
+    }
+    diff.classes.iter_mut().for_each(|class| class.test.differs = false);
 }
 
 /// Gives the functions of all runs the same numbers.
@@ -238,4 +242,58 @@ fn unpaired(runs: &[(Run, Run)], paired: &[Paired<'_>]) -> Vec<Unpaired> {
         unpaired.extend(paired.only_b.iter().map(|work| alone(work, false, &of_a)));
     }
     unpaired
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{CallDiff, CostTest, FunctionDiff, HandoverChange, StepCost};
+    use super::*;
+
+    fn differs() -> CostTest {
+        CostTest { differs: true, ..CostTest::default() }
+    }
+
+    /// Of 32 writes so many have a call and a hand-off on one side alone; with what functions say.
+    fn doubted(of_some: u64, functions: Vec<FunctionDiff>) -> [bool; 4] {
+        let place = CallDiff {
+            path: Vec::new(),
+            function: "f".to_owned(),
+            change: CallChange::Gone,
+            calls: Both { a: of_some, b: 0 },
+            own: Both::default(),
+            total: Both::default(),
+            inside: 0,
+            test: differs(),
+        };
+        let handover = HandoverChange {
+            function: "f".into(),
+            changed: of_some,
+            test: differs(),
+            ..HandoverChange::default()
+        };
+        let step = StepCost { evidence: Evidence::BeyondChance, test: differs(), ..StepCost::default() };
+        let (places, handovers) = (vec![place], vec![handover]);
+        let class =
+            Class { pairs: 32, test: differs(), steps: vec![step], places, handovers, ..Class::default() };
+        let mut diff = Diff { classes: vec![class], functions, ..Diff::default() };
+        doubt_places(&mut diff);
+        doubt_steps(&mut diff);
+        let class = &diff.classes[0];
+        [
+            class.places[0].test.differs,
+            class.handovers[0].test.differs,
+            class.steps[0].test.differs,
+            class.test.differs,
+        ]
+    }
+
+    #[test]
+    fn what_some_ios_have_differs_only_if_a_function_does() {
+        let function =
+            |name: &str, evidence| FunctionDiff { name: name.into(), evidence, ..FunctionDiff::default() };
+        assert_eq!(doubted(4, vec![]), [false; 4]);
+        assert_eq!(doubted(32, vec![function("f", Evidence::None)]), [true, true, false, false]);
+        assert_eq!(doubted(4, vec![function("g", Evidence::BeyondChance)]), [false, false, true, true]);
+        assert_eq!(doubted(4, vec![function("f", Evidence::OnlyInA)]), [true; 4]);
+    }
 }
