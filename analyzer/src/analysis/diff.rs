@@ -71,14 +71,15 @@ impl Both {
         Self { a: self.a.saturating_sub(part.a), b: self.b.saturating_sub(part.b) }
     }
 
-    /// The number of A, else of B.
-    fn of(&mut self, side: usize) -> &mut u64 {
-        if side == 0 { &mut self.a } else { &mut self.b }
+    /// Adds to A's, else to B's.
+    fn count(&mut self, side: usize, more: u64) {
+        let number = if side == 0 { &mut self.a } else { &mut self.b };
+        *number = number.saturating_add(more);
     }
 
     fn add(&mut self, other: Self) {
-        self.a += other.a;
-        self.b += other.b;
+        self.count(0, other.a);
+        self.count(1, other.b);
     }
 }
 

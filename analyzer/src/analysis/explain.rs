@@ -142,7 +142,7 @@ impl Seen {
             WaitKind { function: wait.function, what: wait.what, waker: wait.waker, level: wait.level, by };
         let (times, waited) = self.answer.waits.entry(kind).or_default();
         times.add(wait.event);
-        *waited += wait.clocks.1 - wait.clocks.0;
+        *waited = waited.saturating_add(wait.clocks.1.saturating_sub(wait.clocks.0));
     }
 
     fn attempt(&mut self, request: &Request, attempt: &Attempt) {

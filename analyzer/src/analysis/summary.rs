@@ -74,7 +74,7 @@ impl Gathered {
         match bio.origin {
             Origin::Queued => {
                 self.count += 1;
-                self.bytes += bio.bytes;
+                self.bytes = self.bytes.saturating_add(bio.bytes);
             }
             Origin::Split { .. } | Origin::Rest { .. } => self.split_off += 1,
             Origin::Remap { .. } | Origin::Clone { .. } | Origin::Serve { .. } => self.passed_on += 1,

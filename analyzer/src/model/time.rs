@@ -2,6 +2,9 @@
 
 use serde::Serialize;
 
+/// Largest virtual time, 18 years: what is beyond is none. Spans of time can be added up without an overflow.
+const MAX_NS: u64 = 1 << 59;
+
 /// Pieces of the guest's life with one relation each between clock and virtual time.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct TimeMap {
@@ -52,7 +55,7 @@ impl TimeMap {
         // Before the first piece its relation is the best there is.
         let (_, bias) = self.pieces.get(pieces.saturating_sub(1))?;
         let ns = (i128::from(clock) << shift.min(32)) + i128::from(*bias);
-        u64::try_from(ns).ok()
+        u64::try_from(ns).ok().filter(|ns| *ns <= MAX_NS)
     }
 
     /// The first clock at which virtual time is not before `ns`; none if the trace has no virtual time.

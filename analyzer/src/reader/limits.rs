@@ -1,4 +1,4 @@
-//! How long what a definition says may be.
+//! How long what a definition says may be, and how large its clocks.
 //!
 //! Names and lists of definitions are used with each event that is described: in a small file, long ones would make
 //! each of a great many events take long.
@@ -6,6 +6,7 @@
 use iotrace_format::definition::{Definition, OriginStep, SiteFrame};
 use iotrace_format::event::MAX_WORDS;
 use iotrace_format::stage::Stage;
+use iotrace_format::trace::columns::MAX_CLOCK;
 
 /// Longest name in bytes, of a symbol (`KSYM_NAME_LEN`, include/linux/kallsyms.h) as of anything else; a place in the
 /// source has far shorter ones.
@@ -17,7 +18,11 @@ const INLINED: usize = 64;
 pub fn shorten(definition: &mut Definition) -> bool {
     match definition {
         // What is in these is used once.
-        Definition::Trace(_) | Definition::Note(_) | Definition::Numbers(_) | Definition::Begin(_) => false,
+        Definition::Trace(_) | Definition::Note(_) | Definition::Numbers(_) => false,
+        Definition::Begin(begin) => {
+            let running = begin.running.iter_mut().map(|running| &mut running.clock);
+            clocks(running.chain(begin.calls.iter_mut().flat_map(|call| [&mut call.own, &mut call.nested])))
+        }
         Definition::Kind(kind) => names([&mut kind.name]) | list(&mut kind.words, MAX_WORDS),
         Definition::Probe(probe) => {
             names([&mut probe.function, &mut probe.symbol, &mut probe.label, &mut probe.file])
@@ -30,7 +35,8 @@ pub fn shorten(definition: &mut Definition) -> bool {
         Definition::Module(module) => names([&mut module.name]),
         Definition::Symbol(symbol) => names([&mut symbol.name]),
         Definition::HandOff(hand_off) => {
-            list(&mut hand_off.waker, INLINED)
+            clocks([&mut hand_off.from.clock])
+                | list(&mut hand_off.waker, INLINED)
                 | excess(&mut hand_off.origin, INLINED)
                 | names(hand_off.origin.iter_mut().filter_map(syscall))
         }
@@ -68,6 +74,12 @@ fn member(stage: &mut Stage) -> bool {
     }
 }
 
+/// Clocks and instructions are no larger than those of events.
+fn clocks<'a>(clocks: impl IntoIterator<Item = &'a mut u64>) -> bool {
+    let lower = |clock: &mut u64| std::mem::replace(clock, MAX_CLOCK.min(*clock)) > MAX_CLOCK;
+    clocks.into_iter().fold(false, |lowered, clock| lowered | lower(clock))
+}
+
 fn list(texts: &mut Vec<String>, most: usize) -> bool {
     excess(texts, most) | names(texts)
 }
@@ -94,7 +106,7 @@ fn name(text: &mut String) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use iotrace_format::definition::{AddressName, CallSite, Probe};
+    use iotrace_format::definition::{AddressName, CallCost, CallSite, PartBegin, Probe, RunningTask};
 
     #[test]
     fn what_a_kernel_has_is_left_as_it_is() {
@@ -102,6 +114,17 @@ mod tests {
         let before = symbol.clone();
         assert!(!shorten(&mut symbol));
         assert_eq!(symbol, before);
+    }
+
+    #[test]
+    fn clocks_are_no_larger_than_those_of_events() {
+        let running = vec![RunningTask { vcpu: 0, task: 1, clock: u64::MAX }];
+        let calls = vec![CallCost { task: 1, call: 1, own: MAX_CLOCK, nested: MAX_CLOCK + 1 }];
+        let mut begin = Definition::Begin(PartBegin { event: 1, running, calls });
+        assert!(shorten(&mut begin) && !shorten(&mut begin));
+        let Definition::Begin(begin) = begin else { panic!("it is still a begin") };
+        let call = begin.calls[0];
+        assert_eq!([begin.running[0].clock, call.own, call.nested], [MAX_CLOCK; 3]);
     }
 
     #[test]

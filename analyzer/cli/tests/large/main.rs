@@ -5,6 +5,7 @@
 //! it is ended by the system.
 
 mod calls;
+mod clocks;
 mod crafted;
 mod devices;
 mod diff;

@@ -62,11 +62,11 @@ pub fn functions(
 fn add(sums: &mut FxHashMap<u32, Sum>, tree: &Tree, side: usize) {
     for ((at, node), total) in tree.nodes.iter().enumerate().zip(tree.totals()) {
         let sum = sums.entry(node.name).or_default();
-        *sum.calls.of(side) += node.calls;
-        *sum.own.of(side) += node.own;
+        sum.calls.count(side, node.calls);
+        sum.own.count(side, node.own);
         // What a function that calls itself costs is in the outermost call.
         if tree.around(at as u32).skip(1).all(|around| around.name != node.name) {
-            *sum.total.of(side) += total;
+            sum.total.count(side, total);
         }
     }
 }

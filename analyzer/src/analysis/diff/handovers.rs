@@ -104,7 +104,7 @@ pub fn handovers(group: &Group<'_>, names: &FunctionNames, recordings: usize) ->
         let nodes = tree.nodes.iter().zip(Context::of_nodes(tree, names));
         for (node, context) in nodes.filter(|(node, _)| node.parent.is_some()) {
             let calls = found.entry(node.name).or_default();
-            *calls.contexts.entry(context).or_default().of(side) += node.calls;
+            calls.contexts.entry(context).or_default().count(side, node.calls);
             calls.parents.extend(node.parent.map(|parent| tree.nodes[parent as usize].name));
         }
     }

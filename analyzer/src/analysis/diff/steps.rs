@@ -25,10 +25,10 @@ pub fn steps(pairs: Pairs<'_>, recordings: usize) -> Vec<StepCost> {
         for (side, work) in [a, b].into_iter().enumerate() {
             for (step, StepTotals { times, instructions, ns, device }) in &work.steps {
                 let sum = sums.entry(*step).or_default();
-                *sum.times.of(side) += times;
-                *sum.instructions.of(side) += instructions;
-                *sum.elapsed.of(side) += ns;
-                *sum.device.of(side) += device;
+                sum.times.count(side, *times);
+                sum.instructions.count(side, *instructions);
+                sum.elapsed.count(side, *ns);
+                sum.device.count(side, *device);
                 sum.values.add(side, *recording, *instructions);
                 sum.have[side] += 1;
             }

@@ -44,9 +44,9 @@ pub fn waits(groups: &[Group<'_>], names: &FunctionNames, recordings: usize) -> 
             for (side, work) in [a, b].into_iter().enumerate() {
                 for wait in &work.waits {
                     let sum = sums.entry((wait.function.clone(), wait.what.clone())).or_default();
-                    *sum.waits.of(side) += 1;
-                    *sum.elapsed.of(side) += wait.ns;
-                    *sum.device.of(side) += wait.device;
+                    sum.waits.count(side, 1);
+                    sum.elapsed.count(side, wait.ns);
+                    sum.device.count(side, wait.device);
                     sum.count(side, *recording).1 += 1;
                 }
             }
@@ -80,8 +80,8 @@ fn calls(sums: &mut BTreeMap<(String, String), Sum>, group: &Group<'_>, names: &
                 let about = names.about(node.name);
                 let Some(what) = about.stage.as_ref().and_then(purpose) else { continue };
                 let sum = sums.entry((about.name.clone(), what.to_owned())).or_default();
-                *sum.calls.of(side) += node.calls;
-                *sum.total.of(side) += total;
+                sum.calls.count(side, node.calls);
+                sum.total.count(side, total);
                 sum.count(side, recording).0 += node.calls.cast_signed();
             }
         }

@@ -18,6 +18,9 @@ pub const MAX_EVENTS: usize = 1 << 17;
 
 /// Largest number of an event.
 pub const MAX_NUMBER: u64 = 1 << 62;
+/// Largest clock: two years of a guest that executes an instruction each nanosecond. Spans of clocks can be added up
+/// without an overflow.
+pub const MAX_CLOCK: u64 = 1 << 56;
 
 /// "Kind" of the columns that all events have.
 const COMMON: u16 = u16::MAX;
@@ -86,8 +89,8 @@ pub enum ColumnError {
         /// Events in the block.
         count: usize,
     },
-    /// The clocks do not end where the head says, or run over.
-    #[error("clocks do not end at {last} from {first}")]
+    /// The clocks do not end where the head says, or there is one beyond [`MAX_CLOCK`].
+    #[error("clocks do not end at {last} from {first}, or exceed {MAX_CLOCK}")]
     Clock {
         /// First clock in the head.
         first: u64,

@@ -1,7 +1,8 @@
 //! Columns to events.
 
 use super::{
-    CLOCK, COMMON, CONTEXT, ColumnError, DIRECTORY_ENTRY, KIND, MAX_EVENTS, MAX_NUMBER, NUMBER, STACK, TASK,
+    CLOCK, COMMON, CONTEXT, ColumnError, DIRECTORY_ENTRY, KIND, MAX_CLOCK, MAX_EVENTS, MAX_NUMBER, NUMBER,
+    STACK, TASK,
 };
 use crate::event::{Event, KindId, MAX_WORDS};
 use crate::trace::chunk::RawChunk;
@@ -180,7 +181,11 @@ impl EventBlock {
             return Err(ColumnError::Values { kind: COMMON, column: CLOCK, expected: self.kinds.len() });
         }
         let begins = self.clocks.first().is_none_or(|clock| *clock == first);
-        if overflow || !begins || clock != last { Err(ColumnError::Clock { first, last }) } else { Ok(()) }
+        if overflow || !begins || clock != last || last > MAX_CLOCK {
+            Err(ColumnError::Clock { first, last })
+        } else {
+            Ok(())
+        }
     }
 
     fn words(&mut self, directory: &Directory<'_>, wanted: bool) -> Result<(), ColumnError> {

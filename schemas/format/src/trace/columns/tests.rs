@@ -179,6 +179,9 @@ fn a_head_that_counts_otherwise_is_told() {
         ColumnError::Count { kind: 65, found: 0, expected: 1 }
     );
     assert_eq!(error(built(&[(64, 2)], (5, 7), 2)), ColumnError::Clock { first: 5, last: 7 });
+    let clocks = |last| Built::new(&[event(64, last - 1, &[]), event(64, last, &[])]);
+    let late = clocks(MAX_CLOCK + 1);
+    assert_eq!(error(late), ColumnError::Clock { first: MAX_CLOCK, last: MAX_CLOCK + 1 });
     let bytes = payload.len();
     assert_eq!(
         error(built(&[(64, 2)], (5, 6), u32::MAX)),
