@@ -26,7 +26,9 @@ use iotrace::reader::{MemoryLimit, Trace};
 use iotrace_format::trace::reader::TraceFile;
 use numbers::threads;
 use status::Status;
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io;
+use std::panic::{AssertUnwindSafe, PanicHookInfo};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -182,13 +184,28 @@ fn default_rows(format: Format) -> usize {
 #[must_use]
 pub fn main() -> ExitCode {
     let CommandLine { command, reading } = command_line();
-    match command.run(reading) {
+    std::panic::set_hook(Box::new(complain_of_panic));
+    let result = std::panic::catch_unwind(AssertUnwindSafe(|| command.run(reading)));
+    match result.unwrap_or(Ok(Status::Error)) {
         Ok(status) => status.into(),
         Err(error) if is_broken_pipe(&error) => Status::Success.into(),
         Err(error) => {
             view::terminal::complain(&message(&error));
             Status::Error.into()
         }
+    }
+}
+
+/// Says what went wrong in the program itself; with `RUST_BACKTRACE`, where.
+fn complain_of_panic(info: &PanicHookInfo<'_>) {
+    let text = info.payload_as_str().unwrap_or("no message");
+    let place =
+        info.location().map_or_else(String::new, |place| format!(" at {}:{}", place.file(), place.line()));
+    let advice = "the trace may be damaged: check it with verify, and report this";
+    view::terminal::complain(&format!("internal error{place}: {text}; {advice}"));
+    let backtrace = Backtrace::capture();
+    if backtrace.status() == BacktraceStatus::Captured {
+        view::terminal::complain(&backtrace.to_string());
     }
 }
 
