@@ -198,7 +198,9 @@ pub fn main() -> ExitCode {
 
 /// Says what went wrong in the program itself; with `RUST_BACKTRACE`, where.
 fn complain_of_panic(info: &PanicHookInfo<'_>) {
-    let text = info.payload_as_str().unwrap_or("no message");
+    let payload = info.payload();
+    let text = payload.downcast_ref::<String>().map(String::as_str);
+    let text = text.or(payload.downcast_ref::<&str>().copied()).unwrap_or("no message");
     let place =
         info.location().map_or_else(String::new, |place| format!(" at {}:{}", place.file(), place.line()));
     let advice = "the trace may be damaged: check it with verify, and report this";

@@ -98,12 +98,10 @@ impl Gathered {
     fn add_whole(&mut self, bio: &Bio, time: &TimeMap) {
         let Some(instructions) = bio.time(&TimeMap::default()) else { return };
         let ns = bio.time(time).filter(|_| time.is_virtual());
-        let rows: [(_, fn(IoTime) -> u64); 3] = [
-            (SummaryRow::Total, |time| time.elapsed),
-            (SummaryRow::Guest, IoTime::guest),
-            (SummaryRow::Device, |time| time.device),
-        ];
-        rows.into_iter().for_each(|(row, part)| self.add_value(row, part(instructions), ns.map(part)));
+        let mut add = |row, part: fn(IoTime) -> u64| self.add_value(row, part(instructions), ns.map(part));
+        add(SummaryRow::Total, |time| time.elapsed);
+        add(SummaryRow::Guest, IoTime::guest);
+        add(SummaryRow::Device, |time| time.device);
     }
 
     fn add_value(&mut self, row: SummaryRow, instructions: u64, ns: Option<u64>) {

@@ -91,8 +91,8 @@ enum OriginState {
     Timer { function: u64, by: Option<Arc<Cause>> },
     /// The entry of an interrupt.
     Interrupt,
-    /// Softirqs are being served.
-    Softirq,
+    /// Softirqs are being served, from this clock on.
+    Softirq { from: u64 },
     /// A wait of a task, in this function.
     Wait(WaitFunction),
     /// A task is being woken.
@@ -133,7 +133,7 @@ impl OriginTracker {
     pub fn fact(&mut self, fact: &Fact<'_>, out: &mut dyn Sink) {
         let state = match fact.stage {
             Stage::IrqFrame | Stage::IrqEntry => OriginState::Interrupt,
-            Stage::SoftirqRun => OriginState::Softirq,
+            Stage::SoftirqRun => OriginState::Softirq { from: fact.context.clock() },
             Stage::TaskWake => OriginState::Wake { task: fact.roles.get(Role::Task).unwrap_or(0) },
             Stage::Wait(_) | Stage::Block(_) => return self.wait_begun(fact),
             Stage::WorkRun => self.work_run(fact, out),
@@ -166,8 +166,12 @@ impl OriginTracker {
             OriginState::Work { by: Some(by), .. } => self.change(&by, -1),
             _ if !end.is_seen() => {}
             OriginState::Wake { task } if end.succeeded() => self.woken(end, task),
-            // What was raised while softirqs were being served was served as well.
-            OriginState::Softirq => *self.raised(&end.context) = [None; SOFTIRQS],
+            // What was raised meanwhile may be left to ksoftirqd.
+            OriginState::Softirq { from } => {
+                for place in self.raised(&end.context) {
+                    *place = place.filter(|raised| raised.clock > from);
+                }
+            }
             _ => {}
         }
     }
@@ -202,7 +206,7 @@ impl OriginTracker {
                 Cause::Work { function: *function, task: task(), by: by.clone() }
             }
             OriginState::Timer { function, by } => Cause::Timer { function: *function, by: by.clone() },
-            OriginState::Softirq => Cause::Softirq,
+            OriginState::Softirq { .. } => Cause::Softirq,
             OriginState::Interrupt | OriginState::Wait(_) | OriginState::Wake { .. } => {
                 return Some(None);
             }

@@ -215,6 +215,21 @@ fn what_was_raised_is_served_when_the_service_ends_on_its_vcpu() {
     assert_eq!(origins.found.handovers.len(), 1);
 }
 
+// raise 10   served 20 .. 40: raise 30   ksoftirqd serves 50
+#[test]
+fn what_was_raised_while_softirqs_were_served_is_left_to_the_next_service() {
+    let mut origins = Origins::default();
+    origins.reach(10, "softirq.raise", &[("nr", 4)]);
+    origins.enter(20, "softirq.run", &[]);
+    origins.reach(30, "softirq.raise", &[("nr", 6)]);
+    origins.exit(40, "softirq.run", 0);
+    origins.enter(50, "softirq.run", &[]);
+    origins.reach(51, "softirq.block", &[]);
+    origins.reach(52, "softirq.tasklet", &[]);
+    let found: Vec<_> = origins.found.handovers.iter().map(|h| (h.kind, h.from.clock, h.to.clock)).collect();
+    assert_eq!(found, [(HandoverKind::Softirq { number: 6 }, 30, 52)]);
+}
+
 // the call 10 wakes the worker 12 .. 13, which runs at 20
 #[test]
 fn a_woken_task_runs_because_of_its_waker() {
