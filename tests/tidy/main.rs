@@ -1,5 +1,5 @@
 //! What no compiler checks of the sources: one meaning for a type's name, files that can be read at a sitting, words of
-//! a processor in one crate.
+//! a processor in one crate, the analyzer's output in one file.
 
 mod words;
 
@@ -64,6 +64,34 @@ fn files_are_short() {
     let lines = |file: PathBuf| (read(&file).lines().count(), file);
     let long: Vec<_> = sources().into_iter().map(lines).filter(|(lines, _)| *lines > LINES).collect();
     assert!(long.is_empty(), "files of more than {LINES} lines: {long:?}");
+}
+
+/// The analyzer's one file that has the process's output, and ways to it that no other file may have.
+const OUTPUT: (&str, [&str; 9]) = (
+    "analyzer/cli/src/view/terminal.rs",
+    [
+        "io::stdout",
+        "io::stderr",
+        "Stdout",
+        "Stderr",
+        "print!(",
+        "println!(",
+        "dbg!(",
+        "error.exit()",
+        "/dev/stdout",
+    ],
+);
+
+#[test]
+fn the_analyzer_prints_through_one_file() {
+    let (output, ways) = OUTPUT;
+    let is_other = |file: &PathBuf| file.starts_with("analyzer/cli/src") && *file != Path::new(output);
+    for file in sources().into_iter().filter(is_other) {
+        let text = read(&file);
+        let found: Vec<_> = ways.iter().filter(|way| text.contains(**way)).collect();
+        assert!(found.is_empty(), "{} has {found:?}: print through {output}", file.display());
+    }
+    assert!(read(Path::new(output)).contains(ways[0]), "{output} has standard output");
 }
 
 #[test]

@@ -19,6 +19,7 @@ mod subject;
 #[cfg(test)]
 mod tests;
 
+use crate::view::plain::Controls;
 use crate::{MEMORY, view};
 use anyhow::Result;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
@@ -161,6 +162,15 @@ pub enum Format {
     Json,
 }
 
+impl From<Format> for Controls {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Text => Self::Replaced,
+            Format::Json => Self::Escaped,
+        }
+    }
+}
+
 /// What commands about one trace need.
 #[derive(Debug, Args)]
 pub struct TraceArgs {
@@ -215,12 +225,12 @@ fn complain_of_panic(info: &PanicHookInfo<'_>) {
 fn command_line() -> CommandLine {
     let command = CommandLine::command().term_width(view::terminal::help_width());
     let read = |matches| CommandLine::from_arg_matches(&matches);
-    command.try_get_matches().and_then(read).unwrap_or_else(|error| error.exit())
+    command.try_get_matches().and_then(read).unwrap_or_else(|error| view::terminal::end(&error))
 }
 
 /// Ends the program as if clap had found the command line invalid.
 fn invalid(kind: clap::error::ErrorKind, text: &str) -> ! {
-    clap::Error::raw(kind, format!("{text}\n")).exit()
+    view::terminal::end(&clap::Error::raw(kind, format!("{text}\n")))
 }
 
 /// An error and its causes, each once: most errors name their cause themselves.

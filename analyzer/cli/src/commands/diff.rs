@@ -5,10 +5,10 @@ pub mod json;
 pub mod text;
 
 use super::opened::OpenedTrace;
-use super::question::{stdout, style};
+use super::question::style;
 use super::status::Status;
 use super::{ReadArgs, RunCommand};
-use crate::view;
+use crate::view::{self, plain::Controls};
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use iotrace::analysis::diff::{self, Limit};
@@ -26,6 +26,15 @@ pub enum DiffFormat {
     Markdown,
     /// HTML: one file with a flame graph of the differences and timelines
     Html,
+}
+
+impl From<DiffFormat> for Controls {
+    fn from(format: DiffFormat) -> Self {
+        match format {
+            DiffFormat::Text | DiffFormat::Markdown | DiffFormat::Html => Self::Replaced,
+            DiffFormat::Json => Self::Escaped,
+        }
+    }
 }
 
 /// Arguments of `diff`.
@@ -68,7 +77,7 @@ impl RunCommand for DiffCommand {
         let b = b.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         let called = [&self.a, &self.b].map(|path| path.display().to_string());
         let diff = diff::compare(a?.into_iter().zip(b?).collect(), [&called[0], &called[1]]);
-        let mut out = stdout();
+        let mut out = view::terminal::output(self.format.into());
         match self.format {
             DiffFormat::Text => text::write_text(&mut out, &diff, self.all, style())?,
             DiffFormat::Json => json::write(&mut out, &diff)?,

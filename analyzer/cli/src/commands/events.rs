@@ -6,7 +6,7 @@ pub mod text;
 use super::conditions::ConditionArgs;
 use super::numbers::{event_type, number, stage};
 use super::opened::OpenedTrace;
-use super::question::{damaged, stdout, style};
+use super::question::{damaged, style};
 use super::status::Status;
 use super::{Format, ReadArgs, RunCommand, TraceArgs};
 use crate::view;
@@ -126,7 +126,7 @@ impl RunCommand for EventsCommand {
     fn run(&self, reading: ReadArgs) -> Result<Status> {
         let trace = &self.common.trace;
         let session = OpenedTrace::open(trace, reading)?;
-        let mut out = stdout();
+        let mut out = view::terminal::output(self.common.format.into());
         let printed =
             self.print(&session, &mut out).with_context(|| format!("reading {}", trace.display()))?;
         out.flush()?;

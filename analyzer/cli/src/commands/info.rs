@@ -4,9 +4,10 @@ pub mod json;
 pub mod text;
 
 use super::opened::OpenedTrace;
-use super::question::{bar, damaged, stdout, style};
+use super::question::{bar, damaged, style};
 use super::status::Status;
 use super::{Format, ReadArgs, RunCommand, TraceArgs};
+use crate::view::terminal::output;
 use anyhow::{Context, Result};
 use clap::Args;
 use iotrace::analysis::info;
@@ -27,7 +28,7 @@ impl RunCommand for InfoCommand {
         let TraceArgs { trace, format } = &self.common;
         let reading_trace = || format!("reading {}", trace.display());
         let session = OpenedTrace::open(trace, reading)?;
-        let (mut out, text) = (stdout(), *format == Format::Text);
+        let (mut out, text) = (output((*format).into()), *format == Format::Text);
         let beginning = info::beginning(&session).with_context(reading_trace)?.filter(|_| text);
         if let Some(beginning) = &beginning {
             text::write_beginning(&mut out, beginning, style())?;

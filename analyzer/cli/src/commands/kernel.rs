@@ -3,9 +3,10 @@
 pub mod json;
 pub mod text;
 
-use super::question::{stdout, style};
+use super::question::style;
 use super::status::Status;
 use super::{Format, ReadArgs, RunCommand};
+use crate::view::terminal::output;
 use anyhow::{Context, Result};
 use clap::Args;
 use iotrace::analysis::coverage;
@@ -58,7 +59,7 @@ impl RunCommand for KernelCommand {
             profile.write(path)?;
         }
         let coverage = coverage::coverage(&profile);
-        let mut out = stdout();
+        let mut out = output(self.format.into());
         match self.format {
             Format::Text => text::write_text(&mut out, &coverage, style())?,
             Format::Json => json::write(&mut out, &coverage)?,

@@ -1,8 +1,9 @@
 //! A trace that was opened, and what is said of it at the end.
 
 use super::ReadArgs;
-use super::question::{stdout, style};
+use super::question::style;
 use super::status::Status;
+use crate::view::plain::Controls;
 use crate::view::wrap::WrapWriter;
 use crate::view::{self, text};
 use anyhow::{Result, bail};
@@ -74,8 +75,8 @@ impl Drop for OpenedTrace {
         let resident = peak();
         let (read, census) = (self.session.was_read(), census(&self.session));
         let blocks = census.totals.event_chunks + census.totals.landmark_chunks;
-        eprintln!(
-            "iotrace-analyze: {}: {} bytes, {} read; decoded {} blocks in {} passes (file has {}), {} events; peak memory {}",
+        view::terminal::complain(&format!(
+            "{}: {} bytes, {} read; decoded {} blocks in {} passes (file has {}), {} events; peak memory {}",
             self.path.display(),
             text::grouped(census.file),
             text::grouped(read.bytes),
@@ -84,7 +85,7 @@ impl Drop for OpenedTrace {
             text::grouped(blocks),
             text::grouped(read.events),
             resident.map_or_else(|| "unknown".into(), text::bytes),
-        );
+        ));
     }
 }
 
@@ -113,7 +114,7 @@ pub fn complain_same(from: &Path, to: &Path) -> Result<()> {
 /// # Errors
 /// Those of standard output.
 pub fn print_written(events: u64, path: &Path) -> Result<Status> {
-    let mut out = stdout();
+    let mut out = view::terminal::output(Controls::Replaced);
     let mut wrapped = WrapWriter::new(&mut out, style());
     writeln!(wrapped, "wrote {} events to {}", text::grouped(events), path.display())?;
     out.flush()?;

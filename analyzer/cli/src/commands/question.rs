@@ -4,11 +4,12 @@ use super::opened::OpenedTrace;
 use super::status::Status;
 use super::{Format, ReadArgs, RunCommand, TraceArgs};
 use crate::view;
-use crate::view::text::Style;
+use crate::view::terminal::output;
+use crate::view::text::{Style, plain};
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use iotrace::{Progress, Session};
-use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
+use std::io::{self, Write};
 use std::path::Path;
 
 /// Bytes of a file up to which no progress is shown.
@@ -68,7 +69,7 @@ impl<Q: Question> RunCommand for Q {
         let Some(answer) = answer.with_context(|| format!("reading {}", trace.display()))? else {
             return Ok(Status::Error);
         };
-        let mut out = stdout();
+        let mut out = output((*format).into());
         match format {
             Format::Text => self.text(&mut out, &answer, style())?,
             Format::Json => self.json(&mut out, &answer)?,
@@ -87,11 +88,6 @@ pub fn damaged(trace: &Path, lost: &str) -> Status {
     Status::Damaged
 }
 
-/// Standard output.
-pub fn stdout() -> BufWriter<StdoutLock<'static>> {
-    BufWriter::with_capacity(1 << 16, io::stdout().lock())
-}
-
 /// Colours and width of the terminal.
 pub fn style() -> Style {
     view::terminal::style()
@@ -100,10 +96,10 @@ pub fn style() -> Style {
 /// A progress bar on the terminal, for files that take a while; hidden otherwise.
 pub fn bar(session: &Session, trace: &Path) -> ProgressBar {
     let length = session.bytes().len();
-    if length < QUICK || !io::stderr().is_terminal() {
+    if length < QUICK || !view::terminal::shows_messages() {
         return ProgressBar::hidden();
     }
-    let bar = ProgressBar::new(length as u64).with_message(trace.display().to_string());
+    let bar = ProgressBar::new(length as u64).with_message(plain(&trace.display().to_string()));
     let template = "{msg} {wide_bar} {bytes}/{total_bytes} {eta}";
     bar.with_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()))
 }

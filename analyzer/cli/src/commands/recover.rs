@@ -1,10 +1,11 @@
 //! `recover`: the readable part of a damaged trace.
 
 use super::opened::{OpenedTrace, complain_same};
-use super::question::{bar, stdout, style};
+use super::question::{bar, style};
 use super::status::Status;
 use super::{ReadArgs, RunCommand};
 use crate::view;
+use crate::view::plain::Controls;
 use crate::view::wrap::WrapWriter;
 use anyhow::{Context, Result};
 use clap::Args;
@@ -32,7 +33,7 @@ impl RunCommand for RecoverCommand {
         let recovered = rewrite::recover(&file, &self.output, &mut |at| bar.set_position(at as u64))
             .with_context(|| format!("recovering {}", self.trace.display()))?;
         bar.finish_and_clear();
-        let mut out = stdout();
+        let mut out = view::terminal::output(Controls::Replaced);
         let mut wrapped = WrapWriter::new(&mut out, style());
         writeln!(wrapped, "wrote {} events to {}", view::text::grouped(recovered.events), self.output.display())?;
         for text in &recovered.lost {

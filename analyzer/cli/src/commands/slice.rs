@@ -4,7 +4,7 @@ use super::opened::{OpenedTrace, complain_same, print_written};
 use super::question::bar;
 use super::status::Status;
 use super::subject::NumberArgs;
-use super::{ReadArgs, RunCommand};
+use super::{ReadArgs, RunCommand, invalid};
 use anyhow::{Context, Result};
 use clap::Args;
 use clap::error::ErrorKind;
@@ -55,8 +55,8 @@ impl SliceCommand {
 impl RunCommand for SliceCommand {
     fn run(&self, reading: ReadArgs) -> Result<Status> {
         let Some(part) = self.part() else {
-            let text = "missing selection: --clock A..B, --time A..B, --task NAME, --io N or --bio N\n";
-            clap::Error::raw(ErrorKind::MissingRequiredArgument, text).exit()
+            let text = "missing selection: --clock A..B, --time A..B, --task NAME, --io N or --bio N";
+            invalid(ErrorKind::MissingRequiredArgument, text)
         };
         let file = OpenedTrace::open(&self.trace, reading)?;
         complain_same(&self.trace, &self.output)?;

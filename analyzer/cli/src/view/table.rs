@@ -96,24 +96,6 @@ impl Table {
         &self.rows
     }
 
-    /// Writes it as a table of Markdown.
-    ///
-    /// # Errors
-    /// Those of `out`.
-    pub fn write_markdown(&self, out: &mut dyn Write) -> io::Result<()> {
-        let line = |cells: &mut dyn Iterator<Item = String>| {
-            let cells: Vec<_> = cells.map(|cell| cell.replace('|', "\\|")).collect();
-            format!("| {} |", cells.join(" | "))
-        };
-        writeln!(out, "{}", line(&mut self.heads.iter().map(|(head, _)| head.clone())))?;
-        let rule = |(_, align): &(String, Align)| match align {
-            Align::Left => "---".to_owned(),
-            Align::Right => "---:".to_owned(),
-        };
-        writeln!(out, "{}", line(&mut self.heads.iter().map(rule)))?;
-        self.rows.iter().try_for_each(|row| writeln!(out, "{}", line(&mut row.iter().cloned())))
-    }
-
     /// Writes it, with `indent` before each line; nothing if it has no rows.
     ///
     /// # Errors

@@ -1,14 +1,20 @@
-//! The terminal that text is printed on.
+//! The terminal that text is printed on: the one file that has the process's standard output and standard error.
 //!
-//! In: the process's standard output and environment. Out: whether to use colours, and the columns of a line.
+//! In: what commands print, the environment. Out: the same without what drives a terminal ([`super::plain`]); whether to
+//! use colours, and the columns of a line.
 
+use super::plain::{Controls, PlainWriter};
 use super::text::Style;
 use super::wrap;
-use std::io::{self, IsTerminal};
+use clap::error::ErrorKind;
+use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 use std::os::fd::AsFd;
 
 /// Columns of help that is not printed on a terminal (clap's own default).
 const HELP: usize = 100;
+
+/// Bytes of output that are written at once.
+const BUFFER: usize = 1 << 16;
 
 /// The style of standard output: colours unless `NO_COLOR` is set, lines as wide as the terminal. In a pipe neither.
 #[must_use]
@@ -31,13 +37,43 @@ fn columns_of(terminal: &impl AsFd) -> Option<usize> {
     given.filter(|columns| *columns > 0).or_else(reported).filter(|columns| *columns > 0)
 }
 
+/// Standard output.
+pub fn output(controls: Controls) -> PlainWriter<BufWriter<StdoutLock<'static>>> {
+    PlainWriter::new(BufWriter::with_capacity(BUFFER, io::stdout().lock()), controls)
+}
+
+/// Whether messages are on a terminal.
+#[must_use]
+pub fn shows_messages() -> bool {
+    io::stderr().is_terminal()
+}
+
 /// Writes a message for the user, on several lines if the terminal is narrow.
 pub fn complain(text: &str) {
-    let is_terminal = io::stderr().is_terminal();
-    let width = if is_terminal { columns_of(&io::stderr()) } else { None };
+    let width = if shows_messages() { columns_of(&io::stderr()) } else { None };
     let mut message = String::new();
     wrap::put(&mut message, "iotrace-analyze: ", text, Style { colour: false, width });
-    eprintln!("{message}");
+    message.push('\n');
+    say(&message);
+}
+
+/// Writes text to standard error; there is nowhere to say that it cannot be written.
+fn say(text: &str) {
+    let _ = PlainWriter::new(io::stderr().lock(), Controls::Replaced).write_all(text.as_bytes());
+}
+
+/// Ends the program with clap's message on the command line, or with help.
+pub fn end(error: &clap::Error) -> ! {
+    match error.kind() {
+        // Nothing of these is the user's: clap prints them, in its colours.
+        ErrorKind::DisplayHelp
+        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+        | ErrorKind::DisplayVersion => error.exit(),
+        _ => {
+            say(&error.render().to_string());
+            std::process::exit(error.exit_code())
+        }
+    }
 }
 
 /// Columns of `--help`.

@@ -2,6 +2,7 @@
 //!
 //! In: numbers in instructions, virtual nanoseconds or bytes, and names that a trace has. Out: text for people.
 
+use super::plain::{Paint, is_control};
 use super::wrap;
 use iotrace::analysis::Warning;
 use iotrace::analysis::spread::PercentileSummary;
@@ -9,9 +10,6 @@ use iotrace::hash::Map;
 use iotrace::model::{TimeMap, major_minor};
 use std::fmt::{self, Display, Formatter};
 use std::io::{self, Write};
-
-/// Ends a colour (ECMA-48, 8.3.117).
-const RESET: &str = "\x1b[0m";
 
 /// How text looks: on a terminal with colours, if it wants them, and in lines that fit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -25,41 +23,41 @@ pub struct Style {
 impl Style {
     /// A heading.
     pub fn heading<T: Display>(self, what: T) -> Painted<T> {
-        self.painted("1", what)
+        self.painted(Paint::Heading, what)
     }
 
     /// Something of little weight.
     pub fn faint<T: Display>(self, what: T) -> Painted<T> {
-        self.painted("2", what)
+        self.painted(Paint::Faint, what)
     }
 
     /// Something that should be noticed.
     pub fn alarm<T: Display>(self, what: T) -> Painted<T> {
-        self.painted("33", what)
+        self.painted(Paint::Alarm, what)
     }
 
     /// Puts a heading.
     pub fn put_heading(self, line: &mut String, put: impl FnOnce(&mut String)) {
-        self.put_painted("1", line, put);
+        self.put_painted(Paint::Heading, line, put);
     }
 
     /// Puts something of little weight.
     pub fn put_faint(self, line: &mut String, put: impl FnOnce(&mut String)) {
-        self.put_painted("2", line, put);
+        self.put_painted(Paint::Faint, line, put);
     }
 
-    fn put_painted(self, code: &'static str, line: &mut String, put: impl FnOnce(&mut String)) {
+    fn put_painted(self, paint: Paint, line: &mut String, put: impl FnOnce(&mut String)) {
         if self.colour {
-            line.extend(["\x1b[", code, "m"]);
+            line.push_str(paint.marker());
         }
         put(line);
         if self.colour {
-            line.push_str(RESET);
+            line.push_str(Paint::End.marker());
         }
     }
 
-    fn painted<T: Display>(self, code: &'static str, what: T) -> Painted<T> {
-        Painted { code: self.colour.then_some(code), what }
+    fn painted<T: Display>(self, paint: Paint, what: T) -> Painted<T> {
+        Painted { paint: self.colour.then_some(paint), what }
     }
 }
 
@@ -67,19 +65,17 @@ impl Style {
 #[derive(Debug, Clone, Copy)]
 #[must_use]
 pub struct Painted<T> {
-    /// SGR parameter (ECMA-48, 8.3.117).
-    code: Option<&'static str>,
+    paint: Option<Paint>,
     what: T,
 }
 
 impl<T: Display> Display for Painted<T> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        match self.code {
-            Some(code) => write!(f, "\x1b[{code}m{}{RESET}", self.what),
-            None => self.what.fmt(f),
-        }
+        let Some(paint) = self.paint else { return self.what.fmt(f) };
+        write!(f, "{}{}{}", paint.marker(), self.what, Paint::End.marker())
     }
 }
+
 /// Virtual nanoseconds in a unit that fits.
 #[must_use]
 pub fn duration(ns: u64) -> String {
@@ -164,7 +160,8 @@ pub fn device_name(name: Option<&str>, dev: u64) -> String {
     name.map_or_else(|| device(dev), plain)
 }
 
-/// Text of a trace, which may drive no terminal.
+/// Text of a trace in a cell or a line, which it does not end: also line feeds are replaced. What drives a terminal
+/// does not reach it in any case ([`super::plain`]).
 #[must_use]
 pub fn plain(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
@@ -172,14 +169,14 @@ pub fn plain(text: &str) -> String {
     plain
 }
 
-/// Puts text of a trace so that it drives no terminal.
+/// Puts text of a trace as [`plain`] makes it.
 pub fn put_plain(line: &mut String, text: &str) {
     // All of them are looked at, since that is done many at once.
     let harmless = |byte: u8| (b' '..=b'~').contains(&byte);
     if text.bytes().fold(true, |all, byte| all & harmless(byte)) && !text.ends_with(' ') {
         line.push_str(text);
     } else {
-        line.extend(text.trim_end().chars().map(|c| if c.is_control() { '?' } else { c }));
+        line.extend(text.trim_end().chars().map(|c| if is_control(c) { '?' } else { c }));
     }
 }
 

@@ -7,6 +7,7 @@ mod tables;
 pub(super) use numbers::signed;
 pub(super) use tables::tables;
 
+use crate::view::markdown::Markdown;
 use crate::view::stages;
 use crate::view::text::{Style, plain};
 use crate::view::wrap::WrapWriter;
@@ -27,7 +28,7 @@ pub fn write_text(out: &mut dyn Write, diff: &Diff, all: bool, style: Style) -> 
     }
     writeln!(out)?;
     for (side, DiffSide { name, kernel, .. }) in [("A", &diff.a), ("B", &diff.b)] {
-        writeln!(out, "  {side}  {name}  {}", plain(kernel))?;
+        writeln!(out, "  {side}  {}  {}", plain(name), plain(kernel))?;
     }
     for line in method(diff) {
         writeln!(out, "  {}", style.faint(&line))?;
@@ -50,22 +51,20 @@ pub fn write_markdown(out: &mut dyn Write, diff: &Diff, all: bool) -> io::Result
     if diff.equal {
         return writeln!(out, "no difference");
     }
-    for line in &diff.headline {
-        writeln!(out, "- **{}**", plain(line))?;
+    let mut out = Markdown::new(out);
+    diff.headline.iter().try_for_each(|line| out.item(line))?;
+    out.paragraph([])?;
+    for (side, DiffSide { name, kernel, .. }, more) in [("A", &diff.a, true), ("B", &diff.b, false)] {
+        out.named(side, &format!("{name} {kernel}"), more)?;
     }
-    writeln!(out)?;
-    // Two blanks at the end of a line break it.
-    for (side, DiffSide { name, kernel, .. }, end) in [("A", &diff.a, "  "), ("B", &diff.b, "")] {
-        writeln!(out, "{side}: `{name}` {}{end}", plain(kernel))?;
-    }
-    writeln!(out, "\n{}", method(diff).join("\n"))?;
+    out.paragraph(method(diff).iter().map(String::as_str))?;
     for (title, table) in tables(diff, all) {
         if !table.is_empty() {
-            writeln!(out, "\n## {title}\n")?;
-            table.write_markdown(out)?;
+            out.heading(&title)?;
+            out.table(&table)?;
         }
     }
-    writeln!(out, "\n{}", legend(diff).join("\n\n"))
+    legend(diff).iter().try_for_each(|line| out.paragraph([line.as_str()]))
 }
 
 /// What columns and stages mean.
