@@ -5,10 +5,11 @@ use serde_json::Value;
 use std::path::Path;
 
 /// Controllers, and the handler of their interrupt.
-const CONTROLLERS: [(&str, &str); 3] = [
+const CONTROLLERS: [(&str, &str); 4] = [
     ("virtio-scsi-pci", "vring_interrupt"),
     ("virtio-blk-pci", "vring_interrupt"),
     ("ich9-ahci", "ahci_single_level_irq_intr"),
+    ("megasas-gen2", "megasas_isr"),
 ];
 
 fn json(trace: &Path, arguments: &[&str]) -> Value {
