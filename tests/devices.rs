@@ -1,8 +1,7 @@
 //! Controllers that the catalog knows nothing of: the time of a device is its own.
 
-use iotrace_tests::{analyze, recording, succeed, trace_of};
+use iotrace_tests::{json, recording, trace_of};
 use serde_json::Value;
-use std::path::Path;
 
 /// Controllers, and the handler of their interrupt.
 const CONTROLLERS: [(&str, &str); 4] = [
@@ -11,11 +10,6 @@ const CONTROLLERS: [(&str, &str); 4] = [
     ("ich9-ahci", "ahci_single_level_irq_intr"),
     ("megasas-gen2", "megasas_isr"),
 ];
-
-fn json(trace: &Path, arguments: &[&str]) -> Value {
-    let arguments = [arguments, &["--format", "json"]].concat();
-    serde_json::from_str(&succeed(&mut analyze(&arguments, trace))).expect("it is JSON")
-}
 
 fn number(value: &Value) -> u64 {
     value.as_u64().unwrap_or_else(|| panic!("{value} is a number"))

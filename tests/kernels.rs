@@ -1,23 +1,17 @@
 //! Other kernels than 6.1, and a driver of the user's own.
 
 use iotrace_tests::{
-    accounted_for, agrees, analyze, checkout, recording, replay, script, stages_are_complete, succeed,
+    accounted_for, agrees, analyze, checkout, json, recording, replay, script, stages_are_complete, succeed,
     trace_of,
 };
-use serde_json::Value;
 use std::path::Path;
 
 /// Stages whose functions only kernels have that know queues without multiqueue: before 5.0.
 const SINGLE_QUEUE: &str = "stages without a probe: sq.run";
 
-fn json(trace: &Path, view: &str) -> Value {
-    let printed = succeed(analyze(&[view], trace).args(["--format", "json"]));
-    serde_json::from_str(&printed).expect("it is JSON")
-}
-
 /// The texts of a trace's notes about a topic.
 fn notes(trace: &Path, topic: &str) -> Vec<String> {
-    let info = json(trace, "info");
+    let info = json(trace, &["info"]);
     let notes = info["warnings"].as_array().expect("a list of notes").iter();
     let about = notes.filter(|note| note["topic"] == topic);
     about.map(|note| note["text"].as_str().expect("a text").to_owned()).collect()
@@ -35,7 +29,7 @@ fn holds_on(kernel: &str) {
         let printed = succeed(&mut analyze(&[view, "--call", "fsync:2"], &trace));
         assert!(printed.contains("sym53c8xx_intr"), "{view}: {printed}");
     }
-    let explanation = json(&trace, "explain");
+    let explanation = json(&trace, &["explain"]);
     let requests = explanation["requests"].as_array().expect("a list of requests");
     assert!(requests.iter().all(|request| request["way"] != "unknown"), "{explanation}");
     let bare = succeed(script("kernel").args([kernel, "--bare"]));
@@ -81,6 +75,6 @@ fn a_users_driver_is_traced() {
     let trace = replay(&recorded, "virtio-blk-unknown", &["--kernel", &bare]);
     agrees(&recorded, &trace);
     accounted_for(&trace);
-    let stages = json(&trace, "report")["bios"][0]["stages"].to_string();
+    let stages = json(&trace, &["report"])["bios"][0]["stages"].to_string();
     assert!(stages.contains("completed") && !stages.contains("doorbell"), "{stages}");
 }

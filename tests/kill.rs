@@ -2,7 +2,7 @@
 
 use iotrace::analysis::verify::verify;
 use iotrace::reader::Trace;
-use iotrace_tests::{analyze, built, folder, recording, script, succeed};
+use iotrace_tests::{SMALL_GUEST, analyze, built, folder, recording, script, succeed};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -148,21 +148,11 @@ fn until<T>(mut look: impl FnMut() -> Option<T>) -> T {
 fn a_killed_script_leaves_nothing_for_long() {
     let place = folder("recordings").join("killed-script");
     let _ = fs::remove_dir_all(&place);
-    let small = [
-        "debian-6.1",
-        "--bare",
-        "--fs",
-        "ext4",
-        "--disk-size",
-        "32",
-        "--workload",
-        "loop-write",
-        "--no-verify",
-    ];
     let start = |name: &str| {
         let mut command = script("record");
         command
-            .args(small)
+            .args(SMALL_GUEST)
+            .arg("--no-verify")
             .args(["--fresh", "-o"])
             .arg(place.join(name))
             .stdin(Stdio::null())

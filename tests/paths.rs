@@ -1,6 +1,6 @@
 //! The ways of I/Os in real guests: listings, waits, explanations.
 
-use iotrace_tests::{accounted_for, analyze, folder, recording, replay, script, succeed, trace_of};
+use iotrace_tests::{accounted_for, folder, json, recording, replay, script, succeed, trace_of};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,11 +11,6 @@ const STEADY: [&str; 7] = ["syscall", "vfs", "page-cache", "filesystem", "block"
 
 fn demo() -> PathBuf {
     recording(&["debian-6.1", "--workload", "demo"])
-}
-
-fn json(trace: &Path, arguments: &[&str]) -> Value {
-    let printed = succeed(analyze(arguments, trace).args(["--format", "json"]));
-    serde_json::from_str(&printed).expect("it is JSON")
 }
 
 fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {

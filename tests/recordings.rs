@@ -1,23 +1,15 @@
 //! Recordings: what of them reaches QEMU's command line, and what a replay of them can do.
 
 use iotrace_tests::qmp::ControlledQemu;
-use iotrace_tests::{analyze, folder, recording, replay, run, said, script, succeed, with_checksum};
+use iotrace_tests::{
+    SMALL_GUEST, analyze, folder, recording, replay, run, said, script, succeed, with_checksum,
+};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 fn recorded() -> PathBuf {
-    recording(&[
-        "debian-6.1",
-        "--bare",
-        "--fs",
-        "ext4",
-        "--disk-size",
-        "32",
-        "--workload",
-        "loop-write",
-        "--fresh",
-    ])
+    recording(&[&SMALL_GUEST[..], &["--fresh"]].concat())
 }
 
 fn manifest(recorded: &Path) -> Value {

@@ -1,6 +1,6 @@
 //! Bios that came of others: on stacked devices, and copies that a file system makes.
 
-use iotrace_tests::{analyze, folder, recording, script, succeed, trace_of};
+use iotrace_tests::{folder, json, recording, script, succeed, trace_of};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,12 +12,6 @@ const UPPER: u64 = 1024;
 const CHUNK: u64 = 128;
 const CHUNK_BYTES: u64 = CHUNK * 512;
 const STRIPES: [u64; 2] = [200_000, 400_000];
-
-fn json(arguments: &[&str], trace: &Path) -> Value {
-    let arguments = [arguments, &["--format", "json"]].concat();
-    let text = succeed(&mut analyze(&arguments, trace));
-    serde_json::from_str(&text).expect("it is JSON")
-}
 
 /// The trace of a guest that brings modules, then runs commands.
 fn trace_of_stack(name: &str, fs: &str, program: &str, modules: &[&str], commands: &str) -> PathBuf {
@@ -36,7 +30,7 @@ fn trace_of_stack(name: &str, fs: &str, program: &str, modules: &[&str], command
 }
 
 fn report(trace: &Path) -> Value {
-    let report = json(&["report"], trace);
+    let report = json(trace, &["report"]);
     let lost = report["not_attributed"].as_array().expect("a list").iter().filter(|r| r["loss"] != false);
     assert_eq!(lost.count(), 0, "{}", report["not_attributed"]);
     report
@@ -187,7 +181,7 @@ fn what_dm_crypt_writes_is_of_the_io_whose_data_it_is() {
     assert_eq!(report["ios"].as_array().expect("a list").iter().find(is_kernel), None);
     let write = bios(&report).iter().find(|bio| bio["device_name"] == "dm-0" && bio["op"] == "write");
     let write = number(write.expect("it wrote"), "id").to_string();
-    let path = json(&["path", "--bio", &write], &trace);
+    let path = json(&trace, &["path", "--bio", &write]);
     let works: Vec<_> =
         path["segments"].as_array().expect("a list").iter().map(|part| &part["work"]).collect();
     assert!(works.contains(&&Value::from("kcryptd_crypt")), "{works:?}");

@@ -1,7 +1,7 @@
 //! Replays that stand still, and those that are not the recording's.
 
 use iotrace_tests::{
-    analyze, checkout, folder, recording, run, said, script, succeed, with_checksum, with_plugin,
+    SMALL_GUEST, analyze, checkout, folder, recording, run, said, script, succeed, with_checksum, with_plugin,
 };
 use serde_json::Value;
 use std::fs;
@@ -124,18 +124,6 @@ fn a_replay_that_differs_from_the_first_one_has_its_own_exit_status() {
 fn two_instances_at_once_do_not_disturb_each_other() {
     let place = folder("recordings").join("twice");
     let _ = fs::remove_dir_all(&place);
-    let small = [
-        "debian-6.1",
-        "--bare",
-        "--fs",
-        "ext4",
-        "--disk-size",
-        "32",
-        "--workload",
-        "loop-write",
-        "--no-verify",
-        "-o",
-    ];
     let start = |command: &mut Command| {
         command
             .stdout(std::process::Stdio::piped())
@@ -143,7 +131,9 @@ fn two_instances_at_once_do_not_disturb_each_other() {
             .spawn()
             .expect("it starts")
     };
-    let both = [(); 2].map(|()| start(script("record").args(small).arg(place.join("recording"))));
+    let both = [(); 2].map(|()| {
+        start(script("record").args(SMALL_GUEST).args(["--no-verify", "-o"]).arg(place.join("recording")))
+    });
     let outputs = both.map(|child| child.wait_with_output().expect("it ends"));
     let good = outputs.iter().filter(|output| output.status.success()).count();
     for output in &outputs {

@@ -1,13 +1,8 @@
 //! Guests whose interrupt handlers run as threads (`threadirqs`).
 
-use iotrace_tests::{analyze, recording, succeed, trace_of};
+use iotrace_tests::{json, recording, trace_of};
 use serde_json::Value;
 use std::path::Path;
-
-fn json(trace: &Path, arguments: &[&str]) -> Value {
-    let arguments = [arguments, &["--format", "json"]].concat();
-    serde_json::from_str(&succeed(&mut analyze(&arguments, trace))).expect("it is JSON")
-}
 
 /// Kinds and words of what the calls of the workload waited for.
 fn waited(trace: &Path, call: &str) -> Vec<(String, String)> {

@@ -50,6 +50,16 @@ pub fn succeed(command: &mut Command) -> String {
     String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
 }
 
+/// What the analyzer prints of a trace as JSON.
+pub fn json(trace: &Path, arguments: &[&str]) -> serde_json::Value {
+    let printed = succeed(analyze(arguments, trace).args(["--format", "json"]));
+    serde_json::from_str(&printed).expect("it is JSON")
+}
+
+/// Options of `scripts/record` for a guest that is soon recorded.
+pub const SMALL_GUEST: [&str; 8] =
+    ["debian-6.1", "--bare", "--fs", "ext4", "--disk-size", "32", "--workload", "loop-write"];
+
 /// Runs a command.
 ///
 /// # Panics

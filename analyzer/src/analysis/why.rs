@@ -170,7 +170,7 @@ impl Why {
     pub fn io_time(&self, time: &TimeMap) -> IoTime {
         let mut sum = IoTime::default();
         for span in &self.spans {
-            let length = time.between(span.from, span.to).unwrap_or(span.to - span.from);
+            let length = time.length(span.from, span.to);
             sum.elapsed += length;
             sum.device += if span.doing.is_device() { length } else { 0 };
         }

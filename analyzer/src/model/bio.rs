@@ -244,12 +244,7 @@ impl Bio {
     /// Its time from queue to end, and the part of it in which a device had it; none if it has not ended.
     #[must_use]
     pub fn time(&self, time: &TimeMap) -> Option<IoTime> {
-        let (from, to) = (self.queued(), self.ended()?);
-        let between = |from: u64, to: u64| time.between(from, to).unwrap_or(to.saturating_sub(from));
-        let within = self.at_device.iter().map(|span| (span.0.max(from), span.1.min(to)));
-        let device: u64 = within.filter(|(from, to)| from < to).map(|(from, to)| between(from, to)).sum();
-        let elapsed = between(from, to);
-        Some(IoTime { elapsed, device: device.min(elapsed) })
+        Some(IoTime::new(time, (self.queued(), self.ended()?), &self.at_device))
     }
 
     /// When it reached a stage.

@@ -132,6 +132,13 @@ pub struct IoTime {
 }
 
 impl IoTime {
+    /// From one clock to another, with a device at work in these spans, which are apart from one another.
+    #[must_use]
+    pub fn new(time: &TimeMap, (from, to): (u64, u64), device: &[(u64, u64)]) -> Self {
+        let elapsed = time.length(from, to);
+        Self { elapsed, device: time.length_within(device, from, to).min(elapsed) }
+    }
+
     /// What is not the device's.
     #[must_use]
     pub fn guest(self) -> u64 {
@@ -143,18 +150,14 @@ impl Io {
     /// Its time; none if it has not returned.
     #[must_use]
     pub fn time(&self, time: &TimeMap) -> Option<IoTime> {
-        let (from, to) = (self.entered, self.left?);
-        let elapsed = time.between(from, to).unwrap_or(to.saturating_sub(from));
-        Some(IoTime { elapsed, device: self.device_within(time, from, to).min(elapsed) })
+        Some(IoTime::new(time, (self.entered, self.left?), &self.device))
     }
 
     /// How long its tasks slept from one clock to another while a device had a command of it: virtual nanoseconds, or
     /// instructions if there are none.
     #[must_use]
     pub fn device_within(&self, time: &TimeMap, from: u64, to: u64) -> u64 {
-        let within = self.device.iter().map(|span| (span.0.max(from), span.1.min(to)));
-        let within = within.filter(|(from, to)| from < to);
-        within.map(|(from, to)| time.between(from, to).unwrap_or(to - from)).sum()
+        time.length_within(&self.device, from, to)
     }
 
     /// Bytes put into the page cache that no bio carried while the trace ran: still there, overwritten or dropped.

@@ -83,6 +83,19 @@ impl TimeMap {
     pub fn between(&self, from: u64, to: u64) -> Option<u64> {
         Some(self.ns(to)?.saturating_sub(self.ns(from)?))
     }
+
+    /// How long it is from one clock to another: virtual nanoseconds, or instructions if there are none.
+    #[must_use]
+    pub fn length(&self, from: u64, to: u64) -> u64 {
+        self.between(from, to).unwrap_or(to.saturating_sub(from))
+    }
+
+    /// How long it is in the parts of some spans, apart from one another, that lie between two clocks.
+    #[must_use]
+    pub fn length_within(&self, spans: &[(u64, u64)], from: u64, to: u64) -> u64 {
+        let within = spans.iter().map(|span| (span.0.max(from), span.1.min(to)));
+        within.filter(|(from, to)| from < to).map(|(from, to)| self.length(from, to)).sum()
+    }
 }
 
 #[cfg(test)]

@@ -44,7 +44,7 @@ pub fn write_text(out: &mut dyn Write, why: &Why, style: Style) -> io::Result<()
     let right = ["µs", "%", "all contexts", "times"].map(|head| (head, Align::Right));
     let table = Table::new(right.into_iter().chain([("what", Align::Left)]));
     let mut table = table.dropping(["all contexts", "times"]);
-    let total = time(why, begin, end);
+    let total = why.time.length(begin, end);
     for sum in sums(why) {
         let share = if total == 0 { 0.0 } else { sum.time as f64 * 100.0 / total as f64 };
         let time = why.time.ns(begin).map_or_else(|| grouped(sum.time), |_| text::micros(sum.time));
@@ -75,11 +75,6 @@ pub(super) fn whole(why: &Why) -> (u64, u64) {
     (begin, why.spans.last().map_or(begin, |span| span.to))
 }
 
-/// Virtual nanoseconds of a span, or instructions if there are none.
-fn time(why: &Why, from: u64, to: u64) -> u64 {
-    why.time.between(from, to).unwrap_or(to - from)
-}
-
 struct Sum {
     what: String,
     is_device: bool,
@@ -96,7 +91,7 @@ fn sums(why: &Why) -> Vec<Sum> {
         let is_device = span.doing.is_device();
         let sum =
             sums.entry(what.clone()).or_insert(Sum { what, is_device, time: 0, instructions: 0, times: 0 });
-        sum.time += time(why, span.from, span.to);
+        sum.time += why.time.length(span.from, span.to);
         sum.instructions += span.to - span.from;
         sum.times += 1;
     }
