@@ -7,11 +7,22 @@ use crate::trackers::counts::Oddity;
 use crate::trackers::timelines::{B, C, RQ, SDA};
 use std::sync::Arc;
 
-const D: u64 = 0xb800;
-const DM: u64 = 253 << 20;
+pub const D: u64 = 0xb800;
+pub const DM: u64 = 253 << 20;
 const CHAINED: [(&str, u64); 2] = [("bio.chained", 1), ("bio.remaining", 2)];
 
 impl Bios {
+    /// #1 and #2, which has ended: the copy, at C, of a copy, at D, that is never queued itself.
+    pub fn with_copy_of_a_copy() -> Self {
+        let mut bios = Self::default();
+        bios.queue(10, B, &[("bio.dev", DM)]);
+        bios.copy(11, B, D);
+        bios.copy(13, D, C);
+        bios.queue(20, C, &[]);
+        bios.end(30, C, &[]);
+        bios
+    }
+
     fn found(&self, id: u64) -> &Bio {
         self.found.bios.iter().find(|bio| bio.id == id).expect("it is over")
     }
@@ -96,13 +107,7 @@ fn a_bio_that_is_passed_on_to_another_device_is_another_one_there() {
 
 #[test]
 fn a_copy_is_one_of_the_bio_that_it_was_made_of() {
-    let mut bios = Bios::default();
-    bios.queue(10, B, &[("bio.dev", DM)]);
-    // The copy of a copy that is never queued itself.
-    bios.copy(11, B, D);
-    bios.copy(13, D, C);
-    bios.queue(20, C, &[]);
-    bios.end(30, C, &[]);
+    let mut bios = Bios::with_copy_of_a_copy();
     assert_eq!(bios.found(2).origin, Origin::Clone { of: 1 });
     bios.end(31, D, &[]);
     bios.end(32, B, &[]);

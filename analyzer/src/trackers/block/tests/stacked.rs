@@ -1,12 +1,11 @@
 //! Stacked devices: names, what is served, copies that stand for a bio, and whose I/O all of it is.
 
 use super::bio_tracker::{Bios, PARENT};
+use super::derived_bios::{D, DM};
 use crate::model::{BioCopy, Cause, Origin};
 use crate::trackers::timelines::{B, C, RQ, SDA, SYNC, SyntheticGuest, TASK, WRITE, io, track};
 use std::sync::Arc;
 
-const D: u64 = 0xb800;
-const DM: u64 = 253 << 20;
 const KCRYPTD: u64 = 0xffff_8880_0000_5000;
 const WRITER: u64 = 0xffff_8880_0000_6000;
 
@@ -92,12 +91,7 @@ fn what_an_inlined_function_serves_is_the_last_in_its_call() {
 
 #[test]
 fn copies_that_are_not_queued_stand_for_their_bio() {
-    let mut bios = Bios::default();
-    bios.queue(10, B, &[("bio.dev", DM)]);
-    bios.copy(11, B, D);
-    bios.copy(13, D, C);
-    bios.queue(20, C, &[]);
-    bios.end(30, C, &[]);
+    let mut bios = Bios::with_copy_of_a_copy();
     bios.end(31, D, &[]);
     bios.end(32, B, &[]);
     let whole = bios.found.bios.iter().find(|bio| bio.id == 1).unwrap();
