@@ -7,6 +7,7 @@
 //! - [`subject`]: an I/O or a bio, and what belongs to it.
 //! - [`path`]: the whole way of one, call by call.
 //! - [`diff`]: what another kernel does differently.
+//! - [`divergence`]: the first event in which two traces of one recording differ.
 //! - [`why`]: what was being waited for, from call to return.
 //! - [`whatif`]: what the workload would take on another device.
 //! - [`explain`]: who raises the block softirq, who wakes the waiting, who runs the queue.
@@ -24,6 +25,7 @@ pub mod conditions;
 pub mod coverage;
 pub mod describe;
 pub mod diff;
+pub mod divergence;
 pub mod events;
 pub mod explain;
 pub mod info;

@@ -81,7 +81,8 @@ def compare(folder: Path, facts: manifest.Manifest, used: Plugin, trace: Path) -
     if facts.verified["plugin"] == fingerprint(used, facts):
         if manifest.sha256(trace) != facts.files[manifest.TRACE]["sha256"]:
             raise recording.NotReplayed(f"{trace} differs from {first}, the trace of the recording's first replay with the same plugin: "
-                                        "QEMU did not replay what it recorded; replay again, or record again")
+                                        "QEMU did not replay what it recorded; replay again, or record again. To find the first "
+                                        f"difference: iotrace-analyze diverge {first} {trace}")
         return
     say(f"{first} is of another build of the plugin or another profile: compared by the number of instructions only")
     if analyzer_of(used) and (found := over(used, trace)["clock"]) != facts.verified["over"]:

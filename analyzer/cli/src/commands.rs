@@ -96,6 +96,8 @@ commands! {
     /// Compare with the block tracepoints and the function_graph log of the guest
     #[command(alias = "witness")]
     CompareTracepoints(compare_tracepoints::CompareTracepointsCommand) => WitnessDocument,
+    /// Find the first event in which two traces of one recording differ
+    Diverge(diverge::DivergeCommand) => DivergeDocument,
     /// Show which catalog functions a kernel has; compile the kernel profile
     Kernel(kernel::KernelCommand) => KernelDocument,
 }

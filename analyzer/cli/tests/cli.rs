@@ -235,6 +235,29 @@ fn the_witness_decides_the_exit_code() {
 }
 
 #[test]
+fn two_traces_of_a_recording_are_the_same_or_where_they_differ_is_printed() {
+    let place = Place::new();
+    let mut guest = direct_write();
+    let a = place.write("a.iot", &guest.file());
+    let same = run(&["diverge", a.to_str().unwrap()], &a);
+    let text = String::from_utf8_lossy(&same.stdout);
+    assert!(code(&same) == 0 && text.contains("no difference in "), "{text}");
+    guest.events[20].task ^= 8;
+    let b = place.write("b.iot", &guest.file());
+    let different = run(&["diverge", b.to_str().unwrap(), "--around", "2"], &a);
+    let text = String::from_utf8_lossy(&different.stdout);
+    let first = "20 events are the same; the first difference is event 21 of A at instruction ";
+    assert!(code(&different) == 5 && text.contains(first), "{text}");
+    // Two events before it, it and two after it of each trace.
+    let events = text.lines().filter(|line| line.starts_with("  "));
+    let numbers = events.filter_map(|line| line.split_whitespace().next()?.parse::<u32>().ok());
+    assert_eq!(numbers.collect::<Vec<_>>(), [19, 20, 21, 22, 23, 21, 22, 23], "{text}");
+    let cut = place.write("cut.iot", &guest.file()[..guest.file().len() - 100]);
+    let damaged = run(&["diverge", cut.to_str().unwrap()], &b);
+    assert_eq!(code(&damaged), 3, "{}", String::from_utf8_lossy(&damaged.stdout));
+}
+
+#[test]
 fn a_limit_that_is_passed_decides_the_exit_code() {
     let place = Place::new();
     let a = place.write("a.iot", &direct_write().file());

@@ -46,6 +46,8 @@ const COMMANDS: &[&[&str]] = &[
     &["compare-tracepoints", "T", "W"],
     &["compare-tracepoints", "T", "W", "--format", "json"],
     &["compare-tracepoints", "T", "T"],
+    &["diverge", "T", "O"],
+    &["diverge", "T", "O", "--common-probes", "--format", "json"],
     &["index", "T"],
     &["recover", "T", "-o", "N"],
     &["slice", "T", "--clock", "0..", "-o", "N"],

@@ -123,8 +123,12 @@ fn every_command_prints_what_its_schema_allows() {
         path.into_os_string().into_string().unwrap()
     });
     let direct = place.path().join("direct.iot").into_os_string().into_string().unwrap();
-    let of_two =
-        [&["compare-tracepoints", &graph][..], &["compare-tracepoints", &tracepoints], &["diff", &direct]];
+    let of_two = [
+        &["compare-tracepoints", &graph][..],
+        &["compare-tracepoints", &tracepoints],
+        &["diff", &direct],
+        &["diverge", &direct],
+    ];
     for command in COMMANDS.iter().copied().chain(of_two) {
         let answered = traces.iter().filter(|trace| {
             let what = format!("{command:?} of {}", trace.display());

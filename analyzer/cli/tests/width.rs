@@ -103,6 +103,7 @@ const COMMANDS: &[&[&str]] = &[
     &["info", "T"],
     &["verify", "T"],
     &["compare-tracepoints", "T", "W"],
+    &["diverge", "T", "O"],
     &["recover", "T", "-o", "N"],
     &["slice", "T", "--clock", "0..", "-o", "N"],
     &["cat", "T", "T", "-o", "N"],

@@ -13,7 +13,7 @@ pub enum Status {
     Damaged,
     /// A limit of `diff` is exceeded.
     LimitExceeded,
-    /// A comparison with the guest's own tracing differs.
+    /// A comparison with the guest's own tracing or with another trace differs.
     Different,
 }
 
@@ -25,7 +25,7 @@ impl Status {
         (2, None, "invalid command line"),
         (3, Some(Self::Damaged), "trace truncated or damaged (the rest is printed)"),
         (4, Some(Self::LimitExceeded), "limit of diff exceeded"),
-        (5, Some(Self::Different), "compare-tracepoints found differences"),
+        (5, Some(Self::Different), "compare-tracepoints or diverge found a difference"),
     ];
 
     /// The number.
