@@ -53,7 +53,8 @@ pub struct BioTracker {
     pub(super) codes: Unsaved<OpCodes>,
     /// Addresses of `bio_chain_endio`.
     chain_ends: Unsaved<Set<u64>>,
-    pub(super) live: Map<u64, LiveBio>,
+    /// By address. Boxed: a table that grows is there twice for a moment.
+    pub(super) live: Map<u64, Box<LiveBio>>,
     /// Bios of passthrough requests, which are mapped, not queued.
     pub(super) mapped: Set<u64>,
     pub(super) calls: CallStates<BioCall>,
@@ -171,7 +172,7 @@ impl BioTracker {
             live.report_queued(out);
         }
         let queued = QueuedBio { pointer, id: live.bio.id, op: seen.op.name, bytes: seen.bytes };
-        self.live.insert(pointer, live);
+        self.live.insert(pointer, Box::new(live));
         self.refresh(pointer, roles);
         Some(queued)
     }

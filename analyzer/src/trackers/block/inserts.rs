@@ -32,7 +32,7 @@ impl PendingInserts {
     }
 
     /// None of them was a merge, also those whose exit was not seen (it left by a tail call).
-    pub fn settle(&mut self, requests: &mut Map<u64, Request>, out: &mut dyn Sink) {
+    pub fn settle(&mut self, requests: &mut Map<u64, Box<Request>>, out: &mut dyn Sink) {
         for PendingInsert { request, clock, event } in self.0.drain(..) {
             if let Some(request) = requests.get_mut(&request) {
                 request.inserted.push(clock);

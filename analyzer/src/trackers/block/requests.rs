@@ -76,7 +76,7 @@ pub(super) enum RequestCall {
 #[derive(Debug, Default, Encode, Decode)]
 pub struct RequestTracker {
     pub(super) codes: Unsaved<OpCodes>,
-    pub(super) live: Map<u64, Request>,
+    pub(super) live: Map<u64, Box<Request>>,
     pub(super) inserts: PendingInserts,
     pub(super) flushes: Flushes,
     pub(super) calls: CallStates<RequestCall>,
@@ -218,7 +218,7 @@ impl RequestTracker {
             out.request(&old);
         }
         self.last += 1;
-        self.live.insert(pointer, Request::new(self.last, pointer, kind, clock));
+        self.live.insert(pointer, Box::new(Request::new(self.last, pointer, kind, clock)));
         self.last
     }
 

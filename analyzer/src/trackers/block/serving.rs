@@ -36,7 +36,8 @@ impl BioTracker {
             return;
         };
         live.bio.origin = Origin::Serve { of: id };
-        let served = self.live.get_mut(&pointer).map(LiveBio::innermost_mut).filter(|served| served.id == id);
+        let served =
+            self.live.get_mut(&pointer).map(|live| live.innermost_mut()).filter(|served| served.id == id);
         if let Some(served) = served {
             served.parts += 1;
             live.bio.cause = served.cause.clone();

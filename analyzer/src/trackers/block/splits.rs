@@ -55,7 +55,7 @@ impl BioTracker {
         live.source = Some(bio).filter(|_| origin == Origin::Queued).and_then(|bio| self.clones.source(bio));
         self.resolve_source(&mut live);
         self.derived.extend(live.bio.cause.clone().map(|cause| (id, cause)));
-        self.live.insert(split, live);
+        self.live.insert(split, Box::new(live));
         // Only __bio_split_to_limits traces a split; it is called while the queue takes the bio.
         if self.replace_entered(&end.context, bio, split) {
             let mut said = seen.block_event(BlockKind::Split, now(&end.context));
