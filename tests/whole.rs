@@ -9,6 +9,7 @@ mod failures;
 mod guests;
 mod kernels;
 mod kill;
+mod live;
 mod past;
 mod paths;
 mod plugin;

@@ -32,7 +32,7 @@ DISKS = (HOST, INSTANT)
 class Run:
     """What QEMU does with a machine, in a folder that has the machine's files."""
 
-    mode: str  # record or replay
+    mode: str  # record, replay, or trace: without a log
     console: str
     state: bool = False  # there is an image for snapshots of the machine
     overlays: bool = False  # qcow2 files stand for the images
@@ -61,7 +61,8 @@ class Machine:
             *qemu.machine_arguments(self.shift, run.mode, run.console, self.memory, self.cpu, run.snapshot),
             *(qemu.SEEKABLE if self.seekable else []),
             *(qemu.STATE_DRIVE if run.state else []),
-            *qemu.disk_arguments(self.controller, [self._drive(name, run) for name in self.disks], self._in_vcpu()),
+            *qemu.disk_arguments(self.controller, [self._drive(name, run) for name in self.disks], self._in_vcpu(),
+                                 logged=run.mode != "trace"),
             "-kernel", "vmlinuz", "-initrd", "initramfs.cpio", "-append", self.command_line,
             *(["-fw_cfg", f"name={FILES},file={ARCHIVE}"] if self.archive else []),
         ]
@@ -75,7 +76,7 @@ class Machine:
         errors = tuple(filter(None, of_disk))
         if run.overlays:
             return qemu.Drive(overlay(name), "qcow2", keep=True, errors=errors)
-        keep = run.mode == "record" and (name == WITNESS_DISK or run.state or direct)
+        keep = run.mode != "replay" and (name == WITNESS_DISK or run.state or direct)
         return qemu.Drive(name, keep=keep, direct=direct, errors=errors)
 
     def facts(self) -> dict[str, Any]:

@@ -22,7 +22,9 @@ from .machine import ARCHIVE, CHECKSUM, Machine
 from .say import Problem
 
 NAME = "manifest.json"
-FORMAT = 4
+FORMAT = 5
+WHOLE_SINCE = 4  # manifests have a checksum of their own
+REPLAYABLE_SINCE = 5
 LARGEST = 1 << 20  # bytes of a manifest
 TEXT = 1 << 16  # characters of a fact
 MOST_FILES = 64
@@ -63,6 +65,7 @@ class Manifest:
     files: dict[str, dict[str, Any]]
     verified: dict[str, Any] | None = None
     trust_snapshots: bool = False  # said by the user, not by the manifest
+    replayable: bool = True  # or it is a guest that was traced while it ran
 
 
 def sha256(path: Path) -> str:
@@ -85,7 +88,7 @@ def listing_of(folder: Path, files: Iterable[str]) -> dict[str, dict[str, Any]]:
 
 def write(folder: Path, facts: dict[str, Any], files: Iterable[str]) -> None:
     """Write the manifest of a recording, last of all its files."""
-    _write(folder, {"format": FORMAT, "verified": None, **facts, "files": listing_of(folder, files)})
+    _write(folder, {"format": FORMAT, "verified": None, "replayable": True, **facts, "files": listing_of(folder, files)})
 
 
 def add_verified(folder: Path, verified: dict[str, Any]) -> None:
@@ -154,11 +157,12 @@ def _parse(text: Any) -> Manifest:
     found = text.get("format") if isinstance(text, dict) else None
     if type(found) is not int or found not in range(1, FORMAT + 1):
         raise Problem(f"its format is {found!r}, this version reads 1 to {FORMAT}")
-    if found == FORMAT:
+    if found >= WHOLE_SINCE:
         _check_whole(text)
     sections = {1: SECTIONS_1, 2: SECTIONS_2}.get(found, SECTIONS)
     known = {"format", "seconds", "files", *sections} | ({"machine"} if found != 1 else set())
-    known |= {"verified", "sha256"} if found == FORMAT else set()
+    known |= {"verified", "sha256"} if found >= WHOLE_SINCE else set()
+    known |= {"replayable"} if found >= REPLAYABLE_SINCE else set()
     if set(text) != known:
         raise Problem(f"its sections are {', '.join(map(repr, text))}, expected {', '.join(sorted(known))}")
     seconds = text["seconds"]
@@ -171,8 +175,12 @@ def _parse(text: Any) -> Manifest:
     verified = text.get("verified")
     if verified is not None:
         check_section("verified", verified, VERIFIED)
-    check_listing(text["files"], needed_files(described) | ({TRACE} if verified else set()))
-    return Manifest(text["kernel"], text["qemu"], text["guest"], described, text["files"], verified)
+    replayable = text.get("replayable", True)
+    if type(replayable) is not bool:
+        raise Problem(f"its replayable is {replayable!r:.200}, expected true or false")
+    needed = needed_files(described) if replayable else {"console.txt", TRACE}
+    check_listing(text["files"], needed | ({TRACE} if verified else set()))
+    return Manifest(text["kernel"], text["qemu"], text["guest"], described, text["files"], verified, replayable=replayable)
 
 
 def _check_whole(text: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ CONTROLLERS = {
     "virtio-scsi-pci": ["virtio_pci", "virtio_scsi"],
     "virtio-blk-pci": ["virtio_pci", "virtio_blk"],
     "ich9-ahci": ["ahci"],
+    "nvme": ["nvme"],
 }
 FILE_SYSTEMS = {"xfs": ["crc32c_generic", "xfs"], "ext4": ["crc32c_generic", "ext4"],
                 "btrfs": ["crc32c_generic", "btrfs"], "raw": []}
@@ -23,7 +24,7 @@ SCHEDULERS = ["mq-deadline", "kyber-iosched", "bfq"]
 SCHEDULER_MODULES = {name: f"{name}-iosched" for name in ("kyber", "cfq", "deadline")}  # the others: as named
 NO_SCHEDULER = ("", "none", "noop")  # never modules
 OPTIONS = {"sym53c8xx": "settle=0"}  # by itself it waits 3 seconds for a bus that is ready at once
-OTHERS = ["mptspi", "nvme", "scsi_debug", "sg", "null_blk", "loop", "dm-mod", "dm-crypt", "raid1"]
+OTHERS = ["mptspi", "scsi_debug", "sg", "null_blk", "loop", "dm-mod", "dm-crypt", "raid1"]
 
 
 def wanted() -> list[str]:

@@ -73,7 +73,7 @@ def notes_of(facts: Manifest) -> dict[str, str]:
     same = "each of this boot is the same" if guest.get("deterministic") else ""
     disk = facts.machine.disk if "deterministic" in guest else ""
     return {"qemu": facts.qemu["version"], "controller": facts.machine.controller, "disk": disk, "tick": f"{guest['tick']} Hz" if guest["tick"] else "",
-            "recordings": same,
+            "recordings": same, "recording": "" if facts.replayable else "not replayable",
             "file system": guest["file_system"], "workload": guest["workload"],
             "workload status": str(guest.get("status", 0) or "")}
 

@@ -33,7 +33,10 @@ CONTROLLERS = {
     "virtio-scsi-pci": ("scsi-hd", "sd"),
     "virtio-blk-pci": ("", "vd"),
     "ich9-ahci": ("ide-hd", "sd"),
+    "nvme": ("", "nvme"),
 }
+# QEMU's record mode hangs with these, or its replays stand still: they are traced while they run (live.py).
+NOT_REPLAYABLE = ("nvme",)
 
 
 def find(chosen: str | None) -> str:
@@ -58,7 +61,8 @@ def version(qemu: str) -> str:
 
 def disk_names(controller: str, count: int) -> list[str]:
     """The names of the first disks in the guest."""
-    return [CONTROLLERS[controller][1] + "abcd"[number] for number in range(count)]
+    prefix = CONTROLLERS[controller][1]
+    return [f"{prefix}{number}n1" if prefix == "nvme" else prefix + "abcd"[number] for number in range(count)]
 
 
 @dataclass(frozen=True)
@@ -101,8 +105,8 @@ class Drive:
         return f"file={self.file},format={self.format},if=none,id=image{number},snapshot={snapshot}{direct}"
 
 
-def disk_arguments(controller: str, drives: Sequence[Drive], in_vcpu: bool) -> list[str]:
-    """Arguments for the disks. Each is behind blkreplay, which puts the completions into the log. `in_vcpu`: a
+def disk_arguments(controller: str, drives: Sequence[Drive], in_vcpu: bool, logged: bool = True) -> list[str]:
+    """Arguments for the disks. `logged`: each is behind blkreplay, which puts the completions into the log. `in_vcpu`: a
     controller that could hand requests to another thread submits them in the vCPU's."""
     device, _ = CONTROLLERS[controller]
     thread = ",ioeventfd=off" if in_vcpu and controller.startswith("virtio-") else ""
@@ -114,14 +118,17 @@ def disk_arguments(controller: str, drives: Sequence[Drive], in_vcpu: bool) -> l
             rules = ",".join(error.options(rule) for rule, error in enumerate(drive.errors))
             arguments += ["-drive", f"driver=blkdebug,if=none,id=faults{number},image={image},{rules}"]
             image = f"faults{number}"
-        arguments += ["-drive", f"driver=blkreplay,if=none,id=disk{number},image={image}"]
+        if logged:
+            arguments += ["-drive", f"driver=blkreplay,if=none,id=disk{number},image={image}"]
+            image = f"disk{number}"
         if not device:
-            arguments += ["-device", f"{controller},drive=disk{number}{thread}"]
+            serial = f",serial=iotrace{number}" if controller == "nvme" else ""
+            arguments += ["-device", f"{controller},drive={image}{thread}{serial}"]
         elif device == "ide-hd":
-            arguments += ["-device", f"{device},bus=controller.{number},drive=disk{number}"]
+            arguments += ["-device", f"{device},bus=controller.{number},drive={image}"]
         else:
             name = f",wwn={0x5000c50000000001 + number:#x}" if controller == "mptsas1068" else ""
-            arguments += ["-device", f"{device},bus=controller.0,scsi-id={number},drive=disk{number}{name}"]
+            arguments += ["-device", f"{device},bus=controller.0,scsi-id={number},drive={image}{name}"]
     return arguments
 
 
@@ -137,14 +144,15 @@ SEEKABLE = ["-global", "apic-common.vapic=off"]
 
 
 def machine_arguments(shift: int, mode: str, console: str, memory: int, cpu: str, snapshot: str = "") -> list[str]:
-    """Arguments for the machine: one CPU, no network, a clock of its own. `snapshot`: one to load (replay) or to make
-    (record) at the log's beginning."""
+    """Arguments for the machine: one CPU, no network, a clock of its own. `mode`: record, replay, or neither (trace).
+    `snapshot`: one to load (replay) or to make (record) at the log's beginning."""
     loaded = f",rrsnapshot={snapshot}" if snapshot else ""
+    log = "" if mode == "trace" else f",rr={mode},rrfile={RR_LOG}{loaded}"
     return [
         "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-net", "none",
         "-machine", "q35,hpet=off", "-cpu", cpu, "-smp", "1", "-m", str(memory),
         "-rtc", "base=2025-01-01T00:00:00,clock=vm",
-        "-icount", f"shift={shift},rr={mode},rrfile={RR_LOG}{loaded}",
+        "-icount", f"shift={shift}{log}",
         "-serial", f"file:{console}",
     ]
 

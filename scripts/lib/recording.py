@@ -8,7 +8,7 @@ import tarfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Callable
+from typing import Any, Callable, Sequence
 
 from . import boots, disk, guest, machine, manifest, qemu, stage, workload
 from .brought import Brought
@@ -86,12 +86,15 @@ class Recorded:
     seconds: float
     status: int  # of the workload
     clocks: tuple[int, ...]  # the guest's, in nanoseconds, when the workload had ended and when the trace is over
+    said: str = ""  # by QEMU and its plugins
 
 
 def record(wanted: Wanted, folder: Path) -> None:
     """Record into an empty folder; the manifest is written only when all went well."""
     if not manifest.is_text(wanted.workload):
         raise Problem("the workload has control characters or bytes that are not UTF-8: put it into a file, and use --add")
+    if wanted.controller in qemu.NOT_REPLAYABLE:
+        raise Problem(f"QEMU cannot replay a guest with {wanted.controller}: use --trace, which traces the guest while it runs")
     if wanted.disk == machine.INSTANT and wanted.controller in NOT_INSTANT:
         raise Problem(f"{wanted.controller} does not work with the instant disk: record with --disk host")
     options = guest.WorkloadOptions(wanted.witness, wanted.tracer, wanted.tick, wanted.disk == machine.INSTANT)
@@ -115,17 +118,22 @@ def record(wanted: Wanted, folder: Path) -> None:
     if recorded.status and wanted.strict:
         raise Problem(f"the workload failed with status {recorded.status}; the end of the console:\n"
                       f"{qemu.last_lines(folder / qemu.CONSOLE)}")
-    facts = {
+    facts = facts_of(wanted, described) | {"seconds": round(recorded.seconds, 1)}
+    facts["guest"] |= {"status": recorded.status, "deterministic": same}
+    manifest.write(folder, facts, files)
+    if recorded.status:
+        say(f"warning: the workload failed with status {recorded.status}; the recording is kept")
+
+
+def facts_of(wanted: Wanted, described: Machine) -> dict[str, Any]:
+    """What a manifest says of a guest before it has run."""
+    return {
         "kernel": {"folder": str(wanted.kernel), **boots.kernel_facts(wanted.kernel)},
         "qemu": {"version": qemu.version(wanted.qemu)},
         "machine": described.facts(),
         "guest": {"file_system": wanted.file_system, "scheduler": wanted.scheduler, "workload": wanted.workload,
-                  "tick": wanted.tick, "witness": wanted.witness, "status": recorded.status, "deterministic": same},
-        "seconds": round(recorded.seconds, 1),
+                  "tick": wanted.tick, "witness": wanted.witness, "status": 0, "deterministic": False},
     }
-    manifest.write(folder, facts, files)
-    if recorded.status:
-        say(f"warning: the workload failed with status {recorded.status}; the recording is kept")
 
 
 def _stage(wanted: Wanted, folder: Path) -> stage.Stage:
@@ -138,7 +146,7 @@ def _record_whole(wanted: Wanted, described: Machine, folder: Path, place: stage
     place.link(folder / "vmlinuz", folder / "initramfs.cpio")
     for name in described.disks:
         place.copy(folder / name)
-    return _run(wanted, described, place.folder, Run("record", qemu.CONSOLE), "recording")
+    return run(wanted, described, place.folder, Run("record", qemu.CONSOLE), "recording")
 
 
 def _record_from(wanted: Wanted, boot: boots.Boot, described: Machine, folder: Path) -> tuple[Recorded, list[str], bool]:
@@ -148,7 +156,7 @@ def _record_from(wanted: Wanted, boot: boots.Boot, described: Machine, folder: P
         boot.stage(place)
         place.link(folder / ARCHIVE)
         what = "recording" if number == 0 else "recording it again"
-        return _run(wanted, described, place.folder, Run("record", qemu.CONSOLE, state=True), what, SNAPSHOT)
+        return run(wanted, described, place.folder, Run("record", qemu.CONSOLE, state=True), what, SNAPSHOT)
 
     if wanted.disk != machine.INSTANT:
         with _stage(wanted, folder) as place:
@@ -173,8 +181,10 @@ def _record_from(wanted: Wanted, boot: boots.Boot, described: Machine, folder: P
     return kept, files, same is not None
 
 
-def _run(wanted: Wanted, described: Machine, folder: Path, how: Run, what: str, load: str = "") -> Recorded:
-    command = [wanted.qemu, *described.arguments(how)]
+def run(wanted: Wanted, described: Machine, folder: Path, how: Run, what: str, load: str = "",
+        extra: Sequence[str] = ()) -> Recorded:
+    """Run a guest to its end, with further arguments of QEMU. `load`: the snapshot that it goes on from."""
+    command = [wanted.qemu, *described.arguments(how), *extra]
     console, about = folder / qemu.CONSOLE, Subject(described.controller, wanted.kernel)
     ended = qemu.Watched(command, folder, console, what, about, load).run(Hopeless(console, bool(load)))
     status = workload_status(folder / qemu.CONSOLE, ended)
@@ -182,7 +192,7 @@ def _run(wanted: Wanted, described: Machine, folder: Path, how: Run, what: str, 
     clocks = re.findall(r"^iotrace: clock (\d+)\s*$", text, re.MULTILINE)
     if not clocks:
         raise Problem(f"the guest did not print its clock; the end of its console:\n{qemu.last_lines(folder / qemu.CONSOLE)}")
-    return Recorded(folder, ended.seconds, status, tuple(map(int, clocks)))
+    return Recorded(folder, ended.seconds, status, tuple(map(int, clocks)), ended.said)
 
 
 class Hopeless:

@@ -88,12 +88,12 @@ class Accidents(Folder):
 class Malice(Folder):
     def test_what_is_no_manifest_is_refused(self) -> None:
         for text in (b"", b"[]", b"null", b"1", b'"x"', b"{}", b"\xff", b"\xfe\xff", b"NaN", b"[" * 100_000, b"1" * 100_000,
-                     b" " * (manifest.LARGEST + 1), b'{"format": 4}', b'{"format": true}', b'{"format": 4.0}', b'{"format": 1e999}'):
+                     b" " * (manifest.LARGEST + 1), b'{"format": 5}', b'{"format": true}', b'{"format": 5.0}', b'{"format": 1e999}'):
             with self.assertRaises(Problem, msg=text[:20]):
                 self.read(text)
 
     def test_a_name_that_occurs_twice_is_refused(self) -> None:
-        twice = self.text.replace(b'"format": 4,', b'"format": 4, "format": 4,')
+        twice = self.text.replace(b'"format": 5,', b'"format": 5, "format": 5,')
         with self.assertRaises(Problem):
             self.read(twice)
 
@@ -168,9 +168,27 @@ class Malice(Folder):
 class Formats(Folder):
     def test_manifests_before_checksums_are_read(self) -> None:
         old = json.loads(self.text) | {"format": 3}
-        del old["verified"], old["sha256"]
+        del old["verified"], old["sha256"], old["replayable"]
         self.assertEqual(self.read(json.dumps(old).encode()).machine, MACHINE)
         self.assertIn("its sections are", self.refused(json.loads(self.text) | {"format": 3}))
+
+    def test_manifests_of_format_4_are_of_recordings(self) -> None:
+        old = json.loads(self.text) | {"format": 4}
+        del old["replayable"]
+        old["sha256"] = manifest.checksum(old)
+        self.assertTrue(self.read(json.dumps(old).encode()).replayable)
+
+    def test_what_was_traced_while_it_ran_needs_a_trace_and_no_log(self) -> None:
+        live = json.loads(self.text) | {"replayable": False, "verified": None}
+        live["files"] = {"console.txt": live["files"]["console.txt"], manifest.TRACE: live["files"]["console.txt"]}
+        live["sha256"] = manifest.checksum(live)
+        self.assertFalse(self.read(json.dumps(live).encode()).replayable)
+        del live["files"][manifest.TRACE]
+        live["sha256"] = manifest.checksum(live)
+        self.assertIn("missing checksum of trace.iot", self.refused(live))
+        recorded = live | {"replayable": True}
+        recorded["sha256"] = manifest.checksum(recorded)
+        self.assertIn("missing checksum of ", self.refused(recorded))
 
 
 if __name__ == "__main__":

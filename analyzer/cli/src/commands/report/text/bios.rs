@@ -101,15 +101,19 @@ fn legend(out: &mut dyn Write, report: &Report, options: Options) -> io::Result<
     }
     writeln!(out, "  {}", options.style.faint(parts.join("; ")))?;
     writeln!(out, "  {}", options.style.faint(stages::legend(|stage| is_used(report, stage))))?;
-    match device_time(report.definitions.note("disk"), report.definitions.note("tick")) {
+    let [disk, tick, recording] = ["disk", "tick", "recording"].map(|key| report.definitions.note(key));
+    match device_time(disk, tick, recording) {
         Some(line) => writeln!(out, "  {}", options.style.faint(&line)),
         None => Ok(()),
     }
 }
 
-/// What the times of the device are, by the notes of `scripts/replay`.
-fn device_time(disk: Option<&str>, tick: Option<&str>) -> Option<String> {
+/// What the times of the device are, by the notes of `scripts/replay` and `scripts/record --trace`.
+fn device_time(disk: Option<&str>, tick: Option<&str>, recording: Option<&str>) -> Option<String> {
     match disk? {
+        "host" if recording.is_some_and(|recording| !recording.is_empty()) => {
+            Some("irq, and elapsed while waiting: device time of the host that traced the guest".to_owned())
+        }
         "host" => {
             let tick = tick.map_or(String::new(), |tick| format!(" of {tick}"));
             Some(format!(

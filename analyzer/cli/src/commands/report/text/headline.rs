@@ -59,6 +59,7 @@ fn recorded(report: &Report) -> String {
         note("controller").or_else(devices),
         note("file system"),
         note("workload").map(|name| format!("workload {name}")),
+        note("recording"),
         note("from").map(|event| format!("from {event}")),
         note("only").map(|what| format!("only {what}")),
     ];
