@@ -1,9 +1,11 @@
 """The little that is needed of 64-bit ELF files: sections, the build-id among the notes, code and symbols."""
 
 import bisect
+import io
 import struct
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from .say import Problem
 
@@ -16,18 +18,22 @@ EXECUTABLE, SHARED = 2, 3
 def sections(path: Path) -> dict[str, tuple[int, int]]:
     """Each section's offset and size in the file, by name."""
     with open(path, "rb") as file:
-        header = file.read(64)
-        if header[:5] != b"\x7fELF\x02":
-            raise Problem(f"{path} is not a 64-bit ELF file")
-        (table,) = struct.unpack_from("<Q", header, 40)
-        size, count, names_index = struct.unpack_from("<HHH", header, 58)
-        file.seek(table)
-        raw = file.read(size * count)
-        rows = [struct.unpack_from("<IIQQQQ", raw, index * size) for index in range(count)]
-        if not rows:
-            return {}
-        file.seek(rows[names_index][4])
-        names = file.read(rows[names_index][5])
+        return _sections(file, str(path))
+
+
+def _sections(file: BinaryIO, what: str) -> dict[str, tuple[int, int]]:
+    header = file.read(64)
+    if header[:5] != b"\x7fELF\x02":
+        raise Problem(f"{what} is not a 64-bit ELF file")
+    (table,) = struct.unpack_from("<Q", header, 40)
+    size, count, names_index = struct.unpack_from("<HHH", header, 58)
+    file.seek(table)
+    raw = file.read(size * count)
+    rows = [struct.unpack_from("<IIQQQQ", raw, index * size) for index in range(count)]
+    if not rows:
+        return {}
+    file.seek(rows[names_index][4])
+    names = file.read(rows[names_index][5])
     return {
         names[name:names.index(b"\0", name)].decode(): (offset, length)
         for name, _kind, _flags, _address, offset, length in rows
@@ -55,9 +61,10 @@ def build_id(path: Path) -> str:
     return ""
 
 
-def modinfo(path: Path, key: str) -> str:
-    """The first value of a key in a kernel module's .modinfo; empty if there is none."""
-    for item in section(path, ".modinfo").split(b"\0"):
+def modinfo(module: bytes, what: str, key: str) -> str:
+    """The first value of a key in a kernel module's .modinfo; empty if there is none. `what` names the module in messages."""
+    offset, size = _sections(io.BytesIO(module), what).get(".modinfo", (0, 0))
+    for item in module[offset:offset + size].split(b"\0"):
         name, _, value = item.partition(b"=")
         if name.decode() == key:
             return value.decode()

@@ -99,7 +99,7 @@ def write_initramfs(path: Path, kernel: Path, plan: GuestPlan, archive: Path | N
 
     order = loading_order(kernel, plan)
     for name, file in order.items():
-        image.file(f"iotrace/modules/{name}.ko", file.read_bytes())
+        image.file(f"iotrace/modules/{name}.ko", modules.contents(file))
     loads = [f"{name} {modules.OPTIONS.get(name, '')}".strip() for name in order]
     image.file("iotrace/load", "\n".join(loads) + "\n")
     if archive:
@@ -172,7 +172,7 @@ def loading_order(kernel: Path, plan: GuestPlan) -> dict[str, Path]:
         names.insert(-1 if plan.file_system != "raw" else len(names), "sd_mod")
     if plan.scheduler not in modules.NO_SCHEDULER:
         names.append(modules.SCHEDULER_MODULES.get(plan.scheduler, plan.scheduler))
-    files = {modules.of_file(file.name): file for file in (kernel / "modules").glob("*.ko")}
+    files = modules.files_of(kernel)
     return {name: files[name] for name in modules.Dependencies.read(kernel).order(names)}
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Iterable
 
-from . import elf
+from . import decompress, elf
 from .say import Problem
 
 CONTROLLERS = {
@@ -23,6 +23,7 @@ OPTIONAL = ["crc32c_generic"]  # the newest kernels have it in their library
 SCHEDULERS = ["mq-deadline", "kyber-iosched", "bfq"]
 SCHEDULER_MODULES = {name: f"{name}-iosched" for name in ("kyber", "cfq", "deadline")}  # the others: as named
 NO_SCHEDULER = ("", "none", "noop")  # never modules
+ENDINGS = (".ko", ".ko.xz", ".ko.zst", ".ko.gz")
 OPTIONS = {"sym53c8xx": "settle=0"}  # by itself it waits 3 seconds for a bus that is ready at once
 OTHERS = ["mptspi", "scsi_debug", "sg", "null_blk", "loop", "dm-mod", "dm-crypt", "raid1"]
 
@@ -43,6 +44,18 @@ def of_file(path: str) -> str:
     return plain(path.rsplit("/", 1)[-1].split(".ko")[0])
 
 
+def files_of(folder: Path) -> dict[str, Path]:
+    """The module files in a kernel folder, by the modules' names: `modules/*.ko`, perhaps compressed."""
+    found = (folder / "modules").iterdir() if (folder / "modules").is_dir() else ()
+    return {of_file(file.name): file for file in sorted(found) if file.name.endswith(ENDINGS)}
+
+
+def contents(file: Path) -> bytes:
+    """A module as the kernel loads it: decompressed."""
+    data = file.read_bytes()
+    return data if file.suffix == ".ko" else decompress.payload(data, str(file))
+
+
 class Dependencies:
     """Which module needs which, and which are built into the kernel."""
 
@@ -55,7 +68,7 @@ class Dependencies:
         """From what the module files themselves say."""
         needs = {}
         for file in files:
-            depends = elf.modinfo(file, "depends")
+            depends = elf.modinfo(contents(file), str(file), "depends")
             needs[of_file(file.name)] = [plain(name) for name in depends.split(",") if name]
         return cls(needs, _builtin(folder))
 
@@ -64,7 +77,7 @@ class Dependencies:
         """From a kernel folder: its modules.dep, or else its module files."""
         table = folder / "modules.dep"
         if not table.exists():
-            return cls.scan(folder, (folder / "modules").glob("*.ko"))
+            return cls.scan(folder, files_of(folder).values())
         needs = {}
         for line in table.read_text().splitlines():
             path, _, rest = line.partition(":")

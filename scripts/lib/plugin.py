@@ -42,7 +42,7 @@ class Plugin:
     def arguments(self, trace: Path, notes: dict[str, str], more: Sequence[str] = ()) -> list[str]:
         """QEMU's, for a plugin that writes a trace, with these notes in it. `more` are further arguments."""
         options = [str(self.path), f"kernel={self.kernel}", f"out={trace}"]
-        options += [f"{name}={self.folder / name}" for name in ("modules", "debug") if (self.folder / name).is_dir()]
+        options += [f"{name}={path}" for name, path in _parts(self.folder).items()]
         for option in options:
             if "," in option:
                 raise Problem(f"'{option}' contains a comma, which ends an argument of QEMU")
@@ -78,6 +78,12 @@ def notes_of(facts: Manifest) -> dict[str, str]:
             "workload status": str(guest.get("status", 0) or "")}
 
 
+def _parts(folder: Path) -> dict[str, Path]:
+    """The folders with a kernel's modules and their debug files, those that have some."""
+    parts = {name: folder / name for name in ("modules", "debug")}
+    return {name: path for name, path in parts.items() if path.is_dir() and any(path.iterdir())}
+
+
 def _kernel_argument(folder: Path, plugin: Path) -> Path:
     """What the plugin is given as its kernel: the folder's vmlinux, or the profile that the analyzer beside the
     plugin compiles from it, which is kept for the next replay."""
@@ -89,7 +95,7 @@ def _kernel_argument(folder: Path, plugin: Path) -> Path:
     key = cache.fingerprint(analyzer.read_bytes(), str(facts.st_size), str(facts.st_mtime_ns))
 
     def compile_profile(making: Path) -> None:
-        parts = [f"--{name}={folder / name}" for name in ("modules", "debug") if (folder / name).is_dir()]
+        parts = [f"--{name}={path}" for name, path in _parts(folder).items()]
         command = [analyzer, "kernel", vmlinux, *parts, "-o", making / "kernel.profile"]
         compiled = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         if compiled.returncode != 0:

@@ -220,3 +220,44 @@ fn answers_are_those_of_a_pass_from_the_beginning() {
         fs::remove_file(place.path("write.iot.idx")).unwrap();
     }
 }
+
+/// A small module, of this release.
+fn module(vermagic: &str) -> Vec<u8> {
+    let mut file = include_bytes!("../../../schemas/kernel/tests/data/module.ko").to_vec();
+    let before = b"depends=scsi_mod,raid-class\0";
+    let after = format!("vermagic={vermagic:18}\0");
+    let at = file.windows(before.len()).position(|window| window == before).unwrap();
+    file[at..at + before.len()].copy_from_slice(after.as_bytes());
+    file
+}
+
+#[test]
+fn modules_are_those_of_the_kernel_and_may_be_compressed() {
+    let place = Place::new();
+    let image = place.write("vmlinux", include_bytes!("data/image.elf"));
+    let modules = place.path("modules");
+    let ask = || answer(&run("kernel", &image, &["--modules", modules.to_str().unwrap()]));
+    let named = |said: &str, what: &str| assert!(said.contains(what), "{said}");
+
+    fs::create_dir_all(modules.join("kernel/block")).unwrap();
+    let (status, _, said) = ask();
+    assert_eq!(status, 1);
+    named(&said, "has no modules (*.ko, *.ko.xz, *.ko.zst, *.ko.gz)");
+
+    let first = modules.join("kernel/block/a.ko.zst");
+    fs::write(&first, zstd::encode_all(&module("5.10.0 SMP")[..], 3).unwrap()).unwrap();
+    let (status, _, said) = ask();
+    assert_eq!(status, 1);
+    named(&said, "has no module of this kernel, 6.1.0; the first is of 5.10.0");
+
+    // One is enough: others may be left over.
+    fs::write(modules.join("kernel/b.ko.zst"), zstd::encode_all(&module("6.1.0 SMP")[..], 3).unwrap())
+        .unwrap();
+    assert_eq!(ask().0, 0, "{}", ask().2);
+
+    let bytes = fs::read(&first).unwrap();
+    fs::write(&first, &bytes[..bytes.len() / 2]).unwrap();
+    let (status, _, said) = ask();
+    assert_eq!(status, 1);
+    named(&said, "cannot decompress ");
+}

@@ -15,7 +15,7 @@ use goblin::elf::{Elf, ProgramHeader, SectionHeader};
 use iotrace_arch::Arch;
 
 use crate::bytes::str_at;
-use crate::{Bytes, KernelError};
+use crate::{Bytes, KernelError, compressed};
 use parts::{build_id, other_format};
 
 /// SHF_COMPRESSED of the gABI.
@@ -64,10 +64,10 @@ impl Image {
     /// Maps `path` and reads its headers.
     ///
     /// # Errors
-    /// [`KernelError::Io`], [`KernelError::NotElf`] (also for a compressed file or a bzImage),
+    /// [`KernelError::Io`], [`KernelError::NotElf`] (also for a bzImage), [`KernelError::Decompress`],
     /// [`KernelError::Truncated`] if a section lies outside the file.
     pub fn open(path: &Path) -> Result<Self, KernelError> {
-        Self::parse(path, Bytes::map(path)?)
+        Self::parse(path, compressed::decompressed(path, Bytes::map(path)?)?)
     }
 
     /// The same, from bytes that are in memory already; `path` serves for messages.

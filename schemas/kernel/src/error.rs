@@ -14,6 +14,14 @@ pub enum KernelError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A compressed file could not be decompressed.
+    #[error("cannot decompress {}: {source}", path.display())]
+    Decompress {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: std::io::Error,
+    },
     /// The file is not a 64-bit little-endian ELF.
     #[error("{}: not a usable ELF file: {reason}", path.display())]
     NotElf {

@@ -38,6 +38,7 @@
 mod access;
 mod bytes;
 mod calls;
+mod compressed;
 mod debug;
 mod elf;
 mod error;

@@ -44,7 +44,7 @@ pub struct ModuleFile {
 }
 
 impl ModuleFile {
-    /// Opens `path`, which must be uncompressed. Types come from its BTF on top of the
+    /// Opens `path`, which may be compressed. Types come from its BTF on top of the
     /// kernel's, else from the DWARF of `debug` (of the `.ko` itself without it), else they are
     /// the kernel's alone.
     ///

@@ -24,14 +24,17 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 use thiserror::Error;
 
+/// What the names of compressed modules end with (kernel's scripts/Makefile.modinst).
+const COMPRESSIONS: [&str; 3] = [".xz", ".zst", ".gz"];
+
 /// Where a kernel's files are.
 #[derive(Debug, Clone)]
 pub struct Sources {
     /// The vmlinux.
     pub vmlinux: PathBuf,
-    /// Folder with the modules (`*.ko`, at any depth).
+    /// Folder with the modules (`*.ko`, `*.ko.xz`, `*.ko.zst`, `*.ko.gz`, at any depth).
     pub modules: Option<PathBuf>,
-    /// Folder with the modules' detached debug files, of the same names.
+    /// Folder with the modules' detached debug files, of the same names (`*.ko`, `*.ko.debug`).
     pub debug: Option<PathBuf>,
     /// Look up source lines in the DWARF, which takes seconds.
     pub lines: bool,
@@ -60,6 +63,27 @@ pub enum CompileError {
         path: PathBuf,
         /// What the system said.
         source: io::Error,
+    },
+    /// The modules' folder has no module.
+    #[error(
+        "the module directory {path} has no modules (*.ko, *.ko.xz, *.ko.zst, *.ko.gz): specify /lib/modules/RELEASE of this kernel"
+    )]
+    NoModules {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// None of the modules is of the kernel.
+    #[error(
+        "the module directory {path} has no module of this kernel, {release}; the first is of {other}: specify the \
+         modules of the same build"
+    )]
+    OtherModules {
+        /// The folder.
+        path: PathBuf,
+        /// The kernel's release.
+        release: String,
+        /// The release that a module is of.
+        other: String,
     },
     /// The image lacks what everything hangs on.
     #[error("{path} has no {what}: expected the vmlinux of a Linux kernel with symbols")]
@@ -128,11 +152,43 @@ fn open_modules(sources: &Sources, kernel: &Kernel) -> Result<Vec<ModuleFile>, C
     let mut files = Vec::new();
     collect(folder, &mut files).map_err(|source| CompileError::Modules { path: folder.clone(), source })?;
     files.sort();
-    let open = |path: &PathBuf| {
-        let debug = sources.debug.as_ref().zip(path.file_name()).map(|(folder, name)| folder.join(name));
-        ModuleFile::open(path, debug.filter(|d| d.exists()).as_deref(), kernel)
-    };
-    Ok(files.iter().map(open).collect::<Result<_, _>>()?)
+    if files.is_empty() {
+        return Err(CompileError::NoModules { path: folder.clone() });
+    }
+    let open = |path: &PathBuf| ModuleFile::open(path, debug_file(sources, path).as_deref(), kernel);
+    let modules = files.iter().map(open).collect::<Result<Vec<_>, _>>()?;
+    check_releases(folder, kernel, &modules)?;
+    Ok(modules)
+}
+
+/// The debug file of a module.
+fn debug_file(sources: &Sources, module: &Path) -> Option<PathBuf> {
+    let name = file_name(module)?;
+    let plain = COMPRESSIONS.iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name);
+    let candidates = [plain.to_owned(), format!("{plain}.debug")];
+    let folder = sources.debug.as_ref()?;
+    candidates.iter().map(|name| folder.join(name)).find(|path| path.exists())
+}
+
+/// Refuses modules of which none is of the kernel, by the release in their `vermagic` (include/linux/vermagic.h).
+fn check_releases(folder: &Path, kernel: &Kernel, modules: &[ModuleFile]) -> Result<(), CompileError> {
+    let Some(release) = kernel.banner().and_then(release_of) else { return Ok(()) };
+    let mut others =
+        modules.iter().filter_map(|module| module.info("vermagic")?.split(' ').next()).peekable();
+    let Some(other) = others.peek().map(|other| (*other).to_owned()) else { return Ok(()) };
+    if others.any(|other| other == release) {
+        return Ok(());
+    }
+    Err(CompileError::OtherModules { path: folder.to_owned(), release: release.to_owned(), other })
+}
+
+/// The release in a kernel's banner.
+fn release_of(banner: &str) -> Option<&str> {
+    banner.strip_prefix("Linux version ")?.split(' ').next()
+}
+
+fn file_name(path: &Path) -> Option<&str> {
+    path.file_name()?.to_str()
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
@@ -140,11 +196,16 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
         let path = entry?.path();
         if path.is_dir() {
             collect(&path, files)?;
-        } else if path.extension().is_some_and(|e| e == "ko") {
+        } else if file_name(&path).is_some_and(is_module) {
             files.push(path);
         }
     }
     Ok(())
+}
+
+/// Whether a file is a module, by its name.
+fn is_module(name: &str) -> bool {
+    COMPRESSIONS.iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name).ends_with(".ko")
 }
 
 fn anchors(path: &Path, kernel: &Kernel) -> Result<Anchors, CompileError> {

@@ -8,17 +8,7 @@ const NT_GNU_BUILD_ID: u32 = 3;
 
 /// The usual things that are not an ELF file, and how to make one of them.
 pub fn other_format(bytes: &[u8]) -> Option<&'static str> {
-    if bytes.starts_with(b"\xfd7zXZ\0") {
-        Some("xz-compressed: decompress it first (xz -dc)")
-    } else if bytes.starts_with(b"\x28\xb5\x2f\xfd") {
-        Some("zstd-compressed: decompress it first (zstd -dc)")
-    } else if bytes.starts_with(b"\x1f\x8b") {
-        Some("gzip-compressed: decompress it first (gzip -dc)")
-    } else if bytes.get(0x202..0x206) == Some(b"HdrS") {
-        Some("bzImage: extract its vmlinux first")
-    } else {
-        None
-    }
+    (bytes.get(0x202..0x206) == Some(b"HdrS")).then_some("bzImage: extract its vmlinux first")
 }
 
 /// Walks ELF notes: name size, description size, type, then both padded to 4 bytes.
