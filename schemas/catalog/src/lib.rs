@@ -40,6 +40,7 @@ pub const BUILT_IN: &[(&str, &str)] = &[
     ("sym53c8xx.toml", include_str!("../data/sym53c8xx.toml")),
     ("fusion.toml", include_str!("../data/fusion.toml")),
     ("megaraid_sas.toml", include_str!("../data/megaraid_sas.toml")),
+    ("nvme.toml", include_str!("../data/nvme.toml")),
 ];
 
 /// One catalog file.
