@@ -176,10 +176,12 @@ mod tests {
 
     #[test]
     fn the_disk_says_what_its_times_are() {
-        let host = device_time(Some("host"), Some("8192 Hz")).expect("a line");
+        let host = device_time(Some("host"), Some("8192 Hz"), None).expect("a line");
         assert!(host.ends_with("rounded up to the next timer interrupt of 8192 Hz"), "{host}");
-        let instant = device_time(Some("instant"), None).expect("a line");
+        let instant = device_time(Some("instant"), None, None).expect("a line");
         assert!(instant.contains("follow from instructions"), "{instant}");
-        assert_eq!(device_time(None, Some("8192 Hz")), None);
+        let live = device_time(Some("host"), None, Some("not replayable")).expect("a line");
+        assert!(live.ends_with("of the host that traced the guest"), "{live}");
+        assert_eq!(device_time(None, Some("8192 Hz"), None), None);
     }
 }
