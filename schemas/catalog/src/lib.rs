@@ -148,13 +148,22 @@ impl Catalog {
     /// [`CatalogError`] for the first mistake.
     pub fn load(more: &[(String, String)], arch: &Arch) -> Result<Self, CatalogError> {
         let mut catalog = Self::default();
-        let ours = BUILT_IN.iter().map(|(name, text)| (*name, *text));
-        let theirs = more.iter().map(|(name, text)| (name.as_str(), text.as_str()));
-        for (name, text) in ours.chain(theirs) {
+        for (name, text) in BUILT_IN {
             catalog.add(name, text, arch)?;
         }
-        catalog.check_references()?;
-        Ok(catalog)
+        catalog.extended(more, arch)
+    }
+
+    /// This catalog with files (name and text) on top of it.
+    ///
+    /// # Errors
+    /// As [`Catalog::load`].
+    pub fn extended(mut self, more: &[(String, String)], arch: &Arch) -> Result<Self, CatalogError> {
+        for (name, text) in more {
+            self.add(name, text, arch)?;
+        }
+        self.check_references()?;
+        Ok(self)
     }
 
     fn add(&mut self, file: &str, text: &str, arch: &Arch) -> Result<(), CatalogError> {

@@ -52,8 +52,8 @@ mod symbol;
 mod symtab;
 mod types;
 
-#[cfg(test)]
-mod testing;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 
 pub use access::ValueAccess;
 pub use bytes::Bytes;

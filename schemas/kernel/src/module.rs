@@ -52,9 +52,18 @@ impl ModuleFile {
     /// [`KernelError`]: not an ELF file, cut short, damaged; [`KernelError::BuildId`] if
     /// `debug` is of another build.
     pub fn open(path: &Path, debug: Option<&Path>, base: &Kernel) -> Result<Self, KernelError> {
-        let image = Arc::new(Image::open(path)?);
+        let image = Image::open(path)?;
+        Self::from_image(image, debug.map(Image::open).transpose()?, base)
+    }
+
+    /// The same, from images that are open already.
+    ///
+    /// # Errors
+    /// As [`ModuleFile::open`].
+    pub fn from_image(image: Image, debug: Option<Image>, base: &Kernel) -> Result<Self, KernelError> {
+        let image = Arc::new(image);
         let debug_image = match debug {
-            Some(path) => Arc::new(same_build(&image, Image::open(path)?)?),
+            Some(debug) => Arc::new(same_build(&image, debug)?),
             None => Arc::clone(&image),
         };
         let debug = LazyDebug::new(debug_image);

@@ -1,4 +1,6 @@
-//! Small images for the unit tests, built byte by byte.
+//! Small images for tests, built byte by byte.
+
+pub mod kallsyms;
 
 use goblin::elf::section_header::{SHT_NOTE, SHT_PROGBITS, SHT_RELA, SHT_STRTAB, SHT_SYMTAB};
 
@@ -37,6 +39,11 @@ impl ElfBuilder {
     /// A section with SHF_ALLOC and, in an executable, a PT_LOAD segment of its own.
     pub fn loaded(self, name: &'static str, address: u64, bytes: Vec<u8>) -> Self {
         self.part(name, SHT_PROGBITS, 2, address, bytes)
+    }
+
+    /// The same, with instructions: SHF_EXECINSTR.
+    pub fn code(self, name: &'static str, address: u64, bytes: Vec<u8>) -> Self {
+        self.part(name, SHT_PROGBITS, 2 | 4, address, bytes)
     }
 
     /// A section that is only in the file.

@@ -144,7 +144,7 @@ fn thunks(kernel: &Kernel) -> Thunks {
 
 fn callers(catalog: &Catalog, kernel: &Kernel) -> Vec<std::ops::Range<u64>> {
     let named = catalog.callers.iter().flat_map(|name| kernel.symbols().by_name(name));
-    named.map(|symbol| symbol.addr..symbol.addr + symbol.size).collect()
+    named.map(|symbol| symbol.addr..symbol.addr.saturating_add(symbol.size)).collect()
 }
 
 fn open_modules(sources: &Sources, kernel: &Kernel) -> Result<Vec<ModuleFile>, CompileError> {

@@ -73,7 +73,31 @@ impl Profile {
             path: path.to_owned(),
             source,
         })?;
-        sealed::decode(&bytes, MAGIC).map_err(|source| ProfileError::Format { path: path.to_owned(), source })
+        Self::decode(&bytes).map_err(|source| ProfileError::Format { path: path.to_owned(), source })
+    }
+
+    /// A profile from the bytes of its file.
+    ///
+    /// # Errors
+    /// [`SealedError`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, SealedError> {
+        sealed::decode(bytes, MAGIC)
+    }
+
+    /// The bytes of a file whose value is encoded like this, whatever it is.
+    ///
+    /// # Errors
+    /// Those of the compression.
+    pub fn seal(plain: &[u8]) -> io::Result<Vec<u8>> {
+        sealed::seal(MAGIC, plain)
+    }
+
+    /// The value of a file as it is encoded, without its head and compression.
+    ///
+    /// # Errors
+    /// Those of the encoding.
+    pub fn plain(&self) -> io::Result<Vec<u8>> {
+        sealed::plain(self)
     }
 }
 

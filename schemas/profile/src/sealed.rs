@@ -49,13 +49,22 @@ const LEVEL: i32 = 3;
 /// # Errors
 /// Those of the file system, and of the encoding.
 pub fn write(path: &Path, magic: Magic, value: &impl Encode) -> io::Result<()> {
-    let compressed = zstd::bulk::compress(&plain(value)?, LEVEL)?;
-    let mut bytes = magic.to_vec();
-    bytes.extend(xxh3_64(&compressed).to_le_bytes());
-    bytes.extend(compressed);
+    let bytes = seal(magic, &plain(value)?)?;
     let partial = path.with_extension("partial");
     fs::write(&partial, bytes)?;
     fs::rename(&partial, path)
+}
+
+/// The bytes of a file from a value that is encoded.
+///
+/// # Errors
+/// Those of the compression.
+pub fn seal(magic: Magic, plain: &[u8]) -> io::Result<Vec<u8>> {
+    let compressed = zstd::bulk::compress(plain, LEVEL)?;
+    let mut bytes = magic.to_vec();
+    bytes.extend(xxh3_64(&compressed).to_le_bytes());
+    bytes.extend(compressed);
+    Ok(bytes)
 }
 
 /// A checksum of a value.
@@ -85,7 +94,11 @@ pub fn decode<T: Decode<()>>(bytes: &[u8], magic: Magic) -> Result<T, SealedErro
     Ok(value)
 }
 
-fn plain(value: &impl Encode) -> io::Result<Vec<u8>> {
+/// A value as it is encoded.
+///
+/// # Errors
+/// Those of the encoding.
+pub fn plain(value: &impl Encode) -> io::Result<Vec<u8>> {
     let layout = bincode::config::standard().with_fixed_int_encoding();
     bincode::encode_to_vec(value, layout).map_err(io::Error::other)
 }

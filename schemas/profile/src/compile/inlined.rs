@@ -93,7 +93,7 @@ fn in_module<'a>(
     let holds = |s: &iotrace_kernel::ModuleSymbol<'_>| {
         s.kind == iotrace_kernel::SymbolKind::Function
             && s.section == section
-            && (s.offset..s.offset + s.size).contains(&offset)
+            && (s.offset..s.offset.saturating_add(s.size)).contains(&offset)
     };
     let symbol = module.symbols().find(holds)?;
     Some(FunctionMatch {

@@ -4,76 +4,13 @@
 //! fit again, so that what lies behind them is reached. `IOTRACE_FUZZ=N` does it N times (50,000 if not given); the
 //! same N does the same.
 
-use cap::Cap;
-use iotrace::Session;
-use iotrace::analysis::subject::Wanted;
-use iotrace::analysis::verify::verify;
-use iotrace::analysis::{path, timeline, whatif};
-use iotrace::model::Definitions;
-use iotrace::reader::{Flow, Needs, Trace, Visitor, census, read};
-use iotrace_format::event::Event;
 use iotrace_format::trace::FILE_HEADER;
 use iotrace_format::trace::chunk::{ChunkHead, ChunkKind, RawChunk, table};
 use iotrace_format::trace::reader::TraceFile;
 use iotrace_format::trace::walk::WalkStep;
-use iotrace_synthetic_guest::{SyntheticGuest, buffered, small};
-use std::alloc::System;
-
-/// Most memory that a file of a few KiB may cost, in bytes: the limits of the format allow a block of this size.
-const BOUND: usize = 96 << 20;
-
-#[global_allocator]
-static MEMORY: Cap<System> = Cap::new(System, usize::MAX);
-
-/// What a question asks for.
-struct Asking(Needs, u64);
-
-impl Visitor for Asking {
-    fn needs(&self) -> Needs {
-        self.0.clone()
-    }
-
-    fn event(&mut self, _: &Definitions, event: &Event<'_>) -> Flow {
-        self.1 =
-            self.1.wrapping_add(event.words.iter().fold(event.clock, |sum, word| sum.wrapping_add(*word)));
-        Flow::Continue
-    }
-}
-
-/// Number of things that can be asked of a reader.
-const QUESTIONS: usize = 8;
-
-/// Asks a file, whatever it is, one thing.
-fn fuzz_one(bytes: &[u8], question: usize) {
-    let Ok(trace) = Trace::from_bytes(bytes.to_vec()) else { return };
-    let needs = match question {
-        0 => Needs::ALL,
-        1 => Needs { clocks: 5..=40, ..Needs::ALL },
-        2 => Needs { numbers: 10..=20, by_kind: true, ..Needs::ALL },
-        3 => Needs::LANDMARKS,
-        4 => return assert_eq!(census(&trace).file, bytes.len() as u64),
-        5 => return whatif_one(&Session::of(trace)),
-        6 => return path_one(&Session::of(trace)),
-        _ => return assert_eq!(verify(&trace, &mut |_| {}).unwrap().bytes, bytes.len() as u64),
-    };
-    let finished = read(&trace, &mut Asking(needs, 0), &mut |_| {}).unwrap();
-    let _ = finished.lost();
-}
-
-/// Asks what the workload would take on another device.
-fn whatif_one(trace: &Session) {
-    let model = "read=1ms+1us/KiB,write=0ns,depth=1".parse().unwrap();
-    let answer = whatif::whatif(trace, &whatif::WhatIfQuery { model, rows: 10 }, &mut |_| {});
-    assert!(answer.is_err() || answer.is_ok_and(|answer| answer.ios.len() <= 10));
-}
-
-/// Asks for the path of an I/O and the timeline of a bio: by the index.
-fn path_one(trace: &Session) {
-    let path = path::path(trace, &Wanted::Io(1), &mut |_| {}).unwrap();
-    assert!(path.is_none_or(|path| path.subject.ios.iter().all(|io| io.id == 1)));
-    let timeline = timeline::timeline(trace, 1, &mut |_| {}).unwrap();
-    assert!(timeline.is_none_or(|timeline| timeline.bio.id == 1));
-}
+use iotrace_fuzz::trace::QUESTIONS;
+use iotrace_fuzz::{TARGETS, guests, peak};
+use iotrace_synthetic_guest::SyntheticGuest;
 
 /// A chunk: its head, its table of kinds, its payload unpacked.
 type Unpacked = (ChunkHead, Vec<(u16, u32)>, Vec<u8>);
@@ -175,30 +112,17 @@ fn change_head(head: &mut ChunkHead, random: &mut fastrand::Rng) {
 #[test]
 fn any_bytes_give_an_answer_in_bounded_memory() {
     let times = std::env::var("IOTRACE_FUZZ").map_or(50_000, |times| times.parse().expect("a number"));
-    let seeds = [Seed::new(&tiny()), Seed::new(&small()), Seed::new(&buffered())];
-    seeds.iter().for_each(|seed| (0..QUESTIONS).for_each(|question| fuzz_one(&seed.bytes, question)));
-    MEMORY.set_limit(MEMORY.allocated() + BOUND).unwrap();
+    let seeds: Vec<_> = guests().iter().take(3).map(Seed::new).collect();
+    let target = TARGETS.iter().find(|target| target.name == "trace").expect("it is one");
     let mut random = fastrand::Rng::with_seed(1);
     for round in 0..times {
         // The smallest most often: it is the fastest.
         let seed = &seeds[[0, 0, 0, 0, 0, 0, 1, 2][random.usize(..8)]];
         let bytes = if random.bool() { seed.roughly(&mut random) } else { seed.inside(&mut random) };
-        let question = random.usize(..QUESTIONS);
-        let said = std::panic::catch_unwind(|| fuzz_one(&bytes, question));
-        assert!(
-            said.is_ok(),
-            "round {round}, question {question} panicked; its {} bytes: {bytes:02x?}",
-            bytes.len()
-        );
+        let question = random.u8(..QUESTIONS as u8);
+        let bytes = [&[question], &bytes[..]].concat();
+        let said = std::panic::catch_unwind(|| target.run(&bytes));
+        assert!(said.is_ok(), "round {round} panicked; its {} bytes: {bytes:02x?}", bytes.len());
     }
-    println!("{times} files; at most {} KiB were allocated at once", MEMORY.max_allocated() >> 10);
-}
-
-/// A few events.
-fn tiny() -> SyntheticGuest {
-    let mut guest = SyntheticGuest::default();
-    for clock in 10..40 {
-        guest.entry(clock, "hw.run", &[("hw", clock << 3)]);
-    }
-    guest
+    println!("{times} files; at most {} KiB were allocated at once", peak() >> 10);
 }
