@@ -18,6 +18,14 @@ pub enum CatalogError {
         /// What the parser said, with the line.
         reason: String,
     },
+    /// A file that is longer than any catalog.
+    #[error("catalog {file}: {bytes} bytes, at most {} are read", crate::LARGEST)]
+    Large {
+        /// The file.
+        file: String,
+        /// Its bytes.
+        bytes: usize,
+    },
     /// It is for an architecture that is not known.
     #[error("catalog {file}: arch = {arch:?}: expected one of {}", Arch::known_names())]
     Arch {

@@ -43,6 +43,9 @@ pub const BUILT_IN: &[(&str, &str)] = &[
     ("nvme.toml", include_str!("../data/nvme.toml")),
 ];
 
+/// Most bytes of a file; that of the largest which is compiled in is 28 KB. Each entry is compared with those before it.
+pub(crate) const LARGEST: usize = 1 << 20;
+
 /// One catalog file.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -167,6 +170,9 @@ impl Catalog {
     }
 
     fn add(&mut self, file: &str, text: &str, arch: &Arch) -> Result<(), CatalogError> {
+        if text.len() > LARGEST {
+            return Err(CatalogError::Large { file: file.into(), bytes: text.len() });
+        }
         let parsed: File = toml::from_str(text)
             .map_err(|e| CatalogError::Syntax { file: file.into(), reason: e.to_string() })?;
         if let Some(other) = parsed.arch {

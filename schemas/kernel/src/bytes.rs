@@ -109,13 +109,29 @@ pub(crate) fn u64_at(bytes: &[u8], offset: usize) -> Option<u64> {
     array(bytes, offset).map(u64::from_le_bytes)
 }
 
-/// The bytes from `offset` up to, not including, the next NUL.
+/// Longest name with its NUL, in bytes: `KSYM_NAME_LEN` of include/linux/kallsyms.h, which BTF has too
+/// (`btf_name_valid_identifier`, kernel/bpf/btf.c). In a small file, a great many may refer to one long name.
+pub(crate) const NAME: usize = 512;
+/// Longest text with its NUL, in bytes: that of a page, which `/proc/version` prints the banner into.
+const TEXT: usize = 4096;
+
+/// The bytes from `offset` up to, not including, the next NUL; `None` if they are more than a name has.
 pub(crate) fn cstr_at(bytes: &[u8], offset: usize) -> Option<&[u8]> {
+    until_nul(bytes, offset, NAME)
+}
+
+fn until_nul(bytes: &[u8], offset: usize, most: usize) -> Option<&[u8]> {
     let tail = bytes.get(offset..)?;
+    let tail = tail.get(..most).unwrap_or(tail);
     tail.get(..memchr::memchr(0, tail)?)
 }
 
-/// The same as text, or `None` if it is not UTF-8.
+/// The text at `offset`, which may be longer than a name.
+pub(crate) fn text_at(bytes: &[u8], offset: usize) -> Option<&str> {
+    std::str::from_utf8(until_nul(bytes, offset, TEXT)?).ok()
+}
+
+/// A name as text, or `None` if it is not UTF-8.
 pub(crate) fn str_at(bytes: &[u8], offset: usize) -> Option<&str> {
     std::str::from_utf8(cstr_at(bytes, offset)?).ok()
 }
@@ -132,6 +148,14 @@ mod tests {
         assert_eq!(u32_at(&bytes, usize::MAX), None);
         assert_eq!(cstr_at(&bytes, 6), Some(&[7, 8][..]));
         assert_eq!(cstr_at(&bytes[..8], 6), None);
+    }
+
+    #[test]
+    fn a_name_that_no_kernel_has_is_none() {
+        let long = |length| [&vec![b'x'; length][..], &[0]].concat();
+        assert_eq!(cstr_at(&long(NAME - 1), 0).map(<[u8]>::len), Some(NAME - 1));
+        assert_eq!(cstr_at(&long(NAME), 0), None);
+        assert_eq!((text_at(&long(NAME), 0).map(str::len), text_at(&long(TEXT), 0)), (Some(NAME), None));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! module's file the sections still wait for their relocations; those are applied to copies,
 //! with each allocated section placed at an address of its own (see [`DebugSections::address`]).
 
+mod bounds;
 pub(crate) mod entry;
 pub(crate) mod units;
 
@@ -48,7 +49,27 @@ pub(crate) struct DebugSections {
     image: Arc<Image>,
     /// Copies with relocations applied, by section name.
     relocated: Vec<(String, Vec<u8>)>,
+    /// Whether entries are within their bounds; found out when first asked for.
+    entries: OnceLock<Result<(), String>>,
 }
+
+/// The sections that are read. A file may have any number of others, and of sections that share their bytes.
+const READ: [&str; 14] = [
+    ".debug_abbrev",
+    ".debug_addr",
+    ".debug_aranges",
+    ".debug_frame",
+    ".debug_info",
+    ".debug_line",
+    ".debug_line_str",
+    ".debug_loc",
+    ".debug_loclists",
+    ".debug_ranges",
+    ".debug_rnglists",
+    ".debug_str",
+    ".debug_str_offsets",
+    ".debug_types",
+];
 
 impl DebugSections {
     /// Prepares the sections; relocates them if the image is a module.
@@ -62,13 +83,33 @@ impl DebugSections {
         let mut relocated = Vec::new();
         if image.is_relocatable() {
             for rela in image.sections().iter().filter(|s| s.kind == SHT_RELA) {
-                let target = image.sections().get(rela.info as usize).filter(debug);
-                if let Some(target) = target {
+                let is_read = |s: &&ElfSection| READ.contains(&s.name.as_str());
+                let target = image.sections().get(rela.info as usize).filter(is_read);
+                let is_new = |s: &&ElfSection| relocated.iter().all(|(name, _)| *name != s.name);
+                if let Some(target) = target.filter(is_new) {
                     relocated.push((target.name.clone(), relocate(image, target, rela)?));
                 }
             }
         }
-        Ok(Self { image: Arc::clone(image), relocated })
+        let this = Self { image: Arc::clone(image), relocated, entries: OnceLock::new() };
+        for section in [".debug_str", ".debug_line_str"] {
+            bounds::strings(section, this.section(section)).map_err(|what| this.beyond(what))?;
+        }
+        Ok(this)
+    }
+
+    /// Refuses entries beyond their bounds: before anything that calls itself for each level of them. Reads all of them
+    /// once.
+    ///
+    /// # Errors
+    /// [`KernelError::Bound`].
+    pub fn check_entries(&self) -> Result<(), KernelError> {
+        let checked = self.entries.get_or_init(|| bounds::entries(&self.dwarf()));
+        checked.clone().map_err(|what| self.beyond(what))
+    }
+
+    pub fn beyond(&self, what: String) -> KernelError {
+        KernelError::Bound { path: self.image.path().to_path_buf(), what }
     }
 
     /// Is there any?
@@ -209,6 +250,46 @@ mod tests {
         assert_eq!(u32_at(bytes, 8), Some(0x22));
         assert_eq!(debug.address(".text", 0x14), Some(0x1_0000_0014));
         assert_eq!(debug.address(".text", 32), None);
+    }
+
+    #[test]
+    fn each_section_is_copied_once() {
+        let builder = ElfBuilder::relocatable()
+            .loaded(".text", 0, vec![0x90; 32])
+            .section(".debug_info", vec![0; 12])
+            .section(".debug_other", vec![0; 12])
+            .symbols(&[("", 0, 0, 0, 0), ("f", 2, 1, 0x10, 8)]);
+        let again = |builder: ElfBuilder, target| builder.relocations(".rela.debug", target, &[(0, 1, 1, 4)]);
+        let bytes = [2, 2, 3, 2].into_iter().fold(builder, again).build();
+        let image = Arc::new(Image::parse(Path::new("m.ko"), Bytes::from(bytes)).expect("valid"));
+        assert_eq!(DebugSections::new(&image).expect("relocates").relocated.len(), 1);
+    }
+
+    #[test]
+    fn a_string_that_no_compiler_writes_is_refused() {
+        let with = |length| {
+            let strings = [&vec![b'x'; length][..], b"\0short\0"].concat();
+            let bytes = ElfBuilder::executable().section(".debug_str", strings).build();
+            DebugSections::new(&Arc::new(Image::parse(Path::new("v"), Bytes::from(bytes)).expect("valid")))
+        };
+        assert!(with(16 << 10).is_ok());
+        let error = with((16 << 10) + 1).expect_err("too long").to_string();
+        assert!(error.contains("a string in .debug_str has 16385 bytes"), "{error}");
+    }
+
+    #[test]
+    fn entries_that_nest_deeper_than_a_compilers_are_refused() {
+        // Version 4; DW_TAG_lexical_block with children, and nothing else.
+        let with = |depth: usize| {
+            let body = [&[4, 0, 0, 0, 0, 0, 8][..], &vec![1; depth + 1], &vec![0; depth + 1]].concat();
+            let info = [&(body.len() as u32).to_le_bytes()[..], &body].concat();
+            let builder = ElfBuilder::executable().section(".debug_info", info);
+            let bytes = builder.section(".debug_abbrev", vec![1, 0x0b, 1, 0, 0, 0]).build();
+            let image = Arc::new(Image::parse(Path::new("v"), Bytes::from(bytes)).expect("valid"));
+            DebugSections::new(&image).expect("strings are sound").check_entries()
+        };
+        assert!(with(512).is_ok());
+        assert!(matches!(with(513), Err(KernelError::Bound { .. })));
     }
 
     #[test]

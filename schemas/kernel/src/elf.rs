@@ -18,6 +18,9 @@ use crate::bytes::str_at;
 use crate::{Bytes, KernelError, compressed};
 use parts::{build_id, other_format};
 
+/// Most loaded segments, and sections and segments of notes: a kernel has some ten. Each is searched.
+const PARTS: usize = 64;
+
 /// SHF_COMPRESSED of the gABI.
 const COMPRESSED: u64 = 1 << 11;
 
@@ -111,6 +114,11 @@ impl Image {
             }
         }
         notes.extend(sections.iter().filter(|s| s.kind == SHT_NOTE).map(|s| s.bytes.clone()));
+        for (what, found) in [("loaded segments", loaded.len()), ("notes", notes.len())] {
+            if found > PARTS {
+                return Err(KernelError::TooMany { path: path.to_path_buf(), what, found, most: PARTS });
+            }
+        }
         let relocatable = header.e_type == ET_REL;
         Ok(Self { path: path.to_path_buf(), arch, sections, loaded, notes, relocatable })
     }

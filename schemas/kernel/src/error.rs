@@ -59,6 +59,37 @@ pub enum KernelError {
         /// How many places looked like a token table.
         candidates: usize,
     },
+    /// More than a sound image has: each would be searched.
+    #[error("{}: {found} {what}, at most {most} are expected: not the file of a kernel", path.display())]
+    TooMany {
+        /// The file.
+        path: PathBuf,
+        /// Of what.
+        what: &'static str,
+        /// How many there are.
+        found: usize,
+        /// How many there may be.
+        most: usize,
+    },
+    /// There is so much that looks like kallsyms tables that the search was given up.
+    #[error(
+        "{}: no .symtab, and no kallsyms tables in {steps} steps: specify the vmlinux of the build or of the \
+         -dbg package", path.display()
+    )]
+    Search {
+        /// The file.
+        path: PathBuf,
+        /// Most steps of the search.
+        steps: u64,
+    },
+    /// The debug information is of a form that no compiler writes, and that would cost much to read.
+    #[error("{}: damaged DWARF: {what}", path.display())]
+    Bound {
+        /// The file.
+        path: PathBuf,
+        /// Which bound it exceeds.
+        what: String,
+    },
     /// The debug sections are compressed.
     #[error(
         "{}: section {section} is compressed: use `objcopy --decompress-debug-sections`", path.display()
@@ -197,6 +228,12 @@ pub enum TypeError {
         path: String,
         /// The offset in bytes.
         offset: u64,
+    },
+    /// Types refer to each other in a way that takes long to follow.
+    #[error("damaged type information: it takes more than {steps} steps to read")]
+    Work {
+        /// Most steps for all questions together.
+        steps: u64,
     },
     /// The type information contradicts itself or ends too early.
     #[error("damaged type information: {what} at {at:#x} (limit {limit:#x})")]

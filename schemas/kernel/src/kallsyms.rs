@@ -17,6 +17,7 @@ mod addresses;
 mod names;
 mod tokens;
 
+use crate::budget::Budget;
 use crate::elf::Loaded;
 use crate::symbol::{KernelSymbol, SymbolKind, SymbolTable};
 use names::NameTable;
@@ -28,16 +29,25 @@ pub(crate) enum KallsymsResult {
     Table(SymbolTable),
     /// Nothing; so many places looked like a token table.
     Nothing { candidates: usize },
+    /// Nothing in [`STEPS`] steps.
+    TooLong,
 }
+
+/// Most steps of a search: places looked at, markers and names read. Debian's kernels take a million.
+pub(crate) const STEPS: u64 = 1 << 28;
 
 /// Searches the loaded parts for kallsyms tables. `read(address)` gives the bytes that are
 /// loaded there, to check what the symbols say against the image.
 pub(crate) fn find<'a>(loaded: &[Loaded], read: impl Fn(u64) -> Option<&'a [u8]>) -> KallsymsResult {
     let mut candidates = 0;
+    let budget = Budget::new(STEPS);
     for part in loaded {
         for tokens in tokens::find(&part.bytes) {
             candidates += 1;
-            let Some(names) = names::find(&part.bytes, &tokens) else {
+            let Some(names) = names::find(&part.bytes, &tokens, &budget) else {
+                if budget.is_spent() {
+                    return KallsymsResult::TooLong;
+                }
                 continue;
             };
             if let Some(table) = decode(part, &tokens, &names, &read) {

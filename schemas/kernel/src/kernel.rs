@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::bytes::str_at;
+use crate::bytes::text_at;
 use crate::debug::LazyDebug;
 use crate::kallsyms::{self, KallsymsResult};
 use crate::symbol::{KernelSymbol, SymbolKind, SymbolTable, whole};
@@ -73,12 +73,12 @@ impl Kernel {
         let symbol = self.symbols.by_name("linux_banner").next();
         let there = symbol.and_then(|s| self.image.at(s.addr)).filter(|b| b.starts_with(START));
         if let Some(bytes) = there {
-            return str_at(bytes, 0);
+            return text_at(bytes, 0);
         }
         // Without CONFIG_KALLSYMS_ALL data has no symbols.
         self.image.loaded().iter().find_map(|part| {
             let mut places = memchr::memmem::find_iter(&part.bytes, START);
-            places.find_map(|at| str_at(&part.bytes, at).filter(|text| text.ends_with('\n')))
+            places.find_map(|at| text_at(&part.bytes, at).filter(|text| text.ends_with('\n')))
         })
     }
 
@@ -118,7 +118,7 @@ impl Kernel {
     /// [`KernelError::Compressed`], [`KernelError::Dwarf`].
     pub fn inlined(&self, wanted: &dyn Fn(&str) -> bool) -> Result<InlinedFunctions, KernelError> {
         let debug = self.debug.get()?;
-        let found = inlined::scan(debug, wanted).map_err(|source| debug.error(source))?;
+        let found = inlined::scan(debug, wanted)?;
         Ok(InlinedFunctions::new(found, |name| self.symbols.variants(name).next().is_some()))
     }
 }
@@ -128,11 +128,11 @@ fn symbols(image: &Image) -> Result<SymbolTable, KernelError> {
         let linked = parse_symtab(symtab, strtab).filter(|s| s.section != SHN_ABS);
         return Ok(SymbolTable::new(linked.map(symbol)));
     }
+    let path = || image.path().to_path_buf();
     match kallsyms::find(image.loaded(), |address| image.at(address)) {
         KallsymsResult::Table(table) => Ok(table),
-        KallsymsResult::Nothing { candidates } => {
-            Err(KernelError::NoSymbols { path: image.path().to_path_buf(), candidates })
-        }
+        KallsymsResult::TooLong => Err(KernelError::Search { path: path(), steps: kallsyms::STEPS }),
+        KallsymsResult::Nothing { candidates } => Err(KernelError::NoSymbols { path: path(), candidates }),
     }
 }
 

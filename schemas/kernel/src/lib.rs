@@ -15,7 +15,20 @@
 //! | in which functions is this call, inlined ones included? | DWARF |
 //! | where was a function inlined, and where are its arguments there? | DWARF |
 //!
-//! Nothing here panics on a damaged file: every read is checked against the bytes there are.
+//! Nothing here panics on a damaged file: every read is checked against the bytes there are. Bounds on what a file may
+//! cost, so that time and memory follow its length:
+//!
+//! | of | bound |
+//! |---|---|
+//! | a name of a symbol, a section, a type | 511 bytes (`KSYM_NAME_LEN`); the banner: 4,095 |
+//! | loaded segments, notes of an image | 64 |
+//! | the search for kallsyms tables | 2^28 steps |
+//! | types | 64 typedefs in a row, 1,000 anonymous members, 2^27 steps for all questions |
+//! | DWARF: nesting, strings | 512 entries; 16 KiB |
+//! | DWARF: ranges that lists have in sum | bytes of the sections with the lists, times 8 |
+//! | DWARF: parameters of a function; what inlined instances hold | 64; 256 MiB |
+//!
+//! An image beyond is refused ([`KernelError`], [`TypeError`]); longer names are left out.
 //!
 //! ```no_run
 //! use iotrace_kernel::Kernel;
@@ -36,6 +49,7 @@
 //! ```
 
 mod access;
+mod budget;
 mod bytes;
 mod calls;
 mod compressed;

@@ -30,6 +30,7 @@ impl<'a> Lines<'a> {
         if !debug.has_info() {
             return Ok(None);
         }
+        debug.check_entries()?;
         let context = Context::from_dwarf(debug.dwarf());
         let context = context.map_err(|source| debug.error(source))?;
         Ok(Some(Self { debug, context }))

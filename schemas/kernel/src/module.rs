@@ -172,7 +172,7 @@ impl ModuleFile {
     /// [`KernelError::Compressed`], [`KernelError::Relocation`], [`KernelError::Dwarf`].
     pub fn inlined(&self, wanted: &dyn Fn(&str) -> bool) -> Result<InlinedFunctions, KernelError> {
         let debug = self.debug.get()?;
-        let found = inlined::scan(debug, wanted).map_err(|source| debug.error(source))?;
+        let found = inlined::scan(debug, wanted)?;
         let functions = self.symbols().filter(|s| s.kind == SymbolKind::Function);
         let functions: FxHashSet<&str> = functions.filter_map(|s| whole(s.name)).collect();
         Ok(InlinedFunctions::new(found, |name| functions.contains(name)))

@@ -201,7 +201,8 @@ impl SymbolTable {
         const LOOK_BACK: usize = 256;
         let end = self.entries.partition_point(|e| e.addr <= addr);
         let before = self.entries.get(end.saturating_sub(LOOK_BACK)..end)?;
-        let holds = |e: &&Entry| addr - e.addr < e.size;
+        // One of a damaged profile need not be sorted.
+        let holds = |e: &&Entry| addr.checked_sub(e.addr).is_some_and(|at| at < e.size);
         let nearest = before.iter().rev().find(holds).map(|e| e.addr).or_else(|| {
             // Assembly without sizes: the nearest label.
             before.last().filter(|e| e.size == 0).map(|e| e.addr)

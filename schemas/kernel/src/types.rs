@@ -28,6 +28,8 @@ use btf::Btf;
 use dwarf::DwarfTypes;
 use source::TypeSource;
 
+pub(crate) use source::WORK;
+
 pub(crate) use dwarf::parameter;
 pub use prototype::{Parameter, Returned};
 

@@ -31,13 +31,19 @@ pub fn event(guest: &mut SyntheticGuest, choices: &mut Choices<'_>) {
         7 => set_word(&mut guest.events[at], taken.words.first().copied().unwrap_or(0), choices),
         8 => guest.events[at].words.resize(choices.below(40), 1),
         9 => guest.events[at].kind = taken.kind,
-        10 => guest.events[at].kind = choices.number() as u16,
+        10 => guest.events[at].kind = kind(choices),
         11 => _ = guest.events.remove(at),
         12 => guest.events.swap(at, other),
         13 => guest.events.insert(at, Owned { clock: guest.events[at].clock, ..taken }),
         14 => builtin(guest, at, choices),
         _ => repeat(guest, (at, other), choices),
     }
+}
+
+/// The number of an event type: large ones cost the writer much, so they are few.
+fn kind(choices: &mut Choices<'_>) -> u16 {
+    let large = choices.byte() == 7;
+    choices.number() as u16 & if large { u16::MAX } else { 0xff }
 }
 
 fn set_word(event: &mut Owned, value: u64, choices: &mut Choices<'_>) {
@@ -112,7 +118,7 @@ fn probe(probe: &mut Probe, taken: &Probe, choices: &mut Choices<'_>) {
         }
         5 => probe.words = taken.words.clone(),
         6 => probe.words.resize(choices.below(40), text(choices)),
-        7 => probe.id = choices.number() as u16,
+        7 => probe.id = kind(choices),
         8 => probe.layer = Layer::ALL[choices.below(Layer::ALL.len())],
         9 => probe.inside = vec![text(choices); choices.below(70)],
         10 => {
@@ -232,13 +238,9 @@ fn new(choices: &mut Choices<'_>) -> Definition {
             let (vcpu, begun, waker) = (choices.byte().into(), choices.byte() & 1 == 1, vec![text(choices)]);
             Definition::HandOff(PendingHandOff { event, target, key, vcpu, from, begun, waker, origin })
         }
-        7 => Definition::Kind(Kind {
-            id: choices.number() as u16,
-            name: text(choices),
-            words: vec![text(choices)],
-        }),
+        7 => Definition::Kind(Kind { id: kind(choices), name: text(choices), words: vec![text(choices)] }),
         _ => Definition::Probe(Probe {
-            id: choices.number() as u16,
+            id: kind(choices),
             stage: Some(stage(choices)),
             words: vec![text(choices); choices.below(40)],
             ..Probe::default()

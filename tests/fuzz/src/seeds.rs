@@ -122,6 +122,18 @@ pub fn all() -> Vec<(&'static str, String, Vec<u8>)> {
     seeds
 }
 
+/// Inlined functions within each other, more than a stack has room for.
+fn nested() -> Vec<u8> {
+    /// DW_TAG_compile_unit, DW_TAG_subprogram of 64 bytes from 0x1000, DW_TAG_inlined_subroutine; with children.
+    const ABBREVIATIONS: &[u8] =
+        &[1, 0x11, 1, 0x11, 1, 0x12, 0x0b, 0, 0, 2, 0x2e, 1, 0x11, 1, 0x12, 0x0b, 0, 0, 3, 0x1d, 1, 0, 0, 0];
+    let address = 0x1000_u64.to_le_bytes();
+    let mut body = [&[4, 0, 0, 0, 0, 0, 8][..], &[1], &address, &[64], &[2], &address, &[64]].concat();
+    body.resize(body.len() + 20_000, 3);
+    let info = [&(body.len() as u32).to_le_bytes()[..], &body].concat();
+    join([&[0][..], &info, ABBREVIATIONS])
+}
+
 fn images(add: &mut impl FnMut(&'static str, String, Vec<u8>)) {
     for name in IMAGES {
         add("elf", name.into(), data(name));
@@ -131,6 +143,7 @@ fn images(add: &mut impl FnMut(&'static str, String, Vec<u8>)) {
         let image = Image::parse(Path::new(name), Bytes::from(data(name))).expect("it is sound");
         add("dwarf", name.into(), dwarf_of(&image));
     }
+    add("dwarf", "nested".into(), nested());
     for name in MODULES {
         add("module", name.into(), data(name));
     }

@@ -37,7 +37,10 @@ pub fn is_declaration(entry: &DebugEntry<'_>) -> bool {
     matches!(entry.attr_value(DW_AT_declaration), Some(AttributeValue::Flag(true)))
 }
 
-/// A string's bytes.
+/// Longest name and path, in bytes: PATH_MAX.
+const TEXT: usize = 4096;
+
+/// A string's bytes; `None` if it is longer than a name or a path can be.
 pub fn bytes<'a>(
     dwarf: &Dwarf<'a>,
     unit: &DebugUnit<'a>,
@@ -45,7 +48,7 @@ pub fn bytes<'a>(
     at: DwAt,
 ) -> Option<&'a [u8]> {
     let value = entry.attr_value(at)?;
-    dwarf.attr_string(unit, value).ok().map(|s| s.slice())
+    dwarf.attr_string(unit, value).ok().map(|s| s.slice()).filter(|text| text.len() < TEXT)
 }
 
 /// A string; empty if there is none.

@@ -5,11 +5,21 @@
 use gimli::{DebugInfoOffset, UnitOffset};
 
 use super::entry::{DebugUnit, Dwarf};
+use crate::budget::Budget;
+use crate::types::WORK;
 
 /// Where each unit begins in `.debug_info`, ascending.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Units {
     starts: Vec<u64>,
+    /// What may be spent on the entries of types in them.
+    pub work: Budget,
+}
+
+impl Default for Units {
+    fn default() -> Self {
+        Self { starts: Vec::new(), work: Budget::new(WORK) }
+    }
 }
 
 impl Units {

@@ -54,6 +54,16 @@ fn an_image_of_another_machine_is_refused() {
     assert!(error.contains(&format!("machine 65535; supported are {known}")), "{error}");
 }
 
+#[test]
+fn more_segments_than_a_kernel_has_are_refused() {
+    let with = |count: u64| {
+        let loaded = |elf: ElfBuilder, at| elf.loaded(".data", at << 12, vec![0; 4]);
+        parse((0..count).fold(ElfBuilder::executable(), loaded).build())
+    };
+    assert!(with(64).is_ok());
+    assert!(matches!(with(65), Err(KernelError::TooMany { found: 65, most: 64, .. })));
+}
+
 proptest! {
     #[test]
     fn never_panics(cut in 0usize..600, changes in prop::collection::vec((0usize..600, any::<u8>()), 0..8)) {

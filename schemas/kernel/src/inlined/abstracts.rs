@@ -12,6 +12,8 @@ use crate::debug::units::Units;
 use crate::types::parameter;
 use crate::{Parameter, SourceLine};
 
+/// Most parameters of a function: C allows 127, the kernel's have some ten. Those behind are left out.
+const PARAMETERS: usize = 64;
 /// References from one entry to another chain no further in a sound image.
 const CHAIN: usize = 8;
 
@@ -86,7 +88,7 @@ impl Abstracts {
         let declared = cursor.current().and_then(|e| line(dwarf, unit, e, DW_AT_decl_file, DW_AT_decl_line));
         let mut parameters = Vec::new();
         each_child(&mut cursor, |child| {
-            if child.tag() == gimli::DW_TAG_formal_parameter {
+            if child.tag() == gimli::DW_TAG_formal_parameter && parameters.len() < PARAMETERS {
                 // One that cannot be read must still count.
                 let nothing = Parameter { name: String::new(), points_to: None, pointer: false, width: 0 };
                 let described = parameter(dwarf, &self.units, unit, child).unwrap_or(nothing);

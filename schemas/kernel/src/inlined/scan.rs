@@ -17,6 +17,8 @@ use super::abstracts::{Abstract, Abstracts, line, origin};
 use super::frame::Frames;
 use super::value::{ValueQuery, value};
 use super::{Inlined, InlinedArgument, Stretch, ValueLocation};
+use crate::KernelError;
+use crate::budget::Budget;
 use crate::debug::entry::{DebugEntry, DebugUnit, Dwarf};
 use crate::debug::{DebugSections, Slice};
 
@@ -24,11 +26,27 @@ type Raw<'u, 'a> = EntriesRaw<'u, Slice<'a>>;
 
 /// A range list of a sound image is no longer.
 const RANGES: usize = 10_000;
+/// Most bytes that the instances take; all of Debian's 6.1 would take half of it.
+const BYTES: u64 = 256 << 20;
 
 /// All instances of the wanted functions.
 pub(crate) fn scan(
     debug: &DebugSections,
     wanted: &dyn Fn(&str) -> bool,
+) -> Result<Vec<Inlined>, KernelError> {
+    debug.check_entries()?;
+    let budget = Budget::new(BYTES);
+    let found = find(debug, wanted, &budget).map_err(|source| debug.error(source))?;
+    if budget.is_spent() {
+        return Err(debug.beyond(format!("its inlined functions would take more than {BYTES} bytes")));
+    }
+    Ok(found)
+}
+
+fn find(
+    debug: &DebugSections,
+    wanted: &dyn Fn(&str) -> bool,
+    budget: &Budget,
 ) -> Result<Vec<Inlined>, gimli::Error> {
     let dwarf = debug.dwarf();
     let abstracts = Abstracts::find(&dwarf, wanted)?;
@@ -37,10 +55,10 @@ pub(crate) fn scan(
     if abstracts.functions.is_empty() {
         return Ok(found);
     }
-    for at in &abstracts.candidates {
+    for at in abstracts.candidates.iter().take_while(|_| !budget.is_spent()) {
         let unit = dwarf.unit(dwarf.unit_header(*at)?)?;
         let open = Vec::new();
-        Walk { debug, dwarf: &dwarf, frames: &frames, abstracts: &abstracts, unit: &unit, open }
+        Walk { debug, dwarf: &dwarf, frames: &frames, abstracts: &abstracts, unit: &unit, budget, open }
             .run(&mut found)?;
     }
     Ok(found)
@@ -67,6 +85,7 @@ struct Walk<'w, 'a> {
     frames: &'w Frames<'a>,
     abstracts: &'w Abstracts,
     unit: &'w DebugUnit<'a>,
+    budget: &'w Budget,
     open: Vec<Open<'w>>,
 }
 
@@ -74,7 +93,7 @@ impl<'w, 'a> Walk<'w, 'a> {
     fn run(mut self, found: &mut Vec<Inlined>) -> Result<(), gimli::Error> {
         let mut entries = self.unit.entries_raw(None)?;
         let mut entry = DebugEntry::null();
-        while !entries.is_empty() {
+        while !entries.is_empty() && !self.budget.is_spent() {
             let (depth, at) = (entries.next_depth(), entries.next_offset());
             let mut ahead = entries.clone();
             let Some(abbreviation) = ahead.read_abbreviation()? else {
@@ -135,6 +154,7 @@ impl<'w, 'a> Walk<'w, 'a> {
             declared: function.declared.clone(),
             arguments: function.parameters.iter().enumerate().map(argument).collect(),
         };
+        self.budget.spend(bytes(&instance))?;
         found.push(instance);
         Some(Scope::Wanted { index: found.len() - 1, entry: begin, function })
     }
@@ -232,6 +252,17 @@ impl<'w, 'a> Walk<'w, 'a> {
             value => self.dwarf.attr_address(self.unit, value).ok()?,
         }
     }
+}
+
+/// About how many bytes an instance takes.
+fn bytes(instance: &Inlined) -> u64 {
+    let argument =
+        |a: &InlinedArgument| size_of_val(a) + a.name.len() + a.points_to.as_ref().map_or(0, String::len);
+    let line = |line: &Option<crate::SourceLine>| line.as_ref().map_or(0, |line| line.file.len());
+    let names =
+        instance.function.len() + instance.inside.len() + line(&instance.call) + line(&instance.declared);
+    let arguments: usize = instance.arguments.iter().map(argument).sum();
+    (size_of_val(instance) + names + arguments + size_of_val(&instance.ranges[..])) as u64
 }
 
 fn skip(entries: &mut Raw<'_, '_>, abbreviation: &gimli::Abbreviation) -> Result<(), gimli::Error> {

@@ -11,7 +11,8 @@
 use std::ops::Range;
 
 use super::tokens::Tokens;
-use crate::bytes::{u32_at, u64_at};
+use crate::budget::Budget;
+use crate::bytes::{NAME, u32_at, u64_at};
 
 /// Names per marker.
 const STEP: usize = 256;
@@ -41,6 +42,8 @@ impl NameTable {
             let mut text = Vec::with_capacity(32);
             for token in name {
                 text.extend_from_slice(tokens.text(bytes, *token)?);
+                // A letter and a name.
+                (text.len() <= NAME).then_some(())?;
             }
             String::from_utf8(text).ok()
         };
@@ -67,15 +70,24 @@ struct Markers {
 }
 
 /// Finds the names that belong to `tokens`.
-pub fn find(bytes: &[u8], tokens: &Tokens) -> Option<NameTable> {
+pub fn find(bytes: &[u8], tokens: &Tokens, budget: &Budget) -> Option<NameTable> {
     // Between the markers and the tokens may be seqs_of_names: 4 bytes for each symbol.
     let lowest = tokens.start.saturating_sub(4 * MOST + MOST / STEP * 8);
     let places = (lowest..tokens.start).rev().filter(|at| at % 4 == 0);
-    let zeros = places.filter(|at| u32_at(bytes, *at) == Some(0));
-    zeros
-        .flat_map(|at| [markers(bytes, at, tokens, 4), markers(bytes, at, tokens, 8)])
-        .flatten()
-        .find_map(|markers| before(bytes, &markers))
+    for at in places {
+        budget.spend(1)?;
+        if u32_at(bytes, at) != Some(0) {
+            continue;
+        }
+        for width in [4, 8] {
+            let Some(markers) = markers(bytes, at, tokens, width) else { continue };
+            budget.spend(markers.values.len() as u64)?;
+            if let Some(names) = before(bytes, &markers, budget) {
+                return Some(names);
+            }
+        }
+    }
+    None
 }
 
 /// The markers from `at`, if those are markers of `width` bytes each.
@@ -100,27 +112,32 @@ fn markers(bytes: &[u8], at: usize, tokens: &Tokens, width: usize) -> Option<Mar
 }
 
 /// The names that end where `markers` begin.
-fn before(bytes: &[u8], markers: &Markers) -> Option<NameTable> {
+fn before(bytes: &[u8], markers: &Markers, budget: &Budget) -> Option<NameTable> {
     let last = usize::try_from(*markers.values.last()?).ok()?;
     let latest = markers.at.checked_sub(last)?;
     let longest = usize::try_from(STEP_BYTES.end).ok()?;
     let earliest = latest.saturating_sub(longest);
     let starts = (earliest..=latest).rev().filter(|at| at % 4 == 0);
-    starts.flat_map(|start| [(start, 8), (start, 4)]).find_map(|(start, back)| {
+    let mut starts =
+        starts.flat_map(|start| [(start, 8), (start, 4)]).take_while(|_| budget.spend(1).is_some());
+    starts.find_map(|(start, back)| {
         let count_at = start.checked_sub(back)?;
         let count = usize::try_from(u32_at(bytes, count_at)?).ok()?;
         // Behind the last marker the next table may look like one more.
         let fits = count <= MOST && count > 0 && count.div_ceil(STEP) <= markers.values.len();
         fits.then_some(())?;
         let names = NameTable { count, count_at, start };
-        meets(bytes, &names, markers).then_some(names)
+        meets(bytes, &names, markers, budget).then_some(names)
     })
 }
 
 /// Does walking the names meet every marker, and end where the markers begin?
-fn meets(bytes: &[u8], names: &NameTable, markers: &Markers) -> bool {
+fn meets(bytes: &[u8], names: &NameTable, markers: &Markers, budget: &Budget) -> bool {
     let mut at = names.start;
     for i in 0..names.count {
+        if budget.spend(1).is_none() {
+            return false;
+        }
         if i % STEP == 0 {
             let marker = markers.values.get(i / STEP).map(|m| *m as usize);
             if marker != Some(at - names.start) {

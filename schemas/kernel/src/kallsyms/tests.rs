@@ -33,6 +33,17 @@ fn a_banner_that_is_not_there_is_no_table() {
     assert!(matches!(search(b"0\x001\x002\x003\0".to_vec()), KallsymsResult::Nothing { candidates: 0 }));
 }
 
+#[test]
+fn the_search_ends_when_its_steps_are_spent() {
+    let bytes = write(V5_10);
+    let tokens = tokens::find(&bytes).pop().expect("there");
+    let search = |steps| {
+        let budget = Budget::new(steps);
+        (names::find(&bytes, &tokens, &budget).is_some(), budget.is_spent())
+    };
+    assert_eq!((search(STEPS), search(100)), ((true, false), (false, true)));
+}
+
 proptest! {
     #[test]
     fn never_panics(

@@ -13,16 +13,22 @@ mod section;
 use std::sync::Arc;
 
 use super::shape::{Aggregate, ScalarKind, StructMember, TypeShape};
-use super::source::{TypeId, TypeSource};
+use super::source::{TypeId, TypeSource, WORK};
+use crate::budget::Budget;
 use crate::bytes::{cstr_at, u32_at};
 use crate::{Bytes, TypeError};
 use section::{BtfSection, Head, damaged, kind};
+
+/// Heads of types that are looked at in the time that a member takes.
+const HEADS: usize = 64;
 
 /// The types of a kernel, or of a kernel and one module.
 #[derive(Debug, Clone)]
 pub struct Btf {
     /// The module's own section first, then the kernel's.
     sections: Vec<Arc<BtfSection>>,
+    /// Of all questions.
+    work: Arc<Budget>,
 }
 
 impl Btf {
@@ -31,12 +37,16 @@ impl Btf {
         let base = base.and_then(|b| b.sections.last());
         let own = BtfSection::parse(&bytes, base.map(|b| &**b))?;
         let sections = std::iter::once(Arc::new(own)).chain(base.cloned());
-        Ok(Self { sections: sections.collect() })
+        Ok(Self { sections: sections.collect(), work: Arc::new(Budget::new(WORK)) })
     }
 
     fn head(&self, id: TypeId) -> Option<Head<'_>> {
         let section = self.sections.iter().find(|s| s.first_id <= id)?;
         section.head(usize::try_from(id - section.first_id).ok()?)
+    }
+
+    fn spend(&self, steps: usize) -> Result<(), TypeError> {
+        self.work.spend(steps as u64).ok_or(TypeError::Work { steps: WORK })
     }
 
     /// One more than the last id.
@@ -142,6 +152,7 @@ fn integer(size: u64, encoding: u32) -> TypeShape {
 impl TypeSource for Btf {
     fn find(&self, name: &str) -> Result<Vec<TypeId>, TypeError> {
         let (mut tags, mut typedefs, mut declared) = (Vec::new(), Vec::new(), Vec::new());
+        self.spend(1 + self.limit() / HEADS)?;
         let heads = self.sections.iter().flat_map(|s| s.heads());
         for (id, head) in heads.filter(|(_, h)| h.name != 0) {
             let list = match head.kind {
@@ -162,7 +173,9 @@ impl TypeSource for Btf {
         if id == 0 {
             return Ok(TypeShape::Nothing);
         }
-        let shape = self.head(id).and_then(|head| self.shape(&head));
+        let head = self.head(id);
+        self.spend(head.as_ref().map_or(1, |head| 1 + head.vlen))?;
+        let shape = head.and_then(|head| self.shape(&head));
         shape.ok_or_else(|| damaged("a BTF type id", id, self.limit()))
     }
 
@@ -182,6 +195,7 @@ impl TypeSource for Btf {
         let functions = own.functions(name, |offset| self.name(offset));
         let named = functions.filter(|head| self.name(head.name) == Some(name));
         let returned = named.map(|head| {
+            self.spend(1)?;
             let id = u64::from(head.value);
             let prototype = self.head(id).filter(|head| head.kind == kind::FUNC_PROTO);
             let prototype = prototype.ok_or_else(|| damaged("a BTF prototype's id", id, self.limit()))?;
@@ -193,5 +207,24 @@ impl TypeSource for Btf {
     fn enumerator(&self, name: &str) -> Option<i64> {
         let mut heads = self.sections.iter().flat_map(|s| s.heads());
         heads.find_map(|(_, head)| self.in_enum(&head, name.as_bytes()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Image;
+    use std::path::Path;
+
+    #[test]
+    fn types_that_take_too_long_are_an_error() {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/kernel.elf");
+        let image = Image::open(&file).expect("checked in");
+        let btf = Btf::parse(image.section_bytes(".BTF").expect("there").clone(), None).expect("sound");
+        let id = btf.find("bio").expect("there")[0];
+        assert!(btf.describe(id).is_ok());
+        assert_eq!(btf.work.spend(WORK), None);
+        assert_eq!(btf.describe(id), Err(TypeError::Work { steps: WORK }));
+        assert_eq!(btf.find("bio"), Err(TypeError::Work { steps: WORK }));
     }
 }

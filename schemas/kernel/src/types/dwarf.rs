@@ -15,12 +15,13 @@ use gimli::{DW_AT_byte_size, DW_AT_name, DW_AT_type};
 use gimli::{DwTag, Section as _};
 
 use super::shape::{Aggregate, TypeShape};
-use super::source::{TypeId, TypeSource};
+use super::source::{TypeId, TypeSource, WORK};
 use crate::TypeError;
 use crate::debug::DebugSections;
 use crate::debug::entry::{
     Cursor, DebugEntry, DebugUnit, Dwarf, each_child, is_declaration, number, origin, reference, text,
 };
+use crate::debug::units::Units;
 use entry::{element_count, is_signed, member, scalar_kind};
 use index::DefinitionIndex;
 
@@ -70,7 +71,7 @@ impl TypeSource for DwarfTypes {
     }
 
     fn describe(&self, id: TypeId) -> Result<TypeShape, TypeError> {
-        self.visit(id, shape)
+        charged(&self.index()?.units, self.visit(id, shape)?)
     }
 
     fn parameters(&self, function: &str) -> Result<Option<Vec<(String, TypeId)>>, TypeError> {
@@ -86,6 +87,13 @@ impl TypeSource for DwarfTypes {
     fn enumerator(&self, name: &str) -> Option<i64> {
         self.index().ok()?.enumerator(name)
     }
+}
+
+/// A type, unless those that were read before took too long together.
+fn charged(units: &Units, shape: TypeShape) -> Result<TypeShape, TypeError> {
+    let members = if let TypeShape::Aggregate(of) = &shape { of.members.len() } else { 0 };
+    units.work.spend(1 + members as u64).ok_or(TypeError::Work { steps: WORK })?;
+    Ok(shape)
 }
 
 /// The type of the entry the cursor is on.

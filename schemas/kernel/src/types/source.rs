@@ -5,6 +5,10 @@ use crate::TypeError;
 /// A type's place: a BTF id, or an offset into `.debug_info`.
 pub type TypeId = u64;
 
+/// Most steps of all questions to one source: a step is a member that is read, or some heads of types that are looked at.
+/// All of the catalog takes some millions.
+pub const WORK: u64 = 1 << 27;
+
 /// One source of types.
 pub trait TypeSource {
     /// The definitions of that name: structures and unions first, then typedefs. More than one

@@ -147,7 +147,7 @@ impl EventBlock {
         self.kinds.iter().for_each(|kind| self.next[usize::from(*kind)] += 1);
         let of_kind = |kind: KindId| EventTypeCount { kind, count: self.next[usize::from(kind)], words: 0 };
         if most <= self.kinds.len() {
-            let found = self.next[..most].iter().zip(0..).filter(|(count, _)| **count > 0);
+            let found = self.next[..most].iter().zip(0..=KindId::MAX).filter(|(count, _)| **count > 0);
             self.of_kind.extend(found.map(|(_, kind)| of_kind(kind)));
         } else {
             let found: BTreeSet<KindId> = self.kinds.iter().copied().collect();

@@ -113,7 +113,7 @@ impl BlockBuilder {
     /// How many events of each kind were collected, by kind.
     #[must_use]
     pub fn kinds(&self) -> Vec<(KindId, u32)> {
-        let counts = self.of_kind.iter().zip(0..).map(|(of_kind, kind)| (kind, of_kind.count));
+        let counts = self.of_kind.iter().zip(0..=KindId::MAX).map(|(of_kind, kind)| (kind, of_kind.count));
         counts.filter(|(_, count)| *count > 0).collect()
     }
 
@@ -133,7 +133,7 @@ impl BlockBuilder {
         let common = [&self.kinds, &self.clocks, &self.contexts.bytes, &self.tasks.bytes, &self.stacks.bytes];
         let common = common.into_iter().chain(&numbers);
         let common = [KIND, CLOCK, CONTEXT, TASK, STACK, NUMBER].into_iter().zip(common);
-        let of_kinds = self.of_kind.iter().zip(0..).flat_map(|(of_kind, kind): (_, u16)| {
+        let of_kinds = self.of_kind.iter().zip(0..=KindId::MAX).flat_map(|(of_kind, kind)| {
             of_kind.words.iter().zip(0..).map(move |(words, column)| (kind, column, &words.bytes))
         });
         let columns: Vec<(u16, u16, &Vec<u8>)> =

@@ -16,6 +16,9 @@ use crate::debug::entry::{
 };
 use crate::debug::units::Units;
 
+/// Most definitions of one name that are told apart.
+const NAMESAKES: usize = 1024;
+
 /// What has one name.
 #[derive(Debug, Default)]
 struct Named {
@@ -101,7 +104,7 @@ impl DefinitionIndex {
             return;
         }
         let size = number(entry, DW_AT_byte_size).unwrap_or(0);
-        if named.tags.iter().all(|(other, _)| *other != size) {
+        if named.tags.len() < NAMESAKES && named.tags.iter().all(|(other, _)| *other != size) {
             named.tags.push((size, id));
         }
     }
@@ -118,7 +121,9 @@ impl DefinitionIndex {
             let line = number(entry, DW_AT_decl_line).unwrap_or(0);
             if is_declaration(entry) {
                 named.declared_function.get_or_insert(id);
-            } else if named.functions.iter().all(|(other, _)| *other != line) {
+            } else if named.functions.len() < NAMESAKES
+                && named.functions.iter().all(|(other, _)| *other != line)
+            {
                 named.functions.push((line, id));
             }
         }

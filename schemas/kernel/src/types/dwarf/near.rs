@@ -7,7 +7,7 @@ use gimli::{DW_AT_name, DW_AT_type};
 use super::super::prototype::{self, Parameter};
 use super::super::shape::TypeShape;
 use super::super::source::{TypeId, TypeSource};
-use super::shape;
+use super::{charged, shape};
 use crate::TypeError;
 use crate::debug::entry::{DebugEntry, DebugUnit, Dwarf, reference, start, text};
 use crate::debug::units::Units;
@@ -52,10 +52,10 @@ impl TypeSource for Near<'_, '_> {
         let within = id.checked_sub(start(self.unit)).and_then(|offset| usize::try_from(offset).ok());
         let within = within.map(gimli::UnitOffset).filter(|offset| offset.is_in_bounds(&self.unit.header));
         if let Some(offset) = within {
-            return at(self.dwarf, self.unit, offset);
+            return charged(self.units, at(self.dwarf, self.unit, offset)?);
         }
         match self.units.open(self.dwarf, id)? {
-            Some((unit, offset)) => at(self.dwarf, &unit, offset),
+            Some((unit, offset)) => charged(self.units, at(self.dwarf, &unit, offset)?),
             None => Ok(TypeShape::Nothing),
         }
     }
