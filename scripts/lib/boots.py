@@ -115,8 +115,8 @@ def read(folder: Path) -> Boot:
     """A boot's manifest; its facts are checked as those of a recording are."""
     path = folder / NAME
     try:
-        text = path.read_bytes()
-        facts = json.loads(text)
+        text = manifest.bytes_of(path)
+        facts = manifest.load(text)
     except (OSError, ValueError, RecursionError) as error:
         raise Problem(f"{folder} is not a boot: {error}") from None
     if not isinstance(facts, dict) or set(facts) != {"format", "machine", "clock", "seconds", "files", *SECTIONS}:

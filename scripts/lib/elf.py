@@ -1,7 +1,11 @@
-"""The little that is needed of 64-bit ELF files: sections, the build-id among the notes, code and symbols."""
+"""The little that is needed of 64-bit ELF files: sections, the build-id among the notes, code and symbols.
+
+In: a file, perhaps somebody else's. Out: what is asked for, or a Problem if the file is damaged. What is read of a file is
+part of it: memory follows its length.
+"""
 
 import bisect
-import io
+import os
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,37 +19,58 @@ X86_64 = 62
 EXECUTABLE, SHARED = 2, 3
 
 
+# sizeof(Elf64_Ehdr), of the part of Elf64_Shdr that is read, of Elf64_Sym.
+HEADER, SECTION, SYMBOL = 64, 40, 24
+NAME = 512  # bytes of a name with its NUL at most: KSYM_NAME_LEN, include/linux/kallsyms.h
+
+
+def _rows(path: Path, file: BinaryIO) -> tuple[list[tuple[int, ...]], int]:
+    """The section headers (name, type, flags, address, offset, size), and the number of that with their names."""
+    header = file.read(HEADER)
+    if header[:5] != b"\x7fELF\x02":
+        raise Problem(f"{path} is not a 64-bit ELF file")
+    if len(header) < HEADER:
+        raise Problem(f"{path} is truncated: get it again")
+    (table,) = struct.unpack_from("<Q", header, 40)
+    size, count, names = struct.unpack_from("<HHH", header, 58)
+    if count and size < SECTION:
+        raise Problem(f"{path} is damaged: its section headers have {size} bytes")
+    raw = _part(path, file, table, size * count)
+    return [struct.unpack_from("<IIQQQQ", raw, index * size) for index in range(count)], names
+
+
+def _part(path: Path, file: BinaryIO, offset: int, size: int) -> bytes:
+    """Bytes of the file, all of them."""
+    length = os.fstat(file.fileno()).st_size
+    if offset + size > length:
+        raise Problem(f"{path} is truncated or damaged: {size} bytes at {offset:#x} are not in its {length}: get it again")
+    file.seek(offset)
+    return file.read(size)
+
+
+def _name(names: bytes, at: int) -> str:
+    """A name among the strings; empty if there is none."""
+    end = names.find(b"\0", at, at + NAME)
+    return names[at:end].decode(errors="replace") if end >= 0 else ""
+
+
 def sections(path: Path) -> dict[str, tuple[int, int]]:
     """Each section's offset and size in the file, by name."""
     with open(path, "rb") as file:
-        return _sections(file, str(path))
-
-
-def _sections(file: BinaryIO, what: str) -> dict[str, tuple[int, int]]:
-    header = file.read(64)
-    if header[:5] != b"\x7fELF\x02":
-        raise Problem(f"{what} is not a 64-bit ELF file")
-    (table,) = struct.unpack_from("<Q", header, 40)
-    size, count, names_index = struct.unpack_from("<HHH", header, 58)
-    file.seek(table)
-    raw = file.read(size * count)
-    rows = [struct.unpack_from("<IIQQQQ", raw, index * size) for index in range(count)]
-    if not rows:
-        return {}
-    file.seek(rows[names_index][4])
-    names = file.read(rows[names_index][5])
-    return {
-        names[name:names.index(b"\0", name)].decode(): (offset, length)
-        for name, _kind, _flags, _address, offset, length in rows
-    }
+        rows, number = _rows(path, file)
+        if not rows:
+            return {}
+        if number >= len(rows):
+            raise Problem(f"{path} is damaged: it has no names of sections")
+        names = _part(path, file, rows[number][4], rows[number][5])
+    return {_name(names, row[0]): (0, 0) if row[1] == NOBITS else row[4:6] for row in rows}
 
 
 def section(path: Path, name: str) -> bytes:
     """A section's bytes; empty if there is none."""
     offset, size = sections(path).get(name, (0, 0))
     with open(path, "rb") as file:
-        file.seek(offset)
-        return file.read(size)
+        return _part(path, file, offset, size)
 
 
 def build_id(path: Path) -> str:
@@ -61,18 +86,19 @@ def build_id(path: Path) -> str:
     return ""
 
 
-def modinfo(module: bytes, what: str, key: str) -> str:
-    """The first value of a key in a kernel module's .modinfo; empty if there is none. `what` names the module in messages."""
-    offset, size = _sections(io.BytesIO(module), what).get(".modinfo", (0, 0))
-    for item in module[offset:offset + size].split(b"\0"):
+def modinfo(path: Path, key: str) -> str:
+    """The first value of a key in a kernel module's .modinfo; empty if there is none."""
+    for item in section(path, ".modinfo").split(b"\0"):
         name, _, value = item.partition(b"=")
-        if name.decode() == key:
-            return value.decode()
+        if name == key.encode():
+            return value.decode(errors="replace")
     return ""
 
 
 # elf.h: SHF_EXECINSTR; st_info's STT_FUNC and STT_NOTYPE (of assembly).
 CODE_FLAG = 4
+PROGBITS, NOBITS = 1, 8  # sh_type
+SECTIONS = 256  # with code, at most: a vmlinux has some ten
 FUNCTION, NO_TYPE = 2, 0
 
 
@@ -87,25 +113,16 @@ class Image:
     def read(cls, path: Path) -> "Image":
         """Of a file, such as a kernel's vmlinux; one without a symbol table has no symbols."""
         with open(path, "rb") as file:
-            header = file.read(64)
-            if header[:5] != b"\x7fELF\x02":
-                raise Problem(f"{path} is not a 64-bit ELF file")
-            size, count = struct.unpack_from("<HH", header, 58)
-            file.seek(struct.unpack_from("<Q", header, 40)[0])
-            raw = file.read(size * count)
-
-            def part(offset: int, length: int) -> bytes:
-                file.seek(offset)
-                return file.read(length)
-
-            rows = [struct.unpack_from("<IIQQQQ", raw, index * size) for index in range(len(raw) // max(1, size))]
-            code = tuple((address, part(offset, length)) for _, kind, flags, address, offset, length in rows
-                         if kind == 1 and flags & CODE_FLAG)
-            table, names = part(*sections(path).get(".symtab", (0, 0))), part(*sections(path).get(".strtab", (0, 0)))
+            rows, _ = _rows(path, file)
+            found = [row for row in rows if row[1] == PROGBITS and row[2] & CODE_FLAG]
+            if len(found) > SECTIONS:
+                raise Problem(f"{path} has {len(found)} sections with code: not a kernel")
+            code = tuple((address, _part(path, file, offset, length)) for _, _, _, address, offset, length in found)
+        table, names = section(path, ".symtab"), section(path, ".strtab")
         symbols = []
-        for name, info, _, index, address, _ in struct.iter_unpack("<IBBHQQ", table[:len(table) // 24 * 24]):
+        for name, info, _, index, address, _ in struct.iter_unpack("<IBBHQQ", table[:len(table) // SYMBOL * SYMBOL]):
             if info & 15 in (FUNCTION, NO_TYPE) and index and any(start <= address < start + len(text) for start, text in code):
-                symbols.append((address, names[name:names.find(b"\0", name)].decode(errors="replace")))
+                symbols.append((address, _name(names, name)))
         return cls(code, tuple(sorted(symbols)))
 
     def bytes_at(self, address: int, size: int) -> bytes:

@@ -93,7 +93,7 @@ def write(folder: Path, facts: dict[str, Any], files: Iterable[str]) -> None:
 
 def add_verified(folder: Path, verified: dict[str, Any]) -> None:
     """Add what the first replay of a recording found, and its trace."""
-    facts = _load(_bytes(folder / NAME))
+    facts = load(bytes_of(folder / NAME))
     _write(folder, {**facts, "verified": verified, "files": {**facts["files"], **listing_of(folder, [TRACE])}})
 
 
@@ -113,7 +113,7 @@ def read(folder: Path) -> Manifest:
     """A recording's manifest."""
     path = folder / NAME
     try:
-        return decode(_bytes(path))
+        return decode(bytes_of(path))
     except FileNotFoundError:
         raise Problem(f"{folder} is not a complete recording: no {NAME}") from None
     except OSError as error:
@@ -128,17 +128,23 @@ def decode(text: bytes) -> Manifest:
     if len(text) > LARGEST:
         raise Problem(f"it has more than {LARGEST} bytes")
     try:
-        return _parse(_load(text))
+        return _parse(load(text))
     except (ValueError, RecursionError) as error:
         raise Problem(f"it is no JSON: {error}") from None
 
 
-def _bytes(path: Path) -> bytes:
+def bytes_of(path: Path) -> bytes:
+    """The bytes of a manifest, at most one more than it may have."""
     with open(path, "rb") as file:
         return file.read(LARGEST + 1)
 
 
-def _load(text: bytes) -> Any:
+def load(text: bytes) -> Any:
+    """What a manifest's bytes say: a name occurs once, and a number is a number.
+
+    Raises ValueError and RecursionError."""
+    if len(text) > LARGEST:
+        raise ValueError(f"more than {LARGEST} bytes")
     return json.loads(text.decode(), object_pairs_hook=_members, parse_constant=_no_number)
 
 

@@ -1,5 +1,6 @@
 """Which kernel modules the guests need, and in which order they are loaded."""
 
+import tempfile
 from pathlib import Path
 from typing import Iterable
 
@@ -56,6 +57,15 @@ def contents(file: Path) -> bytes:
     return data if file.suffix == ".ko" else decompress.payload(data, str(file))
 
 
+def _modinfo(file: Path, key: str) -> str:
+    if file.suffix == ".ko":
+        return elf.modinfo(file, key)
+    with tempfile.NamedTemporaryFile(prefix="iotrace-", suffix=".ko") as plain:
+        plain.write(contents(file))
+        plain.flush()
+        return elf.modinfo(Path(plain.name), key)
+
+
 class Dependencies:
     """Which module needs which, and which are built into the kernel."""
 
@@ -68,7 +78,7 @@ class Dependencies:
         """From what the module files themselves say."""
         needs = {}
         for file in files:
-            depends = elf.modinfo(contents(file), str(file), "depends")
+            depends = _modinfo(file, "depends")
             needs[of_file(file.name)] = [plain(name) for name in depends.split(",") if name]
         return cls(needs, _builtin(folder))
 
