@@ -9,6 +9,9 @@
 //! magic | I/Os | bios | requests | links (numbers of objects) | checkpoints (zstd) | contents | its length and checksum
 //! ```
 //!
+//! Bounds: the contents and a checkpoint have at most 64 MiB, decoded too; tables are as long as the file and the trace's
+//! events allow. What does not hold them is damaged, and the index is made again.
+//!
 //! Traces of several vCPUs have no checkpoints, since their blocks overlap; neither have parts of traces. There a
 //! question is answered from the beginning of the trace.
 

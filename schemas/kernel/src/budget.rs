@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What is left to spend.
 #[derive(Debug)]
-pub(crate) struct Budget(AtomicU64);
+pub(crate) struct WorkBudget(AtomicU64);
 
-impl Budget {
+impl WorkBudget {
     /// So much may be spent.
     pub const fn new(amount: u64) -> Self {
         Self(AtomicU64::new(amount))
@@ -34,7 +34,7 @@ mod tests {
 
     #[test]
     fn what_was_spent_is_gone() {
-        let budget = Budget::new(3);
+        let budget = WorkBudget::new(3);
         assert_eq!((budget.spend(2), budget.is_spent()), (Some(()), false));
         assert_eq!((budget.spend(2), budget.is_spent()), (None, true));
         assert_eq!((budget.spend(1), budget.spend(0)), (None, Some(())));

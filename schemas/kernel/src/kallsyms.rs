@@ -17,7 +17,7 @@ mod addresses;
 mod names;
 mod tokens;
 
-use crate::budget::Budget;
+use crate::budget::WorkBudget;
 use crate::elf::Loaded;
 use crate::symbol::{KernelSymbol, SymbolKind, SymbolTable};
 use names::NameTable;
@@ -40,7 +40,7 @@ pub(crate) const STEPS: u64 = 1 << 28;
 /// loaded there, to check what the symbols say against the image.
 pub(crate) fn find<'a>(loaded: &[Loaded], read: impl Fn(u64) -> Option<&'a [u8]>) -> KallsymsResult {
     let mut candidates = 0;
-    let budget = Budget::new(STEPS);
+    let budget = WorkBudget::new(STEPS);
     for part in loaded {
         for tokens in tokens::find(&part.bytes) {
             candidates += 1;

@@ -1,7 +1,9 @@
 //! Values in files of which only this version has to know: caches of what can be made again.
 //!
 //! In: a value. Out: eight bytes of magic with the version, the xxh3 of what follows, then the value in bincode's
-//! fixed-int layout, compressed with zstd; and back. What is damaged or of another version is refused.
+//! fixed-int layout, compressed with zstd; and back. What is damaged or of another version is refused. A file is
+//! decompressed to 256 MiB and to a thousand times its length at most; the value takes 128 times what was decompressed, or
+//! 64 KiB, at most.
 
 use bincode::{Decode, Encode};
 use std::fs;

@@ -46,12 +46,12 @@ pub struct FuzzTarget {
     parse: fn(&[u8]),
 }
 
-/// All targets. Limits of memory follow from limits of the formats: a block of events is 64 MiB at most, a section of an
-/// ELF file is copied at most once.
+/// All targets. Limits of memory follow from limits of the formats: a block of events and a state of an index have 64 MiB at
+/// most, a section of an ELF file is copied at most once.
 pub const TARGETS: [FuzzTarget; 13] = [
     FuzzTarget { name: "trace", memory: 96 * MIB, parse: trace::trace },
     FuzzTarget { name: "semantic", memory: 96 * MIB, parse: semantic::semantic },
-    FuzzTarget { name: "index", memory: 96 * MIB, parse: index::index },
+    FuzzTarget { name: "index", memory: 160 * MIB, parse: index::index },
     FuzzTarget { name: "profile", memory: 32 * MIB, parse: profile::profile },
     FuzzTarget { name: "catalog", memory: 16 * MIB, parse: catalog::catalog },
     FuzzTarget { name: "elf", memory: 16 * MIB, parse: kernel::elf },

@@ -49,7 +49,7 @@ pub fn changed(choices: &mut Choices<'_>) -> Result<Vec<u8>, WriteError> {
     let mut guest = all[choices.below(all.len())].clone();
     let flags = choices.byte();
     let form = Form {
-        block: [16, 1, 5, 1000][usize::from(flags & 3)],
+        block: [16, 64, 5, 1000][usize::from(flags & 3)],
         vcpus: [1, 1, 1, 1, 1, 2, 2, 3][usize::from(flags >> 2 & 7)],
         part: flags >> 5 & 3 == 3,
         late: flags >> 7 == 1,

@@ -5,7 +5,7 @@
 use gimli::{DebugInfoOffset, UnitOffset};
 
 use super::entry::{DebugUnit, Dwarf};
-use crate::budget::Budget;
+use crate::budget::WorkBudget;
 use crate::types::WORK;
 
 /// Where each unit begins in `.debug_info`, ascending.
@@ -13,12 +13,12 @@ use crate::types::WORK;
 pub struct Units {
     starts: Vec<u64>,
     /// What may be spent on the entries of types in them.
-    pub work: Budget,
+    pub work: WorkBudget,
 }
 
 impl Default for Units {
     fn default() -> Self {
-        Self { starts: Vec::new(), work: Budget::new(WORK) }
+        Self { starts: Vec::new(), work: WorkBudget::new(WORK) }
     }
 }
 

@@ -18,7 +18,7 @@ use super::frame::Frames;
 use super::value::{ValueQuery, value};
 use super::{Inlined, InlinedArgument, Stretch, ValueLocation};
 use crate::KernelError;
-use crate::budget::Budget;
+use crate::budget::WorkBudget;
 use crate::debug::entry::{DebugEntry, DebugUnit, Dwarf};
 use crate::debug::{DebugSections, Slice};
 
@@ -35,7 +35,7 @@ pub(crate) fn scan(
     wanted: &dyn Fn(&str) -> bool,
 ) -> Result<Vec<Inlined>, KernelError> {
     debug.check_entries()?;
-    let budget = Budget::new(BYTES);
+    let budget = WorkBudget::new(BYTES);
     let found = find(debug, wanted, &budget).map_err(|source| debug.error(source))?;
     if budget.is_spent() {
         return Err(debug.beyond(format!("its inlined functions would take more than {BYTES} bytes")));
@@ -46,7 +46,7 @@ pub(crate) fn scan(
 fn find(
     debug: &DebugSections,
     wanted: &dyn Fn(&str) -> bool,
-    budget: &Budget,
+    budget: &WorkBudget,
 ) -> Result<Vec<Inlined>, gimli::Error> {
     let dwarf = debug.dwarf();
     let abstracts = Abstracts::find(&dwarf, wanted)?;
@@ -85,7 +85,7 @@ struct Walk<'w, 'a> {
     frames: &'w Frames<'a>,
     abstracts: &'w Abstracts,
     unit: &'w DebugUnit<'a>,
-    budget: &'w Budget,
+    budget: &'w WorkBudget,
     open: Vec<Open<'w>>,
 }
 

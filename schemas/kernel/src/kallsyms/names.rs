@@ -11,7 +11,7 @@
 use std::ops::Range;
 
 use super::tokens::Tokens;
-use crate::budget::Budget;
+use crate::budget::WorkBudget;
 use crate::bytes::{NAME, u32_at, u64_at};
 
 /// Names per marker.
@@ -70,7 +70,7 @@ struct Markers {
 }
 
 /// Finds the names that belong to `tokens`.
-pub fn find(bytes: &[u8], tokens: &Tokens, budget: &Budget) -> Option<NameTable> {
+pub fn find(bytes: &[u8], tokens: &Tokens, budget: &WorkBudget) -> Option<NameTable> {
     // Between the markers and the tokens may be seqs_of_names: 4 bytes for each symbol.
     let lowest = tokens.start.saturating_sub(4 * MOST + MOST / STEP * 8);
     let places = (lowest..tokens.start).rev().filter(|at| at % 4 == 0);
@@ -112,7 +112,7 @@ fn markers(bytes: &[u8], at: usize, tokens: &Tokens, width: usize) -> Option<Mar
 }
 
 /// The names that end where `markers` begin.
-fn before(bytes: &[u8], markers: &Markers, budget: &Budget) -> Option<NameTable> {
+fn before(bytes: &[u8], markers: &Markers, budget: &WorkBudget) -> Option<NameTable> {
     let last = usize::try_from(*markers.values.last()?).ok()?;
     let latest = markers.at.checked_sub(last)?;
     let longest = usize::try_from(STEP_BYTES.end).ok()?;
@@ -132,7 +132,7 @@ fn before(bytes: &[u8], markers: &Markers, budget: &Budget) -> Option<NameTable>
 }
 
 /// Does walking the names meet every marker, and end where the markers begin?
-fn meets(bytes: &[u8], names: &NameTable, markers: &Markers, budget: &Budget) -> bool {
+fn meets(bytes: &[u8], names: &NameTable, markers: &Markers, budget: &WorkBudget) -> bool {
     let mut at = names.start;
     for i in 0..names.count {
         if budget.spend(1).is_none() {

@@ -38,7 +38,7 @@ fn the_search_ends_when_its_steps_are_spent() {
     let bytes = write(V5_10);
     let tokens = tokens::find(&bytes).pop().expect("there");
     let search = |steps| {
-        let budget = Budget::new(steps);
+        let budget = WorkBudget::new(steps);
         (names::find(&bytes, &tokens, &budget).is_some(), budget.is_spent())
     };
     assert_eq!((search(STEPS), search(100)), ((true, false), (false, true)));

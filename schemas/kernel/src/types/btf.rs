@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use super::shape::{Aggregate, ScalarKind, StructMember, TypeShape};
 use super::source::{TypeId, TypeSource, WORK};
-use crate::budget::Budget;
+use crate::budget::WorkBudget;
 use crate::bytes::{cstr_at, u32_at};
 use crate::{Bytes, TypeError};
 use section::{BtfSection, Head, damaged, kind};
@@ -28,7 +28,7 @@ pub struct Btf {
     /// The module's own section first, then the kernel's.
     sections: Vec<Arc<BtfSection>>,
     /// Of all questions.
-    work: Arc<Budget>,
+    work: Arc<WorkBudget>,
 }
 
 impl Btf {
@@ -37,7 +37,7 @@ impl Btf {
         let base = base.and_then(|b| b.sections.last());
         let own = BtfSection::parse(&bytes, base.map(|b| &**b))?;
         let sections = std::iter::once(Arc::new(own)).chain(base.cloned());
-        Ok(Self { sections: sections.collect(), work: Arc::new(Budget::new(WORK)) })
+        Ok(Self { sections: sections.collect(), work: Arc::new(WorkBudget::new(WORK)) })
     }
 
     fn head(&self, id: TypeId) -> Option<Head<'_>> {
