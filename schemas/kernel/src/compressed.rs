@@ -8,8 +8,8 @@ use std::path::Path;
 
 use crate::{Bytes, KernelError};
 
-/// Bytes that a file may be decompressed to: more than any vmlinux has.
-const LARGEST: u64 = 4 << 30;
+/// Bytes that a file may be decompressed to: more than a vmlinux with debug information has.
+const LARGEST: u64 = 1 << 30;
 /// KiB that a decoder of xz may keep: the dictionary of `xz -9` is 64 MiB (xz(1)).
 const MOST_KEPT_KIB: u32 = 128 << 10;
 /// The same of zstd, as a power of two: what `zstd -d` allows (zstd(1), `--memory`).
