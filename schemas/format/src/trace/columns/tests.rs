@@ -81,6 +81,17 @@ fn events_survive_the_way_to_columns_and_back() {
 }
 
 #[test]
+fn the_last_event_type_survives_the_way_to_columns_and_back() {
+    // In a block of as many events as there are types, types are counted another way.
+    for count in [1, MAX_EVENTS] {
+        let events = vec![event(KindId::MAX, 5, &[]); count];
+        let block = Built::new(&events).decode(Columns::ALL).unwrap();
+        let of_kind: Vec<_> = block.of_kind().iter().map(|k| (k.kind, k.count)).collect();
+        assert_eq!(of_kind, [(KindId::MAX, count as u32)]);
+    }
+}
+
+#[test]
 fn numbers_survive_the_way_to_columns_and_back() {
     for numbers in [&[1, 2, 3][..], &[5, 6, 7], &[5, 6, 9, 10, 400], &[1, 1 << 40]] {
         let block = Built::numbered(numbers).decode(Columns::ALL).unwrap();
