@@ -13,6 +13,10 @@
 //! | a translated block, where translated code counts | 32 and 2 an instruction | QEMU has thrown all blocks away twice |
 //! | code that is looked through for jumps | its length, and 8 a jump | that is done |
 //!
+//! Besides, at most 8,192 modules are kept at a time, 262,144 addresses of functions that were named and as many return
+//! addresses; and at most 16,777,216 symbols of modules are read in a session, so that modules that are loaded again and
+//! again do not take all the time. What is left out for that is counted as the rest is.
+//!
 //! The rest does not grow with what the guest does: tables of fixed size of open calls, and of tasks, functions and
 //! return addresses that were met; at most 65,471 numbers of probes; 1 MiB of records for each vCPU and four more; at
 //! most 1,024 definitions in each of at most nine messages to the writer's thread. That keeps 1 MiB of definitions, a
@@ -22,6 +26,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 /// Bytes that may be kept, if nothing else is asked for.
 pub const DEFAULT: usize = 64 << 20;
+/// Symbols of modules that may be read.
+const SYMBOLS: u64 = 1 << 24;
 
 /// What is kept, and may be left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +61,8 @@ const NAMES: [&str; 6] = [
 pub struct Budget {
     limit: usize,
     used: AtomicUsize,
+    /// Symbols of modules that were read.
+    symbols: AtomicU64,
     left_out: [AtomicU64; NAMES.len()],
     /// Something was left out, and nobody has been told yet.
     news: AtomicBool,
@@ -63,7 +71,8 @@ pub struct Budget {
 impl Budget {
     /// Room for as many bytes.
     pub fn new(limit: usize) -> Self {
-        Self { limit, used: AtomicUsize::new(0), left_out: Default::default(), news: AtomicBool::new(false) }
+        let (used, symbols) = (AtomicUsize::new(0), AtomicU64::new(0));
+        Self { limit, used, symbols, left_out: Default::default(), news: AtomicBool::new(false) }
     }
 
     /// Takes room. False if there is none: then it is to be left out, and is counted.
@@ -83,6 +92,14 @@ impl Budget {
         if before == 0 && count != 0 {
             self.news.store(true, Ordering::Relaxed);
         }
+    }
+
+    /// How many of a module's symbols may be read; the others are counted as functions that are left out.
+    pub fn read_symbols(&self, count: u64) -> u64 {
+        let before = self.symbols.fetch_add(count, Ordering::Relaxed);
+        let allowed = SYMBOLS.saturating_sub(before).min(count);
+        self.leave_out(Kept::Function, count - allowed);
+        allowed
     }
 
     /// Gives room back that was taken.
@@ -129,6 +146,7 @@ mod tests {
         assert!(budget.take(Kept::Address, 40) && !budget.take(Kept::Address, usize::MAX));
         budget.leave_out(Kept::Function, 6);
         assert!(!budget.has_news());
-        assert_eq!(budget.left_out().as_deref(), Some("7 functions of modules, 1 names of addresses"));
+        assert_eq!([SYMBOLS - 5, 9].map(|count| budget.read_symbols(count)), [SYMBOLS - 5, 5]);
+        assert_eq!(budget.left_out().as_deref(), Some("11 functions of modules, 1 names of addresses"));
     }
 }

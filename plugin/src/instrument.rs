@@ -182,13 +182,19 @@ impl Places {
         self.device_sites.clear();
     }
 
-    /// Forgets everything in a range: its module is gone.
-    pub fn remove(&mut self, start: u64, end: u64) {
-        self.entries.retain(|address, _| !(start..end).contains(address));
-        self.code.retain(|address, _| !(start..end).contains(address));
-        self.leaving.retain(|address| !(start..end).contains(address));
-        self.jumpers.retain(|address| !(start..end).contains(address));
-        self.devices.retain(|address, _| !(start..end).contains(address));
+    /// Whether a function or an inlined instance begins at an address.
+    #[cfg(test)]
+    pub fn has_entry(&self, address: u64) -> bool {
+        self.entries.contains_key(&address)
+    }
+
+    /// Forgets everything at some addresses: their module is gone.
+    pub fn remove(&mut self, is_gone: impl Fn(u64) -> bool) {
+        self.entries.retain(|address, _| !is_gone(*address));
+        self.code.retain(|address, _| !is_gone(*address));
+        self.leaving.retain(|address| !is_gone(*address));
+        self.jumpers.retain(|address| !is_gone(*address));
+        self.devices.retain(|address, _| !is_gone(*address));
         // Sites of instructions that access devices stay: the next module may be there.
     }
 
@@ -441,7 +447,7 @@ mod tests {
         places.add_entry(0x3000, site);
         places.code.insert(0x1000, Range { end: 0x1010, what: () });
         assert!(at(&places.code, 0x100f).is_some() && at(&places.code, 0x1010).is_none());
-        places.remove(0x1000, 0x2000);
+        places.remove(|address| (0x1000..0x2000).contains(&address));
         assert!(at(&places.code, 0x1000).is_none());
         assert_eq!(places.entries.keys().collect::<Vec<_>>(), [&0x3000]);
     }
@@ -456,7 +462,7 @@ mod tests {
             (10, Some("990 instructions that may access devices"))
         );
         // The same instruction of a module that is loaded again has its site already.
-        places.remove(0, 1000);
+        places.remove(|address| address < 1000);
         assert!(places.device_site(5, true).is_some() && places.device_site(5, false).is_none());
     }
 

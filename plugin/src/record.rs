@@ -228,9 +228,15 @@ impl Recorder {
         std::mem::take(&mut self.undefined)
     }
 
-    /// Whether a full buffer was handed over since this was last asked.
-    pub fn was_full(&mut self) -> bool {
-        std::mem::take(&mut self.full)
+    /// Whether a full buffer was handed over since this was last asked. Then what is read without the plugin API is
+    /// compared with it.
+    pub fn was_full(&mut self, cpu: &Cpu) -> bool {
+        let full = std::mem::take(&mut self.full);
+        if full {
+            cpu.verify();
+            self.running.renew();
+        }
+        full
     }
 
     /// Clock of the last record.

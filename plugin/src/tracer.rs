@@ -29,7 +29,7 @@ use iotrace_format::definition::{Definition, Layout, Note, Severity, TraceInfo};
 use iotrace_format::event::{self, KindId};
 use iotrace_profile::{Action, Profile};
 use placement::Placement;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// The tracer of this QEMU.
@@ -56,6 +56,10 @@ struct Tracer {
     mixed: AtomicBool,
     /// Events that no vCPU's recorder could take.
     missing: AtomicU64,
+    /// Modules whose symbols could not be read.
+    unreadable: AtomicU64,
+    /// Bits of what was found to differ from the plugin API.
+    fallbacks: AtomicU8,
     /// The trace is written to its end.
     closed: AtomicBool,
 }
@@ -111,6 +115,8 @@ fn tracer(
         resumed: Mutex::new(resumed),
         mixed: AtomicBool::new(false),
         missing: AtomicU64::new(0),
+        unreadable: AtomicU64::new(0),
+        fallbacks: AtomicU8::new(0),
         closed: AtomicBool::new(false),
     })
 }
@@ -119,7 +125,7 @@ impl Tracer {
     fn record(&self, cpu: &Cpu, code: impl FnOnce(&mut Recorder)) {
         let full = self.recorders.with(cpu.index(), |recorder| {
             code(recorder);
-            recorder.was_full()
+            recorder.was_full(cpu)
         });
         match full {
             // The blocks of all vCPUs stand near one another in the file: a reader merges them by clock.
@@ -391,6 +397,7 @@ impl Instrument for Tracer {
             places.instrument(block, &self.clock, &self.fixed, cpu);
         }
         self.tell_of_memory();
+        self.tell_of_fallbacks();
     }
 
     fn flushed(&self) {

@@ -1,7 +1,9 @@
 //! The symbols of a module in guest memory.
 //!
 //! In: the address of a `struct module`, room for what is kept of it. Out: its functions, as many as there is room for.
-//! The guest's memory may hold anything: what is read at once is a few pages, whatever the guest says of the rest.
+//! The guest's memory may hold anything: what is read at once is a few pages, whatever the guest says of the rest; of
+//! names, as much as a kernel's largest modules have many times over; of the symbols of all modules together, what the
+//! budget has. The functions of the image are not a module's.
 
 use super::module_name;
 use crate::budget::{Budget, Kept};
@@ -30,16 +32,24 @@ const SYMBOLS: u64 = 1 << 20;
 const AT_ONCE: usize = 1024;
 /// Bytes of names that are read at once.
 const CHUNK: u32 = 4096;
+/// How often such a part of the names is read, for one module. (Of Debian's modules amdgpu has most: 2 MB of names.)
+const CHUNKS: u32 = 8192;
 /// KSYM_NAME_LEN, include/linux/kallsyms.h.
 const NAME: usize = 512;
 /// Bytes that are kept of a function, beside its name: 24 in the table and 16 in its index by name, 12 to sort it, 64
 /// while jumps are looked for in it, and its part of a hash table of those that have some.
 pub const FUNCTION: usize = 128;
 
-/// Reads the module whose `struct module` is at `address`.
-pub fn read_module(access: &ModuleAccess, address: u64, cpu: &Cpu, budget: &Budget) -> Option<LoadedModule> {
+/// Reads the module whose `struct module` is at `address`; `image` is the kernel's own text.
+pub fn read_module(
+    access: &ModuleAccess,
+    address: u64,
+    cpu: &Cpu,
+    image: &Range<u64>,
+    budget: &Budget,
+) -> Option<LoadedModule> {
     let value = |access: &ValueAccess| follow(access, address, cpu);
-    let count = value(&access.num_symtab)?.min(SYMBOLS) as usize;
+    let count = budget.read_symbols(value(&access.num_symtab)?.min(SYMBOLS)) as usize;
     let (symtab, strtab) = (value(&access.symtab)?, value(&access.strtab)?);
     let name = module_name(access, address, cpu)?;
     let mut symbols = Symbols { cpu, symtab, count, strtab, form: LoadedSymtab::Untouched };
@@ -53,15 +63,19 @@ pub fn read_module(access: &ModuleAccess, address: u64, cpu: &Cpu, budget: &Budg
         init.is_none()
     });
     let (mut functions, mut kept) = (SymbolTableBuilder::default(), 0);
-    symbols.each(|symbol| {
+    let nameless = symbols.each(|symbol| {
         let bytes = FUNCTION + symbol.name.len();
-        if Some(symbol.section) != init && budget.take(Kept::Function, bytes) {
+        if Some(symbol.section) != init
+            && !image.contains(&symbol.value)
+            && budget.take(Kept::Function, bytes)
+        {
             kept += bytes;
             let ElfSymbol { name, value, size, .. } = *symbol;
             functions.push(KernelSymbol { name, addr: value, size, kind: SymbolKind::Function });
         }
         true
     });
+    budget.leave_out(Kept::Function, nameless);
     let mut functions = functions.build();
     if symbols.form == LoadedSymtab::LetterForSize {
         functions.derive_sizes();
@@ -91,13 +105,17 @@ impl Symbols<'_> {
         form
     }
 
-    /// Goes through the functions until there was enough.
-    fn each(&self, mut go_on: impl FnMut(&ElfSymbol<'_>) -> bool) {
+    /// Goes through the functions until there was enough; returns how many were left out because their names are too far
+    /// apart.
+    fn each(&self, mut go_on: impl FnMut(&ElfSymbol<'_>) -> bool) -> u64 {
         let modules = &self.cpu.arch().memory.modules;
-        let mut strings = Strings { cpu: self.cpu, strtab: self.strtab, page: u32::MAX, bytes: Vec::new() };
+        let (cpu, strtab) = (self.cpu, self.strtab);
+        let mut strings =
+            Strings { cpu, strtab, page: u32::MAX, bytes: Vec::new(), left: CHUNKS, nameless: 0 };
         self.each_entry(|entry| {
             strings.symbol(self.form, entry).is_none_or(|symbol| !is_sane(&symbol, modules) || go_on(&symbol))
         });
+        strings.nameless
     }
 
     /// Goes through the entries until there was enough.
@@ -120,6 +138,10 @@ struct Strings<'a> {
     /// Number of the chunk from which on the bytes are, counted from the first name.
     page: u32,
     bytes: Vec<u8>,
+    /// How often another chunk may be read.
+    left: u32,
+    /// Symbols whose chunk was not.
+    nameless: u64,
 }
 
 impl Strings<'_> {
@@ -127,6 +149,11 @@ impl Strings<'_> {
     fn symbol(&mut self, form: LoadedSymtab, entry: SymbolEntry) -> Option<ElfSymbol<'_>> {
         let page = entry.name / CHUNK;
         if page != self.page {
+            let Some(left) = self.left.checked_sub(1) else {
+                self.nameless += 1;
+                return None;
+            };
+            self.left = left;
             let at = self.strtab.wrapping_add(u64::from(page) * u64::from(CHUNK));
             // A name may begin with the last byte.
             (self.page, self.bytes) = (page, read_pages(self.cpu, at, CHUNK as usize + NAME + 1));

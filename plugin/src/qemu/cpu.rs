@@ -1,6 +1,6 @@
 //! Registers and memory of the vCPU that is in a callback.
 
-use super::{registers, vcpus};
+use super::{memory, registers, vcpus};
 use iotrace_arch::{Arch, FIRST, Reg, VcpuState};
 use qemu_plugin_sys as sys;
 use std::cell::{Cell, RefCell};
@@ -85,8 +85,8 @@ impl Cpu {
     /// A register's value; 0 if it cannot be read.
     pub fn register(&self, register: Reg) -> u64 {
         registers::read(register, self.arch).unwrap_or_else(|| {
-            let value = self.ask(register);
-            registers::learn(register, value, self.arch, |other| self.ask(other));
+            let Some(value) = self.ask(register) else { return 0 };
+            registers::learn(register, value, self.arch, |other| self.ask(other).unwrap_or(0));
             value
         })
     }
@@ -96,21 +96,27 @@ impl Cpu {
         self.arch.registers.arguments.get(position).map_or(0, |register| self.register(*register))
     }
 
-    /// A register's value, from the API.
-    fn ask(&self, register: Reg) -> u64 {
+    /// A register's value, from the API; none if it cannot be read.
+    fn ask(&self, register: Reg) -> Option<u64> {
         HANDLES.with_borrow(|handles| {
-            let Some(handles) = handles else { return 0 };
+            let handles = handles.as_ref()?;
             let handle = handles.registers.get(usize::from(register.number())).copied();
-            let Some(handle) = handle.filter(|handle| !handle.is_null()) else { return 0 };
+            let handle = handle.filter(|handle| !handle.is_null())?;
             // SAFETY: handle and buffer come from QEMU and glib and belong to this thread; the callback
             // was registered with QEMU_PLUGIN_CB_R_REGS. QEMU appends to the buffer, so it is emptied
             // first. What the function returns differs between versions; the buffer's length does not.
             unsafe {
                 (*handles.buffer).len = 0;
                 sys::qemu_plugin_read_register(handle, handles.buffer);
-                number(handles.buffer)
+                ((*handles.buffer).len != 0).then(|| number(handles.buffer))
             }
         })
+    }
+
+    /// Compares what QEMU's own objects say with what the API says; where they differ, the API alone is used from now
+    /// on.
+    pub fn verify(&self) {
+        registers::verify(self.arch, |register| self.ask(register));
     }
 
     /// The stack pointer; 0 if it cannot be read. Most callbacks need it more than once.
@@ -122,12 +128,22 @@ impl Cpu {
         })
     }
 
-    /// Reads guest memory at a virtual address into `out`. False if it is not mapped; `out` is then as it
+    /// Reads guest memory at a virtual address into `out`. False if no memory is mapped there; `out` is then as it
     /// was.
     pub fn read(&self, address: u64, out: &mut [u8]) -> bool {
         if out.is_empty() {
             return true;
         }
+        if !memory::may_read(address, out.len()) {
+            return false;
+        }
+        let read = self.ask_for(address, out);
+        memory::learn(address, out.len(), read);
+        read
+    }
+
+    /// The same, from the API, whatever is there.
+    fn ask_for(&self, address: u64, out: &mut [u8]) -> bool {
         HANDLES.with_borrow(|handles| {
             let Some(handles) = handles else { return false };
             // SAFETY: the buffer is glib's and belongs to this thread; QEMU resizes it to the length

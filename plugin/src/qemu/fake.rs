@@ -7,15 +7,17 @@ use super::{Instruction, vcpus};
 use iotrace_arch::Reg;
 use qemu_plugin_sys as sys;
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
-use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
 #[derive(Default)]
 struct Guest {
     /// By number; those that are not there are 0.
     registers: BTreeMap<usize, u64>,
     memory: BTreeMap<u64, Vec<u8>>,
+    /// Pages of `memory` that are registers of devices.
+    devices: BTreeSet<u64>,
     attached: Vec<Attached>,
 }
 
@@ -28,7 +30,27 @@ pub enum Attached {
     Call(u64),
 }
 
+/// What this QEMU's own objects say otherwise than its plugin API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lie {
+    /// The registers found in a vCPU's object do not change any more.
+    Registers,
+    /// Memory that is mapped is other memory.
+    Mapped,
+    /// No page is mapped.
+    NothingMapped,
+    /// All that is mapped are devices.
+    OnlyDevices,
+}
+
+/// Words of a vCPU's object; its registers begin at word 10, the base of the per-CPU data is word 40.
+const OBJECT: usize = 5000;
+
 thread_local! {
+    /// A vCPU's object that has its registers; none if objects are nowhere.
+    static REGISTERS: Cell<Option<&'static [AtomicU64]>> = const { Cell::new(None) };
+    /// What is exported beside what all QEMUs export, if anything is, and what of it is wrong.
+    static EXPOSED: Cell<Option<Option<Lie>>> = const { Cell::new(None) };
     static GUEST: RefCell<Guest> = RefCell::default();
     static CURRENT: &'static AtomicPtr<c_void> = Box::leak(Box::default());
     static HIDDEN: Cell<bool> = const { Cell::new(false) };
@@ -42,6 +64,11 @@ pub fn cpu(index: u32) -> Cpu {
     let cpu = Cpu::new(index);
     assert!(cpu.prepare(), "all registers are there");
     cpu
+}
+
+/// The same, in a later callback on this thread.
+pub fn callback(index: u32) -> Cpu {
+    Cpu::new(index)
 }
 
 /// Starts as many vCPUs, which share this thread.
@@ -65,6 +92,19 @@ pub fn hide_symbols() {
     HIDDEN.set(true);
 }
 
+/// From now on this thread's QEMU exports what the plugin reads without its API, some of it wrong if it lies: registers
+/// that are set from now on, memory that is mapped from now on.
+pub fn expose(lie: Option<Lie>) {
+    let before = EXPOSED.replace(Some(lie));
+    if before.is_none() {
+        REGISTERS.set(Some(Vec::from_iter((0..OBJECT).map(|_| AtomicU64::new(0))).leak()));
+    }
+}
+
+fn lies(lie: Lie) -> bool {
+    EXPOSED.get() == Some(Some(lie))
+}
+
 /// What QEMU exports beside the plugin API.
 pub fn symbol(name: &CStr) -> Option<*mut c_void> {
     if HIDDEN.get() {
@@ -73,6 +113,11 @@ pub fn symbol(name: &CStr) -> Option<*mut c_void> {
     match name.to_bytes() {
         b"current_cpu" => Some(CURRENT.with(|current| std::ptr::from_ref(*current).cast_mut().cast())),
         b"qemu_get_cpu" => Some(get_cpu as *mut c_void),
+        _ if EXPOSED.get().is_none() => None,
+        b"cpu_get_phys_page_debug" => Some(get_page as *mut c_void),
+        b"cpu_physical_memory_is_io" => Some(is_io as *mut c_void),
+        b"cpu_physical_memory_map" => Some(map_physical as *mut c_void),
+        b"cpu_physical_memory_unmap" => Some(unmap_physical as *mut c_void),
         _ => None,
     }
 }
@@ -81,9 +126,43 @@ extern "C" fn get_cpu(vcpu: c_int) -> *mut c_void {
     object(vcpu.cast_unsigned())
 }
 
-/// An address at which nothing is.
+/// An address at which nothing is, or the object that has the registers.
 fn object(vcpu: u32) -> *mut c_void {
-    std::ptr::without_provenance_mut(vcpu as usize + 1)
+    match REGISTERS.get() {
+        Some(words) => words.as_ptr().cast_mut().cast(),
+        None => std::ptr::without_provenance_mut(vcpu as usize + 1),
+    }
+}
+
+/// Physical addresses are virtual ones.
+extern "C" fn get_page(_cpu: *mut c_void, address: u64) -> u64 {
+    let is_there = part(address, 1).is_some() && !lies(Lie::NothingMapped);
+    if is_there { address } else { u64::MAX }
+}
+
+extern "C" fn is_io(address: u64) -> bool {
+    lies(Lie::OnlyDevices) || GUEST.with_borrow(|guest| guest.devices.contains(&(address & !0xfff)))
+}
+
+/// A copy of what is there now.
+extern "C" fn map_physical(address: u64, length: &mut u64, _write: bool) -> *mut c_void {
+    let Some(mut bytes) = part(address, *length as usize) else { return std::ptr::null_mut() };
+    if lies(Lie::Mapped) {
+        bytes[0] ^= 1;
+    }
+    let words = bytes.as_chunks().0.iter().map(|word| u32::from_ne_bytes(*word));
+    Vec::from_iter(words).leak().as_mut_ptr().cast()
+}
+
+extern "C" fn unmap_physical(_memory: *mut c_void, _length: u64, _write: bool, _accessed: u64) {}
+
+/// The guest's memory at an address, if it is mapped.
+fn part(address: u64, length: usize) -> Option<Vec<u8>> {
+    GUEST.with_borrow(|guest| {
+        let (start, bytes) = guest.memory.range(..=address).next_back()?;
+        let at = usize::try_from(address - start).ok()?;
+        bytes.get(at..at.checked_add(length)?).map(<[u8]>::to_vec)
+    })
 }
 
 /// An instruction being translated.
@@ -124,11 +203,19 @@ extern "C" fn qemu_plugin_register_vcpu_insn_exec_cb(
 /// Sets a register.
 pub fn set(register: Reg, value: u64) {
     GUEST.with_borrow_mut(|guest| guest.registers.insert(register.number().into(), value));
+    let Some(words) = REGISTERS.get().filter(|_| !lies(Lie::Registers)) else { return };
+    let place = arch().registers.in_qemu.get(usize::from(register.number()));
+    words[place.map_or(40, |at| 10 + usize::from(*at))].store(value, Ordering::Relaxed);
 }
 
 /// Maps memory with these bytes in it.
 pub fn map(address: u64, bytes: &[u8]) {
     GUEST.with_borrow_mut(|guest| guest.memory.insert(address, bytes.to_owned()));
+}
+
+/// The page at an address, which is mapped, has registers of a device.
+pub fn map_device(address: u64) {
+    GUEST.with_borrow_mut(|guest| guest.devices.insert(address & !0xfff));
 }
 
 /// Sets the length of an array of glib's.
@@ -189,16 +276,10 @@ unsafe extern "C" fn qemu_plugin_read_memory_vaddr(
     buffer: *mut sys::GByteArray,
     length: usize,
 ) -> bool {
-    GUEST.with_borrow(|guest| {
-        let part = guest.memory.range(..=address).next_back().and_then(|(start, bytes)| {
-            let at = usize::try_from(address - start).ok()?;
-            bytes.get(at..at.checked_add(length)?)
-        });
-        let Some(part) = part else { return false };
-        // SAFETY: the plugin's own buffer.
-        unsafe { resize(buffer, length) }.copy_from_slice(part);
-        true
-    })
+    let Some(part) = part(address, length) else { return false };
+    // SAFETY: the plugin's own buffer.
+    unsafe { resize(buffer, length) }.copy_from_slice(&part);
+    true
 }
 
 /// Scores of 64 vCPUs.

@@ -7,6 +7,8 @@
 //! - `cpu`: registers and memory of the vCPU that is in a callback.
 //! - `registers`: the registers where QEMU keeps them.
 //! - `resident`: guest memory that is read again and again.
+//! - `memory`: whether an address is that of memory.
+//! - `agreement`: whether what is read in QEMU's own objects is what the API says.
 //! - `clock`: the count of executed instructions, ours and QEMU's.
 //! - `vcpus`: which vCPU a callback is of.
 //! - `per_vcpu`: state that belongs to one vCPU.
@@ -14,6 +16,7 @@
 //! - `fake`, `heap`: for unit tests, a QEMU, and what they allocate.
 
 mod abi;
+mod agreement;
 mod block;
 mod clock;
 mod cpu;
@@ -23,11 +26,13 @@ pub mod fake;
 #[cfg(test)]
 pub mod heap;
 mod host;
+mod memory;
 mod per_vcpu;
 mod registers;
 mod resident;
 mod vcpus;
 
+pub use agreement::take_fallbacks;
 pub use block::{Instruction, TranslationBlock};
 pub use clock::{Counter, Icount, VirtualClock};
 pub use cpu::{Cpu, arch, set_arch};

@@ -3,9 +3,10 @@
 //! The plugin API gives a register as gdb would get it: in a trace of every function that takes a tenth of the replay's
 //! time. Where this QEMU exports `current_cpu` (those built with modules do, as Debian's are), the place of the
 //! registers in the vCPU's object is found by what the API says is in them, and used once the API has agreed with it
-//! often enough.
+//! often enough. It is asked again now and then ([`verify`]): where it does not agree, it is asked for ever.
 
 use super::abi::current;
+use super::agreement::{PrivateRead, disagrees};
 use iotrace_arch::{Arch, Reg, Registers};
 use std::cell::Cell;
 use std::fs::File;
@@ -57,8 +58,9 @@ pub(super) fn learn(register: Reg, value: u64, arch: &Arch, others: impl Fn(Reg)
     let registers = &arch.registers;
     let next = match SEARCH.get() {
         done @ (Search::Proved(_) | Search::GivenUp) => done,
+        Search::Failed(TRIES) if current().is_some() => give_up(),
         Search::Failed(TRIES) => Search::GivenUp,
-        Search::Agreed(places, _) if places.read(register, registers) != Some(value) => Search::GivenUp,
+        Search::Agreed(places, _) if places.read(register, registers) != Some(value) => give_up(),
         Search::Agreed(places, PROOFS) => Search::Proved(places),
         Search::Agreed(places, times) => Search::Agreed(places, times + 1),
         // In user mode, and before there is a kernel, registers hold what is found elsewhere too.
@@ -76,6 +78,22 @@ pub(super) fn learn(register: Reg, value: u64, arch: &Arch, others: impl Fn(Reg)
         }
     };
     SEARCH.set(next);
+}
+
+/// Compares all registers with what the API reads, if they are read without it.
+pub(super) fn verify(arch: &Arch, ask: impl Fn(Reg) -> Option<u64>) {
+    let Search::Proved(places) = SEARCH.get() else { return };
+    let differs =
+        |register| ask(register).is_some_and(|value| places.read(register, &arch.registers) != Some(value));
+    if (0..arch.registers.names.len()).map(|number| Reg::new(number as u8)).any(differs) {
+        SEARCH.set(give_up());
+    }
+}
+
+/// They are not to be found, or the API does not agree.
+fn give_up() -> Search {
+    disagrees(PrivateRead::Registers);
+    Search::GivenUp
 }
 
 /// Looks for registers in the object of the vCPU on this thread.

@@ -1,10 +1,13 @@
 //! Guest memory that is read again and again, and stays where it is: a CPU's own data.
 //!
 //! For each read that the plugin API makes, QEMU walks the guest's page tables. Where this QEMU exports what is needed
-//! (10.0 does, 11.1 does not), that is done once for an address, and what it maps to is read in QEMU's own memory.
+//! (10.0 does, 11.1 does not), that is done once for an address, and what it maps to is read in QEMU's own memory. The
+//! API has just read the same there: if it differs, the API alone is used for ever. A guest that maps other memory at
+//! the address has the old one read until [`Resident::renew`].
 
 use super::abi::{current, symbol};
-use super::{Cpu, arch};
+use super::agreement::{PrivateRead, disagrees};
+use super::{Cpu, arch, memory};
 use std::ffi::c_void;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -29,11 +32,17 @@ pub struct Resident {
     /// Its virtual address and its words; none if the API has to be asked.
     address: u64,
     words: Option<&'static [AtomicU32]>,
+    /// How often they have differed from what the API had just read, one time after the other: another vCPU may have
+    /// changed them meanwhile.
+    doubts: u8,
 }
+
+/// How often they may be.
+const DOUBTS: u8 = 3;
 
 impl Default for Resident {
     fn default() -> Self {
-        Self { functions: Functions::find(), address: 0, words: None }
+        Self { functions: Functions::find(), address: 0, words: None, doubts: 0 }
     }
 }
 
@@ -55,19 +64,37 @@ impl Resident {
         true
     }
 
+    /// The next read is of the guest's page tables again.
+    pub fn renew(&mut self) {
+        self.forget();
+        self.address = 0;
+    }
+
+    fn forget(&mut self) {
+        if let Some((functions, words)) = self.functions.zip(self.words.take()) {
+            functions.give_back(words);
+        }
+    }
+
     /// From now on it is at this address. What QEMU itself has just read there is the proof that the words are the same
     /// memory.
     fn follow(&mut self, address: u64, read: &[u8]) {
         self.address = address;
-        let Some(functions) = self.functions else { return };
-        let old = self.words.take();
-        old.into_iter().for_each(|words| functions.give_back(words));
+        self.forget();
+        // A device would be mapped as a copy of its registers.
+        let Some(functions) = self.functions.filter(|_| memory::is_known()) else { return };
         let Some(words) = functions.map(address, read.len()) else { return };
         let same = |(word, bytes): (&AtomicU32, &[u8])| word.load(Ordering::Relaxed).to_ne_bytes() == bytes;
+        self.words = Some(words);
         if words.iter().zip(read.chunks_exact(4)).all(same) {
-            self.words = Some(words);
-        } else {
-            functions.give_back(words);
+            self.doubts = 0;
+            return;
+        }
+        self.renew();
+        self.doubts += 1;
+        if self.doubts == DOUBTS {
+            self.functions = None;
+            disagrees(PrivateRead::Resident);
         }
     }
 }

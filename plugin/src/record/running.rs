@@ -47,6 +47,12 @@ impl Running {
         (task, Some(count))
     }
 
+    /// Where they are is asked again.
+    pub(super) fn renew(&mut self) {
+        let [pointer, number] = &mut self.behind;
+        [&mut self.resident, pointer, number].into_iter().for_each(Resident::renew);
+    }
+
     fn apart(&mut self, cpu: &Cpu, base: u64) -> (u64, Option<u32>) {
         let mut bytes = [0; 8];
         let found = |offset| self.resident.read(cpu, base.wrapping_add(offset), &mut bytes);

@@ -89,11 +89,22 @@ impl Tracer {
         }
     }
 
+    /// Says once of each thing that is read in QEMU's own objects that the plugin API does not agree with it.
+    pub(super) fn tell_of_fallbacks(&self) {
+        for what in qemu::take_fallbacks() {
+            if self.fallbacks.fetch_or(what as u8, Ordering::Relaxed) & what as u8 == 0 {
+                qemu::report(what.fallback());
+                self.note(Severity::Warning, "plugin-api", what.fallback());
+            }
+        }
+    }
+
     /// Writes the trace to its end, once.
     fn close(&self) {
         if self.closed.swap(true, Ordering::Relaxed) {
             return;
         }
+        self.tell_of_fallbacks();
         self.shortcomings();
         // What another vCPU still recorded while the trace was being ended is not left behind.
         self.flush();
@@ -128,6 +139,11 @@ impl Tracer {
                                                              {left_out}"
                 ),
             );
+        }
+        let unreadable = self.unreadable.load(Ordering::Relaxed);
+        if unreadable != 0 {
+            let text = format!("unreadable symbols of loaded modules: {unreadable} times");
+            self.note(Severity::Warning, "module", &text);
         }
         let missing = self.missing.load(Ordering::Relaxed);
         if missing != 0 {

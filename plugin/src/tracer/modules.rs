@@ -7,20 +7,26 @@ use super::placement::MODULE;
 use crate::budget::Kept;
 use crate::guest;
 use crate::qemu::Cpu;
-use iotrace_format::definition::Severity;
 use iotrace_format::event;
+use std::sync::atomic::Ordering;
 
 impl Tracer {
     /// The function is entered that calls a module's own initialization.
     pub(super) fn module_loaded(&self, cpu: &Cpu, clock: u64) {
         let Some(access) = &self.profile.module else { return };
         let address = cpu.argument(0);
-        if !self.budget.take(Kept::Module, MODULE) {
+        let Ok((has_room, image)) = self.placement.lock().map(|all| (all.has_room(), all.image())) else {
+            return;
+        };
+        if !has_room {
+            self.budget.leave_out(Kept::Module, 1);
+        }
+        if !has_room || !self.budget.take(Kept::Module, MODULE) {
             return self.tell_of_memory();
         }
-        let Some(module) = guest::read_module(access, address, cpu, &self.budget) else {
+        let Some(module) = guest::read_module(access, address, cpu, &image, &self.budget) else {
             self.budget.give_back(MODULE);
-            self.note(Severity::Warning, "module", "unreadable symbols of a loaded module");
+            _ = self.unreadable.fetch_add(1, Ordering::Relaxed);
             return;
         };
         let (Ok(mut placement), Ok(mut places)) = (self.placement.lock(), self.places.lock()) else { return };

@@ -52,6 +52,8 @@ pub struct Placement {
     named: FxHashSet<u64>,
     told: FxHashSet<u64>,
     slide: u64,
+    /// The text of the image. Whatever the guest says of its modules, no function in it is theirs.
+    image: Range<u64>,
     budget: Arc<Budget>,
 }
 
@@ -66,8 +68,13 @@ struct Loaded {
 
 /// Bytes of the budget for a module, beside its functions.
 pub const MODULE: usize = 512;
+/// Modules that may be loaded at a time. (A kernel with all of Debian's has some 4,000.)
+const MODULES: usize = 8192;
 /// Bytes of the budget for an address that was defined.
 const ADDRESS: usize = 32;
+/// Addresses that may be defined as functions, and as places behind calls. (What does I/O in a kernel calls from some
+/// 10,000 places.)
+const ADDRESSES: usize = 1 << 18;
 /// Bytes of the budget, beside names, for a function that is not of the catalog.
 const OTHER_FUNCTION: usize = 400;
 
@@ -96,6 +103,8 @@ impl Placement {
         let all = |linked: &[u64]| linked.iter().map(|address| address.wrapping_add(slide)).collect();
         places.set_thunks(all(&profile.thunks.returns), all(&profile.thunks.calls));
         places.set_entry_text(range(&profile.anchors.entry_text));
+        let (start, end) = profile.anchors.text;
+        self.image = range(&(start..end));
         if capture.mmio == MmioScope::All {
             places.add_all_device_code();
         }
@@ -125,6 +134,16 @@ impl Placement {
         places.add_jumpers(&Vec::from_iter(profile.jumpers.iter().map(range)), cpu);
         places.add_callers(profile.callers.iter().map(range));
         definitions
+    }
+
+    /// Whether another module may be loaded.
+    pub fn has_room(&self) -> bool {
+        self.modules.len() < MODULES
+    }
+
+    /// The text of the image.
+    pub fn image(&self) -> Range<u64> {
+        self.image.clone()
     }
 
     /// Places what is in a module; returns its number too.
@@ -182,9 +201,17 @@ impl Placement {
     pub fn remove_module(&mut self, name: &str, places: &mut Places) -> Option<Module> {
         let at = self.modules.iter().rposition(|loaded| loaded.module.name == name)?;
         let Loaded { module, kept, .. } = self.modules.remove(at);
-        let (start, end) = module.text;
-        let is_outside = |address: &u64| !(start..end).contains(address);
-        places.remove(start, end);
+        // What is between the functions of a forged module may be another one's, or the image's.
+        let ours = module.text.0..module.text.1;
+        let overlapping = |(start, end): (u64, u64)| start < ours.end && ours.start < end;
+        let mut others =
+            Vec::from_iter(self.modules.iter().map(|m| m.module.text).filter(|t| overlapping(*t)));
+        others.push((self.image.start, self.image.end));
+        let is_gone = |address: u64| {
+            ours.contains(&address) && !others.iter().any(|(start, end)| (*start..*end).contains(&address))
+        };
+        let is_outside = |address: &u64| !is_gone(*address);
+        places.remove(is_gone);
         self.placed.retain(is_outside);
         let defined = self.named.len() + self.told.len();
         self.named.retain(is_outside);
@@ -271,21 +298,26 @@ impl Placement {
             let symbol = profile.symbols.at(address.wrapping_sub(self.slide))?;
             Some((moved(symbol, self.slide), None))
         };
+        if self.image.contains(&address) {
+            return in_image();
+        }
         self.modules.iter().rev().find_map(in_module).or_else(in_image)
     }
 
     /// The name of a function's address, if it was not defined before.
     pub fn new_symbol(&mut self, profile: &Profile, address: u64) -> Option<Definition> {
-        if !is_new(&mut self.named, &self.budget, address) {
+        if self.named.contains(&address) {
             return None;
         }
         let (symbol, _) = self.symbol_at(profile, address).filter(|(symbol, _)| symbol.addr == address)?;
-        Some(Definition::Symbol(AddressName { address, name: symbol.name.to_owned() }))
+        let name = symbol.name.to_owned();
+        is_new(&mut self.named, &self.budget, address)
+            .then_some(Definition::Symbol(AddressName { address, name }))
     }
 
     /// The functions that an address behind a call is in, if it was not defined before.
     pub fn new_site(&mut self, profile: &Profile, address: u64) -> Option<Definition> {
-        if !is_new(&mut self.told, &self.budget, address) {
+        if self.told.contains(&address) {
             return None;
         }
         // Not that of the call itself first: the guest's own tracing puts the address of a function in the place of one.
@@ -300,7 +332,11 @@ impl Placement {
             || vec![SiteFrame { function: symbol.name.to_owned(), file: String::new(), line: 0 }],
             <[_]>::to_vec,
         );
-        Some(Definition::Site(CallSite { address, offset, frames }))
+        is_new(&mut self.told, &self.budget, address).then_some(Definition::Site(CallSite {
+            address,
+            offset,
+            frames,
+        }))
     }
 
     fn place_all(
@@ -425,12 +461,17 @@ impl Placement {
 
 /// Whether an address was not defined before; it is from now on, if there is room for it.
 fn is_new(defined: &mut FxHashSet<u64>, budget: &Budget, address: u64) -> bool {
+    if defined.len() == ADDRESSES {
+        budget.leave_out(Kept::Address, 1);
+        return false;
+    }
     !defined.contains(&address) && budget.take(Kept::Address, ADDRESS) && defined.insert(address)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::qemu::heap;
     use iotrace_kernel::SymbolKind;
 
     fn symbol(name: &str, addr: u64, size: u64, kind: SymbolKind) -> KernelSymbol<'_> {
@@ -479,15 +520,64 @@ mod tests {
         assert_eq!(site(&mut placement, &Profile::default(), 0x3010), ("higher".to_owned(), 0x10));
     }
 
+    /// A profile with one function over all addresses from `start` on.
+    fn everywhere(start: u64, size: u64) -> Profile {
+        Profile {
+            symbols: SymbolTable::new([symbol("f", start, size, SymbolKind::Function)]),
+            ..Profile::default()
+        }
+    }
+
     #[test]
     fn addresses_are_defined_as_long_as_there_is_room() {
         let budget = Arc::new(Budget::new(2 * ADDRESS));
         let mut placement = Placement::new(Arc::clone(&budget));
         for address in [0x1000, 0x2000, 0x2000, 0x3000] {
-            placement.new_symbol(&Profile::default(), address);
-            placement.new_site(&Profile::default(), address);
+            placement.new_symbol(&everywhere(address, 0x10), address);
+            placement.new_site(&everywhere(address, 0x10), address);
         }
         assert_eq!((placement.named.len(), placement.told.len()), (1, 1));
         assert_eq!(budget.left_out().as_deref(), Some("6 names of addresses"));
+    }
+
+    /// A guest that calls from more places than can be defined, and from as many that are nowhere.
+    #[test]
+    fn return_addresses_are_bounded() {
+        let budget = Arc::new(Budget::default());
+        let mut placement = Placement::new(Arc::clone(&budget));
+        let profile = everywhere(0x1000, 16 << 20);
+        let (grown, peak) = heap::growth(|| {
+            for address in 0..2 * ADDRESSES as u64 {
+                placement.new_site(&profile, 0x1000 + address);
+                placement.new_site(&profile, 1 << 40 | address << 8);
+            }
+        });
+        assert_eq!((placement.told.len(), placement.named.len()), (ADDRESSES, 0));
+        assert!(grown < 6 << 20 && peak < 12 << 20, "{grown} bytes more, {peak} at most");
+        assert_eq!(budget.left_out(), Some(format!("{ADDRESSES} names of addresses")));
+    }
+
+    /// A module that says that it reaches over the image and over another module takes nothing of theirs with it.
+    #[test]
+    fn what_a_module_reaches_over_stays_when_it_is_unloaded() {
+        let module = |name: &str, text| {
+            let module = Module { id: 0, name: name.to_owned(), text, probes: 0 };
+            Loaded { module, functions: SymbolTable::default(), kept: 0 }
+        };
+        let modules = vec![module("small", (0x3000, 0x3100)), module("large", (0, 0x10000))];
+        let budget = Arc::new(Budget::default());
+        assert!(budget.take(Kept::Module, 2 * MODULE));
+        let mut placement = Placement { modules, image: 0x1000..0x2000, budget, ..Placement::default() };
+        let (mut places, site) = (Places::default(), ProbeSite::Halt.keep());
+        for address in [0x1800, 0x3010, 0x5000] {
+            places.add_entry(address, site);
+            placement.placed.insert(address);
+        }
+        placement.remove_module("large", &mut places);
+        let left = |address: &u64| placement.placed.contains(address);
+        assert_eq!([0x1800, 0x3010, 0x5000].map(|address| left(&address)), [true, true, false]);
+        assert_eq!([0x1800, 0x3010, 0x5000].map(|address| places.has_entry(address)), [true, true, false]);
+        placement.remove_module("small", &mut places);
+        assert!(!places.has_entry(0x3010) && places.has_entry(0x1800));
     }
 }

@@ -3,13 +3,15 @@
 use super::*;
 use crate::args::Capture;
 use crate::clock::GoneBack;
+use crate::qemu::fake::Lie;
 use crate::qemu::{fake, heap};
-use iotrace_arch::FIRST;
+use iotrace_arch::{FIRST, Reg};
 use iotrace_format::definition::Definition;
+use iotrace_format::event::FIRST_PROBE;
 use iotrace_format::trace::columns::Columns;
 use iotrace_format::trace::reader::{Content, Decoder, TraceFile};
 use iotrace_format::trace::walk::WalkStep;
-use iotrace_profile::{ModuleAccess, plan};
+use iotrace_profile::{ContextAccess, ModuleAccess, plan};
 use std::path::{Path, PathBuf};
 
 /// A tracer that has found its kernel, of one vCPU, and its file.
@@ -183,10 +185,100 @@ fn the_functions_of_an_old_kernels_module_are_found() {
         );
         let access = ModuleAccess { has_typetab: false, ..module_access() };
         let budget = Budget::new(1 << 20);
-        let module = guest::read_module(&access, address, &fake::cpu(0), &budget).expect("it can be read");
+        let module =
+            guest::read_module(&access, address, &fake::cpu(0), &(0..0), &budget).expect("it can be read");
         let found: Vec<_> = module.functions.iter().map(|f| (f.addr - text, f.size)).collect();
         assert_eq!(found, [(0x100, expected[0]), (0x130, expected[1])]);
     }
+}
+
+/// Clock, task, stack and words of each event of a whole trace.
+fn records(path: &Path) -> Vec<(u64, u64, u64, Vec<u64>)> {
+    let trace = TraceFile::from_bytes(std::fs::read(path).expect("the trace is there")).expect("it is one");
+    let (mut decoder, mut all) = (Decoder::new().expect("there is memory"), Vec::new());
+    for step in trace.walk() {
+        let WalkStep::Chunk(_, chunk) = step else { panic!("{step:?}") };
+        if let Content::Events(block) =
+            decoder.decode(&chunk, Columns::ALL, Box::default()).expect("it is whole")
+        {
+            all.extend(block.events().map(|e| (e.clock, e.task, e.stack, e.words.to_vec())));
+        }
+    }
+    all
+}
+
+/// What a guest leaves behind that returns from functions for as long as it takes to fill two buffers, of which
+/// everything is read that can be read without the plugin API: its records and what its trace says of the API. `lies`
+/// has the QEMU's lies and before which of the returns they begin; without any, there is the API alone.
+fn returns(name: &str, lies: &[(u64, Option<Lie>)]) -> (Vec<(u64, u64, u64, Vec<u64>)>, Vec<String>) {
+    const RETURNS: u64 = 60_000;
+    const CODE: u64 = 0xffff_ffff_8100_0000;
+    let [base, task, stack] = [0xffff_8880_1f60_0000_u64, 0xffff_8880_0010_0000, 0xffff_c900_0001_0000];
+    if lies.is_empty() {
+        fake::hide_symbols();
+    }
+    fake::execute(0);
+    fake::map(base, &[task.to_le_bytes(), [0; 8]].concat());
+    fake::map(CODE, &[0x90; 64]);
+    let context = ContextAccess { current_task: Some(0), ..ContextAccess::default() };
+    let (tracer, path) = tracing(name, Profile { context, ..Profile::default() });
+    let exit = ExitProbe { kind: FIRST_PROBE, value: true, always: true, renames: false };
+    for at in 0..RETURNS {
+        lies.iter().filter(|(from, _)| *from == at).for_each(|(_, lie)| fake::expose(*lie));
+        for register in 0..FIRST.registers.names.len() as u8 {
+            fake::set(Reg::new(register), 0xffff_9000_0000_0000 + (at << 12) + u64::from(register) * 8);
+        }
+        fake::set(FIRST.registers.stack, stack - at % 64 * 8);
+        fake::set(FIRST.registers.per_cpu, base);
+        let cpu = fake::callback(0);
+        assert!(cpu.read(CODE, &mut [0; 8]));
+        tracer.record(&cpu, |r| r.exit(&cpu, 1000 + at, cpu.stack(), exit));
+        tracer.tell_of_fallbacks();
+    }
+    tracer.exit(false);
+    let notes = held(&path).1.into_iter().filter(|note| note.topic == "plugin-api").map(|note| note.text);
+    let (notes, records) = (notes.collect(), records(&path));
+    std::fs::remove_file(path).expect("it was just read");
+    (records, notes)
+}
+
+/// On a thread of its own, as a QEMU of its own would be.
+fn returns_elsewhere(name: &str, lies: &'static [(u64, Option<Lie>)]) -> (usize, bool, Vec<String>) {
+    let run = |name: String, lies| {
+        std::thread::spawn(move || returns(&name, lies)).join().expect("the guest is traced")
+    };
+    let (expected, none) = run(format!("{name}-api"), &[]);
+    let (found, notes) = run(name.to_owned(), lies);
+    assert!(none.is_empty(), "{none:?}");
+    (found.len(), found == expected, notes)
+}
+
+#[test]
+fn what_qemus_own_objects_say_is_recorded_as_what_the_plugin_api_says() {
+    let (count, same, notes) = returns_elsewhere("honest", &[(0, None)]);
+    assert!(count > 60_000 && same && notes.is_empty(), "{count} {notes:?}");
+}
+
+#[test]
+fn where_qemus_own_objects_differ_from_the_plugin_api_it_alone_is_used_and_the_trace_says_so() {
+    let kinds: [(&str, &'static [(u64, Option<Lie>)], &str); 4] = [
+        ("no-registers", &[(0, Some(Lie::Registers))], "registers in QEMU's objects"),
+        ("other-registers", &[(0, None), (20, Some(Lie::Registers))], "registers in QEMU's objects"),
+        ("other-memory", &[(0, Some(Lie::Mapped))], "guest memory mapped from QEMU"),
+        ("no-memory", &[(0, Some(Lie::NothingMapped))], "QEMU's map of memory and devices"),
+    ];
+    for (name, lies, expected) in kinds {
+        let (count, same, notes) = returns_elsewhere(name, lies);
+        assert!(count > 60_000 && same, "{name}");
+        assert!(notes.len() == 1 && notes[0].starts_with(expected), "{name}: {notes:?}");
+    }
+}
+
+/// What differs only later is noticed when a buffer is full.
+#[test]
+fn registers_that_differ_after_they_were_proved_are_given_up() {
+    let (_, _, notes) = returns_elsewhere("later", &[(0, None), (2000, Some(Lie::Registers))]);
+    assert!(notes.len() == 1 && notes[0].starts_with("registers"), "{notes:?}");
 }
 
 /// Two vCPUs that find the kernel at the same time begin one trace.
