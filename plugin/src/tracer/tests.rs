@@ -217,14 +217,18 @@ fn returns(name: &str, lies: &[(u64, Option<Lie>)]) -> (Vec<(u64, u64, u64, Vec<
     if lies.is_empty() {
         fake::hide_symbols();
     }
-    fake::execute(0);
+    let begin = |at| {
+        lies.iter().filter(|(from, _)| *from == at).for_each(|(_, lie)| fake::expose(*lie));
+        fake::execute(0);
+    };
+    begin(0);
     fake::map(base, &[task.to_le_bytes(), [0; 8]].concat());
     fake::map(CODE, &[0x90; 64]);
     let context = ContextAccess { current_task: Some(0), ..ContextAccess::default() };
     let (tracer, path) = tracing(name, Profile { context, ..Profile::default() });
     let exit = ExitProbe { kind: FIRST_PROBE, value: true, always: true, renames: false };
     for at in 0..RETURNS {
-        lies.iter().filter(|(from, _)| *from == at).for_each(|(_, lie)| fake::expose(*lie));
+        begin(at);
         for register in 0..FIRST.registers.names.len() as u8 {
             fake::set(Reg::new(register), 0xffff_9000_0000_0000 + (at << 12) + u64::from(register) * 8);
         }
