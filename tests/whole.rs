@@ -7,6 +7,7 @@ mod choice;
 mod devices;
 mod failures;
 mod guests;
+mod hostile;
 mod kernels;
 mod kill;
 mod live;

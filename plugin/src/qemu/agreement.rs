@@ -12,13 +12,13 @@ pub enum PrivateRead {
     Registers = 1,
     /// Guest memory that is mapped once.
     Resident = 2,
-    /// Whether an address is that of memory.
-    MemoryKind = 4,
+    /// Guest memory, and that it is memory.
+    Memory = 4,
 }
 
 impl PrivateRead {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Registers, Self::Resident, Self::MemoryKind];
+    pub const ALL: [Self; 3] = [Self::Registers, Self::Resident, Self::Memory];
 
     /// What the plugin does instead.
     pub fn fallback(self) -> &'static str {
@@ -31,8 +31,8 @@ impl PrivateRead {
                 "guest memory mapped from QEMU is not that of the plugin API: reading it through the API, which is \
                  slower"
             }
-            Self::MemoryKind => {
-                "QEMU's map of memory and devices is not what the plugin API reads: reading without it; where the \
+            Self::Memory => {
+                "QEMU's map of memory and devices is not what the plugin API reads: reading through the API; where the \
                  guest has a pointer to a device, the read may change the device"
             }
         }

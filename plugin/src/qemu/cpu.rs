@@ -134,12 +134,11 @@ impl Cpu {
         if out.is_empty() {
             return true;
         }
-        if !memory::may_read(address, out.len()) {
-            return false;
-        }
-        let read = self.ask_for(address, out);
-        memory::learn(address, out.len(), read);
-        read
+        memory::read(address, out).unwrap_or_else(|| {
+            let read = self.ask_for(address, out);
+            memory::learn(address, out, read);
+            read
+        })
     }
 
     /// The same, from the API, whatever is there.

@@ -1,11 +1,12 @@
-//! Whether an address in the guest is that of memory.
+//! Guest memory, and nothing else that a guest may have in its pages.
 //!
-//! What a guest has in its pages may be registers of a device. To the device a read through the plugin API is one by
-//! the guest, which may change it; and where the register tells the time QEMU ends itself ("Bad icount read"). So each
-//! page is asked for before it is read, where this QEMU exports what is needed: 10.0 and 11.1 do, by different names.
+//! What is there may be registers of a device. To the device a read through the plugin API is one by the guest, which
+//! may change it; and where the register tells the time QEMU ends itself ("Bad icount read"). So each page is looked up
+//! before it is read, where this QEMU exports what is needed: 10.0 and 11.1 do, by different names. What was looked up
+//! is then read at its physical address: the API would look it up again.
 //!
-//! In: addresses, and what the API has read there. Out: whether they may be read. Used once the API has read memory
-//! where this says that memory is; if it has read something where this says that there is nothing, never.
+//! In: addresses, and what the API has read there. Out: what is there, if it is memory. Used once the API has read the
+//! same often enough; if it has read something else, or where this says that there is nothing, never.
 
 use super::abi::{current, symbol};
 use super::agreement::{PrivateRead, disagrees};
@@ -26,6 +27,10 @@ type TranslateAddress = unsafe extern "C" fn(u64, *mut u64) -> bool;
 type IsIo = unsafe extern "C" fn(u64) -> bool;
 /// `bool address_space_is_io(AddressSpace *, hwaddr)`, include/system/memory.h, of 11.x.
 type SpaceIsIo = unsafe extern "C" fn(*mut c_void, u64) -> bool;
+/// `void cpu_physical_memory_rw(hwaddr, void *, hwaddr, bool)`, include/exec/cpu-common.h, to 10.x.
+type ReadOrWrite = unsafe extern "C" fn(u64, *mut c_void, u64, bool);
+/// `void physical_memory_read(hwaddr, void *, hwaddr)`, include/system/physmem.h, of 11.x.
+type Read = unsafe extern "C" fn(u64, *mut c_void, u64);
 
 #[derive(Debug, Clone, Copy)]
 enum ToPhysical {
@@ -41,15 +46,23 @@ enum Kind {
 }
 
 #[derive(Debug, Clone, Copy)]
+enum Access {
+    ReadOrWrite(ReadOrWrite),
+    Read(Read),
+}
+
+#[derive(Debug, Clone, Copy)]
 struct Functions {
     physical: ToPhysical,
     kind: Kind,
+    access: Access,
 }
 
 /// What a page is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Page {
-    Memory,
+    /// At a physical address.
+    Memory(u64),
     /// Registers of a device, or nothing at a physical address.
     NoMemory,
     NotMapped,
@@ -75,33 +88,40 @@ pub(super) fn is_known() -> bool {
     matches!(PROOF.get(), Proof::Proved(_))
 }
 
-/// Whether the API may be asked for these bytes: not where something else than memory is.
-pub(super) fn may_read(address: u64, length: usize) -> bool {
+/// Reads memory at a virtual address into `out`, which is as it was where it is not all memory: whether it was read.
+/// None if the API is to be asked.
+pub(super) fn read(address: u64, out: &mut [u8]) -> Option<bool> {
     match PROOF.get() {
-        Proof::Proved(functions) => functions.range(address, length) == Page::Memory,
-        _ => true,
+        Proof::Proved(functions) => Some(functions.read(address, out) == Page::Memory(0)),
+        _ => None,
     }
 }
 
 /// The API was asked for these bytes and has read them, or has not.
-pub(super) fn learn(address: u64, length: usize, read: bool) {
+pub(super) fn learn(address: u64, bytes: &[u8], read: bool) {
     let next = match PROOF.get() {
         Proof::Proved(_) | Proof::GivenUp => return,
         Proof::Unknown => Functions::find().map_or(Proof::GivenUp, |functions| Proof::Tried(functions, 0, 0)),
-        Proof::Tried(functions, agreed, doubts) => match (functions.range(address, length), read) {
-            (Page::Memory, true) if agreed == PROOFS => Proof::Proved(functions),
-            (Page::Memory, true) => Proof::Tried(functions, agreed + 1, doubts),
-            (Page::NotMapped, false) => return,
-            (Page::NoMemory, _) if agreed > 0 || doubts < DOUBTS => {
-                Proof::Tried(functions, agreed, doubts.saturating_add(1))
+        Proof::Tried(functions, agreed, doubts) => {
+            let mut same = vec![0; bytes.len()];
+            match (functions.read(address, &mut same), read) {
+                (Page::Memory(_), true) if same != bytes => give_up(),
+                (Page::Memory(_), true) if agreed == PROOFS => Proof::Proved(functions),
+                (Page::Memory(_), true) => Proof::Tried(functions, agreed + 1, doubts),
+                (Page::NotMapped, false) => return,
+                (Page::NoMemory, _) if agreed > 0 || doubts < DOUBTS => {
+                    Proof::Tried(functions, agreed, doubts.saturating_add(1))
+                }
+                _ => give_up(),
             }
-            _ => {
-                disagrees(PrivateRead::MemoryKind);
-                Proof::GivenUp
-            }
-        },
+        }
     };
     PROOF.set(next);
+}
+
+fn give_up() -> Proof {
+    disagrees(PrivateRead::Memory);
+    Proof::GivenUp
 }
 
 impl Functions {
@@ -118,19 +138,58 @@ impl Functions {
             let space = symbol(c"address_space_is_io")
                 .zip(symbol(c"address_space_memory"))
                 .map(|(f, space)| Kind::OfSpace(std::mem::transmute::<*mut c_void, SpaceIsIo>(f), space));
-            Some(Self { physical: address.or(page)?, kind: system.or(space)? })
+            let read_or_write = symbol(c"cpu_physical_memory_rw")
+                .map(|f| Access::ReadOrWrite(std::mem::transmute::<*mut c_void, ReadOrWrite>(f)));
+            let read = symbol(c"physical_memory_read")
+                .map(|f| Access::Read(std::mem::transmute::<*mut c_void, Read>(f)));
+            // Those of 10.x do less than the newer ones.
+            Some(Self {
+                physical: page.or(address)?,
+                kind: system.or(space)?,
+                access: read_or_write.or(read)?,
+            })
         }
     }
 
-    /// What a range is: memory, or the first other thing in it.
-    fn range(self, address: u64, length: usize) -> Page {
+    /// Reads a range if it is all memory; what it is: memory, wherever that is, or the first other thing in it.
+    fn read(self, address: u64, out: &mut [u8]) -> Page {
         let size = arch().memory.page_size();
-        let first = address - address % size;
-        let pages = (address % size + length as u64).div_ceil(size);
-        let mut all = (0..pages).map(|page| self.page(first.wrapping_add(page * size)));
-        all.find(|page| *page != Page::Memory).unwrap_or(Page::Memory)
+        let offset = address % size;
+        let (mut first, mut rest) = out.split_at_mut(out.len().min((size - offset) as usize));
+        let mut page = address - offset;
+        if !rest.is_empty() {
+            let others =
+                (1..=(rest.len() as u64).div_ceil(size)).map(|n| self.page(page.wrapping_add(n * size)));
+            if let Some(other) = others.into_iter().find(|page| !matches!(page, Page::Memory(_))) {
+                return other;
+            }
+        }
+        let mut at = offset;
+        loop {
+            match self.page(page) {
+                Page::Memory(physical) => self.copy(physical.wrapping_add(at), first),
+                other => return other,
+            }
+            if rest.is_empty() {
+                return Page::Memory(0);
+            }
+            (page, at) = (page.wrapping_add(size), 0);
+            (first, rest) = rest.split_at_mut(rest.len().min(size as usize));
+        }
     }
 
+    /// Reads memory at a physical address, all in one page.
+    fn copy(self, physical: u64, out: &mut [u8]) {
+        // SAFETY: the function writes as many bytes as it is given, to `out`.
+        unsafe {
+            match self.access {
+                Access::ReadOrWrite(f) => f(physical, out.as_mut_ptr().cast(), out.len() as u64, false),
+                Access::Read(f) => f(physical, out.as_mut_ptr().cast(), out.len() as u64),
+            }
+        }
+    }
+
+    /// The page that begins at a virtual address.
     fn page(self, address: u64) -> Page {
         let Some(cpu) = current() else { return Page::NotMapped };
         // SAFETY: the vCPU is in execution on this thread, in a callback of it; the functions only look at the guest's
@@ -148,7 +207,7 @@ impl Functions {
                 Kind::OfSystem(is_io) => is_io(physical),
                 Kind::OfSpace(is_io, space) => is_io(space, physical),
             };
-            if no_memory { Page::NoMemory } else { Page::Memory }
+            if no_memory { Page::NoMemory } else { Page::Memory(physical) }
         }
     }
 }
@@ -171,7 +230,8 @@ mod tests {
         fake::map(CODE + 0x10_0000, &[8; 4096]);
         fake::map_device(CODE + 0x10_0000);
         for _ in 0..=DOUBTS {
-            assert!(cpu.read(CODE + 4092, &mut bytes) && !cpu.read(CODE + 0x20_0000, &mut bytes));
+            assert!(cpu.read(CODE + 4092, &mut bytes) && bytes == [7; 8]);
+            assert!(!cpu.read(CODE + 0x20_0000, &mut bytes));
         }
         (cpu.read(at, &mut bytes), take_fallbacks().collect())
     }
@@ -190,13 +250,29 @@ mod tests {
 
     #[test]
     fn a_map_that_disagrees_with_the_api_is_not_used() {
-        assert_eq!(reads(Some(Lie::NothingMapped), CODE), (true, vec![PrivateRead::MemoryKind]));
+        assert_eq!(reads(Some(Lie::NothingMapped), CODE), (true, vec![PrivateRead::Memory]));
         assert!(!is_known());
     }
 
     #[test]
+    fn memory_that_is_not_what_the_api_reads_is_not_used() {
+        assert_eq!(reads(Some(Lie::Memory), CODE), (true, vec![PrivateRead::Memory]));
+        assert!(!is_known());
+    }
+
+    #[test]
+    fn a_range_of_pages_is_read_as_one() {
+        assert_eq!(reads(None, CODE), (true, vec![]));
+        let mut bytes = vec![0; 8000];
+        fake::map(CODE + 0x30_0000, &Vec::from_iter((0..20_000_u32).map(|at| (at / 7) as u8)));
+        assert!(fake::cpu(0).read(CODE + 0x30_0000 + 4000, &mut bytes));
+        assert!(bytes.iter().zip(4000_u32..).all(|(byte, at)| *byte == (at / 7) as u8));
+        assert!(!fake::cpu(0).read(CODE + 0x30_0000 + 15_000, &mut bytes));
+    }
+
+    #[test]
     fn a_map_that_finds_devices_in_the_kernels_code_is_not_used() {
-        assert_eq!(reads(Some(Lie::OnlyDevices), CODE), (true, vec![PrivateRead::MemoryKind]));
+        assert_eq!(reads(Some(Lie::OnlyDevices), CODE), (true, vec![PrivateRead::Memory]));
         assert!(!is_known());
     }
 

@@ -7,7 +7,7 @@
 //! - `cpu`: registers and memory of the vCPU that is in a callback.
 //! - `registers`: the registers where QEMU keeps them.
 //! - `resident`: guest memory that is read again and again.
-//! - `memory`: whether an address is that of memory.
+//! - `memory`: guest memory, and nothing else that may be in its pages.
 //! - `agreement`: whether what is read in QEMU's own objects is what the API says.
 //! - `clock`: the count of executed instructions, ours and QEMU's.
 //! - `vcpus`: which vCPU a callback is of.

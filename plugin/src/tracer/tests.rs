@@ -265,10 +265,11 @@ fn what_qemus_own_objects_say_is_recorded_as_what_the_plugin_api_says() {
 
 #[test]
 fn where_qemus_own_objects_differ_from_the_plugin_api_it_alone_is_used_and_the_trace_says_so() {
-    let kinds: [(&str, &'static [(u64, Option<Lie>)], &str); 4] = [
+    let kinds: [(&str, &'static [(u64, Option<Lie>)], &str); 5] = [
         ("no-registers", &[(0, Some(Lie::Registers))], "registers in QEMU's objects"),
         ("other-registers", &[(0, None), (20, Some(Lie::Registers))], "registers in QEMU's objects"),
         ("other-memory", &[(0, Some(Lie::Mapped))], "guest memory mapped from QEMU"),
+        ("wrong-memory", &[(0, Some(Lie::Memory))], "QEMU's map of memory and devices"),
         ("no-memory", &[(0, Some(Lie::NothingMapped))], "QEMU's map of memory and devices"),
     ];
     for (name, lies, expected) in kinds {
