@@ -2,7 +2,9 @@
 
 use iotrace_arch::FIRST;
 use iotrace_format::definition::Definition;
-use iotrace_tests::{TraceItem, analyze, built, checkout, folder, for_each, run, said, succeed};
+use iotrace_tests::{
+    SMALL_GUEST, TraceItem, analyze, built, checkout, folder, for_each, recording, run, said, succeed,
+};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -29,7 +31,6 @@ fn attacked(name: &str, arguments: &[&str]) -> (Output, u64) {
     let (console, peak) =
         (folder("hostile").join(format!("{name}.console")), folder("hostile").join(format!("{name}.peak")));
     let mut command = Command::new("sh");
-    // VmHWM is read when QEMU has ended its guest and waits to be ended itself.
     let script = format!("ulimit -v {ADDRESS_SPACE}; exec \"$@\"");
     command.args(["-c", &script, "sh", "python3", "-c", MEASURE]).arg(&peak).arg(FIRST.qemu);
     command.args(["-nodefaults", "-display", "none", "-no-reboot", "-M", "q35", "-m", "64", "-net", "none"]);
@@ -149,4 +150,57 @@ fn a_guest_that_attacks_the_plugin_is_traced_in_one_mebibyte_and_on_two_processo
     let two = folder("traces").join("hostile-two.iot");
     attacked("two", &["-smp", "2", "-plugin", &plugin(&two, ",mode=full")]);
     is_answered(&two);
+}
+
+/// A module that attacks the plugin from inside Linux: it loads and unloads forged modules, patches functions that have
+/// probes, and enters them with forged arguments, stacks and return addresses. What the guest does then is traced.
+#[test]
+#[ignore = "of ./scripts/test full"]
+fn a_kernel_module_that_attacks_the_plugin_is_traced_and_so_is_what_follows() {
+    let module = folder("hostile-module");
+    let mut headers = Command::new("python3");
+    headers.current_dir(checkout().join("scripts")).args([
+        "-m",
+        "lib.headers",
+        "debian-6.1",
+        "guest/hostile/module",
+    ]);
+    succeed(headers.arg(&module));
+    let (module, trace) = (module.join("hostile.ko"), folder("traces").join("hostile-module.iot"));
+    let attack =
+        "sh:insmod /files/hostile.ko; dmesg | grep hostile; dd if=/dev/zero of=x bs=4k count=4 conv=fsync";
+    let recorded = recording(
+        &[&SMALL_GUEST[..6], &["--add", &module.display().to_string(), "--workload", attack]].concat(),
+    );
+    let console = fs::read_to_string(recorded.join("console.txt")).expect("the recording is whole");
+    assert!(console.contains("hostile: over") && console.contains("workload ends, status 0"), "{console}");
+    let replayed = |more: &[&str]| {
+        let peak = folder("hostile").join("module.peak");
+        let mut command = Command::new("python3");
+        command
+            .args(["-c", MEASURE])
+            .arg(&peak)
+            .arg(checkout().join("scripts/replay"))
+            .arg(&recorded)
+            .args(more);
+        let output = run(&mut command);
+        // A trace that lacks what there was no room for is called incomplete.
+        let text = said(&output);
+        assert!(output.status.success() || text.contains("is incomplete: memory limit of 64 MiB"), "{text}");
+        let peak = fs::read_to_string(&peak).expect("it was measured");
+        peak.trim().parse::<u64>().expect("a number")
+    };
+    let alone = replayed(&["--no-plugin"]);
+    let [library, file] = [&built("libiotrace.so"), &trace].map(|path| path.display().to_string());
+    let traced = replayed(&["--plugin", &library, "-o", &file]);
+    println!("{alone} KiB without the plugin, {traced} KiB with it");
+    assert!(traced < alone + PLUGIN, "{traced} KiB, {alone} KiB without the plugin");
+    is_answered(&trace);
+    let why = succeed(&mut analyze(&["why", "--syscall", "fsync"], &trace));
+    assert!(why.contains("device"), "{why}");
+    let (_, notes) = held(&trace);
+    assert!(
+        notes.iter().any(|note| note.0 == "memory" && note.1.contains("functions of modules")),
+        "{notes:?}"
+    );
 }
