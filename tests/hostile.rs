@@ -106,7 +106,7 @@ fn a_guest_that_attacks_the_plugin_is_traced_to_its_reset() {
     assert!(!said(&output).contains("internal error"), "{}", said(&output));
     is_answered(&trace);
     let (hit, notes) = held(&trace);
-    for function in ["submit_bio", "bio_endio", "blk_mq_insert_requests", "__x64_sys_read", "bio_split"] {
+    for function in ["submit_bio", "bio_endio", "blk_mq_insert_requests", "vfs_read", "bio_split"] {
         assert!(hit.contains(function), "no {function} in {hit:?}");
     }
     let of = |topic: &str| notes.iter().find(|note| note.0 == topic).map(|note| note.1.as_str());

@@ -37,8 +37,8 @@ def _unpack(name: str, release: str, folder: Path) -> None:
     # They name one another by where they are installed.
     for makefile in sources.glob("linux-headers-*/Makefile"):
         if not makefile.is_symlink():
-            text = makefile.read_text()
-            makefile.write_text(text.replace("/usr/src/linux-headers", "$(dir $(lastword $(MAKEFILE_LIST)))../linux-headers"))
+            here = "$(dir $(lastword $(MAKEFILE_LIST)))"
+            makefile.write_text(makefile.read_text().replace("/usr/src/linux-headers", f"{here}../linux-headers"))
     for link in (path for path in sources.glob("linux-headers-*/*") if path.is_symlink()):
         target = str(link.readlink())
         inside = folder / target.removeprefix("/") if target.startswith("/") else link.parent / target

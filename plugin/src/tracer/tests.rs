@@ -192,8 +192,14 @@ fn the_functions_of_an_old_kernels_module_are_found() {
     }
 }
 
-/// Clock, task, stack and words of each event of a whole trace.
-fn records(path: &Path) -> Vec<(u64, u64, u64, Vec<u64>)> {
+/// Clock, task, stack and words of an event.
+type Record = (u64, u64, u64, Vec<u64>);
+
+/// A QEMU's lie, and before which of the guest's returns it begins.
+type LieFrom = (u64, Option<Lie>);
+
+/// The events of a whole trace.
+fn records(path: &Path) -> Vec<Record> {
     let trace = TraceFile::from_bytes(std::fs::read(path).expect("the trace is there")).expect("it is one");
     let (mut decoder, mut all) = (Decoder::new().expect("there is memory"), Vec::new());
     for step in trace.walk() {
@@ -210,7 +216,7 @@ fn records(path: &Path) -> Vec<(u64, u64, u64, Vec<u64>)> {
 /// What a guest leaves behind that returns from functions for as long as it takes to fill two buffers, of which
 /// everything is read that can be read without the plugin API: its records and what its trace says of the API. `lies`
 /// has the QEMU's lies and before which of the returns they begin; without any, there is the API alone.
-fn returns(name: &str, lies: &[(u64, Option<Lie>)]) -> (Vec<(u64, u64, u64, Vec<u64>)>, Vec<String>) {
+fn returns(name: &str, lies: &[LieFrom]) -> (Vec<Record>, Vec<String>) {
     const RETURNS: u64 = 60_000;
     const CODE: u64 = 0xffff_ffff_8100_0000;
     let [base, task, stack] = [0xffff_8880_1f60_0000_u64, 0xffff_8880_0010_0000, 0xffff_c900_0001_0000];
@@ -247,7 +253,7 @@ fn returns(name: &str, lies: &[(u64, Option<Lie>)]) -> (Vec<(u64, u64, u64, Vec<
 }
 
 /// On a thread of its own, as a QEMU of its own would be.
-fn returns_elsewhere(name: &str, lies: &'static [(u64, Option<Lie>)]) -> (usize, bool, Vec<String>) {
+fn returns_elsewhere(name: &str, lies: &'static [LieFrom]) -> (usize, bool, Vec<String>) {
     let run = |name: String, lies| {
         std::thread::spawn(move || returns(&name, lies)).join().expect("the guest is traced")
     };
@@ -265,7 +271,7 @@ fn what_qemus_own_objects_say_is_recorded_as_what_the_plugin_api_says() {
 
 #[test]
 fn where_qemus_own_objects_differ_from_the_plugin_api_it_alone_is_used_and_the_trace_says_so() {
-    let kinds: [(&str, &'static [(u64, Option<Lie>)], &str); 5] = [
+    let kinds: [(&str, &'static [LieFrom], &str); 5] = [
         ("no-registers", &[(0, Some(Lie::Registers))], "registers in QEMU's objects"),
         ("other-registers", &[(0, None), (20, Some(Lie::Registers))], "registers in QEMU's objects"),
         ("other-memory", &[(0, Some(Lie::Mapped))], "guest memory mapped from QEMU"),
