@@ -5,21 +5,27 @@ import os
 import signal
 import subprocess
 from pathlib import Path
-from typing import IO, Sequence
+from typing import IO, Callable, Sequence
 
 PR_SET_PDEATHSIG = 1  # include/uapi/linux/prctl.h
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
-def start(command: Sequence[str], folder: Path, said: IO[str], descriptors: Sequence[int] = ()) -> subprocess.Popen:
-    """Start a program in a folder, without input, which is killed when this process ends. `said`: the file for what it
-    prints; `descriptors`: what it inherits. The thread that starts it must wait for its end: Linux kills it when that thread ends."""
+def tie() -> Callable[[], None]:
+    """For subprocess's `preexec_fn`: the process is killed when this one ends. The thread that starts it must wait for its end:
+    Linux kills it when that thread ends."""
     parent = os.getpid()
 
-    def tie() -> None:
+    def in_child() -> None:
         # If the parent ended before the request, nobody would send the signal.
         if _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) or os.getppid() != parent:
             os._exit(127)
 
+    return in_child
+
+
+def start(command: Sequence[str], folder: Path, said: IO[str], descriptors: Sequence[int] = ()) -> subprocess.Popen:
+    """Start a program in a folder, without input, which is killed as by `tie`. `said`: the file for what it prints;
+    `descriptors`: what it inherits."""
     return subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=said, stderr=said, pass_fds=descriptors,
-                            preexec_fn=tie)
+                            preexec_fn=tie())

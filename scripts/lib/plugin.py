@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Sequence
 
-from . import build, cache
+from . import build, cache, child
 from .manifest import Manifest
 from .say import Problem
 
@@ -97,7 +97,7 @@ def _kernel_argument(folder: Path, plugin: Path) -> Path:
     def compile_profile(making: Path) -> None:
         parts = [f"--{name}={path}" for name, path in _parts(folder).items()]
         command = [analyzer, "kernel", vmlinux, *parts, "-o", making / "kernel.profile"]
-        compiled = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        compiled = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, preexec_fn=child.tie())
         if compiled.returncode != 0:
             raise Problem(f"compiling the kernel profile of {vmlinux} failed: {compiled.stderr.strip()}")
 

@@ -4,13 +4,18 @@ Messages quote what others wrote: the guest's console, QEMU, names of files. `pr
 act on; every message passes through it.
 """
 
+import contextlib
 import errno
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from typing import NoReturn, Sequence
+from pathlib import Path
+from typing import Iterator, NoReturn, Sequence
+
+from . import child
 
 
 class Problem(Exception):
@@ -23,6 +28,7 @@ class Problem(Exception):
 ADVICE = {
     errno.ENOSPC: "free some space there, or choose another directory (-o, IOTRACE_CACHE, TMPDIR)",
     errno.EDQUOT: "free some of your quota, or choose another directory (-o, IOTRACE_CACHE, TMPDIR)",
+    errno.EIO: "check the disk, or choose another directory (-o, IOTRACE_CACHE, TMPDIR)",
     errno.EROFS: "choose a directory on a file system that is mounted for writing (-o, IOTRACE_CACHE, TMPDIR)",
     errno.EACCES: "choose a directory or file that you have permission for (-o, IOTRACE_CACHE, TMPDIR)",
     errno.EPERM: "choose a directory or file that you have permission for (-o, IOTRACE_CACHE, TMPDIR)",
@@ -55,25 +61,53 @@ def program() -> str:
     return os.path.basename(sys.argv[0])
 
 
-def run(command: Sequence[str], doing: str, **options) -> subprocess.CompletedProcess:
-    """Run a program to its end; if it fails, say what it was to do and what it said."""
+def run(command: Sequence[str], doing: str, writes: Path | None = None, **options) -> subprocess.CompletedProcess:
+    """Run a program to its end; if it fails, say what it was to do and what it said. It is killed when this process ends.
+    `writes`: where it writes to, if its messages may not say that."""
     try:
-        done = subprocess.run(command, stderr=subprocess.PIPE, **options)
+        done = subprocess.run(command, stderr=subprocess.PIPE, preexec_fn=child.tie(), **options)
     except FileNotFoundError:
         raise Problem(f"{doing}: no program '{command[0]}'; run scripts/setup") from None
     if done.returncode != 0:
         said = ((done.stdout or b"") + done.stderr).decode(errors="replace").strip()[-2000:]
-        if os.strerror(errno.ENOSPC) in said:
-            raise Problem(f"{doing}: {said.splitlines()[-1]}; {ADVICE[errno.ENOSPC]}")
-        raise Problem(f"{doing}: '{' '.join(map(str, command))}' failed with status {done.returncode}\n{said}")
+        if found := _of_system(said):
+            places = [writes or options.get("cwd"), os.environ.get("TMPDIR") or tempfile.gettempdir()]
+            raise Problem(f"{doing}: {found[0]} (written are {' and '.join(map(str, filter(None, places)))}); {found[1]}")
+        raise Problem(f"{doing}: '{' '.join(map(str, command))}' failed with status {done.returncode}: if the cause below is "
+                      f"not one of this machine, try again\n{said}")
     return done
+
+
+def _of_system(said: str) -> tuple[str, str] | None:
+    """The line in which a program reports an error of the system for which there is advice, and the advice."""
+    for line in said.splitlines():
+        for number, advice in ADVICE.items():
+            if os.strerror(number) in line:
+                return line, advice
+    return None
+
+
+@contextlib.contextmanager
+def naming(folder: Path) -> Iterator[None]:
+    """An error of the system in this block that names no file, as one of a write, gets the folder's name."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = os.fspath(folder)
+        raise
 
 
 def main_guard(main) -> NoReturn:
     """Run a script's main function; a Problem, or an error of the system, becomes one message and an exit status."""
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))  # clean up as for Ctrl-C
     try:
-        sys.exit(main())
+        try:
+            status = main()
+        except SystemExit as ended:  # of the arguments
+            status = ended.code
+        _flush()
+        sys.exit(status)
     except Problem as problem:
         say(str(problem))
         sys.exit(problem.status)
@@ -81,10 +115,29 @@ def main_guard(main) -> NoReturn:
         say("interrupted")
         sys.exit(130)
     except BrokenPipeError:
+        _discard_output()
         sys.exit(141)
     except OSError as error:
         say(described(error))
         sys.exit(1)
+
+
+def _flush() -> None:
+    """Write what was printed, here and not where Python ends, which would print a stack trace."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _discard_output()
+        error.filename = "standard output"
+        raise
+
+
+def _discard_output() -> None:
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def described(error: OSError) -> str:
