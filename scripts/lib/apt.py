@@ -6,6 +6,7 @@ as they are; apt itself verifies signatures (with Debian's keyring) and checksum
 
 import os
 import re
+import shutil
 import subprocess
 import tarfile
 import time
@@ -73,11 +74,14 @@ class PrivateApt:
         stamp = self.root / "updated"
         if stamp.exists() and time.time() - stamp.stat().st_mtime < LISTS_LIVE_SECONDS:
             return
-        (self.root / "lists" / "partial").mkdir(parents=True, exist_ok=True)
+        # What an update has left that did not end well may be damaged, and apt would go on from it.
+        stamp.unlink(missing_ok=True)
+        shutil.rmtree(self.root / "lists", ignore_errors=True)
+        (self.root / "lists" / "partial").mkdir(parents=True)
         (self.root / "sources.list").write_text(sources)
         say(f"reading the package lists of {', '.join(self.suites)}")
         run(["apt-get", *self.options, "-q", "--error-on=any", "update"],
-            f"reading the package lists of {', '.join(self.suites)}", stdout=subprocess.DEVNULL)
+            f"reading the package lists of {', '.join(self.suites)}", self.root, stdout=subprocess.DEVNULL)
         stamp.touch()
 
     def show(self, package: str) -> dict[str, str]:
@@ -137,7 +141,7 @@ def newest(suites: Sequence[str], package: str, prefix: str) -> PrivateApt:
             apt = PrivateApt((suite,))
             found = apt.show(package)["Version"]
         except Problem as problem:
-            others.append(f"{suite}: {str(problem).splitlines()[0]}")
+            others.append(f"{suite}: {str(problem).rstrip()}")
             continue
         if not found.startswith(prefix):
             others.append(f"{suite}: it has {found}")

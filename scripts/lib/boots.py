@@ -167,14 +167,22 @@ def boot(wanted: Configuration, number: int = 1) -> Boot:
             found = read(entry(KIND, name, make))
         if wrong:
             say(f"boot {name} is damaged, booting again: {'; '.join(wrong)}")
-            shutil.rmtree(folder)
+            cache.discard(folder, lambda: _is_damaged(folder))
             found = read(entry(KIND, name, make))
     return found
 
 
+def _is_damaged(folder: Path) -> bool:
+    """Whether another run has not made it again meanwhile."""
+    try:
+        return bool(read(folder).check())
+    except Problem:
+        return True
+
+
 def _set_aside(found: Boot) -> None:
     """Give a boot of another machine another name: what was recorded from it can still be replayed."""
-    with cache.lock(found.folder.with_name(f".{found.folder.name}.lock")):
+    with cache.lock(cache.lock_of(found.folder)):
         kept = found.folder.with_name(f"imported-{found.checksum[:12]}")
         if kept.exists():
             shutil.rmtree(found.folder)
@@ -378,10 +386,9 @@ def remove(names: list[str]) -> None:
     """Delete boots, and what was made from them."""
     for found in all_boots():
         if found.folder.name in names or "all" in names:
-            with cache.lock(found.folder.with_name(f".{found.folder.name}.lock")):
-                shutil.rmtree(found.folder)
+            cache.discard(found.folder)
             for context in (cache_root() / plugin.CONTEXTS).glob(f"{found.checksum[:12]}-*"):
-                shutil.rmtree(context, ignore_errors=True)
+                cache.discard(context)
             say(f"removed {found.folder.name}")
             names = [name for name in names if name != found.folder.name]
     missing = [name for name in names if name != "all"]

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Callable, Iterator
 
-from .say import Problem, say
+from .say import Problem, naming, say
 
 
 def cache_root() -> Path:
@@ -36,7 +36,7 @@ def prepare(folder: Path) -> None:
     """Make a folder of the cache, or refuse a cache that cannot be written to."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=".write-"):
+        with tempfile.TemporaryFile(dir=folder):  # it has no name: a run that is killed leaves nothing
             pass
     except OSError as error:
         raise Problem(f"the cache {cache_root()} cannot be used: {error.strerror}: {error.filename or folder}; free some space there, or "
@@ -53,7 +53,8 @@ def lock(path: Path) -> Iterator[None]:
         except BlockingIOError:
             say(f"waiting for another run that makes {path.with_suffix('')}")
             fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
+        with naming(path.parent):
+            yield
 
 
 def entry(kind: str, name: str, make: Callable[[Path], None]) -> Path:
@@ -62,19 +63,35 @@ def entry(kind: str, name: str, make: Callable[[Path], None]) -> Path:
     folder = cache_root() / kind / name
     if folder.is_dir():
         return folder
-    with lock(folder.with_name(f".{name}.lock")):
+    with lock(lock_of(folder)):
         if folder.is_dir():
             return folder
         _clear_left_overs(folder.parent, name)
         making = Path(tempfile.mkdtemp(prefix=f".{name}.making-", dir=folder.parent))
         try:
             making.chmod(0o755)
-            make(making)
+            with naming(making):
+                make(making)
             making.rename(folder)
         except BaseException:
             shutil.rmtree(making, ignore_errors=True)
             raise
     return folder
+
+
+def lock_of(folder: Path) -> Path:
+    """The lock file of an entry."""
+    return folder.with_name(f".{folder.name}.lock")
+
+
+def discard(folder: Path, unwanted: Callable[[], bool] = lambda: True) -> None:
+    """Delete an entry, if it is there and still `unwanted` when its lock is ours. It loses its name first: one of which a
+    part is deleted does not pass as whole."""
+    with lock(lock_of(folder)):
+        if folder.is_dir() and unwanted():
+            going = Path(tempfile.mkdtemp(prefix=f".{folder.name}.making-", dir=folder.parent))
+            folder.rename(going)
+            shutil.rmtree(going, ignore_errors=True)
 
 
 # Entries of other builds are kept so long: another checkout may be using them.
@@ -86,7 +103,8 @@ def entry_of_build(kind: str, family: str, key: str, make: Callable[[Path], None
     made = entry(kind, f"{family}-{key}", make)
     for old in made.parent.glob(f"{family}-*"):
         if old != made and old.stat().st_mtime < time.time() - OLD_SECONDS:
-            shutil.rmtree(old, ignore_errors=True)
+            with contextlib.suppress(OSError, Problem):
+                discard(old)
     return made
 
 

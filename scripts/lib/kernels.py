@@ -30,6 +30,7 @@ KERNELS = {
     "debian-6.12": DebianKernel(("trixie", "bookworm-backports"), "6.12."),
     "debian-7.x": DebianKernel(("trixie-backports", "sid"), "7."),
 }
+KIND = "kernels"  # of the cache
 RECIPE = "1"  # changes when the contents of a kernel folder do
 
 
@@ -54,7 +55,7 @@ def kernel(name: str, bare: bool = False, patches: Sequence[Path] = ()) -> Path:
     recipe = KERNELS[name]
     key = fingerprint(RECIPE, *recipe.suites, recipe.meta, *modules.wanted())
     full = f"{name}{'-bare' if bare else ''}-{key}"
-    return entry("kernels", full, lambda folder: _unpack(recipe, bare, folder))
+    return entry(KIND, full, lambda folder: _unpack(recipe, bare, folder))
 
 
 def own_folder(folder: Path) -> Path:

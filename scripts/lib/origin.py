@@ -8,9 +8,8 @@ import hashlib
 import hmac
 import os
 import secrets
-import tempfile
 
-from .cache import cache_root, prepare
+from .cache import cache_root, lock, lock_of
 from .say import Problem
 
 KEY = "key"
@@ -36,14 +35,13 @@ def _key() -> bytes:
     """The cache's key; made if there is none."""
     path = cache_root() / KEY
     if not path.exists():
-        prepare(path.parent)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{KEY}-") as file:  # of mode 0600
-            file.write(secrets.token_bytes(KEY_BYTES))
-            file.flush()
-            try:
-                os.link(file.name, path)
-            except FileExistsError:
-                pass  # another run was faster
+        with lock(lock_of(path)):
+            if not path.exists():  # another run was not faster
+                making = path.with_name(f".{KEY}.making")
+                making.unlink(missing_ok=True)  # of a run that was killed
+                with open(os.open(making, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                    file.write(secrets.token_bytes(KEY_BYTES))
+                making.rename(path)
     key = path.read_bytes()
     if len(key) != KEY_BYTES:
         raise Problem(f"{path} is damaged (it has {len(key)} bytes, not {KEY_BYTES}): delete it; boots that were made before "

@@ -1,21 +1,30 @@
 """Temporary folders that are deleted when their block ends; those of a run that was killed are deleted by a later one.
 
 A folder is locked (flock of the folder itself) as long as the process that made it runs: the system releases the lock of a
-process that is killed. Only a folder that has the marker file in it, belongs to this user, and is not locked is deleted.
+process that is killed. Only a folder that has the marker file in it or is empty, belongs to this user, and is not locked is
+deleted.
 """
 
+import contextlib
+import ctypes
 import errno
 import fcntl
 import os
+import re
 import shutil
 import tempfile
 from pathlib import Path
 
 from .say import Problem
 
-MARKER = ".iotrace"
+MARKER, UNLOCKED = ".iotrace", ".iotrace-unlocked"
 PREFIX = "iotrace-"
 MAKING = ".making-"
+# As tempfile draws names. One that is empty had no marker yet when its run was killed.
+OWN = re.compile(rf"({PREFIX}|\..*{MAKING})[a-z0-9_]{{8}}")
+RENAME_EXCHANGE = 2  # include/uapi/linux/fs.h
+AT_FDCWD = -100  # include/uapi/linux/fcntl.h
+_LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 class Scratch:
@@ -29,16 +38,30 @@ class Scratch:
 
     def __enter__(self) -> "Scratch":
         clear(self.place)
-        self.folder = Path(tempfile.mkdtemp(prefix=self.prefix, dir=self.place))
-        self.lock = _lock(self.folder)
-        if self.lock is not None:  # some file systems of a network have no locks: nobody deletes it there
-            (self.folder / MARKER).touch()
-        return self
+        while True:
+            self.folder = Path(tempfile.mkdtemp(prefix=self.prefix, dir=self.place))
+            self.lock = _lock(self.folder)
+            try:
+                # some file systems of a network have no locks: nobody deletes it there
+                (self.folder / (MARKER if self.lock is not None else UNLOCKED)).touch()
+                return self
+            except FileNotFoundError:
+                pass  # another run took it for one of a killed run, as it was empty
+            except OSError:
+                self.__exit__()
+                raise
 
-    def keep_as(self, folder: Path) -> None:
-        """Give it its name, which no other folder has: it stays."""
-        (self.folder / MARKER).unlink(missing_ok=True)
+    def keep_as(self, folder: Path, replace: bool = False) -> None:
+        """Give it its name: it stays. With `replace`, one that has the name is replaced at once, and deleted then; otherwise none
+        must have it."""
+        for name in (MARKER, UNLOCKED):
+            (self.folder / name).unlink(missing_ok=True)
         self.folder.chmod(0o755)
+        if replace and folder.is_dir():
+            (folder / MARKER).touch()  # it is deleted by the next run if this one is killed
+            if _exchange(self.folder, folder):
+                return
+            shutil.rmtree(folder)  # the file system has no such call
         try:
             self.folder.rename(folder)
         except OSError as error:
@@ -47,13 +70,24 @@ class Scratch:
             raise Problem(f"{folder} exists: another run has made it meanwhile") from None
         self.kept = True
 
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+    def __exit__(self, _kind: object = None, error: BaseException | None = None, _trace: object = None) -> None:
         if isinstance(error, OSError) and error.filename is None:  # of a write
             error.filename = os.fspath(self.folder)
         if not self.kept:
             shutil.rmtree(self.folder, ignore_errors=True)
         if self.lock is not None:
             os.close(self.lock)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Let two folders of a file system exchange their names; whether it can."""
+    names = [os.fsencode(one), os.fsencode(other)]
+    if _LIBC.renameat2(AT_FDCWD, names[0], AT_FDCWD, names[1], RENAME_EXCHANGE) == 0:
+        return True
+    number = ctypes.get_errno()
+    if number in (errno.EINVAL, errno.ENOSYS):
+        return False
+    raise OSError(number, os.strerror(number), os.fspath(other))
 
 
 def _lock(folder: Path) -> int | None:
@@ -76,12 +110,13 @@ def clear(place: Path) -> None:
     """Delete the folders of killed runs in a folder."""
     try:
         found = [Path(entry.path) for entry in os.scandir(place)
-                 if (entry.name.startswith(PREFIX) or entry.name.startswith(".") and MAKING in entry.name)
-                 and entry.is_dir(follow_symlinks=False) and entry.stat().st_uid == os.geteuid()]
+                 if OWN.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False) and entry.stat().st_uid == os.geteuid()]
     except OSError:
         return  # what cannot be read is reported where it is written to
     for folder in found:
-        lock = _lock(folder) if (folder / MARKER).is_file() else None
+        is_marked = (folder / MARKER).is_file()
+        lock = _lock(folder)
         if lock is not None:
-            shutil.rmtree(folder, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                shutil.rmtree(folder, ignore_errors=True) if is_marked else folder.rmdir()  # that is refused if it has something
             os.close(lock)

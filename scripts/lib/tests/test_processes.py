@@ -9,6 +9,7 @@ import sys
 import tempfile
 import unittest
 from pathlib import Path
+from unittest import mock
 
 from .. import child, scratch
 from ..say import Problem
@@ -80,7 +81,8 @@ class Killed(unittest.TestCase):
         others = [self.place / name for name in (".recording.making-12345678", "iotrace-12345678", "iotrace", ".other")]
         for other in others:
             other.mkdir()
-        (others[0] / "file").touch()
+        for other in others[:2]:
+            (other / "file").touch()
         (self.place / "target").mkdir()
         (self.place / "target" / scratch.MARKER).touch()
         (self.place / "iotrace-linked").symlink_to(self.place / "target")
@@ -94,6 +96,40 @@ class Killed(unittest.TestCase):
         self.assertEqual(os.listdir(self.place), ["recording"])
         self.assertEqual(os.listdir(self.place / "recording"), ["file"])
 
+
+    def test_an_empty_folder_of_a_run_that_was_killed_before_it_had_a_marker_is_deleted(self) -> None:
+        left = [self.place / name for name in (".recording.making-12345678", "iotrace-1234567_")]
+        for folder in left:
+            folder.mkdir()
+        with scratch.Scratch(self.place) as made:
+            self.assertEqual(os.listdir(self.place), [made.folder.name])
+
+    def test_a_folder_that_another_run_takes_for_an_empty_one_is_made_again(self) -> None:
+        made = []
+
+        def taken_once(folder: Path) -> int | None:
+            made.append(folder)
+            if len(made) == 1:
+                folder.rmdir()
+                return None
+            return os.open(folder, os.O_RDONLY)
+
+        with mock.patch.object(scratch, "_lock", taken_once), scratch.Scratch(self.place) as second:
+            self.assertEqual(second.folder, made[1])
+            self.assertTrue((second.folder / scratch.MARKER).exists())
+
+    def test_an_earlier_folder_is_replaced_at_once(self) -> None:
+        for can_exchange in (True, False):
+            earlier = self.place / "recording"
+            earlier.mkdir(exist_ok=True)
+            (earlier / "earlier").touch()
+            with mock.patch.object(scratch, "_exchange", scratch._exchange if can_exchange else lambda *_: False):
+                with scratch.Scratch(self.place, "recording") as made:
+                    (made.folder / "file").touch()
+                    made.keep_as(earlier, replace=True)
+                    # what is left of the earlier one is a folder that the next run deletes
+                    self.assertTrue(not can_exchange or (made.folder / scratch.MARKER).exists())
+            self.assertEqual((os.listdir(self.place), os.listdir(earlier)), (["recording"], ["file"]))
 
     def test_a_folder_that_another_run_has_made_meanwhile_stays(self) -> None:
         other = self.place / "recording"

@@ -124,14 +124,22 @@ class Comparing(Folder):
     def test_a_trace_that_was_truncated_is_made_whole_or_reported_as_empty(self) -> None:
         trace, analyzer = self.folder / "t.iot", self.used.path.with_name("iotrace-analyze")
         trace.write_text("damaged")
-        analyzer.write_text('#!/bin/sh\n[ "$1" = recover ] || exit 3\n[ ! -e "${2%/*}/empty" ] || exit 1\necho whole >"$4"; exit 3\n')
+        analyzer.write_text('#!/bin/sh\n[ "$1" = recover ] || exit $(($([ -e "${2%/*}/empty" ] && echo 1 || echo 3)))\n[ ! -e "${2%/*}/empty" ] || exit 1\necho whole >"$4"; exit 3\n')
         analyzer.chmod(0o755)
         (self.folder / "empty").touch()
-        self.assertIn("nothing that can be read", traced.make_whole(self.used, trace))
+        self.assertFalse(traced.make_whole(self.used, trace))
         (self.folder / "empty").unlink()
-        self.assertIn("it is truncated", traced.make_whole(self.used, trace))
+        self.assertTrue(traced.make_whole(self.used, trace))
         self.assertEqual(trace.read_text(), "whole\n")
-        self.assertEqual(traced.make_whole(self.used, self.folder / "none"), "")
+        self.assertFalse(traced.make_whole(self.used, self.folder / "none"))
+
+    def test_a_truncated_trace_stays_as_it_is_if_there_is_no_room_for_another_one(self) -> None:
+        trace, analyzer = self.folder / "t.iot", self.used.path.with_name("iotrace-analyze")
+        trace.write_text("truncated")
+        analyzer.write_text('#!/bin/sh\n[ "$1" = recover ] && exit 1\nexit 3\n')
+        analyzer.chmod(0o755)
+        self.assertTrue(traced.make_whole(self.used, trace))
+        self.assertEqual(trace.read_text(), "truncated")
 
 
 if __name__ == "__main__":
