@@ -1,48 +1,39 @@
 """Replays with the plugin, and the traces that they leave.
 
-In: a recording, a plugin. Out: a trace of all that was replayed, also of a replay that stands still; what the trace says of
-its end; whether it is that of the recording's first replay.
+In: a trace, a plugin. Out: a sound trace of one that is truncated; what it says of its end; whether it is that of the
+recording's first replay.
 """
 
 import json
 import subprocess
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
-from . import cache, manifest, qemu, recording, stage
-from .machine import Run
+from . import cache, manifest, recording
 from .plugin import Plugin
 from .say import Problem, run, say
-from .standstill import Standstill
 
+TRUNCATED = 3  # the analyzer's exit status
 OVER = 3  # the mark with which a trace is over (schemas/format: MARK_OVER)
 # The guest reads its clock some instructions behind that mark, and may be interrupted there, in nanoseconds.
 BEHIND = 1_000_000
 
 
-def replay(folder: Path, facts: manifest.Manifest, chosen: str, used: Plugin, arguments: list[str], trace: Path, console: Path,
-           prepare: Callable[[stage.Stage], Run] | None = None, keep: bool = True) -> qemu.Ended:
-    """Replay with a plugin that writes a trace. If the replay stands still, the trace up to there is made whole (`keep`)."""
-    try:
-        return recording.replay(folder, facts, chosen, arguments, console, prepare)
-    except Standstill as problem:
-        problem.more = "\n".join(filter(None, [problem.more, make_whole(used, trace) if keep else ""]))
-        raise
-
-
-def make_whole(used: Plugin, trace: Path) -> str:
-    """A trace whose QEMU was killed is truncated anywhere: keep what can be read, as a sound trace. Returns what is left."""
+def make_whole(used: Plugin, trace: Path) -> bool:
+    """A trace whose QEMU was killed is truncated anywhere: keep what can be read, as a sound trace that is marked as truncated, or
+    as it is if there is no room for another one. Returns whether it can be read."""
     analyzer = analyzer_of(used)
     if not trace.is_file() or not analyzer:
-        return ""
+        return trace.is_file()
     checked = subprocess.run([analyzer, "verify", trace], capture_output=True)
-    if checked.returncode != 0:
-        whole = trace.with_name(f"{trace.name}.recovered")
-        recovered = subprocess.run([analyzer, "recover", trace, "-o", whole], capture_output=True)
-        if not whole.is_file() or recovered.returncode not in (0, 3):
-            return f"{trace} has nothing that can be read"
-        whole.rename(trace)
-    return f"{trace} is the trace up to there; it is truncated"
+    if checked.returncode == 0:
+        return True
+    whole = trace.with_name(f"{trace.name}.recovered")
+    recovered = subprocess.run([analyzer, "recover", trace, "-o", whole], capture_output=True)
+    if not whole.is_file() or recovered.returncode not in (0, TRUNCATED):
+        return checked.returncode == TRUNCATED
+    whole.rename(trace)
+    return True
 
 
 def analyzer_of(used: Plugin) -> Path | None:

@@ -57,7 +57,7 @@ def verify(folder: Path, chosen: str, used: Plugin, number: int) -> None:
     with scratch.Scratch() as place:
         console = place.folder / qemu.CONSOLE
         arguments = used.arguments(trace, notes_of(facts), begin(folder, facts, chosen, used))
-        ended = traced.replay(folder, facts, chosen, used, arguments, trace, console, keep=False)
+        ended = recording.replay(folder, facts, chosen, arguments, console)
         recording.check_ended(ended)
         recording.same_console(folder, console)
     if complained := complaint(ended.said):

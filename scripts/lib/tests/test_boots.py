@@ -132,6 +132,30 @@ class Cache(unittest.TestCase):
                 cache.entry("kind", "name", lambda _: None)
 
 
+    def test_an_error_of_a_write_is_named_by_the_folder_of_the_entry(self) -> None:
+        def full(folder: Path) -> None:
+            with open("/dev/full", "w") as file:
+                file.write("x")
+
+        with tempfile.TemporaryDirectory() as place, mock.patch.dict(os.environ, {"IOTRACE_CACHE": place}):
+            with self.assertRaises(OSError) as refused:
+                cache.entry("kind", "name", full)
+            self.assertIn("kind/.name.making-", refused.exception.filename)
+            self.assertEqual(os.listdir(Path(place) / "kind"), [".name.lock"])
+
+    def test_an_entry_loses_its_name_before_its_files(self) -> None:
+        with tempfile.TemporaryDirectory() as place, mock.patch.dict(os.environ, {"IOTRACE_CACHE": place}):
+            entry = cache.entry("kind", "name", lambda folder: (folder / "file").touch())
+            cache.discard(entry, lambda: False)
+            self.assertTrue((entry / "file").exists())
+            with mock.patch("shutil.rmtree"):  # as if it was killed there
+                cache.discard(entry)
+            self.assertFalse(entry.exists())
+            self.assertEqual(len(list(entry.parent.glob(".name.making-*"))), 1)
+            cache.entry("kind", "name", lambda _: None)
+            self.assertEqual(sorted(os.listdir(entry.parent)), [".name.lock", "name"])
+
+
 class Building(unittest.TestCase):
     def test_a_missing_cargo_is_named_with_what_to_do(self) -> None:
         with tempfile.TemporaryDirectory() as empty, mock.patch.dict(os.environ, {"PATH": empty}):

@@ -4,10 +4,15 @@ import contextlib
 import errno
 import io
 import os
+import subprocess
+import sys
 import unittest
+from pathlib import Path
 from unittest import mock
 
 from .. import say
+
+SCRIPTS = Path(__file__).resolve().parents[2]
 
 
 def printed(message: str) -> str:
@@ -70,6 +75,25 @@ class System(unittest.TestCase):
             say.run(["sh", "-c", "echo 'writing: No space left on device' >&2; exit 1"], "packing")
         self.assertIn(say.ADVICE[errno.ENOSPC], str(refused.exception))
         self.assertNotIn("\n", str(refused.exception))
+
+
+class Failing(unittest.TestCase):
+    """What is said when something cannot be written."""
+
+    def test_an_error_of_the_system_that_a_program_reports_has_advice_and_places(self) -> None:
+        for text, advice in (("cp: No space left on device", "free some space"), ("zstd: Read-only file system", "mounted for writing"),
+                             ("x: Input/output error", "check the disk")):
+            with self.assertRaisesRegex(say.Problem, f"copying: {text} .written are /place and .*{advice}"):
+                say.run(["sh", "-c", f"echo before >&2; echo '{text}' >&2; exit 1"], "copying", Path("/place"))
+
+    def test_a_full_disk_for_standard_output_is_one_message(self) -> None:
+        for code in ("print('x')", "raise SystemExit(print('x'))"):
+            program = f"from lib import say\ndef main():\n    {code}\nsay.main_guard(main)"
+            with open("/dev/full", "w") as full:
+                done = subprocess.run([sys.executable, "-c", program], cwd=SCRIPTS, stdout=full, stderr=subprocess.PIPE, text=True,
+                                      env={**os.environ, "PYTHONUNBUFFERED": ""})
+            self.assertEqual(done.returncode, 1)
+            self.assertRegex(done.stderr, r"^-c: No space left on device: standard output; free some space.*\n$")
 
 
 if __name__ == "__main__":

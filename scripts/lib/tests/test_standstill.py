@@ -6,7 +6,7 @@ import unittest
 from pathlib import Path
 from typing import Iterable
 
-from .. import rrlog, standstill
+from .. import recording, rrlog, standstill
 from ..progress import Look, Progress
 from ..say import Problem
 
@@ -46,6 +46,33 @@ class Giving(unittest.TestCase):
         self.assertIsNone(given_up(every_second(300, 1.0, None)))
         self.assertEqual(given_up(every_second(60, 0.0, None)), 21.0)
         self.assertIsNotNone(given_up(every_second(700, 1.0, None)))
+
+
+class Recorded(unittest.TestCase):
+    """Guests that are recorded, judged by their console alone."""
+
+    def setUp(self) -> None:
+        place = tempfile.TemporaryDirectory()
+        self.addCleanup(place.cleanup)
+        self.console = Path(place.name) / "console.txt"
+        self.console.write_text("iotrace: workload begins\n")
+
+    def test_a_workload_that_computes_is_not_given_up_without_a_limit(self) -> None:
+        hopeless = recording.Hopeless(self.console, True)
+        self.assertEqual([hopeless(float(second)) for second in range(10_000)], [""] * 10_000)
+
+    def test_one_that_exceeds_its_limit_is(self) -> None:
+        hopeless = recording.Hopeless(self.console, True, 60.0)
+        self.assertEqual({hopeless(float(second)) for second in range(61)}, {""})
+        self.assertIn("did not power off within 60 s, its console is unchanged for 61 s", hopeless(61.0))
+
+    def test_when_the_console_last_grew_is_reported(self) -> None:
+        hopeless = recording.Hopeless(self.console, True, 60.0)
+        hopeless(0.0)
+        with open(self.console, "a") as console:
+            console.write("more\n")
+        hopeless(50.0)
+        self.assertIn("unchanged for 11 s", hopeless(61.0))
 
 
 class FakeMonitor:
