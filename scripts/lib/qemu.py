@@ -1,6 +1,5 @@
 """QEMU's command lines, and a QEMU that runs under our eyes."""
 
-import errno
 import os
 import re
 import shutil
@@ -13,8 +12,8 @@ from typing import Any, Callable, ClassVar, Sequence
 
 from . import child
 from .progress import Look, Progress, cpu_seconds
-from .qmp import ASK_SECONDS, Monitor
-from .say import ADVICE, Problem, Ticker, say
+from .qmp import ASK_SECONDS, Monitor, check_written
+from .say import Problem, Ticker, say
 from .standstill import Standstill, Subject
 
 DEFAULT = "qemu-system-x86_64"
@@ -233,8 +232,8 @@ class Watched:
             if now - asked < ASK_SECONDS:
                 continue
             asked, look = now, Look(now, cpu_seconds(process.pid), control.instructions())
-            if control.events[-1:] == ["STOP"] and "BLOCK_IO_ERROR" in control.events:
-                return Problem(f"{self.what}: QEMU cannot read or write a disk image in {self.folder}: free some space there")
+            if failed := control.disk_failed(self.folder):
+                return failed
             reason = hopeless(now - began)
             if reason or progress.stalled(look):
                 return Standstill(self.what, control, self.subject, reason)
@@ -267,12 +266,6 @@ def end(process: subprocess.Popen, control: Monitor, seconds: float) -> None:
     except (Problem, subprocess.TimeoutExpired):
         process.kill()
         process.wait()
-
-
-def check_written(what: str, said: str, folder: Path) -> None:
-    """A log that could not be written is an error, though the guest ran on (replay/replay-internal.c in QEMU's sources)."""
-    if "replay write error" in said:
-        raise Problem(f"{what}: QEMU cannot write its log in {folder}; {ADVICE[errno.ENOSPC]}")
 
 
 def lines(console: Path) -> list[str]:

@@ -1,5 +1,6 @@
 """A QEMU that is controlled through its machine protocol (docs/interop/qmp-spec.rst in QEMU's sources)."""
 
+import errno
 import json
 import select
 import socket
@@ -11,12 +12,18 @@ from typing import Any, Callable, Sequence
 
 from . import child
 from .progress import Look, Progress, cpu_seconds
-from .say import Problem, Ticker
+from .say import ADVICE, Problem, Ticker
 from .standstill import Standstill, Subject
 
 ASK_SECONDS = 1.0  # between two questions for the number of instructions
 MOST_EVENTS = 64  # that are kept
 ANSWER_SECONDS = 60.0  # making a snapshot of the largest guests takes some seconds
+
+
+def check_written(what: str, said: str, folder: Path) -> None:
+    """A log that could not be written is an error, though the guest ran on (replay/replay-internal.c in QEMU's sources)."""
+    if "replay write error" in said:
+        raise Problem(f"{what}: QEMU cannot write its log in {folder}; {ADVICE[errno.ENOSPC]}")
 
 
 class Monitor:
@@ -71,6 +78,12 @@ class Monitor:
         """Ends the connection."""
         self.theirs.close()
         self.socket.close()
+
+    def disk_failed(self, folder: Path) -> Problem | None:
+        """Why QEMU has stopped, if it cannot read or write an image."""
+        if self.events[-1:] != ["STOP"] or "BLOCK_IO_ERROR" not in self.events:
+            return None
+        return Problem(f"{self.what}: QEMU cannot read or write a disk image in {folder}; {ADVICE[errno.ENOSPC]}")
 
     def execute(self, command: str, arguments: dict[str, Any] | None = None) -> Any:
         """Run a command and return its result."""
@@ -173,6 +186,8 @@ class Controlled(Monitor):
                 asked = now
                 if progress.stalled(Look(now, cpu_seconds(self.process.pid), self.instructions())):
                     raise Standstill(self.what, self, self.subject)
+            if failed := self.disk_failed(self.folder):
+                raise failed
             if time.monotonic() > deadline:
                 raise Standstill(self.what, self, self.subject, f"not done within {seconds:.0f} s ({state()})")
             if self.process.poll() is not None and not met():
@@ -200,6 +215,7 @@ class Controlled(Monitor):
         except subprocess.TimeoutExpired:
             raise Problem(f"{self.what}: QEMU does not exit: killed") from None
         said = self.printed()
+        check_written(self.what, said, self.folder)
         if self.process.returncode != 0:
             raise Problem(f"{self.what}: QEMU exited with status {self.process.returncode}\n{said}")
         return said

@@ -1,10 +1,10 @@
 """Making a recording folder, and replaying one plainly."""
 
-import errno
 import os
 import re
 import shutil
 import tarfile
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any, Callable, Sequence
 from . import boots, disk, guest, machine, manifest, qemu, stage, workload
 from .brought import Brought
 from .machine import ARCHIVE, DATA_DISK, SNAPSHOT, WITNESS_DISK, Machine, Run, overlay
-from .say import ADVICE, Problem, say
+from .say import Problem, naming, say
 from .standstill import Subject
 
 # Quick and quiet: no calibration loops against the APIC timer (each of their PAUSEs would be an event
@@ -52,6 +52,7 @@ class Wanted:
     disk: str = machine.HOST
     errors: tuple[str, ...] = ()  # of the data disk, as qemu.DiskError has them
     strict: bool = False
+    limit: float = 0.0  # seconds that the guest may run; 0: any time
     fresh: bool = False
     number: int = 1
     bundle: bool = False
@@ -186,7 +187,7 @@ def run(wanted: Wanted, described: Machine, folder: Path, how: Run, what: str, l
     """Run a guest to its end, with further arguments of QEMU. `load`: the snapshot that it goes on from."""
     command = [wanted.qemu, *described.arguments(how), *extra]
     console, about = folder / qemu.CONSOLE, Subject(described.controller, wanted.kernel)
-    ended = qemu.Watched(command, folder, console, what, about, load).run(Hopeless(console, bool(load)))
+    ended = qemu.Watched(command, folder, console, what, about, load).run(Hopeless(console, bool(load), wanted.limit))
     status = workload_status(folder / qemu.CONSOLE, ended)
     text = (folder / qemu.CONSOLE).read_text(errors="replace")
     clocks = re.findall(r"^iotrace: clock (\d+)\s*$", text, re.MULTILINE)
@@ -197,18 +198,22 @@ def run(wanted: Wanted, described: Machine, folder: Path, how: Run, what: str, l
 
 class Hopeless:
     """Judges a guest that is recorded by its console: one that does not come to its init, or that panicked and does not
-    reboot, may execute instructions forever."""
+    reboot, may execute instructions forever. So may its workload: nothing tells one that spins from one that computes, or one that
+    waits for what never comes from one that sleeps, but the user's `limit` in seconds (0: none)."""
 
     START_SECONDS = 600.0
     PANIC_SECONDS = 20.0
 
-    def __init__(self, console: Path, is_up: bool) -> None:
-        self.console, self.is_up = console, is_up
+    def __init__(self, console: Path, is_up: bool, limit: float = 0.0) -> None:
+        self.console, self.is_up, self.limit = console, is_up, limit
         self.panicked: float | None = None
+        self.size, self.printed = 0, 0.0  # of the console, and when it last grew
 
     def __call__(self, seconds: float) -> str:
         """Why it is to be given up after so many seconds; empty if it is not."""
         lines = qemu.lines(self.console)
+        if (size := sum(map(len, lines))) != self.size:
+            self.size, self.printed = size, seconds
         self.is_up = self.is_up or any(line.startswith("iotrace: ") for line in lines)
         if self.panicked is None and any("Kernel panic" in line for line in lines):
             self.panicked = seconds
@@ -216,6 +221,9 @@ class Hopeless:
             return "the guest's kernel panicked"
         if not self.is_up and seconds > self.START_SECONDS:
             return f"the guest did not come to its init within {self.START_SECONDS:.0f} s"
+        if self.limit and seconds > self.limit:
+            return (f"the guest did not power off within {self.limit:.0f} s, its console is unchanged for {seconds - self.printed:.0f} s "
+                    "(a longer time: --limit SECONDS)")
         return ""
 
 
@@ -233,6 +241,7 @@ def workload_status(console: Path, ended: qemu.Ended) -> int:
         raise Problem(f"QEMU exited with status {ended.status} before the guest powered off\n{ended.said}\n{last}")
     if "Kernel panic" in text:
         raise Problem(f"the guest's kernel panicked; the end of its console:\n{last}")
+    check_room(console.parent)
     failed = [line for line in text.splitlines() if line.startswith("iotrace: failed:")]
     if failed:
         raise Problem(f"the guest reports: {failed[0].removeprefix('iotrace: failed: ')}; the end of its console:\n{last}")
@@ -311,13 +320,23 @@ def same_console(folder: Path, console: Path) -> None:
     recorded, replayed = qemu.lines(folder / qemu.CONSOLE), qemu.lines(console)
     if recorded == replayed:
         return
-    if shutil.disk_usage(console.parent).free == 0:
-        raise Problem(f"no space left for the console in {console.parent}; {ADVICE[errno.ENOSPC]}")
+    check_room(console.parent)
     for number, (was, is_now) in enumerate(zip(recorded + [""], replayed + [""]), 1):
         if was != is_now:
             raise NotReplayed(f"the replay differs from the recording in line {number} of the console: recorded "
                               f"'{was}', replayed '{is_now}'")
     raise NotReplayed(f"the replay ended after {len(replayed)} of {len(recorded)} console lines")
+
+
+PROBE_BYTES = 1 << 16
+
+
+def check_room(folder: Path) -> None:
+    """QEMU drops what it cannot write of a console: refuse a folder that cannot be written to."""
+    with naming(folder), tempfile.TemporaryFile(dir=folder) as file:
+        file.write(bytes(PROBE_BYTES))
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def check_ended(ended: qemu.Ended) -> None:
