@@ -6,6 +6,7 @@ mod changes;
 mod choice;
 mod devices;
 mod failures;
+mod faults;
 mod guests;
 mod hostile;
 mod kernels;

@@ -16,7 +16,7 @@ from .manifest import NAME as MANIFEST
 from .manifest import Manifest, sha256
 from .plugin import CONTEXTS, STATE, complaint
 from .qmp import Controlled
-from .say import Problem, say
+from .say import Problem, of_system, say
 from .standstill import Subject
 
 REPLAY_SECONDS = 3600.0
@@ -108,4 +108,5 @@ def _end(running: Controlled, folder: Path, clock: int) -> None:
     said = running.quit()
     running.ticker.done(f"{clock} instructions")
     if (complained := complaint(said)) or not (folder / STATE).exists():
-        raise Problem(f"cannot make the context: {complained or 'the plugin saved no state'}")
+        found = of_system(complained)
+        raise Problem(f"cannot make {folder}: {complained or 'the plugin saved no state'}; {found[1] if found else 'try again'}")

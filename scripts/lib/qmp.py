@@ -12,7 +12,7 @@ from typing import Any, Callable, Sequence
 
 from . import child
 from .progress import Look, Progress, cpu_seconds
-from .say import ADVICE, Problem, Ticker
+from .say import ADVICE, Problem, Ticker, of_system
 from .standstill import Standstill, Subject
 
 ASK_SECONDS = 1.0  # between two questions for the number of instructions
@@ -169,7 +169,8 @@ class Controlled(Monitor):
             self.process.wait()
             said = self.printed()
             self.close()
-            raise Problem(f"{self.what}: QEMU failed to start: {said or 'no output'}") from None
+            found = of_system(said)
+            raise Problem(f"{self.what}: QEMU failed to start in {self.folder}: {said or 'no output'}{f'; {found[1]}' if found else ''}") from None
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -217,7 +218,9 @@ class Controlled(Monitor):
         said = self.printed()
         check_written(self.what, said, self.folder)
         if self.process.returncode != 0:
-            raise Problem(f"{self.what}: QEMU exited with status {self.process.returncode}\n{said}")
+            found = of_system(said)
+            raise Problem(f"{self.what}: QEMU exited with status {self.process.returncode} in {self.folder}\n{said}"
+                          f"{f'; {found[1]}' if found else ''}")
         return said
 
     def printed(self) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Callable, Sequence
 from . import boots, disk, guest, machine, manifest, qemu, stage, workload
 from .brought import Brought
 from .machine import ARCHIVE, DATA_DISK, SNAPSHOT, WITNESS_DISK, Machine, Run, overlay
-from .say import Problem, naming, say
+from .say import Problem, naming, of_system, say
 from .standstill import Subject
 
 # Quick and quiet: no calibration loops against the APIC timer (each of their PAUSEs would be an event
@@ -238,6 +238,8 @@ def workload_status(console: Path, ended: qemu.Ended) -> int:
     """The exit status of the workload; a guest that did not come to its proper end is an error."""
     text, last = "\n".join(qemu.lines(console)), qemu.last_lines(console)
     if ended.status != 0:
+        if found := of_system(ended.said):
+            raise Problem(f"QEMU exited with status {ended.status} in {console.parent}: {found[0]}; {found[1]}")
         raise Problem(f"QEMU exited with status {ended.status} before the guest powered off\n{ended.said}\n{last}")
     if "Kernel panic" in text:
         raise Problem(f"the guest's kernel panicked; the end of its console:\n{last}")
@@ -315,6 +317,9 @@ class NotReplayed(Problem):
     status = 4
 
 
+DIFFERS = "replay again (QEMU drops lines that it cannot write in {}), or record again"
+
+
 def same_console(folder: Path, console: Path) -> None:
     """A replay whose console differs from the recording's was no replay."""
     recorded, replayed = qemu.lines(folder / qemu.CONSOLE), qemu.lines(console)
@@ -324,8 +329,8 @@ def same_console(folder: Path, console: Path) -> None:
     for number, (was, is_now) in enumerate(zip(recorded + [""], replayed + [""]), 1):
         if was != is_now:
             raise NotReplayed(f"the replay differs from the recording in line {number} of the console: recorded "
-                              f"'{was}', replayed '{is_now}'")
-    raise NotReplayed(f"the replay ended after {len(replayed)} of {len(recorded)} console lines")
+                              f"'{was}', replayed '{is_now}'; {DIFFERS.format(console.parent)}")
+    raise NotReplayed(f"the replay ended after {len(replayed)} of {len(recorded)} console lines; {DIFFERS.format(console.parent)}")
 
 
 PROBE_BYTES = 1 << 16
@@ -342,6 +347,8 @@ def check_room(folder: Path) -> None:
 def check_ended(ended: qemu.Ended) -> None:
     """A replay that QEMU ended is none: with a message about its log, or in an assertion."""
     if ended.status != 0:
+        if found := of_system(ended.said):
+            raise Problem(f"QEMU exited with status {ended.status} during the replay, in a stage in {stage.places()}: {found[0]}; {found[1]}")
         of_log = ended.status < 0 or any("replay" in line for line in ended.said.splitlines() if not line.startswith("iotrace: "))
         kind = NotReplayed if of_log else Problem
         raise kind(f"QEMU exited with status {ended.status} during the replay: {ended.said or 'no output'}")

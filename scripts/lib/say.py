@@ -70,7 +70,7 @@ def run(command: Sequence[str], doing: str, writes: Path | None = None, **option
         raise Problem(f"{doing}: no program '{command[0]}'; run scripts/setup") from None
     if done.returncode != 0:
         said = ((done.stdout or b"") + done.stderr).decode(errors="replace").strip()[-2000:]
-        if found := _of_system(said):
+        if found := of_system(said):
             places = [writes or options.get("cwd"), os.environ.get("TMPDIR") or tempfile.gettempdir()]
             raise Problem(f"{doing}: {found[0]} (written are {' and '.join(map(str, filter(None, places)))}); {found[1]}")
         raise Problem(f"{doing}: '{' '.join(map(str, command))}' failed with status {done.returncode}: if the cause below is "
@@ -78,7 +78,7 @@ def run(command: Sequence[str], doing: str, writes: Path | None = None, **option
     return done
 
 
-def _of_system(said: str) -> tuple[str, str] | None:
+def of_system(said: str) -> tuple[str, str] | None:
     """The line in which a program reports an error of the system for which there is advice, and the advice."""
     for line in said.splitlines():
         for number, advice in ADVICE.items():

@@ -30,6 +30,11 @@ def no_direct_io(folder: Path) -> str:
     return ""
 
 
+def places() -> str:
+    """Where QEMU may run, for messages."""
+    return f"{MEMORY} or {tempfile.gettempdir()}"
+
+
 class Stage:
     """A folder for a run of QEMU, deleted when the block ends; or one that is kept, if it is given."""
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from . import boots, contexts, manifest, qemu, recording, scratch, traced
 from .plugin import Plugin, complaint, notes_of
 from .recording import NotReplayed, Wanted
-from .say import say
+from .say import Problem, of_system, say
 from .standstill import Standstill
 
 TRIES = 5
@@ -60,7 +60,9 @@ def verify(folder: Path, chosen: str, used: Plugin, number: int) -> None:
         ended = recording.replay(folder, facts, chosen, arguments, console)
         recording.check_ended(ended)
         recording.same_console(folder, console)
-    if complained := complaint(ended.said):
+    if (complained := complaint(ended.said)) and (found := of_system(complained)):
+        raise Problem(f"replaying: {complained}; {found[1]}")
+    if complained:
         say(f"warning: the recording replays, but its trace is incomplete and not kept: {complained}")
         trace.unlink(missing_ok=True)
         return
