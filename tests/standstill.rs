@@ -76,7 +76,8 @@ fn a_replay_that_stands_still_is_ended_and_explained() {
     assert!(report.contains("the trace is truncated"), "{report}");
 }
 
-/// A guest that stops its processor, and one whose kernel panics and stays there, both while they are recorded.
+/// A guest that stops its processor, one whose kernel panics and stays there, one that spins, and one that waits for what never
+/// comes, while they are recorded.
 #[test]
 #[ignore = "of ./scripts/test full"]
 fn a_guest_that_hangs_while_it_is_recorded_is_given_up() {
@@ -84,6 +85,8 @@ fn a_guest_that_hangs_while_it_is_recorded_is_given_up() {
     for (options, reason, function) in [
         (&["--workload", "sh:busybox halt -f"][..], "executes no more instructions", "stop_this_cpu"),
         (&["--fresh", "--append", "panic=0 rdinit=/nonexistent"], "kernel panicked", "delay"),
+        (&["--workload", "sh:while :; do :; done", "--limit", "20"], "did not power off within 20 s", "program"),
+        (&["--workload", "sh:sleep 1000000", "--limit", "20"], "did not power off within 20 s", ""),
     ] {
         let small = ["debian-6.1", "--fs", "ext4", "--disk-size", "32", "--no-verify", "--force", "-o"];
         let output = run(script("record").args(small).arg(&place).args(options));

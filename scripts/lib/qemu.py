@@ -199,7 +199,7 @@ class Watched:
             said.seek(0)
             text = said.read().strip()
         if stuck:
-            ticker.done("stands still")
+            ticker.done("ended")
             check_written(self.what, text, self.folder)
             if isinstance(stuck, Standstill):
                 stuck.more = "\n".join(filter(None, [f"the last line of the console: {last_lines(self.console, 1)}", text]))

@@ -74,9 +74,20 @@ class Scratch:
         if isinstance(error, OSError) and error.filename is None:  # of a write
             error.filename = os.fspath(self.folder)
         if not self.kept:
-            shutil.rmtree(self.folder, ignore_errors=True)
+            _delete(self.folder)
         if self.lock is not None:
             os.close(self.lock)
+
+
+def _delete(folder: Path) -> None:
+    """Delete a folder, its marker last: a run that is killed meanwhile leaves what the next one deletes."""
+    with contextlib.suppress(OSError):
+        for path in folder.iterdir():
+            if path.name == MARKER:
+                continue
+            with contextlib.suppress(OSError):
+                shutil.rmtree(path, ignore_errors=True) if path.is_dir() and not path.is_symlink() else path.unlink()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _exchange(one: Path, other: Path) -> bool:
@@ -118,5 +129,5 @@ def clear(place: Path) -> None:
         lock = _lock(folder)
         if lock is not None:
             with contextlib.suppress(OSError):
-                shutil.rmtree(folder, ignore_errors=True) if is_marked else folder.rmdir()  # that is refused if it has something
+                _delete(folder) if is_marked else folder.rmdir()  # that is refused if it has something
             os.close(lock)

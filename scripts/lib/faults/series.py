@@ -18,6 +18,7 @@ from .world import World
 
 SOURCE = Path(__file__).resolve().parent / "inject.c"
 FOREVER = 1 << 40
+PROGRESS = 20  # faults between two lines
 
 
 @dataclass
@@ -35,6 +36,8 @@ class Tally:
         """Count a fault."""
         self.injected += 1
         self.succeeded += good
+        if self.injected % PROGRESS == 0:
+            say("  ".join(self.row()))
         if wrong:
             self.violations.append(f"{self.subject}, {self.kind}, {at} ({ended.fault}): {'; '.join(wrong)}\n"
                                    f"    status {ended.status}: {ended.said.strip()[-1500:]}")

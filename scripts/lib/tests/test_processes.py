@@ -104,6 +104,15 @@ class Killed(unittest.TestCase):
         with scratch.Scratch(self.place) as made:
             self.assertEqual(os.listdir(self.place), [made.folder.name])
 
+    def test_the_marker_is_deleted_last(self) -> None:
+        with mock.patch.object(scratch.shutil, "rmtree"):  # as if it was killed there
+            with scratch.Scratch(self.place) as made:
+                for name in ("a", "z", ".a", ".z"):
+                    (made.folder / name).touch()
+        self.assertEqual(os.listdir(made.folder), [scratch.MARKER])
+        scratch.clear(self.place)
+        self.assertEqual(os.listdir(self.place), [])
+
     def test_a_folder_that_another_run_takes_for_an_empty_one_is_made_again(self) -> None:
         made = []
 
