@@ -17,9 +17,9 @@ use crate::analysis::conditions::NoVirtualTime;
 use crate::session::SessionError;
 use iotrace_format::definition::{Definition, Note, Severity};
 use iotrace_format::event::Event;
+use iotrace_format::new_file::NewFile;
 use iotrace_format::trace::reader::ReadError;
-use iotrace_format::trace::writer::{TraceWriter, WriteError, create};
-use std::fs::File;
+use iotrace_format::trace::writer::{TraceWriter, WriteError};
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
@@ -66,29 +66,19 @@ fn is_of_part(definition: &Definition) -> bool {
     matches!(definition, Definition::Numbers(_) | Definition::HandOff(_) | Definition::Begin(_))
 }
 
-/// A new trace, and how it fares. One that does not come to its end is removed.
+/// A new trace, and how it fares. It gets its name when it comes to its end.
 struct Output {
     path: PathBuf,
-    trace: Option<TraceWriter<BufWriter<File>>>,
+    trace: TraceWriter<BufWriter<NewFile>>,
     failed: Option<WriteError>,
-}
-
-impl Drop for Output {
-    fn drop(&mut self) {
-        let unfinished = self.trace.take().is_some();
-        if unfinished && std::fs::metadata(&self.path).is_ok_and(|file| file.is_file()) {
-            // Whoever asked for it is told of the error that led here.
-            let _ = std::fs::remove_file(&self.path);
-        }
-    }
 }
 
 impl Output {
     fn create(path: &Path) -> Result<Self, RewriteError> {
         let failed = |source| RewriteError::Write { path: path.to_owned(), source };
-        let file = create(path).map_err(|e| failed(e.into()))?;
+        let file = NewFile::create(path).map_err(|e| failed(e.into()))?;
         let trace = TraceWriter::part(BufWriter::new(file)).map_err(failed)?;
-        Ok(Self { path: path.to_owned(), trace: Some(trace), failed: None })
+        Ok(Self { path: path.to_owned(), trace, failed: None })
     }
 
     /// Adds a definition.
@@ -106,9 +96,12 @@ impl Output {
         self.define(&Definition::Note(Note { severity, topic: topic.into(), text }));
     }
 
-    fn attempt(&mut self, write: impl FnOnce(&mut TraceWriter<BufWriter<File>>) -> Result<(), WriteError>) {
-        if let (None, Some(trace)) = (&self.failed, &mut self.trace) {
-            self.failed = write(trace).err();
+    fn attempt(
+        &mut self,
+        write: impl FnOnce(&mut TraceWriter<BufWriter<NewFile>>) -> Result<(), WriteError>,
+    ) {
+        if self.failed.is_none() {
+            self.failed = write(&mut self.trace).err();
         }
     }
 
@@ -118,9 +111,10 @@ impl Output {
         if let Some(error) = self.failed.take() {
             return Err(failed(error));
         }
-        let Some(trace) = self.trace.take() else { return Ok(0) };
-        let events = trace.events();
-        trace.finish().map_err(failed)?;
+        let events = self.trace.events();
+        let written = self.trace.finish().map_err(failed)?;
+        let file = written.into_inner().map_err(|error| failed(error.into_error().into()))?;
+        file.keep().map_err(|error| failed(error.into()))?;
         Ok(events)
     }
 }

@@ -17,6 +17,7 @@ use crate::analysis::subject::Wanted;
 use crate::index::{IndexError, Located, SessionIndex, SessionIndexBuilder, TraceIdentity, index_path};
 use crate::model::IoId;
 use crate::reader::{MemoryLimit, ReadWindow, Trace, read, read_window};
+use iotrace_format::new_file;
 use iotrace_format::trace::reader::{ReadError, TraceFile};
 use pass::{Observers, RunningPass};
 use std::ops::Deref;
@@ -272,7 +273,9 @@ impl Session {
         if let (Some(path), IndexUse::Beside) = (&self.path, self.index_use) {
             let path = index_path(path);
             if let Err(error) = index.write(&path) {
-                let message = format!("cannot keep the index as {}: {error}", path.display());
+                let advice =
+                    new_file::advice(&error).map_or_else(String::new, |advice| format!("; {advice}"));
+                let message = format!("cannot keep the index as {}: {error}{advice}", path.display());
                 self.say(IndexMessage::NotKept(message));
             }
         }

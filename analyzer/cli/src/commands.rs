@@ -23,7 +23,9 @@ use crate::view::plain::Controls;
 use crate::{MEMORY, view};
 use anyhow::Result;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use iotrace::analysis::events::EventsError;
 use iotrace::reader::{MemoryLimit, Trace};
+use iotrace_format::new_file::advice;
 use iotrace_format::trace::reader::TraceFile;
 use numbers::threads;
 use status::Status;
@@ -237,16 +239,20 @@ fn invalid(kind: clap::error::ErrorKind, text: &str) -> ! {
 
 /// An error and its causes, each once: most errors name their cause themselves.
 fn message(error: &anyhow::Error) -> String {
-    error.chain().fold(String::new(), |message, cause| match cause.to_string() {
+    let message = error.chain().fold(String::new(), |message, cause| match cause.to_string() {
         cause if message.is_empty() => cause,
         cause if message.contains(&cause) => message,
         cause => format!("{message}: {cause}"),
-    })
+    });
+    let advice = error.chain().find_map(|cause| match (cause.downcast_ref(), cause.downcast_ref()) {
+        (Some(error), _) | (None, Some(EventsError::Write(error))) => advice(error),
+        _ => None,
+    });
+    advice.map_or(message.clone(), |advice| format!("{message}; {advice}"))
 }
 
 /// The reader of our output has closed the pipe, as `head` does.
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    use iotrace::analysis::events::EventsError;
     let broken = |e: &io::Error| e.kind() == io::ErrorKind::BrokenPipe;
     error.chain().any(|cause| {
         cause.downcast_ref::<io::Error>().is_some_and(broken)

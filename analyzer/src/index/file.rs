@@ -5,10 +5,11 @@ use super::entry::{Changed, Entry, IndexTable, SIZE, link_sum};
 use super::tables::{AppendWriter, TableWriter};
 use super::{Contents, MAGIC, SOURCES, Section, SessionIndex, TablePlace};
 use crate::reader::release_up_to;
+use iotrace_format::new_file::NewFile;
 use iotrace_format::trace::reader::TraceFile;
-use std::fs::{File, Permissions};
+use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
-use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
@@ -158,16 +159,10 @@ impl SessionIndex {
     /// # Errors
     /// Those of the file.
     pub(crate) fn write(&mut self, path: &Path) -> io::Result<()> {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let mut out = tempfile::Builder::new()
-            .prefix(".idx")
-            // As any other file: the umask decides.
-            .permissions(Permissions::from_mode(0o666))
-            .tempfile_in(folder)?;
+        let mut out = NewFile::create(path)?;
         self.file.seek(SeekFrom::Start(0))?;
-        io::copy(&mut self.file, out.as_file_mut())?;
-        out.persist(path).map_err(|error| error.error)?;
-        Ok(())
+        io::copy(&mut self.file, &mut out)?;
+        out.keep()
     }
 
     /// The entry of an object; none if there is none of that number.

@@ -168,6 +168,18 @@ fn what_does_not_belong_together_is_refused() {
 }
 
 #[test]
+fn an_earlier_output_stays_if_no_new_one_can_be_made() {
+    let place = Place::new();
+    let to = place.path("both.iot");
+    fs::write(&to, "earlier").unwrap();
+    let [a, b] = [(); 2].map(|()| Session::from_bytes(direct_write().file()).unwrap());
+    cat(&[("a.iot".into(), a), ("b.iot".into(), b)], &to, &mut |_| {}).unwrap_err();
+    assert_eq!(fs::read(&to).unwrap(), b"earlier");
+    recover(&whole(), &to, &mut |_| {}).unwrap();
+    assert!(fs::read(&to).unwrap().len() > b"earlier".len());
+}
+
+#[test]
 fn an_output_that_cannot_be_written_is_named() {
     let error = recover(&whole(), Path::new("/nowhere/x.iot"), &mut |_| {}).unwrap_err();
     assert!(error.to_string().starts_with("cannot write /nowhere/x.iot: No such file"), "{error}");
@@ -175,7 +187,7 @@ fn an_output_that_cannot_be_written_is_named() {
     assert!(error.to_string().contains("No space left on device"), "{error}");
     let (place, trace) = (Place::new(), whole());
     let path = place.path("locked.iot");
-    let held = create(&path).unwrap();
+    let held = iotrace_format::trace::writer::create(&path).unwrap();
     let error = recover(&trace, &path, &mut |_| {}).unwrap_err();
     assert!(error.to_string().contains("in use by another writer"), "{error}");
     drop(held);

@@ -6,8 +6,8 @@
 //! 64 KiB, at most.
 
 use bincode::{Decode, Encode};
-use std::fs;
-use std::io;
+use iotrace_format::new_file::NewFile;
+use std::io::{self, Write};
 use std::path::Path;
 use thiserror::Error;
 use xxhash_rust::xxh3::xxh3_64;
@@ -55,9 +55,9 @@ const GROWTH: usize = 8;
 /// Those of the file system, and of the encoding.
 pub fn write(path: &Path, magic: Magic, value: &impl Encode) -> io::Result<()> {
     let bytes = seal(magic, &plain(value)?)?;
-    let partial = path.with_extension("partial");
-    fs::write(&partial, bytes)?;
-    fs::rename(&partial, path)
+    let mut file = NewFile::create(path)?;
+    file.write_all(&bytes)?;
+    file.keep()
 }
 
 /// The bytes of a file from a value that is encoded.

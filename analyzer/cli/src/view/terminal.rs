@@ -38,8 +38,27 @@ fn columns_of(terminal: &impl AsFd) -> Option<usize> {
 }
 
 /// Standard output.
-pub fn output(controls: Controls) -> PlainWriter<BufWriter<StdoutLock<'static>>> {
-    PlainWriter::new(BufWriter::with_capacity(BUFFER, io::stdout().lock()), controls)
+pub fn output(controls: Controls) -> PlainWriter<BufWriter<StandardOutput>> {
+    PlainWriter::new(BufWriter::with_capacity(BUFFER, StandardOutput(io::stdout().lock())), controls)
+}
+
+/// Standard output, whose errors say that they are of it.
+pub struct StandardOutput(StdoutLock<'static>);
+
+impl StandardOutput {
+    fn named(error: &io::Error) -> io::Error {
+        io::Error::new(error.kind(), format!("cannot write to standard output: {error}"))
+    }
+}
+
+impl Write for StandardOutput {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes).map_err(|error| Self::named(&error))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush().map_err(|error| Self::named(&error))
+    }
 }
 
 /// Whether messages are on a terminal.
@@ -68,7 +87,16 @@ pub fn end(error: &clap::Error) -> ! {
         // Nothing of these is the user's: clap prints them, in its colours.
         ErrorKind::DisplayHelp
         | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
-        | ErrorKind::DisplayVersion => error.exit(),
+        | ErrorKind::DisplayVersion => {
+            let printed = error.print().and_then(|()| io::stdout().flush());
+            if let Err(failed) = &printed
+                && failed.kind() != io::ErrorKind::BrokenPipe
+            {
+                complain(&StandardOutput::named(failed).to_string());
+                std::process::exit(1)
+            }
+            std::process::exit(error.exit_code())
+        }
         _ => {
             say(&error.render().to_string());
             std::process::exit(error.exit_code())
