@@ -54,7 +54,7 @@ def run(subject: Subject, world: World, before: list[str] | None = None) -> Ende
 def judge(subject: Subject, world: World, ended: Ended) -> list[str]:
     """What is wrong after a run in which something failed."""
     wrong = [f"it printed '{trace}'" for trace in TRACES if trace in ended.said]
-    if ended.status in subject.statuses:
+    if ended.status == 0:
         wrong += subject.wrong() + [f"{path} is missing" for path in subject.results if not path.exists()]
     else:
         wrong += _message(ended, world) + _results(subject)
@@ -97,7 +97,7 @@ def after(subject: Subject, world: World) -> list[str]:
     """What is wrong after the next normal run."""
     ended = run(subject, world)
     try:
-        wrong = subject.wrong() if ended.status in subject.statuses else [f"the next run fails with status {ended.status}: {ended.said[-600:]}"]
+        wrong = subject.wrong() if ended.status == 0 else [f"the next run fails with status {ended.status}: {ended.said[-600:]}"]
     except (Problem, OSError) as problem:
         wrong = [f"the cache is not whole: {problem}"]
     left = world.left_over()

@@ -110,7 +110,7 @@ def writes(subject: Subject, world: World, program: Path, kinds: list[str], most
             wrong = rules.judge(subject, world, ended)
             if count % each == 0:
                 wrong += rules.after(subject, world)
-            tally.add(f"operation {at}", ended, wrong, ended.status in subject.statuses)
+            tally.add(f"operation {at}", ended, wrong, ended.status == 0)
         tallies.append(tally)
     return tallies
 
@@ -135,7 +135,7 @@ def kills(subject: Subject, world: World, count: int, seed: int) -> Tally:
         wrong = [f"process {left} outlives it" for left in world.remaining()]
         wrong += rules.left_results(subject)
         wrong += rules.after(subject, world)
-        tally.add(f"after {delay:.3f} of {life:.1f} s", Ended(status, ""), wrong, status in subject.statuses)
+        tally.add(f"after {delay:.3f} of {life:.1f} s", Ended(status, ""), wrong, status == 0)
     return tally
 
 
@@ -148,12 +148,12 @@ def pairs(subject: Subject, world: World, count: int) -> Tally:
                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT) for _ in range(2)]
         said = [process.communicate()[0].decode(errors="replace") for process in both]
         ended = [Ended(process.returncode, text) for process, text in zip(both, said)]
-        wrong = [] if any(one.status in subject.statuses for one in ended) else ["both fail"]
+        wrong = [] if any(one.status == 0 for one in ended) else ["both fail"]
         for one in ended:
             wrong += rules.judge(subject, world, one)
         worst = max(ended, key=lambda one: abs(one.status))
         tally.add(f"pair {number + 1}", worst, [*wrong, *subject.wrong(), *rules.after(subject, world)],
-                  worst.status in subject.statuses)
+                  worst.status == 0)
     return tally
 
 
@@ -170,5 +170,5 @@ def read_only(subject: Subject, world: World) -> Tally:
         shell = ["unshare", "--mount", "--propagation", "private", "sh", "-c", f'{mounts} || exit 99; exec "$@"', "sh"]
         ended = rules.run(subject, world, shell)
         tally.add(name, ended, [*rules.judge(subject, world, ended), *rules.after(subject, world)],
-                  ended.status in subject.statuses)
+                  ended.status == 0)
     return tally
