@@ -85,7 +85,11 @@ fn a_guest_that_hangs_while_it_is_recorded_is_given_up() {
     for (options, reason, function) in [
         (&["--workload", "sh:busybox halt -f"][..], "executes no more instructions", "stop_this_cpu"),
         (&["--fresh", "--append", "panic=0 rdinit=/nonexistent"], "kernel panicked", "delay"),
-        (&["--workload", "sh:while :; do :; done", "--limit", "20"], "did not power off within 20 s", "program"),
+        (
+            &["--workload", "sh:while :; do :; done", "--limit", "20"],
+            "did not power off within 20 s",
+            "program",
+        ),
         (&["--workload", "sh:sleep 1000000", "--limit", "20"], "did not power off within 20 s", ""),
     ] {
         let small = ["debian-6.1", "--fs", "ext4", "--disk-size", "32", "--no-verify", "--force", "-o"];

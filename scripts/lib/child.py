@@ -11,6 +11,11 @@ PR_SET_PDEATHSIG = 1  # include/uapi/linux/prctl.h
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
+def said() -> IO[str]:
+    """A file in memory for what a program prints: the disk of another one may be what it complains of."""
+    return os.fdopen(os.memfd_create("said"), "w+", errors="replace")
+
+
 def tie() -> Callable[[], None]:
     """For subprocess's `preexec_fn`: the process is killed when this one ends. The thread that starts it must wait for its end:
     Linux kills it when that thread ends."""

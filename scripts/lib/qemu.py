@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any, Callable, ClassVar, Sequence
 from . import child
 from .progress import Look, Progress, cpu_seconds
 from .qmp import ASK_SECONDS, Monitor, check_written
-from .say import Problem, Ticker, say
+from .say import Problem, Ticker, of_system, say
 from .standstill import Standstill, Subject
 
 DEFAULT = "qemu-system-x86_64"
@@ -182,13 +181,12 @@ class Watched:
         ticker = Ticker(self.what)
         began = time.monotonic()
         stuck: Problem | None = None
-        with tempfile.TemporaryFile("w+") as said:
+        with child.said() as said:
             control = Monitor(self.what)
             more = [*control.arguments, *(["-S"] if self.load else [])]
             process = child.start([*self.command, *more], self.folder, said, [control.descriptor])
             try:
-                self._go_on(control) if self.load else control.greet()
-                stuck = self._watch(process, control, ticker, hopeless)
+                stuck = self._begun(control) or self._watch(process, control, ticker, hopeless)
                 if stuck:
                     end(process, control, self.QUIT_SECONDS)
             finally:
@@ -203,12 +201,25 @@ class Watched:
             check_written(self.what, text, self.folder)
             if isinstance(stuck, Standstill):
                 stuck.more = "\n".join(filter(None, [f"the last line of the console: {last_lines(self.console, 1)}", text]))
+            elif text:
+                found = of_system(text)
+                stuck = Problem(f"{stuck}, in {self.folder}: {text}; {found[1] if found else 'try again'}")
             raise stuck
         ticker.done(self.state(None))
         if text and process.returncode == 0:
             say(f"QEMU: {text}")
         check_written(self.what, text, self.folder)
         return Ended(process.returncode, text, time.monotonic() - began)
+
+    def _begun(self, control: Monitor) -> Problem | None:
+        """Let the guest begin; returns why it cannot."""
+        try:
+            self._go_on(control) if self.load else control.greet()
+        except BrokenPipeError:
+            pass  # it has ended: its status and what it printed say why
+        except Problem as problem:
+            return problem
+        return None
 
     def _go_on(self, control: Monitor) -> None:
         """Load the machine's state, not that of its disks, and let the guest go on."""

@@ -5,7 +5,6 @@ import json
 import select
 import socket
 import subprocess
-import tempfile
 import time
 from pathlib import Path
 from typing import Any, Callable, Sequence
@@ -36,6 +35,7 @@ class Monitor:
         self.events: list[str] = []
         self.patience = ANSWER_SECONDS
         self.owed = 0  # answers
+        self.ended = False  # QEMU has closed the connection
         self.executed: int | None = None
 
     @property
@@ -97,6 +97,8 @@ class Monitor:
                 message = self.message(deadline - time.monotonic())
             except BrokenPipeError:
                 raise Problem(f"{self.what}: QEMU ended before '{command}'") from None
+            if message is None and self.ended:
+                raise Problem(f"{self.what}: QEMU ended before '{command}'")
             if message is None:
                 raise Problem(f"{self.what}: QEMU did not answer '{command}' for {self.patience:.0f} s")
             if not sent:
@@ -135,6 +137,7 @@ class Monitor:
                 except ConnectionResetError:
                     received = b""
                 if not received:
+                    self.ended = self.ended or bool(ready)
                     return None
                 self.pending += received
             line, _, self.pending = self.pending.partition(b"\n")
@@ -160,7 +163,7 @@ class Controlled(Monitor):
 
     def __enter__(self) -> "Controlled":
         self.ticker = Ticker(self.what)
-        self.said = tempfile.TemporaryFile("w+")
+        self.said = child.said()
         self.process = child.start([*self.command, *self.arguments], self.folder, self.said, [self.descriptor])
         try:
             self.connect()

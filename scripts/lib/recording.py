@@ -351,4 +351,5 @@ def check_ended(ended: qemu.Ended) -> None:
             raise Problem(f"QEMU exited with status {ended.status} during the replay, in a stage in {stage.places()}: {found[0]}; {found[1]}")
         of_log = ended.status < 0 or any("replay" in line for line in ended.said.splitlines() if not line.startswith("iotrace: "))
         kind = NotReplayed if of_log else Problem
-        raise kind(f"QEMU exited with status {ended.status} during the replay: {ended.said or 'no output'}")
+        raise kind(f"QEMU exited with status {ended.status} during the replay: {ended.said or 'no output'}; replay again, or record again "
+                   f"(its stage was in {stage.places()})")
