@@ -199,8 +199,10 @@ class Watched:
         if stuck:
             ticker.done("ended")
             check_written(self.what, text, self.folder)
-            if isinstance(stuck, Standstill):
-                stuck.more = "\n".join(filter(None, [f"the last line of the console: {last_lines(self.console, 1)}", text]))
+            if isinstance(stuck, Standstill) and not of_system(text):
+                failed = (f"QEMU reported an error of a disk image to the guest: if it was recorded without --disk-error, check the disk of "
+                          f"{self.folder}, and try again" if "BLOCK_IO_ERROR" in control.events else "")
+                stuck.more = "\n".join(filter(None, [failed, f"the last line of the console: {last_lines(self.console, 1)}", text]))
             elif text:
                 found = of_system(text)
                 stuck = Problem(f"{stuck}, in {self.folder}: {text}; {found[1] if found else 'try again'}")

@@ -64,7 +64,8 @@ def judge(subject: Subject, world: World, ended: Ended) -> list[str]:
 def _message(ended: Ended, world: World) -> list[str]:
     """What the message lacks."""
     # 4: a replay whose console QEMU could not write differs; one whose image it could not read or write does as well
-    wrong = [] if ended.status in (1, 2, 4) else [f"it exits with status {ended.status}"]
+    of_image = ended.status == 3 and "an error of a disk image" in ended.said  # a guest that was told of it may stand still
+    wrong = [] if ended.status in (1, 2, 4) or of_image else [f"it exits with status {ended.status}"]
     text = "\n".join(ended.said.strip().splitlines()[-20:])
     if str(world.place) not in text and "/dev/" not in text:
         wrong.append("the message has no file")
