@@ -14,7 +14,7 @@ use super::Progress;
 use crate::model::Definitions;
 use crate::reader::{Flow, Needs, Trace, Visitor, read};
 use batch::{Batch, BatchSender, EventTypes};
-use iotrace_format::definition::Definition;
+use iotrace_format::definition::{Definition, TraceInfo};
 use iotrace_format::event::{BUILTINS, Event, KindId};
 use iotrace_format::trace::reader::ReadError;
 use std::collections::BTreeSet;
@@ -45,6 +45,8 @@ pub struct Divergence {
     pub left_out: [LeftOutTypes; 2],
     /// What could not be read of each trace, for people.
     pub lost: [Option<String>; 2],
+    /// What of the two guests differs, so that they are not of one recording: its name, and its values.
+    pub guests: Vec<FieldDifference>,
 }
 
 /// Event types that were not compared.
@@ -149,14 +151,16 @@ pub fn divergence(
         let reading = scope.spawn(|| {
             let mut batches = BatchSender::new(EventTypes::new(common.as_ref()), sender);
             let finished = read(traces[1], &mut batches, &mut |_| {})?;
-            Ok((finished.lost(), batches.finish()))
+            let trace = finished.definitions.trace.clone();
+            Ok((finished.lost(), trace, batches.finish()))
         });
         let finished = read(traces[0], &mut comparer, progress);
         comparer.finish();
         (finished, reading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     });
     let finished = of_first.map_err(first)?;
-    let (lost, left_out) = of_second.map_err(second)?;
+    let (lost, other, left_out) = of_second.map_err(second)?;
+    let guests = guests([&finished.definitions.trace, &other]);
     let Comparer { types: EventTypes { left_out: left_out_of_first, .. }, found, .. } = comparer;
     let names = |side: usize| match (&types, &common) {
         (Some(types), Some(common)) => types[side].difference(common).map(|of| of.name.clone()).collect(),
@@ -164,7 +168,22 @@ pub fn divergence(
     };
     let left_out = [(names(0), left_out_of_first), (names(1), left_out)];
     let left_out = left_out.map(|(names, events)| LeftOutTypes { names, events });
-    Ok(Divergence { left_out, lost: [finished.lost(), lost], ..found })
+    Ok(Divergence { left_out, lost: [finished.lost(), lost], guests, ..found })
+}
+
+/// What of the guests differs that is the same in all replays of one recording.
+fn guests(traces: [&TraceInfo; 2]) -> Vec<FieldDifference> {
+    let shift = |shift: Option<u8>| shift.map_or_else(|| "none".to_owned(), |shift| shift.to_string());
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let of = |name: &str, values: [String; 2]| FieldDifference { name: name.to_owned(), values };
+    let all = [
+        of("kernel", traces.map(|trace| trace.banner.trim_end().to_owned())),
+        of("build-id", traces.map(|trace| hex(&trace.build_id))),
+        of("KASLR slide", traces.map(|trace| format!("{:#x}", trace.slide))),
+        of("vCPUs", traces.map(|trace| trace.vcpus.to_string())),
+        of("icount shift", traces.map(|trace| shift(trace.icount_shift))),
+    ];
+    all.into_iter().filter(|fact| fact.values[0] != fact.values[1]).collect()
 }
 
 /// All definitions of a trace.

@@ -107,6 +107,20 @@ fn event_types_are_compared_by_what_they_are_of() {
 }
 
 #[test]
+fn traces_of_other_guests_are_not_of_one_recording() {
+    let guest = small();
+    let mut other = guest.clone();
+    for definition in &mut other.definitions {
+        if let Definition::Trace(info) = definition {
+            info.slide = 0x1000_0000;
+        }
+    }
+    let found = compare(&guest, &other);
+    let values = ["0x0", "0x10000000"].map(str::to_owned);
+    assert_eq!(found.guests, [FieldDifference { name: "KASLR slide".into(), values }]);
+}
+
+#[test]
 fn a_truncated_trace_is_the_same_up_to_its_end() {
     let guest = small();
     let mut bytes = guest.file_in_blocks(4);

@@ -5,7 +5,7 @@ use crate::view::json;
 #[cfg(test)]
 use crate::view::json::event::EventJson;
 use crate::view::json::values::SchemaVersion;
-use iotrace::analysis::divergence::{Divergence, FirstDifference, LeftOutTypes};
+use iotrace::analysis::divergence::{Divergence, FieldDifference, FirstDifference, LeftOutTypes};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
@@ -26,6 +26,9 @@ pub struct DivergeDocument<'a> {
     differ: bool,
     /// Events that are the same, up to the first that is not.
     equal: u64,
+    /// What of the two guests differs, so that they are not of one recording: kernel, build-id, KASLR slide, vCPUs, icount
+    /// shift; empty for two traces of one.
+    guests: Vec<FieldJson<'a>>,
     /// What differs in the first event that is not the same; empty if one trace has no further event.
     fields: Vec<FieldJson<'a>>,
 }
@@ -59,6 +62,13 @@ struct FieldJson<'a> {
     name: &'a str,
 }
 
+impl<'a> FieldJson<'a> {
+    fn new(field: &'a FieldDifference) -> Self {
+        let [a, b] = &field.values;
+        Self { a, b, name: &field.name }
+    }
+}
+
 impl<'a> SideJson<'a> {
     fn new(side: usize, found: &'a Divergence, windows: &Windows) -> io::Result<Self> {
         let place = found.first.as_ref().and_then(|first| first.at[side]);
@@ -85,10 +95,6 @@ fn events_of(text: &str) -> io::Result<Vec<Value>> {
 /// Those of `out`.
 pub fn write(out: &mut dyn Write, found: &Divergence, windows: &Windows) -> io::Result<()> {
     let fields = found.first.iter().flat_map(|FirstDifference { fields, .. }| fields);
-    let fields = fields.map(|field| {
-        let [a, b] = &field.values;
-        FieldJson { a, b, name: &field.name }
-    });
     let document = DivergeDocument {
         schema_version: SchemaVersion,
         a: SideJson::new(0, found, windows)?,
@@ -96,7 +102,8 @@ pub fn write(out: &mut dyn Write, found: &Divergence, windows: &Windows) -> io::
         before: events_of(windows.before.as_deref().unwrap_or_default())?,
         differ: found.first.is_some(),
         equal: found.equal,
-        fields: fields.collect(),
+        guests: found.guests.iter().map(FieldJson::new).collect(),
+        fields: fields.map(FieldJson::new).collect(),
     };
     json::write(out, &document)
 }

@@ -10,6 +10,9 @@ use std::io::{self, Write};
 /// What the two traces are called.
 const NAMES: [&str; 2] = ["A", "B"];
 
+/// Most event types that are named.
+const MOST_NAMES: usize = 8;
+
 /// As text.
 ///
 /// # Errors
@@ -24,6 +27,11 @@ pub fn write_text(
     let mut wrapped = WrapWriter::new(out, style);
     for (name, path) in NAMES.iter().zip(paths) {
         writeln!(wrapped, "{name}: {}", plain(path))?;
+    }
+    if !found.guests.is_empty() {
+        let facts = found.guests.iter().map(|fact| format!("{}: {} and {}", fact.name, fact.values[0], fact.values[1]));
+        let facts = plain(&facts.collect::<Vec<_>>().join("; "));
+        writeln!(wrapped, "{}", style.alarm(format!("not of one recording: {facts}")))?;
     }
     for (name, left_out) in NAMES.iter().zip(&found.left_out) {
         write_left_out(&mut wrapped, name, left_out)?;
@@ -61,7 +69,9 @@ fn write_left_out(out: &mut dyn Write, name: &str, left_out: &LeftOutTypes) -> i
     if left_out.names.is_empty() {
         return Ok(());
     }
-    let names: Vec<_> = left_out.names.iter().map(|name| plain(name)).collect();
+    let mut names: Vec<_> = left_out.names.iter().take(MOST_NAMES).map(|name| plain(name)).collect();
+    let more = left_out.names.len() - names.len();
+    names.extend((more > 0).then(|| format!("and {} more", grouped(more as u64))));
     let events = counted(left_out.events, "event");
     writeln!(out, "not compared, only in {name}: {events} of {}", names.join(", "))
 }
