@@ -96,8 +96,8 @@ pub fn decode<T: Decode<()>>(bytes: &[u8], magic: Magic) -> Result<T, SealedErro
         .map_err(SealedError::Decompress)?;
     match plain.len().saturating_mul(GROWTH) {
         ..=0x1_0000 => decode_within::<T, 0x1_0000>(&plain),
-        ..=0x10_0000 => decode_within::<T, 0x10_0000>(&plain),
-        ..=0x100_0000 => decode_within::<T, 0x100_0000>(&plain),
+        0x1_0001..=0x10_0000 => decode_within::<T, 0x10_0000>(&plain),
+        0x10_0001..=0x100_0000 => decode_within::<T, 0x100_0000>(&plain),
         _ => decode_within::<T, LIMIT>(&plain),
     }
 }
@@ -139,7 +139,8 @@ mod tests {
     fn values_of_any_size_come_back() {
         for count in [0, 1, 100, 10_000, 1 << 18] {
             // Some bytes of each: more than a thousandth of what is decompressed.
-            let text = |number: u32| if number % 8 == 0 { number.to_string() } else { String::new() };
+            let text =
+                |number: u32| if number.is_multiple_of(8) { number.to_string() } else { String::new() };
             let value: Vec<_> = (0..count).map(text).collect();
             let sealed = seal(MAGIC, &plain(&value).unwrap()).unwrap();
             assert_eq!(decode::<Vec<String>>(&sealed, MAGIC).unwrap(), value);

@@ -58,7 +58,11 @@ pub fn changed(choices: &mut Choices<'_>) -> Result<Vec<u8>, WriteError> {
         if choices.is_over() {
             break;
         }
-        if choices.byte() % 3 == 0 { definition(&mut guest, choices) } else { event(&mut guest, choices) }
+        if choices.byte().is_multiple_of(3) {
+            definition(&mut guest, choices)
+        } else {
+            event(&mut guest, choices)
+        }
     }
     written(&guest, form)
 }

@@ -20,7 +20,7 @@ use crate::{Bytes, TypeError};
 use section::{BtfSection, Head, damaged, kind};
 
 /// Heads of types that are looked at in the time that a member takes.
-const HEADS: usize = 64;
+const HEADS: usize = 256;
 
 /// The types of a kernel, or of a kernel and one module.
 #[derive(Debug, Clone)]
