@@ -1,6 +1,6 @@
 use super::*;
 use iotrace_format::trace::reader::TraceFile;
-use iotrace_synthetic_guest::{SyntheticGuest, small};
+use iotrace_synthetic_guest::{Owned, SyntheticGuest, small};
 
 fn trace(bytes: Vec<u8>) -> Trace {
     Trace::of(TraceFile::from_bytes(bytes).unwrap(), Some(1))
@@ -30,7 +30,8 @@ fn traces_of_equal_events_do_not_differ_whatever_their_blocks() {
 fn the_first_event_that_differs_is_found() {
     let guest = small();
     for at in 0..guest.events.len() {
-        let changes: [(&str, fn(&mut iotrace_synthetic_guest::Owned)); 4] = [
+        type Change = fn(&mut Owned);
+        let changes: [(&str, Change); 4] = [
             ("clock", |event| event.clock += 1),
             ("task", |event| event.task ^= 8),
             ("stack", |event| event.stack += 1),
