@@ -158,6 +158,6 @@ fn images(add: &mut impl FnMut(&'static str, String, Vec<u8>)) {
     }
     let none = ElfBuilder::executable().loaded(".text", 0x1000, vec![0x90; 16]).build();
     add("elf", "no-symbols".into(), none);
-    // linux/arch/x86/boot/header.S: a boot image is refused with advice.
+    // Documentation/arch, "The Linux Boot Protocol": a boot image is refused with advice.
     add("elf", "boot-image".into(), [&[0; 0x202][..], b"HdrS"].concat());
 }
