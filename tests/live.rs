@@ -34,7 +34,7 @@ fn an_nvme_guest_is_traced_and_not_replayed() {
         let stages: Vec<_> =
             list(&bio["stages"]).iter().filter_map(|stage| stage["stage"].as_str()).collect();
         let reached =
-            ["issued", "interrupt", "completed", "ended"].iter().all(|stage| stages.contains(stage));
+            ["issued", "driver", "doorbell", "interrupt", "completed", "ended"].iter().all(|stage| stages.contains(stage));
         assert!(reached, "{bio}");
     }
     let ios = list(&report["ios"]);
@@ -44,6 +44,8 @@ fn an_nvme_guest_is_traced_and_not_replayed() {
         assert!(of_call.iter().all(|io| !list(&io["bios"]).is_empty()), "{call}: {report}");
     }
     let text = succeed(&mut iotrace_tests::analyze(&["report"], &trace));
+    // Each command has its doorbell, after its request was issued.
+    assert!(!text.contains("stages out of order") && !text.contains("without a doorbell"), "{text}");
     assert!(text.contains(", not replayable\n"), "{text}");
     let replayed = run(script("replay").arg(&live));
     assert!(

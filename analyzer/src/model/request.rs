@@ -351,6 +351,8 @@ impl Request {
     pub fn issue(&mut self, clock: u64) {
         if let Some(attempt) = self.attempts.last_mut() {
             attempt.issued = Some(clock);
+            // A driver that makes the command before it issues the request, as that of NVMe, can send it from here on.
+            attempt.driver = attempt.driver.map(|driver| driver.max(clock));
             let place = self.attempts.len() - 1;
             if self.issued.last() != Some(&place) {
                 self.issued.push(place);

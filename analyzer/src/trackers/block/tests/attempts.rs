@@ -48,6 +48,18 @@ fn a_command_that_no_driver_gives_back_has_the_interrupt_that_completed_its_requ
     assert_eq!(requests.finish(RQ).attempts[0].at_device(), None, "its end is not known");
 }
 
+// The driver makes the command at 8 and issues the request itself at 10, as that of NVMe does.
+#[test]
+fn a_driver_that_issues_the_request_itself_has_its_command_from_there_on() {
+    let mut requests = Requests::default();
+    requests.reach(5, "rq.dispatch", &arguments(RQ, &[]));
+    requests.command(RQ, 8, CommandStep::Passed(0x300));
+    requests.reach(10, "rq.issue", &arguments(RQ, &[]));
+    let request = requests.finish(RQ);
+    let [attempt] = &request.attempts[..] else { panic!("{:?}", request.attempts) };
+    assert_eq!((attempt.issued, attempt.driver), (Some(10), Some(10)));
+}
+
 // dispatch 10   issue 11   issue once more 20: another attempt
 #[test]
 fn an_attempt_begins_with_its_dispatch_or_where_there_is_none_with_its_issue() {
