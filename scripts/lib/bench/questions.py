@@ -11,7 +11,7 @@ from .measure import Run, once
 # How the events of a trace are mixed: options of synthesize.
 MIXES: dict[str, Sequence[str]] = {
     "the demo's": [],
-    "an I/O with disk access per 320 events": ["--events-per-io", "320"],
+    "an I/O with disk access per 400 events": ["--events-per-io", "400"],
 }
 # The I/Os whose numbers synthesize writes.
 IOS = {"first": "the first", "middle": "in the middle", "last": "the last", "long": "an fsync that spans blocks",
