@@ -33,8 +33,9 @@ fn an_nvme_guest_is_traced_and_not_replayed() {
     for bio in below {
         let stages: Vec<_> =
             list(&bio["stages"]).iter().filter_map(|stage| stage["stage"].as_str()).collect();
-        let reached =
-            ["issued", "driver", "doorbell", "interrupt", "completed", "ended"].iter().all(|stage| stages.contains(stage));
+        let reached = ["issued", "driver", "doorbell", "interrupt", "completed", "ended"]
+            .iter()
+            .all(|stage| stages.contains(stage));
         assert!(reached, "{bio}");
     }
     let ios = list(&report["ios"]);
