@@ -10,6 +10,7 @@ only file of a recording that QEMU opens in another format than raw: an image of
 (stage.check_state). All other qcow2 files are made here, when they are needed.
 """
 
+import errno
 import functools
 import json
 import re
@@ -23,8 +24,11 @@ from . import cache, disk, elf, guest, machine, manifest, origin, plugin, qemu, 
 from .cache import cache_root, entry, fingerprint
 from .machine import ARCHIVE, DATA_DISK, SNAPSHOT, WITNESS_DISK, Machine, Run
 from .qmp import Controlled
-from .say import Problem, say
+from .say import ADVICE, Problem, say
 from .standstill import Subject
+
+# QEMU says of a full disk that there was an input/output error.
+NO_ROOM = f"if the disk is full: {ADVICE[errno.ENOSPC]}"
 
 KIND = "boots"
 NAME = "boot.json"
@@ -267,7 +271,7 @@ def _snapshot(running: Controlled) -> int:
             return snapshot_clock(running, FIRST)
         running.execute("cont")
         running.execute("stop")
-    raise Problem(f"cannot take a snapshot of the booted guest: {refused}")
+    raise Problem(f"cannot take a snapshot of the booted guest in {running.folder / qemu.STATE}: {refused}; {NO_ROOM}")
 
 
 def snapshot_clock(running: Controlled, name: str) -> int:
@@ -287,7 +291,7 @@ def _set_to_beginning(wanted: Configuration, described: Machine, folder: Path) -
         for what, name in (("load", FIRST), ("save", SNAPSHOT)):
             failed = running.snapshot(f"snapshot-{what}", name, qemu.STATE_NODE)
             if failed:
-                raise Problem(f"snapshot-{what} of the booted guest: {failed}")
+                raise Problem(f"snapshot-{what} of the booted guest in {folder / qemu.STATE}: {failed}; {NO_ROOM}")
         running.quit()
         running.ticker.done("done")
     stage.delete_snapshot(folder / qemu.STATE, FIRST)
