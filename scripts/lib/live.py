@@ -13,7 +13,7 @@ from . import guest, manifest, qemu, recording, stage, traced
 from .machine import ARCHIVE, Run
 from .plugin import Plugin, complaint, notes_of
 from .recording import Wanted
-from .say import Problem, say
+from .say import Problem
 
 
 def trace(wanted: Wanted, folder: Path, used: Plugin) -> None:
@@ -33,11 +33,7 @@ def trace(wanted: Wanted, folder: Path, used: Plugin) -> None:
     if complained := complaint(ran.said):
         raise Problem(f"the trace is incomplete: {complained}")
     traced.over(used, folder / manifest.TRACE)
-    if ran.status and wanted.strict:
-        raise Problem(f"the workload failed with status {ran.status}; the end of the console:\n"
-                      f"{qemu.last_lines(folder / qemu.CONSOLE)}")
     facts["guest"]["status"] = ran.status
     manifest.write(folder, {**facts, "replayable": False, "seconds": round(ran.seconds, 1)},
                    [manifest.TRACE, qemu.CONSOLE, *witness])
-    if ran.status:
-        say(f"warning: the workload failed with status {ran.status}; the trace is kept")
+    recording.check_workload(wanted, ran.status, folder, "trace")

@@ -116,14 +116,18 @@ def record(wanted: Wanted, folder: Path) -> None:
         described = replace(configuration.machine, disk=wanted.disk, errors=wanted.errors, boot=boot.checksum)
         recorded, files, same = _record_from(wanted, boot, described, folder)
         files += [ARCHIVE] + ([boots.bundle(boot, folder)] if wanted.bundle else [])
-    if recorded.status and wanted.strict:
-        raise Problem(f"the workload failed with status {recorded.status}; the end of the console:\n"
-                      f"{qemu.last_lines(folder / qemu.CONSOLE)}")
     facts = facts_of(wanted, described) | {"seconds": round(recorded.seconds, 1)}
     facts["guest"] |= {"status": recorded.status, "deterministic": same}
     manifest.write(folder, facts, files)
-    if recorded.status:
-        say(f"warning: the workload failed with status {recorded.status}; the recording is kept")
+    check_workload(wanted, recorded.status, folder, "recording")
+
+
+def check_workload(wanted: Wanted, status: int, folder: Path, kept: str) -> None:
+    """Refuse a workload that failed, if that is asked for, or report that what it left is kept."""
+    if status and wanted.strict:
+        raise Problem(f"the workload failed with status {status}; the end of the console:\n{qemu.last_lines(folder / qemu.CONSOLE)}")
+    if status:
+        say(f"warning: the workload failed with status {status}; the {kept} is kept")
 
 
 def facts_of(wanted: Wanted, described: Machine) -> dict[str, Any]:
