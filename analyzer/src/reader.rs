@@ -106,6 +106,24 @@ pub fn read(
     Ok(reading.finish())
 }
 
+/// All definitions of a trace. With an index nothing else is read.
+///
+/// # Errors
+/// [`ReadError`].
+pub fn definitions(trace: &Trace) -> Result<Definitions, ReadError> {
+    struct Nothing;
+    impl Visitor for Nothing {
+        fn needs(&self) -> Needs {
+            Needs::DEFINITIONS
+        }
+
+        fn event(&mut self, _: &Definitions, _: &Event<'_>) -> Flow {
+            Flow::Continue
+        }
+    }
+    Ok(read(trace, &mut Nothing, &mut |_| {})?.definitions)
+}
+
 /// Reads a trace from a block on, with all definitions before it. The visitor is not told of what is left out.
 ///
 /// # Errors

@@ -12,7 +12,7 @@ mod batch;
 
 use super::Progress;
 use crate::model::Definitions;
-use crate::reader::{Flow, Needs, Trace, Visitor, read};
+use crate::reader::{Flow, Trace, Visitor, definitions, read};
 use batch::{Batch, BatchSender, EventTypes};
 use iotrace_format::definition::{Definition, TraceInfo};
 use iotrace_format::event::{BUILTINS, Event, KindId};
@@ -184,21 +184,6 @@ fn guests(traces: [&TraceInfo; 2]) -> Vec<FieldDifference> {
         of("icount shift", traces.map(|trace| shift(trace.icount_shift))),
     ];
     all.into_iter().filter(|fact| fact.values[0] != fact.values[1]).collect()
-}
-
-/// All definitions of a trace.
-fn definitions(trace: &Trace) -> Result<Definitions, ReadError> {
-    struct Nothing;
-    impl Visitor for Nothing {
-        fn needs(&self) -> Needs {
-            Needs::DEFINITIONS
-        }
-
-        fn event(&mut self, _: &Definitions, _: &Event<'_>) -> Flow {
-            Flow::Continue
-        }
-    }
-    Ok(read(trace, &mut Nothing, &mut |_| {})?.definitions)
 }
 
 /// The events of the second trace, as its thread sends them.

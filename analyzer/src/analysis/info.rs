@@ -3,7 +3,7 @@
 use super::{Progress, Warning, warnings};
 use crate::context::TimeKeeper;
 use crate::model::{Definitions, TimeMap, WorkloadMark};
-use crate::reader::{Census, Flow, Needs, Trace, Visitor, census, read};
+use crate::reader::{Census, Flow, Needs, Trace, Visitor, census, definitions, read};
 use iotrace_format::definition::Definition;
 use iotrace_format::event::{Event, IDLE, MARK, MODULE_LOAD, MODULE_UNLOAD, POWER_OFF};
 use iotrace_format::trace::reader::ReadError;
@@ -38,20 +38,10 @@ pub struct Info {
 /// # Errors
 /// [`ReadError`].
 pub fn beginning(file: &Trace) -> Result<Option<Info>, ReadError> {
-    struct Nothing;
-    impl Visitor for Nothing {
-        fn needs(&self) -> Needs {
-            Needs::DEFINITIONS
-        }
-
-        fn event(&mut self, _: &Definitions, _: &Event<'_>) -> Flow {
-            Flow::Continue
-        }
-    }
     if file.index().is_none() {
         return Ok(None);
     }
-    let definitions = read(file, &mut Nothing, &mut |_| {})?.definitions;
+    let definitions = definitions(file)?;
     Ok(Some(Info { definitions, census: census(file), ..Info::default() }))
 }
 

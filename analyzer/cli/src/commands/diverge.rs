@@ -10,7 +10,6 @@ use super::{Format, ReadArgs, RunCommand};
 use crate::view;
 use anyhow::{Context, Result};
 use clap::Args;
-use iotrace::Session;
 use iotrace::analysis::describe::Described;
 use iotrace::analysis::divergence::{ComparedTypes, Divergence, EventPlace, divergence};
 use iotrace::analysis::events::{Filter, events};
@@ -51,7 +50,7 @@ impl DivergeCommand {
         &self,
         traces: &[OpenedTrace; 2],
         found: &Divergence,
-        say: &(dyn Fn(&Session, &Described<'_>, &mut String) + Sync),
+        say: &(dyn Fn(usize, &Described<'_>, &mut String) + Sync),
     ) -> Result<Windows> {
         let mut windows = Windows::default();
         let Some(first) = &found.first else { return Ok(windows) };
@@ -63,7 +62,7 @@ impl DivergeCommand {
                     text.push_str(part);
                     Ok(())
                 };
-                let say = |event: &Described<'_>, text: &mut String| say(trace, event, text);
+                let say = |event: &Described<'_>, text: &mut String| say(side, event, text);
                 events(trace, &filter, &mut |_| {}, &say, &mut put)
                     .with_context(|| format!("reading {}", self.paths()[side].display()))?;
                 Ok(text)
@@ -102,21 +101,17 @@ impl RunCommand for DivergeCommand {
         let names = paths.map(|path| path.display().to_string());
         let mut out = view::terminal::output(self.format.into());
         let times = [traces[0].times()?, traces[1].times()?];
-        let time = |session: &Session| {
-            let side = usize::from(!std::ptr::eq::<Session>(session, &*traces[0]));
-            &times[side].time
-        };
         match self.format {
             Format::Text => {
                 let style = style();
-                let windows = self.windows(&traces, &found, &|session, event, text| {
-                    super::events::text::put_line(text, event, time(session), style);
+                let windows = self.windows(&traces, &found, &|side, event, text| {
+                    super::events::text::put_line(text, event, &times[side].time, style);
                 })?;
                 text::write_text(&mut out, [&names[0], &names[1]], &found, &windows, style)?;
             }
             Format::Json => {
-                let windows = self.windows(&traces, &found, &|session, event, text| {
-                    super::events::json::put(text, event, time(session));
+                let windows = self.windows(&traces, &found, &|side, event, text| {
+                    super::events::json::put(text, event, &times[side].time);
                 })?;
                 json::write(&mut out, &found, &windows)?;
             }
