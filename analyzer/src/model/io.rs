@@ -187,6 +187,13 @@ impl Io {
         self.cached > 0 || !self.bios.is_empty() || !self.carried.is_empty()
     }
 
+    /// It is an I/O: a system call for data, an entry of an I/O ring, or whatever caused disk I/O. Any other system call or
+    /// page fault is followed like one until it is over, since it may still cause disk I/O.
+    #[must_use]
+    pub fn is_io(&self) -> bool {
+        matches!(self.kind, IoKind::Syscall | IoKind::Entry) || self.caused_disk_io()
+    }
+
     /// It concerns a disk: it reads or writes a file on one, it syncs, or it caused disk I/O.
     #[must_use]
     pub fn concerns_a_disk(&self) -> bool {

@@ -5,17 +5,17 @@
 //! before the task was woken. What is still at a device then is not what was waited for. A bio of which others came has
 //! the times of those too.
 //!
-//! Memory: the last [`COMMANDS`] commands, and [`SPANS`] spans of each of [`IOS`] I/Os and of [`PARENTS`] bios.
+//! Memory: the last [`COMMANDS`] commands, and [`SPANS`] spans of each of the last [`IOS`] I/Os and [`PARENTS`] bios that
+//! have any. Whatever is over reaches the sink, also what proves to be no I/O, and is dropped here with its spans.
 
 use super::sink::Sink;
-use crate::hash::Map;
 use crate::model::{
     Attempt, Bio, BioId, BlockEvent, Call, CallEnd, CallId, Handover, Io, IoId, IrqRef, Raise, Request,
     Switch, Wait, WorkloadMark,
 };
 use bincode::{Decode, Encode};
 use iotrace_format::event::Event;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 /// Most commands that are kept; a wait for more of them than that has the time of the last.
 const COMMANDS: usize = 1 << 10;
@@ -32,9 +32,9 @@ pub struct DeviceWaitTracker {
     /// When devices had commands, in the order in which that became known.
     commands: VecDeque<(u64, u64)>,
     /// Spans of I/Os that are not over.
-    ios: Map<IoId, Vec<(u64, u64)>>,
+    ios: BTreeMap<IoId, Vec<(u64, u64)>>,
     /// Spans of the bios that came of a bio which is not over.
-    parents: Map<BioId, Vec<(u64, u64)>>,
+    parents: BTreeMap<BioId, Vec<(u64, u64)>>,
 }
 
 impl DeviceWaitTracker {
@@ -68,11 +68,15 @@ impl DeviceWaitTracker {
     }
 }
 
-/// Adds the spans of an object, as far as there is room.
-fn add(objects: &mut Map<u64, Vec<(u64, u64)>>, most: usize, object: u64, spans: &[(u64, u64)]) {
-    if !spans.is_empty() && (objects.len() < most || objects.contains_key(&object)) {
-        let known = objects.entry(object).or_default();
-        known.extend(spans.iter().take(SPANS.saturating_sub(known.len())));
+/// Adds the spans of an object; if there are too many objects, the oldest goes.
+fn add(objects: &mut BTreeMap<u64, Vec<(u64, u64)>>, most: usize, object: u64, spans: &[(u64, u64)]) {
+    if spans.is_empty() {
+        return;
+    }
+    let known = objects.entry(object).or_default();
+    known.extend(spans.iter().take(SPANS.saturating_sub(known.len())));
+    if objects.len() > most {
+        objects.pop_first();
     }
 }
 
@@ -116,8 +120,11 @@ impl Sink for DeviceWaitSink<'_> {
     }
 
     fn io(&mut self, mut io: Io) {
+        // Also what proves to be none is over, and nothing of it is kept.
         io.device = self.waits.ios.remove(&io.id).map(union).unwrap_or_default();
-        self.out.io(io);
+        if io.is_io() {
+            self.out.io(io);
+        }
     }
 
     fn block_event(&mut self, event: BlockEvent) {
@@ -164,7 +171,7 @@ impl Sink for DeviceWaitSink<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Level, Op, OpName, Origin, Task, TimeMap};
+    use crate::model::{IoKind, Level, Op, OpName, Origin, Task, TimeMap};
     use crate::trackers::timelines::*;
 
     // fsync #1 rings for B, then for C, and sleeps    irq of B: wakes it    irq of C
@@ -205,6 +212,25 @@ mod tests {
         assert_eq!((of_bio.elapsed, of_bio.device), (266, 233));
     }
 
+    // Of a system call that is no I/O nothing is left behind, however many there are.
+    #[test]
+    fn a_wait_in_a_system_call_that_is_no_io_is_dropped_with_it() {
+        let (mut waits, mut found) = (DeviceWaitTracker::default(), Found::default());
+        waits.command((10, 20));
+        for (id, kind) in [(1, IoKind::OtherSyscall), (2, IoKind::Fault), (3, IoKind::Syscall)] {
+            waits.wait(&wait(id, (5, 30, 40)));
+            waits.sink(&mut found).io(Io { id, kind, ..Io::default() });
+        }
+        let given: Vec<_> = found.ios.iter().map(|io| (io.id, io.device.clone())).collect();
+        assert_eq!((given, waits.ios.len()), (vec![(3, vec![(10, 20)])], 0));
+    }
+
+    fn wait(io: IoId, clocks: (u64, u64, u64)) -> Wait {
+        let (task, level) = (Task::default(), Level::Task);
+        let (function, what, waker) = (String::new(), String::new(), Vec::new());
+        Wait { task, io, function, what, clocks, event: 0, waker, level, waker_task: task }
+    }
+
     fn bio(id: BioId, origin: Origin, at_device: &[(u64, u64)]) -> Bio {
         Bio { at_device: at_device.to_vec(), ..Bio::new(id, B, origin, Op::plain(OpName::Read), 1) }
     }
@@ -232,17 +258,16 @@ mod tests {
     #[test]
     fn what_is_kept_is_bounded() {
         let mut waits = DeviceWaitTracker::default();
-        let (task, level, waker) = (Task::default(), Level::Task, Vec::new());
         for io in 0..2 * IOS as u64 {
             waits.command((2 * io, 2 * io + 1));
-            let clocks = (0, u64::MAX, u64::MAX);
-            let (function, what) = (String::new(), String::new());
-            let waker = waker.clone();
-            waits.wait(&Wait { task, io, function, what, clocks, event: 0, waker, level, waker_task: task });
+            waits.wait(&wait(io, (0, u64::MAX, u64::MAX)));
             waits.bio(&mut bio(0, Origin::Split { of: io }, &[(2 * io, 2 * io + 1)]));
         }
         let most = waits.ios.values().map(Vec::len).max();
         assert_eq!((waits.commands.len(), waits.ios.len(), most), (COMMANDS, IOS, Some(SPANS)));
         assert_eq!(waits.parents.len(), PARENTS);
+        // The newest are kept.
+        let newest = 2 * IOS as u64 - 1;
+        assert!(waits.ios.contains_key(&newest) && waits.parents.contains_key(&newest));
     }
 }

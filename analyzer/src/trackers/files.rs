@@ -138,7 +138,7 @@ impl FileTracker {
     fn begin(&mut self, fact: &Fact<'_>, kind: IoKind, name: &Arc<str>, out: &mut dyn Sink) -> IoId {
         if let Some(io) = self.live.take_oldest() {
             self.counts.add(Oddity::IoGivenUp, 1);
-            give(io, out);
+            out.io(io);
         }
         self.last += 1;
         self.current = self.last;
@@ -315,7 +315,7 @@ impl FileTracker {
 
     /// The trace is over: gives what is still under way.
     pub fn finish(&mut self, out: &mut dyn Sink) {
-        self.live.take_all().into_iter().for_each(|io| give(io, out));
+        self.live.take_all().into_iter().for_each(|io| out.io(io));
     }
 
     /// The I/O whose system call or page fault is open here.
@@ -434,7 +434,7 @@ impl FileTracker {
     /// Gives an I/O that is over and has no bytes left in the page cache.
     fn give_if_over(&mut self, io: IoId, out: &mut dyn Sink) {
         if let Some(io) = self.live.take_if_over(io) {
-            give(io, out);
+            out.io(io);
         }
     }
 }
@@ -449,13 +449,6 @@ fn int(returned: u64) -> i64 {
 fn part_of_file(roles: &RoleValues<'_>) -> Option<u64> {
     let is_part = roles.get(Role::LastByte).is_some_and(|last| last < LARGEST);
     roles.get(Role::FirstByte).filter(|_| is_part)
-}
-
-/// Gives an I/O, unless it is none: a system call or a page fault that caused no disk I/O.
-fn give(io: Io, out: &mut dyn Sink) {
-    if matches!(io.kind, IoKind::Syscall | IoKind::Entry) || io.caused_disk_io() {
-        out.io(io);
-    }
 }
 
 #[cfg(test)]

@@ -34,6 +34,7 @@ pub trait Sink {
     fn interrupted(&mut self, _irq: &IrqRef) {}
     /// A task of an I/O waited, was woken, and runs again.
     fn wait(&mut self, _wait: Wait) {}
-    /// An I/O is over and its bytes are written, or the trace is over.
+    /// An I/O is over and its bytes are written, or the trace is over. The file tracker also passes on what proves to be
+    /// none ([`Io::is_io`]); the tracker of waits for devices drops it.
     fn io(&mut self, _io: Io) {}
 }

@@ -229,7 +229,7 @@ fn the_result_of_an_entry_is_all_that_it_moved() {
 }
 
 #[test]
-fn only_what_caused_disk_io_is_an_io_of_other_system_calls() {
+fn of_other_system_calls_only_what_caused_disk_io_is_an_io() {
     let mut files = Files::default();
     files.syscall(10, "sys.getpid", &[]);
     files.exit(30, "sys.getpid", 1);
@@ -239,8 +239,8 @@ fn only_what_caused_disk_io_is_an_io_of_other_system_calls() {
     let bio = QueuedBio { pointer: 1, id: 9, op: OpName::Read, bytes: 4096 };
     source.reach_only(50, "bio.queue", &[], |fact| tracker.bio_queued(fact, &bio, &cause, found));
     files.exit(30, "sys.mkdir", 0);
-    let ios: Vec<_> = files.found.ios.iter().map(|io| (io.id, &*io.syscall, &io.bios[..])).collect();
-    assert_eq!(ios, [(2, "mkdir", &[9][..])]);
+    let over: Vec<_> = files.found.ios.iter().map(|io| (&*io.syscall, &io.bios[..], io.is_io())).collect();
+    assert_eq!(over, [("getpid", &[][..], false), ("mkdir", &[9][..], true)]);
     assert!(files.tracker.live.carry((FILE, 0, 1), 1, true).is_empty());
 }
 
