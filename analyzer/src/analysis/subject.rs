@@ -10,6 +10,7 @@ use crate::reader::Finished;
 use crate::session::{Observer, Pass, Session, SessionError};
 use crate::trackers::Sink;
 use iotrace_format::event::Event;
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// What is asked about.
@@ -48,6 +49,9 @@ pub struct Subject {
     /// From its first moment to its last, in instructions. What was in flight at the trace's end is followed for 100
     /// million instructions behind the last that was seen of it.
     pub window: (u64, u64),
+    /// When I/Os began that were not seen to return: those of it, and those that its bios were queued for. Nothing waits
+    /// for the ends of their contexts.
+    pub unreturned: BTreeSet<u64>,
 }
 
 /// Finds what is asked about; none if the trace has it not.
@@ -61,13 +65,14 @@ pub fn subject(
 ) -> Result<Option<Subject>, SessionError> {
     let Some(located) = session.locate(wanted, progress)? else { return Ok(None) };
     let (window, cut) = (located.window, session.lost(progress)?);
+    let unreturned = located.unreturned.clone();
     let mut picker = Picker::new(located);
     session.run_window(window, &mut [&mut picker], progress)?;
     let Picker { mut subject, .. } = picker;
     subject.requests.sort_by_key(|request| request.id);
     subject.bios.sort_by_key(|bio| bio.id);
     subject.ios.sort_by_key(|io| io.id);
-    Ok(Some(Subject { cut, window, ..subject }))
+    Ok(Some(Subject { cut, window, unreturned, ..subject }))
 }
 
 /// Where and why a file was cut or is damaged, for people.

@@ -4,7 +4,7 @@
 //! checkpoints go to temporary files.
 
 use super::checkpoint::{Checkpoint, OpenCalls};
-use super::entry::{Entry, IN_WORKLOAD, IndexTable, PRESENT, link_sum};
+use super::entry::{Entry, IN_WORKLOAD, IndexTable, PRESENT, RETURNED, link_sum};
 use super::file::TraceIdentity;
 use super::tables::{AppendWriter, TableWriter};
 use super::{CheckpointPlace, Contents, SLOWEST, SOURCES, Section, SessionIndex};
@@ -177,12 +177,13 @@ impl SessionIndexBuilder {
                 let seen = self.switched.get(&io.task.address).copied().unwrap_or(io.entered);
                 if runs { u64::MAX } else { self.behind(seen) }
             });
+            let flag = |holds: bool, flag: u16| if holds { flag } else { 0 };
             let entry = Entry {
                 from: io.entered,
                 until,
                 others: bios.len() as u32,
                 syscall: if io.is_requested() { self.syscall(&io.syscall) } else { NO_SYSCALL },
-                flags: PRESENT | if io.in_workload { IN_WORKLOAD } else { 0 },
+                flags: PRESENT | flag(io.in_workload, IN_WORKLOAD) | flag(io.left.is_some(), RETURNED),
                 ..linked
             };
             self.add(IndexTable::Ios, io.id, entry);

@@ -26,6 +26,9 @@ pub const PRESENT: u16 = 1;
 /// It is an I/O between the marks of the workload.
 pub const IN_WORKLOAD: u16 = 2;
 
+/// It is an I/O that was seen to return.
+pub const RETURNED: u16 = 4;
+
 /// What a table has of an object.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Entry {

@@ -1,7 +1,7 @@
 //! Where a subject is: which objects belong to it, and between which clocks they were seen.
 
 use super::SessionIndex;
-use super::entry::{Entry, IN_WORKLOAD, IndexTable};
+use super::entry::{Entry, IN_WORKLOAD, IndexTable, RETURNED};
 use super::file::IndexError;
 use crate::analysis::subject::Wanted;
 use crate::model::{BioId, IoId, RequestId};
@@ -18,6 +18,8 @@ pub(crate) struct Located {
     pub requests: BTreeSet<RequestId>,
     /// From the first moment of I/Os and bios to the last of all, in instructions.
     pub window: (u64, u64),
+    /// When those I/Os began that were not seen to return, of the I/O itself and of all that its bios were queued for.
+    pub unreturned: BTreeSet<u64>,
 }
 
 impl Located {
@@ -27,6 +29,12 @@ impl Located {
 
     fn widen(&mut self, entry: &Entry) {
         self.window = (self.window.0.min(entry.from), self.window.1.max(entry.until));
+    }
+
+    fn note_return(&mut self, io: &Entry) {
+        if io.flags & RETURNED == 0 {
+            self.unreturned.insert(io.from);
+        }
     }
 }
 
@@ -56,6 +64,7 @@ impl SessionIndex {
         let mut located = Located::new();
         located.ios.insert(io);
         located.widen(&entry);
+        located.note_return(&entry);
         for bio in self.links(&entry)? {
             // One that was in flight at the trace's end may have no entry.
             if let Some(entry) = self.entry(IndexTable::Bios, bio)? {
@@ -81,7 +90,14 @@ impl SessionIndex {
     fn add_bio(&self, located: &mut Located, bio: BioId, entry: &Entry) -> Result<(), IndexError> {
         located.bios.insert(bio);
         located.widen(entry);
-        for request in self.links(entry)?.into_iter().skip(entry.ios as usize) {
+        let links = self.links(entry)?;
+        let (ios, requests) = links.split_at(links.len().min(entry.ios as usize));
+        for io in ios {
+            if let Some(entry) = self.entry(IndexTable::Ios, *io)? {
+                located.note_return(&entry);
+            }
+        }
+        for request in requests.iter().copied() {
             if let Some(entry) = self.entry(IndexTable::Requests, request)? {
                 located.requests.insert(request);
                 located.window.1 = located.window.1.max(entry.until);

@@ -7,14 +7,18 @@ use crate::analysis::timeline::timeline;
 use crate::analysis::why::why;
 use crate::reader::Trace;
 use crate::session::{IndexMessage, IndexUse, Session, SessionOptions};
-use iotrace_synthetic_guest::{SyntheticGuest, TASK, buffered, changed_write, direct_write, reused, small};
+use iotrace_format::event;
+use iotrace_synthetic_guest::{
+    KWORKER, SyntheticGuest, TASK, WRITE, buffered, changed_write, direct_write, io, reused, small,
+};
 use std::path::Path;
 
 #[test]
 fn a_bio_is_found_with_its_ios_and_requests() {
     let session = Session::from_bytes(buffered().file()).unwrap();
     let located = session.locate(&Wanted::Bio(2), &mut |_| {}).unwrap().unwrap();
-    let of_bio = Located { ios: [5].into(), bios: [2].into(), requests: [2].into(), window: (700, 771) };
+    let of_bio = Located { ios: [5].into(), bios: [2].into(), requests: [2].into(), ..Located::default() };
+    let of_bio = Located { window: (700, 771), ..of_bio };
     assert_eq!(located, of_bio);
 }
 
@@ -90,6 +94,35 @@ fn a_question_reads_the_blocks_of_its_io_and_one_more() {
     let blocks = session.index().unwrap().events().filter(of_io).count() as u64;
     let landmarks = session.index().unwrap().totals().landmark_chunks;
     assert!(session.was_read().blocks <= blocks + 1 + landmarks, "{:?}, {blocks}", session.was_read());
+}
+
+// fsync #1    write #2 into the page cache    fsync #3 queues its bio, which ends; fsync does not return
+// 150         200                             300                        then 2,000 events of another task
+#[test]
+fn a_question_does_not_wait_for_another_call_that_does_not_return() {
+    let page = io(80, 4096, WRITE);
+    let mut guest = SyntheticGuest::default();
+    guest.name_task(2, KWORKER, 26, "kworker/0:1");
+    guest.mark(100, event::MARK_BEGIN);
+    guest.entry(150, "sys.fsync", &[("regs.fd", 3)]);
+    guest.exit(160, "sys.fsync", 0);
+    guest.write(200, 0, 59);
+    guest.entry(300, "sys.fsync", &[("regs.fd", 3)]);
+    guest.deeper(8, |guest| {
+        guest.queue_page(310, 0xb1, page, 0);
+        guest.enter(311, 0xb1, page);
+        guest.get(320, 0xa000);
+        guest.leave(321);
+        guest.serve(330, 0xa000, 0xb1, page);
+    });
+    guest.switch(400, KWORKER);
+    (0..2000).for_each(|at| guest.entry(500 + at, "hw.run", &[("hw", 1)]));
+    let (_folder, path) = stored(&guest);
+    open(&path, IndexUse::Beside).build_index(&mut |_| {}).unwrap();
+    let session = open(&path, IndexUse::Beside);
+    let found = crate::analysis::path::path(&session, &Wanted::Io(2), &mut |_| {}).unwrap().unwrap();
+    assert_eq!((found.subject.bios.len(), found.subject.unreturned), (1, [300].into()));
+    assert!(session.was_read().blocks < 40, "{:?}", session.was_read());
 }
 
 #[test]

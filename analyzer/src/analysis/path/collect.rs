@@ -17,6 +17,7 @@ use iotrace_format::definition::Definition;
 use iotrace_format::event::{Event, FIRST_PROBE, KindId};
 use iotrace_format::stage::Stage;
 use rustc_hash::FxHashSet;
+use std::collections::BTreeSet;
 
 /// An event of a context: a call, or something in one.
 #[derive(Debug, Clone)]
@@ -102,9 +103,9 @@ struct Collector {
     kept: Set<CallId>,
     /// So many of them are still open and will end.
     waiting: usize,
-    /// Calls of I/Os that did not return.
-    endless: Set<CallId>,
-    /// The contexts that such calls are in: their end is not waited for.
+    /// When I/Os began that were not seen to return.
+    unreturned: BTreeSet<u64>,
+    /// The contexts that their calls are in: nothing waits for their ends.
     unending: Set<CallId>,
     collected: SubjectEvents,
 }
@@ -132,7 +133,7 @@ impl Collector {
             places: Map::default(),
             kept: Set::default(),
             waiting: 0,
-            endless: subject.ios.iter().filter(|io| io.left.is_none()).filter_map(|io| io.call).collect(),
+            unreturned: subject.unreturned.clone(),
             unending: Set::default(),
             collected: SubjectEvents::default(),
         }
@@ -164,12 +165,13 @@ impl Collector {
         self.order += 1;
         node.order = self.order;
         let Some(activity) = self.open.get_mut(&root) else { return };
-        if node.marked || node.call.is_some_and(|call| self.whole.contains(&call)) {
-            self.waiting += usize::from(self.kept.insert(root));
-        }
-        let ends = node.call.is_none_or(|call| !self.endless.contains(&call));
-        if !ends && self.unending.insert(root) {
-            self.waiting -= 1;
+        let has_part = node.marked || node.call.is_some_and(|call| self.whole.contains(&call));
+        let never_ends = node.call.is_some() && self.unreturned.contains(&node.clock);
+        if has_part || never_ends {
+            self.waiting -= usize::from(is_waited_for(&self.kept, &self.unending, root));
+            _ = has_part && self.kept.insert(root);
+            _ = never_ends && self.unending.insert(root);
+            self.waiting += usize::from(is_waited_for(&self.kept, &self.unending, root));
         }
         if let Some(call) = node.call {
             activity.whole |= self.whole.contains(&call);
@@ -181,8 +183,8 @@ impl Collector {
     fn close(&mut self, root: CallId) {
         let Some(activity) = self.open.remove(&root) else { return };
         activity.nodes.iter().filter_map(|node| node.call).for_each(|call| _ = self.places.remove(&call));
+        self.waiting -= usize::from(is_waited_for(&self.kept, &self.unending, root));
         if self.kept.contains(&root) {
-            self.waiting -= usize::from(!self.unending.contains(&root));
             self.collected.activities.push(activity);
         }
     }
@@ -196,6 +198,11 @@ impl Collector {
         collected.handovers.retain(|handover| has(handover.from.root) || has(handover.to.root));
         collected
     }
+}
+
+/// A context has a part in it, and will end.
+fn is_waited_for(kept: &Set<CallId>, unending: &Set<CallId>, root: CallId) -> bool {
+    kept.contains(&root) && !unending.contains(&root)
 }
 
 impl Observer for Collector {
