@@ -9,6 +9,7 @@ mod failures;
 mod faults;
 mod guests;
 mod hostile;
+mod install;
 mod kernels;
 mod kill;
 mod live;

@@ -1,19 +1,37 @@
-"""The checkout's plugin and analyzer."""
+"""The plugin and the analyzer: those of the checkout, or the installed ones (scripts/install)."""
 
 import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Iterable
 
 from .say import Problem
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
+# Where the programs are if this is no checkout.
+INSTALLED = CHECKOUT / "bin"
+PROGRAMS = ("iotrace-plugin", "iotrace-analyze")
 
 
 def up_to_date(*packages: str) -> Path:
-    """The folder with what packages (if none are named: the plugin and the analyzer) build, brought up to date."""
-    wanted = [f"--package={package}" for package in packages or ("iotrace-plugin", "iotrace-analyze")]
-    command = ["cargo", "build", "--release", "--quiet", *wanted]
+    """The folder with what packages (if none are named: the plugin and the analyzer) build, brought up to date; of an
+    installation, that of the installed programs."""
+    wanted = packages or PROGRAMS
+    if not (CHECKOUT / "Cargo.toml").exists():
+        if missing := set(wanted) - set(PROGRAMS):
+            raise Problem(f"this is not installed, since it is built in a checkout: {', '.join(sorted(missing))}")
+        return INSTALLED
+    return _build(wanted, "release")
+
+
+def optimized() -> Path:
+    """The folder with the plugin and the analyzer as they are installed."""
+    return _build(PROGRAMS, "installed")
+
+
+def _build(packages: Iterable[str], profile: str) -> Path:
+    command = ["cargo", "build", f"--profile={profile}", "--quiet", *(f"--package={package}" for package in packages)]
     try:
         built = subprocess.run(command, cwd=CHECKOUT, stdout=sys.stderr)
     except (FileNotFoundError, PermissionError):
@@ -23,4 +41,4 @@ def up_to_date(*packages: str) -> Path:
         raise Problem(f"'{' '.join(command)}' failed: see above")
     asked = subprocess.run(["cargo", "metadata", "--format-version", "1", "--no-deps"], cwd=CHECKOUT,
                            capture_output=True, check=True)
-    return Path(json.loads(asked.stdout)["target_directory"]) / "release"
+    return Path(json.loads(asked.stdout)["target_directory"]) / profile

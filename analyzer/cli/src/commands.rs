@@ -102,6 +102,9 @@ commands! {
     Diverge(diverge::DivergeCommand) => DivergeDocument,
     /// Show which catalog functions a kernel has; compile the kernel profile
     Kernel(kernel::KernelCommand) => KernelDocument,
+    /// Write man pages and shell completions
+    #[command(hide = true)]
+    Generate(generate::GenerateCommand),
 }
 
 /// What the program does for a command.
