@@ -11,7 +11,7 @@ import subprocess
 import tarfile
 import time
 from pathlib import Path
-from typing import BinaryIO, Iterator, Sequence
+from typing import IO, Iterator, Sequence
 
 from .cache import cache_root, fingerprint, lock
 from .say import Problem, run, say
@@ -41,7 +41,7 @@ def archive_site(suite: str) -> str:
     kind = "-security" if suite.endswith("-security") else ""
     release = _machine_release()
     for line in listing.splitlines():
-        site, has, component, origin = line.split(" ", 3)
+        site, has, component, origin = str(line).split(" ", 3)
         ours = has in (f"{release}{kind}", f"stable{kind}")
         if ours and component == "main" and origin in ("Debian", "", "$(ORIGIN)"):
             return site
@@ -159,7 +159,7 @@ def unpack(deb: Path, folder: Path) -> None:
     run(["dpkg-deb", "-x", os.fspath(deb), os.fspath(folder)], f"extracting {deb.name}")
 
 
-def deb_members(deb: Path) -> Iterator[tuple[tarfile.TarInfo, BinaryIO | None]]:
+def deb_members(deb: Path) -> Iterator[tuple[tarfile.TarInfo, IO[bytes] | None]]:
     """The files of a .deb, one after the other, straight from its stream: nothing else is unpacked."""
     with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", os.fspath(deb)], stdout=subprocess.PIPE) as unpacker:
         assert unpacker.stdout is not None

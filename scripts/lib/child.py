@@ -29,7 +29,7 @@ def tie() -> Callable[[], None]:
     return in_child
 
 
-def start(command: Sequence[str], folder: Path, said: IO[str], descriptors: Sequence[int] = ()) -> subprocess.Popen:
+def start(command: Sequence[str], folder: Path, said: IO[str], descriptors: Sequence[int] = ()) -> subprocess.Popen[bytes]:
     """Start a program in a folder, without input, which is killed as by `tie`. `said`: the file for what it prints;
     `descriptors`: what it inherits."""
     return subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=said, stderr=said, pass_fds=descriptors,

@@ -58,6 +58,7 @@ def _piped(command: list[str], data: bytes, what: str) -> bytes:
         except FileNotFoundError:
             raise Problem(f"decompressing {what}: no program '{command[0]}'; run scripts/setup") from None
         with process:
+            assert process.stdout is not None
             contents = process.stdout.read(LARGEST + 1)
             if len(contents) > LARGEST:
                 process.kill()

@@ -63,7 +63,7 @@ def sections(path: Path) -> dict[str, tuple[int, int]]:
         if number >= len(rows):
             raise Problem(f"{path} is damaged: it has no names of sections")
         names = _part(path, file, rows[number][4], rows[number][5])
-    return {_name(names, row[0]): (0, 0) if row[1] == NOBITS else row[4:6] for row in rows}
+    return {_name(names, row[0]): (0, 0) if row[1] == NOBITS else (row[4], row[5]) for row in rows}
 
 
 def section(path: Path, name: str) -> bytes:

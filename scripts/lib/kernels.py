@@ -7,7 +7,7 @@ line in KERNELS.
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Sequence
+from typing import IO, Sequence
 
 from . import built, decompress, modules
 from .apt import PrivateApt, deb_members, newest
@@ -130,6 +130,6 @@ def _unpack_debug(deb: Path, release: str, wanted: Sequence[str], folder: Path) 
         raise Problem(f"{deb.name} has no vmlinux-{release}")
 
 
-def _write(data, path: Path) -> None:
+def _write(data: IO[bytes], path: Path) -> None:
     with open(path, "wb") as out:
         shutil.copyfileobj(data, out, 1 << 20)

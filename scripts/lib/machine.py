@@ -155,7 +155,7 @@ def from_command(command: Any, controller: Any) -> Machine:
     """A machine from the command line that manifests of format 1 hold. It is never run: the facts are read from it,
     and the command line that follows from them must be the same one."""
     def after(option: str) -> str:
-        return command[command.index(option) + 1]
+        return str(command[command.index(option) + 1])
 
     try:
         shift = re.fullmatch(r"shift=(\d{1,2}),rr=replay,rrfile=rr\.log", after("-icount"))

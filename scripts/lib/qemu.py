@@ -231,7 +231,7 @@ class Watched:
             raise Problem(f"{self.what}: QEMU cannot load the snapshot {self.load}: {failed}")
         control.execute("cont")
 
-    def _watch(self, process: subprocess.Popen, control: Monitor, ticker: Ticker, hopeless: Callable[[float], str]) -> Problem | None:
+    def _watch(self, process: subprocess.Popen[bytes], control: Monitor, ticker: Ticker, hopeless: Callable[[float], str]) -> Problem | None:
         """Wait for the end; returns why it is given up, if it is."""
         progress, began, asked = Progress(), time.monotonic(), 0.0
         while True:
@@ -271,7 +271,7 @@ def log_position(pid: int, log: Path) -> int:
     return 0
 
 
-def end(process: subprocess.Popen, control: Monitor, seconds: float) -> None:
+def end(process: subprocess.Popen[bytes], control: Monitor, seconds: float) -> None:
     """End a QEMU: so that its plugins write what they have, if it answers."""
     try:
         control.execute("quit")

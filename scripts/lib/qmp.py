@@ -110,7 +110,7 @@ class Monitor:
 
     def monitor(self, command: str) -> str:
         """Run a command of the human monitor and return what it printed."""
-        return self.execute("human-monitor-command", {"command-line": command}).strip()
+        return str(self.execute("human-monitor-command", {"command-line": command})).strip()
 
     def snapshot(self, command: str, name: str, node: str) -> str:
         """Run snapshot-save or snapshot-load on a block node alone; returns why it failed, if it did."""
@@ -121,7 +121,7 @@ class Monitor:
             jobs = [found for found in self.execute("query-jobs") if found["id"] == job["job-id"]]
             if jobs and jobs[0]["status"] == "concluded":
                 self.execute("job-dismiss", {"id": job["job-id"]})
-                return jobs[0].get("error", "")
+                return str(jobs[0].get("error", ""))
             if not jobs or time.monotonic() > deadline:
                 raise Problem(f"{self.what}: QEMU does not finish the job {command}")
             self.message(0.01)
@@ -141,7 +141,7 @@ class Monitor:
                     return None
                 self.pending += received
             line, _, self.pending = self.pending.partition(b"\n")
-            message = json.loads(line)
+            message: dict[str, Any] = json.loads(line)
             if "event" in message:
                 self.events = [*self.events[-MOST_EVENTS:], message["event"]]
             elif "QMP" not in message:

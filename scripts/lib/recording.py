@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Callable, Sequence
 
-from . import boots, disk, guest, machine, manifest, qemu, stage, workload
+from . import boots, guest, machine, manifest, qemu, stage, workload
 from .brought import Brought
 from .machine import ARCHIVE, DATA_DISK, SNAPSHOT, WITNESS_DISK, Machine, Run, overlay
 from .say import Problem, naming, of_system, say
 from .standstill import Subject
+from .workload import Workload
 
 # Quick and quiet: no calibration loops against the APIC timer (each of their PAUSEs would be an event
 # in the log), no page table isolation, the TSC (QEMU's virtual clock, 1 GHz) taken as it is.
@@ -57,7 +58,7 @@ class Wanted:
     number: int = 1
     bundle: bool = False
 
-    def work(self) -> workload.Workload:
+    def work(self) -> Workload:
         """What the guest is to do."""
         return workload.parse(self.workload)
 

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Iterator, NoReturn, Sequence
+from typing import Any, Callable, Iterator, NoReturn, Sequence
 
 from . import child
 
@@ -61,7 +61,7 @@ def program() -> str:
     return os.path.basename(sys.argv[0])
 
 
-def run(command: Sequence[str], doing: str, writes: Path | None = None, **options) -> subprocess.CompletedProcess:
+def run(command: Sequence[str], doing: str, writes: Path | None = None, **options: Any) -> subprocess.CompletedProcess[bytes]:
     """Run a program to its end; if it fails, say what it was to do and what it said. It is killed when this process ends.
     `writes`: where it writes to, if its messages may not say that."""
     try:
@@ -98,12 +98,12 @@ def naming(folder: Path) -> Iterator[None]:
         raise
 
 
-def main_guard(main) -> NoReturn:
+def main_guard(main: Callable[[], int | None]) -> NoReturn:
     """Run a script's main function; a Problem, or an error of the system, becomes one message and an exit status."""
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))  # clean up as for Ctrl-C
     try:
         try:
-            status = main()
+            status: int | str | None = main()
         except SystemExit as ended:  # of the arguments
             status = ended.code
         _flush()

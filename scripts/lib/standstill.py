@@ -8,13 +8,11 @@ controller. What cannot be found out is called unknown.
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from . import elf, rrlog
 from .say import Problem
 
-if TYPE_CHECKING:
-    from .qmp import Monitor
 
 STATUS = 3
 ANSWER_SECONDS = 5.0
@@ -42,12 +40,22 @@ class Subject:
     begin: int = 0  # instructions that the guest had executed at the log's beginning
 
 
+class Answering(Protocol):
+    """What is asked where a QEMU is."""
+
+    executed: int | None
+    patience: float
+
+    def monitor(self, command: str) -> str:
+        """Run a command of the human monitor and return what it printed."""
+
+
 class Standstill(Problem):
     """A QEMU got no further."""
 
     status = STATUS
 
-    def __init__(self, what: str, control: "Monitor", subject: Subject | None = None, reason: str = "") -> None:
+    def __init__(self, what: str, control: Answering, subject: Subject | None = None, reason: str = "") -> None:
         super().__init__(what)
         self.what, self.executed, self.subject, self.reason, self.more = what, control.executed, subject, reason, ""
         self.registers, self.code = "", b""

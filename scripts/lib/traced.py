@@ -47,12 +47,15 @@ def info(used: Plugin, trace: Path) -> dict[str, Any]:
     analyzer = analyzer_of(used)
     if not analyzer:
         raise Problem(f"no iotrace-analyze beside {used.path}: build it with cargo build --release, or record with --no-verify")
-    return json.loads(run([str(analyzer), "info", str(trace), "--format", "json"], f"reading {trace}", stdout=subprocess.PIPE).stdout)
+    said = run([str(analyzer), "info", str(trace), "--format", "json"], f"reading {trace}", stdout=subprocess.PIPE)
+    found: dict[str, Any] = json.loads(said.stdout)
+    return found
 
 
 def over(used: Plugin, trace: Path) -> dict[str, Any]:
     """The mark with which the trace is over: its clock in instructions and in nanoseconds."""
-    for mark in info(used, trace)["marks"]:
+    marks: list[dict[str, Any]] = info(used, trace)["marks"]
+    for mark in marks:
         if mark["code"] == OVER:
             return mark
     raise recording.NotReplayed(f"{trace} does not reach the end of the recording (iotrace-mark over)")

@@ -1,5 +1,6 @@
 """How large traces are, and how fast they are read: ours and the others'."""
 
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Sequence
@@ -43,7 +44,7 @@ def readings(recorded: Sequence[Peer], place: Path, rounds: int) -> list[Reading
     """Every reader of every recording, in turn; some of them leave files where they run."""
     commands = {(peer.name, reader): (peer, command) for peer in recorded for reader, command in peer.readers.items()}
     labels = {f"{reader} ({name})": (name, reader) for name, reader in commands}
-    runs = side_by_side({label: lambda key=key: once(commands[key][1], place) for label, key in labels.items()}, rounds)
+    runs = side_by_side({label: functools.partial(once, commands[key][1], place) for label, key in labels.items()}, rounds)
     return [_reading(commands[key][0], key[1], runs[label]) for label, key in labels.items()]
 
 

@@ -5,7 +5,7 @@ import struct
 import subprocess
 import time
 from pathlib import Path
-from typing import Iterator
+from typing import Callable, Iterator
 
 from ..say import run
 from .measure import Spread
@@ -55,7 +55,7 @@ def _blocks(trace: bytes) -> Iterator[bytes]:
         at += 72 + table + stored
 
 
-def _seconds(work) -> float:
+def _seconds(work: Callable[[], object]) -> float:
     began = time.perf_counter()
     work()
     return time.perf_counter() - began

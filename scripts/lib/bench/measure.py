@@ -7,7 +7,7 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Callable, Sequence
+from typing import Callable, Mapping, Sequence
 
 from ..say import Problem, say
 
@@ -66,7 +66,7 @@ def once(command: Sequence[str | Path], folder: Path | None = None, keep: Path |
     return Run(wall, user + system, int(peak))
 
 
-def side_by_side(commands: dict[str, Callable[[], Run]], rounds: int) -> dict[str, Runs]:
+def side_by_side(commands: Mapping[str, Callable[[], Run]], rounds: int) -> dict[str, Runs]:
     """Each command once a round, in turn, after one round that does not count."""
     results = {name: Runs() for name in commands}
     for number in range(rounds + 1):

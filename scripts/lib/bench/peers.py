@@ -44,6 +44,9 @@ done
 """
 
 
+Command = Sequence[str | Path]
+
+
 @dataclass(frozen=True)
 class Peer:
     """What another tracer recorded, and how it is read."""
@@ -51,7 +54,7 @@ class Peer:
     name: str
     files: Path  # a file, or the folder that holds nothing else
     events: int
-    readers: dict[str, Sequence[str | Path]]  # what to call it: a command that goes through all of it
+    readers: dict[str, Command]  # what to call it: a command that goes through all of it
 
     def bytes(self) -> int:
         """The size of its files."""
@@ -66,8 +69,10 @@ def in_guest(kernel: Path, job: str, place: Path) -> list[Peer]:
     work.programs += ("trace-cmd", "blktrace")
     work.run = SCRIPT.replace("@JOB@", work.run.strip())
     plan = guest.GuestPlan(controller="lsi53c895a", file_system="xfs", scheduler="", data_disk="sda", witness_disk="",
-                           tracer="function", mount_options="", tick=0)
-    guest.write_initramfs(place / "initramfs.cpio", kernel, plan, work)
+                           mount_options="", programs=work.programs)
+    work_archive = place / "workload.tar"
+    guest.write_archive(work_archive, work, guest.WorkloadOptions(witness=False, tracer="function", tick=0, instant=False))
+    guest.write_initramfs(place / "initramfs.cpio", kernel, plan, work_archive)
     disk.make(place / "disk.img", "xfs", 320)
     disk.blank(place / "out.img", OUT_MEGABYTES)
     say("recording with trace-cmd and blktrace in a guest")
@@ -91,7 +96,7 @@ def _drive(number: int, image: str) -> list[str]:
 
 def _trace_cmd(tracer: str, place: Path) -> Peer:
     file = place / f"{tracer}.dat"
-    report = ["trace-cmd", "report", file]
+    report: Command = ["trace-cmd", "report", file]
     return Peer(f"trace-cmd, {tracer}", file, _lines(report), {"trace-cmd report": report})
 
 
@@ -101,9 +106,9 @@ def _blktrace(place: Path) -> Peer:
     for file in place.glob("trace.blktrace.*"):
         file.rename(folder / file.name)
     binary = place / "blktrace.bin"
-    parse = ["blkparse", "-q", "-i", folder / "trace"]
+    parse: Command = ["blkparse", "-q", "-i", folder / "trace"]
     run([os.fspath(part) for part in [*parse, "-O", "-d", binary]], "reading blktrace's files", stdout=subprocess.PIPE)
-    readers = {"blkparse": parse, "btt": ["btt", "-i", binary, "-o", place / "btt"]}
+    readers: dict[str, Command] = {"blkparse": parse, "btt": ["btt", "-i", binary, "-o", place / "btt"]}
     return Peer("blktrace", folder, _lines(parse), readers)
 
 
@@ -117,7 +122,7 @@ def _uftrace(place: Path) -> Peer:
     run(["gcc", "-O1", "-pg", "-o", str(program), str(SOURCE)], "compiling calls.c")
     say("recording with uftrace")
     once(["uftrace", "record", "--no-event", "-d", data, program, str(LOOPS)])
-    readers = {f"uftrace {word}": ["uftrace", word, "-d", data] for word in ("replay", "report")}
+    readers: dict[str, Command] = {f"uftrace {word}": ["uftrace", word, "-d", data] for word in ("replay", "report")}
     return Peer("uftrace", data, _lines(["uftrace", "dump", "-d", data, "--no-libcall"]), readers)
 
 
@@ -140,7 +145,7 @@ def _lttng(place: Path) -> Peer:
     finally:
         daemon.terminate()
         daemon.wait()
-    read = ["babeltrace2", data]
+    read: Command = ["babeltrace2", data]
     return Peer("LTTng", data, _lines(read), {"babeltrace2": read, "babeltrace2, printing nothing": [
         *read, "--component=sink.utils.dummy"]})
 
@@ -155,12 +160,14 @@ def _patiently(command: Sequence[str], environment: dict[str, str]) -> None:
     raise Problem(f"'{' '.join(command)}' failed: {done.stderr.strip()}")
 
 
-def _lines(command: Sequence[str | Path]) -> int:
+def _lines(command: Command) -> int:
     """Lines that a command prints: one an event."""
     with subprocess.Popen([os.fspath(part) for part in command], stdout=subprocess.PIPE,
                           stderr=subprocess.DEVNULL) as process:
         assert process.stdout is not None
-        count = sum(part.count(b"\n") for part in iter(lambda: process.stdout.read(1 << 20), b""))
+        count = 0
+        while part := process.stdout.read(1 << 20):
+            count += part.count(b"\n")
     if process.returncode != 0:
         raise Problem(f"'{' '.join(map(str, command))}' failed with status {process.returncode}")
     return count

@@ -58,7 +58,7 @@ def _made(programs: Path, real: Path, events: int, options: Sequence[str], place
           "--numbers", numbers, *options])
     trace.with_name(trace.name + ".idx").unlink(missing_ok=True)
     once([programs / "iotrace-analyze", "index", trace])
-    return json.loads(numbers.read_text())
+    return {name: int(number) for name, number in json.loads(numbers.read_text()).items()}
 
 
 def _measure(analyzer: Path, mix: str, events: int, numbers: dict[str, int], compares: bool,
@@ -67,7 +67,7 @@ def _measure(analyzer: Path, mix: str, events: int, numbers: dict[str, int], com
     for io, name in IOS.items():
         for command in COMMANDS:
             say(f"{command} of {name}, {events:,} events")
-            question = [analyzer, command, trace, str(numbers[io])]
+            question: list[str | Path] = [analyzer, command, trace, str(numbers[io])]
             # Of an I/O that has not returned there is no critical path: why says so.
             status = int((io, command) == ("unfinished", "why"))
             run = once(question, keep=answer, status=status)

@@ -1,5 +1,6 @@
 """What a recording and its replay take, from a boot and from the guest's start."""
 
+import functools
 from pathlib import Path
 
 from .measure import Run, Runs, once, side_by_side
@@ -20,7 +21,7 @@ def recordings(scripts: Path, kernel: str, place: Path, rounds: int) -> dict[str
     def replay(name: str) -> Run:
         return once([scripts / "replay", place / f"timed-{list(VARIANTS).index(name)}", "-o", place / "timed.iot"])
 
-    commands = {f"{what} {name}": lambda name=name, run=run: run(name)
+    commands = {f"{what} {name}": functools.partial(run, name)
                 for name in VARIANTS for what, run in (("record", record), ("replay", replay))}
     runs = side_by_side(commands, rounds)
     return {name: (runs[f"record {name}"], runs[f"replay {name}"]) for name in VARIANTS}

@@ -1,5 +1,6 @@
 """What a replay costs: plainly, with our plugin in its modes, and with QEMU's own contrib plugins."""
 
+import functools
 import json
 import subprocess
 import tempfile
@@ -40,7 +41,7 @@ def replays(recording: Path, analyzer: Path, place: Path, rounds: int) -> Replay
     except Problem as problem:
         left_out.append(f"QEMU's contrib plugins: {str(problem).splitlines()[0]}")
     base = [qemu.find(None), *facts.machine.arguments(machine.Run("replay", CONSOLE))]
-    commands = {name: lambda more=more: _replay([*base, *more], recording) for name, more in extra.items()}
+    commands = {name: functools.partial(_replay, [*base, *more], recording) for name, more in extra.items()}
     for name in list(commands):
         try:
             commands[name]()
@@ -73,4 +74,4 @@ def _replay(command: Sequence[str], recording: Path) -> Run:
 def events(analyzer: Path, trace: Path) -> int:
     """How many a trace holds."""
     said = run([str(analyzer), "info", "--format", "json", str(trace)], f"reading {trace}", stdout=subprocess.PIPE)
-    return json.loads(said.stdout)["file"]["events"]
+    return int(json.loads(said.stdout)["file"]["events"])

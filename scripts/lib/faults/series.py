@@ -122,7 +122,7 @@ def kills(subject: Subject, world: World, count: int, seed: int) -> Tally:
     began = time.monotonic()
     rules.run(subject, world)
     life = time.monotonic() - began
-    for number in range(count):
+    for _ in range(count):
         rules.set_up(subject, world)
         delay = draw.random() * life
         process = subprocess.Popen(subject.command, env=world.environment, cwd=world.out, stdin=subprocess.DEVNULL,
@@ -161,7 +161,7 @@ def read_only(subject: Subject, world: World) -> Tally:
     """Each folder mounted read-only, and all of them."""
     tally = Tally(subject.name, "read-only")
     memory = os.fspath(stage.MEMORY)
-    places = {"cache": [world.cache], "TMPDIR": [world.temporary], "output and current directory": [world.out],
+    places: dict[str, list[Path | str]] = {"cache": [world.cache], "TMPDIR": [world.temporary], "output and current directory": [world.out],
               memory: [memory], "input": [world.place / "recording", world.trace()],
               "all": [world.cache, world.temporary, world.out, memory, world.place / "recording", world.trace()]}
     for name, folders in places.items():

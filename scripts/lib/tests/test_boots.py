@@ -8,6 +8,7 @@ import tempfile
 import unittest
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 from .. import boots, build, cache, machine, manifest, origin
@@ -93,8 +94,9 @@ class Own(unittest.TestCase):
     def test_a_recording_of_another_machine_is_refused(self) -> None:
         for fact, value in (("memory", 513), ("controller", "megasas"), ("shift", 3), ("cpu", "max"), ("seekable", False),
                             ("command_line", "quiet"), ("disks", ("disk.img", "witness.img"))):
+            changed: dict[str, Any] = {fact: value}
             with self.assertRaisesRegex(Problem, f"machine {fact}"):
-                self.boot_of(described=replace(MACHINE, **{fact: value}))
+                self.boot_of(described=replace(MACHINE, **changed))
 
     def test_one_of_another_machine_is_set_aside_not_deleted(self) -> None:
         with contextlib.redirect_stderr(io.StringIO()):

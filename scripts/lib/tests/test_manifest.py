@@ -104,7 +104,7 @@ class Malice(Folder):
 
     def test_values_of_other_types_with_a_right_checksum_are_refused_or_allowed_values(self) -> None:
         count = len(self.places(json.loads(self.text)))
-        hostile = [None, True, [], {}, "", "x\x1b]0;t\x07", "\ud800", "x" * 100_000, -1, 1 << 200, 0.5, ["-plugin", "evil.so"]]
+        hostile: list[Any] = [None, True, [], {}, "", "x\x1b]0;t\x07", "\ud800", "x" * 100_000, -1, 1 << 200, 0.5, ["-plugin", "evil.so"]]
         for place in range(count):
             for value in hostile:
                 changed = json.loads(self.text)

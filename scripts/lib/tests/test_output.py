@@ -6,6 +6,7 @@ import os
 import tempfile
 import unittest
 from pathlib import Path
+from typing import Callable
 
 from .. import output
 from ..say import Problem
@@ -18,7 +19,7 @@ class Outputs(unittest.TestCase):
         self.folder = Path(place.name).resolve()
         self.path = self.folder / "trace.iot"
 
-    def write(self, text: str, fail: bool = False, salvage=lambda part: True) -> str:
+    def write(self, text: str, fail: bool = False, salvage: Callable[[Path], bool] | None = lambda part: True) -> str:
         """Write a file, to its end or to an error; returns what was said."""
         said = io.StringIO()
         with contextlib.redirect_stderr(said), contextlib.suppress(KeyboardInterrupt):

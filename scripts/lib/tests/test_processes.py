@@ -41,11 +41,12 @@ class Killed(unittest.TestCase):
         self.addCleanup(place.cleanup)
         self.place = Path(place.name)
 
-    def maker(self, name: str) -> tuple[subprocess.Popen, int, Path]:
+    def maker(self, name: str) -> tuple[subprocess.Popen[str], int, Path]:
         """A script that has started a program: its process, a descriptor of the program, its folder."""
         process = subprocess.Popen([sys.executable, "-c", MAKER, self.place, name], cwd=SCRIPTS, stdin=subprocess.PIPE,
                                    stdout=subprocess.PIPE, text=True)
         self.addCleanup(process.communicate)
+        assert process.stdout is not None
         pid, folder = process.stdout.readline().split()
         descriptor = os.pidfd_open(int(pid))
         self.addCleanup(os.close, descriptor)
@@ -105,7 +106,7 @@ class Killed(unittest.TestCase):
             self.assertEqual(os.listdir(self.place), [made.folder.name])
 
     def test_the_marker_is_deleted_last(self) -> None:
-        with mock.patch.object(scratch.shutil, "rmtree"):  # as if it was killed there
+        with mock.patch("shutil.rmtree"):  # as if it was killed there
             with scratch.Scratch(self.place) as made:
                 for name in ("a", "z", ".a", ".z"):
                     (made.folder / name).touch()

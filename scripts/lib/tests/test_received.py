@@ -2,6 +2,7 @@
 
 import bz2
 import copy
+import functools
 import gzip
 import json
 import lzma
@@ -46,6 +47,10 @@ def changed(data: bytes, chance: random.Random) -> bytes:
             case _:
                 found[at:to] = bytes([chance.choice([0, 0x7F, 0x80, 0xFF])]) * (to - at)
     return bytes(found)
+
+
+def _elf_of_image(image: Path, to: Path) -> None:
+    decompress.elf_from_bzimage(image, to)
 
 
 def change_member(value: Any, chance: random.Random) -> None:
@@ -166,7 +171,7 @@ class Received(unittest.TestCase):
             image[0x248:0x250] = struct.pack("<II", 0, len(packed) + 4)
             boot = bytes(image) + packed + len(contents).to_bytes(4, "little")
             extracted = self.folder / "vmlinux"
-            extract = self.as_file(lambda path: decompress.elf_from_bzimage(path, extracted))
+            extract = self.as_file(functools.partial(_elf_of_image, to=extracted))
             extract(boot)
             self.assertEqual(extracted.read_bytes(), contents)
             self.give_all(extract, boot, rounds=ROUNDS // 5)

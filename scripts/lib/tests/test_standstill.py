@@ -115,7 +115,9 @@ class Log(unittest.TestCase):
 
     def test_of_many_events_at_one_instruction_the_first_are_listed(self) -> None:
         log(self.path, [*((rrlog.DISK, number.to_bytes(8)) for number in range(1000)), (rrlog.END, b"")])
-        self.assertEqual(len(rrlog.look(self.path, 0).events), rrlog.MOST_EVENTS)
+        found = rrlog.look(self.path, 0)
+        assert found is not None
+        self.assertEqual(len(found.events), rrlog.MOST_EVENTS)
 
     def test_a_log_that_cannot_be_read_has_no_answer(self) -> None:
         log(self.path, [instructions(100), (rrlog.END, b"")])

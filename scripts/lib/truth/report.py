@@ -16,7 +16,8 @@ def read(analyzer: Path, trace: Path) -> Json:
     command = [str(analyzer), "report", str(trace), "--all", "--format", "json"]
     done = run(command, f"reading {trace}", stdout=subprocess.PIPE)
     try:
-        return json.loads(done.stdout)
+        found: Json = json.loads(done.stdout)
+        return found
     except ValueError as error:
         raise Problem(f"the report of {trace} is no JSON: {error}") from None
 

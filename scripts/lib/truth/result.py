@@ -47,7 +47,7 @@ class Result:
 
     def text(self, first: int) -> str:
         """The table, the most frequent faults, and the first findings of each grade and kind."""
-        rows = [("", *GRADES)]
+        rows: list[tuple[str, ...]] = [("", *GRADES)]
         rows += [(kind, *(str(self.counts[kind][grade] or "-") for grade in GRADES)) for kind in sorted(self.counts)]
         rows.append(("all", *(str(self.total()[grade]) for grade in GRADES)))
         widths = [max(map(len, column)) for column in zip(*rows)]

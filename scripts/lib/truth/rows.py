@@ -84,8 +84,8 @@ def _values(row: Row, found: Json) -> Iterator[tuple[str, object, object]]:
     if row.second:
         source = found.get("source") or {"file": None, "position": None}
         yield from _place(row.second, found["file"], found["position"])
-        for what, *values in _place(row.place, source["file"], source["position"]):
-            yield f"source's {what}", *values
+        for what, expected, value in _place(row.place, source["file"], source["position"]):
+            yield f"source's {what}", expected, value
     else:
         yield from _place(row.place, found["file"], found["position"])
     if row.call in LENGTH_ALONE:

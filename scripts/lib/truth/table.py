@@ -64,6 +64,11 @@ class Extent:
     flags: int
 
 
+def _extent(file: str, logical: str, physical: str, length: str, flags: str) -> Extent:
+    """A line of the table; an error of value or type if it is none."""
+    return Extent(file, int(logical), int(physical), int(length), int(flags, 16))
+
+
 @dataclass(frozen=True)
 class Table:
     """What the program printed."""
@@ -89,8 +94,8 @@ def parse(lines: Iterable[str], file_system: str, name: str) -> Table:
         raise Problem(f"the table in {name} is not complete: it has {len(of['row'])} rows")
     try:
         rows = tuple(_row(number, dict(zip(of["columns"][0], line, strict=True))) for number, line in enumerate(of["row"]))
-        extents = tuple(Extent(line[0], *map(int, line[1:4]), int(line[4], 16)) for line in of["extent"])
-    except (ValueError, KeyError, IndexError) as error:
+        extents = tuple(_extent(*line) for line in of["extent"])
+    except (ValueError, KeyError, IndexError, TypeError) as error:
         raise Problem(f"the table in {name} has a line that cannot be read: {error}") from None
     return Table(rows, extents, file_system)
 
