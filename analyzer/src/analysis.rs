@@ -13,6 +13,7 @@
 //! - [`explain`]: who raises the block softirq, who wakes the waiting, who runs the queue.
 //! - [`events`]: the raw stream, described and filtered.
 //! - [`io_events`]: the events of one I/O.
+//! - [`records`]: the records of a trace, one after the other.
 //! - [`info`]: what is in the file.
 //! - [`verify`]: whether the file is what its writer wrote.
 //! - [`witness`]: comparison with the guest's own tracepoints and its function_graph.
@@ -32,6 +33,7 @@ pub mod info;
 pub mod io_events;
 pub mod objects;
 pub mod path;
+pub mod records;
 pub mod report;
 pub mod spread;
 pub mod subject;

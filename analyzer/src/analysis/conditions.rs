@@ -11,7 +11,7 @@ pub use event::ConditionFields;
 pub use parse::OpIs;
 
 use crate::analysis::workload;
-use crate::model::{Bio, BioStage, Cause, Io, PAGE_FAULT, Task, TimeMap, WorkloadMark};
+use crate::model::{Bio, BioStage, BlockEvent, Cause, Io, PAGE_FAULT, Task, TimeMap, WorkloadMark};
 use iotrace_format::layer::Layer;
 use std::ops::RangeInclusive;
 
@@ -88,6 +88,23 @@ impl Conditions {
         let clock = self.clock.clone().unwrap_or(0..=u64::MAX);
         let clock = from.max(*clock.start())..=after.saturating_sub(1).min(*clock.end());
         Ok(Self { clock: Some(clock), time: None, ..with_map })
+    }
+
+    /// Whether one of them is on what only I/Os and bios tell: of a context's calls it is known by their I/O alone.
+    #[must_use]
+    pub fn are_on_ios(&self) -> bool {
+        let rest = Self { task: None, clock: None, time: None, map: None, ..self.clone() };
+        !rest.is_empty()
+    }
+
+    /// Whether what a block tracepoint reports of so many bytes is wanted.
+    #[must_use]
+    pub fn block_event(&self, event: &BlockEvent, bytes: u64) -> bool {
+        given(&self.clock, |range| range.contains(&event.clock))
+            && given(&self.task, |name| is_task(&event.task, name))
+            && given(&self.size, |range| range.contains(&bytes))
+            && given(&self.op, |op| op.is(event.op))
+            && given(&self.sector, |range| sectors_touch(range, event.sector, bytes))
     }
 
     /// Whether an I/O is wanted, given its bios.

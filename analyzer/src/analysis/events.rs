@@ -70,7 +70,7 @@ pub enum EventsError {
 pub struct TraceTimes {
     /// From clocks to virtual time.
     pub time: TimeMap,
-    /// Marks of the guest; none are looked for in a trace without virtual time.
+    /// Marks of the guest.
     pub marks: Vec<WorkloadMark>,
 }
 
@@ -91,13 +91,12 @@ pub fn times(file: &Trace) -> Result<TraceTimes, ReadError> {
         fn define(&mut self, definition: &Definition) {
             self.keeper.define(definition);
         }
-        fn event(&mut self, definitions: &Definitions, event: &Event<'_>) -> Flow {
+        fn event(&mut self, _: &Definitions, event: &Event<'_>) -> Flow {
             self.keeper.event(event);
             if let (true, Some(&code)) = (event.kind == MARK.id, event.words.first()) {
                 self.marks.push(WorkloadMark { clock: event.clock, code });
             }
-            let timeless = definitions.trace.icount_shift.is_none();
-            if timeless { Flow::Stop } else { Flow::Continue }
+            Flow::Continue
         }
     }
     let mut keep = Keep::default();

@@ -1,0 +1,234 @@
+//! I/Os, bios and requests that are decided about by one another.
+//!
+//! In: each as it is over, in any order. Out: those that fulfil the conditions, as soon as all that belongs to them is
+//! known. What is known is kept for so many ([`MOST`]) that came later; what is not decided by then is decided by what is
+//! known, and counted.
+
+use super::super::conditions::Conditions;
+use crate::hash::Map;
+use crate::model::{Bio, BioId, Io, IoId, Request, RequestId};
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// I/Os, bios and requests that are kept, each.
+const MOST: usize = 1 << 14;
+
+/// What fulfils the conditions.
+#[derive(Debug, Clone)]
+pub enum Decided {
+    /// An I/O.
+    Io(Arc<Io>),
+    /// A bio.
+    Bio(Arc<Bio>),
+    /// A request.
+    Request(Arc<Request>),
+}
+
+/// Records of one sort.
+#[derive(Debug)]
+struct Known<T> {
+    records: Map<u64, Arc<T>>,
+    /// The numbers, the oldest first.
+    order: VecDeque<u64>,
+    /// How much each waits for.
+    missing: Map<u64, usize>,
+    /// Who waits, by what is missing.
+    waiting: Map<u64, Vec<u64>>,
+}
+
+impl<T> Default for Known<T> {
+    fn default() -> Self {
+        Self {
+            records: Map::default(),
+            order: VecDeque::new(),
+            missing: Map::default(),
+            waiting: Map::default(),
+        }
+    }
+}
+
+impl<T> Known<T> {
+    /// Keeps a record that waits for others. The oldest, if there are too many, and whether it still waits.
+    fn add(&mut self, id: u64, record: Arc<T>, others: Vec<u64>) {
+        self.records.insert(id, record);
+        self.order.push_back(id);
+        if !others.is_empty() {
+            self.missing.insert(id, others.len());
+            others.into_iter().for_each(|other| self.waiting.entry(other).or_default().push(id));
+        }
+    }
+
+    /// Those that wait for nothing more now that this is known.
+    fn arrived(&mut self, other: u64) -> Vec<u64> {
+        let waiting = self.waiting.remove(&other).unwrap_or_default();
+        let missing = &mut self.missing;
+        let is_ready = |id: &u64| match missing.get_mut(id) {
+            Some(count) if *count > 1 => {
+                *count -= 1;
+                false
+            }
+            Some(_) => missing.remove(id).is_some(),
+            None => false,
+        };
+        waiting.into_iter().filter(is_ready).collect()
+    }
+
+    /// The oldest, if there are more than are kept: it waits no more.
+    fn oldest(&mut self) -> Option<(u64, bool)> {
+        let id = if self.order.len() > MOST { self.order.pop_front()? } else { return None };
+        Some((id, self.missing.remove(&id).is_some()))
+    }
+
+    /// All that still wait, by number.
+    fn pending(&mut self) -> Vec<u64> {
+        let mut all = Vec::from_iter(std::mem::take(&mut self.missing).into_iter().map(|(id, _)| id));
+        all.sort_unstable();
+        all
+    }
+}
+
+/// Decides about records.
+#[derive(Debug)]
+pub struct RecordJoin {
+    conditions: Conditions,
+    ios: Known<Io>,
+    bios: Known<Bio>,
+    requests: Known<Request>,
+    /// Bios that were decided about.
+    decisions: Map<BioId, bool>,
+    decided: Vec<Decided>,
+    /// How many were decided about too early.
+    pub undecided: u64,
+}
+
+impl RecordJoin {
+    /// By these conditions, which are settled.
+    pub fn new(conditions: Conditions) -> Self {
+        Self {
+            conditions,
+            ios: Known::default(),
+            bios: Known::default(),
+            requests: Known::default(),
+            decisions: Map::default(),
+            decided: Vec::new(),
+            undecided: 0,
+        }
+    }
+
+    /// What was decided since the last call.
+    pub fn take(&mut self) -> Vec<Decided> {
+        std::mem::take(&mut self.decided)
+    }
+
+    /// An I/O is over.
+    pub fn io(&mut self, io: Io) {
+        let (id, io) = (io.id, Arc::new(io));
+        if self.conditions.is_empty() {
+            return self.decided.push(Decided::Io(io));
+        }
+        let missing = io.all_bios().into_iter().filter(|bio| !self.bios.records.contains_key(bio)).collect();
+        self.ios.add(id, io, missing);
+        if !self.ios.missing.contains_key(&id) {
+            self.decide_io(id);
+        }
+        self.bios.arrived(id).into_iter().for_each(|bio| self.decide_bio(bio));
+        while let Some((old, waits)) = self.ios.oldest() {
+            if waits {
+                self.undecided += 1;
+                self.decide_io(old);
+            }
+            self.ios.records.remove(&old);
+            self.bios.arrived(old).into_iter().for_each(|bio| self.decide_bio(bio));
+        }
+    }
+
+    /// A bio is over.
+    pub fn bio(&mut self, bio: Bio) {
+        let (id, bio) = (bio.id, Arc::new(bio));
+        if self.conditions.is_empty() {
+            return self.decided.push(Decided::Bio(bio));
+        }
+        let missing = ios_of(&bio).into_iter().filter(|io| !self.ios.records.contains_key(io)).collect();
+        self.bios.add(id, bio, missing);
+        if !self.bios.missing.contains_key(&id) {
+            self.decide_bio(id);
+        }
+        self.ios.arrived(id).into_iter().for_each(|io| self.decide_io(io));
+        while let Some((old, waits)) = self.bios.oldest() {
+            if waits {
+                self.undecided += 1;
+                self.decide_bio(old);
+            }
+            self.bios.records.remove(&old);
+            self.decisions.remove(&old);
+        }
+    }
+
+    /// A request is over.
+    pub fn request(&mut self, request: &Request) {
+        let (id, request) = (request.id, Arc::new(request.clone()));
+        if self.conditions.is_empty() {
+            return self.decided.push(Decided::Request(request));
+        }
+        let mut members = Vec::from_iter(request.members.iter().map(|member| member.bio));
+        members.sort_unstable();
+        members.dedup();
+        members.retain(|bio| !self.decisions.contains_key(bio));
+        self.requests.add(id, request, members);
+        if !self.requests.missing.contains_key(&id) {
+            self.decide_request(id);
+        }
+        while let Some((old, waits)) = self.requests.oldest() {
+            if waits {
+                self.undecided += 1;
+                self.decide_request(old);
+            }
+            self.requests.records.remove(&old);
+        }
+    }
+
+    /// Nothing more comes: what still waits is decided by what is known.
+    pub fn finish(&mut self) {
+        self.ios.pending().into_iter().for_each(|io| self.decide_io(io));
+        self.bios.pending().into_iter().for_each(|bio| self.decide_bio(bio));
+        self.requests.pending().into_iter().for_each(|request| self.decide_request(request));
+    }
+
+    fn decide_io(&mut self, id: IoId) {
+        let Some(io) = self.ios.records.get(&id) else { return };
+        let bios = io.all_bios();
+        let bios = bios.iter().filter_map(|bio| self.bios.records.get(bio)).map(Arc::as_ref);
+        if self.conditions.io(io, bios) {
+            self.decided.push(Decided::Io(Arc::clone(io)));
+        }
+    }
+
+    fn decide_bio(&mut self, id: BioId) {
+        let Some(bio) = self.bios.records.get(&id) else { return };
+        let ios = ios_of(bio);
+        let ios = ios.iter().filter_map(|io| self.ios.records.get(io)).map(Arc::as_ref);
+        let selected = self.conditions.bio(bio, ios);
+        if selected {
+            self.decided.push(Decided::Bio(Arc::clone(bio)));
+        }
+        self.decisions.insert(id, selected);
+        self.requests.arrived(id).into_iter().for_each(|request| self.decide_request(request));
+    }
+
+    fn decide_request(&mut self, id: RequestId) {
+        let Some(request) = self.requests.records.get(&id) else { return };
+        let is_selected = |bio: &BioId| self.decisions.get(bio).is_some_and(|selected| *selected);
+        if request.members.iter().any(|member| is_selected(&member.bio)) {
+            self.decided.push(Decided::Request(Arc::clone(request)));
+        }
+    }
+}
+
+/// The I/Os that a bio was queued for or carries bytes of.
+fn ios_of(bio: &Bio) -> Vec<IoId> {
+    let own = bio.cause.as_ref().and_then(|cause| cause.io());
+    let mut all: Vec<_> = own.into_iter().chain(bio.carries.iter().map(|carried| carried.io)).collect();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
