@@ -81,6 +81,8 @@ commands! {
     Explain(explain::ExplainCommand) => ExplainDocument,
     /// Compare traces of one workload on two kernels
     Diff(diff::DiffCommand) => DiffDocument,
+    /// Write a trace in the format of another tool
+    Export(export::ExportCommand) => ExportDocument,
     /// Print the events of a trace
     Events(events::EventsCommand) => EventsDocument,
     /// Show trace metadata

@@ -137,7 +137,38 @@ fn every_command_prints_what_its_schema_allows() {
         assert!(answered.count() > 0, "no trace has an answer to {command:?}");
     }
     kernel(&mut schemas);
+    lines(&mut schemas, &traces);
     assert_eq!(schemas.unused(), BTreeSet::new());
+}
+
+/// The lines of all tables of an export.
+fn lines(schemas: &mut Schemas, traces: &[PathBuf]) {
+    const TABLES: [&str; 11] = [
+        "ios",
+        "bios",
+        "stages",
+        "requests",
+        "attempts",
+        "carried",
+        "waits",
+        "block-events",
+        "events",
+        "path",
+        "handoffs",
+    ];
+    for table in TABLES {
+        let mut count = 0;
+        for trace in traces {
+            let arguments = ["--to", "ndjson", "--table", table, "--all"];
+            let output = Command::new(PROGRAM).arg("export").arg(trace).args(arguments).output().unwrap();
+            for line in std::str::from_utf8(&output.stdout).unwrap().lines() {
+                let problems = schemas.problems("export", &serde_json::from_str(line).unwrap());
+                assert!(problems.is_empty(), "{table} of {}: {problems:#?}", trace.display());
+                count += 1;
+            }
+        }
+        assert!(count > 0, "no trace has a row of {table}");
+    }
 }
 
 /// A small image with functions of the catalog: two of its own, one inlined.

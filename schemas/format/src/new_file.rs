@@ -66,6 +66,13 @@ impl NewFile {
         }
     }
 
+    /// It gets another name in the same folder than it was begun with, unless it has one already.
+    pub fn rename(&mut self, path: &Path) {
+        if !matches!(self.place, Place::Direct) {
+            path.clone_into(&mut self.path);
+        }
+    }
+
     /// Gives it its name, in place of what was there.
     ///
     /// # Errors
@@ -190,6 +197,17 @@ mod tests {
             fs::write(&path, "earlier").unwrap();
             drop(begun(&path, hidden));
             assert_eq!((fs::read(&path).unwrap(), names(folder.path()).len()), (b"earlier".to_vec(), 1));
+        }
+    }
+
+    #[test]
+    fn it_may_get_another_name_than_it_was_begun_with() {
+        for hidden in [false, true] {
+            let folder = tempfile::tempdir().unwrap();
+            let mut new = begun(&folder.path().join("8_0"), hidden);
+            new.rename(&folder.path().join("sda"));
+            new.keep().unwrap();
+            assert_eq!(names(folder.path()), ["sda"]);
         }
     }
 

@@ -1,0 +1,107 @@
+//! `export`: a trace in the format of another tool.
+//!
+//! [`format`](self::format) has the registry: a format is one file and one line there.
+
+mod format;
+#[cfg(test)]
+pub mod json;
+mod output;
+mod reorder;
+mod rows;
+mod tables;
+#[cfg(test)]
+mod tests;
+
+mod blktrace;
+mod csv;
+mod folded;
+mod ndjson;
+mod perfetto;
+
+use super::conditions::ConditionArgs;
+use super::opened::{OpenedTrace, complain_same};
+use super::question::{bar, damaged};
+use super::status::Status;
+use super::{ReadArgs, RunCommand};
+use crate::view;
+use anyhow::{Context, Result};
+use clap::Args;
+use format::{FormatName, FormatOptions};
+use iotrace::analysis::conditions::{Conditions, Range, parse};
+use iotrace::analysis::records::{RecordQuery, RecordsEnd, records};
+use iotrace_format::layer::Layer;
+use output::ExportTarget;
+use rows::Table;
+use std::path::PathBuf;
+
+/// Arguments of `export`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  iotrace-analyze export demo.iot --to csv -o ios.csv\n  iotrace-analyze export demo.iot --to ndjson --table bios,stages -o tables/\n  iotrace-analyze export demo.iot --to csv --table path --syscall fsync")]
+pub struct ExportCommand {
+    /// Trace file
+    #[arg(value_name = "TRACE")]
+    pub trace: PathBuf,
+    /// Format
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub to: FormatName,
+    /// File to write, or a directory if the format has several [default: standard output, for text]
+    #[arg(short, long, value_name = "PATH")]
+    pub output: Option<PathBuf>,
+    /// Tables of csv and ndjson, separated by commas; with more than one, --output is a directory
+    #[arg(long, value_enum, value_name = "TABLE", value_delimiter = ',', default_value = "ios")]
+    pub table: Vec<Table>,
+    /// Include boot and shutdown, and I/Os without disk access
+    #[arg(long)]
+    pub all: bool,
+    /// Select what reached this layer (block, scsi, driver)
+    #[arg(long, value_name = "LAYER", value_parser = parse::layer)]
+    pub layer: Option<Layer>,
+    /// Virtual time of an I/O from call to return, of a bio from queue to end: 1ms.., ..200us
+    #[arg(long, value_name = "A..B", value_parser = parse::time)]
+    pub elapsed: Option<Range>,
+    /// What is exported.
+    #[command(flatten)]
+    pub conditions: ConditionArgs,
+}
+
+impl ExportCommand {
+    fn query(&self) -> RecordQuery {
+        let conditions = self.conditions.conditions(self.layer);
+        RecordQuery { all: self.all, conditions: Conditions { elapsed: self.elapsed.clone(), ..conditions } }
+    }
+}
+
+impl RunCommand for ExportCommand {
+    fn run(&self, reading: ReadArgs) -> Result<Status> {
+        let session = OpenedTrace::open(&self.trace, reading)?;
+        if let Some(output) = &self.output {
+            complain_same(&self.trace, output)?;
+        }
+        let query = self.query();
+        let options = FormatOptions { tables: &self.table, query: &query };
+        let target = ExportTarget::new(self.output.as_deref());
+        let mut format = self.to.begin(&options, &target)?;
+        let reading = || format!("reading {}", self.trace.display());
+        let bar = bar(&session, &self.trace);
+        let mut progress = |at: usize| bar.set_position(at as u64);
+        let RecordsEnd { lost, undecided } =
+            records(&session, &query, format.as_mut(), &mut progress).with_context(reading)?;
+        format.add_paths(&session, &mut progress).with_context(reading)?;
+        bar.finish_and_clear();
+        let found = format.close()?;
+        session.complain();
+        if undecided > 0 {
+            view::terminal::complain(&format!(
+                "{undecided} I/Os and bios were selected without all that belongs to them: too much lies between"
+            ));
+        }
+        Ok(match lost {
+            Some(lost) => damaged(&self.trace, &lost),
+            None if found == 0 => {
+                view::terminal::complain("nothing matches");
+                Status::Error
+            }
+            None => Status::Success,
+        })
+    }
+}

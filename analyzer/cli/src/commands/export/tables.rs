@@ -1,0 +1,176 @@
+//! Tables, row by row, in any format that has rows.
+
+use super::format::{ExportFormat, FormatOptions};
+use super::output::{ExportFile, ExportTarget, FirstError};
+use super::rows::{
+    AttemptRow, BioRow, BlockEventRow, CarriedRow, EventRow, HandoffRow, IoRow, PathRow, RequestRow, Row, StageRow,
+    Table, WaitRow,
+};
+use crate::view::plain::Controls;
+use anyhow::{Result, bail};
+use iotrace::analysis::describe::Described;
+use iotrace::analysis::path::path;
+use iotrace::analysis::records::{RecordNeeds, RecordScope, RecordSink};
+use iotrace::analysis::subject::Wanted;
+use iotrace::model::{Bio, BlockEvent, Io, IoId, Request, Wait};
+use iotrace::{Progress, Session};
+use std::io;
+
+/// Writes the rows of a table.
+pub trait RowWriter: Sized {
+    /// What the name of a file ends with.
+    const EXTENSION: &'static str;
+    /// What control characters become on standard output.
+    const CONTROLS: Controls;
+
+    /// Begins a table.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    fn new<R: Row>(out: ExportFile) -> io::Result<Self>;
+
+    /// Adds a row.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    fn row(&mut self, row: &impl Row) -> io::Result<()>;
+
+    /// The table is complete.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    fn close(self) -> Result<()>;
+}
+
+/// Tables that are being written.
+pub struct TableExport<W> {
+    tables: Vec<(Table, W)>,
+    /// I/Os whose paths are to be written.
+    ios: Vec<IoId>,
+    rows: u64,
+    error: FirstError,
+}
+
+impl<W: RowWriter> TableExport<W> {
+    /// Begins them: one at the target, or several in its directory.
+    ///
+    /// # Errors
+    /// If they cannot be written.
+    pub fn begin(options: &FormatOptions<'_>, target: &ExportTarget<'_>) -> Result<Self> {
+        let mut named = options.tables.to_vec();
+        named.dedup();
+        let files: Vec<ExportFile> = match &named[..] {
+            [_] => vec![target.text(W::CONTROLS)?],
+            _ => {
+                let folder = target.directory("several tables")?;
+                let file = |table: &Table| {
+                    ExportFile::create(&folder.join(format!("{}.{}", table.name(), W::EXTENSION)))
+                };
+                named.iter().map(file).collect::<Result<_>>()?
+            }
+        };
+        let mut tables = Vec::new();
+        for (table, file) in named.into_iter().zip(files) {
+            if tables.iter().any(|(other, _)| *other == table) {
+                bail!("table {} is given twice", table.name());
+            }
+            tables.push((table, begun(table, file)?));
+        }
+        Ok(Self { tables, ios: Vec::new(), rows: 0, error: FirstError::default() })
+    }
+
+    fn has(&self, any: &[Table]) -> bool {
+        self.tables.iter().any(|(table, _)| any.contains(table))
+    }
+
+    fn add<R: Row>(&mut self, rows: impl IntoIterator<Item = R>) {
+        let Some((_, out)) = self.tables.iter_mut().find(|(table, _)| *table == R::TABLE) else { return };
+        for row in rows {
+            self.rows += 1;
+            self.error.attempt(|| out.row(&row));
+        }
+    }
+}
+
+/// Begins a table.
+fn begun<W: RowWriter>(table: Table, out: ExportFile) -> io::Result<W> {
+    match table {
+        Table::Ios => W::new::<IoRow<'_>>(out),
+        Table::Bios => W::new::<BioRow>(out),
+        Table::Stages => W::new::<StageRow>(out),
+        Table::Requests => W::new::<RequestRow>(out),
+        Table::Attempts => W::new::<AttemptRow>(out),
+        Table::Carried => W::new::<CarriedRow>(out),
+        Table::Waits => W::new::<WaitRow<'_>>(out),
+        Table::BlockEvents => W::new::<BlockEventRow>(out),
+        Table::Events => W::new::<EventRow<'_>>(out),
+        Table::Path => W::new::<PathRow<'_>>(out),
+        Table::Handoffs => W::new::<HandoffRow>(out),
+    }
+}
+
+impl<W: RowWriter> RecordSink for TableExport<W> {
+    fn needs(&self) -> RecordNeeds {
+        RecordNeeds {
+            objects: self.tables.iter().any(|(table, _)| !matches!(table, Table::Events | Table::BlockEvents)),
+            events: self.has(&[Table::Events]),
+            block_events: self.has(&[Table::BlockEvents]),
+            contexts: false,
+        }
+    }
+
+    fn io(&mut self, io: &Io, scope: &RecordScope) {
+        self.add([IoRow::new(io, scope)]);
+        if self.has(&[Table::Path, Table::Handoffs]) {
+            self.ios.push(io.id);
+        }
+    }
+
+    fn bio(&mut self, bio: &Bio, scope: &RecordScope) {
+        self.add([BioRow::new(bio, scope)]);
+        self.add(StageRow::of(bio, scope));
+        self.add(bio.carries.iter().map(CarriedRow::from));
+    }
+
+    fn request(&mut self, request: &Request, scope: &RecordScope) {
+        self.add([RequestRow::new(request, scope)]);
+        self.add(AttemptRow::of(request, scope));
+    }
+
+    fn wait(&mut self, wait: &Wait, scope: &RecordScope) {
+        self.add([WaitRow::new(wait, scope)]);
+    }
+
+    fn block_event(&mut self, event: &BlockEvent, scope: &RecordScope) {
+        self.add([BlockEventRow::new(event, scope)]);
+    }
+
+    fn event(&mut self, event: &Described<'_>, scope: &RecordScope) {
+        self.add([EventRow::new(event, scope)]);
+    }
+
+    fn is_complete(&self) -> bool {
+        self.error.is_some()
+    }
+}
+
+impl<W: RowWriter> ExportFormat for TableExport<W> {
+    fn add_paths(&mut self, session: &Session, progress: Progress<'_>) -> Result<()> {
+        self.ios.sort_unstable();
+        for io in std::mem::take(&mut self.ios) {
+            if self.error.is_some() {
+                break;
+            }
+            let Some(found) = path(session, &Wanted::Io(io), progress)? else { continue };
+            self.add(PathRow::of(io, &found));
+            self.add(HandoffRow::of(io, &found));
+        }
+        Ok(())
+    }
+
+    fn close(mut self: Box<Self>) -> Result<u64> {
+        self.error.check()?;
+        self.tables.into_iter().try_for_each(|(_, out)| out.close())?;
+        Ok(self.rows)
+    }
+}
