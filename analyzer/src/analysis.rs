@@ -1,6 +1,7 @@
 //! Answers: what a view shows, as data. Knows the model and the reader, no terminal.
 //!
 //! - [`report`]: the bios of the workload and what was counted beside them.
+//! - [`breakdown`]: one trace at a glance.
 //! - [`summary`]: distributions per operation and stage.
 //! - [`spread`]: order statistics of values that come one after the other.
 //! - [`timeline`]: all events of one bio.
@@ -22,6 +23,7 @@
 //! - [`coverage`]: what the catalog finds in a kernel.
 
 pub mod attribution;
+pub mod breakdown;
 pub mod conditions;
 pub mod coverage;
 pub mod describe;

@@ -68,6 +68,8 @@ macro_rules! commands {
 commands! {
     /// Show I/Os and bios of the workload, stage by stage, with a summary
     Report(report::ReportCommand) => ReportDocument,
+    /// Show a trace at a glance: layers, latencies, waits, the slowest I/Os; full tables
+    Summary(summary::SummaryCommand) => SummaryDocument,
     /// Show one bio, event by event
     Bio(bio::BioCommand) => BioDocument,
     /// Show the calls of an I/O or a bio, from the system call to the device and back

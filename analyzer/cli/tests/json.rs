@@ -25,6 +25,8 @@ const COMMANDS: &[&[&str]] = &[
     &["info"],
     &["path", "--io", "1"],
     &["path", "--bio", "1", "--depth", "2"],
+    &["summary"],
+    &["summary", "--by", "stage", "--all"],
     &["verify"],
     &["whatif", "--device", "read=1ms,write=1us+1us/KiB,depth=1"],
     &["whatif", "--device", "flush=0ns", "--limit", "0"],

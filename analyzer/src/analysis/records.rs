@@ -15,7 +15,7 @@ mod observer;
 use super::conditions::{Conditions, NoVirtualTime};
 use super::describe::Described;
 use super::events::TraceTimes;
-use super::{Progress, workload};
+use super::{Progress, Warning, warnings, workload};
 use crate::context::Tasks;
 use crate::hash::Set;
 use crate::model::{
@@ -23,6 +23,7 @@ use crate::model::{
     TimeMap, Wait,
 };
 use crate::session::{PassEnd, Session};
+use crate::trackers::Counts;
 use iotrace_format::event::Event;
 use iotrace_format::trace::reader::ReadError;
 use observer::RecordObserver;
@@ -137,12 +138,16 @@ pub trait RecordSink {
 }
 
 /// What is known after all records.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct RecordsEnd {
     /// The file is truncated or damaged: where and why.
     pub lost: Option<String>,
     /// I/Os and bios that were decided about before all that belongs to them was known.
     pub undecided: u64,
+    /// What could not be attributed, of the whole trace.
+    pub counts: Counts,
+    /// What the reader should know.
+    pub warnings: Vec<Warning>,
 }
 
 /// Why there are no records.
@@ -190,9 +195,10 @@ fn run(
     mut observer: RecordObserver<'_>,
     progress: Progress<'_>,
 ) -> Result<RecordsEnd, RecordsError> {
-    let PassEnd { finished, .. } = session.run(&mut [&mut observer], progress)?;
+    let PassEnd { pass, finished } = session.run(&mut [&mut observer], progress)?;
     let undecided = observer.finish();
-    Ok(RecordsEnd { lost: finished.lost(), undecided })
+    let counts = pass.trackers.counts();
+    Ok(RecordsEnd { lost: finished.lost(), undecided, counts, warnings: warnings(&finished) })
 }
 
 /// The calls of the I/Os that fulfil conditions.

@@ -23,6 +23,7 @@ pub use devices::DeviceTotals;
 use iotrace_format::event::{Event, MARK, MARK_BEGIN, MARK_END};
 use iotrace_format::trace::reader::ReadError;
 pub use slowest::SLOWEST;
+pub(super) use slowest::SlowestIos;
 use std::collections::BTreeSet;
 
 /// What is asked of the report.
@@ -156,12 +157,12 @@ pub struct Outcomes {
 }
 
 impl Outcomes {
-    fn add_io(&mut self, io: &Io) {
+    pub(super) fn add_io(&mut self, io: &Io) {
         self.failed_ios += u64::from(io.returned.is_some_and(|returned| returned < 0));
         self.unfinished_ios += u64::from(io.left.is_none() && io.is_requested());
     }
 
-    fn add_bio(&mut self, bio: &Bio) {
+    pub(super) fn add_bio(&mut self, bio: &Bio) {
         self.failed_bios += u64::from(bio.status != 0);
         if bio.request.is_some() && matches!(bio.join, Some(Join::Got) | None) {
             self.requests += 1;

@@ -84,7 +84,7 @@ impl RunCommand for ExportCommand {
         let reading = || format!("reading {}", self.trace.display());
         let bar = bar(&session, &self.trace);
         let mut progress = |at: usize| bar.set_position(at as u64);
-        let RecordsEnd { lost, undecided } =
+        let RecordsEnd { lost, undecided, .. } =
             records(&session, &query, format.as_mut(), &mut progress).with_context(reading)?;
         format.add_paths(&session, &mut progress).with_context(reading)?;
         bar.finish_and_clear();

@@ -131,7 +131,7 @@ fn failure(why: &Why, span: &Span) -> String {
     error.map_or_else(String::new, |error| format!(", failed: {}", error_cause(error.cause)))
 }
 
-pub(super) fn words(doing: &Doing) -> String {
+pub fn words(doing: &Doing) -> String {
     match doing {
         Doing::Running { task, work: Some(work) } => {
             format!("{} runs work item {}", plain(task), plain(work))
