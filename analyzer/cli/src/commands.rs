@@ -85,6 +85,8 @@ commands! {
     Diff(diff::DiffCommand) => DiffDocument,
     /// Write a trace in the format of another tool
     Export(export::ExportCommand) => ExportDocument,
+    /// Write a trace as one HTML page: layers, timeline, tables, the ways of the slowest I/Os
+    Html(html::HtmlCommand),
     /// Print the events of a trace
     Events(events::EventsCommand) => EventsDocument,
     /// Show trace metadata

@@ -6,6 +6,7 @@
 
 pub mod cause;
 pub mod event;
+pub mod html;
 pub mod io;
 pub mod json;
 pub mod markdown;

@@ -15,7 +15,7 @@ use super::{Progress, Warning};
 use crate::model::{Definitions, Io, TimeMap};
 use crate::session::Session;
 use crate::trackers::Counts;
-use collect::BreakdownCollector;
+pub use collect::BreakdownCollector;
 use std::cmp::Reverse;
 
 /// What a table is by.

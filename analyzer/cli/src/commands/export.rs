@@ -5,9 +5,9 @@
 mod format;
 #[cfg(test)]
 pub mod json;
-mod output;
+pub mod output;
 mod reorder;
-mod rows;
+pub mod rows;
 mod tables;
 #[cfg(test)]
 mod tests;

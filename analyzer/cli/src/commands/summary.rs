@@ -5,6 +5,9 @@ pub mod json;
 mod tests;
 pub mod text;
 
+pub use json::name;
+pub use text::{anomalies, counts, recorded};
+
 use super::TraceArgs;
 use super::conditions::ConditionArgs;
 use super::question::Question;

@@ -8,6 +8,7 @@ mod tests;
 
 use super::text::{legend, method, signed, tables};
 use crate::view::table::{Align, Table};
+use crate::view::html::{POLICY, escaped};
 use crate::view::text::plain;
 use iotrace::analysis::diff::{Diff, DiffSide, FlameNode, Timelines};
 use iotrace::model::BioStage;
@@ -16,8 +17,7 @@ use std::io::{self, Write};
 
 const STYLE: &str = include_str!("html/style.css");
 const SCRIPT: &str = include_str!("html/script.js");
-/// Nothing is loaded from anywhere.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
+
 
 /// What the script draws.
 #[derive(Debug, Serialize)]
@@ -164,20 +164,4 @@ fn data(diff: &Diff) -> Data<'_> {
 fn embedded(data: &Data<'_>) -> io::Result<String> {
     let json = serde_json::to_string(data)?;
     Ok(json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026"))
-}
-
-/// Text of a trace as text of HTML, also between double quotes.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in plain(text).chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c => out.push(c),
-        }
-    }
-    out
 }

@@ -11,7 +11,7 @@ mod path;
 pub use block::{AttemptRow, BioRow, BlockEventRow, CarriedRow, RequestRow, StageRow};
 pub use event::{EventRow, WaitRow};
 pub use io::IoRow;
-pub use path::{HandoffRow, PathRow};
+pub use path::{HandoffRow, PathRow, handed_off};
 
 use clap::ValueEnum;
 use serde::Serialize;

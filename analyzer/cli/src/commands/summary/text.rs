@@ -7,7 +7,7 @@ use crate::view::table::{Align, Table};
 use crate::view::text::{Style, grouped, micros, plain};
 use crate::view::wrap::WrapWriter;
 use iotrace::analysis::breakdown::{Breakdown, BreakdownBy};
-pub use page::write_summary;
+pub use page::{anomalies, counts, recorded, write_summary};
 use std::io::{self, Write};
 
 /// What `own` and `total` of a table are.

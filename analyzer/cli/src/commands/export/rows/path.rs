@@ -168,18 +168,7 @@ impl HandoffRow {
     }
 
     fn new(io: IoId, path: &Path, at: usize, handover: &Handover) -> Self {
-        let function = |address| cause::function(address, &path.definitions);
-        let (kind, of) = match handover.kind {
-            HandoverKind::Wake { task } => {
-                let name = path.woken.get(&at).map(cause::task);
-                ("wake", name.unwrap_or_else(|| format!("{task:#x}")))
-            }
-            HandoverKind::Work { function: address } => ("work", function(address)),
-            HandoverKind::Softirq { number } => ("softirq", path.definitions.softirq(number)),
-            HandoverKind::Timer { function: address } => ("timer", function(address)),
-            HandoverKind::IrqThread { irq } => ("irq-thread", format!("interrupt {irq}")),
-            HandoverKind::Interrupt { command, .. } => ("interrupt", format!("command {command}")),
-        };
+        let (kind, of) = handed(at, handover, path);
         let (from, to) = (handover.from, handover.to);
         Self {
             io,
@@ -196,4 +185,26 @@ impl HandoffRow {
             to_call: to.call,
         }
     }
+}
+
+/// How a hand-off was made, and what was handed off.
+fn handed(at: usize, handover: &Handover, path: &Path) -> (&'static str, String) {
+    let function = |address| cause::function(address, &path.definitions);
+    match handover.kind {
+        HandoverKind::Wake { task } => {
+            let name = path.woken.get(&at).map(cause::task);
+            ("wake", name.unwrap_or_else(|| format!("{task:#x}")))
+        }
+        HandoverKind::Work { function: address } => ("work", function(address)),
+        HandoverKind::Softirq { number } => ("softirq", path.definitions.softirq(number)),
+        HandoverKind::Timer { function: address } => ("timer", function(address)),
+        HandoverKind::IrqThread { irq } => ("irq-thread", format!("interrupt {irq}")),
+        HandoverKind::Interrupt { command, .. } => ("interrupt", format!("command {command}")),
+    }
+}
+
+/// The hand-off at a place of a path, in words.
+pub fn handed_off(at: usize, path: &Path) -> String {
+    let (kind, of) = path.handovers.get(at).map_or(("", String::new()), |handover| handed(at, handover, path));
+    format!("{kind} {of}")
 }

@@ -78,7 +78,8 @@ fn time(found: &Breakdown, time: u64) -> String {
     if found.time.is_virtual() { duration(time) } else { text::instructions(time) }
 }
 
-fn counts(found: &Breakdown, all: bool) -> String {
+/// How much there is, in a line.
+pub fn counts(found: &Breakdown, all: bool) -> String {
     let scope = if all || found.workload.is_none() { "Whole trace" } else { "Workload" };
     let counts = [(found.ios, "I/O"), (found.bios, "bio"), (found.outcomes.requests, "request")];
     let counts = counts.map(|(count, what)| counted(count, what)).join(", ");
@@ -88,7 +89,8 @@ fn counts(found: &Breakdown, all: bool) -> String {
     format!("{scope}: {counts}, {}{}, {instructions} i", text::bytes(found.bytes), lasted.unwrap_or_default())
 }
 
-fn recorded(found: &Breakdown) -> String {
+/// Of what the trace is, in a line.
+pub fn recorded(found: &Breakdown) -> String {
     let trace = &found.definitions.trace;
     let release = trace.banner.strip_prefix("Linux version ").and_then(|rest| rest.split(' ').next());
     let note = |key: &str| found.definitions.note(key).filter(|value| !value.is_empty()).map(plain);
@@ -171,7 +173,8 @@ fn slowest(SlowIo { io, reason }: &SlowIo, found: &Breakdown) -> String {
     format!("  #{:<6} {:<10} {name} {guest:>8} {elapsed:>8}  {reason}", io.id, plain(&io.syscall))
 }
 
-fn anomalies(found: &Breakdown) -> Vec<String> {
+/// Errors, what could not be attributed, warnings.
+pub fn anomalies(found: &Breakdown) -> Vec<String> {
     let Outcomes { failed_ios, unfinished_ios, failed_bios, requeues, .. } = found.outcomes;
     let counted = [
         (failed_ios, "I/Os returned an error"),
