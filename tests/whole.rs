@@ -5,6 +5,7 @@ mod brought;
 mod changes;
 mod choice;
 mod devices;
+mod exports;
 mod failures;
 mod faults;
 mod guests;

@@ -4,6 +4,7 @@
 //! once a run.
 
 pub mod qmp;
+pub mod readers;
 
 use iotrace::model::Definitions;
 use iotrace::reader::{Flow, Trace, Visitor, read};

@@ -97,10 +97,17 @@ impl Conditions {
         !rest.is_empty()
     }
 
-    /// Whether what a block tracepoint reports of so many bytes is wanted.
+    /// Whether what a block tracepoint reports of so many bytes is wanted; with conditions on what it does not have, it is
+    /// not.
     #[must_use]
     pub fn block_event(&self, event: &BlockEvent, bytes: u64) -> bool {
-        given(&self.clock, |range| range.contains(&event.clock))
+        let has_all = self.fd.is_none()
+            && self.file.is_none()
+            && self.syscall.is_none()
+            && self.layer.is_none()
+            && self.elapsed.is_none();
+        has_all
+            && given(&self.clock, |range| range.contains(&event.clock))
             && given(&self.task, |name| is_task(&event.task, name))
             && given(&self.size, |range| range.contains(&bytes))
             && given(&self.op, |op| op.is(event.op))

@@ -10,10 +10,11 @@ mod reorder;
 pub mod rows;
 mod tables;
 #[cfg(test)]
-mod tests;
+pub mod tests;
 
 mod blktrace;
 mod csv;
+mod ctf;
 mod folded;
 mod ndjson;
 mod perfetto;

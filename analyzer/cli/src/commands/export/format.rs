@@ -63,6 +63,8 @@ formats! {
     Ndjson("ndjson") = super::ndjson::begin,
     /// Folded stacks of all contexts, weighted by instructions, for flame graphs
     Folded("folded") = super::folded::begin,
+    /// Common Trace Format 1.8 with the names of LTTng, for babeltrace2 and Trace Compass; --output is a directory
+    Ctf("ctf") = super::ctf::begin,
     /// Perfetto, for ui.perfetto.dev: calls of tasks and interrupts, bios, hand-offs as flows
     Perfetto("perfetto") = super::perfetto::begin,
     /// Files of blktrace, one per device, for blkparse and btt; --output is a directory

@@ -6,6 +6,8 @@
 
 mod packets;
 mod proto;
+#[cfg(test)]
+mod tests;
 mod tracks;
 
 use super::format::{ExportFormat, FormatOptions};

@@ -140,3 +140,70 @@ fn stacks_are_of_their_contexts() {
     assert!(of_write.keys().all(|stack| stack.starts_with("dd/42;sys_pwrite")), "{of_write:?}");
     assert_eq!(weights(&direct_write(), &by_syscall("fsync")).len(), 0);
 }
+
+/// A record of blktrace: time, sector, bytes, action, thread id, device, what follows.
+type BlktraceRecord = (u64, u64, u32, u32, u32, u32, Vec<u8>);
+
+/// The records of a file of blktrace.
+fn blktrace_records(mut file: &[u8]) -> Vec<BlktraceRecord> {
+    let mut records = Vec::new();
+    while !file.is_empty() {
+        let word = |at: usize| u32::from_le_bytes(file[at..at + 4].try_into().unwrap());
+        let long = |at: usize| u64::from_le_bytes(file[at..at + 8].try_into().unwrap());
+        assert_eq!((word(0), word(4) as usize), (0x6561_7407, records.len() + 1), "magic and sequence");
+        let after = 48 + usize::from(u16::from_le_bytes(file[46..48].try_into().unwrap()));
+        records.push((long(8), long(16), word(24), word(28), word(32), word(36), file[48..after].to_vec()));
+        file = &file[after..];
+    }
+    records
+}
+
+#[test]
+fn block_events_are_records_of_blktrace() {
+    let files = exported(&direct_write(), FormatName::Blktrace, &[Table::Ios], &RecordQuery::default());
+    assert_eq!(Vec::from_iter(files.keys()), ["8_0.blktrace.0"]);
+    let records = blktrace_records(&files["8_0.blktrace.0"]);
+    let sda = 8 << 20;
+    let (writes, of_file_system) = (1 << 17 | 1 << 19, 1 << 24);
+    let name = |comm: &[u8]| [comm, &[0; 16][comm.len()..]].concat();
+    assert_eq!(
+        records,
+        [
+            (4400, 0, 0, 1 << 26, 42, sda, name(b"dd")),
+            (4400, 88, 4096, 1 | 1 << 20 | writes, 42, sda, vec![]),
+            (4440, 88, 4096, 4 | 1 << 20 | writes, 42, sda, vec![]),
+            (4800, 88, 4096, 7 | 1 << 22 | of_file_system | writes, 42, sda, vec![]),
+            (12720, 0, 0, 1 << 26, 0, sda, name(b"swapper")),
+            (12720, 88, 4096, 8 | 1 << 23 | of_file_system | writes, 0, sda, vec![]),
+        ]
+    );
+}
+
+#[test]
+fn what_block_events_do_not_have_is_refused() {
+    let place = TempDir::new().unwrap();
+    let target = ExportTarget::new(Some(place.path()));
+    let query = by_syscall("pwrite");
+    let refused = FormatName::Blktrace.begin(&FormatOptions { tables: &[Table::Ios], query: &query }, &target);
+    assert!(refused.err().is_some_and(|error| error.to_string().contains("--syscall does not apply")));
+    let twice = FormatOptions { tables: &[Table::Ios, Table::Bios, Table::Ios], query: &RecordQuery::default() };
+    let refused = FormatName::Csv.begin(&twice, &target);
+    assert!(refused.err().is_some_and(|error| error.to_string().contains("ios is given twice")));
+}
+
+#[test]
+fn a_directory_of_ctf_has_its_events_described() {
+    let files = exported(&direct_write(), FormatName::Ctf, &[Table::Ios, Table::Bios], &RecordQuery::default());
+    let metadata = std::str::from_utf8(&files["metadata"]).unwrap();
+    assert!(metadata.starts_with("/* CTF 1.8 */"));
+    for event in ["block_rq_issue", "syscall_entry_pwrite", "syscall_exit_pwrite", "sched_switch", "softirq_entry"] {
+        assert!(metadata.contains(&format!("name = \"{event}\";")), "{metadata}");
+    }
+    let stream = &files["channel0_0"];
+    let long = |at: usize| u64::from_le_bytes(stream[at..at + 8].try_into().unwrap());
+    assert_eq!((&stream[..4], long(24)), (&0xc1fc_1fc1_u32.to_le_bytes()[..], stream.len() as u64 * 8));
+    // The first event: the entry of the system call, of which the descriptor and the count are known.
+    let first = &stream[44..];
+    assert_eq!((&first[2..10], &first[10..14]), (&4000_u64.to_le_bytes()[..], &42_u32.to_le_bytes()[..]));
+    assert_eq!((&first[34..38], &first[38..46]), (&3_u32.to_le_bytes()[..], &4096_u64.to_le_bytes()[..]));
+}

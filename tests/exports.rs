@@ -1,0 +1,268 @@
+//! Exports of real guests, read by the tools that they are for.
+
+use iotrace_tests::readers::{proved, python, read_by};
+use iotrace_tests::{analyze, checkout, folder, json, recording, succeed, trace_of};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The demo, and a job whose writes are merged.
+fn traces() -> [(&'static str, PathBuf); 2] {
+    let job = format!("fio:{}", checkout().join("tests/jobs/merges.fio").display());
+    let demo = recording(&["debian-6.1", "--workload", "demo"]);
+    let merges = recording(&["debian-6.1", "--workload", &job]);
+    [("demo", trace_of(&demo)), ("merges", trace_of(&merges))]
+}
+
+/// An export of a trace, in a folder of its own.
+fn exported(trace: &Path, name: &str, to: &str, arguments: &[&str]) -> PathBuf {
+    let path = folder("exports").join(format!("{name}-{to}"));
+    let _ = std::fs::remove_dir_all(&path);
+    let _ = std::fs::remove_file(&path);
+    let mut command = analyze(&["export", "--to", to], trace);
+    succeed(command.args(arguments).arg("-o").arg(&path));
+    path
+}
+
+/// All tables, as csv and ndjson.
+fn tables(trace: &Path, name: &str) -> PathBuf {
+    let all = "ios,bios,stages,requests,attempts,carried,waits,block-events,events,path,handoffs";
+    let folder = exported(trace, name, "csv", &["--table", all]);
+    let mut command = analyze(&["export", "--to", "ndjson"], trace);
+    succeed(command.args(["--table", all, "-o"]).arg(&folder));
+    folder
+}
+
+/// What DuckDB finds in the tables.
+fn by_duckdb(trace: &Path, name: &str) -> Option<Value> {
+    let found = read_by("tables", "DuckDB", python("tables.py").arg(tables(trace, name)))?;
+    Some(serde_json::from_str(&found).expect("it is JSON"))
+}
+
+#[test]
+fn exports_of_tables_are_read_by_duckdb() {
+    for (name, trace) in traces() {
+        let Some(found) = by_duckdb(&trace, name) else { return };
+        let report = json(&trace, &["report"]);
+        let rows =
+            |table: &str| found["rows"][table].as_u64().unwrap_or_else(|| panic!("no {table} in {found}"));
+        let count = |list: &str| report[list].as_array().expect("a list").len() as u64;
+        for table in ["ios", "bios"] {
+            for kind in ["csv", "ndjson"] {
+                assert_eq!(rows(&format!("{table}.{kind}")), count(table), "{name}");
+            }
+        }
+        assert_eq!(found["rows"].as_object().map(serde_json::Map::len), Some(22), "{found}");
+        let listed = json(&trace, &["events", "--stage", "bio.queue"]);
+        assert!(rows("events.csv") > listed["events"].as_array().expect("a list").len() as u64);
+        steps_of_summary(&trace, &found["steps"]);
+        proved("tables", "DuckDB");
+    }
+}
+
+/// The steps of `summary` are those of the table of stages.
+fn steps_of_summary(trace: &Path, found: &Value) {
+    let summary = json(trace, &["summary"]);
+    for step in summary["steps"].as_array().expect("a list") {
+        let name = step["step"].as_str().expect("a name");
+        assert_eq!((&found[name][0], &found[name][1]), (&step["count"], &step["sum"]), "{name}");
+    }
+}
+
+/// The rows of btt's first table: least, mean, greatest, in nanoseconds, and how many.
+fn by_btt(printed: &str) -> Vec<(String, [u64; 4])> {
+    let ns = |cell: &str| cell.replace('.', "").parse::<u64>().expect("seconds with nine decimals");
+    let rows =
+        printed.lines().skip_while(|line| !line.starts_with("Q2Q")).take_while(|line| !line.is_empty());
+    let row = |line: &str| {
+        let cells: Vec<_> = line.split_whitespace().collect();
+        let [name, least, mean, most, count] = cells[..] else { panic!("{line}") };
+        (name.to_owned(), [ns(least), ns(mean), ns(most), count.parse().expect("a count")])
+    };
+    rows.map(row).collect()
+}
+
+#[test]
+fn exports_for_blktrace_are_read_by_blkparse_and_btt() {
+    for (name, trace) in traces() {
+        let files = exported(&trace, name, "blktrace", &[]);
+        let mut blkparse = Command::new("blkparse");
+        blkparse.current_dir(&files).args(["-i", "sda", "-d", "sda.bin"]);
+        let Some(parsed) = read_by("blktrace", "blkparse", &mut blkparse) else { return };
+        totals(&parsed, &trace);
+        proved("blktrace", "blkparse");
+        let mut btt = Command::new("btt");
+        let Some(printed) = read_by("blktrace", "btt", btt.current_dir(&files).args(["-i", "sda.bin"]))
+        else {
+            return;
+        };
+        let steps = json(&trace, &["summary"])["steps"].clone();
+        let bios = json(&trace, &["report"])["bios"].clone();
+        let measured = by_btt(&printed);
+        assert!(measured.len() > 4, "{printed}");
+        for (step, [least, mean, most, count]) in measured.iter().filter(|(step, _)| step != "Q2Q") {
+            let ours = steps.as_array().expect("a list").iter().find(|ours| ours["step"] == **step);
+            let ours = ours.unwrap_or_else(|| panic!("no {step} in {steps}"));
+            assert_eq!(ours["count"].as_u64(), Some(*count), "{name} {step}");
+            let sum = ours["sum"].as_u64().expect("a number");
+            // btt rounds the mean to nanoseconds.
+            assert!(sum.abs_diff(mean * count) <= *count, "{name} {step}: {sum}, {mean} of {count}");
+            assert_eq!((Some(*least), Some(*most)), extremes(&bios, step), "{name} {step}");
+        }
+        proved("blktrace", "btt");
+    }
+}
+
+/// The least and the greatest time of a step, of the bios of the report.
+fn extremes(bios: &Value, step: &str) -> (Option<u64>, Option<u64>) {
+    let stage = |letter: &str| match letter {
+        "Q" => "queued",
+        "G" => "got",
+        "M" => "merged",
+        "I" => "inserted",
+        "D" => "issued",
+        _ => "completed",
+    };
+    let (from, to) = (stage(&step[..1]), stage(&step[2..]));
+    let mut times = Vec::new();
+    for bio in bios.as_array().expect("a list") {
+        let stages = bio["stages"].as_array().expect("a list");
+        let at = |name: &str| stages.iter().find(|stage| stage["stage"] == name)?["ns"].as_u64();
+        if let (Some(begin), Some(end)) = (at(from), at(to))
+            && !(from == "inserted" && at("merged").is_some())
+        {
+            times.push(end - begin);
+        }
+    }
+    (times.iter().min().copied(), times.iter().max().copied())
+}
+
+/// blkparse counts what the report has: bios that were queued, requests, bytes.
+fn totals(parsed: &str, trace: &Path) {
+    let number = |what: &str| {
+        let (_, after) = parsed.split_once(what).unwrap_or_else(|| panic!("no {what} in {parsed}"));
+        let digits: String = after.trim_start().chars().take_while(char::is_ascii_digit).collect();
+        digits.parse::<u64>().expect("a number")
+    };
+    let report = json(trace, &["report"]);
+    let bios = report["bios"].as_array().expect("a list");
+    let queued = bios.iter().filter(|bio| bio["came_of"].is_null()).count() as u64;
+    assert_eq!(number("Reads Queued:") + number("Writes Queued:"), queued);
+    let merged =
+        bios.iter().filter(|bio| bio["join"] == "back-merge" || bio["join"] == "front-merge").count();
+    assert_eq!(number("Read Merges:") + number("Write Merges:"), merged as u64);
+}
+
+#[test]
+fn exports_for_perfetto_are_read_by_its_schema() {
+    for (name, trace) in traces() {
+        let file = exported(&trace, name, "perfetto", &[]);
+        let Some(found) = read_by("perfetto", "schema", python("perfetto.py").arg(file)) else { return };
+        let found: Value = serde_json::from_str(&found).expect("it is JSON");
+        assert_eq!(
+            (&found["unknown"], &found["unbalanced"], &found["half_flows"]),
+            (&0.into(), &0.into(), &0.into())
+        );
+        assert!(found["flows"].as_u64() > Some(20) && found["packets"].as_u64() > Some(1000), "{found}");
+        let slices = found["slices"].as_object().expect("an object");
+        let bios = slices.iter().filter(|(name, _)| name.starts_with("bio #")).count();
+        let report = json(&trace, &["report"]);
+        assert_eq!(bios, report["bios"].as_array().expect("a list").len());
+        let functions = json(&trace, &["summary", "--by", "function"]);
+        for row in functions["tables"][0]["rows"].as_array().expect("a list") {
+            let (function, count) = (row["name"].as_str().expect("a name"), row["count"].as_u64());
+            if count != Some(0) {
+                assert_eq!(slices.get(function).and_then(Value::as_u64), count, "{name}: {function}");
+            }
+        }
+        proved("perfetto", "schema");
+    }
+}
+
+#[test]
+fn exports_as_ctf_are_read_by_babeltrace_and_the_analyses_of_lttng() {
+    for (name, trace) in traces() {
+        let files = exported(&trace, name, "ctf", &[]);
+        let mut babeltrace = Command::new("babeltrace2");
+        let Some(printed) = read_by("ctf", "babeltrace2", babeltrace.arg(&files)) else { return };
+        let count =
+            |event: &str| printed.lines().filter(|line| line.contains(&format!(" {event}: "))).count();
+        let blocks = folder("exports").join(format!("{name}-block-events.csv"));
+        let mut command = analyze(&["export", "--to", "csv", "--table", "block-events"], &trace);
+        succeed(command.arg("-o").arg(&blocks));
+        let blocks = std::fs::read_to_string(blocks).expect("it is text");
+        for event in ["block_bio_queue", "block_getrq", "block_rq_issue", "block_rq_complete"] {
+            let ours = blocks.lines().filter(|line| line.starts_with(&format!("{event},"))).count();
+            assert!(ours > 10 && count(event) == ours, "{name} {event}: {ours}");
+        }
+        proved("ctf", "babeltrace2");
+        disk_latency(&files, &trace, name);
+    }
+}
+
+/// The disk latency of lttng-iolatencystats is D2C.
+fn disk_latency(files: &Path, trace: &Path, name: &str) {
+    let mut lttng = Command::new("lttng-iolatencystats");
+    let Some(printed) = read_by("ctf", "lttng", lttng.arg("--no-progress").arg(files)) else { return };
+    let row = printed.lines().find(|line| line.starts_with("(8,0)")).unwrap_or_else(|| panic!("{printed}"));
+    let cells: Vec<_> = row.split_whitespace().collect();
+    // Microseconds with three decimals.
+    let ns = |at: usize| cells[at].replace('.', "").parse::<u64>().expect("microseconds");
+    let steps = json(trace, &["summary"])["steps"].clone();
+    let step =
+        steps.as_array().expect("a list").iter().find(|step| step["step"] == "D2C").expect("it is there");
+    let (count, sum) = (step["count"].as_u64().expect("a number"), step["sum"].as_u64().expect("a number"));
+    // It counts requests: of several bios in one, one.
+    if name == "demo" {
+        assert_eq!(cells[1].parse::<u64>().ok(), Some(count), "{row}");
+        assert!(sum.abs_diff(ns(3) * count) <= count, "{row}");
+    }
+    let (least, most) = extremes(&json(trace, &["report"])["bios"], "D2C");
+    assert_eq!((Some(ns(2)), Some(ns(4))), (least, most), "{row}");
+    proved("ctf", "lttng");
+}
+
+#[test]
+fn exports_of_stacks_add_up_to_the_workload() {
+    for (name, trace) in traces() {
+        let folded = std::fs::read_to_string(exported(&trace, name, "folded", &[])).expect("it is text");
+        let weights = folded.lines().map(|line| line.rsplit_once(' ').expect("a weight").1);
+        let sum: u64 = weights.map(|weight| weight.parse::<u64>().expect("a number")).sum();
+        let marks = json(&trace, &["events", "--type", "mark"]);
+        let clock = |code: &str| {
+            let is_it = |mark: &&Value| mark["fields"][0]["text"] == code;
+            let mark = marks["events"].as_array().expect("a list").iter().find(is_it);
+            mark.and_then(|mark| mark["clock"].as_u64()).expect("the mark is there")
+        };
+        assert_eq!(sum, clock("2") - clock("1"), "{name}");
+        assert_eq!(json(&trace, &["summary"])["instructions"].as_u64(), Some(sum));
+    }
+}
+
+/// A browser opens the page from its file and reports no error; the page is drawn.
+#[test]
+fn exports_as_a_page_are_shown_by_chromium() {
+    for (name, trace) in traces() {
+        let page = folder("exports").join(format!("{name}.html"));
+        succeed(analyze(&["html"], &trace).arg("-o").arg(&page));
+        let slowest = json(&trace, &["report", "--sort", "guest", "--top", "1"])["ios"][0]["id"].clone();
+        for address in
+            ["", "#view=timeline", "#view=maps", "#view=ios", "#view=tables", &format!("#io={slowest}")]
+        {
+            let mut chromium = Command::new("chromium");
+            chromium.args(["--headless=new", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr"]);
+            chromium.args(["--virtual-time-budget=10000", "--window-size=1280,720", "--dump-dom"]);
+            chromium.arg(format!("file://{}{address}", page.display()));
+            let Some(shown) = read_by("html", "Chromium", &mut chromium) else { return };
+            assert!(
+                shown.contains("data-ready=\"true\""),
+                "{name}{address}: the script has not come to its end"
+            );
+            let said = chromium.output().expect("it can be started").stderr;
+            let said = String::from_utf8_lossy(&said);
+            let errors: Vec<_> = said.lines().filter(|line| line.contains("CONSOLE")).collect();
+            assert!(errors.is_empty(), "{name}{address}: {errors:?}");
+        }
+        proved("html", "Chromium");
+    }
+}
