@@ -4,6 +4,7 @@ mod boots;
 mod brought;
 mod changes;
 mod choice;
+mod debugger;
 mod devices;
 mod exports;
 mod failures;

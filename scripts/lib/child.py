@@ -30,7 +30,9 @@ def tie() -> Callable[[], None]:
 
 
 def start(command: Sequence[str], folder: Path, said: IO[str], descriptors: Sequence[int] = ()) -> subprocess.Popen[bytes]:
+def start(command: Sequence[str], folder: Path, said: IO[str], descriptors: Sequence[int] = (),
+          alone: bool = False) -> subprocess.Popen:
     """Start a program in a folder, without input, which is killed as by `tie`. `said`: the file for what it prints;
-    `descriptors`: what it inherits."""
+    `descriptors`: what it inherits; `alone`: the terminal's signals, as that of Ctrl-C, do not reach it."""
     return subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=said, stderr=said, pass_fds=descriptors,
-                            preexec_fn=tie())
+                            preexec_fn=tie(), start_new_session=alone)

@@ -17,6 +17,7 @@ from .say import Problem
 LITTLE_64 = b"\x02\x01"
 X86_64 = 62
 EXECUTABLE, SHARED = 2, 3
+ALLOC = 2  # sh_flags: SHF_ALLOC
 
 
 # sizeof(Elf64_Ehdr), of the part of Elf64_Shdr that is read, of Elf64_Sym.
@@ -64,6 +65,14 @@ def sections(path: Path) -> dict[str, tuple[int, int]]:
             raise Problem(f"{path} is damaged: it has no names of sections")
         names = _part(path, file, rows[number][4], rows[number][5])
     return {_name(names, row[0]): (0, 0) if row[1] == NOBITS else (row[4], row[5]) for row in rows}
+
+
+def allocated(path: Path) -> list[str]:
+    """The names of the sections that are in memory at run time."""
+    with open(path, "rb") as file:
+        rows, number = _rows(path, file)
+        names = _part(path, file, rows[number][4], rows[number][5]) if number < len(rows) else b""
+    return [_name(names, row[0]) for row in rows if row[2] & ALLOC]
 
 
 def section(path: Path, name: str) -> bytes:

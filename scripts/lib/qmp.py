@@ -164,7 +164,7 @@ class Controlled(Monitor):
     def __enter__(self) -> "Controlled":
         self.ticker = Ticker(self.what)
         self.said = child.said()
-        self.process = child.start([*self.command, *self.arguments], self.folder, self.said, [self.descriptor])
+        self.process = self._started()
         try:
             self.connect()
         except (OSError, Problem):
@@ -175,6 +175,9 @@ class Controlled(Monitor):
             found = of_system(said)
             raise Problem(f"{self.what}: QEMU failed to start in {self.folder}: {said or 'no output'}{f'; {found[1]}' if found else ''}") from None
         return self
+
+    def _started(self) -> subprocess.Popen:
+        return child.start([*self.command, *self.arguments], self.folder, self.said, [self.descriptor])
 
     def __exit__(self, *_: object) -> None:
         if self.process.poll() is None:

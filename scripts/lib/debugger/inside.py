@@ -1,0 +1,24 @@
+"""What gdb runs first: QEMU, the guest's symbols, the commands; then it goes to the moment that was asked for.
+
+It is a script of gdb, not a module: the package is found by this file's place.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+sys.path.insert(0, os.fspath(Path(__file__).resolve().parent.parent.parent))
+sys.argv = [os.environ.get("IOTRACE_PROGRAM", "gdb")]  # names us in messages
+
+import gdb  # noqa: E402
+
+from lib.debugger import commands, session, values  # noqa: E402, F401  (commands define themselves in gdb)
+from lib.say import Problem  # noqa: E402
+
+try:
+    session.begin()
+except (Problem, gdb.error) as problem:
+    # with another message gdb would go on without a guest
+    print(f"{sys.argv[0]}: {problem}", file=sys.stderr, flush=True)
+    session.current().end()
+    gdb.execute("quit 1")

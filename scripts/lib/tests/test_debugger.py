@@ -1,0 +1,152 @@
+"""What scripts/gdb asks of a trace, and how its replay is taken from place to place."""
+
+import os
+import tempfile
+import unittest
+from pathlib import Path
+from unittest import mock
+
+from lib import elf
+from lib.debugger import guest, questions
+from lib.debugger.questions import Moment, Trace
+from lib.say import Problem
+from lib.standstill import Subject
+
+TASK = {"comm": "dd", "pid": 7, "tgid": 7}
+
+
+def stages(*named):
+    """A bio's, as `report` has them."""
+    return [{"stage": stage, "clock": clock} for stage, clock in named]
+
+
+REPORT = {
+    "ios": [
+        {"id": 1, "kind": "syscall", "syscall": "write", "task": TASK, "entry": {"clock": 100}, "return": {"clock": 900}, "bios": [5, 6]},
+        {"id": 2, "kind": "syscall", "syscall": "fsync", "task": TASK, "entry": {"clock": 300}, "return": None, "bios": []},
+    ],
+    "bios": [
+        {"id": 5, "complete": True, "request": 3, "stages": stages(("queued", 200), ("ended", 950))},
+        {"id": 6, "complete": True, "request": 4, "stages": stages(("queued", 250), ("doorbell", 400), ("ended", 800))},
+    ],
+}
+
+
+def event(number, clock, name="f", at="entry"):
+    """An event, as `events` has it."""
+    return {"number": number, "clock": clock, "name": name, "at": at, "task": TASK, "context": "task", "fields": []}
+
+
+def trace(events=(), of_io=()):
+    """A trace that has these, whose analyzer is played by a table. `of_io`: numbers of events of each I/O, by its number."""
+    made = Trace(Path("t.iot"), Path("analyzer"))
+    made.__dict__["report"] = REPORT
+    made.__dict__["info"] = {"file": {"last_clock": 1_000_000, "events": len(events)}, "marks": []}
+
+    def answer(_command, *arguments):
+        options = dict(zip(arguments[::2], arguments[1::2]))
+        first, last = map(int, options["--clock"].split(".."))
+        own = dict(of_io).get(int(options.get("--io", 0)))
+        found = [e for e in events if first <= e["clock"] <= last and options.get("--function", "") in e["name"]
+                 and (own is None or e["number"] in own)]
+        return {"events": found} if found else None
+
+    made._json = answer
+    return made
+
+
+class Moments(unittest.TestCase):
+    def test_an_io_has_a_call_a_return_and_the_stages_of_its_bios(self):
+        asked = trace()
+        self.assertEqual(asked.moment(io=1), Moment(100, "I/O 1, write by dd/7: call"))
+        self.assertEqual(asked.moment(io=1, at="return").clock, 900)
+        self.assertEqual(asked.moment(io=1, at="queue"), Moment(200, "I/O 1, write by dd/7, bio 5: queued"))
+        # the first of its bios that has the stage
+        self.assertEqual(asked.moment(io=1, at="doorbell"), Moment(400, "I/O 1, write by dd/7, bio 6: doorbell"))
+
+    def test_a_bio_has_stages_by_words_letters_and_names(self):
+        self.assertEqual([trace().moment(bio=6, at=at).clock for at in ("", "queue", "Q", "queued", "end", "E")],
+                         [250, 250, 250, 250, 800, 800])
+
+    def test_what_is_missing_is_named(self):
+        for wanted, said in (({"io": 9}, "no I/O 9"), ({"bio": 9}, "no bio 9"), ({"io": 2, "at": "irq"}, "no bios"),
+                             ({"io": 2, "at": "return"}, "does not return"),
+                             ({"bio": 6, "at": "irq"}, "has no stage irq: it has queue, doorbell, end")):
+            with self.assertRaisesRegex(Problem, said):
+                trace().moment(**wanted)
+
+
+class Near(unittest.TestCase):
+    def test_windows_follow_one_another_without_a_gap(self):
+        for forward in (True, False):
+            found = list(questions.windows(500_000, forward, 1_000_000))
+            inner = sorted(found)
+            self.assertEqual([last + 1 for _, last in inner[:-1]], [first for first, _ in inner[1:]])
+            self.assertEqual((inner[0][0], inner[-1][1]), (500_001, 1_000_000) if forward else (0, 499_999))
+
+    def test_the_nearest_event_of_exactly_this_name(self):
+        asked = trace([event(1, 10), event(2, 40, "submit_bio"), event(3, 50, "submit_bio_noacct"), event(4, 900_000, "submit_bio")])
+        self.assertEqual(asked.near(100, False)["number"], 3)
+        self.assertEqual(asked.near(100, False, "submit_bio")["number"], 2)
+        self.assertEqual(asked.near(100, True, "submit_bio")["number"], 4)
+        self.assertIsNone(asked.near(40, False, "submit_bio"))
+
+
+class Working(unittest.TestCase):
+    def test_the_io_is_that_of_the_last_event_whatever_the_context(self):
+        asked = trace([event(1, 150), event(2, 350), event(3, 940), event(4, 960)], {1: {1, 3}, 2: {2}}.items())
+        self.assertEqual([io and io["id"] for io in map(asked.io_at, (160, 360, 945, 990, 90))], [1, 2, 1, None, None])
+
+
+class Seeking(unittest.TestCase):
+    def replay(self, folder, controller="lsi53c895a", first=1000):
+        """One whose QEMU counts as it is told."""
+        made = guest.Replay([], folder, Subject(controller, folder), first, True)
+        self.addCleanup(made.close)
+        made.now, made.did = first, []
+        made.clock = lambda: made.now
+
+        def go(clock):
+            made.did.append(clock)
+            made.now = clock
+
+        made._go, made.monitor = go, lambda command: made.did.append(command) or ""
+        return made
+
+    def test_snapshots_are_made_before_what_is_far_and_not_again(self):
+        with tempfile.TemporaryDirectory() as folder, mock.patch.object(guest.Replay, "_has_room", lambda _: True):
+            replay = self.replay(Path(folder))
+            far = 1000 + 2 * guest.FAR
+            replay.seek(far)
+            self.assertEqual(replay.did, [far - guest.BEFORE, "savevm visited1", far])
+            replay.did.clear()
+            replay.seek(far + 5)
+            replay.seek(far - 5)
+            self.assertEqual(replay.did, [far + 5, far - 5])
+            self.assertEqual(replay.edges(far), {far - 1, 1000, far - guest.BEFORE - 1})
+
+    def test_only_so_many_are_kept(self):
+        with tempfile.TemporaryDirectory() as folder, mock.patch.object(guest.Replay, "_has_room", lambda _: True):
+            replay = self.replay(Path(folder))
+            for number in range(1, guest.KEPT + 2):
+                replay.seek(1000 + 2 * number * guest.FAR)
+            self.assertEqual(len(replay.made), guest.KEPT)
+            self.assertIn("delvm visited1", replay.did)
+
+    def test_before_the_begin_is_refused_and_state_that_a_snapshot_lacks_is_known(self):
+        with tempfile.TemporaryDirectory() as folder:
+            with self.assertRaisesRegex(Problem, "before the begin of the recording, clock 1000"):
+                self.replay(Path(folder)).seek(999)
+            self.assertFalse(self.replay(Path(folder), "megasas").seekable)
+            self.assertTrue(self.replay(Path(folder)).seekable)
+
+
+class Sections(unittest.TestCase):
+    def test_those_in_memory_are_named(self):
+        named = elf.allocated(Path(os.path.realpath("/proc/self/exe")))
+        self.assertIn(".text", named)
+        self.assertNotIn(".shstrtab", named)
+
+
+if __name__ == "__main__":
+    unittest.main()
