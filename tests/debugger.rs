@@ -4,10 +4,10 @@ use iotrace_tests::{built, checkout, json, recording, run, said, script, succeed
 use std::path::Path;
 use std::process::Command;
 
-const DEMO: [&str; 3] = ["debian-6.1", "--workload", "demo:count=3,direct=2"];
+pub const DEMO: [&str; 3] = ["debian-6.1", "--workload", "demo:count=3,direct=2"];
 
 /// `scripts/gdb` without a terminal, with gdb's commands.
-fn gdb(recorded: &Path, options: &[&str], commands: &[&str]) -> Command {
+pub fn gdb(recorded: &Path, options: &[&str], commands: &[&str]) -> Command {
     let mut command = script("gdb");
     command.arg(recorded).args(options).arg("--batch").arg("--analyzer").arg(built("iotrace-analyze"));
     for text in commands {

@@ -1,5 +1,6 @@
 //! Whole guests. One program, so that tests share recordings, and two guests run at a time to the end.
 
+mod ask;
 mod boots;
 mod brought;
 mod changes;

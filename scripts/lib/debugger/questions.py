@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Iterator, Sequence
 
 from ..say import Problem
+from .question import OBJECT
 
 NOTHING, TRUNCATED = 1, 3  # the analyzer's exit statuses: nothing matches; the rest is printed
 # The stages of a bio as they are in the JSON, by the words with which they may be asked for: those of the report's columns.
@@ -22,6 +23,7 @@ STAGES = {
     "q": "queued", "g": "got", "p": "plugged", "i": "inserted", "d": "issued", "c": "completed", "e": "ended",
 }
 CALL, RETURN = "call", "return"  # of an I/O
+BEHIND = 1000  # instructions behind the end of a bio in which it is written to
 # The first window of clocks in which an event is looked for, in instructions; each further one is so many times as large.
 WINDOW, GROWTH = 1 << 12, 8
 
@@ -130,6 +132,21 @@ class Trace:
         if (value := next(values, None)) is None:
             raise Problem(f"no request {number} of a bio in {self.path}")
         return int(value, 16)
+
+    def lifetime(self, expression: str) -> tuple[int, int] | None:
+        """From the queueing to the end of the bios that an expression names (bio#62, or of a request, rq#118); none if it names
+        none."""
+        found = OBJECT.findall(expression)
+        bios = [self.bio(int(number)) for kind, number in found if kind == "bio"]
+        for number in (int(number) for kind, number in found if kind == "rq"):
+            of_request = [bio for bio in self.report["bios"] if bio["request"] == number]
+            if not of_request:
+                raise Problem(f"no request {number} of a bio in {self.path}")
+            bios += of_request
+        if not bios:
+            return None
+        # behind the last stage: what ends a bio writes to it
+        return min(bio["stages"][0]["clock"] for bio in bios), max(bio["stages"][-1]["clock"] for bio in bios) + BEHIND
 
     def io_at(self, clock: int) -> dict[str, Any] | None:
         """The I/O that the last event up to a clock is of, whichever context it is in; none if it is of none."""

@@ -57,6 +57,9 @@ class Session:
         """Load the kernel's symbols, go to where it begins, and connect; then load those of the modules."""
         for setting in ("pagination off", "confirm off", "print thread-events off", f"remotetimeout {ANSWER_SECONDS}"):
             gdb.execute(f"set {setting}")
+        if self.asked is not None:  # an assignment in an expression would make another guest of it
+            for kind in ("memory", "registers"):
+                gdb.execute(f"set may-write-{kind} off", to_string=True)
         symbols.load(self.kernel, self.slide)
         if self.replay.first is None and (begin := self.trace.begin) and begin <= self.clock:
             self.replay.keep_from(begin)

@@ -1,5 +1,6 @@
 """What scripts/gdb asks of a trace, and how its replay is taken from place to place."""
 
+import json
 import os
 import tempfile
 import unittest
@@ -7,7 +8,7 @@ from pathlib import Path
 from unittest import mock
 
 from lib import elf
-from lib.debugger import guest, questions
+from lib.debugger import answers, guest, question, questions
 from lib.debugger.questions import Moment, Trace
 from lib.say import Problem
 from lib.standstill import Subject
@@ -139,6 +140,60 @@ class Seeking(unittest.TestCase):
                 self.replay(Path(folder)).seek(999)
             self.assertFalse(self.replay(Path(folder), "megasas").seekable)
             self.assertTrue(self.replay(Path(folder)).seekable)
+
+
+class Questions(unittest.TestCase):
+    def test_places_and_fields(self):
+        asked = question.parse("fs/iomap/direct-io.c:323 bio->bi_opf:x32 name=f->f_path.dentry->d_name.name:string ((struct a *)p)->b x==1?2:3")
+        self.assertEqual((asked.place.file, asked.place.line, asked.place.function), ("fs/iomap/direct-io.c", 323, ""))
+        self.assertEqual([(one.name, one.expression, one.form) for one in asked.fields], [
+            ("bio->bi_opf", "bio->bi_opf", "x32"), ("name", "f->f_path.dentry->d_name.name", "string"),
+            ("((struct a *)p)->b", "((struct a *)p)->b", ""), ("x==1?2:3", "x==1?2:3", "")])
+        for text, wanted in (("f", (0, 0, False, "")), ("f%return", (0, 0, True, "")), ("f+0x10", (0, 16, False, "")), ("f:3", (3, 0, False, "")),
+                             ("f@fs/a.c:3", (3, 0, False, "fs/a.c"))):
+            found = question.place(text)
+            self.assertEqual((found.line, found.offset, found.returns, found.file), wanted, text)
+        for text in ("", "4f", "f%back", "a.c:", "f (x"):
+            with self.assertRaises(Problem):
+                question.parse(text)
+
+    def test_objects_are_pointers_and_casts_are_no_variables(self):
+        self.assertEqual(question.expression("bio#62.bi_iter.bi_size + rq#3.tag"), "$bio(62)->bi_iter.bi_size + $rq(3)->tag")
+        self.assertEqual(question.expression("*bio#62"), "*$bio(62)")
+        for text, name in (("((struct a *)file->b)->c", "file"), ("$bio(3)->x", ""), ("-count", "count"), ("sizeof(x)", ""), ("&x[3]", "x")):
+            self.assertEqual(question.first_name(text), name)
+
+    def test_a_watch_lasts_as_long_as_its_object(self):
+        self.assertEqual(trace().lifetime("bio#6.bi_status"), (250, 800 + questions.BEHIND))
+        self.assertEqual(trace().lifetime("rq#3.state"), (200, 950 + questions.BEHIND))
+        self.assertIsNone(trace().lifetime("jiffies"))
+
+
+class Answers(unittest.TestCase):
+    FOUND = [
+        answers.Answer(10, "f", "dd", 7, {"size": "512"}, {"size": 512}, ["g a.c:1"], 3, "data", [5]),
+        answers.Answer(20, "f", "dd", 7, {"size": "600"}, {"size": 600}),
+        answers.Answer(30, "g", "sh", 8, {"x": "-5"}, {"x": -5}),
+    ]
+
+    def test_text_json_and_csv_have_the_same(self):
+        self.assertEqual(answers.table(self.FOUND).splitlines(), [
+            "clock  task  I/O  bio  place        fields",
+            "   10  dd/7   #3  #5   f            size=512",
+            "                         ← g a.c:1",
+            "   20  dd/7    -  -    f            size=600",
+            "   30  sh/8    -  -    g            x=-5"])
+        rows = json.loads(answers.as_json(self.FOUND))["answers"]
+        self.assertEqual((rows[0]["io"], rows[0]["bios"], rows[1]["io"], rows[2]["numbers"]), (3, [5], None, {"x": -5}))
+        self.assertEqual(answers.as_csv(self.FOUND).splitlines()[:2],
+                         ["clock,place,comm,pid,io,file,bios,size,x", "10,f,dd,7,3,data,5,512,"])
+
+    def test_counts_sums_and_histograms(self):
+        self.assertEqual(answers.counted(self.FOUND, "task", ["size"]).split(), ["task", "count", "sum", "of", "size", "dd/7", "2", "1,112",
+                                                                               "sh/8", "1", "0"])
+        self.assertEqual(answers.histogram(self.FOUND, "size", "").splitlines()[0], "size: 2 values")
+        self.assertIn("512..1023", answers.histogram(self.FOUND, "size", "task"))
+        self.assertIn("-7..-4", answers.histogram(self.FOUND, "x", ""))
 
 
 class Sections(unittest.TestCase):

@@ -1,0 +1,137 @@
+//! Questions to a recording (`scripts/ask`): their answers are those of the trace and of gdb.
+
+use crate::debugger::{DEMO, gdb};
+use iotrace_tests::{built, checkout, json, recording, run, said, script, succeed};
+use serde_json::Value;
+use std::path::Path;
+use std::process::Command;
+
+fn ask(recorded: &Path, arguments: &[&str]) -> Command {
+    let mut command = script("ask");
+    command.arg(recorded).args(arguments).arg("--analyzer").arg(built("iotrace-analyze"));
+    command
+}
+
+fn answers(recorded: &Path, arguments: &[&str]) -> Vec<Value> {
+    let printed = succeed(ask(recorded, arguments).args(["--format", "json"]));
+    let document: Value = serde_json::from_str(&printed).expect("it is JSON");
+    document["answers"].as_array().expect("a list").clone()
+}
+
+fn clocks(found: &[Value]) -> Vec<u64> {
+    found.iter().map(|one| one["clock"].as_u64().expect("a clock")).collect()
+}
+
+/// The clocks between the marks of the workload.
+fn workload(trace: &Path) -> String {
+    let info = json(trace, &["info"]);
+    let of = |name: &str| {
+        let mark = info["marks"].as_array().expect("a list").iter().find(|mark| mark["name"] == name);
+        mark.expect("the workload is marked")["clock"].as_u64().expect("a clock")
+    };
+    format!("{}..{}", of("begin"), of("end") - 1)
+}
+
+/// Executions of functions that the trace has: the same clocks, tasks, I/Os and values.
+#[test]
+fn answers_are_those_of_the_trace() {
+    let recorded = recording(&DEMO);
+    let trace = recorded.join("trace.iot");
+    let window = workload(&trace);
+    for (function, question, field) in [
+        ("vfs_write", "vfs_write count", Some("count")),
+        (
+            "submit_bio_noacct_nocheck",
+            "submit_bio_noacct_nocheck bio.sector=bio->bi_iter.bi_sector",
+            Some("bio.sector"),
+        ),
+        ("bio_endio", "bio_endio bio.size=bio->bi_iter.bi_size", Some("bio.size")),
+        ("try_to_wake_up", "try_to_wake_up p->pid", None),
+    ] {
+        let events = json(&trace, &["events", "--function", function, "--clock", &window]);
+        let entries = events["events"].as_array().expect("a list").iter();
+        let entries: Vec<_> = entries.filter(|e| e["name"] == function && e["at"] == "entry").collect();
+        let found = answers(&recorded, &[question]);
+        assert!(found.len() > 2, "{function}: {found:?}");
+        let recorded_clocks: Vec<_> = entries.iter().map(|e| e["clock"].as_u64().expect("a clock")).collect();
+        assert_eq!(clocks(&found), recorded_clocks, "{function}");
+        for (answer, event) in found.iter().zip(entries) {
+            assert_eq!(answer["task"]["pid"], event["task"]["pid"], "{function}: {answer}");
+            let Some(field) = field else { continue };
+            let of_event = event["fields"].as_array().expect("a list").iter().find(|f| f["name"] == field);
+            assert_eq!(
+                answer["fields"][field],
+                of_event.expect("it is recorded")["text"],
+                "{function}: {answer}"
+            );
+        }
+    }
+    // What is called for an I/O is of it.
+    let io = json(&trace, &["report"])["ios"].as_array().expect("a list").clone();
+    let io = io.iter().find(|io| io["syscall"] == "pwrite").expect("the workload writes directly");
+    let bio = io["bios"][0].clone();
+    let issued = answers(&recorded, &["blk_mq_start_request rq->__sector"]);
+    let of_io: Vec<_> = issued.iter().filter(|answer| answer["io"] == io["id"]).collect();
+    assert!(of_io.len() == 1 && of_io[0]["bios"][0] == bio, "{issued:?}");
+}
+
+/// A function's returns have its arguments at the call and the value that the trace has.
+#[test]
+fn returns_have_the_arguments_of_their_calls() {
+    let recorded = recording(&DEMO);
+    let trace = recorded.join("trace.iot");
+    let events = json(&trace, &["events", "--function", "vfs_write", "--clock", &workload(&trace)]);
+    let exits = events["events"].as_array().expect("a list").iter().filter(|e| e["at"] == "exit");
+    let values: Vec<_> = exits.map(|e| e["fields"][0]["text"].clone()).collect();
+    let found = answers(&recorded, &["vfs_write%return count $retval"]);
+    assert_eq!(found.iter().map(|a| a["fields"]["$retval"].clone()).collect::<Vec<_>>(), values);
+    assert!(found.iter().all(|answer| answer["fields"]["count"] == answer["fields"]["$retval"]), "{found:?}");
+    let some = answers(&recorded, &["vfs_write%return count", "--where", "count==59"]);
+    assert!(!some.is_empty() && some.len() < found.len(), "{some:?}");
+    let counted = succeed(&mut ask(&recorded, &["vfs_write%return count", "--by", "task", "--sum", "count"]));
+    assert!(counted.contains("sum of count") && counted.contains("loop-write/"), "{counted}");
+}
+
+/// A line is executed, and a variable is written, where gdb stops for it.
+#[test]
+fn answers_are_those_of_gdb() {
+    let recorded = recording(&DEMO);
+    let source = format!("source {}", checkout().join("tests/debugger/stops.py").display());
+    for (arguments, place) in [
+        (&["fs/iomap/direct-io.c:323 bio->bi_opf pos"][..], "fs/iomap/direct-io.c:323"),
+        (&["--writes", "jiffies_64"], "watch -l jiffies_64"),
+    ] {
+        let printed = succeed(&mut gdb(&recorded, &[], &[&format!("python PLACE = '{place}'"), &source]));
+        let stops = printed.lines().filter_map(|line| line.strip_prefix("stop "));
+        let stops: Vec<u64> = stops.map(|clock| clock.parse().expect("a clock")).collect();
+        let found = answers(&recorded, arguments);
+        assert!(stops.len() >= 4 && clocks(&found) == stops, "{place}: {stops:?}, {found:?}");
+    }
+}
+
+/// A question that cannot be answered is refused, with what is near.
+#[test]
+fn a_question_is_refused_with_what_is_near() {
+    let recorded = recording(&DEMO);
+    for (arguments, reason) in [
+        (&["vfs_writ"][..], "no function 'vfs_writ' in this kernel; near it: vfs_write"),
+        (&["vfs_write cont"], "no variable 'cont' at vfs_write; did you mean count?"),
+        (&["vfs_write file->f_poss"], "Did you mean f_pos"),
+        (&["fs/iomap/direct-io.c:2"], "no statement at line 2"),
+        (&["nowhere/direct-io.c:2"], "no source file"),
+        (&["iomap_sector%return"], "inlined wherever it is called"),
+        (&["vfs_write $retval"], "known at %return only"),
+        (&["--writes", "bio#99999.bi_status"], "no bio 99999"),
+        (&["--writes", "nothing_such"], "has no address"),
+        (&["vfs_write", "--clock", "5..6"], "before the begin of the recording"),
+        (&["vfs_write", "--task", "nobody"], "no execution"),
+        (&["vfs_write", "--where", "count=59"], "not allowed"),
+        (&["4vfs"], "expected FUNCTION"),
+        (&[], "one of the two"),
+    ] {
+        let refused = run(&mut ask(&recorded, arguments));
+        let said = said(&refused);
+        assert!(refused.status.code() == Some(1) && said.contains(reason), "{arguments:?}: {said}");
+        assert!(!said.contains("Traceback"), "{said}");
+    }
+}
