@@ -42,9 +42,10 @@ def _instances(place: Place, entries: list[int]) -> list[int]:
     found = []
     for pc in _decoded(place.function):
         block = gdb.block_for_pc(pc)
-        while block and not block.function:
+        # what is inlined into it may begin there too
+        while block and not (block.function and block.function.name == place.function):
             block = block.superblock
-        if block and block.start not in entries and block.function.name == place.function and not _is_inside(block, place.function):
+        if block and block.start not in entries and not _is_inside(block, place.function):
             in_file = not place.file or block.function.symtab.filename.endswith(place.file)
             found += [pc] if in_file else []
     return sorted(set(found))
