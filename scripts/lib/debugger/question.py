@@ -16,6 +16,9 @@ FUNCTION = re.compile(r"(?P<function>[A-Za-z_][\w.]*)(?:@(?P<file>[\w./-]+))?"
                       r"(?:(?P<returns>%return)|\+(?P<offset>\d+|0x[0-9a-f]+)|:(?P<line>\d+))?")
 LINE = re.compile(r"(?P<file>[\w./-]+\.[chS]):(?P<line>\d+)")
 OBJECT = re.compile(r"\b(bio|rq)#(\d+)\.?")
+# As the kernel's sources write them.
+CONTAINER = re.compile(r"\bcontainer_of\((.+?),\s*((?:struct|union) \w+),\s*([\w.]+)\)")
+THIS_CPU = re.compile(r"\bthis_cpu_ptr\(&?(\w+)\)")
 RETVAL, COMM = "$retval", "$comm"
 
 
@@ -93,15 +96,18 @@ def field(text: str) -> Field:
 
 
 def expression(text: str) -> str:
-    """An expression of gdb's: objects of the trace, as bio#62.bi_status, are pointers."""
+    """An expression of gdb's: objects of the trace, as bio#62.bi_status, are pointers; container_of and this_cpu_ptr are functions
+    that values.py defines."""
     def pointer(found: re.Match[str]) -> str:
         return f"${found[1]}({found[2]})" + ("->" if found[0].endswith(".") else "")
 
+    text = CONTAINER.sub(r'$container_of(\1, "\2", "\3")', THIS_CPU.sub(r'$this_cpu("\1")', text))
     return OBJECT.sub(pointer, text)
 
 
 def first_name(text: str) -> str:
     """The variable that an expression begins with; empty if it begins with none."""
+    text = text.replace("$container_of(", "(")
     found = re.match(r"[\s(*&!~-]*([A-Za-z_]\w*)", re.sub(r"\(\s*(?:struct|union|enum|unsigned|signed|const|char|int|long|short|void|"
                                                         r"u8|u16|u32|u64)\b[^()]*\)", "", text))
     return found[1] if found and found[1] != "sizeof" else ""

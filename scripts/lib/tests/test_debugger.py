@@ -160,6 +160,9 @@ class Questions(unittest.TestCase):
     def test_objects_are_pointers_and_casts_are_no_variables(self):
         self.assertEqual(question.expression("bio#62.bi_iter.bi_size + rq#3.tag"), "$bio(62)->bi_iter.bi_size + $rq(3)->tag")
         self.assertEqual(question.expression("*bio#62"), "*$bio(62)")
+        self.assertEqual(question.expression("container_of(f->x, struct xfs_inode, i_vnode)->i_ino + this_cpu_ptr(&runqueues)->nr_running"),
+                         '$container_of(f->x, "struct xfs_inode", "i_vnode")->i_ino + $this_cpu("runqueues")->nr_running')
+        self.assertEqual(question.first_name(question.expression("container_of(file->f_inode, struct a, b)->c")), "file")
         for text, name in (("((struct a *)file->b)->c", "file"), ("$bio(3)->x", ""), ("-count", "count"), ("sizeof(x)", ""), ("&x[3]", "x")):
             self.assertEqual(question.first_name(text), name)
 
