@@ -65,7 +65,7 @@ def _make(name: str, config: str, patches: Sequence[Path], folder: Path) -> None
     run([os.fspath(SCRIPTS / "setup"), "--build-kernel"], "installing the build dependencies of a kernel",
         stdout=subprocess.DEVNULL)
     source = folder / "source"
-    _sources(name, source)
+    sources(name, source)
     for patch in patches:
         say(f"applying {patch}")
         with open(patch, "rb") as text:
@@ -77,7 +77,8 @@ def _make(name: str, config: str, patches: Sequence[Path], folder: Path) -> None
     shutil.rmtree(source)
 
 
-def _sources(name: str, source: Path) -> None:
+def sources(name: str, source: Path) -> None:
+    """Extract the sources of a kernel into a new folder."""
     recipe = KERNELS[name]
     apt = newest(recipe.suites, recipe.package, recipe.series)
     needs = [need for need in apt.depends(recipe.package) if need.startswith("linux-source-")]

@@ -124,7 +124,11 @@ class Replay(Controlled):
             self.execute("cont")
         else:
             raise Problem("this replay cannot go back")
-        self.wait_until(lambda: not self.execute("query-status")["running"], lambda: "replaying", SEEK_SECONDS)
+        try:
+            self.wait_until(lambda: not self.execute("query-status")["running"], lambda: "replaying", SEEK_SECONDS)
+        except KeyboardInterrupt:
+            self.execute("stop")
+            raise Problem(f"interrupted at clock {self.clock()}") from None
         if (reached := self.clock()) != clock:
             raise Problem(f"the replay stopped at instruction {reached}, not at {clock}: start scripts/gdb again")
 

@@ -90,7 +90,8 @@ class Session:
             backward.define(self)
             self.restart()
             self.replay.seek(clock)
-        self.flush()
+        finally:
+            self.flush()
         self.arrived(clock)
 
     def restart(self) -> None:

@@ -7,7 +7,7 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from lib import elf
+from lib import elf, sources
 from lib.debugger import answers, guest, question, questions
 from lib.debugger.questions import Moment, Trace
 from lib.say import Problem
@@ -197,6 +197,26 @@ class Answers(unittest.TestCase):
         self.assertEqual(answers.histogram(self.FOUND, "size", "").splitlines()[0], "size: 2 values")
         self.assertIn("512..1023", answers.histogram(self.FOUND, "size", "task"))
         self.assertIn("-7..-4", answers.histogram(self.FOUND, "x", ""))
+
+
+class Sources(unittest.TestCase):
+    BANNER = ("Linux version 6.1.0-50-amd64 (debian-kernel@lists.debian.org) (gcc-12 (Debian 12.2.0-14+deb12u1) 12.2.0, GNU ld (GNU "
+              "Binutils for Debian) 2.40) #1 SMP PREEMPT_DYNAMIC Debian {} (2026-07-02)\n")
+
+    def test_the_version_is_the_kernels_and_not_the_compilers(self):
+        for text, series in (("6.1.176-1", "6.1"), ("7.3.2-1~bpo13+1", "7.3")):
+            self.assertEqual(sources.VERSION.search(self.BANNER.format(text))["series"], series)
+        with self.assertRaisesRegex(Problem, "--sources"):
+            sources.of_banner("Linux version 6.1.176 (me@here) #1 SMP")
+
+    def test_another_version_is_refused(self):
+        def other(_name, folder):
+            folder.mkdir()
+            (folder / "Makefile").write_text("VERSION = 6\nPATCHLEVEL = 1\nSUBLEVEL = 175\nEXTRAVERSION =\n")
+
+        with tempfile.TemporaryDirectory() as cache, mock.patch.dict(os.environ, IOTRACE_CACHE=cache), \
+                mock.patch("lib.built.sources", other), self.assertRaisesRegex(Problem, "Linux 6.1.175, recorded was 6.1.176"):
+            sources.of_banner(self.BANNER.format("6.1.176-1"))
 
 
 class Sections(unittest.TestCase):
