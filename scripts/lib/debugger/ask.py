@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 MOST_FRAMES = 32
 STRING = 256  # bytes of a string
-HANDLERS = "asm_"  # the begin of an interrupt's code
+# Where interrupts are entered (include/asm-generic/vmlinux.lds.h: ENTRY_TEXT).
+ENTRIES = ("__entry_text_start", "__entry_text_end")
 
 
 @dataclass
@@ -63,6 +64,9 @@ class Run:
 
     def __post_init__(self) -> None:
         self.stub = gdb.selected_inferior().connection
+        first, last = (int(gdb.parse_and_eval(f"(unsigned long)&{name}")) for name in ENTRIES)
+        self.entries = range(first, last)
+        self.pointer = gdb.lookup_type("unsigned long").pointer()
 
     def add(self, question: Question) -> None:
         """Stop at the place of a question."""
@@ -107,8 +111,7 @@ class Run:
         self.stub.send_packet("s")
         self._point("Z0", pc)
         self.session.flush()
-        now = gdb.execute(f"info symbol {int(gdb.newest_frame().pc()):#x}", to_string=True)
-        return self.session.replay.clock() > clock and not now.startswith(HANDLERS)
+        return self.session.replay.clock() > clock and int(gdb.newest_frame().pc()) not in self.entries
 
     def _point(self, packet: str, address: int) -> None:
         if (answer := self.stub.send_packet(f"{packet},{address:x},1")) != b"OK":
@@ -134,12 +137,11 @@ class Run:
         if not question.place.returns:
             self.answers.append(Answer(clock, question.place.text, comm, pid, texts, numbers, calls))
             return
-        pointer = gdb.Value(stack).cast(gdb.lookup_type("unsigned long").pointer())
-        back = int(pointer.dereference())
+        back = int(gdb.Value(stack).cast(self.pointer).dereference())
         if back not in self.returns and back not in self.at:
             self._point("Z0", back)
         self.returns.add(back)
-        self.calls[back, stack + pointer.type.target().sizeof] = _Pending(question, comm, pid, texts, numbers, calls)
+        self.calls[back, stack + self.pointer.target().sizeof] = _Pending(question, comm, pid, texts, numbers, calls)
 
     def _returned(self, clock: int, call: _Pending) -> None:
         kind = places.returned(call.question.place)
@@ -160,6 +162,8 @@ class Run:
 def printed(session: "Session", facts: dict[str, Any]) -> str:
     """The answers to the questions that the facts name, as they are to be printed."""
     found = answered(session, facts)
+    if facts["by"] in ("io", "file") or not (facts["by"] or facts["histogram"]):
+        attribute(session.trace, found)
     if not found:
         raise Problem("no execution, or no write, between the clocks and with the conditions")
     if facts["histogram"]:
@@ -172,14 +176,11 @@ def printed(session: "Session", facts: dict[str, Any]) -> str:
 def answered(session: "Session", facts: dict[str, Any]) -> list[Answer]:
     """The answers to the questions that the facts name, or the writes."""
     if facts["writes"]:
-        found = writes(session, facts["writes"], facts["end"], facts["limit"])
-        attribute(session.trace, found)
-        return found
+        return writes(session, facts["writes"], facts["end"], facts["limit"])
     run = Run(session, Wanted(facts["where"], facts["task"], facts["stack"], facts["limit"]), facts["end"])
     for text in facts["questions"]:
         run.add(parse(text))
     run.run()
-    attribute(session.trace, run.answers)
     return run.answers
 
 

@@ -22,8 +22,7 @@ def attribute(trace: Trace, answers: Sequence[Answer]) -> None:
         clocks = [event["clock"] for event in events]
         for found in group:
             place = bisect.bisect_right(clocks, found.clock) - 1
-            number = events[place]["number"] if place >= 0 else None
-            io = owners.of(number, clocks[place]) if number is not None else None
+            io = owners.of(events[place]) if place >= 0 else None
             if io:
                 found.io = io["id"]
                 found.file = io["file"]["name"] if io["file"] else ""
@@ -54,13 +53,23 @@ class _Owners:
         self.events: dict[int, set[int]] = {}
         self.spans = [(io, *trace.span(io)) for io in trace.report["ios"]]
 
-    def of(self, number: int, clock: int) -> dict | None:
+    def of(self, event: dict) -> dict | None:
         """The I/O of an event."""
+        clock = event["clock"]
         around = [io for io, first, last in self.spans if first <= clock and (last is None or clock <= last)]
         for io in sorted(around, key=lambda io: -io["entry"]["clock"]):
-            if io["id"] not in self.events:
-                found = self.trace.of_io(io["id"])
-                self.events[io["id"]] = {event["number"] for event in found}
-            if number in self.events[io["id"]]:
+            if _is_call(io, event) or event["number"] in self._events(io["id"]):
                 return io
         return None
+
+    def _events(self, number: int) -> set[int]:
+        if number not in self.events:
+            self.events[number] = {event["number"] for event in self.trace.of_io(number)}
+        return self.events[number]
+
+
+def _is_call(io: dict, event: dict) -> bool:
+    """Whether it is in a system call of the task that executes it."""
+    returned = io["return"] and io["return"]["clock"]
+    return (io["kind"] == "syscall" and event["context"] == "task" and event["task"]["pid"] == io["task"]["pid"]
+            and io["entry"]["clock"] <= event["clock"] and (returned is None or event["clock"] <= returned))

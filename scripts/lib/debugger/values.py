@@ -1,5 +1,6 @@
 """Functions for gdb's expressions: the objects of the trace by their numbers, and the task that runs."""
 
+import functools
 from typing import Callable
 
 import gdb
@@ -35,26 +36,39 @@ class _Current(gdb.Function):
 
 
 def running() -> gdb.Value:
-    """The task that runs (arch/x86/include/asm/current.h). In 6.2 to 6.14 it is in pcpu_hot (e57ef2ed97c1)."""
-    hot = gdb.lookup_global_symbol("pcpu_hot")
-    if hot:
-        return next(_this_cpu("pcpu_hot").dereference()[field] for field in _plain(hot.type) if field.name == "current_task")
+    """The task that runs (arch/x86/include/asm/current.h)."""
+    return _at(_base(), *_current_task()).dereference()
+
+
+@functools.cache
+def _current_task() -> tuple[gdb.Type, int]:
+    """The type and the place of the variable with the running task. In 6.2 to 6.14 it is in pcpu_hot (e57ef2ed97c1)."""
     pointer = gdb.lookup_type("struct task_struct").pointer()
-    return _this_cpu("current_task").cast(pointer.pointer()).dereference()
+    hot = gdb.lookup_global_symbol("pcpu_hot")
+    if not hot:
+        return pointer, _place("current_task")
+    offset = next(field.bitpos // 8 for field in _plain(hot.type) if field.name == "current_task")
+    return pointer, _place("pcpu_hot") + offset
 
 
-def _this_cpu(name: str) -> gdb.Value:
-    """The address of this CPU's instance of a per-CPU variable."""
-    frame = gdb.newest_frame()
-    bases = [int(frame.read_register(register)) % 2**64 for register in ("gs_base", "k_gs_base")]
-    base = next((base for base in bases if base >> 63), None)  # the other one is the user's
-    if base is None:
-        raise gdb.GdbError("no per-CPU data: the guest has not set up its processor yet")
-    variable = gdb.parse_and_eval(f"&{name}")
-    # Up to 6.14 per-CPU symbols are offsets from 0, to which gdb adds the slide as to all others.
+@functools.cache
+def _place(name: str) -> int:
+    """Where a per-CPU variable lies, from the base of a CPU's. Up to 6.14 their symbols are offsets from 0, to which gdb adds
+    the slide as to all others."""
     start = int(gdb.parse_and_eval("(unsigned long)&__per_cpu_start"))
-    place = int(variable) - (start if start == current().slide else 0)
-    return gdb.Value((base + place) % 2**64).cast(variable.type)
+    return int(gdb.parse_and_eval(f"(unsigned long)&{name}")) - (start if start == current().slide else 0)
+
+
+def _base() -> int:
+    frame = gdb.newest_frame()
+    for register in ("gs_base", "k_gs_base"):
+        if (base := int(frame.read_register(register)) % 2**64) >> 63:  # the other one is the user's
+            return base
+    raise gdb.GdbError("no per-CPU data: the guest has not set up its processor yet")
+
+
+def _at(base: int, kind: gdb.Type, place: int) -> gdb.Value:
+    return gdb.Value((base + place) % 2**64).cast(kind.pointer())
 
 
 class _PerCpu(gdb.Function):
@@ -64,7 +78,7 @@ class _PerCpu(gdb.Function):
         super().__init__("this_cpu")
 
     def invoke(self, name: gdb.Value) -> gdb.Value:
-        return _this_cpu(name.string())
+        return _at(_base(), gdb.parse_and_eval(name.string()).type, _place(name.string()))
 
 
 class _ContainerOf(gdb.Function):

@@ -8,7 +8,7 @@ from pathlib import Path
 from unittest import mock
 
 from lib import elf, sources
-from lib.debugger import answers, guest, question, questions
+from lib.debugger import answers, attribution, guest, question, questions
 from lib.debugger.questions import Moment, Trace
 from lib.say import Problem
 from lib.standstill import Subject
@@ -46,7 +46,7 @@ def trace(events=(), of_io=()):
 
     def answer(_command, *arguments):
         options = dict(zip(arguments[::2], arguments[1::2]))
-        first, last = map(int, options["--clock"].split(".."))
+        first, last = map(int, options.get("--clock", "0..1000000").split(".."))
         own = dict(of_io).get(int(options.get("--io", 0)))
         found = [e for e in events if first <= e["clock"] <= last and options.get("--function", "") in e["name"]
                  and (own is None or e["number"] in own)]
@@ -97,6 +97,16 @@ class Working(unittest.TestCase):
     def test_the_io_is_that_of_the_last_event_whatever_the_context(self):
         asked = trace([event(1, 150), event(2, 350), event(3, 940), event(4, 960)], {1: {1, 3}, 2: {2}}.items())
         self.assertEqual([io and io["id"] for io in map(asked.io_at, (160, 360, 945, 990, 90))], [1, 2, 1, None, None])
+
+
+class Attribution(unittest.TestCase):
+    def test_answers_are_of_the_call_that_executes_them_or_of_the_events_io(self):
+        irq = {**event(2, 850), "context": "hardirq"}
+        asked = trace([event(1, 150), irq, event(3, 980)], {1: {2}, 2: set()}.items())
+        found = [answers.Answer(clock, "f", "dd", 7) for clock in (160, 851, 990)]
+        asked.__dict__["report"] = {**REPORT, "ios": [{**io, "file": None} for io in REPORT["ios"][:1]]}
+        attribution.attribute(asked, found)
+        self.assertEqual([(one.io, one.bios) for one in found], [(1, []), (1, [5]), (None, [])])
 
 
 class Seeking(unittest.TestCase):
