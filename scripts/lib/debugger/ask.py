@@ -86,6 +86,8 @@ class Run:
             self.session.flush()
             clock = self.session.replay.clock()
             if clock >= self.end:
+                if self.calls:
+                    say(f"{len(self.calls)} calls do not return before clock {self.end}")
                 return
             self._stopped(clock)
             if self.wanted.limit and len(self.answers) >= self.wanted.limit:

@@ -51,6 +51,15 @@ def _instances(place: Place, entries: list[int]) -> list[int]:
     return sorted(set(found))
 
 
+def _outermost(pc: int) -> str:
+    """The function that an address is in, with all that is inlined into it."""
+    block, name = gdb.block_for_pc(pc), ""
+    while block:
+        name = block.function.name if block.function else name
+        block = block.superblock
+    return name
+
+
 def _is_inside(block: gdb.Block, name: str) -> bool:
     """Whether an inlined instance is of a function that is inlined into itself, in parts: one execution is not two."""
     outer = block.superblock
@@ -87,8 +96,10 @@ def _missing(place: Place) -> list[int]:
     if place.function in names:
         raise Problem(f"'{place.function}' has no debug information here{f' in {place.file}' if place.file else ''}: it is of assembly, or "
                       "of a module without")
-    if place.returns and _decoded(place.function):
-        raise Problem(f"'{place.function}' is inlined wherever it is called: it has no return of its own")
+    if places := _decoded(place.function):
+        outer = sorted({name for name in map(_outermost, places) if name})
+        raise Problem(f"'{place.function}' is inlined wherever it is called ({', '.join(outer[:NEAR_LINES])}{', ...' if outer[NEAR_LINES:] else ''}): "
+                      f"it has no {'return' if place.returns else 'address'} of its own")
     raise Problem(f"no function '{place.function}' in this kernel" + (f"; near it: {', '.join(near)}" if near else ""))
 
 
