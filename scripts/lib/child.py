@@ -29,9 +29,8 @@ def tie() -> Callable[[], None]:
     return in_child
 
 
-def start(command: Sequence[str], folder: Path, said: IO[str], descriptors: Sequence[int] = ()) -> subprocess.Popen[bytes]:
 def start(command: Sequence[str], folder: Path, said: IO[str], descriptors: Sequence[int] = (),
-          alone: bool = False) -> subprocess.Popen:
+          alone: bool = False) -> subprocess.Popen[bytes]:
     """Start a program in a folder, without input, which is killed as by `tie`. `said`: the file for what it prints;
     `descriptors`: what it inherits; `alone`: the terminal's signals, as that of Ctrl-C, do not reach it."""
     return subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=said, stderr=said, pass_fds=descriptors,
