@@ -74,7 +74,7 @@ fn a_patch_is_found_to_the_instruction() {
 fn functions(kernel: &str) -> BTreeSet<String> {
     let place = PathBuf::from(succeed(script("kernel").arg(kernel)));
     let mut command = Command::new(built("iotrace-analyze"));
-    command.arg("kernel").arg(place.join("vmlinux")).args(["--format", "json"]);
+    command.arg("check").arg(place.join("vmlinux")).args(["--format", "json"]);
     command.arg("--modules").arg(place.join("modules")).arg("--debug").arg(place.join("debug"));
     let coverage: Value = serde_json::from_str(&succeed(&mut command)).expect("it is JSON");
     let functions = coverage["functions"].as_array().expect("a list of functions").iter();

@@ -166,8 +166,13 @@ fn a_users_catalog_is_traced() {
 fn a_compiled_profile_gives_the_same_trace() {
     let folder = PathBuf::from(succeed(script("kernel").arg("debian-6.1")));
     let profile = iotrace_tests::folder("profiles").join("debian-6.1.profile");
-    let mut command = analyze(&["kernel"], &folder.join("vmlinux"));
-    command.arg("--modules").arg(folder.join("modules")).arg("--debug").arg(folder.join("debug"));
+    let mut command = analyze(&["check"], &folder.join("vmlinux"));
+    command
+        .arg("--functions")
+        .arg("--modules")
+        .arg(folder.join("modules"))
+        .arg("--debug")
+        .arg(folder.join("debug"));
     let printed = succeed(command.arg("-o").arg(&profile));
     assert!(printed.contains("block/blk-core.c") && printed.contains("scsi_request_fn"), "{printed}");
     let kernel = profile.to_str().expect("a plain path");

@@ -28,7 +28,7 @@ fn profile(recorded: &Path) -> PathBuf {
     let manifest: Value = serde_json::from_str(&manifest).expect("it is JSON");
     let kernel = Path::new(manifest["kernel"]["folder"].as_str().expect("a folder")).to_owned();
     let profile = folder("profiles").join("killed.profile");
-    let mut command = analyze(&["kernel"], &kernel.join("vmlinux"));
+    let mut command = analyze(&["check"], &kernel.join("vmlinux"));
     command.arg("--modules").arg(kernel.join("modules"));
     succeed(command.arg("-o").arg(&profile));
     profile

@@ -19,8 +19,7 @@ fn waited(trace: &Path, call: &str) -> Vec<(String, String)> {
 
 /// The host's disk takes its time, so that the tasks wait: for the device, then for the thread of its interrupt.
 fn threads_are_followed(arguments: &[&str], handler: &str) -> std::path::PathBuf {
-    let common = ["debian-6.1", "--append", "threadirqs", "--workload", "direct:count=4"];
-    let trace = trace_of(&recording(&[&common, arguments].concat()));
+    let trace = trace_of(&recording(&[arguments, &["--workload", "direct:count=4"]].concat()));
     for call in ["pwrite", "pread"] {
         let waited = waited(&trace, call);
         let has = |kind: &str, words: &str| waited.iter().any(|(k, what)| k == kind && what.contains(words));
@@ -35,7 +34,7 @@ fn threads_are_followed(arguments: &[&str], handler: &str) -> std::path::PathBuf
 #[test]
 #[ignore = "of ./scripts/test full"]
 fn the_thread_of_an_interrupt_is_followed_to_its_device() {
-    let trace = threads_are_followed(&[], "sym53c8xx_intr");
+    let trace = threads_are_followed(&["debian-6.1", "--append", "threadirqs"], "sym53c8xx_intr");
     // While the mount's thread runs, a command may complete whose interrupt is masked; the workload has one at a time.
     let report = json(&trace, &["report"]);
     let bios = report["bios"].as_array().expect("a list");
@@ -52,8 +51,13 @@ fn the_thread_of_an_interrupt_is_followed_to_its_device() {
 #[test]
 #[ignore = "of ./scripts/test full"]
 fn a_driver_without_a_probe_is_followed_to_its_device() {
-    let trace = threads_are_followed(&["--controller", "virtio-blk-pci"], "vring_interrupt");
-    let explained = json(&trace, &["explain"]);
-    assert_eq!(explained["completions"].as_array().map(Vec::len), Some(0));
-    assert!(explained["unknown_completions"].as_u64() > Some(7), "{explained}");
+    let common = ["debian-6.1", "--append", "threadirqs"];
+    threads_are_followed(&[&common[..], &["--controller", "pvscsi"]].concat(), "pvscsi_isr");
+}
+
+/// All interrupts of a PREEMPT_RT kernel have threads, without a parameter.
+#[test]
+#[ignore = "of ./scripts/test full"]
+fn the_threads_of_a_real_time_kernel_are_followed() {
+    threads_are_followed(&["debian-6.1-rt"], "sym53c8xx_intr");
 }

@@ -21,6 +21,7 @@
 //! - [`conditions`]: which I/Os, bios and events are wanted.
 //! - [`attribution`]: how much of what happened is accounted for.
 //! - [`coverage`]: what the catalog finds in a kernel.
+//! - [`machine`]: what of a QEMU machine is traced.
 
 pub mod attribution;
 pub mod breakdown;
@@ -33,6 +34,7 @@ pub mod events;
 pub mod explain;
 pub mod info;
 pub mod io_events;
+pub mod machine;
 pub mod objects;
 pub mod path;
 pub mod records;

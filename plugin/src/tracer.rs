@@ -27,7 +27,7 @@ use error::InstallError;
 use iotrace_arch::{Arch, Exception};
 use iotrace_format::definition::{Definition, Layout, Note, Severity, TraceInfo};
 use iotrace_format::event::{self, KindId};
-use iotrace_profile::{Action, Profile};
+use iotrace_profile::{Action, Profile, summary};
 use placement::Placement;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -80,6 +80,7 @@ pub fn install(guest: GuestInfo, args: &[String]) -> Result<Box<dyn Instrument>,
     }
     args.capture.check(&profile)?;
     let resumed = args.resume.as_deref().map(Resumed::read).transpose()?;
+    qemu::inform(&summary::summary(&profile).to_string());
     Ok(Box::new(tracer(guest, args, profile, resumed)?))
 }
 

@@ -16,6 +16,14 @@ def said() -> IO[str]:
     return os.fdopen(os.memfd_create("said"), "w+", errors="replace")
 
 
+INFO = "iotrace info: "  # what begins a line of the plugin in which it says what is traced
+
+
+def complaints(said: str) -> str:
+    """What programs printed, without what the plugin says of itself at its start."""
+    return "\n".join(line for line in said.splitlines() if not line.startswith(INFO)).strip()
+
+
 def tie() -> Callable[[], None]:
     """For subprocess's `preexec_fn`: the process is killed when this one ends. The thread that starts it must wait for its end:
     Linux kills it when that thread ends."""

@@ -5,12 +5,11 @@ import io
 import shlex
 import shutil
 import tarfile
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Sequence
 
-from . import modules
+from . import catalog, modules, schedulers
 from .brought import Brought
 from .cache import entry, fingerprint
 from .initramfs import Initramfs
@@ -18,7 +17,6 @@ from .say import Problem, run, say
 from .workload import Workload
 
 SOURCES = Path(__file__).resolve().parent.parent / "guest"
-CATALOG = SOURCES.parent.parent / "schemas" / "catalog" / "data"
 PROGRAMS = {"iotrace-mark": "mark.c", "loop-write": "loop_write.c", "direct-io": "direct_io.c",
             "iotrace-tick": "tick.c", "iotrace-receive": "receive.c", "iotrace-spin": "spin.c"}
 # Programs of single workloads, each of all sources in a folder: they come with the workload.
@@ -126,7 +124,7 @@ def write_archive(path: Path, workload: Workload, options: WorkloadOptions, brou
     if options.witness:
         add("iotrace/witness", (SOURCES / "witness").read_bytes())
     if options.tracer:
-        add("iotrace/functions", "\n".join(catalog_functions()) + "\n")
+        add("iotrace/functions", "\n".join(catalog.functions()) + "\n")
     add("iotrace/prepare", workload.prepare)
     add("iotrace/workload", workload.run)
     if workload.fio_job:
@@ -156,22 +154,13 @@ def installed(name: str) -> Path:
     return Path(program)
 
 
-def catalog_functions() -> list[str]:
-    """All names that the catalog's functions have in any kernel."""
-    names: set[str] = set()
-    for file in sorted(CATALOG.glob("*.toml")):
-        for function in tomllib.loads(file.read_text()).get("function", []):
-            names.update([function["name"], *function.get("aliases", [])])
-    return sorted(names)
-
-
 def loading_order(kernel: Path, plan: GuestPlan) -> dict[str, Path]:
     """The module files this guest loads, in order."""
     names = [*modules.CONTROLLERS[plan.controller], *modules.FILE_SYSTEMS[plan.file_system]]
     if plan.data_disk.startswith("sd"):
         names.insert(-1 if plan.file_system != "raw" else len(names), "sd_mod")
-    if plan.scheduler not in modules.NO_SCHEDULER:
-        names.append(modules.SCHEDULER_MODULES.get(plan.scheduler, plan.scheduler))
+    if of_scheduler := schedulers.module_of(plan.scheduler, kernel):
+        names.append(of_scheduler)
     files = modules.files_of(kernel)
     return {name: files[name] for name in modules.Dependencies.read(kernel).order(names)}
 

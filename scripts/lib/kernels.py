@@ -27,6 +27,7 @@ class DebianKernel:
 KERNELS = {
     "debian-5.10": DebianKernel(("bullseye", "bullseye-security"), "5.10."),
     "debian-6.1": DebianKernel(("bookworm",), "6.1."),
+    "debian-6.1-rt": DebianKernel(("bookworm",), "6.1.", "linux-image-rt-amd64"),
     "debian-6.12": DebianKernel(("trixie", "bookworm-backports"), "6.12."),
     "debian-7.x": DebianKernel(("trixie-backports", "sid"), "7."),
 }
@@ -56,6 +57,17 @@ def kernel(name: str, bare: bool = False, patches: Sequence[Path] = ()) -> Path:
     key = fingerprint(RECIPE, *recipe.suites, recipe.meta, *modules.wanted())
     full = f"{name}{'-bare' if bare else ''}-{key}"
     return entry(KIND, full, lambda folder: _unpack(recipe, bare, folder))
+
+
+def of_release(release: str) -> str:
+    """The name of Debian's kernel of this release, if its archive has it now; empty if it has not."""
+    for name, recipe in KERNELS.items():
+        if not release.startswith(recipe.series):
+            continue
+        apt = newest(recipe.suites, recipe.meta, recipe.series)
+        if f"linux-image-{release}" in apt.depends(recipe.meta):
+            return name
+    return ""
 
 
 def own_folder(folder: Path) -> Path:

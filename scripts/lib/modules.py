@@ -16,17 +16,20 @@ CONTROLLERS = {
     "virtio-scsi-pci": ["virtio_pci", "virtio_scsi"],
     "virtio-blk-pci": ["virtio_pci", "virtio_blk"],
     "ich9-ahci": ["ahci"],
+    "piix3-ide": ["ata_piix"],
+    "usb-storage": ["xhci_pci", "usb_storage"],
+    "pvscsi": ["vmw_pvscsi"],
     "nvme": ["nvme"],
 }
 FILE_SYSTEMS = {"xfs": ["crc32c_generic", "xfs"], "ext4": ["crc32c_generic", "ext4"],
-                "btrfs": ["crc32c_generic", "btrfs"], "raw": []}
-OPTIONAL = ["crc32c_generic"]  # the newest kernels have it in their library
+                "btrfs": ["crc32c_generic", "btrfs"], "f2fs": ["crc32_generic", "f2fs"],
+                "vfat": ["nls_cp437", "nls_ascii", "vfat"], "raw": []}
+OPTIONAL = ["crc32c_generic", "crc32_generic"]  # the newest kernels have them in their library
 SCHEDULERS = ["mq-deadline", "kyber-iosched", "bfq"]
-SCHEDULER_MODULES = {name: f"{name}-iosched" for name in ("kyber", "cfq", "deadline")}  # the others: as named
-NO_SCHEDULER = ("", "none", "noop")  # never modules
 ENDINGS = (".ko", ".ko.xz", ".ko.zst", ".ko.gz")
-OPTIONS = {"sym53c8xx": "settle=0"}  # by itself it waits 3 seconds for a bus that is ready at once
-OTHERS = ["mptspi", "scsi_debug", "sg", "null_blk", "loop", "dm-mod", "dm-crypt", "raid1"]
+# By themselves they wait seconds for what is ready at once.
+OPTIONS = {"sym53c8xx": "settle=0", "usb_storage": "delay_use=0"}
+OTHERS = ["mptspi", "scsi_debug", "sg", "null_blk", "loop", "dm-mod", "dm-crypt", "dm-thin-pool", "raid1", "raid456"]
 
 
 def wanted() -> list[str]:

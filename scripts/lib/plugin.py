@@ -96,7 +96,7 @@ def _kernel_argument(folder: Path, plugin: Path) -> Path:
 
     def compile_profile(making: Path) -> None:
         parts = [f"--{name}={path}" for name, path in _parts(folder).items()]
-        command: list[str | Path] = [analyzer, "kernel", vmlinux, *parts, "-o", making / "kernel.profile"]
+        command: list[str | Path] = [analyzer, "check", vmlinux, *parts, "-o", making / "kernel.profile"]
         compiled = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, preexec_fn=child.tie())
         if compiled.returncode != 0:
             raise Problem(f"compiling the kernel profile of {vmlinux} failed: {compiled.stderr.strip()}")

@@ -21,20 +21,30 @@ SHIFT = 2
 RR_LOG = "rr.log"
 CONSOLE = "console.txt"
 
-# What a controller's disks are attached with, and what the guest calls them.
+@dataclass(frozen=True)
+class Controller:
+    """How disks are attached, and what the guest calls them."""
+
+    disk: str = "scsi-hd"  # QEMU's device for a disk; empty: the controller is one
+    prefix: str = "sd"
+    device: str = ""  # QEMU's device for the controller; empty: as it is called here
+    wwn: bool = False  # finds a disk only if it has a name of its own
+
+
 CONTROLLERS = {
-    "lsi53c895a": ("scsi-hd", "sd"),
-    "lsi53c810": ("scsi-hd", "sd"),
-    "mptsas1068": ("scsi-hd", "sd"),
-    "megasas": ("scsi-hd", "sd"),
-    "megasas-gen2": ("scsi-hd", "sd"),
-    "virtio-scsi-pci": ("scsi-hd", "sd"),
-    "virtio-blk-pci": ("", "vd"),
-    "ich9-ahci": ("ide-hd", "sd"),
-    "nvme": ("", "nvme"),
+    "lsi53c895a": Controller(),
+    "lsi53c810": Controller(),
+    "mptsas1068": Controller(wwn=True),
+    "megasas": Controller(),
+    "megasas-gen2": Controller(),
+    "virtio-scsi-pci": Controller(),
+    "virtio-blk-pci": Controller(disk="", prefix="vd"),
+    "ich9-ahci": Controller(disk="ide-hd"),
+    "piix3-ide": Controller(disk="ide-hd"),
+    "usb-storage": Controller(disk="usb-storage", device="qemu-xhci"),
+    "pvscsi": Controller(),
+    "nvme": Controller(disk="", prefix="nvme"),
 }
-# QEMU's record mode hangs with these, or its replays stand still: they are traced while they run (live.py).
-NOT_REPLAYABLE = ("nvme",)
 
 
 def find(chosen: str | None) -> str:
@@ -59,7 +69,7 @@ def version(qemu: str) -> str:
 
 def disk_names(controller: str, count: int) -> list[str]:
     """The names of the first disks in the guest."""
-    prefix = CONTROLLERS[controller][1]
+    prefix = CONTROLLERS[controller].prefix
     return [f"{prefix}{number}n1" if prefix == "nvme" else prefix + "abcd"[number] for number in range(count)]
 
 
@@ -106,9 +116,9 @@ class Drive:
 def disk_arguments(controller: str, drives: Sequence[Drive], in_vcpu: bool, logged: bool = True) -> list[str]:
     """Arguments for the disks. `logged`: each is behind blkreplay, which puts the completions into the log. `in_vcpu`: a
     controller that could hand requests to another thread submits them in the vCPU's."""
-    device, _ = CONTROLLERS[controller]
+    about = CONTROLLERS[controller]
     thread = ",ioeventfd=off" if in_vcpu and controller.startswith("virtio-") else ""
-    arguments = ["-device", f"{controller},id=controller{thread}"] if device else []
+    arguments = ["-device", f"{about.device or controller},id=controller{thread}"] if about.disk else []
     for number, drive in enumerate(drives):
         arguments += ["-drive", drive.options(number)]
         image = f"image{number}"
@@ -119,15 +129,22 @@ def disk_arguments(controller: str, drives: Sequence[Drive], in_vcpu: bool, logg
         if logged:
             arguments += ["-drive", f"driver=blkreplay,if=none,id=disk{number},image={image}"]
             image = f"disk{number}"
-        if not device:
-            serial = f",serial=iotrace{number}" if controller == "nvme" else ""
-            arguments += ["-device", f"{controller},drive={image}{thread}{serial}"]
-        elif device == "ide-hd":
-            arguments += ["-device", f"{device},bus=controller.{number},drive={image}"]
-        else:
-            name = f",wwn={0x5000c50000000001 + number:#x}" if controller == "mptsas1068" else ""
-            arguments += ["-device", f"{device},bus=controller.0,scsi-id={number},drive={image}{name}"]
+        arguments += ["-device", _disk_device(controller, number, image, thread)]
     return arguments
+
+
+def _disk_device(controller: str, number: int, image: str, thread: str) -> str:
+    """QEMU's -device for a disk. `thread`: a property of a controller that is a disk itself."""
+    about = CONTROLLERS[controller]
+    if not about.disk:
+        serial = f",serial=iotrace{number}" if controller == "nvme" else ""
+        return f"{controller},drive={image}{thread}{serial}"
+    if about.disk == "ide-hd":
+        return f"ide-hd,bus=controller.{number},drive={image}"
+    if about.disk == "usb-storage":
+        return f"usb-storage,bus=controller.0,port={number + 1},drive={image}"
+    name = f",wwn={0x5000c50000000001 + number:#x}" if about.wwn else ""
+    return f"{about.disk},bus=controller.0,scsi-id={number},drive={image}{name}"
 
 
 # A qcow2 image without a disk for it in the guest, in which snapshots of the machine are kept.
@@ -195,7 +212,7 @@ class Watched:
                     process.wait()
                 control.close()
             said.seek(0)
-            text = said.read().strip()
+            text = child.complaints(said.read())
         if stuck:
             ticker.done("ended")
             check_written(self.what, text, self.folder)

@@ -232,4 +232,4 @@ class Controlled(Monitor):
     def printed(self) -> str:
         """What QEMU and its plugins printed."""
         self.said.seek(0)
-        return self.said.read().strip()
+        return child.complaints(self.said.read())

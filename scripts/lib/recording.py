@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Callable, Sequence
 
-from . import boots, guest, machine, manifest, qemu, stage, workload
+from . import boots, catalog, guest, machine, manifest, qemu, stage, workload
 from .brought import Brought
 from .machine import ARCHIVE, DATA_DISK, SNAPSHOT, WITNESS_DISK, Machine, Run, overlay
 from .say import Problem, naming, of_system, say
@@ -95,8 +95,8 @@ def record(wanted: Wanted, folder: Path) -> None:
     """Record into an empty folder; the manifest is written only when all went well."""
     if not manifest.is_text(wanted.workload):
         raise Problem("the workload has control characters or bytes that are not UTF-8: put it into a file, and use --add")
-    if wanted.controller in qemu.NOT_REPLAYABLE:
-        raise Problem(f"QEMU cannot replay a guest with {wanted.controller}: use --trace, which traces the guest while it runs")
+    if catalog.is_live_only(wanted.controller):
+        raise Problem(f"QEMU cannot replay a guest with {wanted.controller} ({catalog.replays(wanted.controller)}): use --trace, which traces the guest while it runs")
     if wanted.disk == machine.INSTANT and wanted.controller in NOT_INSTANT:
         raise Problem(f"{wanted.controller} does not work with the instant disk: record with --disk host")
     options = guest.WorkloadOptions(wanted.witness, wanted.tracer, wanted.tick, wanted.disk == machine.INSTANT)

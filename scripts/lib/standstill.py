@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from . import elf, rrlog
+from . import catalog, elf, rrlog
 from .say import Problem
 
 
@@ -22,12 +22,6 @@ IMAGE, ALIGN, IMAGE_SIZE = 0xFFFFFFFF80000000, 2 << 20, 1 << 30
 USER_END = 1 << 47
 # Of a page of code that many bytes are the same where it was loaded: the kernel patches itself.
 SAME, OTHERS = 0.8, 0.5
-
-# What is known of replays, by controller.
-KNOWN = {
-    "mptsas1068": "QEMU takes requests of mptsas1068 in a bottom half that its log does not order: about half of the "
-                  "recordings with it do not replay",
-}
 
 
 @dataclass(frozen=True)
@@ -77,8 +71,8 @@ class Standstill(Problem):
         else:
             lines += self._position(executed)
         lines.append(f"the guest is {self.place(subject.kernel if subject else None)}")
-        if subject and (known := KNOWN.get(subject.controller)):
-            lines.append(f"{known}: record again, or with another controller")
+        if subject and (known := catalog.replays(subject.controller)):
+            lines.append(f"{subject.controller}: {known}: record again, or with another controller")
         elif subject and subject.log:
             lines.append(f"recordings with {subject.controller} are known to replay: record again")
         return "\n".join(filter(None, [*lines, self.more]))

@@ -76,6 +76,14 @@ pub fn said(output: &Output) -> String {
     text.join("\n")
 }
 
+/// What a QEMU printed, without the line in which the plugin says what is traced.
+#[must_use]
+pub fn complaints(output: &Output) -> String {
+    let text = said(output);
+    let lines = text.lines().filter(|line| !line.starts_with("iotrace info: ") && !line.trim().is_empty());
+    Vec::from_iter(lines).join("\n")
+}
+
 /// One of the project's scripts.
 #[must_use]
 pub fn script(name: &str) -> Command {

@@ -106,8 +106,8 @@ commands! {
     CompareTracepoints(compare_tracepoints::CompareTracepointsCommand) => WitnessDocument,
     /// Find the first event in which two traces of one recording differ
     Diverge(diverge::DivergeCommand) => DivergeDocument,
-    /// Show which catalog functions a kernel has; compile the kernel profile
-    Kernel(kernel::KernelCommand) => KernelDocument,
+    /// Show what of a guest will be traced, and what to do about the rest; compile the kernel profile
+    Check(check::CheckCommand) => CheckDocument,
     /// Write man pages and shell completions
     #[command(hide = true)]
     Generate(generate::GenerateCommand),

@@ -105,8 +105,7 @@ impl CommandTracker {
         Some(CommandFact { request: request.pointer, clock: context.clock(), step, result: None })
     }
 
-    /// The guest writes to a device. If that is a doorbell, it passes on the commands that wait for it at this place,
-    /// each the first time.
+    /// The guest writes to a device, perhaps to a doorbell.
     pub fn device_write(
         &mut self,
         context: &Context<'_>,
@@ -116,6 +115,15 @@ impl CommandTracker {
         if !self.devices.is_doorbell(address, value) {
             return Vec::new();
         }
+        self.doorbell(context, request)
+    }
+
+    /// A doorbell: it passes on the commands that wait for it at this place, each the first time.
+    pub fn doorbell(
+        &mut self,
+        context: &Context<'_>,
+        request: impl Fn(u64) -> Option<RequestState>,
+    ) -> Vec<CommandFact> {
         self.counts.doorbells += 1;
         let passed_on = self.doorbells.ring(context);
         self.counts.idle_doorbells += u64::from(passed_on.is_empty());

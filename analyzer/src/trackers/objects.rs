@@ -128,6 +128,14 @@ impl ObjectTrackers {
         }
     }
 
+    /// A driver starts the commands that wait at a controller.
+    fn doorbell(&mut self, context: &Context<'_>) {
+        let block = &mut self.block;
+        for fact in self.commands.doorbell(context, |request| block.request(request)) {
+            block.command(&fact);
+        }
+    }
+
     /// What the block layer has of the request that a function is about, or that its command is for.
     fn request(&self, roles: &RoleValues<'_>) -> Option<RequestState> {
         self.block.request(self.commands.request(roles)?)
@@ -159,6 +167,7 @@ impl ObjectTrackers {
             | S::ResetBus
             | S::ResetHost
             | S::RequestAnswered => self.command(fact, out),
+            S::CommandDoorbell => self.doorbell(&fact.context),
             S::RequestComplete => {
                 self.command(fact, out);
                 self.block.completed(fact, self.commands.request(fact.roles), out);

@@ -17,3 +17,8 @@ pub fn report(message: &str) {
     // Nobody is left to tell if this fails.
     let _ = writeln!(std::io::stderr(), "iotrace: {message}");
 }
+
+/// Prints what is no complaint, on standard error: `iotrace info:` begins no line of [`report`].
+pub fn inform(message: &str) {
+    let _ = writeln!(std::io::stderr(), "iotrace info: {message}");
+}

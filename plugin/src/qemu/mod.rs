@@ -37,6 +37,6 @@ pub use block::{Instruction, TranslationBlock};
 pub use clock::{Counter, Icount, VirtualClock};
 pub use cpu::{Cpu, arch, set_arch};
 pub use entry::{GuestInfo, Instrument, MemoryAccess};
-pub use host::{block_signals, report};
+pub use host::{block_signals, inform, report};
 pub use per_vcpu::PerVcpu;
 pub use resident::Resident;

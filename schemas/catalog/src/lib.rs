@@ -7,10 +7,12 @@
 mod entry;
 mod error;
 mod function;
+mod part;
 pub mod reference;
 
 pub use error::{CatalogError, EntryError};
 pub use function::{Action, Argument, CatalogFunction, FieldRead, ListArgument, SuccessValue};
+pub use part::{CatalogPart, Controller};
 
 use entry::CatalogEntry;
 use iotrace_arch::Arch;
@@ -41,6 +43,9 @@ pub const BUILT_IN: &[(&str, &str)] = &[
     ("fusion.toml", include_str!("../data/fusion.toml")),
     ("megaraid_sas.toml", include_str!("../data/megaraid_sas.toml")),
     ("nvme.toml", include_str!("../data/nvme.toml")),
+    ("virtio.toml", include_str!("../data/virtio.toml")),
+    ("libata.toml", include_str!("../data/libata.toml")),
+    ("usb_storage.toml", include_str!("../data/usb_storage.toml")),
 ];
 
 /// Most bytes of a file; that of the largest which is compiled in is 28 KB. Each entry is compared with those before it.
@@ -51,6 +56,8 @@ pub(crate) const LARGEST: usize = 1 << 20;
 #[serde(deny_unknown_fields, default)]
 struct File {
     arch: Option<String>,
+    title: Option<String>,
+    controller: Vec<Controller>,
     object: Vec<Object>,
     function: Vec<CatalogEntry>,
     device: Vec<Device>,
@@ -77,6 +84,10 @@ pub struct Catalog {
     pub constants: Vec<String>,
     /// Functions of the image that are no part of the path and call some of it through pointers.
     pub callers: Vec<String>,
+    /// What the files are about, in their order; a function is of the last file that has it.
+    pub parts: Vec<CatalogPart>,
+    /// Controllers that QEMU emulates.
+    pub controllers: Vec<Controller>,
 }
 
 /// A kind of kernel object and what can be read of it.
@@ -181,6 +192,8 @@ impl Catalog {
                 return Ok(());
             }
         }
+        let mut part =
+            CatalogPart { title: parsed.title.unwrap_or_else(|| file.into()), functions: Vec::new() };
         self.objects.extend(parsed.object.into_iter().map(|o| (o.name.clone(), o)));
         for entry in parsed.function {
             let name = entry.name.clone();
@@ -190,7 +203,18 @@ impl Catalog {
                 reason: Box::new(reason),
             })?;
             self.functions.retain(|f| f.name != function.name);
+            self.parts.iter_mut().for_each(|part| part.functions.retain(|name| *name != function.name));
+            part.functions.push(function.name.clone());
             self.functions.push(function);
+        }
+        if !part.functions.is_empty() {
+            self.parts.push(part);
+        }
+        for controller in parsed.controller {
+            self.controllers
+                .iter_mut()
+                .for_each(|known| known.qemu.retain(|name| !controller.qemu.contains(name)));
+            self.controllers.push(controller);
         }
         for device in parsed.device {
             self.devices.retain(|d| (d.vendor, d.device) != (device.vendor, device.device));

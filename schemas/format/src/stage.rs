@@ -142,6 +142,9 @@ stages! {
     CommandDispatch = "cmd.dispatch" [Request],
     /// A driver puts a command into the controller's queue.
     CommandStart = "cmd.start" [Command or Request],
+    /// A driver starts the commands that wait at a controller by other means than a write to its memory, as through an I/O
+    /// port.
+    CommandDoorbell = "cmd.doorbell" [],
     /// A driver is done with a command.
     CommandDriverDone = "cmd.driver_done" [Command or Request],
     /// A command is reported complete to the layer above the driver.

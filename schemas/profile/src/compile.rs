@@ -112,6 +112,8 @@ pub fn compile(catalog: &Catalog, sources: &Sources) -> Result<Profile, CompileE
         mmio: catalog.mmio.iter().map(|code| mmio(code, &kernel)).collect(),
         constants: constants(catalog, &kernel),
         devices: catalog.devices.clone(),
+        parts: catalog.parts.clone(),
+        controllers: catalog.controllers.clone(),
         symbols: code_symbols(&kernel),
         thunks: thunks(&kernel),
         callers: callers(catalog, &kernel),

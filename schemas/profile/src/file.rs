@@ -10,7 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
-const MAGIC: Magic = *b"iotprof\x0c";
+const MAGIC: Magic = *b"iotprof\x0d";
 
 /// Why a profile cannot be read or written.
 #[derive(Debug, Error)]
@@ -27,7 +27,7 @@ pub enum ProfileError {
     },
     /// The file is damaged or of another version.
     #[error(
-        "{path} is not a kernel profile of this version ({source}); compile it again with `iotrace-analyze kernel VMLINUX -o {path}`"
+        "{path} is not a kernel profile of this version ({source}); compile it again with `iotrace-analyze check VMLINUX -o {path}`"
     )]
     Format {
         /// The file.

@@ -7,6 +7,7 @@
 //! - [`plan`]: what is read when a function is entered or left.
 //! - `compile`: finds the functions and turns the catalog's paths into plans.
 //! - [`ReturnTypes`]: what functions return, those of the catalog and all others.
+//! - [`summary`]: what of a guest with the kernel is traced, what is not, why, and what to do.
 //! - `file`: a profile kept in a file, since reading DWARF takes too long to do it for every replay.
 
 mod compile;
@@ -14,10 +15,11 @@ mod file;
 pub mod plan;
 mod returns;
 pub mod sealed;
+pub mod summary;
 
 pub use compile::{CompileError, Sources, compile};
 pub use file::ProfileError;
-pub use iotrace_catalog::Action;
+pub use iotrace_catalog::{Action, CatalogPart, Controller};
 pub use returns::ReturnTypes;
 
 use bincode::{Decode, Encode};
@@ -54,6 +56,10 @@ pub struct Profile {
     pub constants: Vec<Constant>,
     /// Devices whose registers are known.
     pub devices: Vec<Device>,
+    /// The parts of the catalog.
+    pub parts: Vec<CatalogPart>,
+    /// Controllers that QEMU emulates.
+    pub controllers: Vec<Controller>,
     /// What the catalog has and this kernel has not.
     pub missing: Vec<Missing>,
     /// Stages of the catalog that no function of this kernel tells, nor of its modules that were looked at.

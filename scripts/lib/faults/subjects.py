@@ -145,7 +145,7 @@ class Subjects:
 
     def profile(self) -> Subject:
         kernel = Path(manifest.read(self.recording).kernel["folder"])
-        return self.rewrite("kernel", [str(kernel / "vmlinux"), "--modules", str(kernel / "modules")], "profile")
+        return self.rewrite("check", [str(kernel / "vmlinux"), "--modules", str(kernel / "modules")], "profile")
 
     def rewrite(self, verb: str, arguments: list[str], name: str = "") -> Subject:
         """A command of the analyzer with an output, over an earlier output."""

@@ -73,6 +73,26 @@ fn a_driver_without_commands_is_answered_by_what_the_block_layer_is_told() {
     assert_eq!(at, [50, 53, 70, 72].map(Some));
 }
 
+// An IDE controller's registers are I/O ports: the driver's function that writes the command (53) is the doorbell. One without a
+// command that waits (20) is counted.
+#[test]
+fn a_function_that_writes_to_a_port_is_a_doorbell() {
+    let write = io(8, 512, WRITE);
+    let mut guest = SyntheticGuest::default();
+    guest.submit(10, B, RQ, write);
+    guest.entry(20, "cmd.doorbell", &[]);
+    guest.rq(45, "rq.issue", RQ, B, write);
+    guest.entry(50, "cmd.dispatch", &[("cmd", RQ + 0x200), ("cmd.rq", RQ)]);
+    guest.entry(53, "cmd.doorbell", &[]);
+    guest.interrupt(70, &[RQ]);
+    guest.complete(80, RQ, B, write);
+    let found = track(&guest);
+    found.assert_sound();
+    let at = [Driver, Doorbell, Interrupt].map(|stage| found.bio(1).at(stage));
+    assert_eq!(at, [50, 53, 70].map(Some));
+    assert_eq!((found.counts.doorbells, found.counts.idle_doorbells), (2, 1));
+}
+
 // The types of the driver's structures are not known (5.10 has no BTF of modules): 52 tells of no command.
 #[test]
 fn a_start_whose_command_cannot_be_read_leaves_the_doorbell_to_the_dispatch() {
