@@ -12,6 +12,7 @@ mod failures;
 mod faults;
 mod guests;
 mod hostile;
+mod images;
 mod install;
 mod kernels;
 mod kill;

@@ -18,14 +18,11 @@ from .say import Problem
 
 def trace(wanted: Wanted, folder: Path, used: Plugin) -> None:
     """Trace into an empty folder; the manifest is written only when all went well."""
-    configuration = wanted.configuration()
-    described = replace(configuration.machine, errors=wanted.errors, archive=False)
+    described = wanted.distribution(wanted.image) if wanted.image else replace(wanted.configuration().machine, errors=wanted.errors, archive=False)
     facts = recording.facts_of(wanted, described)
     notes = notes_of(manifest.Manifest(facts["kernel"], facts["qemu"], facts["guest"], described, {}, replayable=False))
     with stage.Stage(beside=folder.parent) as place:
-        options = guest.WorkloadOptions(wanted.witness, wanted.tracer, wanted.tick, instant=False)
-        guest.write_archive(place.folder / ARCHIVE, wanted.work(), options, wanted.brought)
-        configuration.write(place.folder, place.folder / ARCHIVE)
+        _write(wanted, place.folder)
         extra = used.arguments(folder / manifest.TRACE, notes)
         ran = recording.run(wanted, described, place.folder, Run("trace", qemu.CONSOLE), "tracing", extra=extra)
         shutil.move(place.folder / qemu.CONSOLE, folder / qemu.CONSOLE)
@@ -37,3 +34,12 @@ def trace(wanted: Wanted, folder: Path, used: Plugin) -> None:
     manifest.write(folder, {**facts, "replayable": False, "seconds": round(ran.seconds, 1)},
                    [manifest.TRACE, qemu.CONSOLE, *witness])
     recording.check_workload(wanted, ran.status, folder, "trace")
+
+
+def _write(wanted: Wanted, folder: Path) -> None:
+    """The files of the machine."""
+    if wanted.image:
+        return wanted.image.copy_to(folder)
+    options = guest.WorkloadOptions(wanted.witness, wanted.tracer, wanted.tick, instant=False)
+    guest.write_archive(folder / ARCHIVE, wanted.work(), options, wanted.brought)
+    wanted.configuration().write(folder, folder / ARCHIVE)

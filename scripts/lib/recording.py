@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Callable, Sequence
 
-from . import boots, catalog, guest, machine, manifest, qemu, stage, workload
+from . import boots, catalog, guest, images, machine, manifest, qemu, stage, workload
 from .brought import Brought
 from .machine import ARCHIVE, DATA_DISK, SNAPSHOT, WITNESS_DISK, Machine, Run, overlay
 from .say import Problem, naming, of_system, say
@@ -22,6 +22,7 @@ from .workload import Workload
 COMMAND_LINE = ("console=ttyS0 quiet panic=-1 noapictimer mitigations=off tsc=reliable tsc_early_khz=1000000 "
                 "no_timer_check nowatchdog audit=0 cryptomgr.notests")
 DEFAULT_DISK = machine.HOST
+IMAGE_MEGABYTES = 1024  # memory of a distribution's guest
 # Recordings with the instant disk are made in pairs until two are the same, so often at most.
 PAIRS = 3
 # QEMU takes requests of this controller from another thread when it has completed others: see README.md.
@@ -57,6 +58,7 @@ class Wanted:
     fresh: bool = False
     number: int = 1
     bundle: bool = False
+    image: images.ImageGuest | None = None  # a distribution, in the place of a guest of the scripts' own
 
     def work(self) -> Workload:
         """What the guest is to do."""
@@ -79,6 +81,16 @@ class Wanted:
         )
         return boots.Configuration(self.kernel, described, plan, self.disk_megabytes, self.mkfs_options, self.qemu)
 
+    def distribution(self, image: images.ImageGuest) -> Machine:
+        """The machine of a distribution: it boots in the recording, and its workload is on its disk."""
+        described = Machine(
+            memory=self.memory or IMAGE_MEGABYTES, shift=self.shift, cpu=self.cpu, controller=self.controller, disks=(DATA_DISK,),
+            command_line=" ".join(filter(None, [COMMAND_LINE, image.command_line(), "" if self.kaslr else "nokaslr", self.append])),
+            archive=False, errors=self.errors,
+        )
+        machine.parse(described.facts())
+        return described
+
 
 @dataclass(frozen=True)
 class Recorded:
@@ -99,6 +111,8 @@ def record(wanted: Wanted, folder: Path) -> None:
         raise Problem(f"QEMU cannot replay a guest with {wanted.controller} ({catalog.replays(wanted.controller)}): use --trace, which traces the guest while it runs")
     if wanted.disk == machine.INSTANT and wanted.controller in NOT_INSTANT:
         raise Problem(f"{wanted.controller} does not work with the instant disk: record with --disk host")
+    if wanted.image:
+        return _record_image(wanted, wanted.image, folder)
     options = guest.WorkloadOptions(wanted.witness, wanted.tracer, wanted.tick, wanted.disk == machine.INSTANT)
     guest.write_archive(folder / ARCHIVE, wanted.work(), options, wanted.brought)
     configuration = wanted.configuration()
@@ -119,6 +133,18 @@ def record(wanted: Wanted, folder: Path) -> None:
         files += [ARCHIVE] + ([boots.bundle(boot, folder)] if wanted.bundle else [])
     facts = facts_of(wanted, described) | {"seconds": round(recorded.seconds, 1)}
     facts["guest"] |= {"status": recorded.status, "deterministic": same}
+    manifest.write(folder, facts, files)
+    check_workload(wanted, recorded.status, folder, "recording")
+
+
+def _record_image(wanted: Wanted, image: images.ImageGuest, folder: Path) -> None:
+    described = wanted.distribution(image)
+    image.copy_to(folder)
+    with _stage(wanted, folder) as place:
+        recorded = _record_whole(wanted, described, folder, place)
+        files = ["vmlinuz", "initramfs.cpio", *described.disks, *_take(recorded, folder, wanted.witness)]
+    facts = facts_of(wanted, described) | {"seconds": round(recorded.seconds, 1)}
+    facts["guest"]["status"] = recorded.status
     manifest.write(folder, facts, files)
     check_workload(wanted, recorded.status, folder, "recording")
 
