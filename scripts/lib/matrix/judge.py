@@ -1,0 +1,103 @@
+"""What a cell's trace is worth: figures, and what is wrong.
+
+In: a folder with a trace and the guest's own tracepoints. Out: a row.
+"""
+
+import json
+import subprocess
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from .. import qemu
+from ..say import Problem
+
+# What a bio must have reached on the controller's disk.
+STAGES = frozenset({"issued", "driver", "doorbell", "interrupt", "completed", "ended"})
+# Of virtio: a device that still looks at its ring is not notified (VIRTIO 1.2, "Used Buffer Notification Suppression").
+OPTIONAL = {"virtio-blk-pci": frozenset({"doorbell"}), "virtio-scsi-pci": frozenset({"doorbell"})}
+DIFFERENT = 5  # the analyzer's exit status
+WAITED_NS = 10_000
+UNATTRIBUTED = 10_000  # one event in so many may be left over
+
+
+@dataclass
+class Row:
+    """The figures of a cell."""
+
+    mode: str  # recorded, or live
+    seconds: float
+    events: int = 0
+    bios: int = 0
+    tracepoints: str = "-"  # of them the same, of all
+    served: str = "-"  # bios on the disk with all stages, of all
+    device: str = "-"  # reads that waited for the device and for nothing unknown, of all
+    without_origin: int = 0
+    unattributed: int = 0
+    wrong: str = ""
+
+    def facts(self) -> dict[str, Any]:
+        """As it is kept."""
+        return asdict(self)
+
+
+def judge(analyzer: Path, folder: Path, controller: str, row: Row) -> Row:
+    """Fill in a row."""
+    trace = folder / "trace.iot"
+    report = _json(analyzer, "report", trace)
+    account = report["attribution"]
+    row.events, row.unattributed, row.without_origin = account["events"], account["unattributed"], account["bios_without_origin"]
+    row.bios = len(report["bios"])
+    wrong = [_compared(analyzer, folder, row), _served(report, controller, row), _waited(analyzer, trace, report, row)]
+    if row.without_origin:
+        wrong.append(f"{row.without_origin} bios without an origin")
+    if row.unattributed * UNATTRIBUTED > row.events:
+        wrong.append(f"{row.unattributed} events not attributed")
+    row.wrong = "; ".join(filter(None, wrong))
+    return row
+
+
+def _json(analyzer: Path, command: str, trace: Path, *more: str) -> dict[str, Any]:
+    done = subprocess.run([analyzer, command, trace, *more, "--format", "json"], capture_output=True, text=True)
+    if not done.stdout:
+        raise Problem(f"{command}: {done.stderr.strip()}")
+    return json.loads(done.stdout)
+
+
+def _compared(analyzer: Path, folder: Path, row: Row) -> str:
+    """Against the guest's tracepoints."""
+    done = subprocess.run([analyzer, "compare-tracepoints", folder / "trace.iot", folder / "witness.txt"], capture_output=True, text=True)
+    lines = [line.split() for line in done.stdout.splitlines() if line.startswith("block_")]
+    counted = [line for line in lines if len(line) >= 5 and line[1].isdecimal()]
+    row.tracepoints = f"{sum(int(line[3]) for line in counted)}/{sum(int(line[1]) for line in counted)}"
+    if done.returncode == 0:
+        return ""
+    if done.returncode != DIFFERENT:
+        return f"compare-tracepoints: {done.stderr.strip()}"
+    return "tracepoints differ: " + ", ".join(line[0] for line in lines if line[-1] != "same")
+
+
+def _served(report: dict[str, Any], controller: str, row: Row) -> str:
+    """The bios on the controller's disk."""
+    prefix, wanted = qemu.CONTROLLERS[controller].prefix, STAGES - OPTIONAL.get(controller, frozenset())
+    there = [bio for bio in report["bios"] if (bio["device_name"] or "").startswith(prefix) and bio["bytes"] and bio["complete"]]
+    stages = [{stage["stage"] for stage in bio["stages"]} for bio in there]
+    # With multipath a bio of the disk is passed on to one of its paths.
+    whole = [bio for bio, reached in zip(there, stages) if reached >= wanted]
+    passed = [bio for bio, reached in zip(there, stages) if "issued" not in reached and bio["parts"]]
+    row.served = f"{len(whole)}/{len(there) - len(passed)}"
+    if not whole:
+        return f"no bio of {prefix}* was served"
+    missing = [bio for bio in there if bio not in whole and bio not in passed]
+    return f"{len(missing)} bios of {prefix}* lack stages" if missing else ""
+
+
+def _waited(analyzer: Path, trace: Path, report: dict[str, Any], row: Row) -> str:
+    """The reads that waited for the device: one that is done before the task, or what it waits for, has stopped is not waited for."""
+    reads = [io for io in report["ios"] if io["syscall"] == "pread" and io["device_time"]["ns"] >= WAITED_NS]
+    good = 0
+    for io in reads:
+        why = _json(analyzer, "why", trace, str(io["id"]))
+        good += why["unknown_interrupts"] == 0 and any(span["kind"] == "device" for span in why["spans"])
+    row.device = f"{good}/{len(reads)}"
+    return "" if good == len(reads) else f"{len(reads) - good} reads wait for something unknown"

@@ -1,0 +1,41 @@
+"""The cells of the matrix, and its table."""
+
+import unittest
+from dataclasses import astuple
+from itertools import combinations, product
+
+from lib import modules, qemu
+from lib.matrix import cells, guest, table
+from lib.matrix.judge import Row
+
+
+class Cells(unittest.TestCase):
+    def test_every_pair_of_values_is_in_a_cell(self) -> None:
+        chosen = [astuple(cell) for cell in cells.covering()]
+        for a, b in combinations(range(len(cells.FACTORS)), 2):
+            there = {(values[a], values[b]) for values in chosen}
+            self.assertEqual(there, set(product(cells.FACTORS[a], cells.FACTORS[b])) - cells.IMPOSSIBLE)
+        self.assertEqual(chosen, [astuple(cell) for cell in cells.covering()])
+        self.assertLessEqual(len(chosen), 80)
+
+    def test_factors_are_what_the_scripts_know(self) -> None:
+        self.assertLessEqual(set(cells.CONTROLLERS), set(qemu.CONTROLLERS))
+        self.assertEqual(set(cells.FILE_SYSTEMS), set(modules.FILE_SYSTEMS))
+        self.assertEqual(set(cells.STACKS), set(guest.LAYERS))
+        self.assertEqual(set(cells.STACKS), set(guest.MODULES))
+
+    def test_a_stack_lies_on_the_disk_or_on_a_loop_device(self) -> None:
+        on_disk = guest.script(cells.Cell("k", "c", "raw", "linear"), [])
+        on_file = guest.script(cells.Cell("k", "c", "ext4", "linear"), [])
+        self.assertIn("BACK=$DISK", on_disk)
+        self.assertNotIn("losetup", on_disk)
+        self.assertIn("--direct-io=on /dev/loop0 /mnt/image", on_file)
+
+    def test_the_table_has_the_cells_that_were_tried(self) -> None:
+        one, two, three = (cells.Cell("k", "c", "fs", name) for name in ("a", "b", "c"))
+        good = Row(mode="live", seconds=9.6, events=10, bios=3, tracepoints="3/3", served="2/2", device="1/1")
+        bad = Row(mode="recorded", seconds=1.0, wrong="a | b")
+        text = table.text([one, two, three], {one.name(): good.facts(), two.name(): bad.facts()})
+        self.assertIn("3 cells, 2 tried, 1 without a fault.", text)
+        self.assertIn("| k | c | fs | a | live | 3 | 3/3 | 2/2 | 1/1 | 0 | 0 of 10 | 10 | ok |", text)
+        self.assertIn("a \\| b |", text)
