@@ -236,7 +236,7 @@ fn modules_are_those_of_the_kernel_and_may_be_compressed() {
     let place = Place::new();
     let image = place.write("vmlinux", include_bytes!("data/image.elf"));
     let modules = place.path("modules");
-    let ask = || answer(&run("kernel", &image, &["--modules", modules.to_str().unwrap()]));
+    let ask = || answer(&run("check", &image, &["--modules", modules.to_str().unwrap()]));
     let named = |said: &str, what: &str| assert!(said.contains(what), "{said}");
 
     fs::create_dir_all(modules.join("kernel/block")).unwrap();

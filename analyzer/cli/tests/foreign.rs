@@ -53,9 +53,9 @@ const COMMANDS: &[&[&str]] = &[
     &["slice", "T", "--clock", "0..", "-o", "N"],
     &["cat", "T", "T", "-o", "N"],
     &["info", "\x1b[1m\u{202e}"],
-    &["kernel", "T"],
-    &["kernel", "K"],
-    &["kernel", "K", "--format", "json"],
+    &["check", "T"],
+    &["check", "K"],
+    &["check", "K", "--format", "json"],
 ];
 
 fn spoil(text: &mut String) {

@@ -176,8 +176,8 @@ fn lines(schemas: &mut Schemas, traces: &[PathBuf]) {
 /// A small image with functions of the catalog: two of its own, one inlined.
 fn kernel(schemas: &mut Schemas) {
     let image = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/image.elf");
-    let output = run(&["kernel"], &image);
-    let document = schemas.check("kernel", "kernel", &output);
+    let output = run(&["check"], &image);
+    let document = schemas.check("check", "check", &output);
     let document = document.unwrap_or_else(|| panic!("{}", String::from_utf8_lossy(&output.stderr)));
     let functions = document["functions"].as_array().unwrap();
     let there: Vec<_> = functions.iter().map(|function| &function["location"]["symbol"]).collect();

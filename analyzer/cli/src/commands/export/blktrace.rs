@@ -26,6 +26,7 @@ use iotrace::analysis::records::{RecordNeeds, RecordScope, RecordSink};
 use iotrace::hash::Map;
 use iotrace::model::{Bio, BlockEvent, BlockKind, Comm, Op, OpName, major_minor};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
@@ -231,11 +232,14 @@ impl RecordSink for BlktraceExport {
     fn block_event(&mut self, event: &BlockEvent, scope: &RecordScope) {
         let Self { folder, devices, error, .. } = self;
         error.attempt(|| {
-            if !devices.contains_key(&event.dev) {
-                let file = ExportFile::create(&folder.join(file_name(event.dev, None)));
-                devices.insert(event.dev, DeviceFile::new(file.map_err(io::Error::other)?));
-            }
-            devices.get_mut(&event.dev).map_or(Ok(()), |device| device.add(*event, scope))
+            let device = match devices.entry(event.dev) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(place) => {
+                    let file = ExportFile::create(&folder.join(file_name(event.dev, None)));
+                    place.insert(DeviceFile::new(file.map_err(io::Error::other)?))
+                }
+            };
+            device.add(*event, scope)
         });
     }
 

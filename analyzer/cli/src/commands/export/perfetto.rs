@@ -248,7 +248,7 @@ impl RecordSink for PerfettoExport {
     }
 
     fn finish(&mut self, scope: &RecordScope) {
-        let mut outermost = Vec::from_iter(self.stacks.iter().filter_map(|(_, stack)| stack.first().copied()));
+        let mut outermost = Vec::from_iter(self.stacks.values().filter_map(|stack| stack.first().copied()));
         outermost.sort_unstable();
         let last = self.last;
         outermost.into_iter().for_each(|call| self.end(call, last));
