@@ -26,13 +26,13 @@ def functions() -> list[str]:
 @functools.cache
 def replays(controller: str) -> str:
     """Why replays with a controller of QEMU fail, or some of them; empty if they do not."""
-    return _entry(controller).get("replay", "")
+    return str(_entry(controller).get("replay", ""))
 
 
 @functools.cache
 def is_live_only(controller: str) -> bool:
     """No replay with this controller works: its guests are traced while they run."""
-    return _entry(controller).get("live_only", False)
+    return bool(_entry(controller).get("live_only", False))
 
 
 def _entry(controller: str) -> dict[str, Any]:

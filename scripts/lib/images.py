@@ -86,7 +86,7 @@ def prepare(image: Path, command: str, kernel: Path | None, chosen: str, place: 
 def _format(image: Path) -> str:
     """The format of a user's image."""
     said = run(["qemu-img", "info", "--output=json", str(image)], f"reading {image}", stdout=subprocess.PIPE).stdout
-    return json.loads(said)["format"]
+    return str(json.loads(said)["format"])
 
 
 def _run_helper(command: str, chosen: str, place: Path) -> None:

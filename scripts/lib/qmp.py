@@ -176,7 +176,7 @@ class Controlled(Monitor):
             raise Problem(f"{self.what}: QEMU failed to start in {self.folder}: {said or 'no output'}{f'; {found[1]}' if found else ''}") from None
         return self
 
-    def _started(self) -> subprocess.Popen:
+    def _started(self) -> subprocess.Popen[bytes]:
         return child.start([*self.command, *self.arguments], self.folder, self.said, [self.descriptor])
 
     def __exit__(self, *_: object) -> None:

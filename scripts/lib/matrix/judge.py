@@ -61,7 +61,8 @@ def _json(analyzer: Path, command: str, trace: Path, *more: str) -> dict[str, An
     done = subprocess.run([analyzer, command, trace, *more, "--format", "json"], capture_output=True, text=True)
     if not done.stdout:
         raise Problem(f"{command}: {done.stderr.strip()}")
-    return json.loads(done.stdout)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
 
 
 def _compared(analyzer: Path, folder: Path, row: Row) -> str:
