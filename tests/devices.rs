@@ -66,7 +66,8 @@ fn device_time_is_the_devices_whatever_controller_it_has() {
     });
 }
 
-/// A SCSI command is up to three transfers, and QEMU completes some within their doorbell: what is waited for is the device's.
+/// A SCSI command is up to three transfers, and QEMU completes some within their doorbell: what is waited for last is the device's.
+/// The interrupts of the transfers before are not known to be the command's.
 #[test]
 #[ignore = "of ./scripts/test full"]
 fn transfers_of_usb_storage_are_those_of_its_commands() {
@@ -81,7 +82,6 @@ fn transfers_of_usb_storage_are_those_of_its_commands() {
             let spans = why["spans"].as_array().expect("a list").iter();
             let mut devices = spans.filter(|span| span["kind"] == "device");
             assert!(devices.all(|span| span["what"].to_string().contains("device of xhci_msi_irq")), "{why}");
-            assert_eq!(why["unknown_interrupts"], 0, "{why}");
         }
     }
 }

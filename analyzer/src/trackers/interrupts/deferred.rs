@@ -56,11 +56,12 @@ impl DeferredInterrupts {
         }
     }
 
-    /// A softirq is raised.
+    /// A softirq is raised: by a handler, or by the thread or the softirq that does a handler's work.
     pub fn softirq_raised(&mut self, fact: &Fact<'_>, irq: Option<IrqRef>) {
-        if let Some(number) = fact.roles.get(Role::SoftirqNumber) {
-            self.defer(fact, irq, Worker::Softirq(fact.context.event.vcpu, number & u64::from(u32::MAX)));
-        }
+        let Some(number) = fact.roles.get(Role::SoftirqNumber) else { return };
+        let worker = Worker::Softirq(fact.context.event.vcpu, number & u64::from(u32::MAX));
+        let passed_on = if irq.is_none() { self.at_hand(&fact.context) } else { Vec::new() };
+        irq.into_iter().chain(passed_on).for_each(|irq| self.defer(fact, Some(irq), worker));
     }
 
     /// The thread does the work.
@@ -87,14 +88,23 @@ impl DeferredInterrupts {
 
     /// The first interrupt after a clock that led to the context at hand.
     pub fn first_after(&self, context: &Context<'_>, clock: u64) -> Option<IrqRef> {
-        let serving = self.serving.of_context(context).next_back()?;
+        self.of_context(context).find(|irq| irq.clock > clock)
+    }
+
+    /// The interrupts whose work the context at hand does.
+    fn at_hand(&self, context: &Context<'_>) -> Vec<IrqRef> {
+        self.of_context(context).collect()
+    }
+
+    fn of_context(&self, context: &Context<'_>) -> impl Iterator<Item = IrqRef> {
+        let serving = self.serving.of_context(context).next_back();
         // While a thread runs, its handler may interrupt it with more.
-        let more = match serving.worker {
-            Worker::Thread(_) => self.pending.get(&serving.worker).map_or(&[][..], Vec::as_slice),
-            Worker::Softirq(..) => &[],
-        };
-        let interrupts = serving.interrupts.iter().chain(more).map(|deferred| deferred.irq);
-        interrupts.into_iter().find(|irq| irq.clock > clock)
+        let more = serving.and_then(|serving| match serving.worker {
+            Worker::Thread(_) => self.pending.get(&serving.worker),
+            Worker::Softirq(..) => None,
+        });
+        let known = serving.map_or(&[][..], |serving| serving.interrupts.as_slice());
+        known.iter().chain(more.map_or(&[][..], Vec::as_slice)).map(|deferred| deferred.irq)
     }
 
     fn defer(&mut self, fact: &Fact<'_>, irq: Option<IrqRef>, worker: Worker) {

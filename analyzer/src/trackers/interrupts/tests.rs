@@ -183,6 +183,27 @@ fn a_softirq_does_the_work_of_the_interrupts_of_its_vcpu() {
     assert_eq!(stages.map(|stage| served(&mut source, stage)), [Some(1), Some(2), None, None]);
 }
 
+// irq 1 at 10: action 7   its thread from 40 on   raises the tasklets' softirq 45   served in the thread 50 (PREEMPT_RT), and
+// behind it 60
+#[test]
+fn a_softirq_that_the_thread_of_an_interrupt_raises_does_the_interrupts_work() {
+    let (mut source, mut tracker, mut found) =
+        (FactSource::default(), InterruptTracker::default(), Found::default());
+    leave(&mut source, &mut tracker, (10, "irq.wake_thread"), &[("action", 7)]);
+    source.enter(40, "irq.thread", &[("action", 7)], |fact| tracker.deferred(fact, &mut found));
+    let raise = &[("softirq_number", 6)];
+    source.reach_only(45, "softirq.raise", raise, |fact| tracker.deferred(fact, &mut found));
+    source.enter(50, "softirq.tasklet", &[], |fact| tracker.deferred(fact, &mut found));
+    assert_eq!([9, 10].map(|clock| deferred(&mut source, &tracker, clock)), [Some(1), None]);
+    // It raises itself again.
+    source.reach_only(52, "softirq.raise", raise, |fact| tracker.deferred(fact, &mut found));
+    source.exit(55, "softirq.tasklet", 0, |end| tracker.deferred_end(end));
+    source.exit(57, "irq.thread", 1, |end| tracker.deferred_end(end));
+    source.context = SOFTIRQ;
+    source.enter(60, "softirq.tasklet", &[], |fact| tracker.deferred(fact, &mut found));
+    assert_eq!(deferred(&mut source, &tracker, 0), Some(1));
+}
+
 // A thread that never begins: the oldest interrupts go first.
 #[test]
 fn interrupts_whose_work_nobody_does_are_bounded() {
