@@ -30,10 +30,10 @@ struct Known<T> {
     records: Map<u64, Arc<T>>,
     /// The numbers, the oldest first.
     order: VecDeque<u64>,
-    /// How much each waits for.
-    missing: Map<u64, usize>,
-    /// Who waits, by what is missing.
-    waiting: Map<u64, Vec<u64>>,
+    /// What each waits for.
+    missing: Map<u64, Vec<u64>>,
+    /// Who waits, by what is missing, the oldest first.
+    waiting: Map<u64, VecDeque<u64>>,
 }
 
 impl<T> Default for Known<T> {
@@ -53,8 +53,8 @@ impl<T> Known<T> {
         self.records.insert(id, record);
         self.order.push_back(id);
         if !others.is_empty() {
-            self.missing.insert(id, others.len());
-            others.into_iter().for_each(|other| self.waiting.entry(other).or_default().push(id));
+            others.iter().for_each(|other| self.waiting.entry(*other).or_default().push_back(id));
+            self.missing.insert(id, others);
         }
     }
 
@@ -63,8 +63,8 @@ impl<T> Known<T> {
         let waiting = self.waiting.remove(&other).unwrap_or_default();
         let missing = &mut self.missing;
         let is_ready = |id: &u64| match missing.get_mut(id) {
-            Some(count) if *count > 1 => {
-                *count -= 1;
+            Some(others) if others.len() > 1 => {
+                others.retain(|missing| *missing != other);
                 false
             }
             Some(_) => missing.remove(id).is_some(),
@@ -76,7 +76,25 @@ impl<T> Known<T> {
     /// The oldest, if there are more than are kept: it waits no more.
     fn oldest(&mut self) -> Option<(u64, bool)> {
         let id = if self.order.len() > MOST { self.order.pop_front()? } else { return None };
-        Some((id, self.missing.remove(&id).is_some()))
+        Some((id, self.give_up(id)))
+    }
+
+    /// A record waits no more. Returns whether it did.
+    fn give_up(&mut self, id: u64) -> bool {
+        let Some(others) = self.missing.remove(&id) else { return false };
+        for other in others {
+            let Some(waiting) = self.waiting.get_mut(&other) else { continue };
+            // The oldest is given up first.
+            if waiting.front() == Some(&id) {
+                waiting.pop_front();
+            } else {
+                waiting.retain(|waits| *waits != id);
+            }
+            if waiting.is_empty() {
+                self.waiting.remove(&other);
+            }
+        }
+        true
     }
 
     /// All that still wait, by number.
@@ -231,4 +249,84 @@ fn ios_of(bio: &Bio) -> Vec<IoId> {
     all.sort_unstable();
     all.dedup();
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Cause, Op, OpName, Origin, RequestKind, RequestMember, Task};
+
+    fn join_by_fd(fd: u64) -> RecordJoin {
+        RecordJoin::new(Conditions { fd: Some(fd), ..Conditions::default() })
+    }
+
+    fn io(id: IoId, fd: u64, bios: &[BioId]) -> Io {
+        Io { id, fd: Some(fd), bios: bios.to_vec(), ..Io::default() }
+    }
+
+    fn bio(id: BioId, io: IoId) -> Bio {
+        let cause = Cause::Syscall { io, name: "write".into(), task: Task::default() };
+        let new = Bio::new(id, 0x1000 + id, Origin::Queued, Op::plain(OpName::Write), id);
+        Bio { cause: Some(Arc::new(cause)), ..new }
+    }
+
+    fn request(id: RequestId, bio: BioId) -> Request {
+        let mut new = Request::new(id, 0x2000, RequestKind::Data, 1);
+        new.members.push(RequestMember { bio, pointer: 0x1000, clock: 1, join: crate::model::Join::Got });
+        new
+    }
+
+    /// What was decided, in a word each.
+    fn taken(join: &mut RecordJoin) -> Vec<String> {
+        let word = |decided| match decided {
+            Decided::Io(io) => format!("io {}", io.id),
+            Decided::Bio(bio) => format!("bio {}", bio.id),
+            Decided::Request(request) => format!("request {}", request.id),
+        };
+        join.take().into_iter().map(word).collect()
+    }
+
+    #[test]
+    fn a_bio_and_its_request_wait_for_the_io() {
+        let mut join = join_by_fd(3);
+        join.bio(bio(1, 7));
+        join.request(&request(5, 1));
+        assert_eq!(taken(&mut join), [""; 0]);
+        join.io(io(7, 3, &[1]));
+        assert_eq!(taken(&mut join), ["io 7", "bio 1", "request 5"]);
+        join.bio(bio(2, 8));
+        join.request(&request(6, 2));
+        join.io(io(8, 4, &[2]));
+        join.finish();
+        assert_eq!((taken(&mut join), join.undecided), (vec![], 0));
+    }
+
+    #[test]
+    fn an_io_waits_for_its_bios_in_any_order() {
+        let sector = Some(0..=100);
+        let mut join = RecordJoin::new(Conditions { sector, ..Conditions::default() });
+        join.io(io(7, 3, &[1, 2]));
+        join.bio(Bio { sector: 500, bytes: 512, ..bio(2, 7) });
+        assert_eq!(taken(&mut join), [""; 0]);
+        join.bio(Bio { sector: 8, bytes: 512, ..bio(1, 7) });
+        assert_eq!(taken(&mut join), ["bio 1", "io 7"]);
+    }
+
+    #[test]
+    fn what_waits_too_long_is_decided_and_counted() {
+        let mut join = join_by_fd(3);
+        let most = MOST as u64;
+        (1..=most + 2).for_each(|id| join.bio(bio(id, 1_000_000 + id)));
+        assert_eq!((join.undecided, join.bios.records.len(), taken(&mut join)), (2, MOST, vec![]));
+        assert_eq!((join.bios.waiting.len(), join.decisions.len()), (MOST, 0));
+        join.finish();
+        assert_eq!((join.bios.missing.len(), taken(&mut join)), (0, vec![]));
+        let mut all = RecordJoin::new(Conditions::default());
+        (1..=most + 2).for_each(|id| all.bio(bio(id, id)));
+        assert_eq!(
+            (all.take().len(), all.bios.records.len()),
+            (MOST + 2, 0),
+            "without conditions none waits"
+        );
+    }
 }
