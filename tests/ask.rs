@@ -1,7 +1,7 @@
 //! Questions to a recording (`scripts/ask`): their answers are those of the trace and of gdb.
 
 use crate::debugger::{DEMO, gdb};
-use iotrace_tests::{built, checkout, json, recording, run, said, script, succeed};
+use iotrace_tests::{built, checkout, folder, json, recording, run, said, script, succeed};
 use serde_json::Value;
 use std::path::Path;
 use std::process::Command;
@@ -90,6 +90,61 @@ fn returns_have_the_arguments_of_their_calls() {
     assert!(!some.is_empty() && some.len() < found.len(), "{some:?}");
     let counted = succeed(&mut ask(&recorded, &["vfs_write%return count", "--by", "task", "--sum", "count"]));
     assert!(counted.contains("sum of count") && counted.contains("loop-write/"), "{counted}");
+}
+
+/// A trace with the answers has each at the same clock, with the same values; what the catalog's own probes record stays.
+#[test]
+fn a_trace_keeps_the_answers() {
+    let recorded = recording(&DEMO);
+    let trace = folder("traces").join("asked.iot");
+    let questions = [
+        "vfs_write count file->f_pos",
+        "xfs_file_dio_write_aligned iocb->ki_pos name=iocb->ki_filp->f_path.dentry->d_name.name:string",
+    ];
+    let mut asking = ask(&recorded, &questions);
+    succeed(asking.args(["--format", "json", "-o"]).arg(&trace));
+    let window = workload(&trace);
+    for (function, question, fields) in [
+        ("ask.vfs_write", questions[0], &[("count", "count"), ("file->f_pos", "file.f_pos")][..]),
+        (
+            "ask.xfs_file_dio_write_aligned",
+            questions[1],
+            &[("iocb->ki_pos", "iocb.ki_pos"), ("name", "iocb.name")],
+        ),
+    ] {
+        let events = json(&trace, &["events", "--function", function, "--clock", &window]);
+        let events: Vec<_> = events["events"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .filter(|e| e["at"] == "entry")
+            .cloned()
+            .collect();
+        let found = answers(&recorded, &[question]);
+        assert!(found.len() > 1 && clocks(&found) == clocks(&events), "{function}: {found:?}");
+        for (answer, event) in found.iter().zip(&events) {
+            for (name, word) in fields {
+                let of_event =
+                    event["fields"].as_array().expect("a list").iter().find(|f| f["name"] == *word);
+                let text = &of_event.unwrap_or_else(|| panic!("no {word} in {event}"))["text"];
+                assert_eq!(answer["fields"][name], *text, "{function}: {answer}");
+            }
+        }
+    }
+    let [plain, asked] = [&recorded.join("trace.iot"), &trace].map(|trace| {
+        let events = json(trace, &["events", "--function", "vfs_write", "--clock", &window]);
+        let own = events["events"].as_array().expect("a list").iter().filter(|e| e["name"] == "vfs_write");
+        own.map(|e| (e["clock"].clone(), e["at"].clone(), e["fields"].clone())).collect::<Vec<_>>()
+    });
+    assert_eq!(plain, asked);
+    for (question, reason) in [
+        ("fs/iomap/direct-io.c:323 pos", "keeps the entries and returns of functions"),
+        ("vfs_write count+1", "members that they lead to alone"),
+        ("vfs_write ret", "is no argument of vfs_write"),
+    ] {
+        let refused = run(ask(&recorded, &[question]).arg("-o").arg(folder("traces").join("never.iot")));
+        assert!(!refused.status.success() && said(&refused).contains(reason), "{}", said(&refused));
+    }
 }
 
 /// A line is executed, and a variable is written, where gdb stops for it.

@@ -6,12 +6,13 @@ gdb would look up and print where it stops each time.
 
 import difflib
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Iterator
 
 import gdb
 
 from ..say import Problem, say
-from . import places
+from . import catalog, places
 from .answers import PRINTERS, Answer, counted, histogram
 from .attribution import attribute
 from .question import COMM, RETVAL, Field, Question, expression, first_name, parse
@@ -180,8 +181,12 @@ def answered(session: "Session", facts: dict[str, Any]) -> list[Answer]:
     if facts["writes"]:
         return writes(session, facts["writes"], facts["end"], facts["limit"])
     run = Run(session, Wanted(facts["where"], facts["task"], facts["stack"], facts["limit"]), facts["end"])
-    for text in facts["questions"]:
-        run.add(parse(text))
+    questions = list(map(parse, facts["questions"]))
+    for question in questions:
+        run.add(question)
+    if facts["catalog"]:
+        known = {kind["name"] for kind in session.trace.info["event_types"] if kind["at"] == "entry"}
+        Path(facts["catalog"]).write_text(catalog.of(questions, known))
     run.run()
     return run.answers
 

@@ -16,7 +16,7 @@ def of(place: Place) -> list[int]:
     """The addresses at which an execution of a place begins."""
     if not place.function:
         return _line(place.file, place.line, place.text)
-    symbols = _functions(place)
+    symbols = functions(place)
     entries = [int(symbol.value().address) for symbol in symbols]
     if place.line:
         first = symbols[0].line if symbols else 0
@@ -27,7 +27,7 @@ def of(place: Place) -> list[int]:
     return [entry + place.offset for entry in entries] + inlined
 
 
-def _functions(place: Place) -> list[gdb.Symbol]:
+def functions(place: Place) -> list[gdb.Symbol]:
     """The functions of a name that have code of their own."""
     found = []
     if symbol := gdb.lookup_global_symbol(place.function, gdb.SYMBOL_VAR_DOMAIN):
@@ -115,7 +115,7 @@ def _names() -> list[str]:
 
 def returned(place: Place) -> gdb.Type | None:
     """The type of what a function returns; none if it returns nothing, or is not known."""
-    symbols = _functions(place)
+    symbols = functions(place)
     kind = symbols[0].type.target() if symbols else None
     return None if kind is None or kind.strip_typedefs().code == gdb.TYPE_CODE_VOID else kind
 
