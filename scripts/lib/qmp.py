@@ -25,6 +25,10 @@ def check_written(what: str, said: str, folder: Path) -> None:
         raise Problem(f"{what}: QEMU cannot write its log in {folder}; {ADVICE[errno.ENOSPC]}")
 
 
+class NoAnswer(Problem):
+    """QEMU runs, and does not answer."""
+
+
 class Monitor:
     """A connection to QEMU. `arguments` and `descriptor` are for the process."""
 
@@ -100,7 +104,7 @@ class Monitor:
             if message is None and self.ended:
                 raise Problem(f"{self.what}: QEMU ended before '{command}'")
             if message is None:
-                raise Problem(f"{self.what}: QEMU did not answer '{command}' for {self.patience:.0f} s")
+                raise NoAnswer(f"{self.what}: QEMU did not answer '{command}' for {self.patience:.0f} s")
             if not sent:
                 continue
             if "error" in message:

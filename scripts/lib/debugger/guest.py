@@ -19,6 +19,7 @@ from ..standstill import Subject
 
 STUB = "gdb"  # QEMU's socket for gdb, in its folder
 SEEK_SECONDS = 600.0
+PATIENCE = 20.0  # seconds that QEMU may take to load a snapshot: one that deadlocks while it does never answers
 # A snapshot is made on the way to an instruction that is farther than `FAR` from the one before it, so many instructions
 # `BEFORE` it: what comes right before is what the user steps back to. With a request in flight none can be made: tried again
 # `STEP` instructions later.
@@ -41,6 +42,7 @@ class Replay(Controlled):
     def __init__(self, command: Sequence[str], folder: Path, subject: Subject, first: int | None, seekable: bool) -> None:
         stub = f"unix:{STUB},server=on,wait=off"
         super().__init__([*command, "-S", "-gdb", stub], folder, "gdb", subject)
+        self.patience = PATIENCE
         self.first, self.seekable = first, seekable and subject.controller not in INCOMPLETE
         self.made: list[tuple[int, str]] = []  # snapshots: clock and name, the oldest first
         self.names = itertools.count(1)
@@ -79,6 +81,7 @@ class Replay(Controlled):
         """Start QEMU again, where it began: the way back of a replay that cannot load snapshots."""
         self.__exit__()
         Controlled.__init__(self, self.command, self.folder, self.what, self.subject)
+        self.patience = PATIENCE
         self.__enter__()
 
     def kill(self) -> None:

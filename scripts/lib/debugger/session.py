@@ -12,6 +12,7 @@ from typing import Any, Iterator
 
 import gdb
 
+from ..qmp import NoAnswer
 from ..say import Problem
 from ..standstill import Standstill, Subject
 from . import backward, symbols
@@ -34,7 +35,7 @@ def quiet() -> Iterator[None]:
         os.close(nowhere)
 
 
-ANSWER_SECONDS = 3600  # that QEMU's stub may take to go back
+ANSWER_SECONDS = 600  # that QEMU's stub may take to go back
 
 
 class Session:
@@ -81,7 +82,7 @@ class Session:
             self.restart()
         try:
             self.replay.seek(clock)
-        except Standstill:
+        except (Standstill, NoAnswer):
             self.replay.kill()
             if not self.replay.seekable:
                 raise
