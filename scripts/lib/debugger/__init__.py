@@ -1,6 +1,9 @@
-"""scripts/gdb: a debugger in a replay, at a moment of its trace.
+"""scripts/gdb and scripts/ask: a debugger in a replay, at a moment of its trace.
 
-`launch` runs outside of gdb: it fills a folder for QEMU and starts gdb. What gdb runs begins in `inside`: it starts QEMU
-(`guest`), loads symbols (`symbols`), and defines the commands (`commands`, `values`). `questions` asks the analyzer; both
-sides use it.
+`launch` runs outside of gdb: it fills a folder for QEMU and starts gdb. What gdb runs begins in `inside`: `session` starts QEMU
+(`guest`), loads symbols (`symbols`), and goes to a moment; without snapshots it goes back as `backward` does. `commands`, `values`
+and `writes` are what the user has in gdb. `questions` asks the analyzer; both sides use it.
+
+scripts/ask: `question` reads what is asked, `places` and `ask` find it and stop there, `watch` watches a variable,
+`attribution` finds I/O and bio, `answers` prints, `catalog` makes probes of questions.
 """
