@@ -7,7 +7,7 @@ import socket
 import subprocess
 import time
 from pathlib import Path
-from typing import Any, Callable, Sequence
+from typing import Any, Callable, Self, Sequence
 
 from . import child
 from .progress import Look, Progress, cpu_seconds
@@ -165,7 +165,7 @@ class Controlled(Monitor):
         super().__init__(what)
         self.command, self.folder, self.subject = list(command), folder, subject
 
-    def __enter__(self) -> "Controlled":
+    def __enter__(self) -> Self:
         self.ticker = Ticker(self.what)
         self.said = child.said()
         self.process = self._started()

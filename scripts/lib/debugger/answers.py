@@ -8,7 +8,7 @@ import io
 import json
 from collections import defaultdict
 from dataclasses import asdict, dataclass, field
-from typing import Callable, Iterable, Sequence
+from typing import Any, Callable, Iterable, Sequence
 
 FORMATS = ("text", "json", "csv")
 GROUPS = ("task", "file", "io", "place")
@@ -54,7 +54,7 @@ def table(answers: Sequence[Answer]) -> str:
 
 def as_json(answers: Sequence[Answer]) -> str:
     """A document with all of them; `numbers` has the values of fields that are numbers."""
-    def row(found: Answer) -> dict:
+    def row(found: Answer) -> dict[str, Any]:
         plain = asdict(found)
         return {"clock": plain["clock"], "place": plain["place"], "task": {"comm": plain["comm"], "pid": plain["pid"]},
                 "io": plain["io"], "file": plain["file"] or None, "bios": plain["bios"], "fields": plain["fields"],
@@ -83,9 +83,9 @@ def counted(answers: Sequence[Answer], by: str, sums: Sequence[str]) -> str:
     rows = sorted(groups.items(), key=lambda pair: (-len(pair[1]), pair[0]))
     width = max([len(by), *(len(name) for name, _ in rows)], default=0)
     lines = [f"{by.ljust(width)}  {'count':>8}" + "".join(f"  {f'sum of {name}':>14}" for name in sums)]
-    for name, found in rows:
-        totals = [sum(answer.numbers.get(of, 0) for answer in found) for of in sums]
-        lines.append(f"{name.ljust(width)}  {len(found):>8,}" + "".join(f"  {total:>14,}" for total in totals))
+    for name, group in rows:
+        totals = [sum(answer.numbers.get(of, 0) for answer in group) for of in sums]
+        lines.append(f"{name.ljust(width)}  {len(group):>8,}" + "".join(f"  {total:>14,}" for total in totals))
     return "\n".join(lines) + "\n"
 
 

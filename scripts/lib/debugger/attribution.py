@@ -5,7 +5,7 @@ events at a time as are near to one another.
 """
 
 import bisect
-from typing import Iterator, Sequence
+from typing import Any, Iterator, Sequence
 
 from .answers import Answer
 from .questions import Trace
@@ -40,7 +40,7 @@ def _groups(answers: Sequence[Answer]) -> Iterator[list[Answer]]:
         yield group
 
 
-def _is_in_flight(bio: dict, clock: int) -> bool:
+def _is_in_flight(bio: dict[str, Any], clock: int) -> bool:
     stages = bio["stages"]
     return bool(stages) and stages[0]["clock"] <= clock and (not bio["complete"] or clock <= stages[-1]["clock"])
 
@@ -53,7 +53,7 @@ class _Owners:
         self.events: dict[int, set[int]] = {}
         self.spans = [(io, *trace.span(io)) for io in trace.report["ios"]]
 
-    def of(self, event: dict) -> dict | None:
+    def of(self, event: dict[str, Any]) -> dict[str, Any] | None:
         """The I/O of an event."""
         clock = event["clock"]
         around = [io for io, first, last in self.spans if first <= clock and (last is None or clock <= last)]
@@ -68,7 +68,7 @@ class _Owners:
         return self.events[number]
 
 
-def _is_call(io: dict, event: dict) -> bool:
+def _is_call(io: dict[str, Any], event: dict[str, Any]) -> bool:
     """Whether it is in a system call of the task that executes it."""
     returned = io["return"] and io["return"]["clock"]
     return (io["kind"] == "syscall" and event["context"] == "task" and event["task"]["pid"] == io["task"]["pid"]

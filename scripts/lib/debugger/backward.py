@@ -4,7 +4,7 @@ For recordings that were made without seeking, and for controllers whose state a
 place of gdb's own of the same name, which have QEMU load a snapshot.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ContextManager
 
 import gdb
 
@@ -39,7 +39,7 @@ def last_stop(session: "Session", written: str = "") -> int | None:
     return last
 
 
-def _quiet():
+def _quiet() -> ContextManager[None]:
     from .session import quiet
     return quiet()
 

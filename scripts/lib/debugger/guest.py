@@ -47,7 +47,7 @@ class Replay(Controlled):
         self.made: list[tuple[int, str]] = []  # snapshots: clock and name, the oldest first
         self.names = itertools.count(1)
 
-    def _started(self) -> subprocess.Popen:
+    def _started(self) -> subprocess.Popen[bytes]:
         # Ctrl-C is meant for gdb alone.
         return child.start([*self.command, *self.arguments], self.folder, self.said, [self.descriptor], alone=True)
 

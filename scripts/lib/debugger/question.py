@@ -61,7 +61,8 @@ def parse(text: str) -> Question:
 
 def split(text: str) -> list[str]:
     """The words of a question: blanks in parentheses, as in casts, do not end one."""
-    words, depth, is_open = [], 0, False
+    words: list[str] = []
+    depth, is_open = 0, False
     for character in text:
         depth += (character in "([") - (character in ")]")
         if character.isspace() and depth <= 0:

@@ -49,7 +49,7 @@ class Trace:
             raise Problem(_message(done))
         return done.stdout
 
-    def _run(self, command: str, arguments: Sequence[str]) -> subprocess.CompletedProcess:
+    def _run(self, command: str, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
         return subprocess.run([self.analyzer, command, self.path, *arguments], capture_output=True, text=True, errors="replace",
                               stdin=subprocess.DEVNULL)
 
@@ -194,7 +194,7 @@ class Trace:
 
     def _stage(self, bios: Sequence[int], word: str, what: str) -> Moment:
         stage = STAGES.get(word.lower(), word)
-        there = {}
+        there: dict[str, Any] = {}
         for number in bios:
             for found in self.bio(number)["stages"]:
                 there.setdefault(found["stage"], Moment(found["clock"], f"{what}bio {number}: {found['stage']}"))
@@ -225,7 +225,7 @@ def described(event: dict[str, Any]) -> str:
     return f"event {event['number']}: {event['name']}{place}, {task(event['task'])}, {event['context']} context{fields}"
 
 
-def _message(done: subprocess.CompletedProcess) -> str:
+def _message(done: subprocess.CompletedProcess[str]) -> str:
     """What the analyzer complains of, without its name."""
     said = re.sub(r"^iotrace-analyze: ", "", done.stderr.strip(), flags=re.MULTILINE)
     return said or f"iotrace-analyze ended with status {done.returncode}"

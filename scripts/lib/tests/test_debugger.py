@@ -215,7 +215,8 @@ class Sources(unittest.TestCase):
 
     def test_the_version_is_the_kernels_and_not_the_compilers(self):
         for text, series in (("6.1.176-1", "6.1"), ("7.3.2-1~bpo13+1", "7.3")):
-            self.assertEqual(sources.VERSION.search(self.BANNER.format(text))["series"], series)
+            found = sources.VERSION.search(self.BANNER.format(text))
+            self.assertEqual(found and found["series"], series)
         with self.assertRaisesRegex(Problem, "--sources"):
             sources.of_banner("Linux version 6.1.176 (me@here) #1 SMP")
 
