@@ -35,7 +35,7 @@ fn tables(trace: &Path, name: &str) -> PathBuf {
 
 /// What DuckDB finds in the tables.
 fn by_duckdb(trace: &Path, name: &str) -> Option<Value> {
-    let found = read_by("tables", "DuckDB", python("tables.py").arg(tables(trace, name)))?;
+    let found = read_by("tables", "DuckDB", python("of_tables.py").arg(tables(trace, name)))?;
     Some(serde_json::from_str(&found).expect("it is JSON"))
 }
 
@@ -157,7 +157,7 @@ fn totals(parsed: &str, trace: &Path) {
 fn exports_for_perfetto_are_read_by_its_schema() {
     for (name, trace) in traces() {
         let file = exported(&trace, name, "perfetto", &[]);
-        let Some(found) = read_by("perfetto", "schema", python("perfetto.py").arg(file)) else { return };
+        let Some(found) = read_by("perfetto", "schema", python("of_perfetto.py").arg(file)) else { return };
         let found: Value = serde_json::from_str(&found).expect("it is JSON");
         assert_eq!(
             (&found["unknown"], &found["unbalanced"], &found["half_flows"]),

@@ -24,7 +24,7 @@ use crate::model::{
 };
 use crate::session::{PassEnd, Session};
 use crate::trackers::Counts;
-use iotrace_format::event::Event;
+use iotrace_format::event::{Event, KindId};
 use iotrace_format::trace::reader::ReadError;
 use observer::RecordObserver;
 
@@ -90,6 +90,8 @@ pub struct ContextCall {
     pub root: CallId,
     /// When it was entered, in instructions.
     pub clock: u64,
+    /// Kind of its entry's event.
+    pub kind: KindId,
     /// The task that runs, or is interrupted.
     pub task: Task,
     /// What the CPU is in.
@@ -121,7 +123,7 @@ pub trait RecordSink {
     /// All that was executed from one clock to another, within the window, was in this call, the innermost; in none if
     /// there was none.
     fn ran(&mut self, _call: Option<&ContextCall>, _task: Task, _from: u64, _to: u64, _scope: &RecordScope) {}
-    /// A call ended.
+    /// A call ended, or is given up: too many are open.
     fn left(&mut self, _end: &CallEnd, _call: &ContextCall, _scope: &RecordScope) {}
     /// Another task runs.
     fn switched(&mut self, _switch: &Switch, _scope: &RecordScope) {}

@@ -1,7 +1,7 @@
 //! Folded stacks, as flame graph tools and speedscope read them: one line for each stack, frames separated by semicolons,
 //! the outermost first, then a space and a weight.
 //!
-//! The first frame is the context, and the weight is instructions: what was executed in the innermost function itself,
+//! The first frame is the context: the name of the task, as perf has it, or what interrupts tasks. The weight is instructions: what was executed in the innermost function itself,
 //! between the marks of the workload. What was executed while no call was open is in a frame of its own ([`OUTSIDE`]), so
 //! that the weights of an export without conditions add up to the instructions of the workload.
 
@@ -126,7 +126,7 @@ fn context(call: &ContextCall, event: &Event<'_>, scope: &RecordScope) -> String
         (Level::Task, Some(function)) => {
             format!("work {}", cause::function(*function, &scope.definitions))
         }
-        (Level::Task | Level::Unknown, _) => cause::task(&call.task),
+        (Level::Task | Level::Unknown, _) => call.task.comm.to_string(),
         (level, _) => level.name().to_owned(),
     }
 }
@@ -154,7 +154,7 @@ impl RecordSink for FoldedExport {
             Some(call) if !call.selected => return,
             Some(call) => self.open.get(&call.id).copied(),
             None => {
-                let frame = self.name(&cause::task(&task));
+                let frame = self.name(&task.comm.text());
                 let (below, outside) = (self.stack(None, frame), self.name(OUTSIDE));
                 Some(self.stack(Some(below), outside))
             }

@@ -194,7 +194,7 @@ impl RecordSink for PageCollector {
         let below = outer.map_or_else(
             || {
                 let context = match call.level {
-                    Level::Task | Level::Unknown => cause::task(&call.task),
+                    Level::Task | Level::Unknown => call.task.comm.to_string(),
                     level => level.name().to_owned(),
                 };
                 let context = self.texts.number(&context);

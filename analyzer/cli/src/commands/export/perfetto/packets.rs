@@ -1,7 +1,7 @@
 //! Writes packets: one sequence, names and places in the source interned when they are met first.
 
 use super::proto::{
-    DebugAnnotation, EventName, EventType, InternedData, NEEDS_STATE, STATE_CLEARED, SourceLocation, TracePacket,
+    DebugAnnotation, EventCategory, EventName, EventType, InternedData, NEEDS_STATE, STATE_CLEARED, SourceLocation, TracePacket,
     TrackDescriptor, TrackEvent,
 };
 use crate::commands::export::output::{ExportFile, FirstError};
@@ -48,14 +48,14 @@ impl PacketWriter {
 
     /// A track, before its first event.
     pub fn track(&mut self, descriptor: TrackDescriptor) {
-        self.put(&TracePacket { track_descriptor: Some(descriptor), ..TracePacket::default() });
+        self.put(TracePacket { track_descriptor: Some(descriptor), ..TracePacket::default() });
     }
 
     /// An event on a track.
     pub fn event(&mut self, at: u64, track: u64, kind: EventType, event: TrackEvent) {
         let event = TrackEvent { r#type: Some(kind as i32), track_uuid: Some(track), ..event };
         self.events += 1;
-        self.put(&TracePacket { timestamp: Some(at), track_event: Some(event), ..TracePacket::default() });
+        self.put(TracePacket { timestamp: Some(at), track_event: Some(event), ..TracePacket::default() });
     }
 
     /// A slice begins that has the name and the place of a kind of event.
@@ -70,26 +70,30 @@ impl PacketWriter {
                 function_name: Some(name.clone()),
                 line_number: Some(probe.line),
             });
-            let names = vec![EventName { iid: Some(iid), name: Some(name) }];
-            let data = InternedData { event_names: names, source_locations: place.into_iter().collect() };
-            self.put(&TracePacket { interned_data: Some(data), ..TracePacket::default() });
+            let layer = definitions.probes.get(&kind).map_or("", |probe| probe.layer.name());
+            let data = InternedData {
+                // Each kind has its own: what names a layer again is the same to a reader.
+                event_categories: vec![EventCategory { iid: Some(iid), name: Some(layer.to_owned()) }],
+                event_names: vec![EventName { iid: Some(iid), name: Some(name) }],
+                source_locations: place.into_iter().collect(),
+            };
+            self.put(TracePacket { interned_data: Some(data), ..TracePacket::default() });
         }
-        let layer = definitions.probes.get(&kind).map(|probe| probe.layer.name().to_owned());
         let event = TrackEvent {
+            category_iids: vec![iid],
             name_iid: Some(iid),
             source_location_iid: probe.map(|_| iid),
-            categories: layer.into_iter().collect(),
             ..TrackEvent::default()
         };
         self.event(at, track, EventType::SliceBegin, event);
     }
 
-    fn put(&mut self, packet: &TracePacket) {
+    fn put(&mut self, packet: TracePacket) {
         let first = !std::mem::replace(&mut self.begun, true);
         let packet = TracePacket {
             trusted_packet_sequence_id: Some(SEQUENCE),
             sequence_flags: Some(if first { STATE_CLEARED | NEEDS_STATE } else { NEEDS_STATE }),
-            ..packet.clone()
+            ..packet
         };
         self.buffer.clear();
         self.buffer.push(PACKET);

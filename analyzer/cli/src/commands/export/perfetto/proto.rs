@@ -82,6 +82,8 @@ pub enum EventType {
 /// `track_event/track_event.proto`
 #[derive(Clone, PartialEq, Message)]
 pub struct TrackEvent {
+    #[prost(uint64, repeated, packed = "false", tag = "3")]
+    pub category_iids: Vec<u64>,
     #[prost(message, repeated, tag = "4")]
     pub debug_annotations: Vec<DebugAnnotation>,
     /// An [`EventType`].
@@ -91,8 +93,6 @@ pub struct TrackEvent {
     pub name_iid: Option<u64>,
     #[prost(uint64, optional, tag = "11")]
     pub track_uuid: Option<u64>,
-    #[prost(string, repeated, tag = "22")]
-    pub categories: Vec<String>,
     #[prost(string, optional, tag = "23")]
     pub name: Option<String>,
     #[prost(int64, optional, tag = "30")]
@@ -121,10 +121,21 @@ pub struct DebugAnnotation {
 /// `interned_data/interned_data.proto`
 #[derive(Clone, PartialEq, Message)]
 pub struct InternedData {
+    #[prost(message, repeated, tag = "1")]
+    pub event_categories: Vec<EventCategory>,
     #[prost(message, repeated, tag = "2")]
     pub event_names: Vec<EventName>,
     #[prost(message, repeated, tag = "4")]
     pub source_locations: Vec<SourceLocation>,
+}
+
+/// `track_event/track_event.proto`
+#[derive(Clone, PartialEq, Message)]
+pub struct EventCategory {
+    #[prost(uint64, optional, tag = "1")]
+    pub iid: Option<u64>,
+    #[prost(string, optional, tag = "2")]
+    pub name: Option<String>,
 }
 
 /// `track_event/track_event.proto`
