@@ -124,6 +124,9 @@ fn gdb_names_the_ends_of_a_recording() {
     }
     let bare =
         recording(&["debian-6.1", "--bare", "--fs", "ext4", "--disk-size", "32", "--workload", "loop-write"]);
+    let other = bare.join("trace.iot").display().to_string();
+    let refused = said(&run(&mut gdb(&recorded, &[&other], &[])));
+    assert!(refused.contains("is of another"), "{refused}");
     let refused = said(&run(&mut gdb(&bare, &[], &[])));
     assert!(refused.contains("has no debug information"), "{refused}");
 }

@@ -43,7 +43,8 @@ class Replay(Controlled):
         stub = f"unix:{STUB},server=on,wait=off"
         super().__init__([*command, "-S", "-gdb", stub], folder, "gdb", subject)
         self.patience = PATIENCE
-        self.first, self.seekable = first, seekable and subject.controller not in INCOMPLETE
+        self.first, self.seekable = first, seekable
+        self.has_boot = first is not None  # a new QEMU begins with the disks as they were
         self.made: list[tuple[int, str]] = []  # snapshots: clock and name, the oldest first
         self.names = itertools.count(1)
 

@@ -16,6 +16,8 @@ from typing import Any, Callable, Sequence
 from .. import boots, build, child, elf, manifest, qemu, recording, stage
 from ..machine import Machine
 from ..say import Problem, program
+from ..traced import OVER
+from .guest import INCOMPLETE
 from .questions import Moment, Trace
 
 FILE = "IOTRACE_GDB"  # environment variable: the file with what `inside` needs
@@ -94,19 +96,25 @@ def check_kernel(kernel: Path, facts: manifest.Manifest) -> None:
 
 
 def check_trace(trace: Trace, facts: manifest.Manifest) -> None:
-    """Refuse a trace of another kernel: its clocks are not those of this recording."""
+    """Refuse a trace of another recording: its clocks are not those of this one."""
     if trace.info["trace"]["build_id"] != facts.kernel["build_id"]:
         raise Problem(f"{trace.path} is of another kernel than the recording")
+    over = next((mark["clock"] for mark in trace.info["marks"] if mark["code"] == OVER), None)
+    if facts.verified and over not in (None, facts.verified["over"]):
+        raise Problem(f"{trace.path} is of another recording: it is over at instruction {over}, this recording at "
+                      f"{facts.verified['over']}")
 
 
 def described(wanted: Wanted, place: stage.Stage) -> dict[str, Any]:
     """What `inside` needs, as JSON; QEMU's files are put into a folder."""
-    how = recording.stage_replay(wanted.folder, wanted.facts, place, overlays=True)
     machine: Machine = wanted.facts.machine
+    seekable = machine.seekable and machine.controller not in INCOMPLETE
+    # without snapshots QEMU starts again, on disks as they were
+    how = recording.stage_replay(wanted.folder, wanted.facts, place, overlays=seekable)
     return {
         "command": [wanted.qemu, *machine.arguments(how)],
         "folder": os.fspath(place.folder),
-        "seekable": machine.seekable,
+        "seekable": seekable,
         "first": boots.of(wanted.folder, wanted.facts).clock if machine.boot else None,
         "controller": machine.controller,
         "kernel": os.fspath(wanted.kernel),

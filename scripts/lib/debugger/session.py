@@ -84,7 +84,7 @@ class Session:
             self.replay.seek(clock)
         except (Standstill, NoAnswer):
             self.replay.kill()
-            if not self.replay.seekable:
+            if not self.replay.seekable or not self.replay.has_boot:
                 raise
             # a snapshot that lacks a part of the machine's state
             self.replay.seekable = False
