@@ -64,12 +64,13 @@ fn the_report_holds_on_7() {
     holds_on("debian-7.x");
 }
 
-/// A driver that the catalog does not know, traced with the file that the README shows.
+/// A driver that the catalog does not know, traced with the file that its README shows.
 #[test]
 fn a_users_driver_is_traced() {
     let catalog = checkout().join("tests/catalogs/pvscsi.toml");
     let shown = std::fs::read_to_string(&catalog).expect("the catalog is there");
-    let readme = std::fs::read_to_string(checkout().join("README.md")).expect("the README is there");
+    let readme =
+        std::fs::read_to_string(checkout().join("schemas/catalog/README.md")).expect("the README is there");
     assert!(readme.contains(&shown), "the README shows another file than {}", catalog.display());
     let recorded = recording(&["debian-6.1", "--controller", "pvscsi", "--workload", "demo", "--witness"]);
     let bare = succeed(script("kernel").args(["debian-6.1", "--bare"]));

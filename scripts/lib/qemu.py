@@ -103,7 +103,7 @@ class Drive:
     file: str
     format: str = "raw"
     keep: bool = False  # what the guest writes is written to the image
-    direct: bool = False  # the host completes a request while it is submitted: see README.md, "The instant disk"
+    direct: bool = False  # the host completes a request while it is submitted: see scripts/README.md, "Boots, disks, snapshots"
     errors: tuple[DiskError, ...] = ()  # what the disk does not do
 
     def options(self, number: int) -> str:

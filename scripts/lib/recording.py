@@ -25,7 +25,7 @@ DEFAULT_DISK = machine.HOST
 IMAGE_MEGABYTES = 1024  # memory of a distribution's guest
 # Recordings with the instant disk are made in pairs until two are the same, so often at most.
 PAIRS = 3
-# QEMU takes requests of this controller from another thread when it has completed others: see README.md.
+# QEMU takes requests of this controller from another thread when it has completed others: see scripts/README.md.
 NOT_INSTANT = ("mptsas1068",)
 
 

@@ -1,6 +1,7 @@
 //! What no compiler checks of the sources: one meaning for a type's name, files that can be read at a sitting, words of
 //! a processor in one crate, the analyzer's output in one file.
 
+mod documents;
 mod words;
 
 use iotrace_tests::checkout;
@@ -13,6 +14,11 @@ const LINES: usize = 500;
 
 /// The workspace's Rust files, relative to the checkout.
 fn sources() -> Vec<PathBuf> {
+    files_of("rs")
+}
+
+/// Its files with this extension.
+fn files_of(wanted: &str) -> Vec<PathBuf> {
     let (root, mut folders, mut files) = (checkout(), vec![PathBuf::new()], Vec::new());
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(root.join(&folder)).expect("the checkout is readable") {
@@ -20,7 +26,7 @@ fn sources() -> Vec<PathBuf> {
             let (name, path) = (entry.file_name(), folder.join(entry.file_name()));
             match entry.file_type().expect("the checkout is readable").is_dir() {
                 true if name != "target" && !name.to_string_lossy().starts_with('.') => folders.push(path),
-                false if path.extension().is_some_and(|extension| extension == "rs") => files.push(path),
+                false if path.extension().is_some_and(|extension| extension == wanted) => files.push(path),
                 _ => {}
             }
         }

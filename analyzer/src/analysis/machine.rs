@@ -139,7 +139,7 @@ fn device(
             shown,
             Verdict::Partly,
             why,
-            "add the driver to a catalog file (README.md, \"Your own driver\")",
+            "add the driver to a catalog file (schemas/catalog/README.md)",
         ));
     };
     let module = &driver.module;
