@@ -72,6 +72,11 @@ class Trace:
         """All I/Os and bios."""
         return self._json("report", "--all") or {"ios": [], "bios": []}
 
+    @functools.cached_property
+    def names(self) -> set[str]:
+        """Of all functions and types of events that are in it."""
+        return {kind["name"] for kind in self.info["event_types"]}
+
     @property
     def begin(self) -> int | None:
         """The clock at which the workload begins, if it is marked."""
@@ -101,10 +106,11 @@ class Trace:
     def near(self, clock: int, forward: bool, name: str = "", conditions: Sequence[str] = ()) -> dict[str, Any] | None:
         """The next event behind a clock, or the last one before it: of a function (its name), or of a stage (a name with a
         dot, as `rq.`); other conditions as `iotrace-analyze events` has them."""
-        chosen = [*conditions, *(["--stage", name] if "." in name else ["--function", name] if name else [])]
+        is_stage = "." in name and name not in self.names
+        chosen = [*conditions, *(["--stage", name] if is_stage else ["--function", name] if name else [])]
         for first, last in windows(clock, forward, self.last):
             events = self.between(first, last, chosen)
-            if name and "." not in name:
+            if name and not is_stage:
                 events = [event for event in events if event["name"] == name]
             if events:
                 return events[0 if forward else -1]

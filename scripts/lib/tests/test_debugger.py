@@ -42,7 +42,8 @@ def trace(events=(), of_io=()):
     """A trace that has these, whose analyzer is played by a table. `of_io`: numbers of events of each I/O, by its number."""
     made = Trace(Path("t.iot"), Path("analyzer"))
     made.__dict__["report"] = REPORT
-    made.__dict__["info"] = {"file": {"last_clock": 1_000_000, "events": len(events)}, "marks": []}
+    made.__dict__["info"] = {"file": {"last_clock": 1_000_000, "events": len(events)}, "marks": [],
+                             "event_types": [{"name": e["name"]} for e in events]}
 
     def answer(_command, *arguments):
         options = dict(zip(arguments[::2], arguments[1::2]))
@@ -91,6 +92,7 @@ class Near(unittest.TestCase):
         self.assertEqual(asked.near(100, False, "submit_bio")["number"], 2)
         self.assertEqual(asked.near(100, True, "submit_bio")["number"], 4)
         self.assertIsNone(asked.near(40, False, "submit_bio"))
+        self.assertEqual(trace([event(1, 10, "f.isra.0")]).near(100, False, "f.isra.0")["number"], 1)
 
 
 class Working(unittest.TestCase):
