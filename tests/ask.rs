@@ -1,7 +1,7 @@
 //! Questions to a recording (`scripts/ask`): their answers are those of the trace and of gdb.
 
 use crate::debugger::{DEMO, gdb};
-use iotrace_tests::{built, checkout, folder, json, recording, run, said, script, succeed};
+use iotrace_tests::{built, checkout, folder, json, recording, replay, run, said, script, succeed};
 use serde_json::Value;
 use std::path::Path;
 use std::process::Command;
@@ -73,6 +73,22 @@ fn answers_are_those_of_the_trace() {
     let issued = answers(&recorded, &["blk_mq_start_request rq->__sector"]);
     let of_io: Vec<_> = issued.iter().filter(|answer| answer["io"] == io["id"]).collect();
     assert!(of_io.len() == 1 && of_io[0]["bios"][0] == bio, "{issued:?}");
+}
+
+/// Every execution of a function that is called often, in all contexts, and each once: as a trace of all functions has them.
+#[test]
+fn every_execution_is_answered_once() {
+    let recorded = recording(&DEMO);
+    let full = replay(&recorded, "asked-full", &["--plugin-args", "mode=full,window=workload"]);
+    let window = workload(&recorded.join("trace.iot"));
+    for function in ["up_read", "kfree"] {
+        let events = json(&full, &["events", "--function", function, "--clock", &window]);
+        let entries = events["events"].as_array().expect("a list").iter();
+        let entries: Vec<_> =
+            entries.filter(|e| e["name"] == function && e["at"] == "entry").cloned().collect();
+        let found = clocks(&answers(&recorded, &[function]));
+        assert!(found.len() > 50 && found == clocks(&entries), "{function}: {} answers", found.len());
+    }
 }
 
 /// A function's returns have its arguments at the call and the value that the trace has.

@@ -41,7 +41,7 @@ class Replay(Controlled):
 
     def __init__(self, command: Sequence[str], folder: Path, subject: Subject, first: int | None, seekable: bool) -> None:
         stub = f"unix:{STUB},server=on,wait=off"
-        super().__init__([*command, "-S", "-gdb", stub], folder, "gdb", subject)
+        super().__init__([*command, "-S", "-gdb", stub], folder, "replaying", subject)
         self.patience = PATIENCE
         self.first, self.seekable = first, seekable
         self.has_boot = first is not None  # a new QEMU begins with the disks as they were

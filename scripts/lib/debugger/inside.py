@@ -15,10 +15,18 @@ import gdb  # noqa: E402
 from lib.debugger import commands, session, values  # noqa: E402, F401  (commands define themselves in gdb)
 from lib.say import Problem  # noqa: E402
 
+
+def leave(said: str, status: int) -> None:
+    """End gdb, which would otherwise go on without a guest."""
+    print(f"{sys.argv[0]}: {said}", file=sys.stderr, flush=True)
+    if session.current.cache_info().currsize:  # QEMU has started
+        session.current().end()
+    gdb.execute(f"quit {status}")
+
+
 try:
     session.begin()
 except (Problem, gdb.error) as problem:
-    # with another message gdb would go on without a guest
-    print(f"{sys.argv[0]}: {problem}", file=sys.stderr, flush=True)
-    session.current().end()
-    gdb.execute("quit 1")
+    leave(str(problem), 1)
+except KeyboardInterrupt:
+    leave("interrupted", 130)
