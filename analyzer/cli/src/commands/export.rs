@@ -32,7 +32,7 @@ use iotrace::analysis::conditions::{Conditions, Range, parse};
 use iotrace::analysis::records::{RecordQuery, RecordsEnd, records};
 use iotrace_format::layer::Layer;
 use output::ExportTarget;
-use rows::Table;
+use rows::RecordTable;
 use std::path::PathBuf;
 
 /// Arguments of `export`.
@@ -50,7 +50,7 @@ pub struct ExportCommand {
     pub output: Option<PathBuf>,
     /// Tables of csv and ndjson, separated by commas; with more than one, --output is a directory
     #[arg(long, value_enum, value_name = "TABLE", value_delimiter = ',', default_value = "ios")]
-    pub table: Vec<Table>,
+    pub table: Vec<RecordTable>,
     /// Include boot and shutdown, and I/Os without disk access
     #[arg(long)]
     pub all: bool,

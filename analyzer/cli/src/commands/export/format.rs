@@ -1,7 +1,7 @@
 //! The formats: the registry, and what one has to do.
 
 use super::output::ExportTarget;
-use super::rows::Table;
+use super::rows::RecordTable;
 use anyhow::Result;
 use clap::ValueEnum;
 use iotrace::analysis::records::{RecordQuery, RecordSink};
@@ -11,7 +11,7 @@ use iotrace::{Progress, Session};
 #[derive(Debug)]
 pub struct FormatOptions<'a> {
     /// The tables to write.
-    pub tables: &'a [Table],
+    pub tables: &'a [RecordTable],
     /// What is exported.
     pub query: &'a RecordQuery,
 }

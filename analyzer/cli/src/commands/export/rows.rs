@@ -18,7 +18,7 @@ use serde::Serialize;
 
 /// A table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Table {
+pub enum RecordTable {
     /// I/Os
     Ios,
     /// Bios
@@ -43,7 +43,7 @@ pub enum Table {
     Handoffs,
 }
 
-impl Table {
+impl RecordTable {
     /// Name, of a file too.
     pub fn name(self) -> &'static str {
         match self {
@@ -65,5 +65,5 @@ impl Table {
 /// A row of a table. Its default is a row of the same columns.
 pub trait Row: Serialize + Default {
     /// The table.
-    const TABLE: Table;
+    const TABLE: RecordTable;
 }

@@ -4,7 +4,7 @@ use super::format::{ExportFormat, FormatOptions};
 use super::output::{ExportFile, ExportTarget, FirstError};
 use super::rows::{
     AttemptRow, BioRow, BlockEventRow, CarriedRow, EventRow, HandoffRow, IoRow, PathRow, RequestRow, Row, StageRow,
-    Table, WaitRow,
+    RecordTable, WaitRow,
 };
 use crate::view::plain::Controls;
 use anyhow::{Result, bail};
@@ -44,7 +44,7 @@ pub trait RowWriter: Sized {
 
 /// Tables that are being written.
 pub struct TableExport<W> {
-    tables: Vec<(Table, W)>,
+    tables: Vec<(RecordTable, W)>,
     /// I/Os whose paths are to be written.
     ios: Vec<IoId>,
     rows: u64,
@@ -63,7 +63,7 @@ impl<W: RowWriter> TableExport<W> {
             [_] => vec![target.text(W::CONTROLS)?],
             _ => {
                 let folder = target.directory("several tables")?;
-                let file = |table: &Table| {
+                let file = |table: &RecordTable| {
                     ExportFile::create(&folder.join(format!("{}.{}", table.name(), W::EXTENSION)))
                 };
                 named.iter().map(file).collect::<Result<_>>()?
@@ -79,7 +79,7 @@ impl<W: RowWriter> TableExport<W> {
         Ok(Self { tables, ios: Vec::new(), rows: 0, error: FirstError::default() })
     }
 
-    fn has(&self, any: &[Table]) -> bool {
+    fn has(&self, any: &[RecordTable]) -> bool {
         self.tables.iter().any(|(table, _)| any.contains(table))
     }
 
@@ -93,35 +93,35 @@ impl<W: RowWriter> TableExport<W> {
 }
 
 /// Begins a table.
-fn begun<W: RowWriter>(table: Table, out: ExportFile) -> io::Result<W> {
+fn begun<W: RowWriter>(table: RecordTable, out: ExportFile) -> io::Result<W> {
     match table {
-        Table::Ios => W::new::<IoRow<'_>>(out),
-        Table::Bios => W::new::<BioRow>(out),
-        Table::Stages => W::new::<StageRow>(out),
-        Table::Requests => W::new::<RequestRow>(out),
-        Table::Attempts => W::new::<AttemptRow>(out),
-        Table::Carried => W::new::<CarriedRow>(out),
-        Table::Waits => W::new::<WaitRow<'_>>(out),
-        Table::BlockEvents => W::new::<BlockEventRow>(out),
-        Table::Events => W::new::<EventRow<'_>>(out),
-        Table::Path => W::new::<PathRow<'_>>(out),
-        Table::Handoffs => W::new::<HandoffRow>(out),
+        RecordTable::Ios => W::new::<IoRow<'_>>(out),
+        RecordTable::Bios => W::new::<BioRow>(out),
+        RecordTable::Stages => W::new::<StageRow>(out),
+        RecordTable::Requests => W::new::<RequestRow>(out),
+        RecordTable::Attempts => W::new::<AttemptRow>(out),
+        RecordTable::Carried => W::new::<CarriedRow>(out),
+        RecordTable::Waits => W::new::<WaitRow<'_>>(out),
+        RecordTable::BlockEvents => W::new::<BlockEventRow>(out),
+        RecordTable::Events => W::new::<EventRow<'_>>(out),
+        RecordTable::Path => W::new::<PathRow<'_>>(out),
+        RecordTable::Handoffs => W::new::<HandoffRow>(out),
     }
 }
 
 impl<W: RowWriter> RecordSink for TableExport<W> {
     fn needs(&self) -> RecordNeeds {
         RecordNeeds {
-            objects: self.tables.iter().any(|(table, _)| !matches!(table, Table::Events | Table::BlockEvents)),
-            events: self.has(&[Table::Events]),
-            block_events: self.has(&[Table::BlockEvents]),
+            objects: self.tables.iter().any(|(table, _)| !matches!(table, RecordTable::Events | RecordTable::BlockEvents)),
+            events: self.has(&[RecordTable::Events]),
+            block_events: self.has(&[RecordTable::BlockEvents]),
             contexts: false,
         }
     }
 
     fn io(&mut self, io: &Io, scope: &RecordScope) {
         self.add([IoRow::new(io, scope)]);
-        if self.has(&[Table::Path, Table::Handoffs]) {
+        if self.has(&[RecordTable::Path, RecordTable::Handoffs]) {
             self.ios.push(io.id);
         }
     }

@@ -2,7 +2,7 @@
 
 use super::format::{FormatName, FormatOptions};
 use super::output::ExportTarget;
-use super::rows::Table;
+use super::rows::RecordTable;
 use clap::ValueEnum;
 use iotrace::Session;
 use iotrace::analysis::conditions::Conditions;
@@ -18,7 +18,7 @@ use tempfile::TempDir;
 pub fn exported(
     guest: &SyntheticGuest,
     to: FormatName,
-    tables: &[Table],
+    tables: &[RecordTable],
     query: &RecordQuery,
 ) -> BTreeMap<String, Vec<u8>> {
     let place = TempDir::new().unwrap();
@@ -38,11 +38,11 @@ pub fn exported(
 }
 
 /// The only file of an export.
-pub fn one(guest: &SyntheticGuest, to: FormatName, table: Table, query: &RecordQuery) -> Vec<u8> {
+pub fn one(guest: &SyntheticGuest, to: FormatName, table: RecordTable, query: &RecordQuery) -> Vec<u8> {
     exported(guest, to, &[table], query).into_values().next().unwrap()
 }
 
-fn text(guest: &SyntheticGuest, to: FormatName, table: Table, query: &RecordQuery) -> String {
+fn text(guest: &SyntheticGuest, to: FormatName, table: RecordTable, query: &RecordQuery) -> String {
     String::from_utf8(one(guest, to, table, query)).unwrap()
 }
 
@@ -54,7 +54,7 @@ fn by_syscall(name: &str) -> RecordQuery {
 #[test]
 fn tables_are_those_of_the_trace() {
     let mut all = String::new();
-    for table in Table::value_variants() {
+    for table in RecordTable::value_variants() {
         let csv = text(&direct_write(), FormatName::Csv, *table, &RecordQuery::default());
         let rows: Vec<_> = csv.lines().take(4).collect();
         all += &format!("{}: {} rows\n{}\n\n", table.name(), csv.lines().count() - 1, rows.join("\n"));
@@ -64,7 +64,7 @@ fn tables_are_those_of_the_trace() {
 
 #[test]
 fn both_formats_have_the_same_columns_and_rows() {
-    let tables = Table::value_variants();
+    let tables = RecordTable::value_variants();
     let csv = exported(&buffered(), FormatName::Csv, tables, &RecordQuery::default());
     let json = exported(&buffered(), FormatName::Ndjson, tables, &RecordQuery::default());
     assert_eq!((csv.len(), json.len()), (tables.len(), tables.len()));
@@ -96,8 +96,8 @@ fn conditions_select_as_those_of_report() {
         let asked = ReportQuery { all: true, conditions, ..ReportQuery::default() };
         let report = report(&session, &asked, &mut |_| {}).unwrap();
         for (table, key, mut expected) in [
-            (Table::Ios, "io", Vec::from_iter(report.ios.iter().map(|io| io.id))),
-            (Table::Bios, "bio", Vec::from_iter(report.bios.iter().map(|bio| bio.id))),
+            (RecordTable::Ios, "io", Vec::from_iter(report.ios.iter().map(|io| io.id))),
+            (RecordTable::Bios, "bio", Vec::from_iter(report.bios.iter().map(|bio| bio.id))),
         ] {
             let lines = text(&guest, FormatName::Ndjson, table, &query);
             let number = |line: &str| serde_json::from_str::<Value>(line).unwrap()[key].as_u64().unwrap();
@@ -111,7 +111,7 @@ fn conditions_select_as_those_of_report() {
 
 /// The weights of a folded export, by stack.
 fn weights(guest: &SyntheticGuest, query: &RecordQuery) -> BTreeMap<String, u64> {
-    let folded = text(guest, FormatName::Folded, Table::Ios, query);
+    let folded = text(guest, FormatName::Folded, RecordTable::Ios, query);
     let pair = |line: &str| {
         let (stack, weight) = line.rsplit_once(' ').unwrap();
         (stack.to_owned(), weight.parse().unwrap())
@@ -160,7 +160,7 @@ fn blktrace_records(mut file: &[u8]) -> Vec<BlktraceRecord> {
 
 #[test]
 fn block_events_are_records_of_blktrace() {
-    let files = exported(&direct_write(), FormatName::Blktrace, &[Table::Ios], &RecordQuery::default());
+    let files = exported(&direct_write(), FormatName::Blktrace, &[RecordTable::Ios], &RecordQuery::default());
     assert_eq!(Vec::from_iter(files.keys()), ["8_0.blktrace.0"]);
     let records = blktrace_records(&files["8_0.blktrace.0"]);
     let sda = 8 << 20;
@@ -184,16 +184,16 @@ fn what_block_events_do_not_have_is_refused() {
     let place = TempDir::new().unwrap();
     let target = ExportTarget::new(Some(place.path()));
     let query = by_syscall("pwrite");
-    let refused = FormatName::Blktrace.begin(&FormatOptions { tables: &[Table::Ios], query: &query }, &target);
+    let refused = FormatName::Blktrace.begin(&FormatOptions { tables: &[RecordTable::Ios], query: &query }, &target);
     assert!(refused.err().is_some_and(|error| error.to_string().contains("--syscall does not apply")));
-    let twice = FormatOptions { tables: &[Table::Ios, Table::Bios, Table::Ios], query: &RecordQuery::default() };
+    let twice = FormatOptions { tables: &[RecordTable::Ios, RecordTable::Bios, RecordTable::Ios], query: &RecordQuery::default() };
     let refused = FormatName::Csv.begin(&twice, &target);
     assert!(refused.err().is_some_and(|error| error.to_string().contains("ios is given twice")));
 }
 
 #[test]
 fn a_directory_of_ctf_has_its_events_described() {
-    let files = exported(&direct_write(), FormatName::Ctf, &[Table::Ios, Table::Bios], &RecordQuery::default());
+    let files = exported(&direct_write(), FormatName::Ctf, &[RecordTable::Ios, RecordTable::Bios], &RecordQuery::default());
     let metadata = std::str::from_utf8(&files["metadata"]).unwrap();
     assert!(metadata.starts_with("/* CTF 1.8 */"));
     for event in ["block_rq_issue", "syscall_entry_pwrite", "syscall_exit_pwrite", "sched_switch", "softirq_entry"] {

@@ -2,7 +2,7 @@
 
 use super::proto::{EventType, TracePacket};
 use crate::commands::export::format::FormatName;
-use crate::commands::export::rows::Table;
+use crate::commands::export::rows::RecordTable;
 use crate::commands::export::tests::one;
 use iotrace::analysis::records::RecordQuery;
 use iotrace_synthetic_guest::{buffered, direct_write, small};
@@ -19,7 +19,7 @@ struct PacketList {
 #[test]
 fn slices_are_balanced_and_flows_have_two_ends() {
     for guest in [direct_write(), buffered(), small()] {
-        let file = one(&guest, FormatName::Perfetto, Table::Ios, &RecordQuery::default());
+        let file = one(&guest, FormatName::Perfetto, RecordTable::Ios, &RecordQuery::default());
         let mut packets = PacketList::decode(&file[..]).unwrap().packet;
         // Readers put packets in order, those of one time as they are.
         packets.sort_by_key(|packet| packet.timestamp);

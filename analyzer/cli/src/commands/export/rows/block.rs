@@ -1,6 +1,6 @@
 //! Bios, requests, and what the block tracepoints report.
 
-use super::{Row, Table};
+use super::{Row, RecordTable};
 use crate::view::text;
 use iotrace::analysis::describe::error_cause;
 use iotrace::analysis::records::RecordScope;
@@ -62,7 +62,7 @@ pub struct BioRow {
 }
 
 impl Row for BioRow {
-    const TABLE: Table = Table::Bios;
+    const TABLE: RecordTable = RecordTable::Bios;
 }
 
 impl BioRow {
@@ -133,7 +133,7 @@ pub struct StageRow {
 }
 
 impl Row for StageRow {
-    const TABLE: Table = Table::Stages;
+    const TABLE: RecordTable = RecordTable::Stages;
 }
 
 impl StageRow {
@@ -171,7 +171,7 @@ pub struct CarriedRow {
 }
 
 impl Row for CarriedRow {
-    const TABLE: Table = Table::Carried;
+    const TABLE: RecordTable = RecordTable::Carried;
 }
 
 impl From<&Carried> for CarriedRow {
@@ -220,7 +220,7 @@ pub struct RequestRow {
 }
 
 impl Row for RequestRow {
-    const TABLE: Table = Table::Requests;
+    const TABLE: RecordTable = RecordTable::Requests;
 }
 
 impl RequestRow {
@@ -290,7 +290,7 @@ pub struct AttemptRow {
 }
 
 impl Row for AttemptRow {
-    const TABLE: Table = Table::Attempts;
+    const TABLE: RecordTable = RecordTable::Attempts;
 }
 
 impl AttemptRow {
@@ -349,7 +349,7 @@ pub struct BlockEventRow {
 }
 
 impl Row for BlockEventRow {
-    const TABLE: Table = Table::BlockEvents;
+    const TABLE: RecordTable = RecordTable::BlockEvents;
 }
 
 impl BlockEventRow {

@@ -1,6 +1,6 @@
 //! Events and waits.
 
-use super::{Row, Table};
+use super::{Row, RecordTable};
 use crate::view::json::event::ProbePlace;
 use iotrace::analysis::describe::{Described, FieldForm};
 use iotrace::analysis::records::RecordScope;
@@ -43,7 +43,7 @@ pub struct EventRow<'a> {
 }
 
 impl Row for EventRow<'_> {
-    const TABLE: Table = Table::Events;
+    const TABLE: RecordTable = RecordTable::Events;
 }
 
 impl<'a> EventRow<'a> {
@@ -112,7 +112,7 @@ pub struct WaitRow<'a> {
 }
 
 impl Row for WaitRow<'_> {
-    const TABLE: Table = Table::Waits;
+    const TABLE: RecordTable = RecordTable::Waits;
 }
 
 impl<'a> WaitRow<'a> {

@@ -1,6 +1,6 @@
 //! I/Os.
 
-use super::{Row, Table};
+use super::{Row, RecordTable};
 use crate::view::json::io::fd;
 use crate::view::text;
 use iotrace::analysis::records::RecordScope;
@@ -70,7 +70,7 @@ pub struct IoRow<'a> {
 }
 
 impl Row for IoRow<'_> {
-    const TABLE: Table = Table::Ios;
+    const TABLE: RecordTable = RecordTable::Ios;
 }
 
 impl<'a> IoRow<'a> {

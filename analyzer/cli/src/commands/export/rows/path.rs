@@ -1,7 +1,7 @@
 //! The calls of I/Os, and the hand-offs between their contexts.
 
 use super::event::joined;
-use super::{Row, Table};
+use super::{Row, RecordTable};
 use crate::view::cause;
 use iotrace::analysis::path::{Line, Path, Segment};
 use iotrace::model::{Handover, HandoverKind, IoId, Level};
@@ -69,7 +69,7 @@ pub struct PathRow<'a> {
 }
 
 impl Row for PathRow<'_> {
-    const TABLE: Table = Table::Path;
+    const TABLE: RecordTable = RecordTable::Path;
 }
 
 impl<'a> PathRow<'a> {
@@ -158,7 +158,7 @@ pub struct HandoffRow {
 }
 
 impl Row for HandoffRow {
-    const TABLE: Table = Table::Handoffs;
+    const TABLE: RecordTable = RecordTable::Handoffs;
 }
 
 impl HandoffRow {
