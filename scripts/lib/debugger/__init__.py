@@ -4,6 +4,6 @@
 (`guest`), loads symbols (`symbols`), and goes to a moment; without snapshots it goes back as `backward` does. `commands`, `values`
 and `writes` are what the user has in gdb. `questions` asks the analyzer; both sides use it.
 
-scripts/ask: `question` reads what is asked, `places` and `ask` find it and stop there, `watch` watches a variable,
-`attribution` finds I/O and bio, `answers` prints, `catalog` makes probes of questions.
+scripts/ask: `question` reads what is asked, `places` finds it, `ask` stops there and `evaluate` reads fields; `watch` watches a
+variable; `attribution` finds I/O and bio, `answers` prints, `catalog` makes probes of questions.
 """

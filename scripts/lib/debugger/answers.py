@@ -46,7 +46,7 @@ def table(answers: Sequence[Answer]) -> str:
         lines.append([str(found.clock), f"{found.comm}/{found.pid}", of_io, bios, found.place, fields])
         lines += [["", "", "", "", f"  ← {call}", ""] for call in found.stack]
     heads = ["clock", "task", "I/O", "bio", "place", "fields"]
-    widths = [max(len(line[column]) for line in [heads, *lines]) for column in range(5)]
+    widths = [max(len(line[column]) for line in [heads, *lines] if line[0]) for column in range(5)]  # callers are as long as they are
     return "".join("  ".join([*(cell.rjust(width) if column in (0, 2) else cell.ljust(width)
                                 for column, (cell, width) in enumerate(zip(line, widths))), line[5]]).rstrip() + "\n"
                    for line in [heads, *lines])

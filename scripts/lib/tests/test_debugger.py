@@ -191,11 +191,11 @@ class Answers(unittest.TestCase):
 
     def test_text_json_and_csv_have_the_same(self):
         self.assertEqual(answers.table(self.FOUND).splitlines(), [
-            "clock  task  I/O  bio  place        fields",
-            "   10  dd/7   #3  #5   f            size=512",
+            "clock  task  I/O  bio  place  fields",
+            "   10  dd/7   #3  #5   f      size=512",
             "                         ← g a.c:1",
-            "   20  dd/7    -  -    f            size=600",
-            "   30  sh/8    -  -    g            x=-5"])
+            "   20  dd/7    -  -    f      size=600",
+            "   30  sh/8    -  -    g      x=-5"])
         rows = json.loads(answers.as_json(self.FOUND))["answers"]
         self.assertEqual((rows[0]["io"], rows[0]["bios"], rows[1]["io"], rows[2]["numbers"]), (3, [5], None, {"x": -5}))
         self.assertEqual(answers.as_csv(self.FOUND).splitlines()[:2],
