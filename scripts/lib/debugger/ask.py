@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import gdb
 
-from ..say import Problem, say
+from ..say import Problem, Ticker, say
 from . import catalog, places
 from .answers import PRINTERS, Answer, counted, histogram
 from .attribution import attribute
@@ -79,6 +79,7 @@ class Run:
         """Run to the end of the window."""
         for address in self.at:
             self._point("Z0", address)
+        begin, ticker = self.session.replay.clock(), Ticker("asking")
         while True:
             self.session.replay.stop_at(self.end)
             self.stub.send_packet("c")
@@ -88,6 +89,7 @@ class Run:
                 if self.calls:
                     say(f"{len(self.calls)} calls do not return before clock {self.end}")
                 return
+            ticker.tell(f"{len(self.answers)} answers, {100 * (clock - begin) // (self.end - begin)}% of the instructions")
             self._stopped(clock)
             if self.wanted.limit and len(self.answers) >= self.wanted.limit:
                 say(f"stopped after {self.wanted.limit} answers, at clock {clock} of {self.end} (more: --limit)")
