@@ -75,14 +75,15 @@ impl InterruptTracker {
         if !end.is_seen() {
             return;
         }
+        let of_thread = self.deferred.last_of(&end.context);
         let vcpu = self.vcpu(end.context.event);
         if *end.stage == Stage::IrqEntry {
             if let Some(irq) = vcpu.current.take() {
                 out.interrupted(&irq);
             }
         } else if end.call.returned.is_none_or(|value| value & 3 != 0) {
-            // `irqreturn_t`: 0 is another device's interrupt.
-            vcpu.of_driver = vcpu.current.or(vcpu.of_driver);
+            // `irqreturn_t`: 0 is another device's interrupt. A thread may run the handler.
+            vcpu.of_driver = vcpu.current.or(of_thread).or(vcpu.of_driver);
         }
     }
 

@@ -91,6 +91,11 @@ impl DeferredInterrupts {
         self.of_context(context).find(|irq| irq.clock > clock)
     }
 
+    /// The last interrupt whose work the context at hand does.
+    pub fn last_of(&self, context: &Context<'_>) -> Option<IrqRef> {
+        self.of_context(context).last()
+    }
+
     /// The interrupts whose work the context at hand does.
     fn at_hand(&self, context: &Context<'_>) -> Vec<IrqRef> {
         self.of_context(context).collect()

@@ -183,6 +183,20 @@ fn a_softirq_does_the_work_of_the_interrupts_of_its_vcpu() {
     assert_eq!(stages.map(|stage| served(&mut source, stage)), [Some(1), Some(2), None, None]);
 }
 
+// irq 1 at 10: action 7   its thread from 40 on runs the driver's handler, which takes the interrupt for its own 50
+#[test]
+fn a_handler_that_a_thread_runs_takes_its_interrupt() {
+    let (mut source, mut tracker, mut found) =
+        (FactSource::default(), InterruptTracker::default(), Found::default());
+    leave(&mut source, &mut tracker, (10, "irq.wake_thread"), &[("action", 7)]);
+    source.enter(40, "irq.thread", &[("action", 7)], |fact| tracker.deferred(fact, &mut found));
+    for (taken, of_driver) in [(0, None), (1, Some(1))] {
+        source.enter(45, "irq.driver", &[("irq", 11)], |_| ());
+        source.exit(50, "irq.driver", taken, |end| tracker.end(end, &mut found));
+        assert_eq!(state(&mut source, &tracker).of_driver.map(|irq| irq.id), of_driver);
+    }
+}
+
 // irq 1 at 10: action 7   its thread from 40 on   raises the tasklets' softirq 45   served in the thread 50 (PREEMPT_RT), and
 // behind it 60
 #[test]
