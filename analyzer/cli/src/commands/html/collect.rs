@@ -1,13 +1,13 @@
 //! Collects what the page shows, in one pass.
 
 use super::super::summary::{anomalies, counts, name, recorded};
-use super::data::{BioColumns, CallNode, IoColumns, PageData, PageTable, Texts};
+use super::data::{BioColumns, CallNode, Differences, IoColumns, PageData, PageTable, Texts};
 use crate::view::stages::meaning;
 use crate::view::{cause, text};
 use iotrace::analysis::breakdown::{Breakdown, BreakdownBy, BreakdownCollector};
 use iotrace::analysis::records::{ContextCall, RecordNeeds, RecordScope, RecordSink, RecordsEnd};
 use iotrace::hash::Map;
-use iotrace::model::{Bio, BioStage, CallEnd, CallId, Io, Level, Task, TimeMap, Wait};
+use iotrace::model::{Bio, BioStage, CallEnd, CallId, Io, IoTime, Level, Task, TimeMap, Wait};
 use iotrace_format::event::{Event, KindId};
 use iotrace_format::layer::Layer;
 use rustc_hash::FxHashMap;
@@ -75,7 +75,7 @@ impl PageCollector {
         let origin = firsts.min().map_or(0, |clock| time.ns(clock).unwrap_or(clock));
         let mut texts = std::mem::take(&mut self.texts);
         let ios = io_columns(self.ios.values(), time, origin, &mut texts);
-        let bios = bio_columns(self.bios.values(), time, origin, &mut texts);
+        let bios = bio_columns(&self.bios, &self.ios, (time, origin), &mut texts);
         let tables = BreakdownBy::ALL.map(|by| table(&found, by, &mut texts)).into();
         PageData {
             head: vec![counts(&found, all), recorded(&found)],
@@ -110,47 +110,62 @@ fn io_columns<'a>(
     texts: &mut Texts,
 ) -> IoColumns {
     let mut columns = IoColumns::default();
+    let (mut id, mut bio, mut end) = (Differences::default(), Differences::default(), 0);
     for io in ios {
+        let from = time.ns(io.entered).unwrap_or(io.entered).saturating_sub(origin);
+        let within = io.device.iter().map(|(begin, end)| ((*begin).max(io.entered), (*end).min(io.left.unwrap_or(*end))));
+        let within = within.filter(|(begin, end)| begin < end);
+        let spans = within.map(|(begin, end)| [time.length(io.entered, begin), time.length(begin, end)]);
+        let spans = Vec::from_iter(spans.flatten());
+        let device: u64 = spans.iter().skip(1).step_by(2).sum();
         let lasted = io.time(time);
-        let from = time.ns(io.entered).unwrap_or(io.entered);
-        let span = |(begin, end): &(u64, u64)| (time.length(io.entered, *begin), time.length(*begin, *end));
-        columns.id.push(io.id);
-        columns.from.push(from.saturating_sub(origin));
-        columns.elapsed.push(lasted.map(|lasted| lasted.elapsed));
-        columns.device.push(lasted.map_or(0, |lasted| lasted.device));
-        columns.spans.push(io.device.iter().map(span).collect());
+        columns.id.push(id.next(io.id).cast_unsigned());
+        columns.gap.push(from.wrapping_sub(end).cast_signed());
+        columns.guest.push(lasted.map(|lasted| lasted.elapsed.saturating_sub(device)));
+        columns.times.push((io.id, lasted.map(IoTime::guest)));
+        end = from + lasted.map_or(0, |lasted| lasted.elapsed);
+        columns.spans.push(spans);
         columns.call.push(texts.number(&io.syscall));
         columns.task.push(texts.number(&cause::task(&io.task)));
         columns.file.push(texts.number(io.file.as_ref().map_or("", |file| &file.name)));
         columns.bytes.push(io.count);
         columns.returned.push(io.returned);
         columns.instructions.push(io.cost);
-        columns.bios.push(io.all_bios());
+        columns.bios.push(io.all_bios().into_iter().map(|id| bio.next(id)).collect());
     }
     columns
 }
 
-fn bio_columns<'a>(
-    bios: impl Iterator<Item = &'a Bio>,
-    time: &TimeMap,
-    origin: u64,
+fn bio_columns(
+    bios: &BTreeMap<u64, Bio>,
+    ios: &BTreeMap<u64, Io>,
+    (time, origin): (&TimeMap, u64),
     texts: &mut Texts,
 ) -> BioColumns {
-    let mut columns = BioColumns::default();
-    for bio in bios {
-        let from = time.ns(bio.queued()).unwrap_or(bio.queued());
-        let stages = bio.stages.windows(2);
-        let stages = stages.map(|pair| (pair[1].stage as u8, time.length(pair[0].clock, pair[1].clock)));
+    let mut columns = BioColumns { lengths: vec![Vec::new(); BioStage::ALL.len()], ..BioColumns::default() };
+    let (mut id, mut of_io, mut sector) = <(Differences, Differences, Differences)>::default();
+    let mut ways = BTreeMap::<Vec<u8>, usize>::new();
+    for bio in bios.values() {
+        let at = |clock: u64| time.ns(clock).unwrap_or(clock).saturating_sub(origin);
+        let io = bio.cause.as_ref().and_then(|cause| cause.io());
+        let entered = io.and_then(|io| ios.get(&io)).map_or(0, |io| at(io.entered));
+        let way: Vec<_> = bio.stages.iter().skip(1).map(|mark| mark.stage as u8).collect();
+        let next = ways.len();
         let device = bio.device.as_ref().map_or_else(|| text::device(bio.dev), ToString::to_string);
-        columns.id.push(bio.id);
-        columns.io.push(bio.cause.as_ref().and_then(|cause| cause.io()));
-        columns.from.push(from.saturating_sub(origin));
+        columns.id.push(id.next(bio.id).cast_unsigned());
+        columns.io.push(of_io.next(io.unwrap_or(0)));
+        columns.since.push(at(bio.queued()).wrapping_sub(entered).cast_signed());
         columns.device.push(texts.number(&device));
         columns.op.push(texts.number(&bio.op.rwbs()));
-        columns.sector.push(bio.sector);
+        columns.sector.push(sector.next(bio.sector));
         columns.bytes.push(bio.bytes);
-        columns.stages.push(stages.collect());
+        columns.way.push(*ways.entry(way).or_insert(next));
+        for pair in bio.stages.windows(2) {
+            columns.lengths[pair[1].stage as usize].push(time.length(pair[0].clock, pair[1].clock));
+        }
     }
+    columns.ways = vec![Vec::new(); ways.len()];
+    ways.into_iter().for_each(|(way, at)| columns.ways[at] = way);
     columns
 }
 

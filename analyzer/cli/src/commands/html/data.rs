@@ -27,36 +27,61 @@ impl Texts {
     }
 }
 
-/// I/Os, by number.
+/// I/Os, by number. What is nearly the same from one to the next is kept as the difference, so that it packs well.
 #[derive(Debug, Default, Serialize)]
 pub struct IoColumns {
+    /// Number, since the one before.
     pub id: Vec<u64>,
-    pub from: Vec<u64>,
-    pub elapsed: Vec<Option<u64>>,
-    pub device: Vec<u64>,
-    /// When a device had a command of it: begin since `from`, and length.
-    pub spans: Vec<Vec<(u64, u64)>>,
+    /// When it was entered, since the end of the one before.
+    pub gap: Vec<i64>,
+    /// Elapsed time without `spans`; none if it has not returned.
+    pub guest: Vec<Option<u64>>,
+    /// When a device had a command of it: begin since it was entered, and length, in turn.
+    pub spans: Vec<Vec<u64>>,
     pub call: Vec<u32>,
     pub task: Vec<u32>,
     pub file: Vec<u32>,
     pub bytes: Vec<Option<u64>>,
     pub returned: Vec<Option<i64>>,
     pub instructions: Vec<u64>,
-    pub bios: Vec<Vec<u64>>,
+    /// Numbers of its bios, each since the one before, over all I/Os.
+    pub bios: Vec<Vec<i64>>,
+    /// Number and guest time of each, for the slowest.
+    #[serde(skip)]
+    pub times: Vec<(u64, Option<u64>)>,
 }
 
 /// Bios, by number.
 #[derive(Debug, Default, Serialize)]
 pub struct BioColumns {
+    /// Number, since the one before.
     pub id: Vec<u64>,
-    pub io: Vec<Option<u64>>,
-    pub from: Vec<u64>,
+    /// Number of the I/O, since that of the one before; 0 stands for none.
+    pub io: Vec<i64>,
+    /// When it was queued: since the I/O was entered, if that is in the page.
+    pub since: Vec<i64>,
     pub device: Vec<u32>,
     pub op: Vec<u32>,
-    pub sector: Vec<u64>,
+    /// First sector, since that of the one before.
+    pub sector: Vec<i64>,
     pub bytes: Vec<u64>,
-    /// Stages: number among all, and time since the one before.
-    pub stages: Vec<Vec<(u8, u64)>>,
+    /// Place of its stages among the rows of stages that occur.
+    pub way: Vec<usize>,
+    /// The rows of stages that occur: numbers of stages.
+    pub ways: Vec<Vec<u8>>,
+    /// By the numbers of stages, how long each bio that has it took to reach it.
+    pub lengths: Vec<Vec<u64>>,
+}
+
+/// Differences of numbers that follow one another.
+#[derive(Debug, Default)]
+pub struct Differences(u64);
+
+impl Differences {
+    /// The difference to the number before.
+    pub fn next(&mut self, number: u64) -> i64 {
+        number.wrapping_sub(std::mem::replace(&mut self.0, number)).cast_signed()
+    }
 }
 
 /// A node of the tree of calls: functions by the calls that they are in.
@@ -173,11 +198,8 @@ impl PageData {
 
     /// The I/Os with the most guest time, the slowest first.
     pub fn slowest(&self, count: usize) -> Vec<u64> {
-        let ios = &self.ios;
-        let guest = |at: &usize| ios.elapsed[*at].map(|elapsed| elapsed - ios.device[*at]);
-        let mut order: Vec<_> = (0..ios.id.len()).filter(|at| guest(at).is_some()).collect();
-        order.sort_by_key(|at| (Reverse(guest(at)), ios.id[*at]));
-        order.truncate(count);
-        order.into_iter().map(|at| ios.id[at]).collect()
+        let mut order: Vec<_> = self.ios.times.iter().filter(|(_, guest)| guest.is_some()).collect();
+        order.sort_by_key(|(id, guest)| (Reverse(*guest), *id));
+        order.into_iter().take(count).map(|(id, _)| *id).collect()
     }
 }

@@ -14,10 +14,42 @@ async function unpacked() {
 
 const data = await unpacked();
 const text = (at) => data.texts[at];
-const { ios, bios } = data;
+const ios = decodedIos(data.ios);
+const bios = decodedBios(data.bios);
 const atOfIo = new Map(ios.id.map((id, at) => [id, at]));
 const atOfBio = new Map(bios.id.map((id, at) => [id, at]));
 const ways = new Map(data.ways.map((way) => [way.io, way]));
+
+/** Numbers out of their differences. */
+function summed(differences) {
+  let sum = 0;
+  return differences.map((difference) => (sum += difference));
+}
+
+/** I/Os with the times that their columns stand for. */
+function decodedIos(columns) {
+  const device = columns.spans.map((spans) => spans.reduce((sum, value, at) => sum + (at % 2 ? value : 0), 0));
+  const elapsed = columns.guest.map((guest, at) => (guest === null ? null : guest + device[at]));
+  let [end, bio] = [0, 0];
+  const from = columns.gap.map((gap, at) => {
+    const begin = end + gap;
+    end = begin + (elapsed[at] ?? 0);
+    return begin;
+  });
+  const pairs = columns.spans.map((spans) => spans.flatMap((value, at) => (at % 2 ? [] : [[value, spans[at + 1]]])));
+  const numbers = columns.bios.map((list) => list.map((difference) => (bio += difference)));
+  return { ...columns, id: summed(columns.id), from, elapsed, device, spans: pairs, bios: numbers };
+}
+
+/** Bios, each with its stages. */
+function decodedBios(columns) {
+  const [id, io] = [summed(columns.id), summed(columns.io)];
+  const places = new Map(ios.id.map((number, at) => [number, at]));
+  const from = columns.since.map((since, at) => since + (ios.from[places.get(io[at])] ?? 0));
+  const next = columns.lengths.map(() => 0);
+  const stages = columns.way.map((way) => columns.ways[way].map((stage) => [stage, columns.lengths[stage][next[stage]++]]));
+  return { ...columns, id, io, from, sector: summed(columns.sector), stages };
+}
 
 function add(parent, tag, content = null, classes = "") {
   const element = document.createElement(tag);

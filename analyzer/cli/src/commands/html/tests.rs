@@ -17,6 +17,16 @@ fn page(guest: &SyntheticGuest, limits: PageLimits) -> String {
     String::from_utf8(out).unwrap()
 }
 
+/// Numbers out of their differences.
+fn summed(list: &serde_json::Value) -> Vec<u64> {
+    let mut sum = 0_i64;
+    let numbers = list.as_array().unwrap().iter().map(|difference| {
+        sum += difference.as_i64().unwrap();
+        sum.cast_unsigned()
+    });
+    numbers.collect()
+}
+
 const LIMITS: PageLimits = PageLimits { rows: 1000, paths: 10 };
 
 #[test]
@@ -25,19 +35,26 @@ fn the_page_has_the_numbers_of_the_report() {
         let session = Session::from_bytes(guest.file()).unwrap();
         let report = report(&session, &ReportQuery::default(), &mut |_| {}).unwrap();
         let data = data_of(&page(&guest, LIMITS));
-        let ids = |list: &serde_json::Value| {
-            Vec::from_iter(list.as_array().unwrap().iter().map(|id| id.as_u64().unwrap()))
-        };
-        assert_eq!(ids(&data["ios"]["id"]), Vec::from_iter(report.ios.iter().map(|io| io.id)));
-        assert_eq!(ids(&data["bios"]["id"]), Vec::from_iter(report.bios.iter().map(|bio| bio.id)));
+        let (ios, bios) = (&data["ios"], &data["bios"]);
+        assert_eq!(summed(&ios["id"]), Vec::from_iter(report.ios.iter().map(|io| io.id)));
+        assert_eq!(summed(&bios["id"]), Vec::from_iter(report.bios.iter().map(|bio| bio.id)));
+        assert_eq!(summed(&bios["sector"]), Vec::from_iter(report.bios.iter().map(|bio| bio.sector)));
         for (at, io) in report.ios.iter().enumerate() {
+            let spans = ios["spans"][at].as_array().unwrap().iter().skip(1).step_by(2);
+            let device: u64 = spans.map(|length| length.as_u64().unwrap()).sum();
             let time = io.time(&report.time);
-            assert_eq!(data["ios"]["elapsed"][at].as_u64(), time.map(|time| time.elapsed));
-            assert_eq!(data["ios"]["device"][at].as_u64(), Some(time.map_or(0, |time| time.device)));
+            assert_eq!(time.map_or(0, |time| time.device), device);
+            assert_eq!(ios["guest"][at].as_u64(), time.map(|time| time.guest()));
         }
+        let mut next = vec![0; bios["lengths"].as_array().unwrap().len()];
         for (at, bio) in report.bios.iter().enumerate() {
-            let stages = data["bios"]["stages"][at].as_array().unwrap();
-            let sum: u64 = stages.iter().map(|stage| stage[1].as_u64().unwrap()).sum();
+            let way = bios["ways"][bios["way"][at].as_u64().unwrap() as usize].as_array().unwrap();
+            let lengths = way.iter().map(|stage| {
+                let stage = stage.as_u64().unwrap() as usize;
+                next[stage] += 1;
+                bios["lengths"][stage][next[stage] - 1].as_u64().unwrap()
+            });
+            let sum: u64 = lengths.sum();
             assert_eq!(Some(sum), bio.time(&report.time).map(|time| time.elapsed));
         }
     }
@@ -51,7 +68,9 @@ fn the_ways_of_the_slowest_are_in_the_page() {
     assert!(way["segments"].as_array().unwrap().len() > 3 && way["handoffs"].as_array().unwrap().len() > 2);
     let why = way["why"].as_array().unwrap();
     let length = |span: &serde_json::Value| span["to"].as_u64().unwrap() - span["from"].as_u64().unwrap();
-    assert_eq!(Some(why.iter().map(length).sum()), data["ios"]["elapsed"][0].as_u64());
+    let device = data["ios"]["spans"][0].as_array().unwrap().iter().skip(1).step_by(2);
+    let device: u64 = device.map(|length| length.as_u64().unwrap()).sum();
+    assert_eq!(why.iter().map(length).sum::<u64>(), data["ios"]["guest"][0].as_u64().unwrap() + device);
     let own: u64 = data["calls"].as_array().unwrap().iter().map(|call| call["own"].as_u64().unwrap()).sum();
     assert!(own > 0 && own < data["instructions"].as_u64().unwrap());
     let none = data_of(&page(&direct_write(), PageLimits { paths: 0, ..LIMITS }));
