@@ -234,7 +234,8 @@ function drawEdges(lines, width, at) {
     const line = svg(lines, "path", { d: path, class: "edge", "stroke-width": wide, "marker-end": "url(#tip)" });
     svg(line, "title", {}, count === null ? `${from} to ${to}` : `${from} calls ${to} ${number(count)}×`);
     if (count === null) continue;
-    const middle = [(x1 + x2) / 2 + (column === other ? bulge * 0.75 : 0), (y1 + y2) / 2];
+    // There and back are apart from each other.
+    const middle = [(x1 + x2) / 2 + (column === other ? bulge * 0.75 : 0), (y1 + y2) / 2 + (below < row ? -7 : 7)];
     svg(lines, "text", { x: middle[0], y: middle[1], class: "count", "text-anchor": "middle" }, number(count));
   }
 }
