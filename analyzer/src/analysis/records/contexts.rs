@@ -4,6 +4,7 @@ use super::{ContextCall, RecordScope};
 use crate::hash::Set;
 use crate::model::{Call, CallEnd, CallId, Ending, Task};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 /// Most open calls. A task that exits never returns from its last calls; the oldest are given up.
 const MOST: usize = 1 << 15;
@@ -36,7 +37,13 @@ impl OpenContexts {
             selected: self.is_task(&task)
                 && self.calls.as_ref().is_none_or(|calls| within || calls.contains(&call.id)),
         };
-        self.open.entry(call.id).insert_entry(entered).into_mut()
+        match self.open.entry(call.id) {
+            Entry::Vacant(place) => place.insert(entered),
+            Entry::Occupied(mut known) => {
+                known.insert(entered);
+                known.into_mut()
+            }
+        }
     }
 
     /// The oldest call, if there are too many, as if it had ended at a clock.
