@@ -15,8 +15,9 @@ from .cells import Cell
 
 # What a bio must have reached on the controller's disk.
 STAGES = frozenset({"issued", "driver", "doorbell", "interrupt", "completed", "ended"})
-# Of virtio: a device that still looks at its ring is not notified (VIRTIO 1.2, "Used Buffer Notification Suppression").
-OPTIONAL = {"virtio-blk-pci": frozenset({"doorbell"}), "virtio-scsi-pci": frozenset({"doorbell"})}
+# A device that still looks at its ring is not notified: VIRTIO 1.2, "Available Buffer Notification Suppression"; NVM Express Base
+# Specification, "Doorbell Buffer Config command".
+OPTIONAL = {name: frozenset({"doorbell"}) for name in ("virtio-blk-pci", "virtio-scsi-pci", "nvme")}
 # With multipath the driver traces completions of a namespace itself (drivers/nvme/host/nvme.h, nvme_trace_bio_complete).
 OF_DRIVERS = {"nvme": {"block_bio_complete"}}
 DIFFERENT = 5  # the analyzer's exit status

@@ -13,8 +13,8 @@ record and replay.
 
 - tracepoints: events of the kernel's own block tracepoints in the same run that the trace has with the same device, operation,
   sector, size and task, of all
-- served: bios on the controller's disk with driver, doorbell, interrupt and completion, of all (a virtio device that still looks at
-  its ring is not notified: there without doorbell)
+- served: bios on the controller's disk with driver, doorbell, interrupt and completion, of all (a device of virtio or NVMe that still
+  looks at its ring is not notified: there without doorbell)
 - device: reads whose waiting `why` attributes to the device, without an unknown interrupt, of all that waited for it
 - without origin: bios without an I/O that they are of; not attributed: events that no call accounts for, of all of the workload
 
