@@ -1,8 +1,8 @@
 //! Other kernels than 6.1, and a driver of the user's own.
 
 use iotrace_tests::{
-    accounted_for, agrees, analyze, checkout, json, recording, replay, script, stages_are_complete, succeed,
-    trace_of,
+    a_boot_that_replays, accounted_for, agrees, analyze, checkout, json, recording, replay, script,
+    stages_are_complete, succeed, trace_of,
 };
 use std::path::Path;
 
@@ -72,7 +72,10 @@ fn a_users_driver_is_traced() {
     let readme =
         std::fs::read_to_string(checkout().join("schemas/catalog/README.md")).expect("the README is there");
     assert!(readme.contains(&shown), "the README shows another file than {}", catalog.display());
-    let recorded = recording(&["debian-6.1", "--controller", "pvscsi", "--workload", "demo", "--witness"]);
+    let recorded = a_boot_that_replays(
+        "pvscsi",
+        &["debian-6.1", "--controller", "pvscsi", "--workload", "demo", "--witness"],
+    );
     let bare = succeed(script("kernel").args(["debian-6.1", "--bare"]));
     let more = format!("catalog={}", catalog.display());
     let trace = replay(&recorded, "pvscsi", &["--kernel", &bare, "--plugin-args", &more]);

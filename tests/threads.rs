@@ -1,6 +1,6 @@
 //! Guests whose interrupt handlers run as threads (`threadirqs`).
 
-use iotrace_tests::{json, recording, trace_of};
+use iotrace_tests::{a_boot_that_replays, json, recording, trace_of};
 use serde_json::Value;
 use std::path::Path;
 
@@ -19,7 +19,10 @@ fn waited(trace: &Path, call: &str) -> Vec<(String, String)> {
 
 /// The host's disk takes its time, so that the tasks wait: for the device, then for the thread of its interrupt.
 fn threads_are_followed(arguments: &[&str], handler: &str) -> std::path::PathBuf {
-    let trace = trace_of(&recording(&[arguments, &["--workload", "direct:count=4"]].concat()));
+    let arguments = [arguments, &["--workload", "direct:count=4"]].concat();
+    let of_pvscsi = arguments.contains(&"pvscsi");
+    let recorded = if of_pvscsi { a_boot_that_replays("threads", &arguments) } else { recording(&arguments) };
+    let trace = trace_of(&recorded);
     for call in ["pwrite", "pread"] {
         let waited = waited(&trace, call);
         let has = |kind: &str, words: &str| waited.iter().any(|(k, what)| k == kind && what.contains(words));

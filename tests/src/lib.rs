@@ -192,6 +192,26 @@ pub fn recording(arguments: &[&str]) -> PathBuf {
     })
 }
 
+/// A recording with a controller whose boots do not always replay: from the first one that does.
+///
+/// # Panics
+/// If none of the first five does.
+#[must_use]
+pub fn a_boot_that_replays(name: &str, arguments: &[&str]) -> PathBuf {
+    let place = folder("recordings").join(format!("{name}-that-replays"));
+    for boot in 1..=5 {
+        let mut record = script("record");
+        record.args(arguments).args(["--boot", &boot.to_string(), "--force"]).args(with_plugin());
+        let output = run(record.arg("-o").arg(&place));
+        match output.status.code() {
+            Some(0) => return place,
+            Some(3 | 4) => println!("boot {boot}: {}", said(&output)),
+            _ => panic!("{}", said(&output)),
+        }
+    }
+    panic!("none of the boots replays");
+}
+
 /// A manifest's text, with the checksum that belongs to it if it is an object of the format that has one.
 ///
 /// # Panics
