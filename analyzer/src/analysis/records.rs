@@ -110,7 +110,7 @@ pub trait RecordSink {
     fn bio(&mut self, _bio: &Bio, _scope: &RecordScope) {}
     /// A request; under conditions, one that had a bio that fulfils them.
     fn request(&mut self, _request: &Request, _scope: &RecordScope) {}
-    /// A task of an I/O waited.
+    /// A task waited in an I/O; it comes behind the I/O.
     fn wait(&mut self, _wait: &Wait, _scope: &RecordScope) {}
     /// What a block tracepoint would have reported. Those of one bio are in order; some come late.
     fn block_event(&mut self, _event: &BlockEvent, _scope: &RecordScope) {}

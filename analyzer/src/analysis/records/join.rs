@@ -6,12 +6,15 @@
 
 use super::super::conditions::Conditions;
 use crate::hash::Map;
-use crate::model::{Bio, BioId, Io, IoId, Request, RequestId};
-use std::collections::VecDeque;
+use crate::model::{Bio, BioId, Io, IoId, Request, RequestId, Wait};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 /// I/Os, bios and requests that are kept, each.
 const MOST: usize = 1 << 14;
+
+/// Waits that are kept until their I/Os are known.
+const WAITS: usize = 1 << 16;
 
 /// What fulfils the conditions.
 #[derive(Debug, Clone)]
@@ -22,6 +25,8 @@ pub enum Decided {
     Bio(Arc<Bio>),
     /// A request.
     Request(Arc<Request>),
+    /// A wait in an I/O that does.
+    Wait(Wait),
 }
 
 /// Records of one sort.
@@ -115,6 +120,9 @@ pub struct RecordJoin {
     /// Bios that were decided about.
     decisions: Map<BioId, bool>,
     decided: Vec<Decided>,
+    /// Waits in I/Os that are not known yet.
+    waits: BTreeMap<IoId, Vec<Wait>>,
+    waiting: usize,
     /// How many were decided about too early.
     pub undecided: u64,
 }
@@ -129,6 +137,8 @@ impl RecordJoin {
             requests: Known::default(),
             decisions: Map::default(),
             decided: Vec::new(),
+            waits: BTreeMap::new(),
+            waiting: 0,
             undecided: 0,
         }
     }
@@ -138,11 +148,36 @@ impl RecordJoin {
         std::mem::take(&mut self.decided)
     }
 
+    /// A task waited in an I/O.
+    pub fn wait(&mut self, wait: Wait) {
+        self.waits.entry(wait.io).or_default().push(wait);
+        self.waiting += 1;
+        if self.waiting > WAITS
+            && let Some((_, oldest)) = self.waits.pop_first()
+        {
+            self.waiting -= oldest.len();
+            self.undecided += 1;
+        }
+    }
+
+    /// An I/O is not selected, whatever the conditions are.
+    pub fn leave_out(&mut self, io: IoId) {
+        self.waiting -= self.waits.remove(&io).map_or(0, |waits| waits.len());
+    }
+
+    /// An I/O is selected, and the waits in it.
+    fn select(&mut self, io: Arc<Io>) {
+        let waits = self.waits.remove(&io.id).unwrap_or_default();
+        self.waiting -= waits.len();
+        self.decided.push(Decided::Io(io));
+        self.decided.extend(waits.into_iter().map(Decided::Wait));
+    }
+
     /// An I/O is over.
     pub fn io(&mut self, io: Io) {
         let (id, io) = (io.id, Arc::new(io));
         if self.conditions.is_empty() {
-            return self.decided.push(Decided::Io(io));
+            return self.select(io);
         }
         let missing = io.all_bios().into_iter().filter(|bio| !self.bios.records.contains_key(bio)).collect();
         self.ios.add(id, io, missing);
@@ -217,7 +252,10 @@ impl RecordJoin {
         let bios = io.all_bios();
         let bios = bios.iter().filter_map(|bio| self.bios.records.get(bio)).map(Arc::as_ref);
         if self.conditions.io(io, bios) {
-            self.decided.push(Decided::Io(Arc::clone(io)));
+            let io = Arc::clone(io);
+            self.select(io);
+        } else {
+            self.leave_out(id);
         }
     }
 
@@ -282,6 +320,7 @@ mod tests {
             Decided::Io(io) => format!("io {}", io.id),
             Decided::Bio(bio) => format!("bio {}", bio.id),
             Decided::Request(request) => format!("request {}", request.id),
+            Decided::Wait(wait) => format!("wait in {}", wait.io),
         };
         join.take().into_iter().map(word).collect()
     }
@@ -299,6 +338,32 @@ mod tests {
         join.io(io(8, 4, &[2]));
         join.finish();
         assert_eq!((taken(&mut join), join.undecided), (vec![], 0));
+    }
+
+    fn wait(io: IoId) -> Wait {
+        Wait {
+            task: Task::default(),
+            io,
+            function: "schedule".into(),
+            what: String::new(),
+            clocks: (1, 2, 3),
+            event: 1,
+            waker: Vec::new(),
+            level: crate::model::Level::Task,
+            waker_task: Task::default(),
+        }
+    }
+
+    #[test]
+    fn waits_are_those_of_the_ios_that_are_selected() {
+        let mut join = join_by_fd(3);
+        [7, 8, 9].into_iter().for_each(|io| join.wait(wait(io)));
+        join.io(io(7, 3, &[]));
+        join.io(io(8, 4, &[]));
+        join.leave_out(9);
+        assert_eq!((taken(&mut join), join.waiting), (vec!["io 7".to_owned(), "wait in 7".to_owned()], 0));
+        (1..=WAITS as u64 + 1).for_each(|io| join.wait(wait(io)));
+        assert_eq!((join.waiting, join.undecided), (WAITS, 1));
     }
 
     #[test]

@@ -68,6 +68,7 @@ impl<'a> RecordObserver<'a> {
                 Decided::Io(io) => self.sink.io(&io, &self.scope),
                 Decided::Bio(bio) => self.sink.bio(&bio, &self.scope),
                 Decided::Request(request) => self.sink.request(&request, &self.scope),
+                Decided::Wait(wait) => self.sink.wait(&wait, &self.scope),
             }
         }
     }
@@ -142,15 +143,17 @@ impl Sink for RecordObserver<'_> {
     }
 
     fn io(&mut self, io: Io) {
-        if self.needs.objects && (self.all || io.concerns_a_disk() && self.is_of_workload(io.in_workload)) {
+        if !(self.all || io.concerns_a_disk() && self.is_of_workload(io.in_workload)) {
+            self.join.leave_out(io.id);
+        } else if self.needs.objects {
             self.join.io(io);
             self.pass_on();
         }
     }
 
     fn wait(&mut self, wait: Wait) {
-        if self.needs.objects && self.scope.contains(wait.clocks.0) {
-            self.sink.wait(&wait, &self.scope);
+        if self.needs.objects {
+            self.join.wait(wait);
         }
     }
 
