@@ -168,7 +168,7 @@ impl Sink for RecordObserver<'_> {
     fn entered(&mut self, call: &Call, event: &Event<'_>) {
         if self.needs.contexts {
             let entered = self.contexts.enter(call, &self.scope);
-            self.sink.entered(entered, event, &self.scope);
+            self.sink.entered(&entered, event, &self.scope);
             if let Some((end, call)) = self.contexts.give_up(event.clock) {
                 self.sink.left(&end, &call, &self.scope);
             }

@@ -1,7 +1,7 @@
 //! Collects what the page shows, in one pass.
 
 use super::super::summary::{anomalies, counts, name, recorded};
-use super::data::{BioColumns, CallNode, Differences, IoColumns, PageData, PageTable, Texts};
+use super::data::{BioColumns, PageCall, Differences, IoColumns, PageData, PageTable, Texts};
 use crate::view::stages::meaning;
 use crate::view::{cause, text};
 use iotrace::analysis::breakdown::{Breakdown, BreakdownBy, BreakdownCollector};
@@ -27,7 +27,7 @@ pub struct PageCollector {
     left_out: (u64, u64),
     texts: Texts,
     edges: BTreeMap<(Option<usize>, usize), u64>,
-    calls: Vec<CallNode>,
+    calls: Vec<PageCall>,
     nodes: FxHashMap<(Option<u32>, u32), u32>,
     /// The node and the layer of each open call.
     open: Map<CallId, (u32, usize)>,
@@ -61,7 +61,7 @@ impl PageCollector {
         }
         let node = *self.nodes.entry((parent, name)).or_insert(next);
         if node == next {
-            self.calls.push(CallNode { parent, name, layer, count: 0, own: 0 });
+            self.calls.push(PageCall { parent, name, layer, count: 0, own: 0 });
         }
         node
     }

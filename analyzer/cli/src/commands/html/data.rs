@@ -86,7 +86,7 @@ impl Differences {
 
 /// A node of the tree of calls: functions by the calls that they are in.
 #[derive(Debug, Serialize)]
-pub struct CallNode {
+pub struct PageCall {
     /// The node around it; none of a context.
     pub parent: Option<u32>,
     pub name: u32,
@@ -186,7 +186,7 @@ pub struct PageData {
     pub tables: Vec<PageTable>,
     /// Calls from one layer to another: from, to, how many; from none for contexts.
     pub edges: Vec<(Option<usize>, usize, u64)>,
-    pub calls: Vec<CallNode>,
+    pub calls: Vec<PageCall>,
     pub ways: Vec<IoWay>,
 }
 
