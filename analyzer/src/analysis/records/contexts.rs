@@ -4,7 +4,6 @@ use super::{ContextCall, RecordScope};
 use crate::hash::Set;
 use crate::model::{Call, CallEnd, CallId, Ending, Task};
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 
 /// Most open calls. A task that exits never returns from its last calls; the oldest are given up.
 const MOST: usize = 1 << 15;
@@ -21,7 +20,7 @@ pub struct OpenContexts {
 
 impl OpenContexts {
     /// A call begins.
-    pub fn enter(&mut self, call: &Call, scope: &RecordScope) -> &ContextCall {
+    pub fn enter(&mut self, call: &Call, scope: &RecordScope) -> ContextCall {
         let outer =
             call.parent.filter(|_| call.depth_in_context > 0).and_then(|parent| self.open.get(&parent));
         let task = scope.tasks.get(call.task);
@@ -37,13 +36,8 @@ impl OpenContexts {
             selected: self.is_task(&task)
                 && self.calls.as_ref().is_none_or(|calls| within || calls.contains(&call.id)),
         };
-        match self.open.entry(call.id) {
-            Entry::Vacant(place) => place.insert(entered),
-            Entry::Occupied(mut known) => {
-                known.insert(entered);
-                known.into_mut()
-            }
-        }
+        self.open.insert(call.id, entered.clone());
+        entered
     }
 
     /// The oldest call, if there are too many, as if it had ended at a clock.
