@@ -167,7 +167,7 @@ def _take(archive: Path, folder: Path) -> None:
                 with open(folder / path, "wb") as out:
                     shutil.copyfileobj(source, out)
     except tarfile.TarError as error:
-        raise Problem(f"what the image handed over is not readable: {error}") from None
+        raise Problem(f"the files that the image wrote cannot be read: {error}") from None
 
 
 def _kernel_of(release: str, vmlinuz: Path, handed: Path, given: Path | None) -> Path:

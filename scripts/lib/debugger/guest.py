@@ -127,7 +127,7 @@ class Replay(Controlled):
             self.execute("replay-break", {"icount": clock})
             self.execute("cont")
         else:
-            raise Problem("this replay cannot go back")
+            raise Problem("this replay cannot be moved backwards")
         try:
             self.wait_until(lambda: not self.execute("query-status")["running"], lambda: "replaying", SEEK_SECONDS)
         except KeyboardInterrupt:

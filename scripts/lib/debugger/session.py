@@ -140,7 +140,7 @@ class Session:
                 self.seek(clock)
                 print(f"no breakpoint was hit: begin of the recording (clock {clock})")
             elif isinstance(event, gdb.SignalEvent) and clock >= self.trace.last:
-                print(f"end of the recording (clock {clock}): what comes behind it does not replay reliably")
+                print(f"end of the recording (clock {clock}): instructions behind it do not replay reliably")
             self.arrived(clock)
         except Problem:
             pass  # QEMU has ended, which gdb reports
