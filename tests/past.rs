@@ -77,11 +77,12 @@ impl Guest {
         assert!(found, "the guest never printed {text:?}");
     }
 
-    /// Waits for its end; returns what QEMU and the plugin printed.
+    /// Waits for its end; returns what QEMU and the plugin printed, but for what of the guest has probes.
     fn end(self) -> String {
         let output = self.qemu.wait_with_output().expect("it is ours");
         assert!(output.status.success(), "{}", output.status);
-        String::from_utf8_lossy(&output.stderr).into_owned()
+        let printed = String::from_utf8_lossy(&output.stderr).into_owned();
+        printed.split_inclusive('\n').filter(|line| !line.starts_with("iotrace info: ")).collect()
     }
 }
 
