@@ -42,7 +42,7 @@ class Images(unittest.TestCase):
     def test_what_is_no_archive_is_refused(self) -> None:
         path = self.place / "noise"
         path.write_bytes(bytes(range(1, 256)) * 8)
-        with self.assertRaisesRegex(Problem, "not readable"):
+        with self.assertRaisesRegex(Problem, "cannot be read"):
             images._take(path, self.place / "out")
 
     def test_the_image_gets_a_unit_and_the_command(self) -> None:
