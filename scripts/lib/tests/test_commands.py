@@ -1,5 +1,6 @@
 """The commands of iotrace, from the scripts."""
 
+import subprocess
 import tempfile
 import unittest
 from pathlib import Path
@@ -20,6 +21,13 @@ class CommandsTest(unittest.TestCase):
         found = commands.of_users()
         self.assertLessEqual({"record", "replay", "kernel", "compare", "demo", "setup"}, set(found))
         self.assertEqual([name for name, text in found.items() if not text], [])
+
+    def test_no_script_guesses_an_option_from_its_beginning(self) -> None:
+        output = subprocess.run([commands.SCRIPTS / "record", "--work", "demo"], capture_output=True, text=True)
+        self.assertEqual((output.returncode, "unrecognized arguments: --work" in output.stderr), (2, True), output.stderr)
+        for script in commands.SCRIPTS.iterdir():
+            if script.is_file() and "ArgumentParser(" in (text := script.read_text()):
+                self.assertIn("ArgumentParser(allow_abbrev=False, ", text, script.name)
 
 
 if __name__ == "__main__":
