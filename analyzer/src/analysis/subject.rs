@@ -65,14 +65,13 @@ pub fn subject(
 ) -> Result<Option<Subject>, SessionError> {
     let Some(located) = session.locate(wanted, progress)? else { return Ok(None) };
     let (window, cut) = (located.window, session.lost(progress)?);
-    let unreturned = located.unreturned.clone();
     let mut picker = Picker::new(located);
     session.run_window(window, &mut [&mut picker], progress)?;
-    let Picker { mut subject, .. } = picker;
+    let Picker { mut subject, located, .. } = picker;
     subject.requests.sort_by_key(|request| request.id);
     subject.bios.sort_by_key(|bio| bio.id);
     subject.ios.sort_by_key(|io| io.id);
-    Ok(Some(Subject { cut, window, unreturned, ..subject }))
+    Ok(Some(Subject { cut, window, unreturned: located.unreturned, ..subject }))
 }
 
 /// Where and why a file was cut or is damaged, for people.

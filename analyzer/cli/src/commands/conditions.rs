@@ -2,6 +2,7 @@
 
 use clap::Args;
 use iotrace::analysis::conditions::{Conditions, OpIs, Range, parse};
+use iotrace::analysis::records::RecordQuery;
 use iotrace_format::layer::Layer;
 
 /// Which I/Os, bios and events are wanted: the same words in every view. It comes last in a view's arguments,
@@ -55,6 +56,33 @@ impl ConditionArgs {
             time: self.time.clone(),
             ..Conditions::default()
         }
+    }
+}
+
+/// Which part of a trace a view or an export of its records is about. It comes last in a command's arguments, since the
+/// conditions do.
+#[derive(Debug, Default, Args)]
+pub struct SelectionArgs {
+    /// Include boot and shutdown, and I/Os without disk access
+    #[arg(long)]
+    pub all: bool,
+    /// Select what reached this layer (block, scsi, driver)
+    #[arg(long, value_name = "LAYER", value_parser = parse::layer)]
+    pub layer: Option<Layer>,
+    /// Virtual time of an I/O from call to return, of a bio from queue to end: 1ms.., ..200us
+    #[arg(long, value_name = "A..B", value_parser = parse::time)]
+    pub elapsed: Option<Range>,
+    /// Which I/Os, bios and events.
+    #[command(flatten)]
+    pub conditions: ConditionArgs,
+}
+
+impl SelectionArgs {
+    /// What was selected.
+    #[must_use]
+    pub fn query(&self) -> RecordQuery {
+        let conditions = self.conditions.conditions(self.layer);
+        RecordQuery { all: self.all, conditions: Conditions { elapsed: self.elapsed.clone(), ..conditions } }
     }
 }
 

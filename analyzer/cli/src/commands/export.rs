@@ -19,7 +19,7 @@ mod folded;
 mod ndjson;
 mod perfetto;
 
-use super::conditions::ConditionArgs;
+use super::conditions::SelectionArgs;
 use super::opened::{OpenedTrace, complain_same};
 use super::question::{bar, damaged};
 use super::status::Status;
@@ -28,9 +28,7 @@ use crate::view;
 use anyhow::{Context, Result};
 use clap::Args;
 use format::{FormatName, FormatOptions};
-use iotrace::analysis::conditions::{Conditions, Range, parse};
-use iotrace::analysis::records::{RecordQuery, RecordsEnd, records};
-use iotrace_format::layer::Layer;
+use iotrace::analysis::records::{RecordsEnd, records};
 use output::ExportTarget;
 use rows::RecordTable;
 use std::path::PathBuf;
@@ -51,25 +49,9 @@ pub struct ExportCommand {
     /// Tables of csv and ndjson, separated by commas; with more than one, --output is a directory
     #[arg(long, value_enum, value_name = "TABLE", value_delimiter = ',', default_value = "ios")]
     pub table: Vec<RecordTable>,
-    /// Include boot and shutdown, and I/Os without disk access
-    #[arg(long)]
-    pub all: bool,
-    /// Select what reached this layer (block, scsi, driver)
-    #[arg(long, value_name = "LAYER", value_parser = parse::layer)]
-    pub layer: Option<Layer>,
-    /// Virtual time of an I/O from call to return, of a bio from queue to end: 1ms.., ..200us
-    #[arg(long, value_name = "A..B", value_parser = parse::time)]
-    pub elapsed: Option<Range>,
     /// What is exported.
     #[command(flatten)]
-    pub conditions: ConditionArgs,
-}
-
-impl ExportCommand {
-    fn query(&self) -> RecordQuery {
-        let conditions = self.conditions.conditions(self.layer);
-        RecordQuery { all: self.all, conditions: Conditions { elapsed: self.elapsed.clone(), ..conditions } }
-    }
+    pub selection: SelectionArgs,
 }
 
 impl RunCommand for ExportCommand {
@@ -78,7 +60,7 @@ impl RunCommand for ExportCommand {
         if let Some(output) = &self.output {
             complain_same(&self.trace, output)?;
         }
-        let query = self.query();
+        let query = self.selection.query();
         let options = FormatOptions { tables: &self.table, query: &query };
         let target = ExportTarget::new(self.output.as_deref());
         let mut format = self.to.begin(&options, &target)?;

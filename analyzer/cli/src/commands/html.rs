@@ -9,14 +9,14 @@ mod data;
 mod tests;
 mod ways;
 
-use super::conditions::ConditionArgs;
+use super::conditions::SelectionArgs;
 use super::export::output::ExportTarget;
 use super::opened::{OpenedTrace, complain_same};
 use super::question::{bar, damaged};
 use super::status::Status;
 use super::{ReadArgs, RunCommand};
 use crate::view;
-use crate::view::html::{POLICY, escaped};
+use crate::view::html::begin;
 use crate::view::plain::Controls;
 use anyhow::{Context, Result};
 #[cfg(test)]
@@ -28,10 +28,8 @@ use collect::PageCollector;
 use data::PageData;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use iotrace::analysis::conditions::{Conditions, Range, parse};
 use iotrace::analysis::records::{RecordQuery, records};
 use iotrace::{Progress, Session};
-use iotrace_format::layer::Layer;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -55,18 +53,9 @@ pub struct HtmlCommand {
     /// Maximum number of I/Os, and of bios, in the page
     #[arg(long, value_name = "N", default_value_t = 100_000)]
     pub limit: usize,
-    /// Include boot and shutdown, and I/Os without disk access
-    #[arg(long)]
-    pub all: bool,
-    /// Select what reached this layer (block, scsi, driver)
-    #[arg(long, value_name = "LAYER", value_parser = parse::layer)]
-    pub layer: Option<Layer>,
-    /// Virtual time of an I/O from call to return, of a bio from queue to end: 1ms.., ..200us
-    #[arg(long, value_name = "A..B", value_parser = parse::time)]
-    pub elapsed: Option<Range>,
     /// What is shown.
     #[command(flatten)]
-    pub conditions: ConditionArgs,
+    pub selection: SelectionArgs,
 }
 
 impl RunCommand for HtmlCommand {
@@ -75,9 +64,7 @@ impl RunCommand for HtmlCommand {
         if let Some(output) = &self.output {
             complain_same(&self.trace, output)?;
         }
-        let conditions = self.conditions.conditions(self.layer);
-        let conditions = Conditions { elapsed: self.elapsed.clone(), ..conditions };
-        let query = RecordQuery { all: self.all, conditions };
+        let query = self.selection.query();
         let mut out = ExportTarget::new(self.output.as_deref()).text(Controls::Replaced)?;
         let bar = bar(&session, &self.trace);
         let limits = PageLimits { rows: self.limit, paths: self.paths };
@@ -125,14 +112,7 @@ fn gathered(
 
 /// The page.
 fn write(out: &mut dyn Write, name: &str, data: &PageData) -> io::Result<()> {
-    let title = format!("{}: I/O trace", escaped(name));
-    writeln!(
-        out,
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\n\
-         <meta name=\"viewport\" content=\"width=device-width\">\n\
-         <title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>"
-    )?;
+    begin(out, &format!("{name}: I/O trace"), STYLE)?;
     out.write_all(BODY.as_bytes())?;
     write!(out, "<script type=\"application/octet-stream\" id=\"data\">")?;
     let mut packed = GzEncoder::new(EncoderWriter::new(&mut *out, &STANDARD), Compression::best());

@@ -9,7 +9,7 @@ pub use json::name;
 pub use text::{anomalies, counts, recorded};
 
 use super::TraceArgs;
-use super::conditions::ConditionArgs;
+use super::conditions::SelectionArgs;
 use super::question::Question;
 use super::status::Status;
 use crate::view;
@@ -17,10 +17,7 @@ use crate::view::text::Style;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use iotrace::analysis::breakdown::{Breakdown, BreakdownBy, breakdown};
-use iotrace::analysis::conditions::{Conditions, Range, parse};
-use iotrace::analysis::records::RecordQuery;
 use iotrace::{Progress, Session};
-use iotrace_format::layer::Layer;
 use std::io::{self, Write};
 
 /// Arguments of `summary`.
@@ -33,18 +30,9 @@ pub struct SummaryCommand {
     /// Print the full table by this instead, own and total
     #[arg(long, value_enum, value_name = "WHAT")]
     pub by: Option<ByArg>,
-    /// Include boot and shutdown, and I/Os without disk access
-    #[arg(long)]
-    pub all: bool,
-    /// Select what reached this layer (block, scsi, driver)
-    #[arg(long, value_name = "LAYER", value_parser = parse::layer)]
-    pub layer: Option<Layer>,
-    /// Virtual time of an I/O from call to return, of a bio from queue to end: 1ms.., ..200us
-    #[arg(long, value_name = "A..B", value_parser = parse::time)]
-    pub elapsed: Option<Range>,
     /// What is summed up.
     #[command(flatten)]
-    pub conditions: ConditionArgs,
+    pub selection: SelectionArgs,
 }
 
 /// What a table is by.
@@ -88,9 +76,7 @@ impl Question for SummaryCommand {
     }
 
     fn ask(&self, session: &Session, progress: Progress<'_>) -> Result<Option<Self::Answer>> {
-        let conditions = self.conditions.conditions(self.layer);
-        let conditions = Conditions { elapsed: self.elapsed.clone(), ..conditions };
-        let found = breakdown(session, &RecordQuery { all: self.all, conditions }, progress)?;
+        let found = breakdown(session, &self.selection.query(), progress)?;
         if found.ios == 0 && found.bios == 0 && found.instructions == 0 {
             view::terminal::complain("nothing matches");
         }
@@ -100,7 +86,7 @@ impl Question for SummaryCommand {
     fn text(&self, out: &mut dyn Write, answer: &Self::Answer, style: Style) -> io::Result<()> {
         match self.by {
             Some(by) => text::write_table(out, answer, by.into(), style),
-            None => text::write_summary(out, answer, self.all, style),
+            None => text::write_summary(out, answer, self.selection.all, style),
         }
     }
 

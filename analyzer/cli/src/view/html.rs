@@ -1,9 +1,25 @@
 //! What pages of HTML have in common: they load nothing, and text of a trace is only text.
 
 use super::text::plain;
+use std::io::{self, Write};
 
 /// Nothing is loaded from anywhere.
-pub const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
+
+/// Writes a page up to its heading. `title` is text of a trace, `style` is not.
+///
+/// # Errors
+/// Those of `out`.
+pub fn begin(out: &mut dyn Write, title: &str, style: &str) -> io::Result<()> {
+    let title = escaped(title);
+    writeln!(
+        out,
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\n\
+         <meta name=\"viewport\" content=\"width=device-width\">\n\
+         <title>{title}</title>\n<style>\n{style}</style>\n</head>\n<body>\n<h1>{title}</h1>"
+    )
+}
 
 /// Text of a trace as text of HTML, also between double quotes.
 #[must_use]

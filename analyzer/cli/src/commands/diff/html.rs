@@ -8,7 +8,7 @@ mod tests;
 
 use super::text::{legend, method, signed, tables};
 use crate::view::table::{Align, Table};
-use crate::view::html::{POLICY, escaped};
+use crate::view::html::{begin, escaped};
 use crate::view::text::plain;
 use iotrace::analysis::diff::{Diff, DiffSide, FlameNode, Timelines};
 use iotrace::model::BioStage;
@@ -48,14 +48,7 @@ struct Pair<'a> {
 /// # Errors
 /// Those of `out`.
 pub fn write(out: &mut dyn Write, diff: &Diff) -> io::Result<()> {
-    let title = format!("{} and {} compared", escaped(&diff.a.name), escaped(&diff.b.name));
-    writeln!(
-        out,
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\n\
-         <meta name=\"viewport\" content=\"width=device-width\">\n\
-         <title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>"
-    )?;
+    begin(out, &format!("{} and {} compared", diff.a.name, diff.b.name), STYLE)?;
     summary(out, diff)?;
     let data = data(diff);
     for (title, table) in tables(diff, true) {

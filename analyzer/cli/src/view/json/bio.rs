@@ -245,7 +245,8 @@ struct DerivedJson {
     how: &'static str,
 }
 
-fn how(origin: Origin) -> &'static str {
+/// The name of how a bio came about.
+pub fn how(origin: Origin) -> &'static str {
     match origin {
         Origin::Queued => "queued",
         Origin::Split { .. } => "split",

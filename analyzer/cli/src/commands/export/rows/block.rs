@@ -1,10 +1,11 @@
 //! Bios, requests, and what the block tracepoints report.
 
 use super::{Row, RecordTable};
+use crate::view::json::bio::how;
 use crate::view::text;
 use iotrace::analysis::describe::error_cause;
 use iotrace::analysis::records::RecordScope;
-use iotrace::model::{Attempt, Bio, BlockEvent, Carried, Origin, Request, StageMark};
+use iotrace::model::{Attempt, Bio, BlockEvent, Carried, Request, StageMark};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -72,7 +73,7 @@ impl BioRow {
         Self {
             bio: bio.id,
             io: bio.cause.as_ref().and_then(|cause| cause.io()),
-            origin: origin(bio.origin),
+            origin: how(bio.origin),
             came_of: bio.origin.of(),
             dev: text::device(bio.dev),
             device: bio.device.as_ref().map(ToString::to_string),
@@ -95,17 +96,6 @@ impl BioRow {
             device_ns: time.map(|time| time.device),
             in_workload: bio.in_workload,
         }
-    }
-}
-
-fn origin(origin: Origin) -> &'static str {
-    match origin {
-        Origin::Queued => "queued",
-        Origin::Split { .. } => "split",
-        Origin::Rest { .. } => "rest",
-        Origin::Remap { .. } => "remap",
-        Origin::Clone { .. } => "clone",
-        Origin::Serve { .. } => "serve",
     }
 }
 
