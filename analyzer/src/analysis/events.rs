@@ -101,7 +101,7 @@ pub fn times(file: &Trace) -> Result<TraceTimes, ReadError> {
     }
     let mut keep = Keep::default();
     read(file, &mut keep, &mut |_| {})?;
-    Ok(TraceTimes { time: keep.keeper.map().clone(), marks: keep.marks })
+    Ok(TraceTimes { time: keep.keeper.into_map(), marks: keep.marks })
 }
 
 /// What was printed.

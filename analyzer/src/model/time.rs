@@ -1,23 +1,25 @@
 //! From clocks to virtual time.
 
 use serde::Serialize;
+use std::sync::Arc;
 
 /// Largest virtual time, 18 years: what is beyond is none. Spans of time can be added up without an overflow.
 const MAX_NS: u64 = 1 << 59;
 
-/// Pieces of the guest's life with one relation each between clock and virtual time.
+/// Pieces of the guest's life with one relation each between clock and virtual time. Copies share them: a long trace has
+/// millions.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct TimeMap {
     shift: Option<u8>,
     /// First clock and bias of each piece, by clock.
-    pieces: Vec<(u64, i64)>,
+    pieces: Arc<Vec<(u64, i64)>>,
 }
 
 impl TimeMap {
     /// A map without pieces. `shift` is log2 of nanoseconds per instruction; none: there is no virtual time.
     #[must_use]
     pub fn new(shift: Option<u8>) -> Self {
-        Self { shift, pieces: Vec::new() }
+        Self { shift, pieces: Arc::default() }
     }
 
     /// Whether there is virtual time.
@@ -30,10 +32,11 @@ impl TimeMap {
     /// the last one's beginning, so that time stays in order.
     pub fn begin(&mut self, clock: u64, bias: i64) {
         let clock = self.pieces.last().map_or(clock, |(last, _)| clock.max(*last));
-        match self.pieces.last_mut() {
+        let pieces = Arc::make_mut(&mut self.pieces);
+        match pieces.last_mut() {
             Some((_, last)) if *last == bias => {}
             Some((begin, last)) if *begin == clock => *last = bias,
-            _ => self.pieces.push((clock, bias)),
+            _ => pieces.push((clock, bias)),
         }
     }
 
