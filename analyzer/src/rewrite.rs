@@ -1,7 +1,7 @@
 //! Traces made out of traces. Each goes the one way: events of a reader, into a writer. They keep their numbers.
 //!
 //! - [`recover`]: what can be read of a damaged file, as a sound one.
-//! - [`slice`]: a part of a trace, by time, task or I/O.
+//! - [`mod@slice`]: a part of a trace, by time, task or I/O.
 //! - [`cat`]: several parts of one recording, one behind the other.
 
 mod cat;

@@ -2,7 +2,7 @@
 //!
 //! In: TOML text, ours (`data/*.toml`, compiled in) and the user's. Out: a checked [`Catalog`]. How
 //! entries are written is described at the top of `data/block.toml`; every mistake is an error that
-//! names the file and the entry. A file has at most 1 MiB. [`reference`]: the stages, roles and layers that an entry may have.
+//! names the file and the entry. A file has at most 1 MiB. [`mod@reference`]: the stages, roles and layers that an entry may have.
 
 mod entry;
 mod error;

@@ -1,6 +1,6 @@
 //! `export`: a trace in the format of another tool.
 //!
-//! [`format`](self::format) has the registry: a format is one file and one line there.
+//! [`mod@format`] has the registry: a format is one file and one line there.
 
 mod format;
 #[cfg(test)]

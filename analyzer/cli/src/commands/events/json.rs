@@ -21,7 +21,7 @@ pub fn put(text: &mut String, event: &Described<'_>, time: &TimeMap) {
     text.push_str(&serde_json::to_string(&EventJson::new(event, time)).unwrap_or_default());
 }
 
-/// Writes events as one document while they come ([`EventsDocument`]).
+/// Writes events as one document while they come (`EventsDocument`).
 #[derive(Debug, Default)]
 pub struct JsonStream {
     begun: bool,
