@@ -102,6 +102,7 @@ fn a_question_reads_the_blocks_of_its_io_and_one_more() {
 fn a_question_does_not_wait_for_another_call_that_does_not_return() {
     let page = io(80, 4096, WRITE);
     let mut guest = SyntheticGuest::default();
+    guest.stack = 0xffff_c900_0009_3f00;
     guest.name_task(2, KWORKER, 26, "kworker/0:1");
     guest.mark(100, event::MARK_BEGIN);
     guest.entry(150, "sys.fsync", &[("regs.fd", 3)]);
