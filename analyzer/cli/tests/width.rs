@@ -4,14 +4,11 @@
 //! of earlier versions.
 
 mod help;
+mod terminal;
 
 use help::commands;
 use iotrace_synthetic_guest::{buffered, changed_write, direct_write, small};
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{Winsize, tcsetwinsize};
-use std::fs::{self, File, OpenOptions};
-use std::io::Read;
-use std::os::unix::ffi::OsStrExt;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use unicode_width::UnicodeWidthStr;
@@ -22,24 +19,9 @@ const WIDTHS: [u16; 2] = [80, 120];
 
 /// What is printed on a terminal of so many columns, without its colours; `columns` is set in the environment.
 fn on_terminal(args: &[&str], width: u16, columns: Option<&str>) -> String {
-    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-    grantpt(&master).unwrap();
-    unlockpt(&master).unwrap();
-    let name = ptsname(&master, Vec::new()).unwrap();
-    let path = Path::new(std::ffi::OsStr::from_bytes(name.to_bytes()));
-    let terminal = OpenOptions::new().read(true).write(true).open(path).unwrap();
-    tcsetwinsize(&terminal, Winsize { ws_row: 50, ws_col: width, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
-    let (out, errors) = (terminal.try_clone().unwrap(), terminal.try_clone().unwrap());
     let mut command = Command::new(PROGRAM);
     command.args(args).env_remove("COLUMNS").env_remove("NO_COLOR").envs(columns.map(|c| ("COLUMNS", c)));
-    let mut child = command.stdin(terminal).stdout(out).stderr(errors).spawn().unwrap();
-    // The program alone has the terminal now: when it ends, reading does.
-    drop(command);
-    let mut bytes = Vec::new();
-    // A terminal that nobody has open is read with EIO, not with an end of file.
-    let _ = File::from(master).read_to_end(&mut bytes);
-    child.wait().unwrap();
-    without_colours(&String::from_utf8_lossy(&bytes).replace("\r\n", "\n"))
+    without_colours(&terminal::printed(terminal::start(command, width)))
 }
 
 fn in_pipe(args: &[&str]) -> String {

@@ -7,6 +7,7 @@ use clap::{Args, Command, CommandFactory};
 use clap_complete::{Shell, generate_to};
 use clap_mangen::Man;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// The command that starts the scripts, and this program for all other commands.
@@ -57,6 +58,7 @@ impl RunCommand for GenerateCommand {
             make(&folder)?;
             for (name, mut command) in [("iotrace-analyze", analyzer.clone()), (FRONT, self.front())] {
                 generate_to(shell, &mut command, name, &folder)
+                    .and_then(|path| if shell == Shell::Bash { correct_labels(name, &path) } else { Ok(()) })
                     .with_context(|| format!("writing completions to {}", folder.display()))?;
             }
         }
@@ -83,6 +85,13 @@ impl GenerateCommand {
         });
         CommandLine::command().name(FRONT).bin_name(FRONT).subcommands(scripts)
     }
+}
+
+/// clap_complete 4.6 names the states of a program with a hyphen in two ways, `a__b` where they are entered and
+/// `a__subcmd__b` where they are looked up (aot/shells/bash.rs): no option of a subcommand would be completed.
+fn correct_labels(name: &str, path: &Path) -> io::Result<()> {
+    let [entered, looked_up] = ["__", "__subcmd__"].map(|hyphen| name.replace('-', hyphen));
+    fs::write(path, fs::read_to_string(path)?.replace(&looked_up, &entered))
 }
 
 /// A page without line breaks beside paragraph breaks: they do nothing, and linters warn of them.
