@@ -263,6 +263,12 @@ impl Session {
         SessionIndexBuilder::new(self.identity(), blocks, !self.trace.is_part())
     }
 
+    /// What the trace is recognized by: its length and the checksums of its blocks. Copies have the same.
+    #[must_use]
+    pub fn fingerprint(&self) -> u64 {
+        self.identity().0
+    }
+
     /// What the index of the trace is recognized by; read once.
     fn identity(&self) -> TraceIdentity {
         *self.identity.get_or_init(|| TraceIdentity::of(&self.trace))

@@ -117,6 +117,13 @@ impl Definitions {
         named.map_or_else(|| number.to_string(), |name| name.trim_end_matches(SOFTIRQ).to_owned())
     }
 
+    /// Release of the kernel, as uname(2) has it; none if the trace has no version of a kernel.
+    #[must_use]
+    pub fn release(&self) -> Option<&str> {
+        let rest = self.trace.banner.strip_prefix("Linux version ")?;
+        rest.split(' ').next().filter(|release| !release.is_empty())
+    }
+
     /// The value of a note that the user gave.
     #[must_use]
     pub fn note(&self, key: &str) -> Option<&str> {

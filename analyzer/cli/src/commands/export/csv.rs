@@ -36,13 +36,16 @@ fn failed(error: csv::Error) -> io::Error {
 
 impl RowWriter for CsvWriter {
     const EXTENSION: &'static str = "csv";
-    const CONTROLS: Controls = Controls::Replaced;
 
-    fn new<R: Row>(mut out: ExportFile) -> io::Result<Self> {
+    fn open(target: &ExportTarget<'_>) -> Result<ExportFile> {
+        target.text(Controls::Replaced)
+    }
+
+    fn new<R: Row>(mut out: ExportFile) -> Result<Self> {
         // The names are there without any row too.
         let mut head = Writer::from_writer(Vec::new());
         head.serialize(R::default()).map_err(failed)?;
-        let head = head.into_inner().map_err(|error| io::Error::other(error.to_string()))?;
+        let head = head.into_inner()?;
         let names = head.split_inclusive(|byte| *byte == b'\n').next().unwrap_or_default();
         out.write_all(names)?;
         Ok(Self(builder().has_headers(false).from_writer(out)))

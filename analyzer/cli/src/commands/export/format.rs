@@ -4,7 +4,7 @@ use super::output::ExportTarget;
 use super::rows::RecordTable;
 use anyhow::Result;
 use clap::ValueEnum;
-use iotrace::analysis::records::{RecordQuery, RecordSink};
+use iotrace::analysis::records::{RecordQuery, RecordSink, RecordsEnd};
 use iotrace::{Progress, Session};
 
 /// What a format is told.
@@ -18,11 +18,11 @@ pub struct FormatOptions<'a> {
 
 /// A format while it is written: it takes records.
 pub trait ExportFormat: RecordSink {
-    /// All records were taken: adds what needs the paths of I/Os.
+    /// All records were taken: adds what is known only now, and what needs the paths of I/Os.
     ///
     /// # Errors
     /// If the trace cannot be read.
-    fn add_paths(&mut self, _session: &Session, _progress: Progress<'_>) -> Result<()> {
+    fn add_rest(&mut self, _session: &Session, _end: &RecordsEnd, _progress: Progress<'_>) -> Result<()> {
         Ok(())
     }
 
@@ -61,6 +61,8 @@ formats! {
     Csv("csv") = super::csv::begin,
     /// JSON, one object per line: --table (described in schemas/json/export.schema.json)
     Ndjson("ndjson") = super::ndjson::begin,
+    /// Apache Parquet: --table, with types, for DuckDB and Spark; --append keeps the traces of many runs
+    Parquet("parquet") = super::parquet::begin,
     /// Folded stacks of all contexts, weighted by instructions, for flame graphs
     Folded("folded") = super::folded::begin,
     /// Common Trace Format 1.8 with the names of LTTng, for babeltrace2 and Trace Compass; --output is a directory

@@ -1,7 +1,8 @@
 //! The rows of tables as JSON: only the schema needs them together.
 
 use super::rows::{
-    AttemptRow, BioRow, BlockEventRow, CarriedRow, EventRow, HandoffRow, IoRow, PathRow, RequestRow, StageRow, WaitRow,
+    AttemptRow, BioRow, BlockEventRow, CarriedRow, EventRow, HandoffRow, IoRow, PathRow, RequestRow, RunRow, StageRow,
+    WaitRow,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -12,6 +13,8 @@ use serde::Serialize;
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum ExportDocument<'a> {
+    /// --table runs
+    Run(RunRow),
     /// --table ios
     Io(IoRow<'a>),
     /// --table bios

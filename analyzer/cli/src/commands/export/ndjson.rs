@@ -21,9 +21,12 @@ pub struct JsonLines(ExportFile);
 
 impl RowWriter for JsonLines {
     const EXTENSION: &'static str = "ndjson";
-    const CONTROLS: Controls = Controls::Escaped;
 
-    fn new<R: Row>(out: ExportFile) -> io::Result<Self> {
+    fn open(target: &ExportTarget<'_>) -> Result<ExportFile> {
+        target.text(Controls::Escaped)
+    }
+
+    fn new<R: Row>(out: ExportFile) -> Result<Self> {
         Ok(Self(out))
     }
 

@@ -7,18 +7,23 @@ mod block;
 mod event;
 mod io;
 mod path;
+mod run;
 
 pub use block::{AttemptRow, BioRow, BlockEventRow, CarriedRow, RequestRow, StageRow};
 pub use event::{EventRow, WaitRow};
 pub use io::IoRow;
 pub use path::{HandoffRow, PathRow, handed_off};
+pub use run::{RunRow, run_name};
 
 use clap::ValueEnum;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// A table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum RecordTable {
+    /// The run: kernel, workload, machine
+    Runs,
     /// I/Os
     Ios,
     /// Bios
@@ -44,9 +49,25 @@ pub enum RecordTable {
 }
 
 impl RecordTable {
+    /// What a run that is kept among many has: what queries join. Events take the most space, and block events follow from
+    /// the others.
+    pub const KEPT: [Self; 10] = [
+        Self::Runs,
+        Self::Ios,
+        Self::Bios,
+        Self::Stages,
+        Self::Requests,
+        Self::Attempts,
+        Self::Carried,
+        Self::Waits,
+        Self::Path,
+        Self::Handoffs,
+    ];
+
     /// Name, of a file too.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Runs => "runs",
             Self::Ios => "ios",
             Self::Bios => "bios",
             Self::Stages => "stages",
@@ -63,7 +84,7 @@ impl RecordTable {
 }
 
 /// A row of a table. Its default is a row of the same columns.
-pub trait Row: Serialize + Default {
+pub trait Row: Serialize + JsonSchema + Default {
     /// The table.
     const TABLE: RecordTable;
 }

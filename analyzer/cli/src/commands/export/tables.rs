@@ -3,14 +3,13 @@
 use super::format::{ExportFormat, FormatOptions};
 use super::output::{ExportFile, ExportTarget, FirstError};
 use super::rows::{
-    AttemptRow, BioRow, BlockEventRow, CarriedRow, EventRow, HandoffRow, IoRow, PathRow, RequestRow, Row, StageRow,
-    RecordTable, WaitRow,
+    AttemptRow, BioRow, BlockEventRow, CarriedRow, EventRow, HandoffRow, IoRow, PathRow, RecordTable, RequestRow, Row, RunRow, StageRow,
+    WaitRow,
 };
-use crate::view::plain::Controls;
 use anyhow::{Result, bail};
 use iotrace::analysis::describe::Described;
 use iotrace::analysis::path::path;
-use iotrace::analysis::records::{RecordNeeds, RecordScope, RecordSink};
+use iotrace::analysis::records::{RecordNeeds, RecordScope, RecordSink, RecordsEnd};
 use iotrace::analysis::subject::Wanted;
 use iotrace::model::{Bio, BlockEvent, Io, IoId, Request, Wait};
 use iotrace::{Progress, Session};
@@ -20,14 +19,18 @@ use std::io;
 pub trait RowWriter: Sized {
     /// What the name of a file ends with.
     const EXTENSION: &'static str;
-    /// What control characters become on standard output.
-    const CONTROLS: Controls;
+
+    /// The file of a single table.
+    ///
+    /// # Errors
+    /// If it cannot be written, or not where it is to be.
+    fn open(target: &ExportTarget<'_>) -> Result<ExportFile>;
 
     /// Begins a table.
     ///
     /// # Errors
     /// If it cannot be written.
-    fn new<R: Row>(out: ExportFile) -> io::Result<Self>;
+    fn new<R: Row>(out: ExportFile) -> Result<Self>;
 
     /// Adds a row.
     ///
@@ -60,7 +63,7 @@ impl<W: RowWriter> TableExport<W> {
         let mut named = options.tables.to_vec();
         named.dedup();
         let files: Vec<ExportFile> = match &named[..] {
-            [_] => vec![target.text(W::CONTROLS)?],
+            [_] if !target.is_run() => vec![W::open(target)?],
             _ => {
                 let folder = target.directory("several tables")?;
                 let file = |table: &RecordTable| {
@@ -93,8 +96,9 @@ impl<W: RowWriter> TableExport<W> {
 }
 
 /// Begins a table.
-fn begun<W: RowWriter>(table: RecordTable, out: ExportFile) -> io::Result<W> {
+fn begun<W: RowWriter>(table: RecordTable, out: ExportFile) -> Result<W> {
     match table {
+        RecordTable::Runs => W::new::<RunRow>(out),
         RecordTable::Ios => W::new::<IoRow<'_>>(out),
         RecordTable::Bios => W::new::<BioRow>(out),
         RecordTable::Stages => W::new::<StageRow>(out),
@@ -111,8 +115,9 @@ fn begun<W: RowWriter>(table: RecordTable, out: ExportFile) -> io::Result<W> {
 
 impl<W: RowWriter> RecordSink for TableExport<W> {
     fn needs(&self) -> RecordNeeds {
+        use RecordTable::{BlockEvents, Events, Runs};
         RecordNeeds {
-            objects: self.tables.iter().any(|(table, _)| !matches!(table, RecordTable::Events | RecordTable::BlockEvents)),
+            objects: self.tables.iter().any(|(table, _)| !matches!(table, Runs | Events | BlockEvents)),
             events: self.has(&[RecordTable::Events]),
             block_events: self.has(&[RecordTable::BlockEvents]),
             contexts: false,
@@ -155,7 +160,8 @@ impl<W: RowWriter> RecordSink for TableExport<W> {
 }
 
 impl<W: RowWriter> ExportFormat for TableExport<W> {
-    fn add_paths(&mut self, session: &Session, progress: Progress<'_>) -> Result<()> {
+    fn add_rest(&mut self, session: &Session, end: &RecordsEnd, progress: Progress<'_>) -> Result<()> {
+        self.add([RunRow::new(session, end)?]);
         self.ios.sort_unstable();
         for io in std::mem::take(&mut self.ios) {
             if self.error.is_some() {

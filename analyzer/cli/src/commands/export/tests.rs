@@ -28,8 +28,8 @@ pub fn exported(
     let session = Session::from_bytes(guest.file()).unwrap();
     let target = ExportTarget::new(Some(&path));
     let mut format = to.begin(&FormatOptions { tables, query }, &target).unwrap();
-    records(&session, query, format.as_mut(), &mut |_| {}).unwrap();
-    format.add_paths(&session, &mut |_| {}).unwrap();
+    let end = records(&session, query, format.as_mut(), &mut |_| {}).unwrap();
+    format.add_rest(&session, &end, &mut |_| {}).unwrap();
     assert!(!path.is_file() && fs::read_dir(&folder).is_ok_and(|mut all| all.next().is_none()) != single);
     format.close().unwrap();
     let read = if single { place.path() } else { &folder };
@@ -206,4 +206,50 @@ fn a_directory_of_ctf_has_its_events_described() {
     let first = &stream[44..];
     assert_eq!((&first[2..10], &first[10..14]), (&4000_u64.to_le_bytes()[..], &42_u32.to_le_bytes()[..]));
     assert_eq!((&first[34..38], &first[38..46]), (&3_u32.to_le_bytes()[..], &4096_u64.to_le_bytes()[..]));
+}
+
+/// The rows of a table of Parquet, as JSON has them.
+#[cfg(feature = "parquet")]
+fn parquet_rows(file: Vec<u8>) -> Vec<Value> {
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+    use parquet::record::Field;
+
+    let reader = SerializedFileReader::new(bytes::Bytes::from(file)).unwrap();
+    let cell = |field: &Field| match field {
+        Field::Null => Value::Null,
+        Field::Bool(value) => (*value).into(),
+        Field::Long(value) => (*value).into(),
+        Field::Str(value) => value.clone().into(),
+        other => panic!("{other:?}"),
+    };
+    let rows = reader.get_row_iter(None).unwrap().map(Result::unwrap);
+    rows.map(|row| row.get_column_iter().map(|(name, field)| (name.clone(), cell(field))).collect()).collect()
+}
+
+#[cfg(feature = "parquet")]
+#[test]
+fn tables_of_parquet_have_the_rows_of_json_with_their_types() {
+    let tables = RecordTable::value_variants();
+    for guest in [direct_write(), buffered()] {
+        let parquet = exported(&guest, FormatName::Parquet, tables, &RecordQuery::default());
+        let json = exported(&guest, FormatName::Ndjson, tables, &RecordQuery::default());
+        assert_eq!(parquet.len(), tables.len());
+        for table in tables {
+            let rows = parquet_rows(parquet[&format!("{}.parquet", table.name())].clone());
+            let lines = std::str::from_utf8(&json[&format!("{}.ndjson", table.name())]).unwrap();
+            let expected: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+            assert_eq!(rows, expected, "{}", table.name());
+        }
+    }
+}
+
+#[cfg(not(feature = "parquet"))]
+#[test]
+fn a_program_without_parquet_says_how_to_get_it() {
+    let place = TempDir::new().unwrap();
+    let query = RecordQuery::default();
+    let options = FormatOptions { tables: &[RecordTable::Ios], query: &query };
+    let refused = FormatName::Parquet.begin(&options, &ExportTarget::new(Some(place.path())));
+    let refused = refused.err().unwrap().to_string();
+    assert!(refused.contains("scripts/install") && refused.contains("--features iotrace-analyze/parquet"), "{refused}");
 }

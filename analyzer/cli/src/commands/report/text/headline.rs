@@ -48,10 +48,7 @@ fn lasted(report: &Report) -> String {
 
 /// Kernel release, controller, file system and workload; what the recording is limited to.
 fn recorded(report: &Report) -> String {
-    let trace = &report.definitions.trace;
-    let release = trace.banner.strip_prefix("Linux version ").and_then(|rest| rest.split(' ').next());
-    let release =
-        release.filter(|release| !release.is_empty()).map(|release| format!("Linux {}", plain(release)));
+    let release = report.definitions.release().map(|release| format!("Linux {}", plain(release)));
     let note = |key: &str| report.definitions.note(key).filter(|value| !value.is_empty()).map(plain);
     let devices = || Some(report.devices.join(", ")).filter(|names| !names.is_empty());
     let parts = [

@@ -91,11 +91,9 @@ pub fn counts(found: &Breakdown, all: bool) -> String {
 
 /// Of what the trace is, in a line.
 pub fn recorded(found: &Breakdown) -> String {
-    let trace = &found.definitions.trace;
-    let release = trace.banner.strip_prefix("Linux version ").and_then(|rest| rest.split(' ').next());
     let note = |key: &str| found.definitions.note(key).filter(|value| !value.is_empty()).map(plain);
     let parts = [
-        release.map(|release| format!("Linux {}", plain(release))),
+        found.definitions.release().map(|release| format!("Linux {}", plain(release))),
         note("controller"),
         note("file system"),
         note("workload").map(|name| format!("workload {name}")),
