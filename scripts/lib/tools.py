@@ -7,6 +7,10 @@ from typing import Sequence
 from .cache import entry, fingerprint
 from .say import run, say
 
+# Versions that the tests were run with.
+DUCKDB = "duckdb==2.0.1"
+SPARK = "pyspark==4.3.0"
+
 
 def cargo_tool(name: str, version: str) -> Path:
     """One of cargo's subcommands, of exactly this version."""
