@@ -24,12 +24,14 @@ fn exported(trace: &Path, name: &str, to: &str, arguments: &[&str]) -> PathBuf {
     path
 }
 
-/// All tables, as csv and ndjson.
+/// All tables, as csv, ndjson and parquet.
 fn tables(trace: &Path, name: &str) -> PathBuf {
-    let all = "ios,bios,stages,requests,attempts,carried,waits,block-events,events,path,handoffs";
+    let all = "runs,ios,bios,stages,requests,attempts,carried,waits,block-events,events,path,handoffs";
     let folder = exported(trace, name, "csv", &["--table", all]);
-    let mut command = analyze(&["export", "--to", "ndjson"], trace);
-    succeed(command.args(["--table", all, "-o"]).arg(&folder));
+    for format in ["ndjson", "parquet"] {
+        let mut command = analyze(&["export", "--to", format], trace);
+        succeed(command.args(["--table", all, "-o"]).arg(&folder));
+    }
     folder
 }
 
@@ -48,11 +50,16 @@ fn exports_of_tables_are_read_by_duckdb() {
             |table: &str| found["rows"][table].as_u64().unwrap_or_else(|| panic!("no {table} in {found}"));
         let count = |list: &str| report[list].as_array().expect("a list").len() as u64;
         for table in ["ios", "bios"] {
-            for kind in ["csv", "ndjson"] {
+            for kind in ["csv", "ndjson", "parquet"] {
                 assert_eq!(rows(&format!("{table}.{kind}")), count(table), "{name}");
             }
         }
-        assert_eq!(found["rows"].as_object().map(serde_json::Map::len), Some(22), "{found}");
+        assert_eq!(found["rows"].as_object().map(serde_json::Map::len), Some(36), "{found}");
+        for (table, count) in found["rows"].as_object().expect("an object") {
+            let table = table.split('.').next().expect("a name");
+            assert_eq!(*count, found["rows"][format!("{table}.parquet")], "{name}: {table}");
+        }
+        assert_eq!(found["types"], serde_json::json!(["BIGINT", "BOOLEAN", "VARCHAR"]), "{name}");
         let listed = json(&trace, &["events", "--stage", "bio.queue"]);
         assert!(rows("events.csv") > listed["events"].as_array().expect("a list").len() as u64);
         steps_of_summary(&trace, &found["steps"]);

@@ -25,7 +25,7 @@ fn iotrace(prefix: &Path, arguments: &[&str]) -> Command {
 fn what_is_installed_works_without_the_checkout() {
     let prefix = installed();
     let help = succeed(&mut iotrace(&prefix, &["--help"]));
-    for command in ["record", "replay", "compare", "demo", "report", "path"] {
+    for command in ["record", "replay", "compare", "demo", "sql", "report", "path"] {
         assert!(help.lines().any(|line| line.trim_start().starts_with(command)), "{command}: {help}");
     }
     for developers in ["bench", "faults", "test"] {
@@ -34,6 +34,10 @@ fn what_is_installed_works_without_the_checkout() {
     let arguments = [&["record"][..], &SMALL_GUEST, &["--force", "-o", "recording"]].concat();
     succeed(&mut iotrace(&prefix, &arguments));
     succeed(&mut iotrace(&prefix, &["replay", "recording", "-o", "trace.iot"]));
+    // With Parquet, which a plain build has not.
+    succeed(&mut iotrace(&prefix, &["export", "trace.iot", "--to", "parquet", "--append", "runs"]));
+    assert!(prefix.join("runs").is_dir());
+    assert!(succeed(&mut iotrace(&prefix, &["sql", "--list"])).contains("slowest-stage"));
     let report = |trace: &str| succeed(&mut iotrace(&prefix, &["report", "--summary", trace]));
     assert!(report("trace.iot").contains("I/Os"));
     // The same bytes as with the plugin of the checkout.

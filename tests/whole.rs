@@ -22,6 +22,7 @@ mod paths;
 mod plugin;
 mod processors;
 mod recordings;
+mod runs;
 mod stacked;
 mod standstill;
 mod threads;

@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Iterable
+from typing import Sequence
 
 from .say import Problem
 
@@ -12,6 +12,8 @@ CHECKOUT = Path(__file__).resolve().parent.parent.parent
 # Where the programs are if this is no checkout.
 INSTALLED = CHECKOUT / "bin"
 PROGRAMS = ("iotrace-plugin", "iotrace-analyze")
+# What packages are built with beyond their defaults.
+FEATURES = {"iotrace-analyze": ("iotrace-analyze/parquet",)}
 
 
 def up_to_date(*packages: str) -> Path:
@@ -30,8 +32,9 @@ def optimized() -> Path:
     return _build(PROGRAMS, "installed")
 
 
-def _build(packages: Iterable[str], profile: str) -> Path:
-    command = ["cargo", "build", f"--profile={profile}", "--quiet", *(f"--package={package}" for package in packages)]
+def _build(packages: Sequence[str], profile: str) -> Path:
+    features = [f"--features={feature}" for package in packages for feature in FEATURES.get(package, ())]
+    command = ["cargo", "build", f"--profile={profile}", "--quiet", *(f"--package={package}" for package in packages), *features]
     try:
         built = subprocess.run(command, cwd=CHECKOUT, stdout=sys.stderr)
     except (FileNotFoundError, PermissionError):

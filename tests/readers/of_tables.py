@@ -1,5 +1,5 @@
-"""Read the tables in a directory with DuckDB, csv and ndjson, and print as JSON how many rows each has, and the steps of btt
-over the table of stages: count, sum, least and greatest, in nanoseconds."""
+"""Read the tables in a directory with DuckDB, csv, ndjson and parquet, and print as JSON how many rows each has, the types of all
+columns of parquet, and the steps of btt over the table of stages: count, sum, least and greatest, in nanoseconds."""
 
 import json
 import sys
@@ -21,10 +21,11 @@ def rows(query: str) -> list:
 
 def main() -> None:
     folder = Path(sys.argv[1])
-    readers = {".csv": "read_csv", ".ndjson": "read_json"}
+    readers = {".csv": "read_csv", ".ndjson": "read_json", ".parquet": "read_parquet"}
     counts = {file.name: rows(f"select count(*) from {readers[file.suffix]}('{file}')")[0][0]
               for file in folder.iterdir() if file.suffix in readers}
-    stages = f"read_csv('{folder / 'stages.csv'}')"
+    types = {kind for file in folder.glob("*.parquet") for _, kind, *_ in rows(f"describe select * from read_parquet('{file}')")}
+    stages = f"read_parquet('{folder / 'stages.parquet'}')"
     letters = ", ".join(f"max(ns) filter (letter = '{letter}') as {letter}" for letter in "QGMIDC")
     steps = {}
     for step, (begin, end) in STEPS.items():
@@ -33,7 +34,7 @@ def main() -> None:
         query = f"""select count({end} - {begin}), sum({end} - {begin}), min({end} - {begin}), max({end} - {begin})
                     from (select bio, {letters} from {stages} group by bio) {only}"""
         steps[step] = [int(value or 0) for value in rows(query)[0]]
-    json.dump({"rows": counts, "steps": steps}, sys.stdout)
+    json.dump({"rows": counts, "types": sorted(types), "steps": steps}, sys.stdout)
 
 
 main()

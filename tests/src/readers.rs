@@ -4,8 +4,8 @@ use crate::{checkout, folder, run, said};
 use std::io::ErrorKind;
 use std::process::Command;
 
-/// The exit status of a Python reader whose package is not there.
-const MISSING: i32 = 77;
+/// The exit status of a Python reader whose package is not there, and of a script that cannot get its engine.
+const MISSING: [i32; 2] = [77, 5];
 
 /// A Python program of `tests/readers`, with the packages of `scripts/readers`.
 #[must_use]
@@ -29,7 +29,9 @@ pub fn read_by(export: &str, reader: &str, command: &mut Command) -> Option<Stri
     };
     let is_there = match command.output() {
         Err(error) if error.kind() == ErrorKind::NotFound => false,
-        output => output.expect("it can be started").status.code() != Some(MISSING),
+        output => {
+            !output.expect("it can be started").status.code().is_some_and(|code| MISSING.contains(&code))
+        }
     };
     if !is_there {
         note("skipped: not installed");
@@ -41,6 +43,17 @@ pub fn read_by(export: &str, reader: &str, command: &mut Command) -> Option<Stri
     assert!(output.status.success(), "{reader} cannot read {export}: {}", said(&output));
     note("read");
     Some(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// The reader is run by `scripts/test full` alone.
+///
+/// # Panics
+/// If the build folder is not writable.
+pub fn left_to_full(export: &str, reader: &str) {
+    let path = folder("readers").join(format!("{export} {reader}"));
+    if !path.exists() {
+        std::fs::write(path, "skipped: of scripts/test full").expect("it is writable");
+    }
 }
 
 /// The reader has found in an export what must be there.
