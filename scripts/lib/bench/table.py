@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Iterable, Sequence
 
 from .files import Reading
+from .fleet import Fleet
 from .lengths import Length
 from .measure import Runs, Spread
 from .peers import Peer
@@ -109,3 +110,16 @@ def answers(found: Iterable[Answer]) -> str:
     return table(["mix of events", "events", "I/O", "command", "seconds", "MiB resident"], [
         [answer.mix, f"{answer.events:,}", answer.io, answer.command, f"{answer.run.wall:.2f}",
          str(answer.run.peak // 1024)] for answer in found])
+
+
+def fleet(found: Fleet) -> str:
+    """What many runs take."""
+    facts = table(["", ""], [
+        ["runs", f"{found.runs:,}"], ["I/Os", f"{found.ios:,}"],
+        ["traces, MB", f"{found.trace_bytes / 1e6:.1f}"],
+        ["folder, MB", f"{found.bytes / 1e6:.1f}"], ["files", f"{found.files:,}"],
+        ["adding a run, s", f"{found.added / found.runs:.3f}"], ["CPU, s", f"{found.added_cpu / found.runs:.3f}"],
+    ])
+    rows = [[name, str(rows), f"{run.wall:.2f}", f"{run.cpu:.2f}", str(run.peak // 1024)]
+            for name, (run, rows) in found.queries.items()]
+    return facts + "\n" + table(["query", "rows", "seconds", "CPU, s", "MiB resident"], rows)
