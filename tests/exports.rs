@@ -1,5 +1,7 @@
 //! Exports of real guests, read by the tools that they are for.
 
+mod trace_dat;
+
 use iotrace_tests::readers::{proved, python, read_by};
 use iotrace_tests::{analyze, checkout, folder, json, recording, succeed, trace_of};
 use serde_json::Value;
@@ -22,6 +24,13 @@ fn exported(trace: &Path, name: &str, to: &str, arguments: &[&str]) -> PathBuf {
     let mut command = analyze(&["export", "--to", to], trace);
     succeed(command.args(arguments).arg("-o").arg(&path));
     path
+}
+
+/// The rows of a table.
+fn rows(trace: &Path, name: &str, table: &str) -> Vec<Value> {
+    let file = exported(trace, &format!("{name}-{table}"), "ndjson", &["--table", table]);
+    let text = std::fs::read_to_string(file).expect("it is text");
+    text.lines().map(|line| serde_json::from_str(line).expect("it is JSON")).collect()
 }
 
 /// All tables, as csv, ndjson and parquet.

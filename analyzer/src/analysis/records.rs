@@ -88,6 +88,8 @@ pub struct ContextCall {
     pub parent: Option<CallId>,
     /// The outermost call of its context.
     pub root: CallId,
+    /// How many calls of the task were open, those interrupted included.
+    pub depth: usize,
     /// When it was entered, in instructions.
     pub clock: u64,
     /// Kind of its entry's event.

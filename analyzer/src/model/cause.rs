@@ -205,6 +205,8 @@ pub struct Raise {
 pub struct Switch {
     /// When, in instructions.
     pub clock: u64,
+    /// The vCPU that it stops on.
+    pub vcpu: u16,
     /// Address of the task that stops.
     pub from: u64,
     /// Address of the task that runs from here on.

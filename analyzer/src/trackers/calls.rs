@@ -224,7 +224,7 @@ impl CallTracker {
     pub fn switch(&mut self, event: &Event<'_>, roles: &RoleValues<'_>, out: &mut dyn Sink) {
         if let (Some(from), Some(to)) = (roles.get(Role::PreviousTask), roles.get(Role::NextTask)) {
             let call = self.calls.all().last().map(|call| call.number);
-            out.switched(&Switch { clock: event.clock, from, to, call });
+            out.switched(&Switch { clock: event.clock, vcpu: event.vcpu, from, to, call });
             self.calls.switch(event, to);
         }
     }

@@ -27,6 +27,7 @@ mod perfetto;
 #[cfg(not(feature = "parquet"))]
 #[path = "export/without_parquet.rs"]
 mod parquet;
+mod trace_dat;
 
 use super::conditions::SelectionArgs;
 use super::opened::{OpenedTrace, complain_same};

@@ -29,6 +29,7 @@ impl OpenContexts {
             id: call.id,
             parent: outer.map(|outer| outer.id),
             root: outer.map_or(call.id, |outer| outer.root),
+            depth: call.depth,
             clock: call.clock,
             kind: call.kind,
             task,

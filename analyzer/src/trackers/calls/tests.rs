@@ -328,7 +328,10 @@ fn another_task_runs_after_a_switch() {
         });
         processor.heard.switches.extend(heard.switches);
     }
-    assert_eq!(processor.heard.switches, [Switch { clock: 5, from: TASK, to: KWORKER, call: Some(1) }]);
+    assert_eq!(
+        processor.heard.switches,
+        [Switch { clock: 5, vcpu: 0, from: TASK, to: KWORKER, call: Some(1) }]
+    );
     processor.heard.ran.clear();
     let event = Event { task: KWORKER, ..processor.plain(9, &[]) };
     processor.tracker.count_event();

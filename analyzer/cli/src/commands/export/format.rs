@@ -71,4 +71,6 @@ formats! {
     Perfetto("perfetto") = super::perfetto::begin,
     /// Files of blktrace, one per device, for blkparse and btt; --output is a directory
     Blktrace("blktrace") = super::blktrace::begin,
+    /// trace.dat of trace-cmd: function graph, block events, interrupts, switches of tasks
+    TraceDat("trace-dat") = super::trace_dat::begin,
 }

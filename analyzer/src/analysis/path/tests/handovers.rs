@@ -83,7 +83,7 @@ fn so_many_accesses_at_one_clock_are_shown_to_ring_a_doorbell() {
 // The task 1 stops at 30 in call 7, where it went on at 30 before, goes on at 50, stops again at 70 for good.
 #[test]
 fn a_stop_is_shown_with_the_clock_at_which_the_task_goes_on() {
-    let switch = |clock, from, to, call| Switch { clock, from, to, call };
+    let switch = |clock, from, to, call| Switch { clock, vcpu: 0, from, to, call };
     let switches = [
         switch(60, 2, 3, Some(9)),
         switch(50, 2, 1, None),

@@ -63,7 +63,7 @@ impl Drawing {
     /// Switches from one task to the next: each its clock, the first from `from`.
     pub fn switches(&mut self, mut from: u64, switches: &[(u64, u64)]) {
         for (clock, to) in switches.iter().copied() {
-            self.seen.switches.push(Switch { clock, from, to, call: None });
+            self.seen.switches.push(Switch { clock, vcpu: 0, from, to, call: None });
             from = to;
         }
     }
