@@ -1,5 +1,6 @@
 //! Exports of real guests, read by the tools that they are for.
 
+mod firefox;
 mod trace_dat;
 
 use iotrace_tests::readers::{proved, python, read_by};

@@ -63,3 +63,12 @@ pub fn left_to_full(export: &str, reader: &str) {
 pub fn proved(export: &str, reader: &str) {
     std::fs::write(folder("readers").join(format!("{export} {reader}")), "proved").expect("it is writable");
 }
+
+/// There is no reader to run: what is tested in its place.
+///
+/// # Panics
+/// If the build folder is not writable.
+pub fn unproved(export: &str, reader: &str, instead: &str) {
+    let note = format!("unproved: no package of it; {instead}");
+    std::fs::write(folder("readers").join(format!("{export} {reader}")), note).expect("it is writable");
+}

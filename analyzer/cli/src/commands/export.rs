@@ -12,6 +12,7 @@ pub mod output;
 mod partition;
 mod reorder;
 pub mod rows;
+mod stacks;
 mod tables;
 #[cfg(test)]
 pub mod tests;
@@ -19,6 +20,7 @@ pub mod tests;
 mod blktrace;
 mod csv;
 mod ctf;
+mod firefox;
 mod folded;
 mod ndjson;
 #[cfg(feature = "parquet")]

@@ -73,4 +73,6 @@ formats! {
     Blktrace("blktrace") = super::blktrace::begin,
     /// trace.dat of trace-cmd: function graph, block events, interrupts, switches of tasks
     TraceDat("trace-dat") = super::trace_dat::begin,
+    /// Firefox Profiler, for profiler.firefox.com: stacks of tasks and interrupts weighted by instructions, I/Os, bios
+    Firefox("firefox") = super::firefox::begin,
 }
