@@ -1,8 +1,10 @@
 //! Exports of real guests, read by the tools that they are for.
 
+mod blktrace;
 mod firefox;
 mod trace_dat;
 
+use blktrace::extremes;
 use iotrace_tests::readers::{proved, python, read_by};
 use iotrace_tests::{analyze, checkout, folder, json, recording, succeed, trace_of};
 use serde_json::Value;
@@ -84,90 +86,6 @@ fn steps_of_summary(trace: &Path, found: &Value) {
         let name = step["step"].as_str().expect("a name");
         assert_eq!((&found[name][0], &found[name][1]), (&step["count"], &step["sum"]), "{name}");
     }
-}
-
-/// The rows of btt's first table: least, mean, greatest, in nanoseconds, and how many.
-fn by_btt(printed: &str) -> Vec<(String, [u64; 4])> {
-    let ns = |cell: &str| cell.replace('.', "").parse::<u64>().expect("seconds with nine decimals");
-    let rows =
-        printed.lines().skip_while(|line| !line.starts_with("Q2Q")).take_while(|line| !line.is_empty());
-    let row = |line: &str| {
-        let cells: Vec<_> = line.split_whitespace().collect();
-        let [name, least, mean, most, count] = cells[..] else { panic!("{line}") };
-        (name.to_owned(), [ns(least), ns(mean), ns(most), count.parse().expect("a count")])
-    };
-    rows.map(row).collect()
-}
-
-#[test]
-fn exports_for_blktrace_are_read_by_blkparse_and_btt() {
-    for (name, trace) in traces() {
-        let files = exported(&trace, name, "blktrace", &[]);
-        let mut blkparse = Command::new("blkparse");
-        blkparse.current_dir(&files).args(["-i", "sda", "-d", "sda.bin"]);
-        let Some(parsed) = read_by("blktrace", "blkparse", &mut blkparse) else { return };
-        totals(&parsed, &trace);
-        proved("blktrace", "blkparse");
-        let mut btt = Command::new("btt");
-        let Some(printed) = read_by("blktrace", "btt", btt.current_dir(&files).args(["-i", "sda.bin"]))
-        else {
-            return;
-        };
-        let steps = json(&trace, &["summary"])["steps"].clone();
-        let bios = json(&trace, &["report"])["bios"].clone();
-        let measured = by_btt(&printed);
-        assert!(measured.len() > 4, "{printed}");
-        for (step, [least, mean, most, count]) in measured.iter().filter(|(step, _)| step != "Q2Q") {
-            let ours = steps.as_array().expect("a list").iter().find(|ours| ours["step"] == **step);
-            let ours = ours.unwrap_or_else(|| panic!("no {step} in {steps}"));
-            assert_eq!(ours["count"].as_u64(), Some(*count), "{name} {step}");
-            let sum = ours["sum"].as_u64().expect("a number");
-            // btt rounds the mean to nanoseconds.
-            assert!(sum.abs_diff(mean * count) <= *count, "{name} {step}: {sum}, {mean} of {count}");
-            assert_eq!((Some(*least), Some(*most)), extremes(&bios, step), "{name} {step}");
-        }
-        proved("blktrace", "btt");
-    }
-}
-
-/// The least and the greatest time of a step, of the bios of the report.
-fn extremes(bios: &Value, step: &str) -> (Option<u64>, Option<u64>) {
-    let stage = |letter: &str| match letter {
-        "Q" => "queued",
-        "G" => "got",
-        "M" => "merged",
-        "I" => "inserted",
-        "D" => "issued",
-        _ => "completed",
-    };
-    let (from, to) = (stage(&step[..1]), stage(&step[2..]));
-    let mut times = Vec::new();
-    for bio in bios.as_array().expect("a list") {
-        let stages = bio["stages"].as_array().expect("a list");
-        let at = |name: &str| stages.iter().find(|stage| stage["stage"] == name)?["ns"].as_u64();
-        if let (Some(begin), Some(end)) = (at(from), at(to))
-            && !(from == "inserted" && at("merged").is_some())
-        {
-            times.push(end - begin);
-        }
-    }
-    (times.iter().min().copied(), times.iter().max().copied())
-}
-
-/// blkparse counts what the report has: bios that were queued, requests, bytes.
-fn totals(parsed: &str, trace: &Path) {
-    let number = |what: &str| {
-        let (_, after) = parsed.split_once(what).unwrap_or_else(|| panic!("no {what} in {parsed}"));
-        let digits: String = after.trim_start().chars().take_while(char::is_ascii_digit).collect();
-        digits.parse::<u64>().expect("a number")
-    };
-    let report = json(trace, &["report"]);
-    let bios = report["bios"].as_array().expect("a list");
-    let queued = bios.iter().filter(|bio| bio["came_of"].is_null()).count() as u64;
-    assert_eq!(number("Reads Queued:") + number("Writes Queued:"), queued);
-    let merged =
-        bios.iter().filter(|bio| bio["join"] == "back-merge" || bio["join"] == "front-merge").count();
-    assert_eq!(number("Read Merges:") + number("Write Merges:"), merged as u64);
 }
 
 #[test]
