@@ -1,10 +1,10 @@
 //! Exports of real guests, read by the tools that they are for.
 
 mod blktrace;
+mod ctf;
 mod firefox;
 mod trace_dat;
 
-use blktrace::extremes;
 use iotrace_tests::readers::{proved, python, read_by};
 use iotrace_tests::{analyze, checkout, folder, json, recording, succeed, trace_of};
 use serde_json::Value;
@@ -112,49 +112,6 @@ fn exports_for_perfetto_are_read_by_its_schema() {
         }
         proved("perfetto", "schema");
     }
-}
-
-#[test]
-fn exports_as_ctf_are_read_by_babeltrace_and_the_analyses_of_lttng() {
-    for (name, trace) in traces() {
-        let files = exported(&trace, name, "ctf", &[]);
-        let mut babeltrace = Command::new("babeltrace2");
-        let Some(printed) = read_by("ctf", "babeltrace2", babeltrace.arg(&files)) else { return };
-        let count =
-            |event: &str| printed.lines().filter(|line| line.contains(&format!(" {event}: "))).count();
-        let blocks = folder("exports").join(format!("{name}-block-events.csv"));
-        let mut command = analyze(&["export", "--to", "csv", "--table", "block-events"], &trace);
-        succeed(command.arg("-o").arg(&blocks));
-        let blocks = std::fs::read_to_string(blocks).expect("it is text");
-        for event in ["block_bio_queue", "block_getrq", "block_rq_issue", "block_rq_complete"] {
-            let ours = blocks.lines().filter(|line| line.starts_with(&format!("{event},"))).count();
-            assert!(ours > 10 && count(event) == ours, "{name} {event}: {ours}");
-        }
-        proved("ctf", "babeltrace2");
-        disk_latency(&files, &trace, name);
-    }
-}
-
-/// The disk latency of lttng-iolatencystats is D2C.
-fn disk_latency(files: &Path, trace: &Path, name: &str) {
-    let mut lttng = Command::new("lttng-iolatencystats");
-    let Some(printed) = read_by("ctf", "lttng", lttng.arg("--no-progress").arg(files)) else { return };
-    let row = printed.lines().find(|line| line.starts_with("(8,0)")).unwrap_or_else(|| panic!("{printed}"));
-    let cells: Vec<_> = row.split_whitespace().collect();
-    // Microseconds with three decimals.
-    let ns = |at: usize| cells[at].replace('.', "").parse::<u64>().expect("microseconds");
-    let steps = json(trace, &["summary"])["steps"].clone();
-    let step =
-        steps.as_array().expect("a list").iter().find(|step| step["step"] == "D2C").expect("it is there");
-    let (count, sum) = (step["count"].as_u64().expect("a number"), step["sum"].as_u64().expect("a number"));
-    // It counts requests: of several bios in one, one.
-    if name == "demo" {
-        assert_eq!(cells[1].parse::<u64>().ok(), Some(count), "{row}");
-        assert!(sum.abs_diff(ns(3) * count) <= count, "{row}");
-    }
-    let (least, most) = extremes(&json(trace, &["report"])["bios"], "D2C");
-    assert_eq!((Some(ns(2)), Some(ns(4))), (least, most), "{row}");
-    proved("ctf", "lttng");
 }
 
 #[test]

@@ -23,6 +23,14 @@ impl Tasks {
         self.0.remove(&address);
     }
 
+    /// All of them, by their thread ids.
+    #[must_use]
+    pub fn all(&self) -> Vec<Task> {
+        let mut all = Vec::from_iter(self.0.values().copied());
+        all.sort_unstable_by_key(|task| (task.pid, task.address));
+        all
+    }
+
     /// The task at an address; without a name if there was none yet.
     #[must_use]
     pub fn get(&self, address: u64) -> Task {

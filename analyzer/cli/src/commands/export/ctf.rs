@@ -1,10 +1,11 @@
 //! Common Trace Format 1.8, with the names that LTTng gives its events, for babeltrace2 and Trace Compass.
 //!
-//! In: block tracepoints, system calls, softirqs, switches of tasks. Out: a directory with `metadata`, which describes the
-//! layout (TSDL), and one stream, `channel0_0`. Everything is little-endian and aligned to bytes. Times are virtual
-//! nanoseconds, or guest instructions without icount.
+//! In: block tracepoints, system calls, softirqs, switches of tasks; what the state dump has. Out: a directory with
+//! `metadata`, which describes the layout (TSDL), and one stream, `channel0_0`. Everything is little-endian and aligned to
+//! bytes. Times are virtual nanoseconds, or guest instructions without icount.
 
 mod metadata;
+mod statedump;
 
 use super::format::{ExportFormat, FormatOptions};
 use super::output::{ExportFile, ExportTarget, FirstError};
@@ -12,10 +13,11 @@ use super::reorder::Reorder;
 use anyhow::{Context, Result};
 use iotrace::analysis::records::{ContextCall, RecordNeeds, RecordScope, RecordSink};
 use iotrace::hash::Map;
-use iotrace::model::{BlockEvent, CallEnd, Op, OpName, Switch, Task};
+use iotrace::model::{Bio, BlockEvent, CallEnd, Io, Op, OpName, Switch, Task};
 use iotrace_format::event::Event;
 use iotrace_format::stage::Stage;
 use metadata::{EventClass, FieldType};
+use statedump::StateDump;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
@@ -44,6 +46,7 @@ pub fn begin(_: &FormatOptions<'_>, target: &ExportTarget<'_>) -> Result<impl Ex
         by_name: Map::default(),
         order: Reorder::default(),
         packet: Packet::default(),
+        dump: StateDump::default(),
         written: 0,
         error: FirstError::default(),
     })
@@ -65,6 +68,7 @@ struct CtfExport {
     /// Number of the kind, and what follows its header.
     order: Reorder<(u16, Vec<u8>)>,
     packet: Packet,
+    dump: StateDump,
     written: u64,
     error: FirstError,
 }
@@ -82,6 +86,9 @@ impl CtfExport {
     ) {
         if !scope.contains(clock) {
             return;
+        }
+        if let Some(tasks) = self.dump.begin(scope) {
+            self.add_tasks(tasks, clock, task, scope);
         }
         let id = match self.by_name.get(name) {
             Some(id) => *id,
@@ -102,14 +109,25 @@ impl CtfExport {
         self.put(first, scope);
     }
 
+    /// The tasks that are known where the export begins.
+    fn add_tasks(&mut self, tasks: Vec<Task>, clock: u64, context: &Task, scope: &RecordScope) {
+        let clock = if scope.window.0 == 0 { clock } else { scope.window.0.min(clock) };
+        self.add(statedump::BEGIN, statedump::NOTHING, clock, context, &[], scope);
+        for task in tasks {
+            self.add(statedump::TASK, statedump::TASK_FIELDS, clock, context, &statedump::task(&task), scope);
+        }
+        self.add(statedump::END, statedump::NOTHING, clock, context, &[], scope);
+    }
+
     fn put(&mut self, event: Option<(u64, (u16, Vec<u8>))>, scope: &RecordScope) {
         let Some((clock, (id, after))) = event else { return };
-        let at = scope.at(clock);
         let packet = &mut self.packet;
+        // A reader refuses a time before the last one: what came too late to be put in order is at that.
+        let at = scope.at(clock).max(packet.end);
         if packet.bytes.is_empty() {
             packet.begin = at;
         }
-        packet.end = at.max(packet.begin);
+        packet.end = at;
         packet.bytes.extend(id.to_le_bytes());
         packet.bytes.extend(at.to_le_bytes());
         packet.bytes.extend(after);
@@ -183,7 +201,7 @@ const SWITCH: &[(&str, FieldType)] = &[
     ("next_prio", FieldType::I32),
 ];
 const ENTRY: &[(&str, FieldType)] = &[("fd", FieldType::I32), ("count", FieldType::U64)];
-/// The name of the file is not known when it is opened.
+/// The name of the file is not known when it is opened: the state dump has it.
 const OPEN: &[(&str, FieldType)] = &[("filename", FieldType::Text), ("flags", FieldType::I32), ("mode", FieldType::I32)];
 const DUP: &[(&str, FieldType)] = &[("fildes", FieldType::I32)];
 const DUP_TO: &[(&str, FieldType)] = &[("oldfd", FieldType::I32), ("newfd", FieldType::I32), ("flags", FieldType::I32)];
@@ -221,7 +239,19 @@ fn arguments(
 
 impl RecordSink for CtfExport {
     fn needs(&self) -> RecordNeeds {
-        RecordNeeds { block_events: true, contexts: true, ..RecordNeeds::default() }
+        RecordNeeds { objects: true, block_events: true, contexts: true, ..RecordNeeds::default() }
+    }
+
+    fn io(&mut self, io: &Io, scope: &RecordScope) {
+        if let Some(payload) = self.dump.file(io) {
+            self.add(statedump::FILE, statedump::FILE_FIELDS, io.entered, &io.task, &payload, scope);
+        }
+    }
+
+    fn bio(&mut self, bio: &Bio, scope: &RecordScope) {
+        if let Some(payload) = self.dump.device(bio) {
+            self.add(statedump::DEVICE, statedump::DEVICE_FIELDS, bio.queued(), &bio.task, &payload, scope);
+        }
     }
 
     fn block_event(&mut self, event: &BlockEvent, scope: &RecordScope) {

@@ -202,10 +202,17 @@ fn a_directory_of_ctf_has_its_events_described() {
     let stream = &files["channel0_0"];
     let long = |at: usize| u64::from_le_bytes(stream[at..at + 8].try_into().unwrap());
     assert_eq!((&stream[..4], long(24)), (&0xc1fc_1fc1_u32.to_le_bytes()[..], stream.len() as u64 * 8));
-    // The first event: the entry of the system call, of which the descriptor and the count are known.
-    let first = &stream[44..];
-    assert_eq!((&first[2..10], &first[10..14]), (&4000_u64.to_le_bytes()[..], &42_u32.to_le_bytes()[..]));
-    assert_eq!((&first[34..38], &first[38..46]), (&3_u32.to_le_bytes()[..], &4096_u64.to_le_bytes()[..]));
+    // The state dump comes first; then the entry of the system call, of which the descriptor and the count are known.
+    assert!(metadata.contains("name = \"lttng_statedump_process_state\";"), "{metadata}");
+    let number = |name: &str| {
+        let (_, after) = metadata.split_once(&format!("name = \"{name}\";\n    id = ")).unwrap();
+        after.split_once(';').unwrap().0.parse::<u16>().unwrap().to_le_bytes()
+    };
+    let begin = [&number("syscall_entry_pwrite")[..], &4000_u64.to_le_bytes(), &42_u32.to_le_bytes()].concat();
+    let at = stream.windows(begin.len()).position(|bytes| bytes == begin).unwrap();
+    assert_eq!(stream[44..46], number("lttng_statedump_start"));
+    let entry = &stream[at..];
+    assert_eq!((&entry[34..38], &entry[38..46]), (&3_u32.to_le_bytes()[..], &4096_u64.to_le_bytes()[..]));
 }
 
 /// The rows of a table of Parquet, as JSON has them.
