@@ -3,13 +3,13 @@
 mod blktrace;
 mod ctf;
 mod firefox;
+mod pages;
 mod trace_dat;
 
 use iotrace_tests::readers::{proved, python, read_by};
 use iotrace_tests::{analyze, checkout, folder, json, recording, succeed, trace_of};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 /// The demo, and a job whose writes are merged.
 fn traces() -> [(&'static str, PathBuf); 2] {
@@ -128,33 +128,5 @@ fn exports_of_stacks_add_up_to_the_workload() {
         };
         assert_eq!(sum, clock("2") - clock("1"), "{name}");
         assert_eq!(json(&trace, &["summary"])["instructions"].as_u64(), Some(sum));
-    }
-}
-
-/// A browser opens the page from its file and reports no error; the page is drawn.
-#[test]
-fn exports_as_a_page_are_shown_by_chromium() {
-    for (name, trace) in traces() {
-        let page = folder("exports").join(format!("{name}.html"));
-        succeed(analyze(&["html"], &trace).arg("-o").arg(&page));
-        let slowest = json(&trace, &["report", "--sort", "guest", "--top", "1"])["ios"][0]["id"].clone();
-        for address in
-            ["", "#view=timeline", "#view=maps", "#view=ios", "#view=tables", &format!("#io={slowest}")]
-        {
-            let mut chromium = Command::new("chromium");
-            chromium.args(["--headless=new", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr"]);
-            chromium.args(["--virtual-time-budget=10000", "--window-size=1280,720", "--dump-dom"]);
-            chromium.arg(format!("file://{}{address}", page.display()));
-            let Some(shown) = read_by("html", "Chromium", &mut chromium) else { return };
-            assert!(
-                shown.contains("data-ready=\"true\""),
-                "{name}{address}: the script has not come to its end"
-            );
-            let said = chromium.output().expect("it can be started").stderr;
-            let said = String::from_utf8_lossy(&said);
-            let errors: Vec<_> = said.lines().filter(|line| line.contains("CONSOLE")).collect();
-            assert!(errors.is_empty(), "{name}{address}: {errors:?}");
-        }
-        proved("html", "Chromium");
     }
 }

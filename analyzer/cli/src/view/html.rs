@@ -6,7 +6,10 @@ use std::io::{self, Write};
 /// Nothing is loaded from anywhere.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
 
-/// Writes a page up to its heading. `title` is text of a trace, `style` is not.
+/// What all pages look like, in light and dark.
+const STYLE: &str = include_str!("html/style.css");
+
+/// Writes a page up to its heading. `title` is text of a trace; `style`, what this page has besides, is not.
 ///
 /// # Errors
 /// Those of `out`.
@@ -17,7 +20,7 @@ pub fn begin(out: &mut dyn Write, title: &str, style: &str) -> io::Result<()> {
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\n\
          <meta name=\"viewport\" content=\"width=device-width\">\n\
-         <title>{title}</title>\n<style>\n{style}</style>\n</head>\n<body>\n<h1>{title}</h1>"
+         <title>{title}</title>\n<style>\n{STYLE}{style}</style>\n</head>\n<body>\n<h1>{title}</h1>"
     )
 }
 

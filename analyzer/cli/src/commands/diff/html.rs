@@ -18,7 +18,6 @@ use std::io::{self, Write};
 const STYLE: &str = include_str!("html/style.css");
 const SCRIPT: &str = include_str!("html/script.js");
 
-
 /// What the script draws.
 #[derive(Debug, Serialize)]
 struct Data<'a> {
@@ -50,6 +49,7 @@ struct Pair<'a> {
 pub fn write(out: &mut dyn Write, diff: &Diff) -> io::Result<()> {
     begin(out, &format!("{} and {} compared", diff.a.name, diff.b.name), STYLE)?;
     summary(out, diff)?;
+    out.write_all(FIND.as_bytes())?;
     let data = data(diff);
     for (title, table) in tables(diff, true) {
         if title.starts_with("By function") && !data.classes.is_empty() {
@@ -60,10 +60,18 @@ pub fn write(out: &mut dyn Write, diff: &Diff) -> io::Result<()> {
         }
         section(out, &title, &table)?;
     }
+    writeln!(out, "<p class=\"note\">Keys: / search, Escape all rows again. Click a head: sort.</p>")?;
     legend(diff).iter().try_for_each(|line| writeln!(out, "<p class=\"note\">{}</p>", escaped(line)))?;
     writeln!(out, "<script type=\"application/json\" id=\"data\">{}</script>", embedded(&data)?)?;
     writeln!(out, "<script type=\"module\">\n{SCRIPT}</script>\n</body>\n</html>")
 }
+
+/// The search.
+const FIND: &str = r#"<p class="controls" id="find">
+<label>search <input id="search" type="search" placeholder="function, call, file, #number"></label>
+<span id="found" class="note"></span>
+</p>
+"#;
 
 /// The flame graph, empty.
 const FLAME: &str = r#"<section>
@@ -77,7 +85,7 @@ const FLAME: &str = r#"<section>
 </p>
 <p class="note">Width: total instructions of a function, of all pairs. Colour: own instructions of B minus A, <span class="swatch more"></span> more, <span class="swatch less"></span> less,
 <span class="swatch equal"></span> equal. Before a name: + only in B, − only in A, ⇄ moved,
-≈ renamed. Click: zoom.</p>
+≈ renamed. Click: zoom; with a search: functions that match, others are pale.</p>
 <svg id="flame" role="img" aria-label="flame graph of the differences"></svg>
 <p id="flame-note" class="note"></p>
 </section>

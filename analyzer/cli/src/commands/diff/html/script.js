@@ -117,7 +117,8 @@ function drawFlame(state) {
   for (const spot of seen) {
     const node = nodes[spot.at];
     const [tone, weight] = colour(node, most);
-    const names = [tone, kind(node.change) ?? "", spot.around ? "around" : ""].filter((name) => name !== "");
+    const other = matches(node.function) ? "" : "other";
+    const names = [tone, kind(node.change) ?? "", spot.around ? "around" : "", other].filter((name) => name !== "");
     const group = add(svg, "g", { class: names.join(" "), "data-at": spot.at, style: `--weight: ${weight}%` });
     const [x, y, width] = [spot.x * across, spot.depth * ROW + 1, spot.width * across];
     add(group, "rect", { x, y, width, height: ROW - 1 });
@@ -150,6 +151,7 @@ function startFlame() {
     if (group !== null) zoom(Number(group.dataset.at));
   });
   window.addEventListener("resize", draw);
+  find("search").addEventListener("input", draw);
   choose();
 }
 
@@ -262,7 +264,20 @@ function startTimelines() {
   options(find("pair"), data.pairs.map((pair) => pair.title));
   find("pair").addEventListener("change", drawTimelines);
   window.addEventListener("resize", drawTimelines);
+  find("search").addEventListener("input", choosePair);
   drawTimelines();
+}
+
+/** Only pairs that match can be chosen; all, if none does. */
+function choosePair() {
+  const select = find("pair");
+  const fits = [...select.options].map((option) => matches(option.textContent));
+  const none = !fits.includes(true);
+  [...select.options].forEach((option, at) => { option.hidden = !none && !fits[at]; });
+  if (!none && !fits[select.selectedIndex]) {
+    select.selectedIndex = fits.indexOf(true);
+    drawTimelines();
+  }
 }
 
 // --- the tables ----------------------------------------------------------------------------------------------
@@ -300,6 +315,51 @@ function makeSortable(table) {
   });
 }
 
+// --- the search ----------------------------------------------------------------------------------------------
+
+/** Whether a text has what is searched for. */
+function matches(text) {
+  const search = find("search").value.trim().toLowerCase();
+  return search === "" || text.toLowerCase().includes(search);
+}
+
+/** Rows that do not match are not shown, nor are tables without any that do. */
+function searchTables() {
+  let found = 0;
+  for (const table of document.querySelectorAll("table.sortable")) {
+    const rows = [...table.tBodies[0].rows];
+    rows.forEach((row) => { row.hidden = !matches(row.textContent); });
+    const shown = rows.filter((row) => !row.hidden).length;
+    table.closest("section").hidden = shown === 0;
+    found += shown;
+  }
+  find("found").textContent = find("search").value.trim() === "" ? "" : `${number(found)} rows`;
+}
+
+find("search").addEventListener("input", searchTables);
+document.addEventListener("keydown", (event) => {
+  const search = find("search");
+  if (event.key === "Escape" && event.target === search) {
+    search.value = "";
+    search.dispatchEvent(new Event("input"));
+    search.blur();
+  } else if (event.key === "/" && !(event.target instanceof HTMLInputElement || event.target instanceof HTMLSelectElement)) {
+    search.focus();
+  } else return;
+  event.preventDefault();
+});
+
+/** `#search=fsync` behind the address. */
+function fromAddress() {
+  const [, text] = location.hash.match(/^#search=(.*)$/) ?? [];
+  if (text === undefined) return;
+  find("search").value = decodeURIComponent(text);
+  find("search").dispatchEvent(new Event("input"));
+}
+
 document.querySelectorAll("table.sortable").forEach(makeSortable);
 if (data.classes.length > 0) startFlame();
 if (data.pairs.length > 0) startTimelines();
+addEventListener("hashchange", fromAddress);
+fromAddress();
+document.body.dataset.ready = "true";

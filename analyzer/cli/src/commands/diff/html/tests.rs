@@ -67,7 +67,7 @@ fn balanced(html: &str) {
         } else if name == "script" || name == "style" {
             let (_, after) = rest.split_once(&format!("</{name}>")).unwrap();
             rest = after;
-        } else if name != "meta" && !name.starts_with('!') {
+        } else if !["meta", "input"].contains(&name) && !name.starts_with('!') {
             open.push(name);
         }
     }
@@ -146,6 +146,7 @@ fn the_page_needs_nothing_else() {
         assert!(!html.contains(outside), "{outside}");
     }
     assert!(html.contains("default-src 'none'") && html.contains("prefers-color-scheme: dark"));
+    assert!(html.contains("id=\"search\"") && html.contains("dataset.ready"));
 }
 
 #[test]
@@ -170,4 +171,12 @@ fn all_rows_are_there_under_short_titles() {
     let titles: Vec<_> = html.split("<h2>").skip(1).map(|rest| rest.split_once("</h2>").unwrap().0).collect();
     assert!(titles.contains(&"Call tree differences"), "{titles:?}");
     assert!(titles.iter().all(|title| title.len() <= 40 && !title.contains("--all")), "{titles:?}");
+}
+
+/// The page without its script and its style, which are files of their own.
+#[test]
+fn a_page_is_its_tables_under_a_search() {
+    let html = html(&compared(&direct_write(), &with_a_call()));
+    let body = between(&html, "<body>", "<script");
+    insta::assert_snapshot!(body);
 }
