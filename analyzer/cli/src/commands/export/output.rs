@@ -120,6 +120,14 @@ impl ExportFile {
         Ok(Self::New(NewExportFile { out, path: path.to_owned() }))
     }
 
+    /// Its name; none of standard output.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::New(file) => Some(&file.path),
+            Self::Standard(_) => None,
+        }
+    }
+
     /// It is whole: it gets its name.
     ///
     /// # Errors

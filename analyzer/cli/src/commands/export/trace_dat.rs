@@ -24,7 +24,7 @@ use iotrace_format::role::Role;
 use iotrace_format::stage::Stage;
 use ring::RingPages;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Most tasks with names.
 const TASKS: usize = 1 << 16;
@@ -45,10 +45,7 @@ const NMI: u8 = 0x40;
 /// If no file is given, or it cannot be written.
 pub fn begin(_: &FormatOptions<'_>, target: &ExportTarget<'_>) -> Result<impl ExportFormat + use<>> {
     let out = target.binary("trace-dat")?;
-    let folder = match &out {
-        ExportFile::New(_, path) => path.parent().filter(|folder| !folder.as_os_str().is_empty()).map(PathBuf::from),
-        ExportFile::Standard(_) => None,
-    };
+    let folder = out.path().and_then(Path::parent).filter(|folder| !folder.as_os_str().is_empty()).map(PathBuf::from);
     Ok(TraceDatExport {
         out,
         folder: folder.unwrap_or_else(|| PathBuf::from(".")),
