@@ -50,9 +50,10 @@ impl CloneSources {
     /// A bio that is not queued is over, or (if not `for_good`) a copy of it is, which counts as one of its ends. Whether it
     /// is a copy, or has copies.
     pub fn ended(&mut self, bio: u64, for_good: bool) -> bool {
-        let is_copy = self.sources.remove(&bio).is_some();
+        let is_copy = self.sources.contains_key(&bio);
         let has_copies = self.numbers.contains_key(&bio);
         if for_good {
+            self.sources.remove(&bio);
             self.numbers.remove(&bio);
         }
         is_copy || has_copies

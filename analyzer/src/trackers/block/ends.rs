@@ -23,7 +23,9 @@ impl BioTracker {
         let traced = roles.get(Role::BioTraced).is_some_and(|t| t != 0);
         let Some(live) = self.live.get_mut(&pointer) else {
             // Seen of bios that end before they are queued: a check failed, or a clone of no device.
-            self.copy_ended(pointer, at.0);
+            if remaining <= 1 {
+                self.copy_ended(pointer, at.0);
+            }
             let copied = self.clones.ended(pointer, remaining <= 1);
             let known = self.mapped.remove(&pointer) || copied;
             self.counts.add(Oddity::BioEndUnknown, u64::from(!known));
@@ -103,7 +105,9 @@ impl BioTracker {
             out.block_event(seen.block_event(BlockKind::BioComplete, (clock, task)));
         }
         let bio = live.innermost();
-        if bio.request.is_none() && bio.parts == 0 && bio.bytes > 0 && live.bio.status == 0 {
+        // A driver that took a copy for itself (`md_account_bio`) has served it: no bio of another device is its own.
+        let was_served = bio.request.is_some() || bio.parts > 0 || !bio.copies.is_empty();
+        if !was_served && bio.bytes > 0 && live.bio.status == 0 {
             self.counts.add(Oddity::BioWithoutRequest, 1);
         }
         let (parent, status) = (live.parent, live.bio.status);

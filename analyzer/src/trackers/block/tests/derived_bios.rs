@@ -119,6 +119,21 @@ fn a_copy_is_one_of_the_bio_that_it_was_made_of() {
     assert_eq!(bios.found(3).origin, Origin::Queued);
 }
 
+// As raid5 does with a bio that it divides into stripes: the copy stands for it, each stripe is one of its ends.
+#[test]
+fn a_copy_that_is_not_queued_may_have_several_ends() {
+    let mut bios = Bios::default();
+    bios.queue(10, B, &[("bio.size", 8192)]);
+    bios.copy(11, B, C);
+    for (clock, remaining) in [(20, 3), (21, 2), (22, 1)] {
+        bios.end(clock, C, &[("bio.chained", 1), ("bio.remaining", remaining)]);
+    }
+    bios.end(23, B, &[]);
+    let copies: Vec<_> = bios.found(1).copies.iter().map(|copy| (copy.pointer, copy.from, copy.to)).collect();
+    assert_eq!(copies, [(C, 12, Some(22))]);
+    assert_eq!(bios.oddities(), []);
+}
+
 #[test]
 fn a_copy_may_be_queued_before_what_it_was_made_of() {
     let mut bios = Bios::default();
