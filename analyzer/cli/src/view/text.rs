@@ -169,6 +169,15 @@ pub fn plain(text: &str) -> String {
     plain
 }
 
+/// The name of a workload, which may be a whole script: as much of its first line as fits into a heading.
+pub fn workload(name: &str) -> String {
+    const MOST: usize = 60;
+    let line = name.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+    let begin: String = line.chars().take(MOST).collect();
+    let dots = if begin.len() < name.trim().len() { "..." } else { "" };
+    format!("workload {}{dots}", plain(&begin))
+}
+
 /// Puts text of a trace as [`plain`] makes it.
 pub fn put_plain(line: &mut String, text: &str) {
     // All of them are looked at, since that is done many at once.
@@ -250,6 +259,15 @@ mod tests {
         assert_eq!([999, 1500, 2_000_000].map(duration), ["999 ns", "1.5 µs", "2.0 ms"]);
         assert_eq!([0, 1, 1234].map(|n| counted(n, "bio")), ["0 bios", "1 bio", "1,234 bios"]);
         assert_eq!([512, 4096, 3 << 20].map(bytes), ["512 B", "4.0 KiB", "3.0 MiB"]);
+    }
+
+    #[test]
+    fn a_workload_is_one_short_line() {
+        let long = "x".repeat(61);
+        assert_eq!(workload("direct:count=4"), "workload direct:count=4");
+        assert_eq!(workload("\n set -e\ncd /root"), "workload set -e...");
+        assert_eq!(workload(&long), format!("workload {}...", "x".repeat(60)));
+        assert_eq!(workload("a\u{1b}[31m"), "workload a?[31m");
     }
 
     #[test]

@@ -50,12 +50,13 @@ fn lasted(report: &Report) -> String {
 fn recorded(report: &Report) -> String {
     let release = report.definitions.release().map(|release| format!("Linux {}", plain(release)));
     let note = |key: &str| report.definitions.note(key).filter(|value| !value.is_empty()).map(plain);
+    let workload = report.definitions.note("workload").filter(|name| !name.is_empty());
     let devices = || Some(report.devices.join(", ")).filter(|names| !names.is_empty());
     let parts = [
         release,
         note("controller").or_else(devices),
         note("file system"),
-        note("workload").map(|name| format!("workload {name}")),
+        workload.map(text::workload),
         note("recording"),
         note("from").map(|event| format!("from {event}")),
         note("only").map(|what| format!("only {what}")),

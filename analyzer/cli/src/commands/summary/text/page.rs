@@ -92,11 +92,12 @@ pub fn counts(found: &Breakdown, all: bool) -> String {
 /// Of what the trace is, in a line.
 pub fn recorded(found: &Breakdown) -> String {
     let note = |key: &str| found.definitions.note(key).filter(|value| !value.is_empty()).map(plain);
+    let workload = found.definitions.note("workload").filter(|name| !name.is_empty());
     let parts = [
         found.definitions.release().map(|release| format!("Linux {}", plain(release))),
         note("controller"),
         note("file system"),
-        note("workload").map(|name| format!("workload {name}")),
+        workload.map(text::workload),
     ];
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
