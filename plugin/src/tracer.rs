@@ -300,7 +300,7 @@ impl Tracer {
                     self.pending.forget(stack..stack.saturating_add(cpu.arch().memory.stack_size));
                 }
             }
-            Action::PowerOff => self.power_off(cpu, clock),
+            Action::Shutdown(reason) => self.shutdown(cpu, clock, reason),
             // Done before the clock was read.
             Action::Fault => {}
         }

@@ -20,7 +20,7 @@ const COMMANDS: &[&[&str]] = &[
     &["bio", "3"],
     &["bio", "4"],
     &["events"],
-    &["events", "--type", "power_off"],
+    &["events", "--type", "shutdown"],
     &["explain"],
     &["info"],
     &["path", "--io", "1"],

@@ -373,6 +373,6 @@ pub fn small() -> SyntheticGuest {
     guest.free(1530, 0xa000);
     guest.submit(1600, 0xb3, 0xa400, c);
     guest.mark(1700, event::MARK_END);
-    guest.raw(1800, event::POWER_OFF.id, &[]);
+    guest.raw(1800, event::SHUTDOWN.id, &[1]);
     guest
 }

@@ -5,7 +5,7 @@ use crate::context::TimeKeeper;
 use crate::model::{Definitions, TimeMap, WorkloadMark};
 use crate::reader::{Census, Flow, Needs, Trace, Visitor, census, definitions, read};
 use iotrace_format::definition::Definition;
-use iotrace_format::event::{Event, IDLE, MARK, MODULE_LOAD, MODULE_UNLOAD, POWER_OFF};
+use iotrace_format::event::{Event, IDLE, MARK, MODULE_LOAD, MODULE_UNLOAD, SHUTDOWN, ShutdownReason};
 use iotrace_format::trace::reader::ReadError;
 
 /// What is in a file.
@@ -19,8 +19,8 @@ pub struct Info {
     pub marks: Vec<WorkloadMark>,
     /// Modules coming and going: clock, number, whether it came.
     pub modules: Vec<(u64, u64, bool)>,
-    /// When the guest powered off, in instructions.
-    pub power_off: Option<u64>,
+    /// When the kernel ended, in instructions, and how, if the trace says it and this version knows it.
+    pub shutdown: Option<(u64, Option<ShutdownReason>)>,
     /// From clocks to virtual time.
     pub time: TimeMap,
     /// Times the instruction count was set right, and by how many instructions at most.
@@ -86,7 +86,7 @@ impl Visitor for Counter {
             k if k == MARK.id => self.info.marks.push(WorkloadMark { clock: event.clock, code: word }),
             k if k == MODULE_LOAD.id => self.info.modules.push((event.clock, word, true)),
             k if k == MODULE_UNLOAD.id => self.info.modules.push((event.clock, word, false)),
-            k if k == POWER_OFF.id => self.info.power_off = Some(event.clock),
+            k if k == SHUTDOWN.id => self.info.shutdown = Some((event.clock, ShutdownReason::of_word(word))),
             k if k == IDLE.id => self.info.halts += 1,
             _ => {}
         }

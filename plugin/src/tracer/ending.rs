@@ -1,6 +1,6 @@
 //! How a trace ends.
 //!
-//! In: the guest's power-off, its mark, its way back to an earlier moment, QEMU's end. Out: notes of what the trace lacks, the last records.
+//! In: the kernel's end, its mark, its way back to an earlier moment, QEMU's end. Out: notes of what the trace lacks, the last records.
 
 use super::Tracer;
 use crate::clock::GoneBack;
@@ -8,12 +8,13 @@ use crate::qemu::{self, Cpu};
 use crate::record::Recorder;
 use crate::session::SessionState;
 use iotrace_format::definition::Severity;
-use iotrace_format::event::{self, MARK_OVER};
+use iotrace_format::event::{self, MARK_OVER, ShutdownReason};
 use std::sync::atomic::Ordering;
 
 impl Tracer {
-    pub(super) fn power_off(&self, cpu: &Cpu, clock: u64) {
-        self.record(cpu, |r| r.builtin(cpu, clock, event::POWER_OFF, &[]));
+    /// The kernel ends, and with it the trace: what runs on this machine afterwards is another boot.
+    pub(super) fn shutdown(&self, cpu: &Cpu, clock: u64, reason: ShutdownReason) {
+        self.record(cpu, |r| r.builtin(cpu, clock, event::SHUTDOWN, &[reason as u64]));
         self.end();
     }
 
@@ -47,7 +48,7 @@ impl Tracer {
             if self.args.save_state.is_some() {
                 self.save_state();
             } else {
-                let text = "the trace is truncated: QEMU exited before the guest powered off";
+                let text = "the trace is truncated: QEMU exited before the guest's kernel ended";
                 self.note(Severity::Warning, "no-power-off", text);
             }
         }

@@ -1,6 +1,7 @@
 //! A function's entry, parsed: what its text says, as types.
 
 use crate::Object;
+use iotrace_format::event::ShutdownReason;
 use iotrace_format::layer::Layer;
 use iotrace_format::role::Role;
 use iotrace_format::stage::Stage;
@@ -114,8 +115,8 @@ pub enum Action {
     TaskBegin,
     /// A task's name is new. The task is the first argument.
     TaskRename,
-    /// The guest stops.
-    PowerOff,
+    /// The kernel ends.
+    Shutdown(ShutdownReason),
     /// The instruction interrupted will be executed again.
     Fault,
 }
@@ -127,7 +128,11 @@ impl Action {
         ("module-unload", Self::ModuleUnload),
         ("task-begin", Self::TaskBegin),
         ("task-rename", Self::TaskRename),
-        ("power-off", Self::PowerOff),
+        ("power-off", Self::Shutdown(ShutdownReason::PowerOff)),
+        ("restart", Self::Shutdown(ShutdownReason::Restart)),
+        ("halt", Self::Shutdown(ShutdownReason::Halt)),
+        ("panic", Self::Shutdown(ShutdownReason::Panic)),
+        ("kexec", Self::Shutdown(ShutdownReason::Kexec)),
         ("fault", Self::Fault),
     ];
 }

@@ -94,7 +94,7 @@ fn labels_and_what_never_returns_have_no_exit() {
     for function in &catalog.functions {
         let label =
             matches!(function.stage, Some(Stage::IrqFrame | Stage::ExceptionFrame | Stage::TaskSwitch));
-        let end = function.action == Action::PowerOff;
+        let end = matches!(function.action, Action::Shutdown(_));
         // A moment, in functions that end in a jump to an accessor of ports.
         let moment = function.stage == Some(Stage::CommandDoorbell);
         assert_eq!(function.exit, !label && !end && !moment, "{}", function.name);

@@ -46,8 +46,8 @@ pub const INTERRUPT: Builtin = Builtin { id: 7, name: "interrupt", words: &["fro
 pub const MODULE_LOAD: Builtin = Builtin { id: 8, name: "module_load", words: &["module"] };
 /// A kernel module goes away.
 pub const MODULE_UNLOAD: Builtin = Builtin { id: 9, name: "module_unload", words: &["module"] };
-/// The guest powers off or restarts; nothing comes after it.
-pub const POWER_OFF: Builtin = Builtin { id: 10, name: "power_off", words: &[] };
+/// The kernel ends, for this reason ([`ShutdownReason`]); nothing comes after it. The first writers had no reason.
+pub const SHUTDOWN: Builtin = Builtin { id: 10, name: "shutdown", words: &["reason"] };
 
 /// The kernel is about to return from an interrupt or exception, to this address.
 pub const EXCEPTION_RETURN: Builtin = Builtin { id: 11, name: "exception_return", words: &["to"] };
@@ -69,17 +69,56 @@ pub const BUILTINS: &[Builtin] = &[
     INTERRUPT,
     MODULE_LOAD,
     MODULE_UNLOAD,
-    POWER_OFF,
+    SHUTDOWN,
     EXCEPTION_RETURN,
     BIO_PAGES,
 ];
+
+/// How a kernel ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, bincode::Encode, bincode::Decode)]
+#[repr(u64)]
+pub enum ShutdownReason {
+    /// The machine is switched off.
+    PowerOff = 1,
+    /// The machine starts again.
+    Restart,
+    /// The processors stop, and the machine stays on.
+    Halt,
+    /// The kernel cannot go on.
+    Panic,
+    /// Another kernel takes its place.
+    Kexec,
+}
+
+impl ShutdownReason {
+    /// All there are, each with its name.
+    pub const ALL: [(Self, &'static str); 5] = [
+        (Self::PowerOff, "power off"),
+        (Self::Restart, "restart"),
+        (Self::Halt, "halt"),
+        (Self::Panic, "panic"),
+        (Self::Kexec, "kexec"),
+    ];
+
+    /// The reason in a word of a [`SHUTDOWN`]; none if this version does not know it.
+    #[must_use]
+    pub fn of_word(word: u64) -> Option<Self> {
+        Self::ALL.iter().map(|(reason, _)| *reason).find(|reason| *reason as u64 == word)
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(reason, _)| *reason == self).map_or("", |(_, name)| *name)
+    }
+}
 
 /// Whether events of a built-in kind are landmarks: what happens later cannot be described without them, so they
 /// stand in the file a second time, for a reader who does not begin at the beginning. Of the probes,
 /// [`crate::definition::Probe::is_landmark`] tells.
 #[must_use]
 pub fn is_landmark(kind: KindId) -> bool {
-    [TASK, CLOCK, IDLE, MARK, MODULE_LOAD, MODULE_UNLOAD, POWER_OFF].iter().any(|builtin| builtin.id == kind)
+    [TASK, CLOCK, IDLE, MARK, MODULE_LOAD, MODULE_UNLOAD, SHUTDOWN].iter().any(|builtin| builtin.id == kind)
 }
 
 /// Bit of an event's context that says that the kernel's `preempt_count` could not be read, and nothing else: no kernel

@@ -7,6 +7,7 @@ use crate::view::json::list::List;
 use crate::view::json::values::{Hex, SchemaVersion};
 use super::text::mark_name;
 use iotrace::analysis::info::Info;
+use iotrace_format::event::ShutdownReason;
 use iotrace_format::definition::{Module, Probe};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -33,12 +34,23 @@ pub struct InfoDocument<'a> {
     marks: List<'a, MarkJson>,
     /// Kernel modules, in the order of their loading.
     modules: List<'a, ModuleJson<'a>>,
-    /// When the guest powered off: guest instructions; null if it did not.
+    /// When the guest powered off: guest instructions; null if it did not, or ended in another way.
     power_off: Option<u64>,
+    /// How the kernel ended; null if it did not.
+    shutdown: Option<ShutdownJson>,
     /// The trace.
     trace: TraceJson<'a>,
     /// Warnings about the trace.
     warnings: List<'a, WarningJson<'a>>,
+}
+
+/// How the kernel ended.
+#[derive(Debug, Serialize, JsonSchema)]
+struct ShutdownJson {
+    /// When, in guest instructions.
+    clock: u64,
+    /// How: `power off`, `restart`, `halt`, `panic` or `kexec`; null if the trace does not say.
+    reason: Option<&'static str>,
 }
 
 /// Corrections of the instruction count.
@@ -154,7 +166,8 @@ pub fn write(out: &mut dyn Write, info: &Info) -> io::Result<()> {
             ns: info.time.ns(mark.clock),
         })),
         modules: List::new(info.definitions.modules.iter().map(ModuleJson::from)),
-        power_off: info.power_off,
+        power_off: info.shutdown.filter(|(_, reason)| *reason == Some(ShutdownReason::PowerOff)).map(|(clock, _)| clock),
+        shutdown: info.shutdown.map(|(clock, reason)| ShutdownJson { clock, reason: reason.map(ShutdownReason::name) }),
         trace: TraceJson::new(&info.definitions),
         warnings: warnings(&info.warnings),
     };

@@ -5,6 +5,7 @@ use crate::view::table::{Align, Table};
 use crate::view::text::{self, Style};
 use crate::view::wrap::{self, WrapWriter};
 use iotrace::analysis::info::Info;
+use iotrace_format::event::ShutdownReason;
 use rustc_hash::FxHashMap;
 use std::io::{self, Write};
 
@@ -103,9 +104,12 @@ fn life(out: &mut dyn Write, info: &Info, style: Style) -> io::Result<()> {
         let what = if *came { "load" } else { "unload" };
         writeln!(out, "  {:>13}  module {what}: {name} ({probes} probes)", text::grouped(*clock))?;
     }
-    match info.power_off {
-        Some(clock) => writeln!(out, "  {:>13}  power off", text::grouped(clock)),
-        None => writeln!(out, "  no power off in the trace"),
+    match info.shutdown {
+        Some((clock, reason)) => {
+            let reason = reason.map_or("shutdown", ShutdownReason::name);
+            writeln!(out, "  {:>13}  {reason}", text::grouped(clock))
+        }
+        None => writeln!(out, "  no shutdown in the trace"),
     }
 }
 
