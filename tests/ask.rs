@@ -3,6 +3,7 @@
 use crate::debugger::{DEMO, gdb};
 use iotrace_tests::{built, checkout, folder, json, recording, replay, run, said, script, succeed};
 use serde_json::Value;
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 
@@ -15,6 +16,11 @@ fn ask(recorded: &Path, arguments: &[&str]) -> Command {
 fn answers(recorded: &Path, arguments: &[&str]) -> Vec<Value> {
     let printed = succeed(ask(recorded, arguments).args(["--format", "json"]));
     let document: Value = serde_json::from_str(&printed).expect("it is JSON");
+    let schema = fs::read(checkout().join("schemas/ask.schema.json")).expect("the schema is there");
+    let schema = serde_json::from_slice(&schema).expect("it is JSON");
+    let validator = jsonschema::draft202012::new(&schema).expect("it is a schema");
+    let problems: Vec<_> = validator.iter_errors(&document).map(|error| error.to_string()).collect();
+    assert!(problems.is_empty(), "{problems:#?}");
     document["answers"].as_array().expect("a list").clone()
 }
 

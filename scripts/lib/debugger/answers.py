@@ -53,7 +53,7 @@ def table(answers: Sequence[Answer]) -> str:
 
 
 def as_json(answers: Sequence[Answer]) -> str:
-    """A document with all of them; `numbers` has the values of fields that are numbers."""
+    """A document with all of them (schemas/ask.schema.json)."""
     def row(found: Answer) -> dict[str, Any]:
         plain = asdict(found)
         return {"clock": plain["clock"], "place": plain["place"], "task": {"comm": plain["comm"], "pid": plain["pid"]},
