@@ -1,9 +1,10 @@
 //! Apache Parquet, one table in a file: the columns of the tables with their types, compressed.
 //!
-//! Rows are kept until they take [`KEPT`] bytes, and are then a row group: memory does not grow with the table, but for
-//! what the end of the file has of each group.
+//! Rows are encoded as they arrive, and compressed pages are kept until they are a row group: memory does not grow with the
+//! table, but for what the end of the file has of each group.
 
 mod cells;
+mod chunk;
 
 use super::columns::{ColumnType, TableColumn, columns};
 use super::format::{ExportFormat, FormatOptions};
@@ -11,20 +12,27 @@ use super::output::{ExportFile, ExportTarget, NewExportFile};
 use super::rows::Row;
 use super::tables::{RowWriter, TableExport};
 use anyhow::{Result, bail};
-use bytes::Bytes;
-use cells::{CellValues, ColumnCells};
+use cells::ColumnCells;
+use chunk::ColumnChunk;
 use parquet::basic::{Compression, Encoding, LogicalType, Repetition, Type as PhysicalType, ZstdLevel};
-use parquet::data_type::{BoolType, ByteArray, ByteArrayType, Int64Type};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
-use parquet::file::properties::{EnabledStatistics, WriterProperties};
-use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
-use parquet::schema::types::{ColumnPath, Type, TypePtr};
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesPtr};
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::types::{ColumnDescPtr, ColumnPath, Type, TypePtr};
 use std::io::{self, Write};
 use std::sync::Arc;
 
-/// Bytes of rows that are kept, of each table.
-const KEPT: usize = 24 << 20;
+/// Rows that are encoded together.
+const BATCH: usize = 1 << 10;
+/// Bytes of fewer rows that are.
+const BATCH_BYTES: usize = 1 << 20;
+/// Rows of a row group.
+const GROUP: usize = 1 << 18;
+/// Bytes of pages of fewer rows.
+const GROUP_BYTES: usize = 32 << 20;
+/// Bytes of a page, and of a dictionary, before they are compressed.
+const PAGE: usize = 1 << 18;
 
 /// Zstandard's level, as that of traces.
 const LEVEL: i32 = 3;
@@ -40,7 +48,12 @@ pub fn begin(options: &FormatOptions<'_>, target: &ExportTarget<'_>) -> Result<i
 /// Writes a table.
 pub struct ParquetWriter {
     out: SerializedFileWriter<FileSlot>,
+    properties: WriterPropertiesPtr,
+    /// Rows that are not encoded yet.
     cells: Vec<ColumnCells>,
+    pending: usize,
+    /// The columns of the row group; none without a row.
+    chunks: Vec<ColumnChunk>,
     rows: usize,
 }
 
@@ -54,26 +67,30 @@ impl RowWriter for ParquetWriter {
     fn new<R: Row>(out: ExportFile) -> Result<Self> {
         let ExportFile::New(out) = out else { bail!("parquet is written to files") };
         let columns = columns::<R>()?;
-        let properties = properties(R::TABLE.name(), &columns)?;
+        let (table, out) = (R::TABLE.name(), FileSlot(Some(out)));
+        let properties = Arc::new(properties(table, &columns)?);
         Ok(Self {
-            out: SerializedFileWriter::new(FileSlot(Some(out)), schema(R::TABLE.name(), &columns)?, Arc::new(properties))?,
+            out: SerializedFileWriter::new(out, schema(table, &columns)?, Arc::clone(&properties))?,
+            properties,
             cells: columns.iter().map(ColumnCells::new).collect(),
+            pending: 0,
+            chunks: Vec::new(),
             rows: 0,
         })
     }
 
     fn row(&mut self, row: &impl Row) -> io::Result<()> {
         cells::add(&mut self.cells, row).map_err(io::Error::other)?;
-        self.rows += 1;
-        // The sizes of all columns are not added up for each row.
-        if self.rows.is_multiple_of(256) && self.cells.iter().map(ColumnCells::size).sum::<usize>() > KEPT {
-            self.flush().map_err(failed)?;
+        self.pending += 1;
+        let size = || self.cells.iter().map(ColumnCells::size).sum::<usize>();
+        if self.pending == BATCH || self.pending.is_multiple_of(64) && size() > BATCH_BYTES {
+            self.encode().map_err(failed)?;
         }
         Ok(())
     }
 
     fn close(mut self) -> Result<()> {
-        self.flush().map_err(failed)?;
+        self.encode().and_then(|()| self.write_group()).map_err(failed)?;
         self.out.finish().map_err(failed)?;
         self.out.inner_mut().0.take().map_or(Ok(()), |out| ExportFile::New(out).close())
     }
@@ -93,38 +110,37 @@ impl Write for FileSlot {
 }
 
 impl ParquetWriter {
-    /// Writes the rows that are kept, as a row group.
-    fn flush(&mut self) -> Result<(), ParquetError> {
+    /// Encodes the rows that are not yet, and writes a row group if there are enough.
+    fn encode(&mut self) -> Result<(), ParquetError> {
+        let pending = std::mem::take(&mut self.pending);
+        if pending == 0 {
+            return Ok(());
+        }
+        if self.chunks.is_empty() {
+            let new = |column: &ColumnDescPtr| ColumnChunk::new(Arc::clone(column), Arc::clone(&self.properties));
+            self.chunks = self.out.schema_descr().columns().iter().map(new).collect();
+        }
+        for (chunk, cells) in self.chunks.iter_mut().zip(&mut self.cells) {
+            chunk.write(cells)?;
+        }
+        self.rows += pending;
+        let bytes: usize = self.chunks.iter().map(ColumnChunk::size).sum();
+        if self.rows >= GROUP || bytes >= GROUP_BYTES { self.write_group() } else { Ok(()) }
+    }
+
+    /// Writes the rows that are encoded, as a row group.
+    fn write_group(&mut self) -> Result<(), ParquetError> {
         if std::mem::take(&mut self.rows) == 0 {
             return Ok(());
         }
         let mut group = self.out.next_row_group()?;
-        for cells in &mut self.cells {
-            let Some(mut column) = group.next_column()? else { break };
-            write(&mut column, cells)?;
-            column.close()?;
-            cells.clear();
+        for chunk in self.chunks.drain(..) {
+            let (pages, closed) = chunk.finish()?;
+            group.append_column(&pages, closed)?;
         }
         group.close()?;
         Ok(())
     }
-}
-
-/// Writes the cells of a column.
-fn write(column: &mut SerializedColumnWriter<'_>, cells: &mut ColumnCells) -> Result<(), ParquetError> {
-    let levels = Some(&cells.levels[..]).filter(|levels| !levels.is_empty());
-    match &mut cells.values {
-        CellValues::Integers(values) => column.typed::<Int64Type>().write_batch(values, levels, None)?,
-        CellValues::Booleans(values) => column.typed::<BoolType>().write_batch(values, levels, None)?,
-        CellValues::Texts(bytes, ends) => {
-            let bytes = Bytes::from(std::mem::take(bytes));
-            let begins = std::iter::once(0).chain(ends.iter().copied());
-            let text = |(begin, end): (usize, &usize)| ByteArray::from(bytes.slice(begin..*end));
-            let values: Vec<_> = begins.zip(ends.iter()).map(text).collect();
-            column.typed::<ByteArrayType>().write_batch(&values, levels, None)?
-        }
-    };
-    Ok(())
 }
 
 /// The schema of a table.
@@ -151,6 +167,8 @@ fn properties(table: &str, columns: &[TableColumn]) -> Result<WriterProperties, 
         .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_offset_index_disabled(true)
         .set_max_row_group_row_count(None)
+        .set_data_page_size_limit(PAGE)
+        .set_dictionary_page_size_limit(PAGE)
         .set_key_value_metadata(Some(vec![KeyValue::new("iotrace.table".to_owned(), table.to_owned())]));
     for column in columns.iter().filter(|column| column.of == ColumnType::Integer) {
         let path = ColumnPath::from(column.name.as_str());
@@ -187,7 +205,7 @@ mod tests {
         let mut writer = ParquetWriter::new::<CarriedRow>(ExportFile::create(&path).unwrap()).unwrap();
         for io in 1..=3 {
             writer.row(&CarriedRow::from(&Carried { io, bio: 7, from: 0, to: 4096 })).unwrap();
-            writer.flush().unwrap();
+            writer.encode().and_then(|()| writer.write_group()).unwrap();
         }
         writer.close().unwrap();
         let reader = SerializedFileReader::new(File::open(&path).unwrap()).unwrap();
