@@ -37,7 +37,7 @@ pub struct PartSummary {
     pub modules: Vec<String>,
     /// Stages that no function of the kernel tells.
     pub missing_stages: Vec<String>,
-    /// The kernel has nothing of it, or no function of those that tell a stage.
+    /// The kernel has nothing of it, or no function of those that tell a stage, which nothing else tells either.
     pub is_absent: bool,
 }
 
@@ -152,9 +152,10 @@ fn part_summary(
             );
         }
     }
-    part.is_absent = part.found == 0 || staged && !staged_found;
     part.modules = modules.into_iter().map(str::to_owned).collect();
     part.missing_stages = missing.into_iter().collect();
+    // A stage of schedulers may be told by the block layer in older kernels.
+    part.is_absent = part.found == 0 || staged && !staged_found && !part.missing_stages.is_empty();
     part
 }
 
@@ -190,7 +191,8 @@ fn driver(
     if !has_device && !has(&controller.doorbell) {
         missing.push(format!("doorbell ({})", controller.doorbell));
     }
-    let is_absent = !controller.entry.iter().any(has);
+    let is_absent = !controller.entry.iter().any(has)
+        && !profile.functions.iter().any(|function| module(function) == Some(&controller.module));
     Some(DriverSummary {
         controller: name.clone(),
         module: controller.module.clone(),

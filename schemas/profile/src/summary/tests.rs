@@ -91,6 +91,24 @@ fn drivers_are_whole_partly_there_or_absent() {
 }
 
 #[test]
+fn a_part_is_there_if_others_tell_its_stages_and_a_driver_if_its_module_is() {
+    let mut profile = profile();
+    // As deadline, noop and cfq, which leave it to the block layer to tell that a request is inserted.
+    profile.functions.push(function("noop_add_request", FunctionLocation::Image(3), None));
+    profile.functions.push(function("new_insert", FunctionLocation::Elsewhere, Some(Stage::CommandDispatch)));
+    profile.parts.push(CatalogPart {
+        title: "Schedulers".into(),
+        functions: vec!["noop_add_request".into(), "new_insert".into()],
+    });
+    // As nvme.ko of 3.10, whose driver has no function with a command yet.
+    profile.functions.push(function("irq_c", FunctionLocation::Module("c_mod".into()), Some(Stage::IrqDriver)));
+    let summary = summary(&profile);
+    assert_eq!((summary.parts[2].found, summary.parts[2].is_absent), (1, false));
+    let driver = &summary.drivers[2];
+    assert_eq!((driver.is_absent, driver.missing.join("; ")), (false, "entry of the driver (never, queue_c)".into()));
+}
+
+#[test]
 fn the_line_of_a_summary_has_what_is_missing() {
     assert_eq!(
         summary(&profile()).to_string(),
