@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from . import cache, disk, elf, guest, machine, manifest, origin, plugin, qemu, scratch, stage
+from . import cache, disk, elf, guest, machine, manifest, origin, plugin, qemu, releases, scratch, stage
 from .cache import cache_root, entry, fingerprint
 from .machine import ARCHIVE, DATA_DISK, SNAPSHOT, WITNESS_DISK, Machine, Run
 from .qmp import Controlled
@@ -73,14 +73,20 @@ class Configuration:
         """Write what the guest boots from: kernel, initramfs, disks. `archive`: with the workload."""
         shutil.copyfile(self.kernel / "vmlinuz", folder / "vmlinuz")
         guest.write_initramfs(folder / "initramfs.cpio", self.kernel, self.plan, archive)
-        disk.make(folder / DATA_DISK, self.plan.file_system, self.disk_megabytes, self.mkfs_options)
+        disk.make(folder / DATA_DISK, self.plan.file_system, self.disk_megabytes, self.mkfs_options, self.linux())
         if WITNESS_DISK in self.machine.disks:
             disk.blank(folder / WITNESS_DISK, WITNESS_MEGABYTES)
+
+    def linux(self) -> releases.Version | None:
+        """The version of the guest's kernel."""
+        return releases.version(releases.of_boot_image(self.kernel / "vmlinuz"))
 
     def key(self, folder: Path) -> str:
         """A name for it, from the files that were written."""
         facts = {**self.machine.facts(), "disk": "", "boot": ""}
-        parts = [RECIPE, json.dumps(facts), qemu.version(self.qemu), self.plan.file_system, self.mkfs_options,
+        left_out = disk.left_out(self.plan.file_system, self.linux(), self.mkfs_options)
+        parts = [RECIPE, json.dumps(facts), qemu.version(self.qemu), self.plan.file_system,
+                 " ".join(filter(None, [*left_out, self.mkfs_options])),
                  str(self.disk_megabytes)]
         return fingerprint(*parts, *(manifest.sha256(folder / name) for name in ("vmlinuz", "initramfs.cpio")))
 
