@@ -161,8 +161,7 @@ def loading_order(kernel: Path, plan: GuestPlan) -> dict[str, Path]:
         names.insert(-1 if plan.file_system != "raw" else len(names), "sd_mod")
     if of_scheduler := schedulers.module_of(plan.scheduler, kernel):
         names.append(of_scheduler)
-    files = modules.files_of(kernel)
-    return {name: files[name] for name in modules.Dependencies.read(kernel).order(names)}
+    return modules.files_in_order(kernel, names)
 
 
 def assignments(values: dict[str, str]) -> str:

@@ -76,8 +76,8 @@ def own_folder(folder: Path) -> Path:
     missing += [] if (folder / "modules").is_dir() else ["modules/"]
     if missing:
         raise Problem(f"kernel folder {folder} lacks {', '.join(missing)}: it needs vmlinuz (the boot image), "
-                      "vmlinux (the ELF file it was made from) and modules/ (*.ko), and, if modules depend "
-                      "on each other, modules.dep")
+                      "vmlinux (the ELF file it was made from) and modules/ (*.ko), and modules.builtin "
+                      "(from /lib/modules/RELEASE or the build directory) if a driver or a file system is built in")
     return folder.resolve()
 
 

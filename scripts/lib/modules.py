@@ -117,9 +117,28 @@ class Dependencies:
         return done
 
 
+BUILTIN = "modules.builtin"
+
+
 def _builtin(folder: Path) -> set[str]:
-    table = folder / "modules.builtin"
+    table = folder / BUILTIN
     return {of_file(line) for line in table.read_text().split()} if table.exists() else set()
+
+
+def files_in_order(folder: Path, names: Iterable[str]) -> dict[str, Path]:
+    """The files of modules, with those that they need, as they are to be loaded: from a kernel folder."""
+    files = files_of(folder)
+    try:
+        order = Dependencies.read(folder).order(names)
+    except Problem as problem:
+        if (folder / BUILTIN).exists():
+            raise
+        raise Problem(f"{problem}; if it is built in, copy {BUILTIN}, which names what is, from /lib/modules/RELEASE or the build "
+                      f"directory into {folder}") from None
+    for name in order:
+        if name not in files:
+            raise Problem(f"the module '{name}', which modules.dep names, is not in {folder / 'modules'}: copy it there")
+    return {name: files[name] for name in order}
 
 
 def keep_needed(folder: Path) -> list[str]:
