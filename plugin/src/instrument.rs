@@ -319,7 +319,10 @@ impl Places {
             InstructionKind::Mark => Some(Attached::Execution(fixed.mark)),
             _ if !kernel => None,
             InstructionKind::Halt => Some(Attached::Execution(fixed.halt)),
-            InstructionKind::ExceptionReturn if self.entry_text.contains(&address) => {
+            // Elsewhere the kernel returns so to itself, to serialize the processor.
+            InstructionKind::ExceptionReturn
+                if self.entry_text.contains(&address) || at(&self.callers, address).is_some() =>
+            {
                 Some(Attached::Execution(fixed.exception_return))
             }
             InstructionKind::Return => returns(),
@@ -450,6 +453,22 @@ mod tests {
         places.remove(|address| (0x1000..0x2000).contains(&address));
         assert!(at(&places.code, 0x1000).is_none());
         assert_eq!(places.entries.keys().collect::<Vec<_>>(), [&0x3000]);
+    }
+
+    #[test]
+    fn an_interrupt_returns_from_the_entry_text_or_from_a_known_label() {
+        let (fixed, code) = (Fixed::new(), iotrace_arch::FIRST.code);
+        let mut places = Places::default();
+        places.set_entry_text(0x100..0x200);
+        places.add_callers(std::iter::once(0x300..0x302));
+        let mut is_return = |address| {
+            // iretq
+            matches!(
+                places.by_bytes(address, &[0x48, 0xcf], true, false, code, &fixed),
+                Some(Attached::Execution(ProbeSite::ExceptionReturn))
+            )
+        };
+        assert_eq!([0x1fe, 0x200, 0x300, 0x302].map(&mut is_return), [true, false, true, false]);
     }
 
     #[test]

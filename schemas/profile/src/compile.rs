@@ -116,7 +116,7 @@ pub fn compile(catalog: &Catalog, sources: &Sources) -> Result<Profile, CompileE
         controllers: catalog.controllers.clone(),
         symbols: code_symbols(&kernel),
         thunks: thunks(&kernel),
-        callers: callers(catalog, &kernel),
+        callers: callers(&catalog.callers, kernel.symbols()),
         ..Profile::default()
     };
     let ground = functions::Ground::new(&kernel, &modules, sources.lines)?;
@@ -144,9 +144,23 @@ fn thunks(kernel: &Kernel) -> Thunks {
     }
 }
 
-fn callers(catalog: &Catalog, kernel: &Kernel) -> Vec<std::ops::Range<u64>> {
-    let named = catalog.callers.iter().flat_map(|name| kernel.symbols().by_name(name));
-    named.map(|symbol| symbol.addr..symbol.addr.saturating_add(symbol.size)).collect()
+/// Where code of these names is: up to the next symbol if it is a label without a size, as those in assembly are.
+fn callers(names: &[String], symbols: &SymbolTable) -> Vec<std::ops::Range<u64>> {
+    let next = |start: u64| symbols.iter().map(|symbol| symbol.addr).find(|addr| *addr > start);
+    let code = |symbol: iotrace_kernel::KernelSymbol<'_>| {
+        let end = match symbol.size {
+            0 => next(symbol.addr)?,
+            size => symbol.addr.saturating_add(size),
+        };
+        Some(symbol.addr..end)
+    };
+    let mut found: Vec<_> = names.iter().flat_map(|name| symbols.by_name(name)).filter_map(code).collect();
+    found.sort_unstable_by_key(|code| (code.start, code.end));
+    // Of labels of one place, the one with the longest code.
+    found.reverse();
+    found.dedup_by_key(|code| code.start);
+    found.reverse();
+    found
 }
 
 fn open_modules(sources: &Sources, kernel: &Kernel) -> Result<Vec<ModuleFile>, CompileError> {
@@ -315,6 +329,28 @@ mod tests {
     fn context_of(file: &str) -> ContextAccess {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../kernel/tests/data").join(file);
         context(&Catalog::load(&[], iotrace_arch::FIRST).unwrap(), &Kernel::open(&path).unwrap())
+    }
+
+    #[test]
+    fn callers_may_be_labels_in_assembly() {
+        let symbol = |name, addr, size, kind| iotrace_kernel::KernelSymbol { name, addr, size, kind };
+        // As in arch/x86/kernel/entry_64.S of 3.10: ENTRY() without END(), labels, and two labels of one place.
+        let symbols = SymbolTable::new([
+            symbol("retint_check", 0x0f, 0, SymbolKind::Other),
+            symbol("irq_return", 0x10, 0, SymbolKind::Other),
+            symbol("native_iret", 0x1e, 0, SymbolKind::Other),
+            symbol("native_irq_return_iret", 0x1e, 0, SymbolKind::Other),
+            symbol("retint_careful", 0x20, 0, SymbolKind::Other),
+            symbol("system_call", 0x70, 0x29d, SymbolKind::Other),
+            symbol("sysret_check", 0x80, 0, SymbolKind::Other),
+            symbol("smpboot_thread_fn", 0x1000, 0x40, SymbolKind::Function),
+            symbol("last", 0x2000, 0, SymbolKind::Other),
+        ]);
+        let names = ["smpboot_thread_fn", "system_call", "native_irq_return_iret", "native_iret", "irq_return", "last", "gone"];
+        assert_eq!(
+            callers(&names.map(str::to_owned), &symbols),
+            [0x10..0x1e, 0x1e..0x20, 0x70..0x30d, 0x1000..0x1040]
+        );
     }
 
     #[test]
