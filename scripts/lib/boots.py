@@ -237,7 +237,7 @@ def _make(wanted: Configuration, files: Path, folder: Path) -> None:
 def kernel_facts(kernel: Path) -> dict[str, str]:
     """Which kernel this is."""
     release = kernel / "release"
-    return {"release": release.read_text().strip() if release.exists() else "",
+    return {"release": release.read_text().strip() if release.exists() else releases.of_boot_image(kernel / "vmlinuz"),
             "build_id": elf.build_id(kernel / "vmlinux")}
 
 

@@ -10,7 +10,9 @@ from lib import disk, releases
 
 class LeftOut(unittest.TestCase):
     def test_an_old_xfs_is_of_version_4_and_a_newer_one_lacks_what_came_later(self) -> None:
-        left_out = lambda *linux: " ".join(disk.left_out("xfs", linux, ""))
+        def left_out(*linux: int) -> str:
+            return " ".join(disk.left_out("xfs", (linux[0], linux[1]), ""))
+
         self.assertEqual(left_out(3, 10), "-n ftype=0 -m crc=0")
         self.assertEqual(left_out(3, 15), "-m crc=0")
         self.assertEqual(left_out(4, 9), "-m reflink=0 -m rmapbt=0 -m bigtime=0 -m inobtcount=0 -i nrext64=0")
