@@ -23,6 +23,7 @@ use iotrace_profile::plan::{EntryPlan, FieldSource};
 use pages::PageRun;
 use running::Running;
 use std::sync::Arc;
+pub use values::subject;
 use values::{Arguments, Place, each_element, value};
 
 /// What a record needs to know of the moment.

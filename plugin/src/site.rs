@@ -52,6 +52,8 @@ pub struct EntryProbe {
     pub lasting: bool,
     /// The argument that is the task which runs next.
     pub next: Option<u8>,
+    /// The argument that the action is about, by its place in the plan.
+    pub subject: Option<u8>,
 }
 
 /// A function that is not of the catalog: it is numbered and defined when it is first recorded, since there are more of

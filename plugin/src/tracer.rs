@@ -17,7 +17,7 @@ use crate::guest::{self, Search, hex};
 use crate::instrument::{Fixed, Places, count};
 use crate::pending::Pending;
 use crate::qemu::{self, Cpu, GuestInfo, Icount, Instrument, MemoryAccess, PerVcpu, TranslationBlock};
-use crate::record::{AddressCaches, Recorder, Undefined};
+use crate::record::{AddressCaches, Recorder, Undefined, subject};
 use crate::session::{SessionState, SessionSwitch};
 use crate::site::{EntryProbe, ExitProbe, KernelFunction, ProbeSite};
 use crate::state::Resumed;
@@ -235,7 +235,7 @@ impl Tracer {
         undefined.into_iter().flatten().for_each(|address| self.define_address(address));
         self.act(cpu, clock, entry);
         if entry.action == Action::TaskBegin && self.records(clock) {
-            self.record(cpu, |r| r.task(cpu, clock, cpu.argument(0)));
+            self.record(cpu, |r| r.task(cpu, clock, subject(cpu, entry)));
         }
     }
 
@@ -288,11 +288,11 @@ impl Tracer {
     fn act(&self, cpu: &Cpu, clock: u64, entry: &EntryProbe) {
         match entry.action {
             Action::Record => {}
-            Action::ModuleLoad => self.module_loaded(cpu, clock),
-            Action::ModuleUnload => self.module_unloaded(cpu, clock),
+            Action::ModuleLoad => self.module_loaded(cpu, clock, subject(cpu, entry)),
+            Action::ModuleUnload => self.module_unloaded(cpu, clock, subject(cpu, entry)),
             // After the record of this entry, which still has the task under its old name.
             Action::TaskBegin | Action::TaskRename => {
-                let task = cpu.argument(0);
+                let task = subject(cpu, entry);
                 self.renaming.store(task, Ordering::Relaxed);
                 self.addresses.forget_task(task);
                 let stack = self.profile.context.stack.as_ref().filter(|_| entry.action == Action::TaskBegin);

@@ -91,11 +91,6 @@ impl Cpu {
         })
     }
 
-    /// An argument of the function at whose first instruction the vCPU is; 0 if it cannot be read.
-    pub fn argument(&self, position: usize) -> u64 {
-        self.arch.registers.arguments.get(position).map_or(0, |register| self.register(*register))
-    }
-
     /// A register's value, from the API; none if it cannot be read.
     fn ask(&self, register: Reg) -> Option<u64> {
         HANDLES.with_borrow(|handles| {

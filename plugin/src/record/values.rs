@@ -4,6 +4,7 @@
 
 use crate::follow::follow;
 use crate::qemu::Cpu;
+use crate::site::EntryProbe;
 use iotrace_profile::plan::{ArgumentLocation, EntryPlan, FieldSource, OpenFilePlan};
 use std::cell::Cell;
 
@@ -91,6 +92,11 @@ pub(super) struct Arguments<'a> {
     cpu: &'a Cpu,
     plan: &'a [ArgumentLocation],
     values: [Cell<Option<u64>>; ARGUMENTS],
+}
+
+/// The argument that what the plugin does itself is about; 0 if the entry names none.
+pub fn subject(cpu: &Cpu, entry: &EntryProbe) -> u64 {
+    entry.subject.map_or(0, |at| Arguments::new(cpu, &entry.plan).get(at))
 }
 
 impl<'a> Arguments<'a> {

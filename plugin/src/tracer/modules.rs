@@ -11,10 +11,9 @@ use iotrace_format::event;
 use std::sync::atomic::Ordering;
 
 impl Tracer {
-    /// The function is entered that calls a module's own initialization.
-    pub(super) fn module_loaded(&self, cpu: &Cpu, clock: u64) {
+    /// A module is about to be initialized; its `struct module` is at `address`.
+    pub(super) fn module_loaded(&self, cpu: &Cpu, clock: u64, address: u64) {
         let Some(access) = &self.profile.module else { return };
-        let address = cpu.argument(0);
         let Ok((has_room, image)) = self.placement.lock().map(|all| (all.has_room(), all.image())) else {
             return;
         };
@@ -37,10 +36,10 @@ impl Tracer {
         self.record(cpu, |r| r.builtin(cpu, clock, event::MODULE_LOAD, &[number.into()]));
     }
 
-    /// The function is entered that frees a module.
-    pub(super) fn module_unloaded(&self, cpu: &Cpu, clock: u64) {
+    /// The function is entered that frees the module whose `struct module` is at `address`.
+    pub(super) fn module_unloaded(&self, cpu: &Cpu, clock: u64, address: u64) {
         let Some(access) = &self.profile.module else { return };
-        let Some(name) = guest::module_name(access, cpu.argument(0), cpu) else { return };
+        let Some(name) = guest::module_name(access, address, cpu) else { return };
         let (Ok(mut placement), Ok(mut places)) = (self.placement.lock(), self.places.lock()) else { return };
         if let Some(module) = placement.remove_module(&name, &mut places) {
             self.addresses.symbols.forget_all(module.text.0, module.text.1);

@@ -17,6 +17,7 @@ use crate::guest::LoadedModule;
 use crate::instrument::Places;
 use crate::qemu::Cpu;
 use crate::site::{self, EntryProbe, ExitProbe, ProbeSite};
+pub use function::subject;
 use function::{GuestFunction, find_in, may_be_in, moved, next_task};
 use iotrace_format::definition::{
     AddressName, At, CallSite, Definition, Module, Note, Probe, ReturnType, Severity, SiteFrame,
@@ -417,7 +418,8 @@ impl Placement {
         });
         let (action, next, begins) =
             (function.action, next_task(function), begins.filter(|_| kind.is_some()));
-        let entry = EntryProbe { kind, plan, action, exit, begins, always, lasting, next };
+        let subject = subject(function);
+        let entry = EntryProbe { kind, plan, action, exit, begins, always, lasting, next, subject };
         places.add_entry(address, ProbeSite::Entry(entry).keep());
         if kind.is_some() && function.inside.is_empty() {
             self.placed.insert(address);

@@ -11,6 +11,7 @@ use iotrace_format::event::FIRST_PROBE;
 use iotrace_format::trace::columns::Columns;
 use iotrace_format::trace::reader::{Content, Decoder, TraceFile};
 use iotrace_format::trace::walk::WalkStep;
+use iotrace_profile::plan::{ArgumentLocation, EntryPlan, EventField, FieldSource};
 use iotrace_profile::{ContextAccess, ModuleAccess, plan};
 use std::path::{Path, PathBuf};
 
@@ -123,8 +124,7 @@ fn what_a_guest_says_of_its_modules_does_not_exhaust_memory() {
     }
     let (grown, peak) = heap::growth(|| {
         for module in [0, 1, 2, 2, 1, 0] {
-            fake::set(FIRST.registers.arguments[0], address(module));
-            tracer.module_loaded(&cpu, 1000 + module);
+            tracer.module_loaded(&cpu, 1000 + module, address(module));
         }
     });
     // A string that grows doubles, and does not touch what it has to spare.
@@ -151,10 +151,9 @@ fn modules_that_come_and_go_take_no_memory() {
     let (tracer, path) = tracing("coming", profile);
     let (cpu, address) = (fake::cpu(0), 0xffff_8880_0000_0000);
     map_module(address, "coming", 1 << 16);
-    fake::set(FIRST.registers.arguments[0], address);
     let once = || {
-        tracer.module_loaded(&cpu, 1000);
-        tracer.module_unloaded(&cpu, 1000);
+        tracer.module_loaded(&cpu, 1000, address);
+        tracer.module_unloaded(&cpu, 1000, address);
     };
     once();
     let (grown, peak) = heap::growth(|| (0..50).for_each(|_| once()));
@@ -162,6 +161,53 @@ fn modules_that_come_and_go_take_no_memory() {
     assert!(grown < 1 << 20 && peak < 64 << 20, "{grown} bytes more, {peak} at most");
     assert_eq!(tracer.budget.left_out(), None);
     std::fs::remove_file(path).expect("it was made");
+}
+
+/// As module_finalize(header, sections, module) has it, in the place of do_init_module(module).
+#[test]
+fn what_an_action_is_about_is_the_argument_that_the_catalog_names() {
+    let arguments =
+        FIRST.registers.arguments.iter().map(|register| ArgumentLocation::Register(register.number()));
+    let word = |name: &str, source| EventField { name: name.into(), role: None, source, symbol: false };
+    let plan = EntryPlan {
+        arguments: arguments.collect(),
+        words: vec![word("caller", FieldSource::Caller), word("module", FieldSource::Argument(2))],
+        ..EntryPlan::default()
+    };
+    let function = iotrace_profile::ProbedFunction {
+        name: "do_init_module".into(),
+        symbols: vec!["module_finalize".into()],
+        inside: Vec::new(),
+        place: iotrace_profile::FunctionLocation::Image(0),
+        size: 0,
+        cold: None,
+        offset: 0,
+        layer: iotrace_format::layer::Layer::Kernel,
+        stage: None,
+        label: String::new(),
+        action: Action::ModuleLoad,
+        file: String::new(),
+        line: 0,
+        entry: plan.clone(),
+        exit: None,
+    };
+    let entry = EntryProbe {
+        kind: None,
+        // A thin trace has no words.
+        plan: EntryPlan { words: Vec::new(), ..plan },
+        action: function.action,
+        exit: None,
+        begins: None,
+        always: false,
+        lasting: false,
+        next: None,
+        subject: placement::subject(&function),
+    };
+    let cpu = fake::cpu(0);
+    fake::set(FIRST.registers.arguments[0], 0x1000);
+    fake::set(FIRST.registers.arguments[2], 0x3000);
+    assert_eq!((entry.subject, subject(&cpu, &entry)), (Some(2), 0x3000));
+    assert_eq!(subject(&cpu, &EntryProbe { subject: None, ..entry }), 0);
 }
 
 /// The functions of a module in guest memory whose kernel wrote the letters of nm over their types, or over their sizes.

@@ -107,13 +107,14 @@ pub enum Action {
     /// It records an event.
     #[default]
     Record,
-    /// A module is in place; its `struct module` is the first argument.
+    /// A module is in place; its `struct module` is the first argument that the entry names.
     ModuleLoad,
     /// A module goes away.
     ModuleUnload,
-    /// A task is new: its name and number, and its stack, which may have been another's. It is the first argument.
+    /// A task is new: its name and number, and its stack, which may have been another's. It is the first argument that the
+    /// entry names.
     TaskBegin,
-    /// A task's name is new. The task is the first argument.
+    /// A task's name is new. The task is the first argument that the entry names.
     TaskRename,
     /// The kernel ends.
     Shutdown(ShutdownReason),

@@ -346,7 +346,15 @@ mod tests {
             symbol("smpboot_thread_fn", 0x1000, 0x40, SymbolKind::Function),
             symbol("last", 0x2000, 0, SymbolKind::Other),
         ]);
-        let names = ["smpboot_thread_fn", "system_call", "native_irq_return_iret", "native_iret", "irq_return", "last", "gone"];
+        let names = [
+            "smpboot_thread_fn",
+            "system_call",
+            "native_irq_return_iret",
+            "native_iret",
+            "irq_return",
+            "last",
+            "gone",
+        ];
         assert_eq!(
             callers(&names.map(str::to_owned), &symbols),
             [0x10..0x1e, 0x1e..0x20, 0x70..0x30d, 0x1000..0x1040]

@@ -69,6 +69,14 @@ pub fn next_task(function: &ProbedFunction) -> Option<u8> {
     }
 }
 
+/// The argument that what the plugin does itself is about: the first that the catalog names.
+pub fn subject(function: &ProbedFunction) -> Option<u8> {
+    function.entry.words.iter().find_map(|word| match word.source {
+        FieldSource::Argument(at) => Some(at),
+        _ => None,
+    })
+}
+
 /// Where a function of the profile is in a module, under the first of its names.
 pub fn find_in<'a>(function: &'a ProbedFunction, module: &'a LoadedModule) -> Option<GuestFunction<'a>> {
     let named = |symbol: &String| module.functions.by_name(symbol).next();

@@ -136,6 +136,9 @@ mod tests {
         // int attempt_merge(struct request_queue *q, struct request *req, struct request *next)
         let two = [("q", Some("request_queue")), ("req", Some("request")), ("next", Some("request"))];
         assert_eq!(positions("args = ['-', 'rq:request', 'next:request']", &two), [Some(1), Some(2)]);
+        // int module_finalize(const Elf_Ehdr *hdr, const Elf_Shdr *sechdrs, struct module *me)
+        let finalize = [("hdr", Some("elf64_hdr")), ("sechdrs", Some("elf64_shdr")), ("me", Some("module"))];
+        assert_eq!(positions("args = ['module:module']", &finalize), [Some(2)]);
     }
 
     #[test]

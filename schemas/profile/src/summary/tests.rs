@@ -101,11 +101,18 @@ fn a_part_is_there_if_others_tell_its_stages_and_a_driver_if_its_module_is() {
         functions: vec!["noop_add_request".into(), "new_insert".into()],
     });
     // As nvme.ko of 3.10, whose driver has no function with a command yet.
-    profile.functions.push(function("irq_c", FunctionLocation::Module("c_mod".into()), Some(Stage::IrqDriver)));
+    profile.functions.push(function(
+        "irq_c",
+        FunctionLocation::Module("c_mod".into()),
+        Some(Stage::IrqDriver),
+    ));
     let summary = summary(&profile);
     assert_eq!((summary.parts[2].found, summary.parts[2].is_absent), (1, false));
     let driver = &summary.drivers[2];
-    assert_eq!((driver.is_absent, driver.missing.join("; ")), (false, "entry of the driver (never, queue_c)".into()));
+    assert_eq!(
+        (driver.is_absent, driver.missing.join("; ")),
+        (false, "entry of the driver (never, queue_c)".into())
+    );
 }
 
 #[test]
