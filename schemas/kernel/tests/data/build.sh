@@ -3,7 +3,7 @@
 # kernel's. inlined.ko and inlined.elf: DWARF 5 alone, the second is the first linked;
 # inlined_lto.elf: the same with link-time optimization, which puts instances and descriptions
 # into different units. count_*.elf: DWARF 5 alone, the preemption count in each elsewhere. returns.elf: DWARF 5 and
-# BTF, of two units in C and one in assembly. Needs gcc (12 was taken) and pahole (package dwarves). The tests know the
+# BTF, of two units in C and one in assembly; syscalls.elf: DWARF 5 alone, of two units. Needs gcc (12 was taken) and pahole (package dwarves). The tests know the
 # line numbers of kernel.c, and of inlined.c what readelf and objdump show: lines, addresses,
 # registers.
 set -eu
@@ -26,6 +26,10 @@ gcc $flags -gdwarf-5 returns.S -o returns_assembly.o
 gcc -static -nostdlib -no-pie -Wl,-Ttext=0x401000,--build-id=none,-z,noexecstack,-e,number returns.o returns_other.o returns_assembly.o -o returns.elf
 rm returns.o returns_other.o returns_assembly.o
 pahole -J returns.elf
+gcc $flags -fno-pie -fcf-protection=none syscalls.c -o syscalls.o
+gcc $flags -fno-pie -DTABLE syscalls.c -o syscalls_table.o
+gcc -static -nostdlib -no-pie -Wl,-Ttext=0x401000,--build-id=none,-z,noexecstack,-e,SyS_f syscalls.o syscalls_table.o -o syscalls.elf
+rm syscalls.o syscalls_table.o
 pahole -J kernel.o
 objcopy -O binary --only-section=.BTF --set-section-flags .BTF=alloc kernel.o kernel.btf
 pahole -J --btf_base kernel.btf module.o

@@ -134,7 +134,7 @@ impl<'a> Ground<'a> {
             },
             // Nobody describes a label, nor what it returns.
             returns: (s.kind == SymbolKind::Function)
-                .then(|| returns::in_image(self.kernel, self.lines.as_ref(), s, is_c))
+                .then(|| returns::under_any_name(self.kernel, self.lines.as_ref(), s, is_c))
                 .flatten(),
             types: vec![self.kernel.types()],
             line: self.lines.as_ref().map_or_else(Default::default, |l| line(l.at(s.addr))),

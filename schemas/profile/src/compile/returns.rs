@@ -48,6 +48,22 @@ pub fn in_image(
     certain(returns, kernel.types(), symbol.name, source, is_c)
 }
 
+/// The same of a function that may have another name, under which it is described: system calls up to 4.16, `sys_read` of
+/// `SyS_read` (include/linux/syscalls.h: SYSCALL_DEFINEx).
+pub fn under_any_name(
+    kernel: &Kernel,
+    lines: Option<&Lines<'_>>,
+    symbol: KernelSymbol<'_>,
+    is_c: bool,
+) -> Option<ReturnType> {
+    in_image(kernel, lines, symbol, is_c).or_else(|| {
+        let others = kernel.symbols().functions().filter(|s| s.addr == symbol.addr && s.name != symbol.name);
+        let mut types = others.map(|other| in_image(kernel, lines, other, is_c));
+        let first = types.next()??;
+        types.all(|other| other == Some(first)).then_some(first)
+    })
+}
+
 /// The same of a function of a module.
 pub fn in_module(
     module: &ModuleFile,
@@ -119,5 +135,18 @@ mod tests {
         assert_eq!(returns(&kernel, None, "no_parameters", false), None);
         assert_eq!(returns(&kernel, None, "no_parameters", true), Some(ReturnType::Void));
         assert_eq!(returns(&kernel, None, "nothing", false), Some(ReturnType::Void));
+    }
+
+    #[test]
+    fn a_system_call_returns_what_it_does_under_its_other_name() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../kernel/tests/data/syscalls.elf");
+        let kernel = Kernel::open(&path).expect("checked in");
+        let lines = kernel.lines().expect("sound");
+        let of = |name: &str| {
+            let symbol = kernel.symbols().functions().find(|symbol| symbol.name == name).expect("there");
+            [in_image, under_any_name].map(|find| find(&kernel, lines.as_ref(), symbol, true))
+        };
+        assert_eq!(of("SyS_f"), [Some(ReturnType::S64); 2]);
+        assert_eq!(of("sys_f"), [None, Some(ReturnType::S64)]);
     }
 }

@@ -171,6 +171,11 @@ impl DefinitionIndex {
         self.functions(name).first().copied()
     }
 
+    /// Whether no function of that name is defined.
+    pub fn is_only_declared(&self, name: &str) -> bool {
+        self.named.get(name.as_bytes()).is_some_and(|named| named.functions.is_empty())
+    }
+
     /// The definitions of the functions of that name, or a declaration.
     pub fn functions(&self, name: &str) -> Vec<TypeId> {
         let Some(named) = self.named.get(name.as_bytes()) else {
