@@ -49,6 +49,12 @@ impl Saying {
         Self { kind: event.kind, dev, rwbs, sector, sectors: event.sectors, pid, comm }
     }
 
+    /// Of a request that has neither a sector nor bytes: it has no bio.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        (self.sector, self.sectors) == (0, 0)
+    }
+
     /// Without the thread id, if the other side does not tell any.
     #[must_use]
     pub fn with_pid_if(self, told: bool) -> Self {

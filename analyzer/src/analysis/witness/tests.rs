@@ -82,3 +82,19 @@ fn thread_ids_that_function_graph_was_not_told_to_print_are_not_compared() {
     assert!(!differs(BlockKind::BioQueue, Task { pid: 43, ..dd }, theirs));
     assert!(differs(BlockKind::BioQueue, Task { comm: Comm::from_text("sh"), ..dd }, theirs));
 }
+
+#[test]
+fn completions_without_a_bio_are_compared_if_the_kernel_tells_of_any() {
+    let complete =
+        |clock, sector, sectors| BlockEvent { kind: BlockKind::RqComplete, sectors, ..event(clock, sector) };
+    // A flush, a write that ends with no bytes left, another flush, whose sector is none.
+    let ours = [complete(40, u64::MAX, 0), complete(30, 3, 0), complete(20, 0, 0)];
+    let sectors = |theirs: &[BlockEvent], kind| {
+        let theirs: Vec<_> = theirs.iter().map(Saying::of).collect();
+        ours_of(kind, &ours, &theirs).iter().map(|event| event.clock).collect::<Vec<_>>()
+    };
+    assert_eq!(sectors(&[complete(0, 3, 0)], BlockKind::RqComplete), [30]);
+    assert_eq!(sectors(&[complete(0, 3, 0), complete(0, 0, 0)], BlockKind::RqComplete), [20, 30, 40]);
+    assert_eq!(sectors(&[], BlockKind::RqComplete), [20, 30, 40]);
+    assert!(sectors(&[complete(0, 3, 0)], BlockKind::BioQueue).is_empty());
+}
