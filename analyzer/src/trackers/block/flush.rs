@@ -97,7 +97,10 @@ impl RequestTracker {
     /// A device's flush request is complete.
     pub(super) fn flush_end(&mut self, fact: &Fact<'_>, out: &mut dyn Sink) {
         match fact.roles.request().filter(|request| self.live.contains_key(request)) {
-            Some(pointer) => self.end_flush(fact.context.clock(), pointer, out),
+            Some(pointer) => {
+                self.end_flush(fact.context.clock(), pointer, out);
+                self.calls.insert(fact, RequestCall::FlushEnd { request: pointer });
+            }
             None => self.counts.add(Oddity::RequestUnknown, 1),
         }
     }

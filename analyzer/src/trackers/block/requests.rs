@@ -64,6 +64,8 @@ pub(super) enum RequestCall {
     Complete { request: u64 },
     /// The requests of a batch are completed: those that are so far, by their addresses.
     Batch { requests: Vec<u64> },
+    /// A device's flush request is over, which the scheduler is told of as of those that it gave out (to 4.20).
+    FlushEnd { request: u64 },
     /// A queue is run.
     Queue(QueueRun),
     /// The block softirq is being served.
@@ -332,8 +334,11 @@ impl RequestTracker {
     }
 
     fn free(&mut self, fact: &Fact<'_>, out: &mut dyn Sink) {
-        let Some(mut request) = fact.roles.request().and_then(|request| self.live.remove(&request)) else {
-            return self.counts.add(Oddity::RequestUnknown, 1);
+        let pointer = fact.roles.request();
+        let Some(mut request) = pointer.and_then(|request| self.live.remove(&request)) else {
+            let is_over = |call: &RequestCall| matches!(call, RequestCall::FlushEnd { request } if Some(*request) == pointer);
+            let unknown = !self.calls.of_context(&fact.context).any(is_over);
+            return self.counts.add(Oddity::RequestUnknown, unknown.into());
         };
         request.freed = Some(fact.context.clock());
         out.request(&request);

@@ -80,3 +80,16 @@ fn flushes_are_shared_and_framed_by_their_steps() {
     assert_eq!(found.said(BlockKind::RqIssue)[0], (32, 0, 0));
     assert_eq!(found.said(BlockKind::RqComplete)[0], (43, u64::MAX, 0));
 }
+
+// To 4.20 a flush request ends as those do that the scheduler gave out: it is told so within the end of the flush.
+#[test]
+fn a_flush_request_is_freed_once() {
+    let mut guest = SyntheticGuest::default();
+    flush(&mut guest, 30);
+    guest.free(45, 0xf000);
+    guest.exit(46, "flush.end", 0);
+    let unknown = |guest: &SyntheticGuest| track(guest).counts.of(crate::trackers::Oddity::RequestUnknown);
+    assert_eq!(unknown(&guest), 0);
+    guest.free(50, 0xf000);
+    assert_eq!(unknown(&guest), 1);
+}
