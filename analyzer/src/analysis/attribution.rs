@@ -86,7 +86,8 @@ impl Account {
     pub fn settle(self, definitions: &Definitions) -> Attribution {
         let mut attribution = self.attribution;
         for (kind, count) in self.unseen {
-            let name = definitions.probes.get(&kind).map_or_else(String::new, |probe| probe.function.clone());
+            let name =
+                definitions.probes.get(&kind).map_or_else(String::new, |probe| probe.title().into_owned());
             *attribution.unseen.entry(name).or_default() += count;
         }
         attribution

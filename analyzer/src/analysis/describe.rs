@@ -48,8 +48,10 @@ pub struct Described<'a> {
     pub level: Level,
     /// The current task.
     pub task: Task,
-    /// Name of the kind: a built-in's, or a function's.
+    /// Name of the kind: a built-in's, or a function's in the catalog.
     pub name: Cow<'a, str>,
+    /// What views call it.
+    pub title: Cow<'a, str>,
     /// Entry or exit, of a probe.
     pub at: Option<At>,
     /// Stage in the catalog, or label.
@@ -70,6 +72,7 @@ impl Described<'_> {
         let word = |word: FieldText<'_>| FieldText { name: own(word.name), text: own(word.text), ..word };
         Described {
             name: own(self.name),
+            title: own(self.title),
             stage: own(self.stage),
             source: self.source.map(|(file, line)| (own(file), line)),
             words: self.words.into_iter().map(word).collect(),
@@ -248,6 +251,7 @@ impl Wording {
             task,
             name: probe
                 .map_or_else(|| definitions.kind_name(event.kind).into(), |p| p.function.as_str().into()),
+            title: probe.map_or_else(|| definitions.kind_name(event.kind).into(), Probe::title),
             at: probe.map(|p| p.at),
             stage: probe.map_or(Cow::Borrowed(""), Probe::stage_name),
             layer: probe.map(|p| p.layer),

@@ -36,8 +36,10 @@ pub struct Line {
     pub call: Option<CallId>,
     /// How deep in its context, inlined functions included.
     pub depth: usize,
-    /// Name of the function, or of the event.
+    /// Name of the function in the catalog, or of the event.
     pub name: String,
+    /// What views call it.
+    pub title: String,
     /// It stands for calls that are not shown, [`Line::times`] of them, inside the call around it.
     pub omitted: bool,
     /// It is an inlined instance, an access to a device, or the like: it has no extent.

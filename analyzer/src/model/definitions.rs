@@ -78,10 +78,11 @@ impl Definitions {
     #[must_use]
     pub fn kind_name(&self, kind: KindId) -> String {
         if let Some(probe) = self.probes.get(&kind) {
+            let title = probe.title();
             return match probe.at {
-                At::Entry => format!("{}()", probe.function),
-                At::Exit => format!("{} returns", probe.function),
-                At::Inlined => format!("{} (inlined)", probe.function),
+                At::Entry => format!("{title}()"),
+                At::Exit => format!("{title} returns"),
+                At::Inlined => format!("{title} (inlined)"),
             };
         }
         let builtin = BUILTINS.iter().find(|b| b.id == kind).map(|b| b.name.to_owned());
@@ -89,7 +90,13 @@ impl Definitions {
         name.unwrap_or_else(|| format!("{}-{kind}", if kind < FIRST_PROBE { "kind" } else { "probe" }))
     }
 
-    /// A probe's function, or what views call another kind of event.
+    /// What views call a probe's function ([`Probe::title`]), or another kind of event.
+    #[must_use]
+    pub fn title(&self, kind: KindId) -> Cow<'_, str> {
+        self.probes.get(&kind).map_or_else(|| self.kind_name(kind).into(), Probe::title)
+    }
+
+    /// A probe's function by the catalog's name, or what views call another kind of event.
     #[must_use]
     pub fn function_name(&self, kind: KindId) -> Cow<'_, str> {
         let of_probe = self.probes.get(&kind).map(|probe| probe.function.as_str().into());
@@ -134,6 +141,39 @@ impl Definitions {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_function_goes_by_this_kernels_name_with_the_catalogs_in_brackets() {
+        let probe = |id, at, symbol: &str| Probe {
+            function: "submit_bio_noacct".into(),
+            symbol: symbol.into(),
+            id,
+            at,
+            ..Probe::default()
+        };
+        let mut definitions = Definitions::default();
+        for (id, at, symbol) in [
+            (64, At::Entry, "generic_make_request"),
+            (65, At::Exit, "generic_make_request.part.0"),
+            (66, At::Entry, "submit_bio_noacct.isra.0"),
+            (67, At::Inlined, "do_direct_IO"),
+        ] {
+            definitions.add(&Definition::Probe(probe(id, at, symbol)));
+        }
+        let names = [64, 65, 66, 67].map(|kind| definitions.kind_name(kind));
+        assert_eq!(
+            names,
+            [
+                "generic_make_request [submit_bio_noacct]()",
+                "generic_make_request [submit_bio_noacct] returns",
+                "submit_bio_noacct()",
+                "submit_bio_noacct (inlined)",
+            ]
+        );
+        assert_eq!(definitions.title(64), "generic_make_request [submit_bio_noacct]");
+        assert_eq!(definitions.function_name(64), "submit_bio_noacct");
+        assert_eq!(definitions.title(1), definitions.kind_name(1));
+    }
 
     #[test]
     fn a_softirq_has_the_name_that_it_was_given_last() {

@@ -193,6 +193,18 @@ impl Probe {
     pub fn stage_name(&self) -> Cow<'_, str> {
         Stage::name_or(self.stage.as_ref(), &self.label)
     }
+
+    /// What views call the function: by this kernel's own name, with the catalog's, which may be a later one, in brackets. Of
+    /// an inlined instance, the symbol is that of the function around it: it goes by the catalog's name.
+    #[must_use]
+    pub fn title(&self) -> Cow<'_, str> {
+        // What the compiler put behind a name (`.isra.0`) makes it no other one.
+        let own = self.symbol.split('.').next().unwrap_or_default();
+        if self.at == At::Inlined || own.is_empty() || own == self.function {
+            return Cow::Borrowed(&self.function);
+        }
+        Cow::Owned(format!("{own} [{}]", self.function))
+    }
 }
 
 /// Which returned value means success.

@@ -8,7 +8,7 @@ use iotrace_format::definition::At;
 /// known.
 pub fn put_what(line: &mut String, event: &Described<'_>, style: Style) {
     style.put_heading(line, |line| {
-        put_plain(line, &event.name);
+        put_plain(line, &event.title);
         line.push_str(match event.at {
             Some(At::Entry) => "()",
             Some(At::Exit) => " returns",

@@ -81,7 +81,7 @@ impl BreakdownCollector {
             return *rows;
         }
         let layer = definitions.probes.get(&kind).map_or(Layer::Other, |probe| probe.layer);
-        let rows = (self.functions.place(&definitions.function_name(kind)), self.layers.place(layer.name()));
+        let rows = (self.functions.place(&definitions.title(kind)), self.layers.place(layer.name()));
         self.kinds.insert(kind, rows);
         rows
     }

@@ -153,6 +153,7 @@ impl Writer<'_> {
             call: node.call,
             depth,
             name: self.definitions.function_name(node.kind).into_owned(),
+            title: self.definitions.title(node.kind).into_owned(),
             instant: node.call.is_none(),
             inlined,
             layer: probe.map(|p| p.layer),

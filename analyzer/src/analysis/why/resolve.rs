@@ -305,7 +305,7 @@ impl<'a> Resolver<'a> {
     }
 
     fn name(&self, kind: u16) -> String {
-        self.definitions.function_name(kind).into_owned()
+        self.definitions.title(kind).into_owned()
     }
 }
 

@@ -243,7 +243,7 @@ impl RecordSink for PerfettoExport {
 
     fn passed(&mut self, within: &ContextCall, event: &Event<'_>, scope: &RecordScope) {
         let Some(track) = self.open.get(&within.id).copied().filter(|_| scope.contains(event.clock)) else { return };
-        let name = scope.definitions.function_name(event.kind).into_owned();
+        let name = scope.definitions.title(event.kind).into_owned();
         self.out.event(scope.at(event.clock), track, EventType::Instant, named(name, Vec::new()));
     }
 

@@ -86,7 +86,7 @@ impl StackTable {
         if let Some(name) = self.kinds.get(&kind) {
             return *name;
         }
-        let name = self.name(&scope.definitions.function_name(kind));
+        let name = self.name(&scope.definitions.title(kind));
         self.kinds.insert(kind, name);
         name
     }

@@ -201,7 +201,7 @@ impl RecordSink for PageCollector {
         let known = self.kinds.get(&event.kind).copied();
         let (name, layer) = known.unwrap_or_else(|| {
             let layer = scope.definitions.probes.get(&event.kind).map_or(Layer::Other, |probe| probe.layer);
-            (self.texts.number(&scope.definitions.function_name(event.kind)), layer.index())
+            (self.texts.number(&scope.definitions.title(event.kind)), layer.index())
         });
         self.kinds.insert(event.kind, (name, layer));
         let outer = call.parent.and_then(|parent| self.open.get(&parent).copied());

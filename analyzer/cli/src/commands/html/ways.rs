@@ -72,8 +72,8 @@ fn line(line: &Line, data: &mut PageData, at: &dyn Fn(u64) -> u64) -> WayLine {
     let fields: Vec<_> = line.words.iter().map(|(name, text)| format!("{name}={text}")).collect();
     let name = match line.omitted {
         true => format!("({} calls)", line.times),
-        false if line.inlined => format!("{} (inlined)", line.name),
-        false => line.name.clone(),
+        false if line.inlined => format!("{} (inlined)", line.title),
+        false => line.title.clone(),
     };
     WayLine {
         depth: line.depth,

@@ -162,7 +162,7 @@ fn call(line: &Line) -> String {
     let words: Vec<_> =
         line.words.iter().map(|(name, text)| format!("{}={}", plain(name), plain(text))).collect();
     if line.instant && !line.inlined {
-        return format!("{} {}", plain(&line.name), words.join(" ")).trim_end().to_owned();
+        return format!("{} {}", plain(&line.title), words.join(" ")).trim_end().to_owned();
     }
     let times = if line.times > 1 { format!(" ×{}", line.times) } else { String::new() };
     let how = match (line.inlined, line.ending) {
@@ -170,7 +170,7 @@ fn call(line: &Line) -> String {
         (false, Some(Ending::Unseen)) => " (return not seen)",
         _ => "",
     };
-    format!("{}({}){times}{how}", plain(&line.name), words.join(", "))
+    format!("{}({}){times}{how}", plain(&line.title), words.join(", "))
 }
 
 /// Where a function is, and where it is called.

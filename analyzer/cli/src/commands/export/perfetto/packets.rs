@@ -63,7 +63,7 @@ impl PacketWriter {
         let iid = u64::from(kind) + 1;
         let probe = definitions.probes.get(&kind).filter(|probe| !probe.file.is_empty());
         if self.known.insert(kind) {
-            let name = definitions.function_name(kind).into_owned();
+            let name = definitions.title(kind).into_owned();
             let place = probe.map(|probe| SourceLocation {
                 iid: Some(iid),
                 file_name: Some(probe.file.clone()),
