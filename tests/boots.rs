@@ -268,7 +268,7 @@ fn a_boots_image_refers_to_no_other_file() {
     let secret = place.join("secret");
     fs::write(&secret, [7; 4096]).expect("the build folder is writable");
     let check = |image: &Path| {
-        let code = "import sys; from pathlib import Path; from lib.stage import check_state; \
+        let code = "import sys; from pathlib import Path; from iotrace_scripts.stage import check_state; \
                     check_state(Path(sys.argv[1]))";
         let mut python = Command::new("python3");
         python.current_dir(iotrace_tests::checkout().join("scripts")).args(["-c", code]).arg(image);

@@ -135,7 +135,7 @@ fn gdb_names_the_ends_of_a_recording() {
 #[test]
 fn a_killed_session_leaves_the_recording() {
     let recorded = recording(&DEMO);
-    let killed = "python import os, signal; print('qemu', __import__('lib.debugger.session').debugger.session.current()\
+    let killed = "python import os, signal; print('qemu', __import__('iotrace_scripts.debugger.session').debugger.session.current()\
                   .replay.process.pid, flush=True); os.kill(os.getpid(), signal.SIGKILL)";
     let printed = said(&run(&mut gdb(&recorded, &[], &["iotrace-next", killed])));
     let pid = printed.lines().find_map(|line| line.strip_prefix("qemu ")).expect("it was printed").to_owned();

@@ -1,5 +1,5 @@
 //! Faults: a full disk, errors of writes, kill -9, two instances at once, folders that are mounted read-only. What is
-//! injected and what must hold then is in `scripts/lib/faults`; here is a sample, and all of it.
+//! injected and what must hold then is in `scripts/iotrace_scripts/faults`; here is a sample, and all of it.
 
 use iotrace_tests::{built, run, said, script};
 

@@ -161,7 +161,7 @@ fn a_kernel_module_that_attacks_the_plugin_is_traced_and_so_is_what_follows() {
     let mut headers = Command::new("python3");
     headers.current_dir(checkout().join("scripts")).args([
         "-m",
-        "lib.headers",
+        "iotrace_scripts.headers",
         "debian-6.1",
         "guest/hostile/module",
     ]);

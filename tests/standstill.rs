@@ -33,7 +33,7 @@ fn list_again(recorded: &Path, file: &str) {
 
 /// Replaces the number of the last disk request but a few in a log by one that no request has: QEMU waits for it.
 fn lose_a_request(log: &Path) {
-    let code = "import sys; from lib import rrlog; data = bytearray(open(sys.argv[1], 'rb').read()); \
+    let code = "import sys; from iotrace_scripts import rrlog; data = bytearray(open(sys.argv[1], 'rb').read()); \
                 disks = [at for at, end, kind in rrlog.walk(bytes(data)) if kind == rrlog.DISK]; \
                 at = disks[-5]; data[at + 1:at + 9] = int(sys.argv[2]).to_bytes(8); \
                 open(sys.argv[1], 'wb').write(data)";

@@ -77,7 +77,9 @@ fn recorded(file_system: &str, workload: &str) -> std::path::PathBuf {
 #[test]
 fn planted_faults_are_found() {
     let mut tests = Command::new("python3");
-    tests.args(["-m", "unittest", "-q", "lib.truth.tests"]).current_dir(checkout().join("scripts"));
+    tests
+        .args(["-m", "unittest", "-q", "iotrace_scripts.truth.tests"])
+        .current_dir(checkout().join("scripts"));
     let text = said(&run(&mut tests));
     assert!(text.contains("Ran 5 tests") && text.trim_end().ends_with("OK"), "{text}");
 }

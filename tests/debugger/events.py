@@ -8,7 +8,7 @@ when the event is visited again.
 import random
 
 import gdb
-from lib.debugger.session import current
+from iotrace_scripts.debugger.session import current
 
 EVENTS, AGAIN = globals().get("EVENTS", 200), 20
 REGISTERS = "rax rbx rcx rdx rsi rdi rbp rsp r8 r9 r10 r11 r12 r13 r14 r15 rip eflags gs_base".split()

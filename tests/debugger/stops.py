@@ -4,7 +4,7 @@
 """
 
 import gdb
-from lib.debugger.session import current, quiet
+from iotrace_scripts.debugger.session import current, quiet
 
 session = current()
 end = next(mark["clock"] for mark in session.trace.info["marks"] if mark["name"] == "end")

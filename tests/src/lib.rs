@@ -218,7 +218,7 @@ pub fn a_boot_that_replays(name: &str, arguments: &[&str]) -> PathBuf {
 /// If the scripts' own function fails.
 #[must_use]
 pub fn with_checksum(manifest: &serde_json::Value) -> String {
-    let code = "import json, sys; from lib import manifest; facts = json.loads(sys.argv[1]); \
+    let code = "import json, sys; from iotrace_scripts import manifest; facts = json.loads(sys.argv[1]); \
                 print(json.dumps({**facts, 'sha256': manifest.checksum(facts)} if 'sha256' in facts else facts))";
     if !manifest.is_object() {
         return manifest.to_string();

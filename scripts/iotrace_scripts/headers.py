@@ -10,7 +10,7 @@ from .cache import entry, fingerprint
 from .say import Problem, main_guard, run, say
 
 RECIPE = "1"
-USAGE = "usage: python3 -m lib.headers KERNEL SOURCES FOLDER: compiles SOURCES/*.c into FOLDER/*.ko"
+USAGE = "usage: python3 -m iotrace_scripts.headers KERNEL SOURCES FOLDER: compiles SOURCES/*.c into FOLDER/*.ko"
 
 
 def headers(name: str) -> Path:

@@ -27,7 +27,7 @@ RUNNER = """
 import runpy, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from lib import apt, kernels
+from iotrace_scripts import apt, kernels
 apt.KEYRING = Path(sys.argv[2])
 kernels.KIND = "mirrored"
 script = sys.argv[1] + "/kernel"

@@ -4,9 +4,9 @@ import unittest
 from dataclasses import astuple
 from itertools import combinations, product
 
-from lib import modules, qemu
-from lib.matrix import cells, guest, table
-from lib.matrix.judge import Row
+from iotrace_scripts import modules, qemu
+from iotrace_scripts.matrix import cells, guest, table
+from iotrace_scripts.matrix.judge import Row
 
 
 class Cells(unittest.TestCase):

@@ -21,7 +21,7 @@ DEADLOCK = 60.0  # seconds; what takes longer never comes
 MAKER = """
 import os, sys, tempfile
 from pathlib import Path
-from lib import child, scratch
+from iotrace_scripts import child, scratch
 with scratch.Scratch(Path(sys.argv[1]), sys.argv[2]) as made, tempfile.TemporaryFile("w+") as said:
     (made.folder / "something").touch()
     process = child.start(["sleep", "infinity"], made.folder, said)
@@ -59,7 +59,7 @@ class Killed(unittest.TestCase):
         self.assertTrue(ended(program))
 
     def test_a_program_whose_script_is_gone_does_not_start(self) -> None:
-        code = ("import os, sys, tempfile\nfrom pathlib import Path\nfrom lib import child\nos.getpid = lambda: 1 << 30\n"
+        code = ("import os, sys, tempfile\nfrom pathlib import Path\nfrom iotrace_scripts import child\nos.getpid = lambda: 1 << 30\n"
                 "print(child.start([sys.executable, '-c', 'print(1)'], Path('/'), open(sys.argv[1], 'w+')).wait())")
         said = self.place / "said"
         done = subprocess.run([sys.executable, "-c", code, said], cwd=SCRIPTS, capture_output=True, text=True, check=True)

@@ -74,13 +74,13 @@ class Watching(unittest.TestCase):
                 self.assertIn(part, str(stood.exception))
 
     def test_one_that_never_answers_is_killed(self) -> None:
-        with mock.patch("lib.standstill.ANSWER_SECONDS", 0.01), self.assertRaises(Standstill) as stood:
+        with mock.patch("iotrace_scripts.standstill.ANSWER_SECONDS", 0.01), self.assertRaises(Standstill) as stood:
             self.watch(SILENT)
         self.assertIsNone(stood.exception.executed)
 
     def test_a_guest_that_is_hopeless_is_given_up(self) -> None:
         watched = qemu.Watched([sys.executable, "-c", SILENT], self.folder, self.console, "recording", Subject("megasas", self.folder))
-        with mock.patch.object(progress.Progress, "IDLE_SECONDS", 3600.0), mock.patch("lib.standstill.ANSWER_SECONDS", 0.01), \
+        with mock.patch.object(progress.Progress, "IDLE_SECONDS", 3600.0), mock.patch("iotrace_scripts.standstill.ANSWER_SECONDS", 0.01), \
                 contextlib.redirect_stderr(io.StringIO()), self.assertRaisesRegex(Standstill, "does not get up"):
             watched.run(lambda seconds: "does not get up")
 
@@ -99,7 +99,7 @@ class Watching(unittest.TestCase):
 
     def test_a_log_that_cannot_be_written_is_a_problem(self) -> None:
         for program in ("print('replay write error')", "print('replay write error', flush=True)\n" + SILENT):
-            with mock.patch("lib.standstill.ANSWER_SECONDS", 0.01), mock.patch.object(progress.Progress, "IDLE_SECONDS", 0.5), \
+            with mock.patch("iotrace_scripts.standstill.ANSWER_SECONDS", 0.01), mock.patch.object(progress.Progress, "IDLE_SECONDS", 0.5), \
                     self.assertRaisesRegex(Problem, "cannot write its log"):
                 self.watch(program)
 

@@ -6,8 +6,8 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from lib import images
-from lib.say import Problem
+from iotrace_scripts import images
+from iotrace_scripts.say import Problem
 
 
 class Images(unittest.TestCase):

@@ -7,11 +7,11 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from lib import elf, sources
-from lib.debugger import answers, attribution, guest, question, questions
-from lib.debugger.questions import Moment, Trace
-from lib.say import Problem
-from lib.standstill import Subject
+from iotrace_scripts import elf, sources
+from iotrace_scripts.debugger import answers, attribution, guest, question, questions
+from iotrace_scripts.debugger.questions import Moment, Trace
+from iotrace_scripts.say import Problem
+from iotrace_scripts.standstill import Subject
 
 TASK = {"comm": "dd", "pid": 7, "tgid": 7}
 
@@ -226,7 +226,7 @@ class Sources(unittest.TestCase):
             (folder / "Makefile").write_text("VERSION = 6\nPATCHLEVEL = 1\nSUBLEVEL = 175\nEXTRAVERSION =\n")
 
         with tempfile.TemporaryDirectory() as cache, mock.patch.dict(os.environ, IOTRACE_CACHE=cache), \
-                mock.patch("lib.built.sources", other), self.assertRaisesRegex(Problem, "Linux 6.1.175, recorded was 6.1.176"):
+                mock.patch("iotrace_scripts.built.sources", other), self.assertRaisesRegex(Problem, "Linux 6.1.175, recorded was 6.1.176"):
             sources.of_banner(self.BANNER.format("6.1.176-1"))
 
 

@@ -12,8 +12,8 @@ sys.argv = [os.environ.get("IOTRACE_PROGRAM", "gdb")]  # names us in messages
 
 import gdb  # noqa: E402
 
-from lib.debugger import commands, session, values  # noqa: E402, F401  (commands define themselves in gdb)
-from lib.say import Problem  # noqa: E402
+from iotrace_scripts.debugger import commands, session, values  # noqa: E402, F401  (commands define themselves in gdb)
+from iotrace_scripts.say import Problem  # noqa: E402
 
 
 def leave(said: str, status: int) -> None:

@@ -1,4 +1,4 @@
-"""The comparison finds what is planted, and nothing in a report without faults: python3 -m unittest lib.truth.tests."""
+"""The comparison finds what is planted, and nothing in a report without faults: python3 -m unittest iotrace_scripts.truth.tests."""
 
 import copy
 import random

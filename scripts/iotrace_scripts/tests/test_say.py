@@ -88,7 +88,7 @@ class Failing(unittest.TestCase):
 
     def test_a_full_disk_for_standard_output_is_one_message(self) -> None:
         for code in ("print('x')", "raise SystemExit(print('x'))"):
-            program = f"from lib import say\ndef main():\n    {code}\nsay.main_guard(main)"
+            program = f"from iotrace_scripts import say\ndef main():\n    {code}\nsay.main_guard(main)"
             with open("/dev/full", "w") as full:
                 done = subprocess.run([sys.executable, "-c", program], cwd=SCRIPTS, stdout=full, stderr=subprocess.PIPE, text=True,
                                       env={**os.environ, "PYTHONUNBUFFERED": ""})

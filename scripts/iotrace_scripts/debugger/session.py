@@ -179,6 +179,6 @@ def begin() -> None:
     gdb.prompt_hook = lambda _prompt: here.prompt()
     if not here.replay.seekable:
         backward.define(here)
-    gdb.execute("define hook-reverse-continue\npython import lib.debugger.session; lib.debugger.session.current().searching = True\nend")
+    gdb.execute("define hook-reverse-continue\npython import iotrace_scripts.debugger.session; iotrace_scripts.debugger.session.current().searching = True\nend")
     here.replay.stop_at(here.trace.last)
     here.where(here.what)

@@ -4,8 +4,8 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from lib import schedulers
-from lib.say import Problem
+from iotrace_scripts import schedulers
+from iotrace_scripts.say import Problem
 
 
 class Schedulers(unittest.TestCase):

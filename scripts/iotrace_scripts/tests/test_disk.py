@@ -5,7 +5,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from lib import disk, releases
+from iotrace_scripts import disk, releases
 
 
 class LeftOut(unittest.TestCase):
