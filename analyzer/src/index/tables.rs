@@ -7,7 +7,7 @@ use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::FileExt;
 
 /// Entries that wait to be written.
-const MOST: usize = 1 << 15;
+const MOST: usize = 1 << 12;
 /// Largest number of an object that a table has a place for: a file of 2^34 × 48 bytes at most, with holes.
 const LARGEST: u64 = 1 << 34;
 

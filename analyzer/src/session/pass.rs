@@ -4,8 +4,8 @@ use crate::analysis::describe::Describer;
 use crate::context::{Tasks, TimeKeeper};
 use crate::index::{Checkpoint, OpenCallEntry, SessionIndexBuilder};
 use crate::model::{
-    Bio, BlockEvent, Call, CallEnd, CallId, Definitions, Handover, Io, IrqRef, Raise, Request, Switch, Wait,
-    WorkloadMark,
+    Bio, BlockEvent, Call, CallEnd, CallId, Definitions, Handover, Io, IoId, IrqRef, Raise, Request, Switch,
+    Wait, WorkloadMark,
 };
 use crate::reader::{Finished, Flow, Visitor};
 use crate::trackers::{Sink, Trackers};
@@ -231,5 +231,9 @@ impl Sink for Observers<'_, '_> {
             builder.io(&io);
         }
         self.each(|observer| observer.io(io.clone()));
+    }
+
+    fn no_io(&mut self, io: IoId) {
+        self.each(|observer| observer.no_io(io));
     }
 }

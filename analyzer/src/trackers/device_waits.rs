@@ -124,6 +124,8 @@ impl Sink for DeviceWaitSink<'_> {
         io.device = self.waits.ios.remove(&io.id).map(union).unwrap_or_default();
         if io.is_io() {
             self.out.io(io);
+        } else {
+            self.out.no_io(io.id);
         }
     }
 
@@ -223,6 +225,8 @@ mod tests {
         }
         let given: Vec<_> = found.ios.iter().map(|io| (io.id, io.device.clone())).collect();
         assert_eq!((given, waits.ios.len()), (vec![(3, vec![(10, 20)])], 0));
+        // Who keeps waits until their I/Os are known learns that these have none.
+        assert_eq!(found.no_ios, [1, 2]);
     }
 
     fn wait(io: IoId, clocks: (u64, u64, u64)) -> Wait {

@@ -1,7 +1,8 @@
 //! What the trackers give out: calls to a [`Sink`], in terms of the model.
 
 use crate::model::{
-    Bio, BlockEvent, Call, CallEnd, CallId, Handover, Io, IrqRef, Raise, Request, Switch, Wait, WorkloadMark,
+    Bio, BlockEvent, Call, CallEnd, CallId, Handover, Io, IoId, IrqRef, Raise, Request, Switch, Wait,
+    WorkloadMark,
 };
 use iotrace_format::event::Event;
 
@@ -37,4 +38,6 @@ pub trait Sink {
     /// An I/O is over and its bytes are written, or the trace is over. The file tracker also passes on what proves to be
     /// none ([`Io::is_io`]); the tracker of waits for devices drops it.
     fn io(&mut self, _io: Io) {}
+    /// A system call or a fault that had the number of an I/O has proved to be none; there may have been waits in it.
+    fn no_io(&mut self, _io: IoId) {}
 }

@@ -2,8 +2,8 @@
 
 use super::{Counts, Sink, Trackers};
 pub use crate::model::{
-    Bio, BioStage, BlockEvent, BlockKind, Cause, Handover, Io, IrqRef, Origin, Raise, Request, RequestKind,
-    Wait,
+    Bio, BioStage, BlockEvent, BlockKind, Cause, Handover, Io, IoId, IrqRef, Origin, Raise, Request,
+    RequestKind, Wait,
 };
 pub use iotrace_synthetic_guest::{TASK, *};
 
@@ -13,6 +13,7 @@ pub struct Found {
     pub requests: Vec<Request>,
     pub said: Vec<BlockEvent>,
     pub ios: Vec<Io>,
+    pub no_ios: Vec<IoId>,
     pub waits: Vec<Wait>,
     pub handovers: Vec<Handover>,
     pub raised: Vec<Raise>,
@@ -29,6 +30,9 @@ impl Sink for Found {
     }
     fn block_event(&mut self, event: BlockEvent) {
         self.said.push(event);
+    }
+    fn no_io(&mut self, io: IoId) {
+        self.no_ios.push(io);
     }
     fn io(&mut self, io: Io) {
         self.ios.push(io);

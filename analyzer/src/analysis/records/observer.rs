@@ -6,7 +6,7 @@ use super::join::{Decided, RecordJoin};
 use super::{RecordNeeds, RecordScope, RecordSink};
 use crate::hash::Set;
 use crate::model::{
-    Bio, BlockEvent, Call, CallEnd, CallId, Definitions, Handover, Io, IrqRef, Request, Switch, Wait,
+    Bio, BlockEvent, Call, CallEnd, CallId, Definitions, Handover, Io, IoId, IrqRef, Request, Switch, Wait,
 };
 use crate::session::{Observer, Pass};
 use crate::trackers::Sink;
@@ -149,6 +149,10 @@ impl Sink for RecordObserver<'_> {
             self.join.io(io);
             self.pass_on();
         }
+    }
+
+    fn no_io(&mut self, io: IoId) {
+        self.join.leave_out(io);
     }
 
     fn wait(&mut self, wait: Wait) {

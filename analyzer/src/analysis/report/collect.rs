@@ -18,11 +18,11 @@ use iotrace_format::event::{Event, MARK_BEGIN};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
 
-/// The first of what comes in any order, by number.
+/// The first of what comes in any order, by number. A map in whose order they come is half empty: each has a place of its own.
 #[derive(Debug)]
 pub struct First<T> {
     most: usize,
-    rows: BTreeMap<u64, T>,
+    rows: BTreeMap<u64, Box<T>>,
     count: u64,
 }
 
@@ -35,7 +35,11 @@ impl<T> First<T> {
     /// Takes in one.
     pub fn add(&mut self, number: u64, row: T) {
         self.count += 1;
-        self.rows.insert(number, row);
+        let is_behind = || self.rows.last_key_value().is_none_or(|(last, _)| number > *last);
+        if self.rows.len() >= self.most && is_behind() {
+            return;
+        }
+        self.rows.insert(number, Box::new(row));
         if self.rows.len() > self.most {
             self.rows.pop_last();
         }
@@ -53,7 +57,7 @@ impl<T> First<T> {
 
     /// The first of them.
     pub fn into_rows(self) -> Vec<T> {
-        self.rows.into_values().collect()
+        self.rows.into_values().map(|row| *row).collect()
     }
 }
 
