@@ -14,6 +14,7 @@ from .measure import Runs, Spread
 from .peers import Peer
 from .questions import Answer
 from .replays import PLAIN, Replays
+from .views import ViewRun, growth
 
 PROGRAMS = {
     "QEMU": ["qemu-system-x86_64", "--version"], "rustc": ["rustc", "--version"], "zstd": ["zstd", "--version"],
@@ -123,3 +124,15 @@ def fleet(found: Fleet) -> str:
     rows = [[name, str(rows), f"{run.wall:.2f}", f"{run.cpu:.2f}", str(run.peak // 1024)]
             for name, (run, rows) in found.queries.items()]
     return facts + "\n" + table(["query", "rows", "seconds", "CPU, s", "MiB resident"], rows)
+
+
+def views(found: Sequence[ViewRun]) -> str:
+    """What views and exports take, and how their memory grows."""
+    grows, longest = growth(list(found)), max(run.events for run in found)
+    rows = []
+    for run in sorted(found, key=lambda run: (run.view, run.events)):
+        more = f"{grows[run.view]:.2f}" if run.events == longest else ""
+        rows.append([run.view, f"{run.events:,}", f"{run.written / 1e6:,.1f}", f"{run.run.wall:.2f}", f"{run.rate:.1f}",
+                     str(run.run.peak // 1024), more])
+    return table(["view", "events", "MB written", "seconds", "million events a second", "MiB resident",
+                  "to the shortest"], rows)
