@@ -96,7 +96,7 @@ impl RowWriter for ParquetWriter {
     }
 }
 
-/// The file, until the table is whole: the writer of Parquet hands it out only with errors that are texts.
+/// The file, until the table is whole. (`into_inner` of Parquet's writer makes texts of errors of the system.)
 struct FileSlot(Option<NewExportFile>);
 
 impl Write for FileSlot {
