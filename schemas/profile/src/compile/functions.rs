@@ -2,10 +2,11 @@
 
 use super::signature::Signature;
 use super::{CompileError, inlined, pages, reads::access, returns, stages, syscalls};
-use crate::plan::{EntryPlan, EventField, FieldSource, OpenFilePlan, PagesPlan};
+use crate::plan::{ArgumentLocation, EntryPlan, EventField, FieldSource, OpenFilePlan, PagesPlan};
 use crate::{ExitPlan, FunctionLocation, Missing, ProbedFunction};
 use iotrace_catalog::{self as catalog, Argument, Catalog, ListArgument, SuccessValue};
 use iotrace_format::definition::{ReturnType, Success};
+use iotrace_format::role::Role;
 use iotrace_format::stage::Stage;
 use iotrace_kernel::{Kernel, KernelSymbol, Lines, ModuleFile, SymbolKind, Types, ValueAccess};
 use std::collections::BTreeMap;
@@ -210,6 +211,11 @@ fn plan(
     };
     let entry = entry(catalog, function, &found, &mut note);
     let is_inlined = !found.inside.is_empty();
+    let lost = function.stage.as_ref().filter(|stage| is_inlined && is_lost(stage, &entry));
+    if let Some(stage) = lost {
+        note(format!("stage {stage}: what it needs is nowhere in {}", found.symbol));
+    }
+    let has_stage = |stage: &Stage| lost.is_none() && !(is_inlined && is_in_return(stage, function));
     ProbedFunction {
         name: function.name.clone(),
         symbols: std::iter::once(found.symbol.clone())
@@ -221,7 +227,7 @@ fn plan(
         cold: found.cold,
         offset: found.offset,
         layer: function.layer,
-        stage: function.stage.clone().filter(|stage| !(is_inlined && is_in_return(stage, function))),
+        stage: function.stage.clone().filter(has_stage),
         label: function.label.clone(),
         action: function.action,
         file: found.line.0,
@@ -245,6 +251,18 @@ fn exit(function: &catalog::CatalogFunction, returns: Option<ReturnType>, types:
 /// Whether a stage is told by what the function returns: an inlined instance returns nothing.
 fn is_in_return(stage: &Stage, function: &catalog::CatalogFunction) -> bool {
     !function.success.is_empty() || stage.is_in_return()
+}
+
+/// Whether an inlined instance lacks what its stage needs: the compiler keeps that argument nowhere.
+fn is_lost(stage: &Stage, entry: &EntryPlan) -> bool {
+    let is_kept = |word: &EventField| match word.source {
+        FieldSource::Argument(at) | FieldSource::Through(at, _) => {
+            entry.arguments.get(usize::from(at)).is_some_and(|place| *place != ArgumentLocation::Unknown)
+        }
+        _ => true,
+    };
+    let has = |role: &Role| entry.words.iter().any(|word| word.role == Some(*role) && is_kept(word));
+    stage.needs().iter().any(|any_of| !any_of.iter().any(has))
 }
 
 fn entry(
@@ -377,6 +395,28 @@ fn success(function: &catalog::CatalogFunction, types: &[&Types]) -> Option<Succ
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_inlined_instance_whose_argument_is_nowhere_tells_no_stage() {
+        // void blk_rq_init(struct request_queue *q, struct request *rq), as 4.19 has it in get_request().
+        let plan = |place: ArgumentLocation| EntryPlan {
+            arguments: vec![ArgumentLocation::Register(5), place],
+            words: vec![EventField {
+                name: "rq".into(),
+                role: Some(Role::Request),
+                source: FieldSource::Argument(1),
+                symbol: false,
+            }],
+            ..EntryPlan::default()
+        };
+        let stage = |name: &str| Stage::parse(name).expect("a stage");
+        let lost = |name: &str, place| is_lost(&stage(name), &plan(place));
+        assert!(lost("rq.init", ArgumentLocation::Unknown));
+        assert!(!lost("rq.init", ArgumentLocation::Register(3)));
+        // What needs nothing has it always; what needs another thing has none.
+        assert!(!lost("softirq.block", ArgumentLocation::Unknown));
+        assert!(lost("bio.end", ArgumentLocation::Register(3)));
+    }
 
     #[test]
     fn clones_of_a_function_are_the_function_and_pieces_are_not() {
