@@ -462,7 +462,6 @@ mod tests {
         places.set_entry_text(0x100..0x200);
         places.add_callers(std::iter::once(0x300..0x302));
         let mut is_return = |address| {
-            // iretq
             matches!(
                 places.by_bytes(address, &[0x48, 0xcf], true, false, code, &fixed),
                 Some(Attached::Execution(ProbeSite::ExceptionReturn))

@@ -334,27 +334,20 @@ mod tests {
     #[test]
     fn callers_may_be_labels_in_assembly() {
         let symbol = |name, addr, size, kind| iotrace_kernel::KernelSymbol { name, addr, size, kind };
-        // As in arch/x86/kernel/entry_64.S of 3.10: ENTRY() without END(), labels, and two labels of one place.
+        // As in the entry code of 3.10: functions without an end, labels, and two labels of one place.
         let symbols = SymbolTable::new([
-            symbol("retint_check", 0x0f, 0, SymbolKind::Other),
-            symbol("irq_return", 0x10, 0, SymbolKind::Other),
-            symbol("native_iret", 0x1e, 0, SymbolKind::Other),
-            symbol("native_irq_return_iret", 0x1e, 0, SymbolKind::Other),
-            symbol("retint_careful", 0x20, 0, SymbolKind::Other),
-            symbol("system_call", 0x70, 0x29d, SymbolKind::Other),
-            symbol("sysret_check", 0x80, 0, SymbolKind::Other),
+            symbol("check_irq", 0x0f, 0, SymbolKind::Other),
+            symbol("leave_irq", 0x10, 0, SymbolKind::Other),
+            symbol("return_plain", 0x1e, 0, SymbolKind::Other),
+            symbol("return_of_irq", 0x1e, 0, SymbolKind::Other),
+            symbol("careful", 0x20, 0, SymbolKind::Other),
+            symbol("enter_call", 0x70, 0x29d, SymbolKind::Other),
+            symbol("check_work", 0x80, 0, SymbolKind::Other),
             symbol("smpboot_thread_fn", 0x1000, 0x40, SymbolKind::Function),
             symbol("last", 0x2000, 0, SymbolKind::Other),
         ]);
-        let names = [
-            "smpboot_thread_fn",
-            "system_call",
-            "native_irq_return_iret",
-            "native_iret",
-            "irq_return",
-            "last",
-            "gone",
-        ];
+        let names =
+            ["smpboot_thread_fn", "enter_call", "return_of_irq", "return_plain", "leave_irq", "last", "gone"];
         assert_eq!(
             callers(&names.map(str::to_owned), &symbols),
             [0x10..0x1e, 0x1e..0x20, 0x70..0x30d, 0x1000..0x1040]

@@ -83,8 +83,8 @@ impl TypeSource for DwarfTypes {
         let index = self.index()?;
         let found = index.functions(function);
         let types: Vec<_> = found.iter().map(|id| self.visit(*id, returned)).collect::<Result<_, _>>()?;
-        // Whoever only wants an address declares `void f(void)`, whatever it is: so are the system calls up to 4.16 in the table
-        // of them (arch/x86/kernel/syscall_64.c).
+        // Whoever only wants an address declares `void f(void)`, whatever it is: so are the system calls up to 4.16 where the
+        // table of them is made.
         if types == [None]
             && index.is_only_declared(function)
             && self.parameters(function)?.is_none_or(|p| p.is_empty())
