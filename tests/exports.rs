@@ -31,9 +31,16 @@ fn exported(trace: &Path, name: &str, to: &str, arguments: &[&str]) -> PathBuf {
 
 /// The rows of a table.
 fn rows(trace: &Path, name: &str, table: &str) -> Vec<Value> {
+    let mut all = Vec::new();
+    for_each_row(trace, name, table, &mut |row| all.push(row));
+    all
+}
+
+/// The rows of a table, one by one: all calls of all I/Os are many.
+fn for_each_row(trace: &Path, name: &str, table: &str, see: &mut dyn FnMut(Value)) {
     let file = exported(trace, &format!("{name}-{table}"), "ndjson", &["--table", table]);
     let text = std::fs::read_to_string(file).expect("it is text");
-    text.lines().map(|line| serde_json::from_str(line).expect("it is JSON")).collect()
+    text.lines().for_each(|line| see(serde_json::from_str(line).expect("it is JSON")));
 }
 
 /// All tables, as csv, ndjson and parquet.

@@ -1,11 +1,11 @@
 //! trace-cmd reads trace.dat: as many events of each type as the other views have, and the calls of `path`, nested as there
 //! and as long as there.
 
-use super::{exported, rows, traces};
+use super::{exported, for_each_row, rows, traces};
 use iotrace_tests::json;
 use iotrace_tests::readers::{proved, read_by};
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
@@ -99,40 +99,57 @@ fn counts(lines: &[ReportLine<'_>], trace: &Path, name: &str) {
     }
 }
 
-/// A call as both have it: function, begin, end, calls around it in its context.
-type GraphCall = (String, u64, u64, u64);
+/// A call as both have it: function, begin, end.
+type GraphCall = (String, u64, u64);
+
+/// How deep each call of each task is in the graph.
+fn depths(lines: &[ReportLine<'_>]) -> BTreeMap<u64, BTreeMap<GraphCall, u64>> {
+    let mut depths = BTreeMap::<u64, BTreeMap<GraphCall, u64>>::new();
+    for line in lines.iter().filter(|line| line.event == "funcgraph_exit") {
+        let [begin, end] = ["calltime", "rettime"].map(|name| hexadecimal(field(line.fields, name)));
+        assert_eq!(line.at, end, "an exit is at its end");
+        let call = (field(line.fields, "func").to_owned(), begin, end);
+        let depth = field(line.fields, "depth").parse().expect("a number");
+        depths.entry(line.pid.into()).or_default().insert(call, depth);
+    }
+    depths
+}
+
+/// A context in the listing of `path`.
+#[derive(Default)]
+struct Listed {
+    /// How deep its outermost call is in the graph; none if that has not ended.
+    outermost: Option<u64>,
+    /// How deep its open calls are in the listing, where inlined functions count.
+    open: Vec<u64>,
+}
 
 /// Each call of `path`, of all I/Os, is in the graph.
 fn calls_of_path(lines: &[ReportLine<'_>], trace: &Path, name: &str) {
-    let mut graph = BTreeMap::<u32, BTreeSet<GraphCall>>::new();
-    for line in lines.iter().filter(|line| line.event == "funcgraph_exit") {
-        let [func, depth, begin, end] =
-            ["func", "depth", "calltime", "rettime"].map(|name| field(line.fields, name));
-        let call = (func.to_owned(), hexadecimal(begin), hexadecimal(end), depth.parse().expect("a number"));
-        assert_eq!(line.at, call.2, "an exit is at its end");
-        graph.entry(line.pid).or_default().insert(call);
-    }
-    // Of each context, how deep its outermost call is; and the calls that are open, with the depth that they have there.
-    let mut contexts = BTreeMap::<Option<u64>, (u64, Vec<u64>)>::new();
+    let graph = depths(lines);
+    let mut contexts = BTreeMap::<Option<u64>, Listed>::new();
     let mut compared = 0;
-    for row in rows(trace, name, "path").iter().filter(|row| row["kind"] == "call") {
+    for_each_row(trace, name, "path", &mut |row| {
         let number = |column: &str| row[column].as_u64();
-        let (Some(begin), Some(end), Some(depth)) = (number("ns"), number("end_ns"), number("depth")) else {
-            continue;
-        };
-        let of_task = number("pid").and_then(|pid| graph.get(&(pid as u32)));
-        let of_task = of_task.unwrap_or_else(|| panic!("{name}: no calls of the task: {row}"));
-        let call =
-            of_task.iter().find(|call| (call.0.as_str(), call.1, call.2) == (text(&row["name"]), begin, end));
-        let call = call.unwrap_or_else(|| panic!("{name}: not in the graph: {row}"));
-        let (outermost, open) = contexts.entry(number("root")).or_insert((call.3, Vec::new()));
-        open.retain(|outer| *outer < depth);
-        if depth == 0 {
-            *outermost = call.3;
+        let depth = number("depth").expect("a number");
+        let context = contexts.entry(number("root")).or_default();
+        context.open.retain(|outer| *outer < depth);
+        if row["kind"] != "call" {
+            return;
         }
-        assert_eq!(call.3 - *outermost, open.len() as u64, "{name}: {row}");
-        open.push(depth);
-        compared += 1;
-    }
-    assert!(compared > 500, "{name}: {compared} calls are compared");
+        let around = context.open.len() as u64;
+        context.open.push(depth);
+        let (Some(begin), Some(end)) = (number("ns"), number("end_ns")) else { return };
+        let call = (text(&row["name"]).to_owned(), begin, end);
+        let found = number("pid").and_then(|pid| graph.get(&pid)).and_then(|calls| calls.get(&call));
+        let found = *found.unwrap_or_else(|| panic!("{name}: not in the graph: {row}"));
+        if depth == 0 {
+            context.outermost = Some(found);
+        }
+        if let Some(outermost) = context.outermost {
+            assert_eq!(found - outermost, around, "{name}: {row}");
+            compared += 1;
+        }
+    });
+    assert!(compared > 1000, "{name}: {compared} calls are compared");
 }
