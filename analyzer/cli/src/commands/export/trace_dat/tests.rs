@@ -9,8 +9,11 @@ use iotrace::analysis::records::RecordQuery;
 use iotrace_synthetic_guest::{buffered, direct_write, small};
 use std::collections::BTreeMap;
 
+/// The events of a vCPU: time and data.
+type VcpuEvents = Vec<(u64, Vec<u8>)>;
+
 /// A file: its head, and the events of its vCPUs.
-fn parts(file: &[u8]) -> (String, Vec<Vec<(u64, Vec<u8>)>>) {
+fn parts(file: &[u8]) -> (String, Vec<VcpuEvents>) {
     let name = b"flyrecord\0";
     let at = file.windows(name.len()).position(|bytes| bytes == name).unwrap() + name.len();
     let long = |at: usize| u64::from_le_bytes(file[at..at + 8].try_into().unwrap()) as usize;
