@@ -90,6 +90,9 @@ impl CtfExport {
         if let Some(tasks) = self.dump.begin(scope) {
             self.add_tasks(tasks, clock, task, scope);
         }
+        if self.dump.is_new(task) {
+            self.add(statedump::TASK, statedump::TASK_FIELDS, clock, task, &statedump::task(task), scope);
+        }
         let id = match self.by_name.get(name) {
             Some(id) => *id,
             None if self.classes.len() >= CLASSES => return,
@@ -110,8 +113,9 @@ impl CtfExport {
     }
 
     /// The tasks that are known where the export begins.
-    fn add_tasks(&mut self, tasks: Vec<Task>, clock: u64, context: &Task, scope: &RecordScope) {
+    fn add_tasks(&mut self, mut tasks: Vec<Task>, clock: u64, context: &Task, scope: &RecordScope) {
         let clock = if scope.window.0 == 0 { clock } else { scope.window.0.min(clock) };
+        tasks.retain(|task| self.dump.is_new(task));
         self.add(statedump::BEGIN, statedump::NOTHING, clock, context, &[], scope);
         for task in tasks {
             self.add(statedump::TASK, statedump::TASK_FIELDS, clock, context, &statedump::task(&task), scope);

@@ -1,5 +1,6 @@
-//! The state dump of LTTng: what is known besides the events. Tasks stand where the export begins, a file at the first I/O on
-//! its descriptor, a device at its first bio.
+//! The state dump of LTTng: what is known besides the events. Tasks stand where the export begins, later ones before their
+//! first event (lttng-analyses takes a thread whose process it does not know for a new process); a file at the first I/O on its
+//! descriptor, a device at its first bio.
 //!
 //! Fields are those that LTTng's modules have (`lttng-statedump.h` in `instrumentation/events/lttng-module`), as far as readers
 //! need them; what a trace does not have is 0, which for the states of a task is LTTng's value for unknown.
@@ -51,6 +52,8 @@ const KNOWN: usize = 1 << 16;
 #[derive(Debug, Default)]
 pub struct StateDump {
     begun: bool,
+    /// Thread and process ids.
+    tasks: Set<(u32, u32)>,
     /// The name of the file that each process has at a descriptor.
     files: Map<(u32, u64), String>,
     devices: Set<u64>,
@@ -60,6 +63,14 @@ impl StateDump {
     /// The tasks to write, the first time.
     pub fn begin(&mut self, scope: &RecordScope) -> Option<Vec<Task>> {
         (!std::mem::replace(&mut self.begun, true)).then(|| scope.tasks.all())
+    }
+
+    /// Whether a task was not written before; it is from here on.
+    pub fn is_new(&mut self, task: &Task) -> bool {
+        if self.tasks.len() >= KNOWN {
+            self.tasks.clear();
+        }
+        self.tasks.insert((task.pid, task.tgid))
     }
 
     /// The payload of a file, if it is another one than was known at the descriptor.
@@ -124,6 +135,14 @@ mod tests {
         assert_eq!(written, [true, false, true, true, false, false]);
         let payload = StateDump::default().file(&io(3, "a\0b")).unwrap();
         assert_eq!(payload, [7, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, b'a', 0]);
+    }
+
+    #[test]
+    fn a_task_is_written_once() {
+        let mut dump = StateDump::default();
+        let task = |pid, tgid| Task { pid, tgid, ..Task::default() };
+        let new = [task(7, 7), task(8, 7), task(7, 7), task(8, 8)].map(|task| dump.is_new(&task));
+        assert_eq!(new, [true, true, false, true]);
     }
 
     #[test]
