@@ -41,16 +41,8 @@ mod tests {
     use crate::plan::EntryPlan;
     use iotrace_format::layer::Layer;
 
-    #[test]
-    fn a_stage_is_told_by_any_of_its_functions_that_is_there() {
-        let entry = |name: &str, stage: &str| catalog::CatalogFunction {
-            name: name.into(),
-            stage: Stage::parse(stage).ok(),
-            ..catalog::CatalogFunction::default()
-        };
-        let entries = vec![entry("old", "rq.issue"), entry("new", "rq.issue"), entry("gone", "sq.run")];
-        let catalog = Catalog { functions: entries, ..Catalog::default() };
-        let found = |name: &str, stage: &str, place| ProbedFunction {
+    fn found(name: &str, stage: &str, place: FunctionLocation) -> ProbedFunction {
+        ProbedFunction {
             name: name.into(),
             symbols: vec![name.into()],
             place,
@@ -66,7 +58,53 @@ mod tests {
             line: 0,
             entry: EntryPlan::default(),
             exit: None,
+        }
+    }
+
+    /// Of these functions of a kernel, those that tell a stage by the catalog.
+    fn telling(stage: &str, names: &[&str]) -> Vec<String> {
+        let catalog = Catalog::load(&[], iotrace_arch::FIRST).expect("sound");
+        let stage_of = |name: &str| {
+            let entry = catalog
+                .functions
+                .iter()
+                .find(|function| function.name == name)
+                .expect("it is in the catalog");
+            entry.stage.as_ref().map_or_else(String::new, |stage| stage.name().into_owned())
         };
+        let found = |name: &&str| found(name, &stage_of(name), FunctionLocation::Image(1));
+        let mut functions: Vec<_> = names.iter().map(found).collect();
+        clear(&catalog, &mut functions);
+        let stage = Stage::parse(stage).ok();
+        functions
+            .into_iter()
+            .filter(|function| function.stage == stage)
+            .map(|function| function.name)
+            .collect()
+    }
+
+    #[test]
+    fn a_request_of_a_single_queue_is_free_by_what_the_kernel_has() {
+        let both = ["__blk_put_request", "elv_completed_request"];
+        let with = |others: &[&str]| telling("rq.free", &[&both, others].concat());
+        // 3.10 to 4.9, el7 (with some later functions of the block layer), 4.19
+        assert_eq!(with(&["blk_add_request_payload"]), ["elv_completed_request"]);
+        assert_eq!(
+            with(&["blk_add_request_payload", "blk_mq_sched_dispatch_requests"]),
+            ["elv_completed_request"]
+        );
+        assert_eq!(with(&["mutex_lock_io", "file_write_and_wait_range"]), ["__blk_put_request"]);
+    }
+
+    #[test]
+    fn a_stage_is_told_by_any_of_its_functions_that_is_there() {
+        let entry = |name: &str, stage: &str| catalog::CatalogFunction {
+            name: name.into(),
+            stage: Stage::parse(stage).ok(),
+            ..catalog::CatalogFunction::default()
+        };
+        let entries = vec![entry("old", "rq.issue"), entry("new", "rq.issue"), entry("gone", "sq.run")];
+        let catalog = Catalog { functions: entries, ..Catalog::default() };
         let functions = [
             found("old", "rq.issue", FunctionLocation::Elsewhere),
             found("new", "rq.issue", FunctionLocation::Image(1)),
