@@ -1,7 +1,7 @@
 //! trace.dat of trace-cmd, for trace-cmd and KernelShark: calls as `funcgraph_entry` and `funcgraph_exit`, block tracepoints,
 //! interrupts, softirqs, switches of tasks.
 //!
-//! In: records; block events come late, and are put in order. Out: a file of version 6 ([`file`]), whose head has the names
+//! In: records; block events come late, and are put in order. Out: a file of version 6 ([`mod@file`]), whose head has the names
 //! of functions and tasks, so that the events ([`ring`]) are in a temporary file beside it until the trace is over. A block
 //! event is on the vCPU on which its task ran then.
 
