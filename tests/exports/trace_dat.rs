@@ -54,16 +54,19 @@ fn exports_as_trace_dat_are_read_by_trace_cmd() {
         let lines: Vec<_> = raw.lines().filter_map(report_line).collect();
         assert_eq!(lines.len() + 1, raw.lines().count(), "besides the number of CPUs there are only events");
         assert!(lines.is_sorted_by_key(|line| line.at), "{name}");
-        counts(&lines, &trace, name);
-        calls_of_path(&lines, &trace, name);
+        let names = counts(&lines, &trace, name);
+        calls_of_path(&lines, &names, &trace, name);
         let drawn = reported(&file, &[]).expect("it is there");
         assert!(drawn.contains(" us  |  ") && drawn.contains("() {"), "{drawn:.2000}");
         proved("trace-dat", "trace-cmd");
     }
 }
 
+/// This kernel's own names of functions, by those of the catalog.
+type OwnNames = BTreeMap<String, Vec<String>>;
+
 /// Events by type, and calls by function, are as many as elsewhere.
-fn counts(lines: &[ReportLine<'_>], trace: &Path, name: &str) {
+fn counts(lines: &[ReportLine<'_>], trace: &Path, name: &str) -> OwnNames {
     let mut found = BTreeMap::<String, u64>::new();
     for line in lines {
         *found.entry(line.event.to_owned()).or_default() += 1;
@@ -91,12 +94,19 @@ fn counts(lines: &[ReportLine<'_>], trace: &Path, name: &str) {
         assert_eq!(found.get(event), Some(count), "{name}: {event}");
     }
     let functions = json(trace, &["summary", "--by", "function"]);
+    let (mut names, mut calls) = (OwnNames::new(), BTreeMap::<&str, u64>::new());
     for row in functions["tables"][0]["rows"].as_array().expect("a list") {
-        let (function, count) = (row["name"].as_str().expect("a name"), row["count"].as_u64());
-        if count != Some(0) {
-            assert_eq!(found.get(&format!("{function}()")).copied(), count, "{name}: {function}");
-        }
+        // `generic_make_request [submit_bio_noacct]`
+        let title = text(&row["name"]);
+        let (own, catalogs) =
+            title.strip_suffix(']').and_then(|title| title.split_once(" [")).unwrap_or((title, title));
+        names.entry(catalogs.to_owned()).or_default().push(own.to_owned());
+        *calls.entry(own).or_default() += row["count"].as_u64().expect("a number");
     }
+    for (function, count) in calls.into_iter().filter(|(_, count)| *count > 0) {
+        assert_eq!(found.get(&format!("{function}()")), Some(&count), "{name}: {function}");
+    }
+    names
 }
 
 /// A call as both have it: function, begin, end.
@@ -125,7 +135,7 @@ struct Listed {
 }
 
 /// Each call of `path`, of all I/Os, is in the graph.
-fn calls_of_path(lines: &[ReportLine<'_>], trace: &Path, name: &str) {
+fn calls_of_path(lines: &[ReportLine<'_>], names: &OwnNames, trace: &Path, name: &str) {
     let graph = depths(lines);
     let mut contexts = BTreeMap::<Option<u64>, Listed>::new();
     let mut compared = 0;
@@ -140,8 +150,9 @@ fn calls_of_path(lines: &[ReportLine<'_>], trace: &Path, name: &str) {
         let around = context.open.len() as u64;
         context.open.push(depth);
         let (Some(begin), Some(end)) = (number("ns"), number("end_ns")) else { return };
-        let call = (text(&row["name"]).to_owned(), begin, end);
-        let found = number("pid").and_then(|pid| graph.get(&pid)).and_then(|calls| calls.get(&call));
+        let calls = number("pid").and_then(|pid| graph.get(&pid));
+        let mut own = names.get(text(&row["name"])).into_iter().flatten();
+        let found = own.find_map(|own| calls?.get(&(own.clone(), begin, end)));
         let found = *found.unwrap_or_else(|| panic!("{name}: not in the graph: {row}"));
         if depth == 0 {
             context.outermost = Some(found);

@@ -194,16 +194,20 @@ impl Probe {
         Stage::name_or(self.stage.as_ref(), &self.label)
     }
 
-    /// What views call the function: by this kernel's own name, with the catalog's, which may be a later one, in brackets. Of
-    /// an inlined instance, the symbol is that of the function around it: it goes by the catalog's name.
+    /// This kernel's own name of the function. Of an inlined instance, the symbol is that of the function around it: it
+    /// goes by the catalog's name.
     #[must_use]
-    pub fn title(&self) -> Cow<'_, str> {
+    pub fn own_name(&self) -> &str {
         // What the compiler put behind a name (`.isra.0`) makes it no other one.
         let own = self.symbol.split('.').next().unwrap_or_default();
-        if self.at == At::Inlined || own.is_empty() || own == self.function {
-            return Cow::Borrowed(&self.function);
-        }
-        Cow::Owned(format!("{own} [{}]", self.function))
+        if self.at == At::Inlined || own.is_empty() { &self.function } else { own }
+    }
+
+    /// What views call the function: by this kernel's own name, with the catalog's, which may be a later one, in brackets.
+    #[must_use]
+    pub fn title(&self) -> Cow<'_, str> {
+        let own = self.own_name();
+        if own == self.function { own.into() } else { format!("{own} [{}]", self.function).into() }
     }
 }
 

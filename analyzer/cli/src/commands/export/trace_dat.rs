@@ -171,7 +171,7 @@ impl TraceDatExport {
     /// The address of a function; it has its name from here on.
     fn function(&mut self, kind: KindId, scope: &RecordScope) -> u64 {
         let Some(probe) = scope.definitions.probes.get(&kind) else { return 0 };
-        let named = || (probe.function.clone(), probe.module.clone());
+        let named = || (probe.own_name().to_owned(), probe.module.clone());
         self.head.functions.entry(probe.address).or_insert_with(named);
         probe.address
     }
