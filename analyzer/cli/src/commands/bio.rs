@@ -4,12 +4,12 @@ pub mod json;
 pub mod text;
 
 use super::TraceArgs;
+use super::numbers::number;
 use super::question::Question;
+use super::subject::complain_missing;
 use crate::view::text::Style;
 use anyhow::Result;
 use clap::Args;
-use super::numbers::number;
-use super::subject::complain_missing;
 use iotrace::analysis::subject::Wanted;
 use iotrace::analysis::timeline::{Timeline, timeline};
 use iotrace::{Progress, Session};

@@ -19,7 +19,9 @@ use std::path::{Path, PathBuf};
 
 /// Arguments of `check`.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  iotrace-analyze check vmlinux --modules /lib/modules/6.1.0-50-amd64 --qemu '-device virtio-blk-pci,drive=d'")]
+#[command(
+    after_help = "Example:\n  iotrace-analyze check vmlinux --modules /lib/modules/6.1.0-50-amd64 --qemu '-device virtio-blk-pci,drive=d'"
+)]
 pub struct CheckCommand {
     /// vmlinux of the kernel, a profile compiled from one (-o), or a directory with vmlinux, modules and debug
     #[arg(value_name = "KERNEL")]
@@ -91,7 +93,8 @@ impl CheckCommand {
             return Ok(Profile::read(&self.kernel)?);
         }
         let read = |path: &PathBuf| {
-            let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+            let text =
+                std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
             Ok((path.display().to_string(), text))
         };
         let files = self.catalog.iter().map(read).collect::<Result<Vec<_>>>()?;
@@ -103,7 +106,8 @@ impl CheckCommand {
 
     /// The kernel's files: of a directory those that have the usual names.
     fn sources(&self) -> Sources {
-        let of_folder = |name: &str| Some(self.kernel.join(name)).filter(|path| path.is_dir() && holds_any(path));
+        let of_folder =
+            |name: &str| Some(self.kernel.join(name)).filter(|path| path.is_dir() && holds_any(path));
         let vmlinux = if self.kernel.is_dir() { self.kernel.join("vmlinux") } else { self.kernel.clone() };
         let modules = self.modules.clone().or_else(|| of_folder("modules"));
         Sources { vmlinux, modules, debug: self.debug.clone().or_else(|| of_folder("debug")), lines: true }

@@ -5,15 +5,15 @@ pub mod text;
 
 use super::TraceArgs;
 use super::question::Question;
+use super::status::Status;
 use crate::view::text::Style;
+use anyhow::Context;
 use anyhow::Result;
 use clap::Args;
-use super::status::Status;
-use anyhow::Context;
 use iotrace::analysis::witness::{Comparison, compare, parse};
-use std::path::PathBuf;
 use iotrace::{Progress, Session};
 use std::io::{self, Write};
+use std::path::PathBuf;
 
 /// Arguments of `compare-tracepoints`.
 #[derive(Debug, Args)]

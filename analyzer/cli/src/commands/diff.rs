@@ -39,7 +39,9 @@ impl From<DiffFormat> for Controls {
 
 /// Arguments of `diff`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  iotrace-analyze diff 6.1.iot 6.12.iot\n  iotrace-analyze diff old/ new/ --fail-on 'fsync.instructions>+5%'")]
+#[command(
+    after_help = "Examples:\n  iotrace-analyze diff 6.1.iot 6.12.iot\n  iotrace-analyze diff old/ new/ --fail-on 'fsync.instructions>+5%'"
+)]
 pub struct DiffCommand {
     /// First trace, or a directory of traces (*.iot) of several recordings of the workload
     #[arg(value_name = "A")]

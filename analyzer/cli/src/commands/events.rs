@@ -24,7 +24,9 @@ use std::io::Write;
 
 /// Arguments of `events`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  iotrace-analyze events demo.iot --stage rq. --task dd\n  iotrace-analyze events demo.iot --io 236       what I/O #236 did\n  iotrace-analyze events demo.iot --type mmio_write --time 0..1ms")]
+#[command(
+    after_help = "Examples:\n  iotrace-analyze events demo.iot --stage rq. --task dd\n  iotrace-analyze events demo.iot --io 236       what I/O #236 did\n  iotrace-analyze events demo.iot --type mmio_write --time 0..1ms"
+)]
 pub struct EventsCommand {
     /// Trace and format.
     #[command(flatten)]

@@ -25,10 +25,10 @@ mod folded;
 mod ndjson;
 #[cfg(feature = "parquet")]
 mod parquet;
-mod perfetto;
 #[cfg(not(feature = "parquet"))]
 #[path = "export/without_parquet.rs"]
 mod parquet;
+mod perfetto;
 mod trace_dat;
 
 use super::conditions::SelectionArgs;
@@ -38,9 +38,9 @@ use super::status::Status;
 use super::{ReadArgs, RunCommand};
 use crate::view;
 use anyhow::{Context, Result};
+use append::NewRun;
 use clap::Args;
 use format::{FormatName, FormatOptions};
-use append::NewRun;
 use iotrace::Session;
 use iotrace::analysis::records::{RecordQuery, RecordsEnd, records};
 use iotrace::reader::definitions;
@@ -51,7 +51,9 @@ use std::path::PathBuf;
 
 /// Arguments of `export`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  iotrace-analyze export demo.iot --to csv -o ios.csv\n  iotrace-analyze export demo.iot --to ndjson --table bios,stages -o tables/\n  iotrace-analyze export demo.iot --to csv --table path --syscall fsync\n  iotrace-analyze export demo.iot --to parquet --append runs")]
+#[command(
+    after_help = "Examples:\n  iotrace-analyze export demo.iot --to csv -o ios.csv\n  iotrace-analyze export demo.iot --to ndjson --table bios,stages -o tables/\n  iotrace-analyze export demo.iot --to csv --table path --syscall fsync\n  iotrace-analyze export demo.iot --to parquet --append runs"
+)]
 pub struct ExportCommand {
     /// Trace file
     #[arg(value_name = "TRACE")]
@@ -105,7 +107,8 @@ impl RunCommand for ExportCommand {
         let query = self.selection.query();
         let options = FormatOptions { tables: self.tables(), query: &query };
         let run = self.run_among_many(&session, &query)?;
-        let target = run.as_ref().map_or_else(|| ExportTarget::new(self.output.as_deref()), ExportTarget::Run);
+        let target =
+            run.as_ref().map_or_else(|| ExportTarget::new(self.output.as_deref()), ExportTarget::Run);
         let mut format = self.to.begin(&options, &target)?;
         let reading = || format!("reading {}", self.trace.display());
         let bar = bar(&session, &self.trace);

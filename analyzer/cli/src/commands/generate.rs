@@ -21,7 +21,9 @@ const COMPLETIONS: [(Shell, &str); 3] = [
 
 /// Arguments of `generate`.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  iotrace-analyze generate /usr/local/share --script 'record=Record a guest'")]
+#[command(
+    after_help = "Example:\n  iotrace-analyze generate /usr/local/share --script 'record=Record a guest'"
+)]
 pub struct GenerateCommand {
     /// Directory below which to write: man/man1 and the completions of bash, zsh and fish
     #[arg(value_name = "DIR")]

@@ -39,7 +39,9 @@ const BODY: &str = include_str!("html/body.html");
 
 /// Arguments of `html`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  iotrace-analyze html demo.iot -o demo.html\n  iotrace-analyze html demo.iot --syscall fsync --paths 100 -o fsync.html")]
+#[command(
+    after_help = "Examples:\n  iotrace-analyze html demo.iot -o demo.html\n  iotrace-analyze html demo.iot --syscall fsync --paths 100 -o fsync.html"
+)]
 pub struct HtmlCommand {
     /// Trace file
     #[arg(value_name = "TRACE")]

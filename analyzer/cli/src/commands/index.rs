@@ -10,7 +10,9 @@ use std::path::PathBuf;
 
 /// Arguments of `index`.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  iotrace-analyze index demo.iot     writes demo.iot.idx, if it is missing or does not fit")]
+#[command(
+    after_help = "Example:\n  iotrace-analyze index demo.iot     writes demo.iot.idx, if it is missing or does not fit"
+)]
 pub struct IndexCommand {
     /// Trace file
     #[arg(value_name = "TRACE")]

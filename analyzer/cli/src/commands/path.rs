@@ -5,20 +5,22 @@ pub mod text;
 
 use super::TraceArgs;
 use super::question::Question;
+use super::subject::{SubjectArgs, complain_missing};
 use crate::view::text::Style;
 use anyhow::Result;
 use clap::Args;
-use super::subject::{SubjectArgs, complain_missing};
-use text::PathOptions;
 use iotrace::analysis::conditions::parse;
 use iotrace::analysis::path::{self, ListingShape, path};
-use iotrace_format::layer::Layer;
 use iotrace::{Progress, Session};
+use iotrace_format::layer::Layer;
 use std::io::{self, Write};
+use text::PathOptions;
 
 /// Arguments of `path`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  iotrace-analyze path demo.iot               the slowest I/O\n  iotrace-analyze path demo.iot 210           I/O #210 of report\n  iotrace-analyze path demo.iot --bio 58 --depth 4\n  iotrace-analyze path demo.iot --fd 3 --size 4k..")]
+#[command(
+    after_help = "Examples:\n  iotrace-analyze path demo.iot               the slowest I/O\n  iotrace-analyze path demo.iot 210           I/O #210 of report\n  iotrace-analyze path demo.iot --bio 58 --depth 4\n  iotrace-analyze path demo.iot --fd 3 --size 4k.."
+)]
 pub struct PathCommand {
     /// Trace and format.
     #[command(flatten)]

@@ -35,7 +35,12 @@ impl RunCommand for RecoverCommand {
         bar.finish_and_clear();
         let mut out = view::terminal::output(Controls::Replaced);
         let mut wrapped = WrapWriter::new(&mut out, style());
-        writeln!(wrapped, "wrote {} events to {}", view::text::grouped(recovered.events), self.output.display())?;
+        writeln!(
+            wrapped,
+            "wrote {} events to {}",
+            view::text::grouped(recovered.events),
+            self.output.display()
+        )?;
         for text in &recovered.lost {
             writeln!(wrapped, "lost: {}", view::text::plain(text))?;
         }

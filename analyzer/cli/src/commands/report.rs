@@ -4,25 +4,27 @@ pub mod json;
 pub mod text;
 
 use super::TraceArgs;
+use super::conditions::ConditionArgs;
+use super::default_rows;
 use super::question::Question;
+use super::status::Status;
 use crate::view;
 use crate::view::text::Style;
 use anyhow::Result;
 use clap::Args;
-use super::conditions::ConditionArgs;
-use super::default_rows;
-use super::status::Status;
-use text::{CellTime, Options, TimeUnit};
 use clap::ValueEnum;
 use iotrace::analysis::conditions::{Conditions, Range, parse};
 use iotrace::analysis::report::{self, ReportQuery, SortBy, report};
-use iotrace_format::layer::Layer;
 use iotrace::{Progress, Session};
+use iotrace_format::layer::Layer;
 use std::io::{self, Write};
+use text::{CellTime, Options, TimeUnit};
 
 /// Arguments of `report`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  iotrace-analyze report demo.iot --sort guest --top 10\n  iotrace-analyze report demo.iot --syscall fsync --elapsed 1ms..\n  iotrace-analyze report demo.iot --op write --size 4k..64KiB --summary")]
+#[command(
+    after_help = "Examples:\n  iotrace-analyze report demo.iot --sort guest --top 10\n  iotrace-analyze report demo.iot --syscall fsync --elapsed 1ms..\n  iotrace-analyze report demo.iot --op write --size 4k..64KiB --summary"
+)]
 pub struct ReportCommand {
     /// Trace and format.
     #[command(flatten)]

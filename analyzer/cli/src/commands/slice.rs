@@ -18,7 +18,9 @@ use std::path::PathBuf;
     mut_arg("number", |arg| arg.help("Select an I/O by its number: from its begin to the end of its bios, in all tasks that take part")),
     mut_arg("bio", |arg| arg.help("Select a bio by its number")),
 )]
-#[command(after_help = "Examples:\n  iotrace-analyze slice demo.iot 236 -o fsync.iot\n  iotrace-analyze slice demo.iot --time 1.2ms..3ms -o window.iot")]
+#[command(
+    after_help = "Examples:\n  iotrace-analyze slice demo.iot 236 -o fsync.iot\n  iotrace-analyze slice demo.iot --time 1.2ms..3ms -o window.iot"
+)]
 pub struct SliceCommand {
     /// Trace file
     #[arg(value_name = "TRACE")]

@@ -22,7 +22,9 @@ use std::io::{self, Write};
 
 /// Arguments of `summary`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  iotrace-analyze summary demo.iot\n  iotrace-analyze summary demo.iot --by function\n  iotrace-analyze summary demo.iot --by stage --op write")]
+#[command(
+    after_help = "Examples:\n  iotrace-analyze summary demo.iot\n  iotrace-analyze summary demo.iot --by function\n  iotrace-analyze summary demo.iot --by stage --op write"
+)]
 pub struct SummaryCommand {
     /// Trace and format.
     #[command(flatten)]

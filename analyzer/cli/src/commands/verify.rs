@@ -3,14 +3,14 @@
 pub mod json;
 pub mod text;
 
+use super::ReadArgs;
 use super::TraceArgs;
+use super::opened::OpenedTrace;
 use super::question::Question;
+use super::status::Status;
 use crate::view::text::Style;
 use anyhow::Result;
 use clap::Args;
-use super::ReadArgs;
-use super::opened::OpenedTrace;
-use super::status::Status;
 use iotrace::analysis::verify::{Verified, verify};
 use iotrace::{Progress, Session};
 use std::io::{self, Write};

@@ -4,18 +4,20 @@ pub mod json;
 pub mod text;
 
 use super::TraceArgs;
+use super::default_rows;
 use super::question::Question;
 use crate::view::text::Style;
 use anyhow::Result;
 use clap::Args;
-use super::default_rows;
 use iotrace::analysis::whatif::{self, DeviceModel, WhatIfQuery, whatif};
 use iotrace::{Progress, Session};
 use std::io::{self, Write};
 
 /// Arguments of `whatif`.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  iotrace-analyze whatif demo.iot --device read=80us+1us/KiB,write=20us,flush=1ms,depth=32")]
+#[command(
+    after_help = "Example:\n  iotrace-analyze whatif demo.iot --device read=80us+1us/KiB,write=20us,flush=1ms,depth=32"
+)]
 pub struct WhatIfCommand {
     /// Trace and format.
     #[command(flatten)]

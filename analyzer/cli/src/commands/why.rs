@@ -5,17 +5,19 @@ pub mod text;
 
 use super::TraceArgs;
 use super::question::Question;
+use super::subject::{SubjectArgs, complain_missing};
 use crate::view::text::Style;
 use anyhow::{Context, Result};
 use clap::Args;
-use super::subject::{SubjectArgs, complain_missing};
 use iotrace::analysis::why::{self, WhyError, why};
 use iotrace::{Progress, Session};
 use std::io::{self, Write};
 
 /// Arguments of `why`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  iotrace-analyze why demo.iot                the slowest I/O\n  iotrace-analyze why demo.iot 236            I/O #236 of report\n  iotrace-analyze why demo.iot --call fsync:2 the second fsync")]
+#[command(
+    after_help = "Examples:\n  iotrace-analyze why demo.iot                the slowest I/O\n  iotrace-analyze why demo.iot 236            I/O #236 of report\n  iotrace-analyze why demo.iot --call fsync:2 the second fsync"
+)]
 pub struct WhyCommand {
     /// Trace and format.
     #[command(flatten)]

@@ -132,7 +132,8 @@ fn commands(out: &mut dyn Write, timeline: &Timeline, style: Style) -> io::Resul
     for (request, attempt) in timeline.requests.iter().flat_map(|rq| rq.attempts.iter().map(move |a| (rq, a)))
     {
         let error = attempt.error().map(|cause| format!(", failed: {}", error_cause(cause)));
-        let title = format!("Command cmd{} of rq{}{}", attempt.command, request.id, error.unwrap_or_default());
+        let title =
+            format!("Command cmd{} of rq{}{}", attempt.command, request.id, error.unwrap_or_default());
         writeln!(out, "\n{}", style.heading(&title))?;
         let right = ["clock", "since Q", "delta µs", "all contexts"];
         let heads = [("step", Align::Left)].into_iter().chain(right.map(|head| (head, Align::Right)));

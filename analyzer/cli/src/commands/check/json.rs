@@ -152,7 +152,12 @@ fn driver(driver: &DriverSummary) -> DriverJson<'_> {
 }
 
 fn finding(found: &MachineFinding) -> FindingJson<'_> {
-    FindingJson { advice: &found.advice, argument: &found.argument, traced: found.verdict.name(), why: &found.why }
+    FindingJson {
+        advice: &found.advice,
+        argument: &found.argument,
+        traced: found.verdict.name(),
+        why: &found.why,
+    }
 }
 
 fn part(part: &PartSummary) -> PartJson<'_> {

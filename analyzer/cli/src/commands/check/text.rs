@@ -6,7 +6,7 @@ use crate::view::text::Style;
 use crate::view::wrap::WrapWriter;
 use iotrace::analysis::coverage::{Coverage, CoverageCounts, CoverageEntry, CoverageLocation};
 use iotrace::analysis::machine::MachineFinding;
-use iotrace_profile::summary::{DriverSummary, PartSummary, KernelSummary};
+use iotrace_profile::summary::{DriverSummary, KernelSummary, PartSummary};
 use std::io::{self, Write};
 
 /// As text. `functions`: with the table of the catalog's functions.
@@ -37,8 +37,13 @@ pub fn write_text(out: &mut dyn Write, checked: &Checked, functions: bool, style
 }
 
 fn parts(out: &mut dyn Write, parts: &[PartSummary], style: Style) -> io::Result<()> {
-    let heads =
-        [("part", Align::Left), ("functions", Align::Right), ("found", Align::Right), ("traced", Align::Left), ("modules", Align::Left)];
+    let heads = [
+        ("part", Align::Left),
+        ("functions", Align::Right),
+        ("found", Align::Right),
+        ("traced", Align::Left),
+        ("modules", Align::Left),
+    ];
     let mut table = Table::new(heads).dropping(["functions"]);
     for part in parts {
         let traced = match part {
@@ -60,7 +65,9 @@ fn drivers(out: &mut dyn Write, drivers: &[DriverSummary], style: Style) -> io::
     let mut table = Table::new(heads.map(|head| (head, Align::Left)));
     for driver in drivers {
         let traced = match driver {
-            DriverSummary { is_absent: true, .. } => "no: neither in the image nor among the modules".to_owned(),
+            DriverSummary { is_absent: true, .. } => {
+                "no: neither in the image nor among the modules".to_owned()
+            }
             DriverSummary { missing, .. } if !missing.is_empty() => format!("without {}", missing.join(", ")),
             DriverSummary { live_only: true, replay, .. } => format!("yes, while it runs ({replay})"),
             DriverSummary { replay, .. } if !replay.is_empty() => format!("yes ({replay})"),
@@ -81,9 +88,15 @@ fn of_machine(out: &mut dyn Write, findings: &[MachineFinding], style: Style) ->
 }
 
 /// What is missing in all of a trace, and what to do.
-fn to_do(out: &mut dyn Write, summary: &KernelSummary, findings: &[MachineFinding], style: Style) -> io::Result<()> {
+fn to_do(
+    out: &mut dyn Write,
+    summary: &KernelSummary,
+    findings: &[MachineFinding],
+    style: Style,
+) -> io::Result<()> {
     let of_kernel = summary.lacks.iter().map(|lack| (lack.what, lack.advice));
-    let of_machine = findings.iter().filter(|f| !f.advice.is_empty()).map(|f| (f.argument.as_str(), f.advice.as_str()));
+    let of_machine =
+        findings.iter().filter(|f| !f.advice.is_empty()).map(|f| (f.argument.as_str(), f.advice.as_str()));
     let all = Vec::from_iter(of_kernel.chain(of_machine));
     if all.is_empty() {
         return Ok(());

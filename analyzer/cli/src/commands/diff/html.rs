@@ -7,8 +7,8 @@
 mod tests;
 
 use super::text::{legend, method, signed, tables};
-use crate::view::table::{Align, Table};
 use crate::view::html::{begin, escaped};
+use crate::view::table::{Align, Table};
 use crate::view::text::plain;
 use iotrace::analysis::diff::{Diff, DiffSide, FlameNode, Timelines};
 use iotrace::model::BioStage;

@@ -29,7 +29,10 @@ pub fn write_text(
         writeln!(wrapped, "{name}: {}", plain(path))?;
     }
     if !found.guests.is_empty() {
-        let facts = found.guests.iter().map(|fact| format!("{}: {} and {}", fact.name, fact.values[0], fact.values[1]));
+        let facts = found
+            .guests
+            .iter()
+            .map(|fact| format!("{}: {} and {}", fact.name, fact.values[0], fact.values[1]));
         let facts = plain(&facts.collect::<Vec<_>>().join("; "));
         writeln!(wrapped, "{}", style.alarm(format!("not of one recording: {facts}")))?;
     }

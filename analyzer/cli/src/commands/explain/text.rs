@@ -36,9 +36,9 @@ fn softirq(out: &mut dyn Write, explanation: &Explanation, style: Style) -> io::
     let total: u64 = explanation.completions.values().map(|times| times.count).sum();
     let unknown = grouped(explanation.unknown_completions);
     let short = match (total, count(CompletionWay::Softirq), count(CompletionWay::InPlace)) {
-        (0, ..) if explanation.unknown_completions > 0 => format!(
-            "unknown how: {unknown} requests completed by functions of a driver that have no probe"
-        ),
+        (0, ..) if explanation.unknown_completions > 0 => {
+            format!("unknown how: {unknown} requests completed by functions of a driver that have no probe")
+        }
         (0, ..) => "no request completed".to_owned(),
         (_, 0, _) => "not used: every completion finished inline".to_owned(),
         (_, soft, 0) => {
@@ -176,11 +176,12 @@ mod tests {
     #[test]
     fn completions_of_which_it_is_not_known_how_are_named() {
         let (none, inline) = ("no request completed", "every completion finished inline");
-        for (completions, unknown, expected) in
-            [(0, 0, [true, false, false]), (0, 3, [false, false, true]), (2, 0, [false, true, false]), (2, 3, [
-                false, true, true,
-            ])]
-        {
+        for (completions, unknown, expected) in [
+            (0, 0, [true, false, false]),
+            (0, 3, [false, false, true]),
+            (2, 0, [false, true, false]),
+            (2, 3, [false, true, true]),
+        ] {
             let text = of(completions, unknown);
             let found = [none, inline, "unknown how"].map(|words| text.contains(words));
             assert_eq!(found, expected, "{text}");

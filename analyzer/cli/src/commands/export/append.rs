@@ -88,7 +88,10 @@ impl NewRun {
     }
 
     fn is_there(&self, place: &Path) -> anyhow::Error {
-        anyhow::anyhow!("the run of this trace is there already: delete {} to export it again", place.display())
+        anyhow::anyhow!(
+            "the run of this trace is there already: delete {} to export it again",
+            place.display()
+        )
     }
 }
 
@@ -119,7 +122,9 @@ pub fn check(is_parquet: bool, is_whole_workload: bool) -> Result<()> {
         bail!("--append keeps runs as Parquet: add --to parquet");
     }
     if !is_whole_workload {
-        bail!("--append keeps the whole workload of each run: leave out --all and conditions, and select in queries");
+        bail!(
+            "--append keeps the whole workload of each run: leave out --all and conditions, and select in queries"
+        );
     }
     Ok(())
 }
@@ -171,14 +176,15 @@ mod tests {
         first.keep().unwrap();
         for host in ["a", "b"] {
             let again = NewRun::new(place.path(), partition(host)).unwrap_err().to_string();
-            assert!(again.contains("there already: delete") && again.contains("host=a/run=trace-1"), "{again}");
+            assert!(
+                again.contains("there already: delete") && again.contains("host=a/run=trace-1"),
+                "{again}"
+            );
         }
         // One that began before the other was whole.
         fs::create_dir(second.root.join(".other")).unwrap();
-        let hidden = HiddenFolder {
-            path: second.root.join(".other"),
-            _locked: File::open(place.path()).unwrap(),
-        };
+        let hidden =
+            HiddenFolder { path: second.root.join(".other"), _locked: File::open(place.path()).unwrap() };
         fs::write(hidden.path.join("ios.parquet"), "rows").unwrap();
         second.hidden.set(hidden).unwrap();
         assert!(second.keep().unwrap_err().to_string().contains("there already"));

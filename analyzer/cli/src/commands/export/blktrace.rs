@@ -78,10 +78,17 @@ pub fn begin(options: &FormatOptions<'_>, target: &ExportTarget<'_>) -> Result<i
         (conditions.elapsed.is_some(), "--elapsed"),
     ];
     if let Some((_, option)) = others.iter().find(|(given, _)| *given) {
-        bail!("{option} does not apply to block events: use --task, --op, --sector, --size, --clock or --time");
+        bail!(
+            "{option} does not apply to block events: use --task, --op, --sector, --size, --clock or --time"
+        );
     }
     let folder = target.directory("the files of blktrace")?;
-    Ok(BlktraceExport { folder, devices: BTreeMap::new(), names: BTreeMap::new(), error: FirstError::default() })
+    Ok(BlktraceExport {
+        folder,
+        devices: BTreeMap::new(),
+        names: BTreeMap::new(),
+        error: FirstError::default(),
+    })
 }
 
 /// Files that are being written, by device.
@@ -105,13 +112,7 @@ struct DeviceFile {
 
 impl DeviceFile {
     fn new(out: ExportFile) -> Self {
-        Self {
-            out,
-            pending: Reorder::default(),
-            sequence: 0,
-            written: 0,
-            names: Map::default(),
-        }
+        Self { out, pending: Reorder::default(), sequence: 0, written: 0, names: Map::default() }
     }
 
     fn add(&mut self, event: BlockEvent, scope: &RecordScope) -> io::Result<()> {
@@ -145,7 +146,13 @@ impl DeviceFile {
         self.write(&event, action(&event), if split { &rest } else { &[] }, scope)
     }
 
-    fn write(&mut self, event: &BlockEvent, action: u32, after: &[u8], scope: &RecordScope) -> io::Result<()> {
+    fn write(
+        &mut self,
+        event: &BlockEvent,
+        action: u32,
+        after: &[u8],
+        scope: &RecordScope,
+    ) -> io::Result<()> {
         self.sequence = self.sequence.wrapping_add(1);
         let (major, minor) = major_minor(event.dev);
         let bytes = u32::try_from(event.sectors.saturating_mul(512)).unwrap_or(u32::MAX);

@@ -101,8 +101,8 @@ fn collect_types<'a>(schema: &'a Value, types: &mut BTreeSet<&'a str>) {
 #[cfg(test)]
 mod tests {
     use super::super::rows::{
-        AttemptRow, BioRow, BlockEventRow, CarriedRow, EventRow, HandoffRow, IoRow, PathRow, RecordTable, RequestRow,
-        RunRow, StageRow, WaitRow,
+        AttemptRow, BioRow, BlockEventRow, CarriedRow, EventRow, HandoffRow, IoRow, PathRow, RecordTable,
+        RequestRow, RunRow, StageRow, WaitRow,
     };
     use super::*;
     use clap::ValueEnum;
@@ -143,7 +143,12 @@ mod tests {
             out += "| column | type | NULL | |\n|---|---|---|---|\n";
             for TableColumn { name, of, optional, description } in of(*table) {
                 let null = if optional { "yes" } else { "" };
-                _ = writeln!(out, "| `{name}` | {} | {null} | {} |", of.sql(), description.replace('|', "\\|"));
+                _ = writeln!(
+                    out,
+                    "| `{name}` | {} | {null} | {} |",
+                    of.sql(),
+                    description.replace('|', "\\|")
+                );
             }
         }
         out
@@ -156,7 +161,10 @@ mod tests {
             std::fs::write(&path, described()).unwrap();
         }
         let same = std::fs::read_to_string(&path).is_ok_and(|written| written == described());
-        assert!(same, "schemas/TABLES.md is out of date: UPDATE_SCHEMAS=1 cargo test -p iotrace-analyze schemas");
+        assert!(
+            same,
+            "schemas/TABLES.md is out of date: UPDATE_SCHEMAS=1 cargo test -p iotrace-analyze schemas"
+        );
     }
 
     #[test]

@@ -206,9 +206,11 @@ const SWITCH: &[(&str, FieldType)] = &[
 ];
 const ENTRY: &[(&str, FieldType)] = &[("fd", FieldType::I32), ("count", FieldType::U64)];
 /// The name of the file is not known when it is opened: the state dump has it.
-const OPEN: &[(&str, FieldType)] = &[("filename", FieldType::Text), ("flags", FieldType::I32), ("mode", FieldType::I32)];
+const OPEN: &[(&str, FieldType)] =
+    &[("filename", FieldType::Text), ("flags", FieldType::I32), ("mode", FieldType::I32)];
 const DUP: &[(&str, FieldType)] = &[("fildes", FieldType::I32)];
-const DUP_TO: &[(&str, FieldType)] = &[("oldfd", FieldType::I32), ("newfd", FieldType::I32), ("flags", FieldType::I32)];
+const DUP_TO: &[(&str, FieldType)] =
+    &[("oldfd", FieldType::I32), ("newfd", FieldType::I32), ("flags", FieldType::I32)];
 const FCNTL: &[(&str, FieldType)] = &[("fd", FieldType::I32), ("cmd", FieldType::I32)];
 const EXIT: &[(&str, FieldType)] = &[("ret", FieldType::I64)];
 const SOFTIRQ: &[(&str, FieldType)] = &[("vec", FieldType::U32)];

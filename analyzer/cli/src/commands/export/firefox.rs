@@ -37,7 +37,13 @@ const THREADS: usize = 1 << 12;
 pub fn begin(_: &FormatOptions<'_>, target: &ExportTarget<'_>) -> Result<impl ExportFormat + use<>> {
     // One file, also where standard output is text.
     let out = target.binary("firefox")?;
-    Ok(FirefoxExport { out, kept: Kept::default(), threads: Map::default(), open: Map::default(), left_out: 0 })
+    Ok(FirefoxExport {
+        out,
+        kept: Kept::default(),
+        threads: Map::default(),
+        open: Map::default(),
+        left_out: 0,
+    })
 }
 
 struct FirefoxExport {
@@ -113,7 +119,8 @@ impl Kept {
     /// So many instructions in a stack.
     fn ran(&mut self, stack: u32, (from, to): (u64, u64), scope: &RecordScope) {
         let at = scope.at(from);
-        let sample = Sample { stack, at, lasted: scope.at(to).saturating_sub(at), instructions: to - from, until: to };
+        let sample =
+            Sample { stack, at, lasted: scope.at(to).saturating_sub(at), instructions: to - from, until: to };
         let last = self.last.get(&stack).map(|last| *last as usize);
         let is_full = self.samples.len() >= SAMPLES;
         if let Some(last) = last.and_then(|last| self.samples.get_mut(last))
@@ -164,7 +171,11 @@ impl RecordSink for FirefoxExport {
 
     fn io(&mut self, io: &Io, scope: &RecordScope) {
         let Some(left) = io.left else { return };
-        let file = io.file.as_ref().filter(|file| !file.name.is_empty()).map(|file| format!(" {}", text::plain(&file.name)));
+        let file = io
+            .file
+            .as_ref()
+            .filter(|file| !file.name.is_empty())
+            .map(|file| format!(" {}", text::plain(&file.name)));
         let bytes = io.count.map(|bytes| format!(", {bytes} bytes"));
         let about = format!("I/O #{}{}{}", io.id, file.unwrap_or_default(), bytes.unwrap_or_default());
         let thread = self.task(&io.task);
@@ -176,7 +187,8 @@ impl RecordSink for FirefoxExport {
         let Some(ended) = bio.ended() else { return };
         let device = || bio.device.as_ref().map_or_else(|| text::device(bio.dev), ToString::to_string);
         let thread = self.thread(ThreadKey::Device(bio.dev), &device);
-        let about = format!("bio #{}, sector {} + {}, {}", bio.id, bio.sector, bio.bytes / 512, bio.task.comm);
+        let about =
+            format!("bio #{}, sector {} + {}, {}", bio.id, bio.sector, bio.bytes / 512, bio.task.comm);
         let (from, to) = (scope.at(bio.queued()), scope.at(ended));
         self.mark(Marker { thread, is_bio: true, id: bio.id, from, to, name: bio.op.rwbs(), about });
     }
@@ -234,7 +246,9 @@ impl ExportFormat for FirefoxExport {
         out.write_all(b"\n")?;
         out.close()?;
         if left_out > 0 {
-            view::terminal::complain(&format!("{left_out} I/Os and bios are not in the profile: it has {MARKERS}"));
+            view::terminal::complain(&format!(
+                "{left_out} I/Os and bios are not in the profile: it has {MARKERS}"
+            ));
         }
         Ok(written)
     }

@@ -104,7 +104,8 @@ impl ExportFormat for FoldedExport {
     fn close(mut self: Box<Self>) -> Result<u64> {
         self.table.names.iter_mut().for_each(|name| *name = framed(name));
         let counted = (0..).zip(&self.weights).filter(|(_, weight)| **weight > 0);
-        let mut lines = Vec::from_iter(counted.map(|(at, weight)| (self.table.frames(at).join(";"), *weight)));
+        let mut lines =
+            Vec::from_iter(counted.map(|(at, weight)| (self.table.frames(at).join(";"), *weight)));
         lines.sort();
         for (line, weight) in &lines {
             self.error.attempt(|| writeln!(self.out, "{line} {weight}"));

@@ -1,8 +1,8 @@
 //! The rows of tables as JSON: only the schema needs them together.
 
 use super::rows::{
-    AttemptRow, BioRow, BlockEventRow, CarriedRow, EventRow, HandoffRow, IoRow, PathRow, RequestRow, RunRow, StageRow,
-    WaitRow,
+    AttemptRow, BioRow, BlockEventRow, CarriedRow, EventRow, HandoffRow, IoRow, PathRow, RequestRow, RunRow,
+    StageRow, WaitRow,
 };
 use schemars::JsonSchema;
 use serde::Serialize;

@@ -117,7 +117,8 @@ impl ParquetWriter {
             return Ok(());
         }
         if self.chunks.is_empty() {
-            let new = |column: &ColumnDescPtr| ColumnChunk::new(Arc::clone(column), Arc::clone(&self.properties));
+            let new =
+                |column: &ColumnDescPtr| ColumnChunk::new(Arc::clone(column), Arc::clone(&self.properties));
             self.chunks = self.out.schema_descr().columns().iter().map(new).collect();
         }
         for (chunk, cells) in self.chunks.iter_mut().zip(&mut self.cells) {
@@ -211,7 +212,10 @@ mod tests {
         let reader = SerializedFileReader::new(File::open(&path).unwrap()).unwrap();
         let metadata = reader.metadata();
         assert_eq!((metadata.num_row_groups(), metadata.file_metadata().num_rows()), (3, 3));
-        assert_eq!(metadata.file_metadata().created_by().unwrap(), format!("iotrace {}", env!("CARGO_PKG_VERSION")));
+        assert_eq!(
+            metadata.file_metadata().created_by().unwrap(),
+            format!("iotrace {}", env!("CARGO_PKG_VERSION"))
+        );
     }
 
     #[test]

@@ -31,13 +31,16 @@ pub struct RunPartition {
 impl RunPartition {
     /// That of a trace.
     pub fn new(definitions: &Definitions, host: Option<String>, run: String) -> Self {
-        let workload = definitions.note("workload").filter(|workload| !workload.is_empty()).map(str::to_owned);
+        let workload =
+            definitions.note("workload").filter(|workload| !workload.is_empty()).map(str::to_owned);
         Self { kernel: definitions.release().map(str::to_owned), workload, host, run }
     }
 
     /// The folder of the runs of its kernel and workload.
     pub fn of_workload(&self) -> PathBuf {
-        [level("kernel", self.kernel.as_deref()), level("workload", self.workload.as_deref())].iter().collect()
+        [level("kernel", self.kernel.as_deref()), level("workload", self.workload.as_deref())]
+            .iter()
+            .collect()
     }
 
     /// The name of the folder that is its host's, in that.
@@ -60,7 +63,8 @@ fn level(key: &str, value: Option<&str>) -> String {
 fn escaped(value: &str) -> String {
     let mut out = String::new();
     for (at, c) in value.char_indices() {
-        let is_special = c.is_ascii_control() || "\"#%'*/:=?\\{[]^".contains(c) || at == 0 && value == UNKNOWN;
+        let is_special =
+            c.is_ascii_control() || "\"#%'*/:=?\\{[]^".contains(c) || at == 0 && value == UNKNOWN;
         if out.len() > LONGEST {
             // Values that begin alike are told apart.
             _ = write!(out, "~{:016x}", xxh3_64(value.as_bytes()));
@@ -103,8 +107,11 @@ mod tests {
     #[test]
     fn no_name_leads_elsewhere() {
         let long = "ä/".repeat(4000);
-        let hostile = ["..", "../../etc/passwd", "/etc", "a/../..", "a=b/c=d", "\0", "a\0/b", "", ".", "%2F..", "a\nb"];
-        for name in hostile.into_iter().chain([UNKNOWN, &long, "..\\..", "*", "?", "[a]", "'; drop table ios; --"]) {
+        let hostile =
+            ["..", "../../etc/passwd", "/etc", "a/../..", "a=b/c=d", "\0", "a\0/b", "", ".", "%2F..", "a\nb"];
+        for name in
+            hostile.into_iter().chain([UNKNOWN, &long, "..\\..", "*", "?", "[a]", "'; drop table ios; --"])
+        {
             let path = path(name, name, name);
             let parts: Vec<_> = path.components().collect();
             assert_eq!(parts.len(), 4, "{path:?}");
@@ -112,7 +119,10 @@ mod tests {
                 let Component::Normal(part) = part else { panic!("{path:?}") };
                 let part = part.to_str().unwrap();
                 let value = part.strip_prefix(key).unwrap();
-                assert!(!value.is_empty() && part.len() < 255 && !value.contains(['=', '\0', '\n']), "{part:?}");
+                assert!(
+                    !value.is_empty() && part.len() < 255 && !value.contains(['=', '\0', '\n']),
+                    "{part:?}"
+                );
             }
         }
         assert_ne!(path(UNKNOWN, "a", "a"), path("", "a", "a"));

@@ -17,9 +17,7 @@ use crate::view::{cause, text};
 use anyhow::Result;
 use iotrace::analysis::records::{ContextCall, RecordNeeds, RecordScope, RecordSink};
 use iotrace::hash::Map;
-use iotrace::model::{
-    Bio, CallEnd, CallId, DeviceStart, Handover, HandoverKind, Io, Level, Point, Request,
-};
+use iotrace::model::{Bio, CallEnd, CallId, DeviceStart, Handover, HandoverKind, Io, Level, Point, Request};
 use iotrace_format::event::Event;
 use packets::{PacketWriter, named, number, text as word};
 use proto::{EventType, TrackEvent};
@@ -207,9 +205,8 @@ impl RecordSink for PerfettoExport {
             return;
         }
         let outer = call.parent.and_then(|parent| self.open.get(&parent).copied());
-        let track = outer.unwrap_or_else(|| {
-            self.tracks.context(call.level, &call.task, event.vcpu, &mut self.out)
-        });
+        let track =
+            outer.unwrap_or_else(|| self.tracks.context(call.level, &call.task, event.vcpu, &mut self.out));
         if call.parent.is_none() {
             self.keep_root(call.id, track);
         }
@@ -242,7 +239,9 @@ impl RecordSink for PerfettoExport {
     }
 
     fn passed(&mut self, within: &ContextCall, event: &Event<'_>, scope: &RecordScope) {
-        let Some(track) = self.open.get(&within.id).copied().filter(|_| scope.contains(event.clock)) else { return };
+        let Some(track) = self.open.get(&within.id).copied().filter(|_| scope.contains(event.clock)) else {
+            return;
+        };
         let name = scope.definitions.title(event.kind).into_owned();
         self.out.event(scope.at(event.clock), track, EventType::Instant, named(name, Vec::new()));
     }

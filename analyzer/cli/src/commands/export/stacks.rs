@@ -126,7 +126,10 @@ mod tests {
         }
         assert_eq!((table.stacks.len(), table.bottom(at)), (MOST, one));
         let further = [at, at, other].map(|below| table.stack(Some(below), 7));
-        assert_eq!(further.map(|at| table.frames(at).join(";")), ["one;(further stacks)", "one;(further stacks)", "other;(further stacks)"]);
+        assert_eq!(
+            further.map(|at| table.frames(at).join(";")),
+            ["one;(further stacks)", "one;(further stacks)", "other;(further stacks)"]
+        );
         assert_eq!(table.stacks.len(), MOST + 2);
         // What is known is still itself.
         assert_eq!(table.stack(Some(one), 0), 2);

@@ -3,8 +3,8 @@
 use super::format::{ExportFormat, FormatOptions};
 use super::output::{ExportFile, ExportTarget, FirstError};
 use super::rows::{
-    AttemptRow, BioRow, BlockEventRow, CarriedRow, EventRow, HandoffRow, IoRow, PathRow, RecordTable, RequestRow, Row, RunRow, StageRow,
-    WaitRow,
+    AttemptRow, BioRow, BlockEventRow, CarriedRow, EventRow, HandoffRow, IoRow, PathRow, RecordTable,
+    RequestRow, Row, RunRow, StageRow, WaitRow,
 };
 use anyhow::{Result, bail};
 use iotrace::analysis::describe::Described;

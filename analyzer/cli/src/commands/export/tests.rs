@@ -34,7 +34,9 @@ pub fn exported(
     format.close().unwrap();
     let read = if single { place.path() } else { &folder };
     let files = fs::read_dir(read).unwrap().map(|entry| entry.unwrap().path());
-    files.map(|file| (file.file_name().unwrap().to_string_lossy().into_owned(), fs::read(file).unwrap())).collect()
+    files
+        .map(|file| (file.file_name().unwrap().to_string_lossy().into_owned(), fs::read(file).unwrap()))
+        .collect()
 }
 
 /// The only file of an export.
@@ -134,9 +136,14 @@ fn weights_of_stacks_add_up_to_the_workload() {
 #[test]
 fn stacks_are_of_their_contexts() {
     let all = weights(&direct_write(), &RecordQuery::default());
-    insta::assert_snapshot!(all.iter().map(|(stack, weight)| format!("{stack} {weight}\n")).collect::<String>());
+    insta::assert_snapshot!(
+        all.iter().map(|(stack, weight)| format!("{stack} {weight}\n")).collect::<String>()
+    );
     let of_write = weights(&direct_write(), &by_syscall("pwrite"));
-    assert!(!of_write.is_empty() && of_write.iter().all(|(stack, weight)| all[stack] >= *weight), "{of_write:?}");
+    assert!(
+        !of_write.is_empty() && of_write.iter().all(|(stack, weight)| all[stack] >= *weight),
+        "{of_write:?}"
+    );
     assert!(of_write.keys().all(|stack| stack.starts_with("dd;sys_pwrite")), "{of_write:?}");
     assert_eq!(weights(&direct_write(), &by_syscall("fsync")).len(), 0);
 }
@@ -184,19 +191,30 @@ fn what_block_events_do_not_have_is_refused() {
     let place = TempDir::new().unwrap();
     let target = ExportTarget::new(Some(place.path()));
     let query = by_syscall("pwrite");
-    let refused = FormatName::Blktrace.begin(&FormatOptions { tables: &[RecordTable::Ios], query: &query }, &target);
+    let refused =
+        FormatName::Blktrace.begin(&FormatOptions { tables: &[RecordTable::Ios], query: &query }, &target);
     assert!(refused.err().is_some_and(|error| error.to_string().contains("--syscall does not apply")));
-    let twice = FormatOptions { tables: &[RecordTable::Ios, RecordTable::Bios, RecordTable::Ios], query: &RecordQuery::default() };
+    let twice = FormatOptions {
+        tables: &[RecordTable::Ios, RecordTable::Bios, RecordTable::Ios],
+        query: &RecordQuery::default(),
+    };
     let refused = FormatName::Csv.begin(&twice, &target);
     assert!(refused.err().is_some_and(|error| error.to_string().contains("ios is given twice")));
 }
 
 #[test]
 fn a_directory_of_ctf_has_its_events_described() {
-    let files = exported(&direct_write(), FormatName::Ctf, &[RecordTable::Ios, RecordTable::Bios], &RecordQuery::default());
+    let files = exported(
+        &direct_write(),
+        FormatName::Ctf,
+        &[RecordTable::Ios, RecordTable::Bios],
+        &RecordQuery::default(),
+    );
     let metadata = std::str::from_utf8(&files["metadata"]).unwrap();
     assert!(metadata.starts_with("/* CTF 1.8 */"));
-    for event in ["block_rq_issue", "syscall_entry_pwrite", "syscall_exit_pwrite", "sched_switch", "softirq_entry"] {
+    for event in
+        ["block_rq_issue", "syscall_entry_pwrite", "syscall_exit_pwrite", "sched_switch", "softirq_entry"]
+    {
         assert!(metadata.contains(&format!("name = \"{event}\";")), "{metadata}");
     }
     let stream = &files["channel0_0"];
@@ -208,7 +226,8 @@ fn a_directory_of_ctf_has_its_events_described() {
         let (_, after) = metadata.split_once(&format!("name = \"{name}\";\n    id = ")).unwrap();
         after.split_once(';').unwrap().0.parse::<u16>().unwrap().to_le_bytes()
     };
-    let begin = [&number("syscall_entry_pwrite")[..], &4000_u64.to_le_bytes(), &42_u32.to_le_bytes()].concat();
+    let begin =
+        [&number("syscall_entry_pwrite")[..], &4000_u64.to_le_bytes(), &42_u32.to_le_bytes()].concat();
     let at = stream.windows(begin.len()).position(|bytes| bytes == begin).unwrap();
     assert_eq!(stream[44..46], number("lttng_statedump_start"));
     let entry = &stream[at..];
@@ -244,7 +263,8 @@ fn tables_of_parquet_have_the_rows_of_json_with_their_types() {
         for table in tables {
             let rows = parquet_rows(parquet[&format!("{}.parquet", table.name())].clone());
             let lines = std::str::from_utf8(&json[&format!("{}.ndjson", table.name())]).unwrap();
-            let expected: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+            let expected: Vec<Value> =
+                lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
             assert_eq!(rows, expected, "{}", table.name());
         }
     }
@@ -258,5 +278,8 @@ fn a_program_without_parquet_says_how_to_get_it() {
     let options = FormatOptions { tables: &[RecordTable::Ios], query: &query };
     let refused = FormatName::Parquet.begin(&options, &ExportTarget::new(Some(place.path())));
     let refused = refused.err().unwrap().to_string();
-    assert!(refused.contains("scripts/install") && refused.contains("--features iotrace-analyze/parquet"), "{refused}");
+    assert!(
+        refused.contains("scripts/install") && refused.contains("--features iotrace-analyze/parquet"),
+        "{refused}"
+    );
 }

@@ -45,7 +45,8 @@ const NMI: u8 = 0x40;
 /// If no file is given, or it cannot be written.
 pub fn begin(_: &FormatOptions<'_>, target: &ExportTarget<'_>) -> Result<impl ExportFormat + use<>> {
     let out = target.binary("trace-dat")?;
-    let folder = out.path().and_then(Path::parent).filter(|folder| !folder.as_os_str().is_empty()).map(PathBuf::from);
+    let folder =
+        out.path().and_then(Path::parent).filter(|folder| !folder.as_os_str().is_empty()).map(PathBuf::from);
     Ok(TraceDatExport {
         out,
         folder: folder.unwrap_or_else(|| PathBuf::from(".")),
@@ -234,7 +235,8 @@ impl RecordSink for TraceDatExport {
         put(&mut data, (call.depth as u32).to_le_bytes());
         self.add(call.clock, place, &call.task, data, scope);
         let probe = scope.definitions.probes.get(&event.kind);
-        let word = |role| probe.and_then(|probe| probe.word(role)).and_then(|at| event.words.get(at)).copied();
+        let word =
+            |role| probe.and_then(|probe| probe.word(role)).and_then(|at| event.words.get(at)).copied();
         let begins = interrupt(probe.and_then(|probe| probe.stage.as_ref()), word);
         if let Some((id, number)) = begins {
             self.add_interrupt(call.clock, place, call, (id, number), scope);
@@ -247,7 +249,9 @@ impl RecordSink for TraceDatExport {
         let Some(probe) = scope.definitions.probes.get(&event.kind) else { return };
         let is_shown = self.open.contains_key(&within.id) && scope.contains(event.clock);
         let word = |role| probe.word(role).and_then(|at| event.words.get(at)).copied();
-        if let Some(raised) = interrupt(probe.stage.as_ref(), word).filter(|(id, _)| is_shown && *id == formats::RAISE) {
+        if let Some(raised) =
+            interrupt(probe.stage.as_ref(), word).filter(|(id, _)| is_shown && *id == formats::RAISE)
+        {
             let place = Place::Vcpu(event.vcpu, within.task.address);
             self.add_interrupt(event.clock, place, within, raised, scope);
         }

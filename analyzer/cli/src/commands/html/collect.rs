@@ -1,7 +1,7 @@
 //! Collects what the page shows, in one pass.
 
 use super::super::summary::{anomalies, counts, name, recorded};
-use super::data::{BioColumns, PageCall, Differences, IoColumns, PageData, PageTable, Texts};
+use super::data::{BioColumns, Differences, IoColumns, PageCall, PageData, PageTable, Texts};
 use crate::view::stages::meaning;
 use crate::view::{cause, text};
 use iotrace::analysis::breakdown::{Breakdown, BreakdownBy, BreakdownCollector};
@@ -69,8 +69,12 @@ impl PageCollector {
     /// The data of the page, without ways.
     pub fn into_data(mut self, time: &TimeMap, all: bool, end: &RecordsEnd) -> PageData {
         let (found, _) = std::mem::take(&mut self.breakdown).into_breakdown();
-        let found =
-            Breakdown { time: time.clone(), counts: end.counts.clone(), warnings: end.warnings.clone(), ..found };
+        let found = Breakdown {
+            time: time.clone(),
+            counts: end.counts.clone(),
+            warnings: end.warnings.clone(),
+            ..found
+        };
         let firsts = self.ios.values().map(|io| io.entered).chain(self.bios.values().map(Bio::queued));
         let origin = firsts.min().map_or(0, |clock| time.ns(clock).unwrap_or(clock));
         let mut texts = std::mem::take(&mut self.texts);
@@ -113,7 +117,10 @@ fn io_columns<'a>(
     let (mut id, mut bio, mut end) = (Differences::default(), Differences::default(), 0);
     for io in ios {
         let from = time.ns(io.entered).unwrap_or(io.entered).saturating_sub(origin);
-        let within = io.device.iter().map(|(begin, end)| ((*begin).max(io.entered), (*end).min(io.left.unwrap_or(*end))));
+        let within = io
+            .device
+            .iter()
+            .map(|(begin, end)| ((*begin).max(io.entered), (*end).min(io.left.unwrap_or(*end))));
         let within = within.filter(|(begin, end)| begin < end);
         let spans = within.map(|(begin, end)| [time.length(io.entered, begin), time.length(begin, end)]);
         let spans = Vec::from_iter(spans.flatten());

@@ -1,14 +1,14 @@
 //! The document of `info`.
 
+use super::text::mark_name;
 use crate::view::json;
 use crate::view::json::common::{TraceJson, WarningJson, warnings};
 use crate::view::json::event::ProbePlace;
 use crate::view::json::list::List;
 use crate::view::json::values::{Hex, SchemaVersion};
-use super::text::mark_name;
 use iotrace::analysis::info::Info;
-use iotrace_format::event::ShutdownReason;
 use iotrace_format::definition::{Module, Probe};
+use iotrace_format::event::ShutdownReason;
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::borrow::Cow;
@@ -166,8 +166,13 @@ pub fn write(out: &mut dyn Write, info: &Info) -> io::Result<()> {
             ns: info.time.ns(mark.clock),
         })),
         modules: List::new(info.definitions.modules.iter().map(ModuleJson::from)),
-        power_off: info.shutdown.filter(|(_, reason)| *reason == Some(ShutdownReason::PowerOff)).map(|(clock, _)| clock),
-        shutdown: info.shutdown.map(|(clock, reason)| ShutdownJson { clock, reason: reason.map(ShutdownReason::name) }),
+        power_off: info
+            .shutdown
+            .filter(|(_, reason)| *reason == Some(ShutdownReason::PowerOff))
+            .map(|(clock, _)| clock),
+        shutdown: info
+            .shutdown
+            .map(|(clock, reason)| ShutdownJson { clock, reason: reason.map(ShutdownReason::name) }),
         trace: TraceJson::new(&info.definitions),
         warnings: warnings(&info.warnings),
     };

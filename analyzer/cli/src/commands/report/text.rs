@@ -8,7 +8,6 @@ mod outcomes;
 mod summary;
 mod totals;
 
-
 use crate::view::text::{self, Style};
 use crate::view::wrap::WrapWriter;
 use iotrace::analysis::report::Report;

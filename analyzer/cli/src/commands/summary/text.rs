@@ -15,9 +15,13 @@ fn meaning(by: BreakdownBy) -> &'static str {
     match by {
         BreakdownBy::Function => "own: instructions in it alone; total: with what it called",
         BreakdownBy::Layer => "own: instructions in its functions alone; total: with what they called",
-        BreakdownBy::Task => "own: instructions of the task; total: with those of interrupts and softirqs meanwhile",
+        BreakdownBy::Task => {
+            "own: instructions of the task; total: with those of interrupts and softirqs meanwhile"
+        }
         BreakdownBy::File => "of I/Os from call to return; own: guest time; total: with device time",
-        BreakdownBy::Device => "of bios; own: time in which the device had a command; total: from queue to end",
+        BreakdownBy::Device => {
+            "of bios; own: time in which the device had a command; total: from queue to end"
+        }
         BreakdownBy::Wait => "own: until woken; total: until the task ran again",
         BreakdownBy::Stage => "of bios; own: since the stage before; total: since the bio was queued",
     }
@@ -36,7 +40,8 @@ pub fn write_table(out: &mut dyn Write, found: &Breakdown, by: BreakdownBy, styl
     writeln!(out, "{}", style.heading(format!("By {}", name(by))))?;
     let unit = if is_time { "µs" } else { "instructions" };
     let heads = ["count".to_owned(), format!("own {unit}"), "own %".to_owned(), format!("total {unit}")];
-    let heads = heads.into_iter().map(|head| (head, Align::Right)).chain([(name(by).to_owned(), Align::Left)]);
+    let heads =
+        heads.into_iter().map(|head| (head, Align::Right)).chain([(name(by).to_owned(), Align::Left)]);
     let mut table = Table::new(heads);
     for row in rows {
         let share = share(row.own, whole);

@@ -1,11 +1,11 @@
 //! The document of `whatif`.
 
+use super::text::{ASSUMED, UNKNOWN, op_name};
 use crate::view::json;
 use crate::view::json::common::{PercentilesJson, TaskJson};
 use crate::view::json::io::{FileJson, fd};
 use crate::view::json::list::List;
 use crate::view::json::values::{DeviceNumber, SchemaVersion};
-use super::text::{ASSUMED, UNKNOWN, op_name};
 use iotrace::analysis::whatif::{
     Assumption, AssumptionCount, DeviceChange, IoChange, OpChange, TimeChange, WhatIf,
 };

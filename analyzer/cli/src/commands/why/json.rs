@@ -1,11 +1,11 @@
 //! The document of `why`.
 
+use super::text::{whole, words};
 use crate::view::json;
 use crate::view::json::command_error::CommandErrorJson;
 use crate::view::json::common::PartJson;
 use crate::view::json::list::List;
 use crate::view::json::values::SchemaVersion;
-use super::text::{whole, words};
 use iotrace::analysis::why::{Doing, Span, Why};
 use iotrace::model::DeviceStart;
 use schemars::JsonSchema;

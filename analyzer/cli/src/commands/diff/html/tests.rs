@@ -162,7 +162,8 @@ fn all_rows_are_there_under_short_titles() {
     let mut diff = compared(&direct_write(), &with_a_call());
     let (function, pair) = (diff.functions[0].clone(), diff.pairs[0].clone());
     for number in 0..25 {
-        diff.functions.push(iotrace::analysis::diff::FunctionDiff { name: format!("f{number}"), ..function.clone() });
+        diff.functions
+            .push(iotrace::analysis::diff::FunctionDiff { name: format!("f{number}"), ..function.clone() });
         diff.pairs.push(pair.clone());
     }
     let html = html(&diff);

@@ -143,8 +143,7 @@ fn handovers(diff: &Diff) -> Table {
 }
 
 fn waits(diff: &Diff, most: usize) -> Table {
-    let heads =
-        [&["<function", "<for", "calls"], &TOTAL[..], &["waits"], &TIMES, &["p", "<test"]].concat();
+    let heads = [&["<function", "<for", "calls"], &TOTAL[..], &["waits"], &TIMES, &["p", "<test"]].concat();
     let mut table = table(&heads);
     for waiting in diff.waits.iter().take(most) {
         let Waiting { function, what, calls, total, waits, elapsed, device, test } = waiting;

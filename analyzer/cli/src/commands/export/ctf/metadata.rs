@@ -101,7 +101,10 @@ pub fn write(out: &mut dyn Write, classes: &[EventClass]) -> io::Result<()> {
     for (id, EventClass { name, fields }) in classes.iter().enumerate() {
         // System calls of a catalog of the user's own may have any names.
         let name: String = name.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
-        writeln!(out, "\nevent {{\n    name = \"{name}\";\n    id = {id};\n    stream_id = 0;\n    fields := struct {{")?;
+        writeln!(
+            out,
+            "\nevent {{\n    name = \"{name}\";\n    id = {id};\n    stream_id = 0;\n    fields := struct {{"
+        )?;
         for (field, kind) in *fields {
             writeln!(out, "        {}", kind.declaration(field))?;
         }

@@ -2,9 +2,10 @@
 
 use super::{Kept, Marker, ThreadKey};
 use fxprof_processed_profile::{
-    CategoryColor, CategoryHandle, CategoryPairHandle, CpuDelta, Frame, FrameFlags, FrameInfo, MarkerFieldFlags,
-    MarkerFieldFormat, MarkerTiming, Profile, ReferenceTimestamp, SamplingInterval, StackHandle, StaticSchemaMarker,
-    StaticSchemaMarkerField, StringHandle, ThreadHandle, Timestamp, WeightType,
+    CategoryColor, CategoryHandle, CategoryPairHandle, CpuDelta, Frame, FrameFlags, FrameInfo,
+    MarkerFieldFlags, MarkerFieldFormat, MarkerTiming, Profile, ReferenceTimestamp, SamplingInterval,
+    StackHandle, StaticSchemaMarker, StaticSchemaMarkerField, StringHandle, ThreadHandle, Timestamp,
+    WeightType,
 };
 use iotrace::hash::{Map, Set};
 use iotrace_format::layer::Layer;
@@ -85,8 +86,14 @@ fn time(ns: u64) -> Timestamp {
 pub fn profile(kept: Kept) -> Profile {
     // No clock of the host is in a trace; time is that of the guest since it started.
     let interval = SamplingInterval::from_nanos(1000);
-    let mut profile = Profile::new("iotrace", ReferenceTimestamp::from_millis_since_unix_epoch(0.0), interval);
-    let begin = kept.samples.iter().map(|sample| sample.at).chain(kept.markers.iter().map(|marker| marker.from)).min();
+    let mut profile =
+        Profile::new("iotrace", ReferenceTimestamp::from_millis_since_unix_epoch(0.0), interval);
+    let begin = kept
+        .samples
+        .iter()
+        .map(|sample| sample.at)
+        .chain(kept.markers.iter().map(|marker| marker.from))
+        .min();
     let threads = threads(&mut profile, &kept, time(begin.unwrap_or(0)));
     let stacks = stacks(&mut profile, &kept, &threads);
     for sample in &kept.samples {
@@ -103,7 +110,8 @@ pub fn profile(kept: Kept) -> Profile {
     }
     for Marker { thread, is_bio, id, from, to, name, about } in &kept.markers {
         let (name, about) = (profile.intern_string(name), profile.intern_string(about));
-        let (timing, marker) = (MarkerTiming::Interval(time(*from), time(*to)), IoMarker { name, about, id: *id });
+        let (timing, marker) =
+            (MarkerTiming::Interval(time(*from), time(*to)), IoMarker { name, about, id: *id });
         let Some(thread) = threads[*thread as usize] else { continue };
         _ = if *is_bio {
             profile.add_marker(thread, timing, BioMarker(marker))
@@ -118,7 +126,8 @@ pub fn profile(kept: Kept) -> Profile {
 /// devices.
 fn threads(profile: &mut Profile, kept: &Kept, begin: Timestamp) -> Vec<Option<ThreadHandle>> {
     let of_samples = kept.samples.iter().map(|sample| thread_of(kept, sample.stack));
-    let used: Set<usize> = of_samples.chain(kept.markers.iter().map(|marker| marker.thread as usize)).collect();
+    let used: Set<usize> =
+        of_samples.chain(kept.markers.iter().map(|marker| marker.thread as usize)).collect();
     let mut processes = Map::default();
     let mut all = Vec::new();
     // A process has the name of its first thread, if that is there.

@@ -27,7 +27,10 @@ fn columns_are_equally_long(table: &Value) -> usize {
 
 /// Indices, where there are any, are within a table.
 fn are_within(column: &[Value], length: usize) {
-    assert!(column.iter().filter(|at| !at.is_null()).all(|at| at.as_u64().unwrap() < length as u64), "{column:?} {length}");
+    assert!(
+        column.iter().filter(|at| !at.is_null()).all(|at| at.as_u64().unwrap() < length as u64),
+        "{column:?} {length}"
+    );
 }
 
 #[test]
@@ -36,7 +39,8 @@ fn weights_add_up_to_the_workload_and_indices_are_in_their_tables() {
         let profile = profile(&guest);
         let mut sum = 0;
         for thread in list(&profile, "threads") {
-            let tables = ["samples", "stackTable", "frameTable", "funcTable", "markers"].map(|name| &thread[name]);
+            let tables =
+                ["samples", "stackTable", "frameTable", "funcTable", "markers"].map(|name| &thread[name]);
             let [_, stacks, frames, functions, _] = tables.map(columns_are_equally_long);
             are_within(list(&thread["samples"], "stack"), stacks);
             are_within(list(&thread["stackTable"], "frame"), frames);
@@ -45,8 +49,13 @@ fn weights_add_up_to_the_workload_and_indices_are_in_their_tables() {
             are_within(list(&thread["funcTable"], "name"), strings);
             are_within(list(&thread["markers"], "name"), strings);
             let prefixes = list(&thread["stackTable"], "prefix").iter().enumerate();
-            assert!(prefixes.filter_map(|(at, prefix)| Some((at, prefix.as_u64()?))).all(|(at, prefix)| prefix < at as u64));
-            sum += list(&thread["samples"], "weight").iter().map(|weight| weight.as_u64().unwrap()).sum::<u64>();
+            assert!(
+                prefixes
+                    .filter_map(|(at, prefix)| Some((at, prefix.as_u64()?)))
+                    .all(|(at, prefix)| prefix < at as u64)
+            );
+            sum +=
+                list(&thread["samples"], "weight").iter().map(|weight| weight.as_u64().unwrap()).sum::<u64>();
         }
         let session = Session::from_bytes(guest.file()).unwrap();
         let (begin, end) = iotrace::analysis::workload(&session.times().unwrap().marks).unwrap_or((0, None));
@@ -62,8 +71,11 @@ fn threads_are_tasks_interrupts_and_devices() {
     for thread in list(&profile, "threads") {
         let strings = list(thread, "stringArray");
         let name = |at: &Value| strings[at.as_u64().unwrap() as usize].as_str().unwrap();
-        all += &format!("{}: {}\n", thread["processName"].as_str().unwrap(), thread["name"].as_str().unwrap());
-        for (stack, weight) in list(&thread["samples"], "stack").iter().zip(list(&thread["samples"], "weight")) {
+        all +=
+            &format!("{}: {}\n", thread["processName"].as_str().unwrap(), thread["name"].as_str().unwrap());
+        for (stack, weight) in
+            list(&thread["samples"], "stack").iter().zip(list(&thread["samples"], "weight"))
+        {
             let mut frames = Vec::new();
             let mut at = stack.as_u64();
             while let Some(stack) = at.map(|at| at as usize) {

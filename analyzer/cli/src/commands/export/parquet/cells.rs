@@ -174,7 +174,11 @@ macro_rules! no_compounds {
             serialize_struct_variant(&'static str, u32, &'static str, usize) -> Self::SerializeStructVariant;
         }
 
-        fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, of: &T) -> Result<(), Error> {
+        fn serialize_newtype_struct<T: Serialize + ?Sized>(
+            self,
+            _: &'static str,
+            of: &T,
+        ) -> Result<(), Error> {
             of.serialize(self)
         }
 
@@ -286,7 +290,8 @@ mod tests {
     }
 
     fn columns() -> Vec<ColumnCells> {
-        let column = |of, optional| TableColumn { name: String::new(), of, optional, description: String::new() };
+        let column =
+            |of, optional| TableColumn { name: String::new(), of, optional, description: String::new() };
         let all = [
             column(ColumnType::Integer, false),
             column(ColumnType::Integer, true),
@@ -303,7 +308,10 @@ mod tests {
         add(&mut cells, &Sample { number: u64::MAX, size: None, name: Some("a"), whole: false }).unwrap();
         add(&mut cells, &Sample { number: 0, size: None, name: Some(""), whole: false }).unwrap();
         assert_eq!(cells[0].values, CellValues::Integers(vec![7, -1, 0]));
-        assert_eq!((&cells[1].values, &cells[1].levels[..]), (&CellValues::Integers(vec![-1]), &[1, 0, 0][..]));
+        assert_eq!(
+            (&cells[1].values, &cells[1].levels[..]),
+            (&CellValues::Integers(vec![-1]), &[1, 0, 0][..])
+        );
         let texts = CellValues::Texts(b"a".to_vec(), vec![1, 1]);
         assert_eq!((&cells[2].values, &cells[2].levels[..]), (&texts, &[0, 1, 1][..]));
         assert_eq!(cells[3].values, CellValues::Booleans(vec![true, false, false]));
@@ -317,7 +325,10 @@ mod tests {
         let row = Sample { number: 7, size: None, name: None, whole: true };
         let refused = |columns: &mut [ColumnCells]| add(columns, &row).unwrap_err().to_string();
         assert_eq!(refused(&mut columns()[..3]), "no column for 'whole'");
-        assert_eq!(refused(&mut columns()[1..]), "'name' has nothing, in a column that has a value in each row");
+        assert_eq!(
+            refused(&mut columns()[1..]),
+            "'name' has nothing, in a column that has a value in each row"
+        );
         let mut other = columns();
         other.swap(0, 3);
         assert_eq!(refused(&mut other), "'number' has an integer");

@@ -86,7 +86,8 @@ impl ColumnChunk {
     pub fn finish(self) -> Result<(Bytes, ColumnCloseResult)> {
         let closed = self.writer.close()?;
         let pages = Arc::into_inner(self.pages.0).and_then(|pages| pages.into_inner().ok());
-        let pages = pages.ok_or_else(|| ParquetError::General("the pages of a column are in use".to_owned()))?;
+        let pages =
+            pages.ok_or_else(|| ParquetError::General("the pages of a column are in use".to_owned()))?;
         Ok((pages.into_inner()?.into(), closed))
     }
 }

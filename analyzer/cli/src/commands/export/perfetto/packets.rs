@@ -1,8 +1,8 @@
 //! Writes packets: one sequence, names and places in the source interned when they are met first.
 
 use super::proto::{
-    DebugAnnotation, EventCategory, EventName, EventType, InternedData, NEEDS_STATE, STATE_CLEARED, SourceLocation, TracePacket,
-    TrackDescriptor, TrackEvent,
+    DebugAnnotation, EventCategory, EventName, EventType, InternedData, NEEDS_STATE, STATE_CLEARED,
+    SourceLocation, TracePacket, TrackDescriptor, TrackEvent,
 };
 use crate::commands::export::output::{ExportFile, FirstError};
 use iotrace::model::Definitions;

@@ -35,6 +35,9 @@ fn slices_are_balanced_and_flows_have_two_ends() {
             event.flow_ids.iter().for_each(|flow| *flows.entry(*flow).or_default() += 1);
             event.terminating_flow_ids.iter().for_each(|flow| *flows.entry(*flow).or_default() -= 1);
         }
-        assert!(depths.len() > 1 && depths.values().chain(flows.values()).all(|sum| *sum == 0), "{depths:?} {flows:?}");
+        assert!(
+            depths.len() > 1 && depths.values().chain(flows.values()).all(|sum| *sum == 0),
+            "{depths:?} {flows:?}"
+        );
     }
 }

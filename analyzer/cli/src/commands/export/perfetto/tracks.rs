@@ -55,11 +55,8 @@ impl Tracks {
         let parent = self.named(TrackKey::Process(tgid), task.comm, process, out);
         let thread =
             ThreadDescriptor { pid: Some(tgid as i32), tid: Some(pid as i32), thread_name: Some(name()) };
-        let track = TrackDescriptor {
-            parent_uuid: Some(parent),
-            thread: Some(thread),
-            ..TrackDescriptor::default()
-        };
+        let track =
+            TrackDescriptor { parent_uuid: Some(parent), thread: Some(thread), ..TrackDescriptor::default() };
         self.named(TrackKey::Thread(tgid, pid), task.comm, track, out)
     }
 

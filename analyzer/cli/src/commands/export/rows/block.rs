@@ -1,6 +1,6 @@
 //! Bios, requests, and what the block tracepoints report.
 
-use super::{Row, RecordTable};
+use super::{RecordTable, Row};
 use crate::view::json::bio::how;
 use crate::view::text;
 use iotrace::analysis::describe::error_cause;

@@ -1,6 +1,6 @@
 //! Events and waits.
 
-use super::{Row, RecordTable};
+use super::{RecordTable, Row};
 use crate::view::json::event::ProbePlace;
 use iotrace::analysis::describe::{Described, FieldForm};
 use iotrace::analysis::records::RecordScope;

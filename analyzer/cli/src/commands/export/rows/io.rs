@@ -1,6 +1,6 @@
 //! I/Os.
 
-use super::{Row, RecordTable};
+use super::{RecordTable, Row};
 use crate::view::json::io::fd;
 use crate::view::text;
 use iotrace::analysis::records::RecordScope;

@@ -1,7 +1,7 @@
 //! The calls of I/Os, and the hand-offs between their contexts.
 
 use super::event::joined;
-use super::{Row, RecordTable};
+use super::{RecordTable, Row};
 use crate::view::cause;
 use iotrace::analysis::path::{Line, Path, Segment};
 use iotrace::model::{Handover, HandoverKind, IoId, Level};
@@ -205,6 +205,7 @@ fn handed(at: usize, handover: &Handover, path: &Path) -> (&'static str, String)
 
 /// The hand-off at a place of a path, in words.
 pub fn handed_off(at: usize, path: &Path) -> String {
-    let (kind, of) = path.handovers.get(at).map_or(("", String::new()), |handover| handed(at, handover, path));
+    let (kind, of) =
+        path.handovers.get(at).map_or(("", String::new()), |handover| handed(at, handover, path));
     format!("{kind} {of}")
 }

@@ -126,7 +126,10 @@ const COMMON: &str = "\tfield:unsigned short common_type;\toffset:0;\tsize:2;\ts
                       \tfield:int common_pid;\toffset:4;\tsize:4;\tsigned:1;\n\n";
 
 fn softirq_print() -> String {
-    let names = SOFTIRQS.iter().zip(0..).map(|(name, number)| std::format!("{{ {number}, \"{}\" }}", name.to_uppercase()));
+    let names = SOFTIRQS
+        .iter()
+        .zip(0..)
+        .map(|(name, number)| std::format!("{{ {number}, \"{}\" }}", name.to_uppercase()));
     let names = Vec::from_iter(names).join(", ");
     std::format!(r#""vec=%u [action=%s]", REC->vec, __print_symbolic(REC->vec, {names})"#)
 }

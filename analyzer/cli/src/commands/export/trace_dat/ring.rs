@@ -128,7 +128,8 @@ pub mod tests {
     #[test]
     fn events_are_read_back_with_their_times() {
         let mut ring = RingPages::new(&std::env::temp_dir()).unwrap();
-        let times = (0..1000_u64).map(|i| i * 7 + if i > 500 { 3 << 40 } else { 0 } + if i > 900 { 1 << 27 } else { 0 });
+        let times = (0..1000_u64)
+            .map(|i| i * 7 + if i > 500 { 3 << 40 } else { 0 } + if i > 900 { 1 << 27 } else { 0 });
         let expected: Vec<_> = times.map(|at| (at, vec![at as u8; 4 + at as usize % 3 * 4])).collect();
         expected.iter().for_each(|(at, data)| ring.add(*at, data).unwrap());
         let (mut file, bytes) = ring.finish().unwrap();

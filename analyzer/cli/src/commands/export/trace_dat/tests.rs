@@ -59,10 +59,9 @@ fn a_file_has_the_names_and_the_block_events() {
     }
     let issue = vcpus[0].iter().find(|(_, data)| data[..2] == (FIRST_BLOCK + 7).to_le_bytes()).unwrap();
     let (at, data) = issue;
-    assert_eq!((*at, &data[4..12], &data[16..28]), (
-        4800,
-        &[42, 0, 0, 0, 0, 0, 0x80, 0][..],
-        &[88, 0, 0, 0, 0, 0, 0, 0, 8, 0, 0, 0][..]
-    ));
+    assert_eq!(
+        (*at, &data[4..12], &data[16..28]),
+        (4800, &[42, 0, 0, 0, 0, 0, 0x80, 0][..], &[88, 0, 0, 0, 0, 0, 0, 0, 8, 0, 0, 0][..])
+    );
     assert_eq!((&data[28..36], &data[36..40]), (&b"WS\0\0\0\0\0\0"[..], &b"dd\0\0"[..]));
 }

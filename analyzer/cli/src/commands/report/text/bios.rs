@@ -92,7 +92,10 @@ fn legend(out: &mut dyn Write, report: &Report, options: Options) -> io::Result<
         parts.push("*: shared with other bios".to_owned());
     }
     for (is_used, part) in [
-        (has_outcomes(report), "attempts: times issued to the driver; outcome: commands that failed, what was done for them, and how the bio ended"),
+        (
+            has_outcomes(report),
+            "attempts: times issued to the driver; outcome: commands that failed, what was done for them, and how the bio ended",
+        ),
         (joined(|join| matches!(join, Join::Back | Join::Discard)), "rq N<: merged at the end of request N"),
         (joined(|join| join == Join::Front), "rq >N: merged at the front of request N"),
         (joined(|join| join == Join::WithRequest), "rq N+: merged with its request into request N"),

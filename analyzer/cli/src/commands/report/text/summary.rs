@@ -30,7 +30,12 @@ pub fn write(out: &mut dyn Write, report: &Report, options: Options) -> io::Resu
         let passed = more(op.passed_on, "passed on or copied");
         let (bios, bytes) = (text::counted(op.count, "bio"), text::bytes(op.bytes));
         let (retried, failed) = (more(op.retried, "retried"), more(op.failed, "failed"));
-        writeln!(out, "  {}: {bios}, {bytes}{split}{passed}{merged}{retried}{failed}{}", op.rwbs, errors(op))?;
+        writeln!(
+            out,
+            "  {}: {bios}, {bytes}{split}{passed}{merged}{retried}{failed}{}",
+            op.rwbs,
+            errors(op)
+        )?;
         op.stages.iter().for_each(|stage| table.row(row(op, stage)));
     }
     writeln!(out)?;

@@ -37,7 +37,11 @@ pub fn write_summary(out: &mut dyn Write, found: &Breakdown, all: bool, style: S
     }
     writeln!(out, "{} {}", style.heading("Bios"), fitting(&steps(found), WIDTH - 5))?;
     writeln!(out, "{} {}", style.heading("Waits"), fitting(&waits(found), WIDTH - 6))?;
-    writeln!(out, "{}", style.heading("Slowest I/Os: guest time, elapsed time, what most of that was spent on"))?;
+    writeln!(
+        out,
+        "{}",
+        style.heading("Slowest I/Os: guest time, elapsed time, what most of that was spent on")
+    )?;
     for slow in &found.slowest {
         writeln!(out, "{}", fitting(&slowest(slow, found), WIDTH))?;
     }
@@ -142,7 +146,8 @@ fn latencies(found: &Breakdown) -> Vec<String> {
 
 /// Shares of the time from Q to C, as in btt's table of overhead.
 fn steps(found: &Breakdown) -> String {
-    let whole = found.steps.iter().find(|step| step.name == "Q2C").map_or((0, 0), |step| (step.sum, step.count));
+    let whole =
+        found.steps.iter().find(|step| step.name == "Q2C").map_or((0, 0), |step| (step.sum, step.count));
     let share = |sum: u64| if whole.0 == 0 { 0.0 } else { sum as f64 * 100.0 / whole.0 as f64 };
     let parts = found.steps.iter().filter(|step| step.count > 0 && step.name != "Q2C");
     let parts: Vec<_> = parts.map(|step| format!("{} {:.1}%", step.name, share(step.sum))).collect();
