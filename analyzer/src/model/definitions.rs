@@ -131,10 +131,11 @@ impl Definitions {
         rest.split(' ').next().filter(|release| !release.is_empty())
     }
 
-    /// The value of a note that the user gave.
+    /// The value of a note that the user gave; none if it is empty.
     #[must_use]
     pub fn note(&self, key: &str) -> Option<&str> {
-        self.trace.notes.iter().find(|(k, _)| k == key).map(|(_, value)| value.as_str())
+        let note = self.trace.notes.iter().find(|(k, _)| k == key);
+        note.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
     }
 }
 

@@ -155,11 +155,9 @@ fn callers(names: &[String], symbols: &SymbolTable) -> Vec<std::ops::Range<u64>>
         Some(symbol.addr..end)
     };
     let mut found: Vec<_> = names.iter().flat_map(|name| symbols.by_name(name)).filter_map(code).collect();
-    found.sort_unstable_by_key(|code| (code.start, code.end));
     // Of labels of one place, the one with the longest code.
-    found.reverse();
+    found.sort_unstable_by_key(|code| (code.start, std::cmp::Reverse(code.end)));
     found.dedup_by_key(|code| code.start);
-    found.reverse();
     found
 }
 

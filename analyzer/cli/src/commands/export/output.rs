@@ -138,9 +138,7 @@ impl ExportFile {
             Self::Standard(mut out) => Ok(out.flush()?),
         }
     }
-}
 
-impl ExportFile {
     /// It is whole: it gets another name than it was begun with.
     ///
     /// # Errors

@@ -31,8 +31,7 @@ pub struct RunPartition {
 impl RunPartition {
     /// That of a trace.
     pub fn new(definitions: &Definitions, host: Option<String>, run: String) -> Self {
-        let workload =
-            definitions.note("workload").filter(|workload| !workload.is_empty()).map(str::to_owned);
+        let workload = definitions.note("workload").map(str::to_owned);
         Self { kernel: definitions.release().map(str::to_owned), workload, host, run }
     }
 

@@ -64,7 +64,7 @@ impl RunRow {
         let marks = workload(&times.marks);
         let (begin, over) = (marks.map(|(begin, _)| begin), marks.and_then(|(_, end)| end));
         let ns = |clock: Option<u64>| clock.and_then(|clock| times.time.ns(clock));
-        let note = |key: &str| definitions.note(key).filter(|text| !text.is_empty()).map(str::to_owned);
+        let note = |key: &str| definitions.note(key).map(str::to_owned);
         let build_id: String = definitions.trace.build_id.iter().map(|byte| format!("{byte:02x}")).collect();
         Ok(Self {
             trace: run_name(session),

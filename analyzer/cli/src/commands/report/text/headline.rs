@@ -49,14 +49,13 @@ fn lasted(report: &Report) -> String {
 /// Kernel release, controller, file system and workload; what the recording is limited to.
 fn recorded(report: &Report) -> String {
     let release = report.definitions.release().map(|release| format!("Linux {}", plain(release)));
-    let note = |key: &str| report.definitions.note(key).filter(|value| !value.is_empty()).map(plain);
-    let workload = report.definitions.note("workload").filter(|name| !name.is_empty());
+    let note = |key: &str| report.definitions.note(key).map(plain);
     let devices = || Some(report.devices.join(", ")).filter(|names| !names.is_empty());
     let parts = [
         release,
         note("controller").or_else(devices),
         note("file system"),
-        workload.map(text::workload),
+        report.definitions.note("workload").map(text::workload),
         note("recording"),
         note("from").map(|event| format!("from {event}")),
         note("only").map(|what| format!("only {what}")),
@@ -99,7 +98,7 @@ fn anomalies(out: &mut dyn Write, report: &Report, style: Style) -> io::Result<(
         is_empty = false;
         wrap::write(out, &format!("  {:>8} ", grouped(count)), &style.alarm(what).to_string(), style)?;
     }
-    if let Some(status) = report.definitions.note("workload status").filter(|status| !status.is_empty()) {
+    if let Some(status) = report.definitions.note("workload status") {
         is_empty = false;
         writeln!(out, "  {}", style.alarm(format!("workload exited with status {}", plain(status))))?;
     }

@@ -95,13 +95,12 @@ pub fn counts(found: &Breakdown, all: bool) -> String {
 
 /// Of what the trace is, in a line.
 pub fn recorded(found: &Breakdown) -> String {
-    let note = |key: &str| found.definitions.note(key).filter(|value| !value.is_empty()).map(plain);
-    let workload = found.definitions.note("workload").filter(|name| !name.is_empty());
+    let note = |key: &str| found.definitions.note(key).map(plain);
     let parts = [
         found.definitions.release().map(|release| format!("Linux {}", plain(release))),
         note("controller"),
         note("file system"),
-        workload.map(text::workload),
+        found.definitions.note("workload").map(text::workload),
     ];
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
@@ -190,7 +189,7 @@ pub fn anomalies(found: &Breakdown) -> Vec<String> {
     let counted = counted.into_iter().chain(losses.map(|(oddity, times)| (times, oddity.text())));
     let counted = counted.filter(|(count, _)| *count > 0);
     let mut lines: Vec<_> = counted.map(|(count, what)| format!("{} {what}", grouped(count))).collect();
-    let status = found.definitions.note("workload status").filter(|status| !status.is_empty());
+    let status = found.definitions.note("workload status");
     lines.extend(status.map(|status| format!("workload exited with status {}", plain(status))));
     let warnings = found.warnings.iter().filter(|warning| warning.severity != "info");
     lines.extend(warnings.map(|warning| format!("{}: {}", plain(&warning.topic), plain(&warning.text))));
