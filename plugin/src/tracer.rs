@@ -1,5 +1,6 @@
 //! Puts the parts together: what QEMU reports becomes places, records and definitions.
 
+mod boots;
 mod ending;
 mod error;
 mod modules;
@@ -23,6 +24,8 @@ use crate::site::{EntryProbe, ExitProbe, KernelFunction, ProbeSite};
 use crate::state::Resumed;
 use crate::window::Window;
 use crate::writer::Writer;
+use boots::Boots;
+use ending::MIXED;
 use error::InstallError;
 use iotrace_arch::{Arch, Exception};
 use iotrace_format::definition::{Definition, Layout, Note, Severity, TraceInfo};
@@ -30,14 +33,14 @@ use iotrace_format::event::{self, KindId};
 use iotrace_profile::{Action, Profile, summary};
 use placement::Placement;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
-/// The tracer of this QEMU.
+/// The tracer of one boot of the guest.
 struct Tracer {
     args: PluginArgs,
     guest: GuestInfo,
-    profile: Profile,
-    clock: GuestClock,
+    profile: Arc<Profile>,
+    clock: Arc<GuestClock>,
     writer: Arc<Writer>,
     recorders: PerVcpu<Recorder>,
     addresses: Arc<AddressCaches>,
@@ -50,6 +53,8 @@ struct Tracer {
     /// The task whose name changes, or did last.
     renaming: AtomicU64,
     session: SessionSwitch,
+    /// The vCPU on which the kernel has ended.
+    shut_down: OnceLock<u32>,
     /// What was known of the guest at the snapshot that it goes on from, until that is used.
     resumed: Mutex<Option<Resumed>>,
     /// Events may be of another vCPU than they say.
@@ -81,13 +86,15 @@ pub fn install(guest: GuestInfo, args: &[String]) -> Result<Box<dyn Instrument>,
     args.capture.check(&profile)?;
     let resumed = args.resume.as_deref().map(Resumed::read).transpose()?;
     qemu::inform(&summary::summary(&profile).to_string());
-    Ok(Box::new(tracer(guest, args, profile, resumed)?))
+    let clock = Arc::new(GuestClock::new(guest.max_vcpus));
+    Ok(Box::new(Boots::new(tracer(guest, args, Arc::new(profile), clock, resumed)?)))
 }
 
 fn tracer(
     guest: GuestInfo,
     args: PluginArgs,
-    profile: Profile,
+    profile: Arc<Profile>,
+    clock: Arc<GuestClock>,
     resumed: Option<Resumed>,
 ) -> Result<Tracer, InstallError> {
     let writer = Arc::new(Writer::start(&args.out)?);
@@ -95,7 +102,6 @@ fn tracer(
     let recorder = |i| Recorder::new(i, Arc::clone(&writer), Arc::clone(&addresses));
     let recorders = PerVcpu::new(guest.max_vcpus, recorder);
     let window = Window::new(args.capture.window.as_ref());
-    let clock = GuestClock::new(guest.max_vcpus);
     let budget = Arc::new(Budget::new(args.memory));
     Ok(Tracer {
         args,
@@ -113,6 +119,7 @@ fn tracer(
         window,
         renaming: AtomicU64::new(0),
         session: SessionSwitch::default(),
+        shut_down: OnceLock::new(),
         resumed: Mutex::new(resumed),
         mixed: AtomicBool::new(false),
         missing: AtomicU64::new(0),
@@ -361,10 +368,8 @@ impl Instrument for Tracer {
             qemu::report("QEMU does not provide all registers that are needed: arguments will be missing");
         }
         if !told_apart && !self.mixed.swap(true, Ordering::Relaxed) {
-            let text = "the vCPUs share a thread and this QEMU does not report the executing one: vCPU \
-                        numbers are unknown";
-            self.note(Severity::Warning, "vcpus", text);
-            qemu::report(text);
+            self.note(Severity::Warning, "vcpus", MIXED);
+            qemu::report(MIXED);
         }
     }
 
@@ -379,6 +384,10 @@ impl Instrument for Tracer {
     fn translate(&self, block: &TranslationBlock, cpu: Option<&Cpu>) {
         let state = self.session.state();
         if state == SessionState::Stopped {
+            // The clock goes on for the next boot.
+            if self.shut_down_on().is_some() && self.clock.counts() {
+                count(block, self.clock.counter());
+            }
             return;
         }
         let searching = state == SessionState::Searching;

@@ -79,6 +79,16 @@ impl ControlledQemu {
         while self.message()["event"] != event {}
     }
 
+    /// Ends QEMU, and waits until its plugin has written the trace to its end.
+    ///
+    /// # Panics
+    /// If it fails.
+    pub fn quit(mut self) {
+        self.run("quit", &json!({}));
+        let status = self.process.wait().expect("it is a child");
+        assert!(status.success(), "{status}");
+    }
+
     fn message(&mut self) -> Value {
         let mut line = String::new();
         let length = self.answers.read_line(&mut line).expect("QEMU answers (it is deadlocked otherwise)");

@@ -11,11 +11,26 @@ use iotrace_format::definition::Severity;
 use iotrace_format::event::{self, MARK_OVER, ShutdownReason};
 use std::sync::atomic::Ordering;
 
+/// What is said where events may be of another vCPU than they say.
+pub(super) const MIXED: &str =
+    "the vCPUs share a thread and this QEMU does not report the executing one: vCPU numbers are unknown";
+
 impl Tracer {
     /// The kernel ends, and with it the trace: what runs on this machine afterwards is another boot.
     pub(super) fn shutdown(&self, cpu: &Cpu, clock: u64, reason: ShutdownReason) {
         self.record(cpu, |r| r.builtin(cpu, clock, event::SHUTDOWN, &[reason as u64]));
         self.end();
+        _ = self.shut_down.set(cpu.index());
+    }
+
+    /// The vCPU on which the kernel has ended, once it has.
+    pub(super) fn shut_down_on(&self) -> Option<u32> {
+        self.shut_down.get().copied()
+    }
+
+    /// What the kernel was moved by, in bytes.
+    pub(super) fn slide(&self) -> Option<u64> {
+        self.placement.lock().ok().map(|placement| placement.slide())
     }
 
     pub(super) fn marked(&self, code: u64, clock: u64) {

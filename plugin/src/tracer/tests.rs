@@ -33,7 +33,9 @@ fn tracing(name: &str, profile: Profile) -> (Tracer, PathBuf) {
         notes: vec![],
     };
     let guest = GuestInfo { target: FIRST.name.to_owned(), api: 4, system: true, vcpus: 1, max_vcpus: 1 };
-    let tracer = tracer(guest, args, profile, None).expect("the folder for temporary files is writable");
+    let clock = Arc::new(GuestClock::new(1));
+    let tracer = tracer(guest, args, Arc::new(profile), clock, None)
+        .expect("the folder for temporary files is writable");
     tracer.begin(0, &fake::cpu(0));
     (tracer, out)
 }
