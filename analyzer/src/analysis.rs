@@ -72,6 +72,16 @@ impl Warning {
     }
 }
 
+/// What is not exact where QEMU does not count instructions.
+fn without_icount(vcpus: u32) -> Warning {
+    let times = "times (~) are those of QEMU's clock while the guest ran, read every few µs";
+    if vcpus > 1 {
+        let counts = "instruction counts are per vCPU: order and intervals across vCPUs are approximate";
+        return Warning::new("clocks", format!("{counts}; {times}"));
+    }
+    Warning { severity: "info", topic: "clocks".into(), text: times.into() }
+}
+
 /// The warnings that the file itself gives.
 #[must_use]
 pub fn warnings(finished: &Finished) -> Vec<Warning> {
@@ -93,9 +103,8 @@ pub fn warnings(finished: &Finished) -> Vec<Warning> {
         warnings.push(Warning::new("damage", damage.to_string()));
     }
     let trace = &finished.definitions.trace;
-    if trace.vcpus > 1 && trace.icount_shift.is_none() {
-        let text = "instruction counts are per vCPU: order and intervals across vCPUs are approximate";
-        warnings.push(Warning::new("clocks", text.to_owned()));
+    if trace.icount_shift.is_none() && trace.vcpus > 0 {
+        warnings.push(without_icount(trace.vcpus));
     }
     for (count, topic, what) in [
         (finished.unknown_chunks, "unknown-chunks", "chunks of unknown types skipped"),

@@ -13,7 +13,7 @@ pub use addresses::{AddressCaches, SavedAddresses};
 use crate::choice::{FieldTest, Only};
 use crate::follow::follow;
 use crate::layout;
-use crate::qemu::{Cpu, Icount, MemoryAccess};
+use crate::qemu::{Cpu, Icount, MemoryAccess, VirtualClock};
 use crate::site::{EntryProbe, ExitProbe};
 use crate::writer::{BUFFER, Writer};
 use bincode::{Decode, Encode};
@@ -75,7 +75,15 @@ pub struct Recorder {
     /// Virtual time as last told.
     bias: Option<u64>,
     icount: Option<Icount>,
+    /// QEMU's virtual clock, where it does not count instructions.
+    elapsed: Option<VirtualClock>,
+    /// What that was when it was last recorded, in nanoseconds.
+    recorded: u64,
 }
+
+/// Nanoseconds between two records of the virtual clock of a guest whose instructions are not counted, at least: a request
+/// to an emulated disk takes some hundred thousand.
+const RESOLUTION: u64 = 4_000;
 
 impl Recorder {
     /// A recorder for a vCPU.
@@ -95,6 +103,8 @@ impl Recorder {
             full: false,
             bias: None,
             icount: None,
+            elapsed: None,
+            recorded: 0,
         }
     }
 
@@ -102,6 +112,7 @@ impl Recorder {
     pub fn begin(&mut self, context: ContextAccess, only: Option<Only>, icount: Option<Icount>) {
         self.running = Running::new(&context);
         (self.context, self.only, self.icount) = (context, only, icount);
+        self.elapsed = if icount.is_none() { VirtualClock::free() } else { None };
     }
 
     /// What the next record depends on.
@@ -357,6 +368,17 @@ impl Recorder {
     }
 
     fn push(&mut self, moment: Moment, kind: KindId, words: &[u64]) {
+        if let Some(elapsed) = self.elapsed {
+            let now = elapsed.read();
+            if now >= self.recorded.saturating_add(RESOLUTION) {
+                self.recorded = now;
+                self.append(moment, event::TIME.id, &[now]);
+            }
+        }
+        self.append(moment, kind, words);
+    }
+
+    fn append(&mut self, moment: Moment, kind: KindId, words: &[u64]) {
         if self.buffer.len() + layout::length(words.len()) > BUFFER {
             self.flush();
             self.full = true;

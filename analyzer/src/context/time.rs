@@ -2,10 +2,12 @@
 //!
 //! Between two clock events virtual time may jump: the guest slept. The jump belongs where the vCPU
 //! halted last; events at or after that clock have the time after the jump.
+//!
+//! Of a guest whose instructions QEMU does not count, time was read now and then: it is that of the last time event.
 
 use crate::model::TimeMap;
 use iotrace_format::definition::Definition;
-use iotrace_format::event::{CLOCK, Event, IDLE};
+use iotrace_format::event::{CLOCK, Event, IDLE, TIME};
 
 /// Follows clock and idle events.
 #[derive(Debug, Clone, Default)]
@@ -35,6 +37,8 @@ impl TimeKeeper {
     pub fn event(&mut self, event: &Event<'_>) {
         if event.kind == IDLE.id {
             self.halted = Some(event.clock);
+        } else if let (true, &[ns]) = (event.kind == TIME.id, event.words) {
+            self.map.read(event.clock, ns);
         } else if let (true, &[bias, ref rest @ ..]) = (event.kind == CLOCK.id, event.words) {
             let from = self.halted.take().unwrap_or(event.clock);
             self.map.begin(from, bias as i64);
@@ -47,7 +51,7 @@ impl TimeKeeper {
     /// Clocks before this one have their virtual time for good.
     #[must_use]
     pub fn settled(&self) -> u64 {
-        self.halted.filter(|_| self.map.is_virtual()).unwrap_or(u64::MAX)
+        self.halted.filter(|_| self.map.is_exact()).unwrap_or(u64::MAX)
     }
 
     /// The map so far.
@@ -132,6 +136,16 @@ mod tests {
         let settled = [(Some(0), &halted[..1]), (Some(0), &halted), (Some(0), &known), (None, &halted)]
             .map(|(shift, events)| keeper(shift, events).settled());
         assert_eq!(settled, [u64::MAX, 40, u64::MAX, u64::MAX]);
+    }
+
+    // The other vCPUs run on while one is halted: no jump belongs to it.
+    #[test]
+    fn without_icount_time_is_that_of_the_last_time_event() {
+        let events: [(u16, u64, &[u64]); 3] =
+            [(TIME.id, 10, &[1000]), (IDLE.id, 40, &[]), (TIME.id, 50, &[9000])];
+        let keeper = keeper(None, &events);
+        assert_eq!([10, 49, 50].map(|clock| keeper.map().ns(clock)), [Some(1000), Some(1000), Some(9000)]);
+        assert_eq!(keeper.settled(), u64::MAX);
     }
 
     #[test]

@@ -203,7 +203,16 @@ impl VirtualClock {
         Some(Self(unsafe { std::mem::transmute::<*mut c_void, unsafe extern "C" fn(c_int) -> i64>(clock) }))
     }
 
-    /// Nanoseconds. Only to be called where [`Icount::read`] may be: with `-icount shift=auto` QEMU counts too.
+    /// The clock, if it may be read anywhere: QEMU counts no instructions, so that it is the host's (`cpus_get_virtual_clock`,
+    /// system/cpus.c).
+    pub fn free() -> Option<Self> {
+        // `ICOUNT_DISABLED`, include/exec/icount.h.
+        const DISABLED: i32 = 0;
+        (setting(c"use_icount")? == DISABLED).then(Self::find).flatten()
+    }
+
+    /// Nanoseconds. Only to be called where [`Icount::read`] may be, if it is not [`Self::free`]: with `-icount shift=auto`
+    /// QEMU counts too.
     pub fn read(&self) -> u64 {
         // SAFETY: it only reads QEMU's state, from any thread.
         unsafe { (self.0)(VIRTUAL).cast_unsigned() }

@@ -58,6 +58,10 @@ pub const EXCEPTION_RETURN: Builtin = Builtin { id: 11, name: "exception_return"
 pub const BIO_PAGES: Builtin =
     Builtin { id: 12, name: "bio_pages", words: &["bio", "dev", "ino", "position", "length", "writeback"] };
 
+/// QEMU's virtual clock, in nanoseconds: from this clock on it is so late, approximately. In guests whose instructions QEMU
+/// does not count, which have no [`CLOCK`].
+pub const TIME: Builtin = Builtin { id: 13, name: "time", words: &["ns"] };
+
 /// All built-in kinds, by number.
 pub const BUILTINS: &[Builtin] = &[
     TASK,
@@ -72,6 +76,7 @@ pub const BUILTINS: &[Builtin] = &[
     SHUTDOWN,
     EXCEPTION_RETURN,
     BIO_PAGES,
+    TIME,
 ];
 
 /// How a kernel ends.
@@ -118,7 +123,9 @@ impl ShutdownReason {
 /// [`crate::definition::Probe::is_landmark`] tells.
 #[must_use]
 pub fn is_landmark(kind: KindId) -> bool {
-    [TASK, CLOCK, IDLE, MARK, MODULE_LOAD, MODULE_UNLOAD, SHUTDOWN].iter().any(|builtin| builtin.id == kind)
+    [TASK, CLOCK, TIME, IDLE, MARK, MODULE_LOAD, MODULE_UNLOAD, SHUTDOWN]
+        .iter()
+        .any(|builtin| builtin.id == kind)
 }
 
 /// Bit of an event's context that says that the kernel's `preempt_count` could not be read, and nothing else: no kernel

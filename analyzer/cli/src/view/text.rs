@@ -88,10 +88,21 @@ pub fn duration(ns: u64) -> String {
     }
 }
 
+/// How lengths of time are printed: exact ones as `exact` does, approximate ones behind a tilde, instructions (`i`) where
+/// there is no virtual time.
+pub fn time_cell(time: &TimeMap, exact: fn(u64) -> String) -> impl Fn(u64) -> String + Copy + use<> {
+    let (is_virtual, is_approximate) = (time.is_virtual(), time.is_approximate());
+    move |length| match (is_virtual, is_approximate) {
+        (false, _) => instructions(length),
+        (true, false) => exact(length),
+        (true, true) => format!("~{}", exact(length)),
+    }
+}
+
 /// A span in virtual time if there is any, in instructions otherwise (`i`).
 #[must_use]
 pub fn span(time: &TimeMap, from: u64, to: u64) -> String {
-    time.between(from, to).map_or_else(|| instructions(to.saturating_sub(from)), duration)
+    time_cell(time, duration)(time.length(from, to))
 }
 
 /// Virtual nanoseconds as microseconds, to be read in columns.
@@ -104,7 +115,7 @@ pub fn micros(ns: u64) -> String {
 /// A span in microseconds of virtual time if there is any, in instructions otherwise (`i`).
 #[must_use]
 pub fn micros_span(time: &TimeMap, from: u64, to: u64) -> String {
-    time.between(from, to).map_or_else(|| instructions(to.saturating_sub(from)), micros)
+    time_cell(time, micros)(time.length(from, to))
 }
 
 /// A number of instructions.

@@ -159,12 +159,13 @@ fn events(out: &mut dyn Write, timeline: &Timeline, style: Style) -> io::Result<
     let heads = format!("  {:>13} {:>10} {:>11} {:<7} event", "clock", "since Q", "delta", "context");
     writeln!(out, "{}", style.heading(heads))?;
     let (bio, time) = (&timeline.bio, &timeline.time);
+    let cell = text::time_cell(time, text::micros);
     let mut what = String::new();
     let mut before = timeline.events.first().map_or(0, |event| event.clock);
     for event in &timeline.events {
         let since = match time.ns(bio.queued()).zip(time.ns(event.clock)) {
-            Some((queued, ns)) if ns < queued => format!("-{}", text::micros(queued - ns)),
-            Some((queued, ns)) => text::micros(ns - queued),
+            Some((queued, ns)) if ns < queued => format!("-{}", cell(queued - ns)),
+            Some((queued, ns)) => cell(ns - queued),
             None => "-".into(),
         };
         let delta = format!("+{}", text::grouped(event.clock.saturating_sub(before)));

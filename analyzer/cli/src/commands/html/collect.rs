@@ -85,6 +85,7 @@ impl PageCollector {
             head: vec![counts(&found, all), recorded(&found)],
             anomalies: anomalies(&found),
             is_virtual: time.is_virtual(),
+            is_approximate: time.is_approximate(),
             origin,
             instructions: found.instructions,
             texts,

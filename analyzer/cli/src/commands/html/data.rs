@@ -170,6 +170,8 @@ pub struct PageData {
     pub anomalies: Vec<String>,
     /// Times are virtual nanoseconds.
     pub is_virtual: bool,
+    /// They were only read now and then.
+    pub is_approximate: bool,
     /// The first time that is shown.
     pub origin: u64,
     /// Instructions executed.

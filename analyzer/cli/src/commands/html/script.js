@@ -62,10 +62,15 @@ function clear(element) {
   while (element.firstChild) element.removeChild(element.firstChild);
 }
 
-/** A time in its unit. */
+/** A time in its unit, behind a tilde if times are approximate. */
 function time(value) {
   if (value === null) return "-";
   if (!data.is_virtual) return `${number(value)} i`;
+  return (data.is_approximate ? "~" : "") + inUnit(value);
+}
+
+/** Nanoseconds in a unit that fits. */
+function inUnit(value) {
   if (value < 1e6) return `${(value / 1e3).toFixed(1)} µs`;
   if (value < 1e9) return `${(value / 1e6).toFixed(2)} ms`;
   return `${(value / 1e9).toFixed(3)} s`;

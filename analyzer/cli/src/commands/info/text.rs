@@ -82,7 +82,8 @@ fn life(out: &mut dyn Write, info: &Info, style: Style) -> io::Result<()> {
     writeln!(out, "\n{}", style.heading("Guest"))?;
     writeln!(out, "  instructions {} to {}", text::grouped(first), text::grouped(last))?;
     if let Some(ns) = info.time.between(first, last) {
-        writeln!(out, "  virtual time {}, halted {} times", text::duration(ns), text::grouped(info.halts))?;
+        let lasted = text::time_cell(&info.time, text::duration)(ns);
+        writeln!(out, "  virtual time {lasted}, halted {} times", text::grouped(info.halts))?;
     }
     let (times, most) = info.corrections;
     if times > 0 {

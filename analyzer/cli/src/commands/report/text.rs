@@ -68,5 +68,5 @@ fn title(what: &str, count: u64, report: &Report) -> String {
 }
 
 fn unit(report: &Report, options: Options) -> TimeUnit {
-    if report.definitions.trace.icount_shift.is_none() { TimeUnit::Instructions } else { options.unit }
+    if report.time.is_virtual() { options.unit } else { TimeUnit::Instructions }
 }

@@ -4,7 +4,7 @@ mod page;
 
 use super::json::name;
 use crate::view::table::{Align, Table};
-use crate::view::text::{Style, grouped, micros, plain};
+use crate::view::text::{Style, grouped, micros, plain, time_cell};
 use crate::view::wrap::WrapWriter;
 use iotrace::analysis::breakdown::{Breakdown, BreakdownBy};
 pub use page::{anomalies, counts, recorded, write_summary};
@@ -34,7 +34,8 @@ fn meaning(by: BreakdownBy) -> &'static str {
 pub fn write_table(out: &mut dyn Write, found: &Breakdown, by: BreakdownBy, style: Style) -> io::Result<()> {
     let out: &mut dyn Write = &mut WrapWriter::new(out, style);
     let is_time = !by.counts_instructions() && found.time.is_virtual();
-    let cell = |value: u64| if is_time { micros(value) } else { grouped(value) };
+    let time = time_cell(&found.time, micros);
+    let cell = |value: u64| if is_time { time(value) } else { grouped(value) };
     let rows = found.rows(by);
     let whole: u64 = rows.iter().map(|row| row.own).sum();
     writeln!(out, "{}", style.heading(format!("By {}", name(by))))?;

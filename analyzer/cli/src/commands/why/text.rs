@@ -47,7 +47,7 @@ pub fn write_text(out: &mut dyn Write, why: &Why, style: Style) -> io::Result<()
     let total = why.time.length(begin, end);
     for sum in sums(why) {
         let share = if total == 0 { 0.0 } else { sum.time as f64 * 100.0 / total as f64 };
-        let time = why.time.ns(begin).map_or_else(|| grouped(sum.time), |_| text::micros(sum.time));
+        let time = text::time_cell(&why.time, text::micros)(sum.time);
         table.row([time, format!("{share:.1}"), grouped(sum.instructions), sum.times.to_string(), sum.what]);
     }
     table.write(out, style, "  ")?;
@@ -65,7 +65,7 @@ pub fn write_text(out: &mut dyn Write, why: &Why, style: Style) -> io::Result<()
 /// The guest's and the device's part of the time from call to return.
 fn parts(why: &Why) -> String {
     let time = why.io_time(&why.time);
-    let cell = if why.time.is_virtual() { text::duration } else { text::instructions };
+    let cell = text::time_cell(&why.time, text::duration);
     format!("guest {}, device {}", cell(time.guest()), cell(time.device))
 }
 

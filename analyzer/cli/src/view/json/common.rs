@@ -154,7 +154,7 @@ pub fn warnings(warnings: &[Warning]) -> List<'_, WarningJson<'_>> {
 pub struct TraceJson<'a> {
     /// Build-id of the kernel in hexadecimal digits; empty if it has none.
     build_id: String,
-    /// log2 of virtual nanoseconds per instruction; null without icount.
+    /// log2 of virtual nanoseconds per instruction; null without icount: times are then approximate.
     icount_shift: Option<u8>,
     /// Banner of the kernel (`linux_banner`).
     kernel: &'a str,

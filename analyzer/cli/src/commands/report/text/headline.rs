@@ -41,7 +41,10 @@ fn lasted(report: &Report) -> String {
     };
     let instructions = grouped(end - begin);
     match report.time.between(begin, end) {
-        Some(ns) => format!(" in {} ({instructions} instructions)", text::duration(ns)),
+        Some(ns) => {
+            let lasted = text::time_cell(&report.time, text::duration)(ns);
+            format!(" in {lasted} ({instructions} instructions)")
+        }
         None => format!(" in {instructions} instructions (no virtual time: QEMU ran without icount)"),
     }
 }

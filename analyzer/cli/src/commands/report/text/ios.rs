@@ -85,7 +85,7 @@ fn row(io: &Io, report: &Report) -> impl Iterator<Item = String> {
 
 /// Guest time, device time, and time from call to return.
 pub(super) fn times(io: &Io, report: &Report) -> [String; 3] {
-    let cell = if report.time.is_virtual() { text::micros } else { text::instructions };
+    let cell = text::time_cell(&report.time, text::micros);
     let parts = io.time(&report.time).map(|time| [time.guest(), time.device, time.elapsed].map(cell));
     parts.unwrap_or_else(|| ["-"; 3].map(str::to_owned))
 }

@@ -7,7 +7,7 @@ use crate::view::text::{self, FEW};
 use iotrace::analysis::describe::error_cause;
 use iotrace::analysis::report::Report;
 use iotrace::analysis::summary::{OpSummary, StageSpread, SummaryRow};
-use iotrace::model::{BioStage, ErrorCause};
+use iotrace::model::{BioStage, ErrorCause, TimeMap};
 use std::io::{self, Write};
 
 /// Writes the summary; nothing of no bios.
@@ -36,7 +36,7 @@ pub fn write(out: &mut dyn Write, report: &Report, options: Options) -> io::Resu
             op.rwbs,
             errors(op)
         )?;
-        op.stages.iter().for_each(|stage| table.row(row(op, stage)));
+        op.stages.iter().for_each(|stage| table.row(row(op, stage, &report.time)));
     }
     writeln!(out)?;
     table.write(out, style, "  ")?;
@@ -61,7 +61,7 @@ fn errors(op: &OpSummary) -> String {
     op.errors.iter().map(each).collect()
 }
 
-fn row(op: &OpSummary, stage: &StageSpread) -> Vec<String> {
+fn row(op: &OpSummary, stage: &StageSpread, time: &TimeMap) -> Vec<String> {
     let name = match stage.row {
         SummaryRow::Stage(stage) => stage.short(),
         SummaryRow::Total => "Q to E",
@@ -70,7 +70,7 @@ fn row(op: &OpSummary, stage: &StageSpread) -> Vec<String> {
     };
     let mut row = vec![op.rwbs.clone(), name.to_owned(), stage.instructions.count.to_string()];
     match &stage.ns {
-        Some(ns) => row.extend(text::percentiles(ns, text::micros)),
+        Some(ns) => row.extend(text::percentiles(ns, text::time_cell(time, text::micros))),
         None => row.extend(["-"; 4].map(String::from)),
     }
     row.extend(text::percentiles(&stage.instructions, text::grouped));

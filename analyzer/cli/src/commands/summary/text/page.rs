@@ -79,7 +79,7 @@ fn padded(line: &str, width: usize) -> String {
 }
 
 fn time(found: &Breakdown, time: u64) -> String {
-    if found.time.is_virtual() { duration(time) } else { text::instructions(time) }
+    text::time_cell(&found.time, duration)(time)
 }
 
 /// How much there is, in a line.
