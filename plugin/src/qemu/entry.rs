@@ -4,7 +4,7 @@
 //! the guest runs on.
 
 use super::abi::{self, Callbacks4, Callbacks7};
-use super::{Cpu, TranslationBlock, report, vcpus};
+use super::{Cpu, TranslationBlock, memory, report, vcpus};
 use crate::site::ProbeSite;
 use qemu_plugin_sys as sys;
 use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
@@ -246,12 +246,18 @@ unsafe fn access(info: sys::qemu_plugin_meminfo_t, vaddr: u64) -> MemoryAccess {
     use sys::qemu_plugin_mem_value_type as Kind;
     // SAFETY: the caller's promise; the value's union is read by the type that QEMU gives with it.
     unsafe {
-        let handle = sys::qemu_plugin_get_hwaddr(info, vaddr);
-        let device = !handle.is_null() && sys::qemu_plugin_hwaddr_is_io(handle);
+        let device = match vcpus::run_in_parallel().then(|| memory::device_at(vaddr)).flatten() {
+            Some(device) => device,
+            None => {
+                let handle = sys::qemu_plugin_get_hwaddr(info, vaddr);
+                let device = !handle.is_null() && sys::qemu_plugin_hwaddr_is_io(handle);
+                device.then(|| sys::qemu_plugin_hwaddr_phys_addr(handle))
+            }
+        };
         let value = sys::qemu_plugin_mem_get_value(info);
         MemoryAccess {
             write: sys::qemu_plugin_mem_is_store(info),
-            device: device.then(|| sys::qemu_plugin_hwaddr_phys_addr(handle)),
+            device,
             width: 1_u8.checked_shl(sys::qemu_plugin_mem_size_shift(info)).unwrap_or(0),
             value: match value.type_ {
                 Kind::QEMU_PLUGIN_MEM_VALUE_U8 => value.data.u8_.into(),

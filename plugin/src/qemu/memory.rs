@@ -119,6 +119,22 @@ pub(super) fn learn(address: u64, bytes: &[u8], read: bool) {
     PROOF.set(next);
 }
 
+/// The physical address of a device's register that is at a virtual address; no address if memory is there. None if this
+/// QEMU does not export what is needed.
+///
+/// For vCPUs that run at the same time as others. The plugin API looks an access up in the vCPU's TLB after it was made
+/// (`tlb_plugin_lookup`, accel/tcg/cputlb.c). Meanwhile another thread may have changed QEMU's memory map: it has waited for
+/// the lock of all devices. QEMU 10.0 then ends itself (`iotlb_to_section`: "section_index < d->map.sections_nb").
+pub(super) fn device_at(address: u64) -> Option<Option<u64>> {
+    let functions = match PROOF.get() {
+        Proof::Tried(functions, ..) | Proof::Proved(functions) => functions,
+        Proof::Unknown | Proof::GivenUp => Functions::find()?,
+    };
+    let offset = address % arch().memory.page_size();
+    let at = functions.physical(address - offset).map(|page| page + offset);
+    Some(at.filter(|at| functions.is_device(*at)))
+}
+
 fn give_up() -> Proof {
     disagrees(PrivateRead::Memory);
     Proof::GivenUp
@@ -191,23 +207,36 @@ impl Functions {
 
     /// The page that begins at a virtual address.
     fn page(self, address: u64) -> Page {
-        let Some(cpu) = current() else { return Page::NotMapped };
+        match self.physical(address) {
+            None => Page::NotMapped,
+            Some(physical) if self.is_device(physical) => Page::NoMemory,
+            Some(physical) => Page::Memory(physical),
+        }
+    }
+
+    /// The physical address of the page that begins at a virtual address, if it is mapped.
+    fn physical(self, address: u64) -> Option<u64> {
+        let cpu = current()?;
+        let mut physical = u64::MAX;
         // SAFETY: the vCPU is in execution on this thread, in a callback of it; the functions only look at the guest's
         // state.
         unsafe {
-            let mut physical = u64::MAX;
             match self.physical {
                 ToPhysical::Page(get) => physical = get(cpu.as_ptr(), address),
                 ToPhysical::Address(translate) => _ = translate(address, &raw mut physical),
             }
-            if physical == u64::MAX {
-                return Page::NotMapped;
-            }
-            let no_memory = match self.kind {
+        }
+        (physical != u64::MAX).then_some(physical)
+    }
+
+    /// Whether no memory is at a physical address.
+    fn is_device(self, physical: u64) -> bool {
+        // SAFETY: the functions only look at QEMU's memory map, which they hold (RCU).
+        unsafe {
+            match self.kind {
                 Kind::OfSystem(is_io) => is_io(physical),
                 Kind::OfSpace(is_io, space) => is_io(space, physical),
-            };
-            if no_memory { Page::NoMemory } else { Page::Memory(physical) }
+            }
         }
     }
 }
@@ -240,6 +269,14 @@ mod tests {
     fn devices_are_not_read() {
         assert_eq!(reads(None, CODE + 0x10_0000), (false, vec![]));
         assert!(is_known());
+    }
+
+    #[test]
+    fn a_register_is_known_by_its_physical_address() {
+        assert_eq!(reads(None, CODE), (true, vec![]));
+        let registers = CODE + 0x10_0000;
+        let found = [registers + 12, CODE, CODE + 0x20_0000].map(device_at);
+        assert_eq!(found, [Some(Some(registers + 12)), Some(None), Some(None)]);
     }
 
     #[test]

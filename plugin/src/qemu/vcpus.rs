@@ -100,6 +100,11 @@ pub fn score_of(vcpu: u32) -> u32 {
     if matches!(HERE.get(), Here::Several(..)) { 0 } else { vcpu }
 }
 
+/// Whether other vCPUs may execute while the one on this thread is in a callback.
+pub fn run_in_parallel() -> bool {
+    matches!(HERE.get(), Here::One(_)) && STARTED.load(Ordering::Relaxed) > 1
+}
+
 /// Whether a block that is being translated on this thread may have inline operations.
 pub fn may_inline() -> bool {
     match HERE.get() {
