@@ -26,6 +26,9 @@ MOST_ERRORS = 64
 COMMAND_LINE_BYTES = 2047  # x86's COMMAND_LINE_SIZE, without the zero at its end
 HOST, INSTANT = "host", "instant"
 DISKS = (HOST, INSTANT)
+VCPUS = (1, 255)  # what a q35 machine has without an interrupt remapping device
+SINGLE, MULTI = "single", "multi"
+THREADS = (SINGLE, MULTI)  # as QEMU's -accel tcg,thread= has them
 
 
 @dataclass(frozen=True)
@@ -54,11 +57,17 @@ class Machine:
     disk: str = HOST  # how the host serves requests: one of DISKS
     boot: str = ""  # checksum of the boot that the recording goes on from; empty: it boots the guest
     errors: tuple[str, ...] = ()  # of the data disk, as qemu.DiskError has them
+    smp: int = 1  # vCPUs
+    thread: str = SINGLE  # whether they share a host thread: one of THREADS
 
     def arguments(self, run: Run) -> list[str]:
         """QEMU's arguments, to be used in a folder that has the machine's files."""
+        threads = self.thread == MULTI
+        if run.mode != "trace" and (self.smp != 1 or threads):
+            raise Problem("a guest with several vCPUs, or with threads of their own, can be traced while it runs (--trace), but not recorded "
+                          "or replayed: QEMU's record/replay has one vCPU")
         return [
-            *qemu.machine_arguments(self.shift, run.mode, run.console, self.memory, self.cpu, run.snapshot),
+            *qemu.machine_arguments(self.shift, run.mode, run.console, self.memory, self.cpu, run.snapshot, self.smp, threads),
             *(qemu.SEEKABLE if self.seekable else []),
             *(qemu.STATE_DRIVE if run.state else []),
             *qemu.disk_arguments(self.controller, [self._drive(name, run) for name in self.disks], self._in_vcpu(),
@@ -80,9 +89,9 @@ class Machine:
         return qemu.Drive(name, keep=keep, direct=direct, errors=errors)
 
     def facts(self) -> dict[str, Any]:
-        """As the manifest keeps it: errors only if there are any, as manifests before had none."""
+        """As the manifest keeps it: what manifests before did not have only if it is not as it was then."""
         facts = asdict(self) | {"disks": list(self.disks), "errors": list(self.errors)}
-        return facts if self.errors else {name: fact for name, fact in facts.items() if name != "errors"}
+        return {name: fact for name, fact in facts.items() if name not in ADDED or fact != ADDED[name]}
 
 
 def overlay(image: str) -> str:
@@ -123,9 +132,13 @@ CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
              "empty, or a checksum in 64 hexadecimal digits"),
     "errors": (_is_errors, f"a list of at most {MOST_ERRORS} errors of the form read:SECTOR or write:SECTOR, with :once "
                            "behind or without"),
+    "smp": (_whole(VCPUS), f"a whole number from {VCPUS[0]} to {VCPUS[1]}"),
+    "thread": (lambda value: isinstance(value, str) and value in THREADS, f"one of {', '.join(THREADS)}"),
 }
 # What machines of manifests of format 2 did not have.
 SINCE_3 = {"archive": False, "disk": HOST, "boot": ""}
+# What manifests have only where it differs from this.
+ADDED: dict[str, Any] = {"errors": [], "smp": 1, "thread": SINGLE}
 assert list(CHECKS) == [field.name for field in fields(Machine)]
 
 
@@ -141,8 +154,8 @@ def parse(facts: Any, defaults: dict[str, Any] | None = None) -> Machine:
     those of an older format, which it must not have."""
     if defaults and isinstance(facts, dict) and not set(facts) & set(defaults):
         facts = facts | defaults
-    if isinstance(facts, dict) and "errors" not in facts:
-        facts = facts | {"errors": []}
+    if isinstance(facts, dict):
+        facts = ADDED | facts
     if not isinstance(facts, dict) or set(facts) != set(CHECKS):
         has = ", ".join(map(repr, facts)) if isinstance(facts, dict) else repr(facts)
         raise Problem(f"machine has the keys {has}: expected {', '.join(CHECKS)}")

@@ -58,6 +58,8 @@ class Wanted:
     fresh: bool = False
     number: int = 1
     bundle: bool = False
+    smp: int = 1  # vCPUs
+    thread: str = machine.SINGLE
     image: images.ImageGuest | None = None  # a distribution, in the place of a guest of the scripts' own
 
     def work(self) -> Workload:
@@ -71,6 +73,7 @@ class Wanted:
             cpu=self.cpu, controller=self.controller,
             disks=(DATA_DISK, WITNESS_DISK) if self.witness else (DATA_DISK,),
             command_line=" ".join(filter(None, [COMMAND_LINE, "" if self.kaslr else "nokaslr", self.append])),
+            smp=self.smp, thread=self.thread,
         )
         machine.parse(described.facts())  # what could not be replayed is refused before it is recorded
         names = qemu.disk_names(self.controller, len(described.disks))
@@ -86,7 +89,7 @@ class Wanted:
         described = Machine(
             memory=self.memory or IMAGE_MEGABYTES, shift=self.shift, cpu=self.cpu, controller=self.controller, disks=(DATA_DISK,),
             command_line=" ".join(filter(None, [COMMAND_LINE, image.command_line(), "" if self.kaslr else "nokaslr", self.append])),
-            archive=False, errors=self.errors,
+            archive=False, errors=self.errors, smp=self.smp, thread=self.thread,
         )
         machine.parse(described.facts())
         return described
@@ -280,7 +283,10 @@ def workload_status(console: Path, ended: qemu.Ended) -> int:
         raise Problem(f"the guest reports: {failed[0].removeprefix('iotrace: failed: ')}; the end of its console:\n{last}")
     ends = re.search(r"^iotrace: workload ends, status (\d+)\s*$", text, re.MULTILINE)
     if not ends or "iotrace: powering off" not in text:
-        raise Problem(f"the guest exited without power off; the end of its console:\n{last}")
+        # kernel_restart and its like, kernel/reboot.c
+        what = ("the guest restarted: a recording ends with its first boot" if re.search(r"\breboot: (Restarting|machine restart)", text)
+                else "the guest exited without power off")
+        raise Problem(f"{what}; the end of its console:\n{last}")
     return int(ends[1])
 
 
