@@ -114,58 +114,118 @@ fn returns_have_the_arguments_of_their_calls() {
     assert!(counted.contains("sum of count") && counted.contains("loop-write/"), "{counted}");
 }
 
-/// A trace with the answers has each at the same clock, with the same values; what the catalog's own probes record stays.
+/// What a command prints of a trace as JSON, but for numbers of events and how many there are.
+fn told(trace: &Path, arguments: &[&str]) -> Value {
+    fn settle(value: &mut Value) {
+        match value {
+            Value::Object(keys) => {
+                for counted in ["event", "events"] {
+                    keys.entry(counted).and_modify(|value| {
+                        if value.is_number() {
+                            *value = Value::Null;
+                        }
+                    });
+                }
+                keys.values_mut().for_each(settle);
+            }
+            Value::Array(values) => values.iter_mut().for_each(settle),
+            _ => {}
+        }
+    }
+    let mut document = json(trace, arguments);
+    settle(&mut document);
+    document
+}
+
+/// A trace with the answers has each at the same clock, in the same task, with the same texts, and tells all else as the
+/// trace of the recording: questions of all kinds.
 #[test]
 fn a_trace_keeps_the_answers() {
     let recorded = recording(&DEMO);
-    let trace = folder("traces").join("asked.iot");
-    let questions = [
-        "vfs_write count file->f_pos",
-        "xfs_file_dio_write_aligned iocb->ki_pos name=iocb->ki_filp->f_path.dentry->d_name.name:string",
-    ];
-    let mut asking = ask(&recorded, &questions);
-    succeed(asking.args(["--format", "json", "-o"]).arg(&trace));
-    let window = workload(&trace);
-    for (function, question, fields) in [
-        ("ask.vfs_write", questions[0], &[("count", "count"), ("file->f_pos", "file.f_pos")][..]),
+    let (plain, kept) = (recorded.join("trace.iot"), folder("traces").join("asked.iot"));
+    let report = json(&plain, &["report"]);
+    let io = report["ios"].as_array().expect("a list").iter().find(|io| io["syscall"] == "pwrite");
+    let io = io.expect("the workload writes directly");
+    let (number, written) = (io["id"].to_string(), format!("bio#{}.bi_iter.bi_size", io["bios"][0]));
+    let line = "fs/iomap/direct-io.c:323 bio->bi_opf:x32 pos op=(enum req_op)(bio->bi_opf&255) \
+                name=dio->iocb->ki_filp->f_path.dentry->d_name.name:string";
+    for (arguments, name) in [
+        (&[line][..], "ask.fs/iomap/direct-io.c:323"),
         (
-            "ask.xfs_file_dio_write_aligned",
-            questions[1],
-            &[("iocb->ki_pos", "iocb.ki_pos"), ("name", "iocb.name")],
+            &[
+                "vfs_write%return name=file->f_path.dentry->d_name.name:string $retval",
+                "--where",
+                "count==59",
+            ],
+            "ask.vfs_write%return",
+        ),
+        (&["--writes", &written], "ask."),
+        (
+            &[
+                "iomap_dio_submit_bio bio",
+                "submit_bio bio->bi_iter",
+                "--stack",
+                "--task",
+                "direct-io",
+                "--limit",
+                "3",
+            ],
+            "ask.",
         ),
     ] {
-        let events = json(&trace, &["events", "--function", function, "--clock", &window]);
-        let events: Vec<_> = events["events"]
-            .as_array()
-            .expect("a list")
-            .iter()
-            .filter(|e| e["at"] == "entry")
-            .cloned()
-            .collect();
-        let found = answers(&recorded, &[question]);
-        assert!(found.len() > 1 && clocks(&found) == clocks(&events), "{function}: {found:?}");
+        let found = answers(&recorded, &[arguments, &["-o", kept.to_str().expect("a plain name")]].concat());
+        let events =
+            json(&kept, &["events", "--function", name])["events"].as_array().expect("a list").clone();
+        assert!(
+            found.len() > 1 && clocks(&found) == clocks(&events),
+            "{arguments:?}: {found:#?}, {events:#?}"
+        );
         for (answer, event) in found.iter().zip(&events) {
-            for (name, word) in fields {
-                let of_event =
-                    event["fields"].as_array().expect("a list").iter().find(|f| f["name"] == *word);
-                let text = &of_event.unwrap_or_else(|| panic!("no {word} in {event}"))["text"];
-                assert_eq!(answer["fields"][name], *text, "{function}: {answer}");
+            let fields = event["fields"].as_array().expect("a list").iter();
+            let fields = fields
+                .map(|field| (field["name"].as_str().expect("a name").to_owned(), field["text"].clone()));
+            let (callers, fields): (Vec<_>, Vec<_>) = fields.partition(|(name, _)| name == "callers");
+            assert_eq!(Value::Object(fields.into_iter().collect()), answer["fields"], "{event}");
+            let stack = answer["stack"].as_array().expect("a list").iter().filter_map(Value::as_str);
+            let stack = stack.collect::<Vec<_>>().join(" ← ");
+            assert_eq!(callers.first().map_or("", |(_, text)| text.as_str().expect("a text")), stack);
+            for (own, of_event) in [
+                (&answer["task"]["pid"], &event["task"]["pid"]),
+                (&answer["task"]["comm"], &event["task"]["comm"]),
+            ] {
+                assert_eq!(own, of_event, "{answer}, {event}");
             }
+            assert_eq!((event["at"].as_str(), event["vcpu"].as_u64()), (Some("inserted"), Some(0)));
         }
+        for command in [&["report", "--all"][..], &["path", &number], &["why", &number]] {
+            assert_eq!(told(&kept, command), told(&plain, command), "{arguments:?}: {command:?}");
+        }
+        assert_eq!(json(&kept, &["verify"])["sound"], json(&plain, &["verify"])["sound"]);
     }
-    let [plain, asked] = [&recorded.join("trace.iot"), &trace].map(|trace| {
-        let events = json(trace, &["events", "--function", "vfs_write", "--clock", &window]);
-        let own = events["events"].as_array().expect("a list").iter().filter(|e| e["name"] == "vfs_write");
-        own.map(|e| (e["clock"].clone(), e["at"].clone(), e["fields"].clone())).collect::<Vec<_>>()
-    });
-    assert_eq!(plain, asked);
-    for (question, reason) in [
-        ("fs/iomap/direct-io.c:323 pos", "keeps the entries and returns of functions"),
-        ("vfs_write count+1", "members that they lead to alone"),
-        ("vfs_write ret", "is no argument of vfs_write"),
+    // An answer has what the event of a probe at the same place has.
+    let found = answers(&recorded, &["vfs_write%return count", "-o", kept.to_str().expect("a plain name")]);
+    let both = json(&kept, &["events", "--function", "vfs_write", "--clock", &workload(&plain)]);
+    let of = |name: &str, at: &str| {
+        let all = both["events"].as_array().expect("a list").iter();
+        all.filter(|event| event["name"] == name && event["at"] == at).cloned().collect::<Vec<_>>()
+    };
+    let (asked, recorded_ones) = (of("ask.vfs_write%return", "inserted"), of("vfs_write", "exit"));
+    assert!(asked.len() == found.len() && asked.len() == recorded_ones.len(), "{asked:#?}");
+    for (asked, exit) in asked.iter().zip(&recorded_ones) {
+        let of = |event: &Value| [event["context"].clone(), event["task"].clone(), event["vcpu"].clone()];
+        assert_eq!(of(asked), of(exit));
+    }
+    for (arguments, output, reason) in [
+        (&["vfs_write count"][..], plain.clone(), "is the trace of the recording"),
+        (&["vfs_write count"], folder("traces").join("nowhere/asked.iot"), "no directory"),
+        (
+            &["vfs_write whole=*file"],
+            folder("traces").join("never.iot"),
+            "field \"whole\": its longest text needs",
+        ),
     ] {
-        let refused = run(ask(&recorded, &[question]).arg("-o").arg(folder("traces").join("never.iot")));
-        assert!(!refused.status.success() && said(&refused).contains(reason), "{}", said(&refused));
+        let refused = run(ask(&recorded, arguments).arg("-o").arg(&output));
+        assert!(refused.status.code() == Some(1) && said(&refused).contains(reason), "{}", said(&refused));
     }
 }
 

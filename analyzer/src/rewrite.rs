@@ -1,15 +1,19 @@
-//! Traces made out of traces. Each goes the one way: events of a reader, into a writer. They keep their numbers.
+//! Traces made out of traces. Each goes the one way: events of a reader, into a writer. They keep their numbers, but for those
+//! behind events that are inserted.
 //!
 //! - [`recover`]: what can be read of a damaged file, as a sound one.
 //! - [`mod@slice`]: a part of a trace, by time, task or I/O.
 //! - [`cat`]: several parts of one recording, one behind the other.
+//! - [`inject`]: a trace with answers to questions as further events.
 
 mod cat;
+mod inject;
 mod numbers;
 mod recover;
 mod slice;
 
 pub use cat::cat;
+pub use inject::{Answer, Injected, inject};
 pub use recover::{Recovered, recover};
 pub use slice::{SliceSelection, slice};
 
@@ -49,6 +53,28 @@ pub enum RewriteError {
         /// What was asked for.
         what: String,
     },
+    /// An answer cannot be an event.
+    #[error("answer {number} ({place}), {part}: {reason}")]
+    Answer {
+        /// Which one, from 1.
+        number: usize,
+        /// Its place.
+        place: String,
+        /// What of it.
+        part: String,
+        /// What is in the way.
+        reason: String,
+    },
+    /// Answers need more types of events than there are numbers for.
+    #[error(
+        "the answers are of {needed} event types (by place, fields and callers); the trace has room for {free}"
+    )]
+    EventTypes {
+        /// How many they need.
+        needed: usize,
+        /// How many there may be.
+        free: usize,
+    },
     /// Traces are not parts of one recording.
     #[error("{path} does not follow {before}: {reason}")]
     Apart {
@@ -70,15 +96,22 @@ fn is_of_part(definition: &Definition) -> bool {
 struct Output {
     path: PathBuf,
     trace: TraceWriter<BufWriter<NewFile>>,
+    /// Its events are numbered from 1 and leave none out, as those of a whole trace.
+    is_whole: bool,
     failed: Option<WriteError>,
 }
 
 impl Output {
+    /// Begins a part.
     fn create(path: &Path) -> Result<Self, RewriteError> {
+        Self::begin(path, false)
+    }
+
+    fn begin(path: &Path, is_whole: bool) -> Result<Self, RewriteError> {
         let failed = |source| RewriteError::Write { path: path.to_owned(), source };
-        let file = NewFile::create(path).map_err(|e| failed(e.into()))?;
-        let trace = TraceWriter::part(BufWriter::new(file)).map_err(failed)?;
-        Ok(Self { path: path.to_owned(), trace, failed: None })
+        let file = BufWriter::new(NewFile::create(path).map_err(|e| failed(e.into()))?);
+        let trace = if is_whole { TraceWriter::new(file) } else { TraceWriter::part(file) };
+        Ok(Self { path: path.to_owned(), trace: trace.map_err(failed)?, is_whole, failed: None })
     }
 
     /// Adds a definition.
@@ -88,7 +121,8 @@ impl Output {
 
     /// Adds an event with the number that it has in the whole.
     fn event(&mut self, number: u64, event: &Event<'_>) {
-        self.attempt(|trace| trace.numbered_event(number, event));
+        let is_whole = self.is_whole;
+        self.attempt(|trace| if is_whole { trace.event(event) } else { trace.numbered_event(number, event) });
     }
 
     /// Adds a note about how it was made.

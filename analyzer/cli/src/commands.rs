@@ -101,6 +101,8 @@ commands! {
     Slice(slice::SliceCommand),
     /// Concatenate consecutive traces
     Cat(cat::CatCommand),
+    /// Write a trace with the answers of scripts/ask as further events
+    Inject(inject::InjectCommand),
     /// Compare with the block tracepoints and the function_graph log of the guest
     #[command(alias = "witness")]
     CompareTracepoints(compare_tracepoints::CompareTracepointsCommand) => WitnessDocument,

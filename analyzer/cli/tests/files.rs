@@ -2,7 +2,7 @@
 
 use iotrace_format::definition::{Definition, Kind};
 use iotrace_format::event::{BUILTINS, TASK};
-use iotrace_synthetic_guest::{SyntheticGuest, direct_write, small};
+use iotrace_synthetic_guest::{SyntheticGuest, TASK as TASK_ADDRESS, direct_write, small};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -168,6 +168,84 @@ fn parts_are_cut_out_and_put_together() {
     assert!(code == 2 && said.contains("missing selection"), "{said}");
     let (code, _, said) = answer(&run("slice", &trace, &["--io", "1", "-o", &name(&trace)]));
     assert!(code == 1 && said.contains("is an input file"), "{said}");
+}
+
+/// What `scripts/ask --format json` prints of one execution.
+fn asked(clock: &str, place: &str, fields: &str) -> String {
+    format!(
+        "{{\"schema_version\": 1, \"answers\": [{{\"clock\": {clock}, \"place\": \"{place}\", \"vcpu\": 0, \"context\": 0, \
+         \"task\": {{\"comm\": \"dd\", \"pid\": 42, \"address\": \"{TASK_ADDRESS:#x}\"}}, \"stack_pointer\": \"0x10\", \
+         \"io\": null, \"file\": null, \"bios\": [], \"fields\": {fields}, \"numbers\": {{}}, \"stack\": []}}]}}"
+    )
+}
+
+#[test]
+fn answers_are_events_of_a_new_trace() {
+    let place = Place::new();
+    let trace = place.write("t.iot", &direct_write().file());
+    let (to, answers) = (place.path("asked.iot"), place.path("answers.json"));
+    let out = to.to_str().unwrap();
+    let inject = |text: &str| {
+        fs::write(&answers, text).unwrap();
+        answer(&run("inject", &trace, &[answers.to_str().unwrap(), "-o", out]))
+    };
+    let text = asked("1020", "fs/iomap/direct-io.c:323", "{\"pos\": \"16384\", \"op\": \"REQ_OP_WRITE\"}");
+    let (code, printed, said) = inject(&text);
+    let events = direct_write().events.len() + 1;
+    assert_eq!(
+        (code, printed),
+        (0, format!("wrote {events} events to {out}, 1 of them answers\n")),
+        "{said}"
+    );
+    let shown = |trace: &Path, args: &[&str]| answer(&run("events", trace, args)).1;
+    let found = shown(&to, &["--function", "ask.", "--format", "json"]);
+    let found: serde_json::Value = serde_json::from_str(&found).unwrap();
+    let event = &found["events"][0];
+    assert_eq!(found["events"].as_array().unwrap().len(), 1);
+    assert_eq!((event["clock"].as_u64(), event["at"].as_str()), (Some(1020), Some("inserted")));
+    assert_eq!((event["task"]["pid"].as_u64(), event["line"].as_u64()), (Some(42), Some(323)));
+    let fields = event["fields"].as_array().unwrap().iter().map(|field| (&field["name"], &field["text"]));
+    assert_eq!(
+        format!("{:?}", fields.collect::<Vec<_>>()),
+        "[(String(\"pos\"), String(\"16384\")), (String(\"op\"), String(\"REQ_OP_WRITE\"))]"
+    );
+    assert!(
+        shown(&to, &["--function", "ask."])
+            .contains("ask.fs/iomap/direct-io.c:323 pos=16384 op=REQ_OP_WRITE")
+    );
+    for command in ["path", "why"] {
+        let printed = |trace: &Path| answer(&run(command, trace, &["1", "--format", "json"])).1;
+        assert_eq!(printed(&to), printed(&trace), "{command}");
+    }
+    for (text, reason) in [
+        (
+            "{",
+            "answers.json is not what scripts/ask --format json prints: EOF while parsing an object at line 1 column 1",
+        ),
+        ("{\"schema_version\": 1, \"answers\": []}", "no answers in "),
+        (
+            &text.replace("\"0x10\"", "\"ten\""),
+            "invalid address \"ten\": expected 0x and digits at line 1 column",
+        ),
+        (
+            &asked("5", "f", &format!("{{\"all\": \"{}\"}}", "x".repeat(300))),
+            "answer 1 (f), field \"all\": its longest text",
+        ),
+    ] {
+        let (code, _, said) = inject(text);
+        assert!(code == 1 && said.contains(reason), "{code}: {said}");
+    }
+    let (code, _, said) = answer(&run("inject", &trace, &["/nonexistent/a.json", "-o", out]));
+    assert!(code == 1 && said.contains("cannot read /nonexistent/a.json: No such file"), "{said}");
+    let own = trace.to_str().unwrap();
+    fs::write(&answers, asked("5", "f", "{}")).unwrap();
+    let (code, _, said) = answer(&run("inject", &trace, &[answers.to_str().unwrap(), "-o", own]));
+    assert!(code == 1 && said.contains("is an input file"), "{said}");
+    // Of a trace that was cut, all that can be read is in the new one.
+    let bytes = direct_write().file();
+    let cut = place.write("cut.iot", &bytes[..bytes.len() - 100]);
+    let (code, printed, said) = answer(&run("inject", &cut, &[answers.to_str().unwrap(), "-o", out]));
+    assert!(code == 3 && printed.contains("lost: the file ends at offset"), "{code}: {printed} {said}");
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use iotrace_format::definition::{Definition, Note, Severity};
 use iotrace_format::event::TASK;
 use iotrace_synthetic_guest::{SyntheticGuest, buffered, changed_write, direct_write, small};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -52,6 +52,10 @@ const COMMANDS: &[&[&str]] = &[
     &["recover", "T", "-o", "N"],
     &["slice", "T", "--clock", "0..", "-o", "N"],
     &["cat", "T", "T", "-o", "N"],
+    &["inject", "T", "A", "-o", "N"],
+    &["events", "N", "--function", "ask."],
+    &["events", "N", "--function", "ask.", "--format", "json"],
+    &["inject", "T", "T", "-o", "N"],
     &["info", "\x1b[1m\u{202e}"],
     &["check", "T"],
     &["check", "K"],
@@ -126,6 +130,14 @@ fn kernel() -> Vec<u8> {
     image
 }
 
+/// Answers to a question at a place with such a name.
+fn answers() -> Value {
+    json!({"schema_version": 1, "answers": [{
+        "clock": 5, "place": format!("f{FOREIGN} a.c:1"), "vcpu": 0, "context": 0, "stack_pointer": "0x10",
+        "task": {"address": "0x1"}, "fields": {format!("x{FOREIGN}"): FOREIGN}, "stack": [format!("g{FOREIGN}")],
+    }]})
+}
+
 struct Place(tempfile::TempDir);
 
 impl Place {
@@ -141,7 +153,7 @@ impl Place {
     /// What a command prints to standard output and standard error.
     fn outputs(&self, command: &[&str]) -> [String; 2] {
         let arg = |arg: &&str| match *arg {
-            name @ ("T" | "O" | "W" | "N" | "K") => self.path(name),
+            name @ ("T" | "O" | "W" | "N" | "K" | "A") => self.path(name),
             arg => Path::new(arg).to_owned(),
         };
         let mut program = Command::new(env!("CARGO_BIN_EXE_iotrace-analyze"));
@@ -183,6 +195,7 @@ fn no_name_drives_the_terminal_and_json_has_every_name() {
         let log = format!(" dd{FOREIGN}-42 [000] ..... 1.0: block_bio_queue: 8,0 WS 100 + 8 [dd{FOREIGN}]\n");
         place.write("W", log.as_bytes());
         place.write("K", &kernel());
+        place.write("A", answers().to_string().as_bytes());
         let mut said = 0;
         for command in COMMANDS {
             let [out, errors] = place.outputs(command);

@@ -67,7 +67,11 @@ const WITNESS: &str = "\
  0)     dd-42      |   1.000 us    |    bio_enter_function();
 ";
 
-/// Every command that reads a trace, `T`; `W` is a tracepoint log, `O` another trace, `N` a new one.
+/// An answer to a question.
+const ANSWERS: &str = r#"{"schema_version": 1, "answers": [{"clock": 5, "place": "vfs_write", "vcpu": 0, "context": 0,
+"stack_pointer": "0x10", "task": {"address": "0x1"}, "fields": {"count": "59"}, "stack": []}]}"#;
+
+/// Every command that reads a trace, `T`; `W` is a tracepoint log, `O` another trace, `N` a new one, `A` has answers.
 const COMMANDS: &[&[&str]] = &[
     &["report", "T"],
     &["report", "T", "--all", "--delta"],
@@ -89,6 +93,8 @@ const COMMANDS: &[&[&str]] = &[
     &["recover", "T", "-o", "N"],
     &["slice", "T", "--clock", "0..", "-o", "N"],
     &["cat", "T", "T", "-o", "N"],
+    &["inject", "T", "A", "-o", "N"],
+    &["inject", "T", "W", "-o", "N"],
     &["report", "T", "--clock", "2..1"],
     &["bio", "T", "99"],
 ];
@@ -105,12 +111,14 @@ fn no_line_is_longer_than_the_terminal_is_wide() {
     let other = place.write("other", &changed_write().file());
     let witness = place.write("witness", WITNESS.as_bytes());
     let new = place.folder.path().join("new.iot").to_str().unwrap().to_owned();
+    let answers = place.write("answers", ANSWERS.as_bytes());
     for trace in place.traces() {
         for command in COMMANDS {
             let arg = |arg: &&'static str| match *arg {
                 "T" => trace.clone(),
                 "O" => other.clone(),
                 "W" => witness.clone(),
+                "A" => answers.clone(),
                 "N" => new.clone(),
                 arg => arg.to_owned(),
             };

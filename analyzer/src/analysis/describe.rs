@@ -2,9 +2,11 @@
 //!
 //! All views that print what was recorded print it as it is decoded here.
 
+mod answer;
 mod flags;
 mod meaning;
 
+pub use answer::part_name;
 pub use flags::{block_status, error_cause};
 pub use meaning::{FieldForm, returned};
 
@@ -243,6 +245,8 @@ impl Wording {
     ) -> Described<'a> {
         let probe = definitions.probes.get(&event.kind);
         let source = probe.filter(|p| !p.file.is_empty()).map(|p| (p.file.as_str().into(), p.line));
+        let mut words = self.words(definitions, event, named);
+        words.extend(probe.and_then(answer::callers));
         Described {
             number: 0,
             clock: event.clock,
@@ -256,7 +260,7 @@ impl Wording {
             stage: probe.map_or(Cow::Borrowed(""), Probe::stage_name),
             layer: probe.map(|p| p.layer),
             source,
-            words: self.words(definitions, event, named),
+            words,
         }
     }
 
@@ -283,6 +287,10 @@ impl Wording {
                     let more = known[at + 1..].iter().take_while(|(_, meaning)| *meaning == Meaning::Name);
                     let parts = rest.by_ref().take(more.count()).map(|(_, part)| part);
                     words.push(name_field(name, &Vec::from_iter(std::iter::once(value).chain(parts))));
+                }
+                Meaning::AnsweredText => {
+                    let parts = rest.by_ref().take(answer::more_parts(&known[at..])).map(|(_, part)| part);
+                    words.push(answer::field(name, &Vec::from_iter(std::iter::once(value).chain(parts))));
                 }
                 _ => {
                     let (text, form) = self.text(definitions, *meaning, value, task);

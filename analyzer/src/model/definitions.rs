@@ -83,6 +83,7 @@ impl Definitions {
                 At::Entry => format!("{title}()"),
                 At::Exit => format!("{title} returns"),
                 At::Inlined => format!("{title} (inlined)"),
+                At::Inserted => title.into_owned(),
             };
         }
         let builtin = BUILTINS.iter().find(|b| b.id == kind).map(|b| b.name.to_owned());

@@ -32,7 +32,8 @@ pub fn recover(trace: &Trace, to: &Path, progress: Progress<'_>) -> Result<Recov
     Ok(Recovered { events: output.finish()?, lost })
 }
 
-fn lost(finished: &Finished) -> Vec<String> {
+/// What of a trace was not read, place by place, for people.
+pub fn lost(finished: &Finished) -> Vec<String> {
     let mut lost: Vec<String> = finished.damage.iter().map(ToString::to_string).collect();
     if let Some((offset, bytes, reason)) = finished.cut() {
         lost.push(format!("the file ends at offset {offset}, {bytes} bytes are lost: {reason}"));

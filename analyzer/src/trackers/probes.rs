@@ -45,12 +45,18 @@ pub struct Probes {
     starting: FxHashSet<u32>,
     /// The module of each dispatch function.
     dispatching: FxHashMap<u16, u32>,
+    /// Those whose events were inserted.
+    inserted: FxHashSet<KindId>,
 }
 
 impl Probes {
     /// Takes in a probe.
     pub fn define(&mut self, probe: &Probe) {
         let Some(at) = probe.id.checked_sub(FIRST_PROBE).map(usize::from) else { return };
+        match probe.at {
+            At::Inserted => _ = self.inserted.insert(probe.id),
+            _ => _ = self.inserted.remove(&probe.id),
+        }
         let function = self.function(probe);
         // One whose command cannot be read in this kernel does not tell which is started.
         let told = [Role::Command, Role::Request].into_iter().any(|role| probe.word(role).is_some());
@@ -109,6 +115,12 @@ impl Probes {
         let known = self.known.get(at)?.as_ref()?;
         let has_exit = self.about.get(usize::from(known.function)).is_some_and(|about| about.has_exit);
         Some(RoleValues { known, words: event.words, has_exit })
+    }
+
+    /// Whether an event was inserted into the trace.
+    #[inline]
+    pub fn is_inserted(&self, event: &Event<'_>) -> bool {
+        !self.inserted.is_empty() && self.inserted.contains(&event.kind)
     }
 
     /// The stage of a probe's function.

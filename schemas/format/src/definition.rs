@@ -125,7 +125,7 @@ pub struct Kind {
 }
 
 /// Where in a function a probe sits.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Encode, Decode)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum At {
     /// The function's first instruction.
     #[default]
@@ -134,6 +134,9 @@ pub enum At {
     Exit,
     /// The first instruction of an instance that the compiler inlined into another function.
     Inlined,
+    /// Where a question was answered (`scripts/ask`): its events were inserted into the trace afterwards. They are no
+    /// calls and tell nothing of an I/O.
+    Inserted,
 }
 
 /// A probe.
@@ -170,7 +173,8 @@ pub struct Probe {
     pub success: Option<Success>,
     /// Of an exit: what the function returns; none if it is not known.
     pub returns: Option<ReturnType>,
-    /// Of an inlined instance: the functions it is in, the innermost first, the one with the symbol last.
+    /// Of an inlined instance: the functions it is in, the innermost first, the one with the symbol last. Of one that was
+    /// inserted: its callers, the nearest first, if they were asked for.
     pub inside: Vec<String>,
 }
 
@@ -200,7 +204,7 @@ impl Probe {
     pub fn own_name(&self) -> &str {
         // What the compiler put behind a name (`.isra.0`) makes it no other one.
         let own = self.symbol.split('.').next().unwrap_or_default();
-        if self.at == At::Inlined || own.is_empty() { &self.function } else { own }
+        if matches!(self.at, At::Inlined | At::Inserted) || own.is_empty() { &self.function } else { own }
     }
 
     /// What views call the function: by this kernel's own name, with the catalog's, which may be a later one, in brackets.

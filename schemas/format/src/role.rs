@@ -323,6 +323,14 @@ roles! {
     Bar5 = "pci.bar5",
     /// Last address behind the sixth base address register.
     Bar5End = "pci.bar5_end",
+    /// 8 bytes of a text that answers a question (`scripts/ask`).
+    AnswerText = "answer.text",
+    /// A number that answers a question.
+    AnswerUnsigned = "answer.unsigned",
+    /// A number that answers a question, in two's complement.
+    AnswerSigned = "answer.signed",
+    /// A number that answers a question, in hexadecimal.
+    AnswerHexadecimal = "answer.hexadecimal",
 }
 
 impl Role {

@@ -5,5 +5,5 @@
 and `writes` are what the user has in gdb. `questions` asks the analyzer; both sides use it.
 
 scripts/ask: `question` reads what is asked, `places` finds it, `ask` stops there and `evaluate` reads fields; `watch` watches a
-variable; `attribution` finds I/O and bio, `answers` prints, `catalog` makes probes of questions.
+variable; `attribution` finds I/O and bio, `answers` prints; the analyzer puts answers into a trace (`inject`).
 """

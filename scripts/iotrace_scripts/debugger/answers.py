@@ -15,6 +15,16 @@ GROUPS = ("task", "file", "io", "place")
 BAR = 40  # characters of the longest bar of a histogram
 
 
+@dataclass(frozen=True)
+class State:
+    """What an event of a trace has, beside its clock and its fields."""
+
+    task: int = 0  # address of the task_struct
+    context: int | None = None  # the kernel's preempt_count; none if it could not be read
+    stack_pointer: int = 0
+    vcpu: int = 0
+
+
 @dataclass
 class Answer:
     """An execution of what was asked for."""
@@ -29,6 +39,7 @@ class Answer:
     io: int | None = None
     file: str = ""
     bios: list[int] = field(default_factory=list)
+    state: State = State()
 
     def group(self, by: str) -> str:
         """What it is counted under."""
@@ -55,8 +66,10 @@ def table(answers: Sequence[Answer]) -> str:
 def as_json(answers: Sequence[Answer]) -> str:
     """A document with all of them (schemas/ask.schema.json)."""
     def row(found: Answer) -> dict[str, Any]:
-        plain = asdict(found)
-        return {"clock": plain["clock"], "place": plain["place"], "task": {"comm": plain["comm"], "pid": plain["pid"]},
+        plain, state = asdict(found), found.state
+        return {"clock": plain["clock"], "place": plain["place"],
+                "task": {"comm": plain["comm"], "pid": plain["pid"], "address": f"{state.task:#x}"},
+                "vcpu": state.vcpu, "context": state.context, "stack_pointer": f"{state.stack_pointer:#x}",
                 "io": plain["io"], "file": plain["file"] or None, "bios": plain["bios"], "fields": plain["fields"],
                 "numbers": plain["numbers"], "stack": plain["stack"]}
 

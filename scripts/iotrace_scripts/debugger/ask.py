@@ -4,19 +4,19 @@ gdb evaluates expressions; the guest is run without its knowledge, through the p
 gdb would look up and print where it stops each time.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gdb
 
 from ..say import Problem, Ticker, say
-from . import catalog, places
-from .answers import PRINTERS, Answer, counted, histogram
+from . import places
+from .answers import PRINTERS, Answer, as_json, counted, histogram
 from .attribution import attribute
 from .evaluate import calls, check, evaluated, formed, holds, number
 from .question import COMM, RETVAL, Question, parse
-from .values import running
+from .values import running, stack_pointer, state
 from .watch import writes
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class Run:
 
     def _stopped(self, clock: int) -> None:
         frame = gdb.newest_frame()
-        pc, stack = int(frame.pc()), int(frame.read_register("rsp")) % 2**64
+        pc, stack = int(frame.pc()), stack_pointer()
         if pc in self.returns and (pending := self.calls.pop((pc, stack), None)):
             self._returned(clock, pending)
         answered = len(self.answers)
@@ -138,7 +138,7 @@ class Run:
                     numbers[one.name] = found
         stack_of = list(calls()) if self.wanted.stack else []
         if not question.place.returns:
-            self.answers.append(Answer(clock, question.place.text, comm, pid, texts, numbers, stack_of))
+            self.answers.append(Answer(clock, question.place.text, comm, pid, texts, numbers, stack_of, state=state(task)))
             return
         back = int(gdb.Value(stack).cast(self.pointer).dereference())
         if back not in self.returns and back not in self.at:
@@ -159,7 +159,10 @@ class Run:
             if not holds(self.wanted.where):
                 return
         fields = {one.name: call.fields[one.name] for one in call.question.fields}
-        self.answers.append(Answer(clock, call.question.place.text, call.comm, call.pid, fields, call.numbers, call.stack))
+        # of a return, as of an entry: where the return address lies
+        found = state(running())
+        found = replace(found, stack_pointer=found.stack_pointer - self.pointer.target().sizeof)
+        self.answers.append(Answer(clock, call.question.place.text, call.comm, call.pid, fields, call.numbers, call.stack, state=found))
 
 
 def printed(session: "Session", facts: dict[str, Any]) -> str:
@@ -169,6 +172,8 @@ def printed(session: "Session", facts: dict[str, Any]) -> str:
         attribute(session.trace, found)
     if not found:
         raise Problem("no execution, or no write, between the clocks and with the conditions")
+    if facts["kept"]:
+        Path(facts["kept"]).write_text(as_json(found))
     if facts["histogram"]:
         return histogram(found, facts["histogram"], facts["by"])
     if facts["by"]:
@@ -181,11 +186,7 @@ def answered(session: "Session", facts: dict[str, Any]) -> list[Answer]:
     if facts["writes"]:
         return writes(session, facts["writes"], facts["end"], facts["limit"])
     run = Run(session, Wanted(facts["where"], facts["task"], facts["stack"], facts["limit"]), facts["end"])
-    questions = list(map(parse, facts["questions"]))
-    for question in questions:
+    for question in map(parse, facts["questions"]):
         run.add(question)
-    if facts["catalog"]:
-        known = {kind["name"] for kind in session.trace.info["event_types"] if kind["at"] == "entry"}
-        Path(facts["catalog"]).write_text(catalog.of(questions, known))
     run.run()
     return run.answers

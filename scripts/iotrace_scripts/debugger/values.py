@@ -6,6 +6,7 @@ from typing import Callable
 import gdb
 
 from ..say import Problem
+from .answers import State
 from .session import current
 
 
@@ -37,18 +38,42 @@ class _Current(gdb.Function):
 
 def running() -> gdb.Value:
     """The task that runs (arch/x86/include/asm/current.h)."""
-    return _at(_base(), *_current_task()).dereference()
+    pointer = gdb.lookup_type("struct task_struct").pointer()
+    return _at(_base(), pointer, _hot("current_task", "current_task")).dereference()
+
+
+def stack_pointer() -> int:
+    """The stack pointer."""
+    return int(gdb.newest_frame().read_register("rsp")) % 2**64
+
+
+def state(task: gdb.Value) -> State:
+    """What an event here would have, while a task runs (`running`); as the tracer reads it."""
+    try:
+        context = _preempt_count(task)
+    except gdb.error:
+        context = None
+    return State(int(task) % 2**64, context, stack_pointer())  # a recorded guest has one vCPU
+
+
+def _preempt_count(task: gdb.Value) -> int:
+    """The kernel's count (arch/x86/include/asm/preempt.h); before 3.13 it was in thread_info."""
+    unsigned = gdb.lookup_type("unsigned int")
+    try:
+        place = _hot("preempt_count", "__preempt_count")
+    except gdb.error:
+        return int(task["stack"].cast(gdb.lookup_type("struct thread_info").pointer())["preempt_count"]) % 2**32
+    return int(_at(_base(), unsigned, place).dereference())
 
 
 @functools.cache
-def _current_task() -> tuple[gdb.Type, int]:
-    """The type and the place of the variable with the running task. In 6.2 to 6.14 it is in pcpu_hot (e57ef2ed97c1)."""
-    pointer = gdb.lookup_type("struct task_struct").pointer()
+def _hot(member: str, variable: str) -> int:
+    """Where a variable lies that 6.2 to 6.14 have in pcpu_hot (e57ef2ed97c1 and the commits behind it)."""
     hot = gdb.lookup_global_symbol("pcpu_hot")
     if not hot:
-        return pointer, _place("current_task")
-    offset = next(field.bitpos // 8 for field in _plain(hot.type) if field.name == "current_task")
-    return pointer, _place("pcpu_hot") + offset
+        return _place(variable)
+    offset = next(field.bitpos // 8 for field in _plain(hot.type) if field.name == member)
+    return _place("pcpu_hot") + offset
 
 
 @functools.cache

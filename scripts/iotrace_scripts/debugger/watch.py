@@ -11,7 +11,7 @@ import gdb
 from ..say import Problem, say
 from .answers import Answer
 from .question import expression
-from .values import running
+from .values import running, state
 
 if TYPE_CHECKING:
     from .session import Session
@@ -39,7 +39,8 @@ def writes(session: "Session", text: str, end: int, limit: int) -> list[Answer]:
         if clock >= end:
             break
         task = running()
-        found.append(Answer(clock - 1, _place(), task["comm"].string(errors="replace"), int(task["pid"]), {"old": old, "new": new}))
+        found.append(Answer(clock - 1, _place(), task["comm"].string(errors="replace"), int(task["pid"]), {"old": old, "new": new},
+                            state=state(task)))
         old = new
         if limit and len(found) >= limit:
             say(f"stopped after {limit} writes, at clock {clock} of {end} (more: --limit)")

@@ -201,6 +201,15 @@ class Answers(unittest.TestCase):
         self.assertEqual(answers.as_csv(self.FOUND).splitlines()[:2],
                          ["clock,place,comm,pid,io,file,bios,size,x", "10,f,dd,7,3,data,5,512,"])
 
+    def test_json_has_what_an_event_of_a_trace_has(self):
+        seen = answers.State(0xffff_8880_0000_1000, 0x100, 0xffff_c900_0001_3ff8)
+        rows = json.loads(answers.as_json([answers.Answer(10, "f", "dd", 7, state=seen), answers.Answer(20, "f", "dd", 7)]))["answers"]
+        parts = [(row["task"]["address"], row["vcpu"], row["context"], row["stack_pointer"]) for row in rows]
+        self.assertEqual(parts, [("0xffff888000001000", 0, 256, "0xffffc90000013ff8"), ("0x0", 0, None, "0x0")])
+        schema = json.loads((Path(__file__).parents[3] / "schemas/ask.schema.json").read_text())["$defs"]
+        self.assertEqual(set(rows[0]), set(schema["Answer"]["required"]))
+        self.assertEqual(set(rows[0]["task"]), set(schema["Task"]["required"]))
+
     def test_counts_sums_and_histograms(self):
         self.assertEqual(answers.counted(self.FOUND, "task", ["size"]).split(), ["task", "count", "sum", "of", "size", "dd/7", "2", "1,112",
                                                                                "sh/8", "1", "0"])

@@ -108,7 +108,7 @@ fn probe(probe: &mut Probe, taken: &Probe, choices: &mut Choices<'_>) {
     match choices.byte() % 12 {
         0 => probe.stage = Some(stage(choices)),
         1 => probe.stage = taken.stage.clone(),
-        2 => probe.at = [At::Entry, At::Exit, At::Inlined][choices.below(3)],
+        2 => probe.at = [At::Entry, At::Exit, At::Inlined, At::Inserted][choices.below(4)],
         3 => probe.roles = taken.roles.clone(),
         4 => {
             let role = Role::ALL[choices.below(Role::ALL.len())];

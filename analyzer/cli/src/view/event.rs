@@ -13,7 +13,7 @@ pub fn put_what(line: &mut String, event: &Described<'_>, style: Style) {
             Some(At::Entry) => "()",
             Some(At::Exit) => " returns",
             Some(At::Inlined) => " (inlined)",
-            None => "",
+            Some(At::Inserted) | None => "",
         });
     });
     for word in event.words.iter().filter(|word| word.form != FieldForm::Raw) {

@@ -52,8 +52,23 @@ pub enum Meaning {
     ReturnedStatus,
     /// What a function returned.
     Returned(ReturnType),
+    /// 8 bytes of a text that answers a question, of which the first part stands for the whole.
+    AnsweredText,
+    /// A number that answers a question, whatever it means.
+    Answered(NumberBase),
     /// A number, or a pointer.
     Number,
+}
+
+/// How a number that answers a question is written: as gdb did it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NumberBase {
+    /// Decimal.
+    Unsigned,
+    /// Decimal, of two's complement.
+    Signed,
+    /// Hexadecimal.
+    Hexadecimal,
 }
 
 /// How a value stands in a word's text.
@@ -73,6 +88,10 @@ impl Meaning {
         let role = probe.and_then(|probe| probe.roles.get(at).copied().flatten());
         let stage = probe.and_then(|probe| probe.stage.as_ref());
         match (probe.filter(|probe| probe.at == At::Exit).map(|probe| probe.returns), role) {
+            (_, Some(Role::AnswerText)) => Self::AnsweredText,
+            (_, Some(Role::AnswerUnsigned)) => Self::Answered(NumberBase::Unsigned),
+            (_, Some(Role::AnswerSigned)) => Self::Answered(NumberBase::Signed),
+            (_, Some(Role::AnswerHexadecimal)) => Self::Answered(NumberBase::Hexadecimal),
             (Some(Some(ReturnType::U8)), _) if name == "status" => Self::ReturnedStatus,
             (Some(Some(returns)), _) => Self::Returned(returns),
             (_, Some(Role::Task | Role::PreviousTask | Role::NextTask)) => Self::Task,
@@ -151,7 +170,8 @@ impl Meaning {
                 let (major, minor) = major_minor(value);
                 format!("{major}:{minor}")
             }
-            Self::Signed => value.cast_signed().to_string(),
+            Self::Signed | Self::Answered(NumberBase::Signed) => value.cast_signed().to_string(),
+            Self::Answered(NumberBase::Unsigned) => value.to_string(),
             Self::Tag => (value as u32 as i32).to_string(),
             // AT_FDCWD of include/uapi/linux/fcntl.h.
             Self::Descriptor if value as u32 as i32 == -100 => "AT_FDCWD".to_owned(),

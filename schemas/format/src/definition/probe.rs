@@ -2,7 +2,8 @@
 //!
 //! Stages and roles stand there by name. A name that this version does not know is none to it: what it tells is left to
 //! readers that know it. Label and roles were added at the body's end: where they are missing, roles are those that the
-//! names of words stood for. Behind them the type of what a function returns was added.
+//! names of words stood for. Behind them the type of what a function returns was added, and behind that whether its events
+//! were inserted: to readers that do not know it, it is an inlined instance, which is no call either.
 
 use super::{At, Probe, ReturnType, Success};
 use crate::layer::Layer;
@@ -26,7 +27,31 @@ impl Encode for Probe {
         (stage, &self.file, self.line, &self.words, self.success, &self.inside).encode(encoder)?;
         let roles = self.roles.iter().map(|role| role.map_or("", Role::name));
         (&self.label, Vec::from_iter(roles)).encode(encoder)?;
-        self.returns.map_or("", ReturnType::name).encode(encoder)
+        self.returns.map_or("", ReturnType::name).encode(encoder)?;
+        if self.at == At::Inserted { true.encode(encoder) } else { Ok(()) }
+    }
+}
+
+/// As the first readers know it.
+impl Encode for At {
+    fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
+        let number: u32 = match self {
+            Self::Entry => 0,
+            Self::Exit => 1,
+            Self::Inlined | Self::Inserted => 2,
+        };
+        number.encode(encoder)
+    }
+}
+
+impl<C> Decode<C> for At {
+    fn decode<D: Decoder<Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
+        match u32::decode(decoder)? {
+            0 => Ok(Self::Entry),
+            1 => Ok(Self::Exit),
+            2 => Ok(Self::Inlined),
+            other => Err(DecodeError::OtherString(format!("unknown place {other} of a probe"))),
+        }
     }
 }
 
@@ -49,6 +74,8 @@ impl<C> Decode<C> for Probe {
             Some(_) => ReturnType::named(&String::decode(decoder)?),
             None => None,
         };
+        let is_inserted = decoder.reader().peek_read(1).is_some() && bool::decode(decoder)?;
+        let at = if is_inserted { At::Inserted } else { at };
         Ok(Self {
             id,
             at,
@@ -187,6 +214,21 @@ mod tests {
         assert_eq!(&bytes[at..], b"s32");
         bytes[at..].copy_from_slice(b"f32");
         assert_eq!(decoded(&bytes), Probe { returns: None, ..probe });
+    }
+
+    #[test]
+    fn what_was_inserted_is_an_inlined_instance_to_older_readers() {
+        let inside = vec!["submit_bio block/blk-core.c:1".to_owned()];
+        let inserted =
+            Probe { at: At::Inserted, inside, ..probe("", "", &["pos"], &[Some(Role::AnswerUnsigned)]) };
+        let bytes = encoded(&inserted);
+        assert_eq!(decoded(&bytes), inserted);
+        assert_eq!(bytes[6 + 2..6 + 2 + 4], [2, 0, 0, 0]);
+        assert_eq!(decoded(&shortened(&inserted, 1)), Probe { at: At::Inlined, ..inserted.clone() });
+        // A place of another number is no probe.
+        let mut other = bytes;
+        other[6 + 2] = 3;
+        assert!(decode_all(&other).unwrap_err().to_string().contains("unknown place 3 of a probe"));
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub enum ProbePlace {
     Exit,
     /// An inlined instance of it.
     Inlined,
+    /// The place of a question, whose answers were inserted.
+    Inserted,
 }
 
 impl From<At> for ProbePlace {
@@ -27,6 +29,7 @@ impl From<At> for ProbePlace {
             At::Entry => Self::Entry,
             At::Exit => Self::Exit,
             At::Inlined => Self::Inlined,
+            At::Inserted => Self::Inserted,
         }
     }
 }

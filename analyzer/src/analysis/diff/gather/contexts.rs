@@ -205,7 +205,9 @@ fn waited(wait: model::Wait, time: &TimeMap, device: impl Fn(u64, u64) -> u64) -
 
 impl Observer for Gatherer {
     fn define(&mut self, definition: &Definition) {
-        if let Definition::Probe(probe) = definition {
+        if let Definition::Probe(probe) = definition
+            && probe.at != At::Inserted
+        {
             self.add_function(probe);
         }
     }
