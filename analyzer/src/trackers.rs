@@ -100,11 +100,18 @@ impl Trackers {
         counts
     }
 
+    /// Whether an event was inserted into the trace afterwards.
+    #[inline]
+    #[must_use]
+    pub fn is_inserted(&self, event: &Event<'_>) -> bool {
+        self.probes.is_inserted(event)
+    }
+
     /// Takes in an event.
     pub fn event(&mut self, event: &Event<'_>, out: &mut dyn Sink) {
         let number = self.calls.count_event();
         // What was inserted is no step of the guest's: all is told as without it.
-        if self.probes.is_inserted(event) {
+        if self.is_inserted(event) {
             return;
         }
         if self.stated.is_due(number) { self.stated_event(event, out) } else { self.take_in(event, out) }

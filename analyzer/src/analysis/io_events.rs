@@ -83,6 +83,10 @@ impl Observer for Selector<'_> {
         }
     }
 
+    fn inserted(&mut self, pass: &Pass, definitions: &Definitions, event: &Event<'_>) {
+        self.event(pass, definitions, event);
+    }
+
     fn is_complete(&self) -> bool {
         self.over
     }

@@ -320,4 +320,10 @@ impl Observer for ReportCollector<'_> {
         }
         self.settle(&pass.keeper);
     }
+
+    fn inserted(&mut self, _: &Pass, _: &Definitions, _: &Event<'_>) {
+        if !self.ended {
+            self.account.event();
+        }
+    }
 }

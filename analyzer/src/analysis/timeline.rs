@@ -111,6 +111,10 @@ impl Observer for Picker {
         self.events.push(described);
     }
 
+    fn inserted(&mut self, pass: &Pass, definitions: &Definitions, event: &Event<'_>) {
+        self.event(pass, definitions, event);
+    }
+
     fn is_complete(&self) -> bool {
         self.over
     }

@@ -28,6 +28,9 @@ pub trait Observer: Sink {
     /// An event, after the trackers have taken it in.
     fn event(&mut self, _pass: &Pass, _definitions: &Definitions, _event: &Event<'_>) {}
 
+    /// An event that was inserted into the trace afterwards: no step of the guest's.
+    fn inserted(&mut self, _pass: &Pass, _definitions: &Definitions, _event: &Event<'_>) {}
+
     /// Nothing more is needed: the pass ends when this is true of all observers. Objects in flight are given then.
     fn is_complete(&self) -> bool {
         false
@@ -122,7 +125,11 @@ impl Visitor for RunningPass<'_, '_> {
             None => self.pass.trackers.event(event, &mut self.observers),
         }
         let pass = &self.pass;
-        self.observers.each(|observer| observer.event(pass, definitions, event));
+        if pass.trackers.is_inserted(event) {
+            self.observers.each(|observer| observer.inserted(pass, definitions, event));
+        } else {
+            self.observers.each(|observer| observer.event(pass, definitions, event));
+        }
         if let Some(builder) = &mut self.observers.builder {
             builder.settle(pass);
         }

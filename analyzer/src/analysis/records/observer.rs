@@ -120,6 +120,10 @@ impl Observer for RecordObserver<'_> {
         self.describe(pass, definitions, event);
     }
 
+    fn inserted(&mut self, pass: &Pass, definitions: &Definitions, event: &Event<'_>) {
+        self.describe(pass, definitions, event);
+    }
+
     fn is_complete(&self) -> bool {
         self.sink.is_complete()
     }

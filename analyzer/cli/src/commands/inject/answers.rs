@@ -163,6 +163,20 @@ mod tests {
     }
 
     #[test]
+    fn any_bytes_are_answers_or_an_error() {
+        let text = document(ANSWER);
+        for at in 0..text.len() {
+            assert!(parse(&text.as_bytes()[..at]).is_err(), "cut at {at}");
+            for byte in [b'"', b'{', b'[', b'\\', b'9', 0, 0xff] {
+                let mut bytes = text.clone().into_bytes();
+                bytes[at] = byte;
+                drop(parse(&bytes));
+            }
+        }
+        assert!(complaint(&"[".repeat(100_000)).contains("line 1"));
+    }
+
+    #[test]
     fn what_is_wrong_is_named_with_its_place() {
         for (from, to, reason) in [
             ("\"clock\": 100,", "", "missing field `clock` at line 5"),
