@@ -214,7 +214,7 @@ fn answers_are_events_of_a_new_trace() {
             .contains("ask.fs/iomap/direct-io.c:323 pos=16384 op=REQ_OP_WRITE")
     );
     for command in ["path", "why"] {
-        let printed = |trace: &Path| answer(&run(command, trace, &["1", "--format", "json"])).1;
+        let printed = |trace: &Path| answer(&run(command, trace, &["1"])).1;
         assert_eq!(printed(&to), printed(&trace), "{command}");
     }
     for (text, reason) in [

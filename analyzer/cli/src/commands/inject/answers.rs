@@ -180,7 +180,7 @@ mod tests {
     fn what_is_wrong_is_named_with_its_place() {
         for (from, to, reason) in [
             ("\"clock\": 100,", "", "missing field `clock` at line 5"),
-            ("100", "-1", "invalid value: integer `-1`, expected u64 at line 2 column 20"),
+            ("100", "-1", "invalid value: integer `-1`, expected u64 at line 2 column 19"),
             ("256", "4294967296", "expected u32 at line 3"),
             ("0xffff888000001000", "12", "invalid address \"12\": expected 0x and digits at line 2"),
             ("0x10", "0x10000000000000000", "invalid address"),
