@@ -157,7 +157,7 @@ mod tests {
             fields: fields.to_vec(),
             callers: vec!["ksys_write fs/read_write.c:1".into()],
         };
-        assert_eq!(parse(document(ANSWER).as_bytes()).unwrap(), [expected.clone()]);
+        assert_eq!(parse(document(ANSWER).as_bytes()).unwrap(), std::slice::from_ref(&expected));
         let unknown = document(&ANSWER.replace("256", "null"));
         assert_eq!(parse(unknown.as_bytes()).unwrap(), [Answer { context: None, ..expected }]);
     }
