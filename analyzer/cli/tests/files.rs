@@ -213,8 +213,8 @@ fn answers_are_events_of_a_new_trace() {
         shown(&to, &["--function", "ask."])
             .contains("ask.fs/iomap/direct-io.c:323 pos=16384 op=REQ_OP_WRITE")
     );
-    for command in ["path", "why"] {
-        let printed = |trace: &Path| answer(&run(command, trace, &["1"])).1;
+    for (command, args) in [("path", &["1"][..]), ("why", &["1"]), ("summary", &[])] {
+        let printed = |trace: &Path| answer(&run(command, trace, args)).1;
         assert_eq!(printed(&to), printed(&trace), "{command}");
     }
     for (text, reason) in [
