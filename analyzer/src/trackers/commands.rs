@@ -2,17 +2,19 @@
 //!
 //! In: facts of commands and of answered requests, writes to devices, with the [`RequestState`] that the block layer
 //! has of each command's request. Out: [`CommandFact`]s for the block layer; to the sink, from which doorbell to which
-//! interrupt a command went.
+//! interrupt a command went, and each part of it that has a doorbell and an interrupt of its own.
 //! Oddities counted: commands without a known request, a doorbell or an interrupt; doorbells that pass on nothing.
 
 mod devices;
 mod doorbells;
+mod transfers;
 
 pub use devices::Devices;
 
 use super::counts::{Counts, Oddity};
 use super::fact::{
-    AttemptState, CommandFact, CommandStep, Context, Fact, InterruptState, RequestState, ReturnedRequest,
+    AttemptState, CommandFact, CommandStep, Context, EndFact, Fact, InterruptState, RequestState,
+    ReturnedRequest,
 };
 use super::probes::RoleValues;
 use super::sink::Sink;
@@ -23,6 +25,7 @@ use doorbells::Doorbells;
 use iotrace_format::definition::Definition;
 use iotrace_format::role::Role;
 use iotrace_format::stage::Stage;
+use transfers::Transfers;
 
 /// Follows commands from the driver to the device and back.
 #[derive(Debug, Default, Encode, Decode)]
@@ -32,6 +35,7 @@ pub struct CommandTracker {
     /// Where each request under way was issued, by the requests' addresses.
     issued: Map<u64, Point>,
     doorbells: Doorbells,
+    transfers: Transfers,
     devices: Devices,
     counts: Counts,
 }
@@ -126,7 +130,8 @@ impl CommandTracker {
     ) -> Vec<CommandFact> {
         self.counts.doorbells += 1;
         let passed_on = self.doorbells.ring(context);
-        self.counts.idle_doorbells += u64::from(passed_on.is_empty());
+        let has_transfer = self.transfers.rung(context);
+        self.counts.idle_doorbells += u64::from(passed_on.is_empty() && !has_transfer);
         let mut facts = Vec::with_capacity(passed_on.len());
         for pointer in passed_on {
             let last = request(pointer).and_then(|request| request.last);
@@ -170,6 +175,7 @@ impl CommandTracker {
             Stage::CommandDispatch => self.passed(fact, request.pointer),
             Stage::CommandStart => {
                 self.doorbells.wait(&fact.context, request.pointer);
+                self.transfers.command_begun(fact, request.pointer);
                 CommandStep::Started
             }
             Stage::CommandDriverDone => CommandStep::DriverDone,
@@ -182,6 +188,39 @@ impl CommandTracker {
         };
         let result = result(fact.roles).filter(|_| has_result(&step));
         Some(CommandFact { request: request.pointer, clock: fact.context.clock(), step, result })
+    }
+
+    /// The call in which a driver carried out a command is over.
+    pub fn start_ended(&mut self, end: &EndFact<'_>) {
+        self.transfers.call_ended(end);
+    }
+
+    /// A part of the command that is carried out here is submitted.
+    pub fn transfer_submitted(&mut self, fact: &Fact<'_>) {
+        self.transfers.submitted(fact);
+    }
+
+    /// When the controller began with the part of a command that a fact is about, and the address of the command's request.
+    pub fn transfer(&self, fact: &Fact<'_>) -> Option<(u64, u64)> {
+        self.transfers.of(fact).map(|transfer| (transfer.from.clock, transfer.request))
+    }
+
+    /// A part of a command is done: the interrupt that it came with is the device's work on the command.
+    pub fn transfer_done(
+        &mut self,
+        fact: &Fact<'_>,
+        request: Option<RequestState>,
+        interrupts: InterruptState,
+        out: &mut dyn Sink,
+    ) {
+        let Some(transfer) = self.transfers.completed(fact) else { return };
+        let Some(attempt) = request.and_then(|request| request.last).filter(|last| !last.is_over) else { return };
+        let begun = AttemptState { doorbell: Some(transfer.from.clock), ..attempt };
+        if let Some(irq) = interrupt(fact.context.level, &begun, interrupts) {
+            let (command, since) = (attempt.command, transfer.since);
+            let kind = HandoverKind::Interrupt { irq: Some(irq.id), command, since };
+            out.handover(&Handover { kind, from: transfer.from, to: begin(&fact.context, &irq) });
+        }
     }
 
     fn passed(&mut self, fact: &Fact<'_>, request: u64) -> CommandStep {
@@ -229,10 +268,7 @@ impl CommandTracker {
         let (from, since) = rung.or(issued)?;
         let here = Point { completes: None, ..context.here() };
         let to = match interrupt {
-            Some(irq) => {
-                let (call, level) = (irq.call, Level::Hardirq);
-                Point { clock: irq.clock, call, root: call, level, ..here }
-            }
+            Some(irq) => begin(context, &irq),
             None if matches!(context.level, Level::Softirq | Level::Hardirq) => here,
             None => return None,
         };
@@ -244,6 +280,12 @@ impl CommandTracker {
             to.clock
         })
     }
+}
+
+/// Where an interrupt began that led to the context at hand.
+fn begin(context: &Context<'_>, irq: &IrqRef) -> Point {
+    let (clock, call, level) = (irq.clock, irq.call, Level::Hardirq);
+    Point { clock, call, root: call, level, completes: None, ..context.here() }
 }
 
 /// Whether the result that is read at a step is the command's: before it is done, that of an attempt before.

@@ -168,6 +168,8 @@ impl ObjectTrackers {
             | S::ResetHost
             | S::RequestAnswered => self.command(fact, out),
             S::CommandDoorbell => self.doorbell(&fact.context),
+            S::TransferStart => self.commands.transfer_submitted(fact),
+            S::TransferDone => self.transfer_done(fact, out),
             S::RequestComplete => {
                 self.command(fact, out);
                 self.block.completed(fact, self.commands.request(fact.roles), out);
@@ -237,6 +239,7 @@ impl ObjectTrackers {
         match end.stage {
             S::IrqDriver => self.interrupts.end(end, out),
             S::IrqThread => self.interrupts.deferred_end(end),
+            S::CommandStart => self.commands.start_ended(end),
             S::Softirq(_) => {
                 self.interrupts.deferred_end(end);
                 self.block_call_ended(end, out);
@@ -322,6 +325,13 @@ impl ObjectTrackers {
             let completed = self.commands.request_completed(&fact.context, &request, interrupts, out);
             completed.iter().for_each(|fact| self.block.command(fact));
         }
+    }
+
+    /// A part of a command is done.
+    fn transfer_done(&mut self, fact: &Fact<'_>, out: &mut dyn Sink) {
+        let Some((begun, request)) = self.commands.transfer(fact) else { return };
+        let interrupts = self.interrupts.state(&fact.context, Some(begun));
+        self.commands.transfer_done(fact, self.block.request(request), interrupts, out);
     }
 
     /// What is told of a command, or of the request that it is for.

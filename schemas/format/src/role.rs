@@ -115,6 +115,8 @@ roles! {
     CommandSense0 = "command.sense0",
     /// Bytes 8 to 15 of a command's sense data.
     CommandSense8 = "command.sense8",
+    /// A part of a command that its controller carries out by itself (`struct urb`).
+    Transfer = "transfer" usually "urb",
     /// `errno` or `blk_status_t`.
     Error = "error",
     /// Bytes that are done.

@@ -145,6 +145,11 @@ stages! {
     /// A driver starts the commands that wait at a controller by other means than a write to its memory, as through an I/O
     /// port.
     CommandDoorbell = "cmd.doorbell" [],
+    /// A part of the command that the driver carries out is submitted to the controller, with a doorbell and an interrupt of its
+    /// own.
+    TransferStart = "transfer.start" [Transfer],
+    /// A controller is done with a part of a command.
+    TransferDone = "transfer.done" [Transfer],
     /// A driver is done with a command.
     CommandDriverDone = "cmd.driver_done" [Command or Request],
     /// A command is reported complete to the layer above the driver.

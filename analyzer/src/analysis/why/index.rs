@@ -15,8 +15,8 @@ pub struct SchedulingIndex<'a> {
     running: Vec<(u64, u64)>,
     /// Of each task: its switches, interrupts that came while it ran, and how it was woken.
     of_task: Map<u64, OfTask<'a>>,
-    /// What devices did, by the commands.
-    commands: Map<u64, &'a Handover>,
+    /// What devices did, by the commands: the parts that they carried out by themselves, and all of it.
+    commands: Map<u64, Vec<&'a Handover>>,
     /// What work items and the threads of interrupts began with.
     queued: Map<CallId, &'a Handover>,
     /// What softirqs served, by number; without a number, all of it.
@@ -71,7 +71,7 @@ impl<'a> SchedulingIndex<'a> {
             return self.of_task.entry(task).or_default().wakes.push(handover);
         }
         if let HandoverKind::Interrupt { command, .. } = handover.kind {
-            self.commands.entry(command).or_insert(handover);
+            self.commands.entry(command).or_default().push(handover);
         }
         let Some(root) = handover.to.root else { return };
         let number = match handover.kind {
@@ -123,9 +123,14 @@ impl<'a> SchedulingIndex<'a> {
         }
     }
 
-    /// The hand-over of a command to its device, and from there to an interrupt.
+    /// The hand-over of a command to its device, and from there to an interrupt: what comes after those of its parts.
     pub fn command(&self, command: u64) -> Option<&'a Handover> {
-        self.commands.get(&command).copied()
+        self.parts(command).last().copied()
+    }
+
+    /// The same, and those of the parts of a command, in the order in which they were done.
+    pub fn parts(&self, command: u64) -> &[&'a Handover] {
+        self.commands.get(&command).map_or(&[], Vec::as_slice)
     }
 
     /// The hand-over that a work item or the thread of an interrupt began with.

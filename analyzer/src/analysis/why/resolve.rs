@@ -32,6 +32,8 @@ struct Distance {
     depth: usize,
     /// The command whose completion led from here to the task, as far as it is known.
     command: Option<u64>,
+    /// The command that was carried out here, in parts perhaps, before its completion led to the task.
+    carried_out: Option<u64>,
 }
 
 impl Distance {
@@ -41,12 +43,13 @@ impl Distance {
 
     /// Where the completion of a command was processed, if it was.
     fn led_by(self, point: Point) -> Self {
-        Self { command: point.completes.or(self.command), ..self }
+        let command = point.completes.or(self.command);
+        Self { command, carried_out: command.or(self.carried_out), ..self }
     }
 
     /// Before the command was issued.
     fn before_command(self) -> Self {
-        Self { command: None, ..self.next() }
+        Self { command: None, carried_out: None, ..self.next() }
     }
 }
 
@@ -184,8 +187,8 @@ impl<'a> Resolver<'a> {
         far: Distance,
         spans: &mut Vec<Span>,
     ) {
-        let commands = [far.command, point.completes].into_iter().flatten();
-        let mut handovers = commands.filter_map(|command| self.index.command(command));
+        let commands = [far.command, point.completes, far.carried_out].into_iter().flatten();
+        let mut handovers = commands.flat_map(|command| self.index.parts(command)).copied();
         if let Some(handover) = handovers.find(|handover| is_of_interrupt(handover, id, root)) {
             return self.device(handover, self.handler(root), range, far, spans);
         }

@@ -1,5 +1,6 @@
 //! Commands, doorbells and interrupts. Clocks stand under the events.
 
+use crate::model::{DeviceStart, HandoverKind};
 use crate::trackers::timelines::*;
 use iotrace_format::event::UNKNOWN_CONTEXT;
 
@@ -91,6 +92,51 @@ fn a_function_that_writes_to_a_port_is_a_doorbell() {
     let at = [Driver, Doorbell, Interrupt].map(|stage| found.bio(1).at(stage));
     assert_eq!(at, [50, 53, 70].map(Some));
     assert_eq!((found.counts.doorbells, found.counts.idle_doorbells), (2, 1));
+}
+
+// USB: the driver's thread carries out the command (60 to 96) in two transfers, the first of which has its doorbell at 62 and its
+// interrupt at 70, the second at 82 and 90. The one that is given back at 97 was submitted for no command.
+#[test]
+fn each_part_of_a_command_goes_from_its_doorbell_to_its_interrupt() {
+    let read = io(8, 512, 0);
+    let mut guest = SyntheticGuest::default();
+    guest.submit(10, B, RQ, read);
+    guest.rq(45, "rq.issue", RQ, B, read);
+    guest.exit(46, "rq.issue", 0);
+    guest.entry(50, "cmd.dispatch", &[("cmd", RQ + 0x200), ("cmd.rq", RQ)]);
+    guest.exit(51, "cmd.dispatch", 0);
+    let transfer = |guest: &mut SyntheticGuest, at| {
+        guest.entry(at, "transfer.start", &[("urb", at)]);
+        guest.bell(at + 1);
+        guest.exit(at + 2, "transfer.start", 0);
+        guest.entry(at + 9, "irq.entry", &[("vector", 38)]);
+        guest.at(HARDIRQ, |guest| {
+            guest.entry(at + 10, "transfer.done", &[("urb", at)]);
+            guest.exit(at + 11, "transfer.done", 0);
+            guest.entry(at + 12, "irq.driver", &[("irq", 11)]);
+            guest.exit(at + 13, "irq.driver", 1);
+        });
+        guest.exit(at + 14, "irq.entry", 0);
+    };
+    guest.entry(60, "cmd.start", &[("cmd", RQ + 0x200)]);
+    transfer(&mut guest, 61);
+    transfer(&mut guest, 81);
+    guest.exit(96, "cmd.start", 0);
+    guest.entry(97, "cmd.done", &[("cmd", RQ + 0x200), ("cmd.rq", RQ)]);
+    guest.exit(98, "cmd.done", 0);
+    guest.complete(99, RQ, B, read);
+    transfer(&mut guest, 111);
+    let found = track(&guest);
+    found.assert_sound();
+    let clocks = found.handovers.iter().filter_map(|handover| match handover.kind {
+        HandoverKind::Interrupt { irq, command: 1, since: DeviceStart::Doorbell } => {
+            Some((irq, handover.from.clock, handover.to.clock))
+        }
+        _ => None,
+    });
+    assert_eq!(clocks.collect::<Vec<_>>(), [(Some(1), 62, 70), (Some(2), 82, 90), (Some(2), 62, 90)]);
+    // The last doorbell is of a transfer for no command.
+    assert_eq!((found.counts.doorbells, found.counts.idle_doorbells), (3, 1));
 }
 
 // The types of the driver's structures are not known (5.10 has no BTF of modules): 52 tells of no command.

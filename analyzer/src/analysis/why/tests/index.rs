@@ -78,7 +78,9 @@ fn a_context_begins_with_the_first_hand_over_of_its_sort() {
     drawing.handover(work, at(14, B), at(44, K));
     let index = SchedulingIndex::new(&drawing.seen);
     assert_eq!(clocks(index.queued(5)), [(10, 40)]);
-    assert_eq!(clocks(index.command(7)), [(12, 42)]);
+    // A command's own comes after those of its parts.
+    assert_eq!(clocks(index.command(7)), [(13, 43)]);
+    assert_eq!(clocks(index.parts(7).iter().copied()), [(12, 42), (13, 43)]);
     assert_eq!((index.queued(6), index.command(8)), (None, None));
 }
 

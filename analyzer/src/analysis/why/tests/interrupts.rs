@@ -102,14 +102,15 @@ fn another_hand_over_to_an_interrupt_is_no_doorbell() {
 // 20     40..55 45        60  65      70
 #[test]
 fn what_a_task_completes_that_an_interrupt_woke_is_its_devices() {
-    for (last, expected) in
-        [(true, "20..40 2 command 7 of intr"), (false, "20..30 2 interrupt intr for what is not known")]
-    {
+    for (last, expected) in [
+        (true, ["20..40 2 command 7 of intr"].as_slice()),
+        (false, &["20..30 2 command 7 of intr", "38..40 2 interrupt intr for what is not known"]),
+    ] {
         let mut drawing = Drawing::default();
         drawing.switches(A, &[(20, B), (60, K), (70, A)]);
         drawing.interrupt(5, B, 40..55);
         if !last {
-            // It waits once more: what it completes then, this interrupt knows nothing of.
+            // It waits once more, for another interrupt: of that nothing is known.
             drawing.switches(A, &[(20, B), (35, K), (38, B), (60, K), (70, A)]);
             drawing.interrupt(4, B, 30..32);
             drawing.wake(within(31, 4), K, 35);
@@ -119,7 +120,9 @@ fn what_a_task_completes_that_an_interrupt_woke_is_its_devices() {
         }
         drawing.wake(within(45, 5), K, 60);
         drawing.wake(Point { completes: Some(7), ..at(65, K) }, A, 70);
-        assert_eq!(drawing.spans(0, 80)[1], expected);
+        let spans = drawing.spans(0, 80);
+        let before: Vec<_> = spans.iter().filter(|span| span.contains(" of ") || span.contains(" for ")).collect();
+        assert_eq!(before, expected);
     }
 }
 
@@ -237,4 +240,38 @@ fn a_thread_whose_interrupt_was_not_seen_is_a_task() {
     let mut drawing = woken_by_a_thread();
     drawing.seen.handovers.remove(0);
     assert_eq!(drawing.spans(0, 70)[1..3], ["20..45 1 k/3 runnable", "45..60 1 k/3 runs"]);
+}
+
+// a/1 wakes a thread, which carries out command 7 in two parts, each with a doorbell and an interrupt, and wakes a/1 again.
+//
+//   a/1 100   b/2 rings 110, stops 120   irq 200   b/2 220   rings 230, stops 240   irq 300   b/2 320   wakes 330   a/1 340
+#[test]
+fn each_part_of_a_command_that_a_thread_waits_for_is_its_device() {
+    let mut drawing = Drawing::default();
+    drawing.switches(A, &[(100, B), (120, K), (220, B), (240, K), (320, B), (340, A)]);
+    drawing.wake(at(90, A), B, 100);
+    for (ring, irq, runs, id) in [(110, 200, 220, 9), (230, 300, 320, 10)] {
+        drawing.interrupt(id, K, irq..irq + 10);
+        drawing.wake(within(irq + 5, id), B, runs);
+        drawing.handover(done(7), at(ring, B), within(irq, id));
+    }
+    drawing.handover(done(7), at(110, B), within(300, 10));
+    drawing.wake(Point { completes: Some(7), ..at(330, B) }, A, 340);
+    assert_eq!(
+        drawing.spans(80, 350),
+        [
+            "80..100 0 a/1 runs",
+            "100..120 1 b/2 runs",
+            "120..200 2 command 7 of intr",
+            "200..205 2 interrupt intr",
+            "205..220 1 b/2 runnable",
+            "220..240 1 b/2 runs",
+            "240..300 2 command 7 of intr",
+            "300..305 2 interrupt intr",
+            "305..320 1 b/2 runnable",
+            "320..330 1 b/2 runs",
+            "330..340 0 a/1 runnable",
+            "340..350 0 a/1 runs",
+        ]
+    );
 }
