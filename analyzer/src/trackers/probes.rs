@@ -10,6 +10,8 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use std::sync::Arc;
 
 const NONE: u8 = u8::MAX;
+/// Bits of a minor number in a `dev_t` (MINORBITS in include/linux/kdev_t.h).
+const MINOR_BITS: u32 = 20;
 
 #[derive(Debug)]
 struct Known {
@@ -181,6 +183,26 @@ impl RoleValues<'_> {
     /// A word; none if the probe has none of that role.
     pub fn get(&self, role: Role) -> Option<u64> {
         self.words.get(usize::from(self.known.index[role as usize])).copied()
+    }
+
+    /// Device number of the bio: as the tracepoints print it, of a disk that has none of its own also.
+    pub fn bio_dev(&self) -> Option<u64> {
+        self.dev(Role::BioDev, Role::BioDisk)
+    }
+
+    /// Device number of the request.
+    pub fn request_dev(&self) -> Option<u64> {
+        self.dev(Role::RequestDev, Role::RequestDisk)
+    }
+
+    /// A device number; of a disk that is not registered, what the disk would have (`disk_devt` in include/linux/genhd.h: MKDEV
+    /// of its major and its first minor number, the minor number in 20 bits).
+    fn dev(&self, role: Role, numbers: Role) -> Option<u64> {
+        let of_disk = || {
+            let numbers = self.get(numbers).unwrap_or(0);
+            (numbers & u64::from(u32::MAX)) << MINOR_BITS | numbers >> 32
+        };
+        self.get(role).map(|dev| if dev == 0 { of_disk() } else { dev })
     }
 
     /// The request that the event is about.

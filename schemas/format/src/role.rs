@@ -47,6 +47,8 @@ roles! {
     Bio = "bio",
     /// Device number of a bio.
     BioDev = "bio.dev",
+    /// Major and first minor number of a bio's disk, in the lower and the upper half.
+    BioDisk = "bio.disk_numbers",
     /// Bytes 0 to 7 of the name of a bio's disk.
     BioDisk0 = "bio.disk0",
     /// Bytes 8 to 15 of the name of a bio's disk.
@@ -89,6 +91,8 @@ roles! {
     Request = "request" usually "rq",
     /// Device number of a request.
     RequestDev = "request.dev",
+    /// Major and first minor number of a request's disk, in the lower and the upper half.
+    RequestDisk = "request.disk_numbers",
     /// First sector of a request.
     RequestSector = "request.sector",
     /// Bytes of a request.

@@ -25,7 +25,7 @@ pub struct DeviceNames {
 impl DeviceNames {
     /// Takes in what an event says of its bio's device.
     pub fn learn(&mut self, roles: &RoleValues<'_>) {
-        let (Some(dev), Some(first)) = (roles.get(Role::BioDev), roles.get(Role::BioDisk0)) else { return };
+        let (Some(dev), Some(first)) = (roles.bio_dev(), roles.get(Role::BioDisk0)) else { return };
         let disk = [first, roles.get(Role::BioDisk1).unwrap_or(0)];
         let words = (disk, roles.get(Role::BioPartition).unwrap_or(0));
         if self.known.get(&dev).is_some_and(|(known, _)| *known == words) {

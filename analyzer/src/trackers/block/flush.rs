@@ -44,7 +44,7 @@ impl RequestTracker {
         let Some(request) = request.and_then(|request| self.live.get_mut(&request)) else {
             return self.word_missing();
         };
-        let dev = fact.roles.get(Role::RequestDev).unwrap_or(request.dev);
+        let dev = fact.roles.request_dev().unwrap_or(request.dev);
         let done = request.sequence.unwrap_or(0) | step;
         request.sequence = Some(done);
         self.flushes.device = dev;

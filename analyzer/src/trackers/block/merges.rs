@@ -19,7 +19,7 @@ impl RequestTracker {
             return self.word_missing();
         };
         let mut seen = ObjectState::bio(roles, &self.codes);
-        seen.dev = roles.get(Role::BioDev).or(roles.get(Role::RequestDev)).unwrap_or(0);
+        seen.dev = roles.bio_dev().or(roles.request_dev()).unwrap_or(0);
         if !roles.has_exit() {
             self.bio_merged(now(&fact.context), (request, bio), (seen, join), exchange);
         }

@@ -34,7 +34,7 @@ impl ObjectState {
     /// Of the event's bio; what is not in it reads as 0.
     pub fn bio(roles: &RoleValues<'_>, codes: &OpCodes) -> Self {
         let get = |role| roles.get(role).unwrap_or(0);
-        let (dev, sector, bytes) = (get(Role::BioDev), get(Role::BioSector), get(Role::BioSize));
+        let (dev, sector, bytes) = (roles.bio_dev().unwrap_or(0), get(Role::BioSector), get(Role::BioSize));
         Self { dev, sector, bytes, op: codes.decode(get(Role::BioOp), OpField::Bio) }
     }
 
@@ -43,13 +43,13 @@ impl ObjectState {
         let get = |role| roles.get(role);
         let (sector, bytes) = (get(Role::RequestSector)?, get(Role::RequestSize)?);
         let op = codes.decode(get(Role::RequestOp)?, OpField::Request);
-        Some(Self { dev: get(Role::RequestDev)?, sector, bytes, op })
+        Some(Self { dev: roles.request_dev()?, sector, bytes, op })
     }
 
     /// Of the request that the event's request may swallow.
     pub fn next_request(roles: &RoleValues<'_>, codes: &OpCodes) -> Self {
         let get = |role| roles.get(role).unwrap_or(0);
-        let (dev, sector, bytes) = (get(Role::RequestDev), get(Role::NextSector), get(Role::NextSize));
+        let (dev, sector, bytes) = (roles.request_dev().unwrap_or(0), get(Role::NextSector), get(Role::NextSize));
         Self { dev, sector, bytes, op: codes.decode(get(Role::NextOp), OpField::Request) }
     }
 

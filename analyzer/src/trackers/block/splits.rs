@@ -103,7 +103,7 @@ impl BioTracker {
 
     /// A bio in flight is queued once more: for another device, if a stacked one passes it on.
     pub(super) fn pass_on(&mut self, pointer: u64, roles: &RoleValues<'_>, clock: u64) {
-        let Some(dev) = roles.get(Role::BioDev) else { return };
+        let Some(dev) = roles.bio_dev() else { return };
         let Some(live) = self.live.get_mut(&pointer) else { return };
         let (of, before) = (live.innermost().id, live.innermost().dev);
         if before != dev && live.membership.is_none() && live.passed.len() < DEEPEST {

@@ -185,6 +185,18 @@ fn operations_are_those_of_the_kernel() {
     assert_eq!(bios.queue(10, B, &[]).unwrap().op, OpName::Discard);
 }
 
+// nvme's paths to a namespace are disks that are not registered: 5.10 has no device number for them.
+#[test]
+fn a_disk_without_a_device_number_has_that_of_its_first_minor() {
+    let numbers = [("bio.dev", 0), ("bio.disk_numbers", 3 << 32 | 259)];
+    let mut bios = Bios::default();
+    bios.queue(10, B, &numbers);
+    let dev = 259 << 20 | 3;
+    assert_eq!((bios.tracker.state(B).unwrap().dev, bios.found.said[0].dev), (dev, dev));
+    bios.queue(20, C, &[("bio.dev", SDA), numbers[1]]);
+    assert_eq!(bios.tracker.state(C).unwrap().dev, SDA);
+}
+
 #[test]
 fn a_bio_that_was_traced_before_is_late_and_says_nothing() {
     for (traced, said, late) in [(&[][..], 1, 0), (&[("bio.traced", 0)], 1, 0), (&[("bio.traced", 1)], 0, 1)]
