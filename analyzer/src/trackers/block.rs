@@ -88,6 +88,7 @@ impl BlockTracker {
         match fact.stage {
             Stage::BioQueue => return bios.queue(fact, call, requests, out).map(BlockFact::Queued),
             Stage::BioEnter => bios.enter(fact, out),
+            Stage::BioFit => bios.fit(fact),
             Stage::BioSplit => bios.split(fact),
             Stage::BioChain => bios.chain(fact),
             Stage::BioClone => bios.clone_bio(fact),
@@ -122,7 +123,7 @@ impl BlockTracker {
             bios.serving.remove(end);
             return None;
         }
-        if matches!(end.stage, Stage::BioSplit | Stage::BioClone | Stage::BioEnter) {
+        if matches!(end.stage, Stage::BioSplit | Stage::BioClone | Stage::BioEnter | Stage::BioFit) {
             bios.call_ended(end, call, requests, out);
             return None;
         }

@@ -88,6 +88,9 @@ stages! {
     BioQueue = "bio.queue" [Bio],
     /// A bio is split: the function returns the part that goes first.
     BioSplit = "bio.split" [Bio, Sectors],
+    /// A bio is split if it does not fit its device: only splits in such a function, or while the queue takes the bio, are those of
+    /// the kernel's tracepoint.
+    BioFit = "bio.fit" [],
     /// A bio is made to wait for another one.
     BioChain = "bio.chain" [Bio, Parent],
     /// A copy of the bio `parent` is made: `bio`, or the one that the function returns.

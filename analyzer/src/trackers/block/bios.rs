@@ -45,6 +45,8 @@ pub(super) enum BioCall {
     Split { bio: u64, seen: Box<ObjectState>, sectors: u64 },
     /// This bio is copied.
     Clone { source: u64 },
+    /// A bio is split if it does not fit its device.
+    Fit,
 }
 
 /// Follows bios from their queueing to their end.
@@ -199,7 +201,7 @@ impl BioTracker {
             BioCall::Enter { bio } => {
                 Some(*bio).filter(|bio| self.live.get(bio).is_some_and(|live| live.membership.is_none()))
             }
-            BioCall::Split { .. } | BioCall::Clone { .. } => None,
+            BioCall::Split { .. } | BioCall::Clone { .. } | BioCall::Fit => None,
         })
     }
 

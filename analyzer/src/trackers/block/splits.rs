@@ -15,6 +15,11 @@ const ERRORS: u64 = u64::MAX - 4095;
 const DEEPEST: usize = 16;
 
 impl BioTracker {
+    /// A bio is about to be split if it does not fit its device.
+    pub fn fit(&mut self, fact: &Fact<'_>) {
+        self.calls.insert(fact, BioCall::Fit);
+    }
+
     /// A bio is about to be split.
     pub fn split(&mut self, fact: &Fact<'_>) {
         let roles = fact.roles;
@@ -56,8 +61,10 @@ impl BioTracker {
         self.resolve_source(&mut live);
         self.derived.extend(live.bio.cause.clone().map(|cause| (id, cause)));
         self.live.insert(split, Box::new(live));
-        // Only __bio_split_to_limits traces a split; it is called while the queue takes the bio.
-        if self.replace_entered(&end.context, bio, split) {
+        // Only __bio_split_to_limits traces a split: by itself, as stacked devices and nvme's multipath call it, or while the
+        // queue takes the bio.
+        let is_entered = self.replace_entered(&end.context, bio, split);
+        if is_entered || self.calls.of_context(&end.context).any(|call| matches!(call, BioCall::Fit)) {
             let mut said = seen.block_event(BlockKind::Split, now(&end.context));
             said.sectors = rest;
             out.block_event(said);
@@ -119,7 +126,7 @@ impl BioTracker {
     fn replace_entered(&mut self, context: &Context<'_>, bio: u64, split: u64) -> bool {
         let mut entered = self.calls.of_context_mut(context).rev().filter_map(|call| match call {
             BioCall::Enter { bio } => Some(bio),
-            BioCall::Split { .. } | BioCall::Clone { .. } => None,
+            BioCall::Split { .. } | BioCall::Clone { .. } | BioCall::Fit => None,
         });
         let found = entered.find(|entered| **entered == bio);
         found.map(|entered| *entered = split).is_some()

@@ -78,6 +78,12 @@ impl Bios {
         source.at(999, &[], |context| tracker.entered(context))
     }
 
+    /// A bio is made to fit its device.
+    pub fn fit(&mut self, clock: u64) {
+        let Self { source, tracker, .. } = self;
+        source.enter(clock, "bio.fit", &[], |fact| tracker.fit(fact));
+    }
+
     /// Begins to split a bio of 16 sectors at sector 100.
     pub fn begin_split(&mut self, clock: u64, bio: u64, sectors: u64) {
         self.begin_split_at(clock, bio, sectors, 100);
@@ -177,14 +183,6 @@ fn a_queued_bio_is_as_its_event_shows_it() {
     assert_eq!(bios.oddities(), [(Oddity::BioUnfinished, 1)]);
 }
 
-#[test]
-fn operations_are_those_of_the_kernel() {
-    let mut bios = Bios::default();
-    let constant = Constant { name: "REQ_OP_DISCARD".into(), value: 1 };
-    bios.tracker.define(&Definition::Constant(constant));
-    assert_eq!(bios.queue(10, B, &[]).unwrap().op, OpName::Discard);
-}
-
 // nvme's paths to a namespace are disks that are not registered: 5.10 has no device number for them.
 #[test]
 fn a_disk_without_a_device_number_has_that_of_its_first_minor() {
@@ -195,6 +193,14 @@ fn a_disk_without_a_device_number_has_that_of_its_first_minor() {
     assert_eq!((bios.tracker.state(B).unwrap().dev, bios.found.said[0].dev), (dev, dev));
     bios.queue(20, C, &[("bio.dev", SDA), numbers[1]]);
     assert_eq!(bios.tracker.state(C).unwrap().dev, SDA);
+}
+
+#[test]
+fn operations_are_those_of_the_kernel() {
+    let mut bios = Bios::default();
+    let constant = Constant { name: "REQ_OP_DISCARD".into(), value: 1 };
+    bios.tracker.define(&Definition::Constant(constant));
+    assert_eq!(bios.queue(10, B, &[]).unwrap().op, OpName::Discard);
 }
 
 #[test]
@@ -285,6 +291,22 @@ fn a_split_makes_a_bio_of_the_first_sectors() {
     let [_, whole, part, _] = bios.finish() else { panic!() };
     assert_eq!((whole.splits, part.splits), (2, 0));
     assert_eq!((part.origin, part.cause.as_deref()), (Origin::Split { of: 1 }, Some(&Cause::Softirq)));
+}
+
+// As nvme's multipath has it: the bio is not in the queue yet. A split that is made otherwise has no tracepoint.
+#[test]
+fn a_split_that_makes_a_bio_fit_its_device_is_a_tracepoints() {
+    for fits in [false, true] {
+        let mut bios = Bios::default();
+        bios.queue(1, B, &[("bio.size", 8192)]);
+        if fits {
+            bios.fit(2);
+        }
+        bios.begin_split(3, B, 4);
+        bios.split(4, C);
+        let expected = if fits { vec![(4, 100, 104)] } else { vec![] };
+        assert_eq!(bios.found.said(BlockKind::Split), expected);
+    }
 }
 
 #[test]
