@@ -7,7 +7,7 @@ use super::object::{ClockAndTask, ObjectState, now};
 use super::requests::{Exchange, RequestCall, RequestTracker};
 use crate::model::{BlockKind, Join};
 use crate::trackers::counts::Oddity;
-use crate::trackers::fact::Fact;
+use crate::trackers::fact::{Context, Fact};
 use crate::trackers::sink::Sink;
 use iotrace_format::role::Role;
 
@@ -56,6 +56,21 @@ impl RequestTracker {
         };
         let seen = Box::new(ObjectState::next_request(fact.roles, &self.codes));
         self.calls.insert(fact, RequestCall::Merge { request, next, seen });
+    }
+
+    /// A request is freed: if that happens in a call that may merge it into another one, it was merged.
+    pub(super) fn merged_is_freed(&mut self, fact: &Fact<'_>, exchange: &mut Exchange<'_>) {
+        let Some(freed) = fact.roles.request() else { return };
+        if let Some(RequestCall::Merge { request, next, seen }) = self.take_merge(&fact.context, freed) {
+            self.request_merged(now(&fact.context), (request, next), &seen, exchange);
+        }
+    }
+
+    /// The innermost of the open calls that may merge a request into another one: those around it add nothing.
+    pub(super) fn take_merge(&mut self, context: &Context<'_>, merged: u64) -> Option<RequestCall> {
+        let calls = self.calls.of_context_mut(context);
+        let merges = calls.filter(|call| matches!(call, RequestCall::Merge { next, .. } if *next == merged));
+        merges.map(|call| std::mem::replace(call, RequestCall::Served)).last()
     }
 
     /// A request was merged into another one.

@@ -141,7 +141,10 @@ impl RequestTracker {
             Stage::RequestIssue => self.issue(fact, exchange),
             Stage::RequestUpdate => self.update(fact, exchange),
             Stage::RequestEnd => self.end(fact),
-            Stage::RequestFree => self.free(fact, exchange.out),
+            Stage::RequestFree => {
+                self.merged_is_freed(fact, exchange);
+                self.free(fact, exchange.out);
+            }
             Stage::RequestBatch => self.batch(fact),
             Stage::FlushInsert => self.flush_insert(fact, exchange),
             Stage::FlushStep => self.flush_step(fact, exchange),
@@ -172,6 +175,7 @@ impl RequestTracker {
                 self.bio_merged(at, (request, bio), (*seen, join), exchange);
             }
             RequestCall::Merge { request, next, seen } if succeeded => {
+                self.take_merge(&end.context, next);
                 self.request_merged(at, (request, next), &seen, exchange);
             }
             RequestCall::Insert { request } => self.insert_done(request, succeeded, exchange.out),

@@ -132,6 +132,44 @@ fn a_merged_request_hands_its_bios_on_once() {
     assert_eq!((dev, requests.finish(NEXT).merged_into, requests.oddities()), (SDA, Some(1), vec![]));
 }
 
+// A function that asks for the merge, and the one that makes it, both return that it was made; the latter may be inlined.
+#[test]
+fn a_merge_that_two_calls_report_is_one() {
+    for inner in [false, true] {
+        let mut requests = Requests::default();
+        requests.get(2, RQ);
+        requests.get(4, NEXT);
+        let merge = arguments(RQ, &[("next", NEXT), ("next.sector", 108), ("next.size", 1024)]);
+        requests.enter(20, "rq.merge", &merge);
+        if inner {
+            requests.enter(21, "rq.merge", &merge);
+            requests.exit(22, "rq.merge", NEXT);
+        }
+        requests.exit(23, "rq.merge", 1);
+        let clock = if inner { 22 } else { 23 };
+        assert_eq!(requests.found.said(BlockKind::RqMerge), [(clock, 108, 2)]);
+        assert_eq!((requests.facts.len(), requests.finish(NEXT).merged_into), (1, Some(1)));
+    }
+}
+
+// blk_attempt_req_merge frees the request that it has merged (to 5.15), before it returns that it did.
+#[test]
+fn a_request_that_is_freed_in_the_merge_was_merged() {
+    let mut requests = Requests::default();
+    requests.get(2, RQ);
+    requests.bio(B, 7);
+    requests.ask(3, Some(B));
+    requests.exit(4, "rq.get", NEXT);
+    requests.facts.clear();
+    requests.enter(20, "rq.merge", &arguments(RQ, &[("next", NEXT), ("next.sector", 108)]));
+    requests.reach(22, "rq.free", &[("rq", NEXT)]);
+    requests.exit(23, "rq.merge", 1);
+    let merged = MergedBios { clock: 22, bios: vec![(7, B)], into: RQ };
+    assert_eq!(requests.facts, [RequestFact::Merged(merged)]);
+    assert_eq!(requests.found.said(BlockKind::RqMerge).len(), 1);
+    assert_eq!((requests.finish(NEXT).merged_into, requests.oddities()), (Some(1), vec![]));
+}
+
 #[test]
 fn a_merge_of_an_unknown_request_is_counted() {
     let mut requests = Requests::default();
