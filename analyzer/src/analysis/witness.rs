@@ -2,12 +2,13 @@
 //!
 //! The guest's tracing begins a little before the mark of the workload and ends a little after it; it
 //! says of no event what its clock was. So for each tracepoint its list must be a stretch of ours that
-//! covers everything between the marks. If function_graph ran beside them, the nesting of the calls is
+//! covers everything between the marks, apart from the order of calls that overlap. If function_graph ran beside them, the nesting of the calls is
 //! compared as well.
 
 mod calls;
 mod graph;
 mod nesting;
+mod order;
 mod parse;
 mod stretch;
 
@@ -20,6 +21,7 @@ use super::{Progress, workload};
 use crate::context::Tasks;
 use crate::model::{BlockEvent, BlockKind, Call, CallEnd, Definitions, WorkloadMark};
 use crate::session::{Observer, Pass, PassEnd, Session};
+use order::{ReportedEvent, ReportedEvents};
 use crate::trackers::Sink;
 use iotrace_format::event::Event;
 use iotrace_format::trace::reader::ReadError;
@@ -117,7 +119,7 @@ pub fn compare(
     let window = workload(&heard.marks).map(|(begin, end)| (begin, end.unwrap_or(u64::MAX)));
     let kinds = BlockKind::ALL.into_iter().map(|kind| {
         let theirs: Vec<_> = witness.sayings.iter().filter(|saying| saying.kind == kind).cloned().collect();
-        compare_kind(kind, &theirs, &ours_of(kind, &heard.events, &theirs), window)
+        compare_kind(kind, &theirs, &ours_of(kind, &heard.reported.events, &theirs), window)
     });
     let nesting = witness.graph.as_ref().zip(heard.calls.as_ref()).map(|(graph, all)| {
         let (theirs, ours, common) = calls::sides(graph, all, &finished.definitions, window);
@@ -129,46 +131,56 @@ pub fn compare(
 /// Our events of a tracepoint, in the order of their clocks: some are known only after others that came later. Up to 3.17
 /// nothing is said of the completion of a request without a bio, as the flushes of a sequence are (4a0efdc93368, "block:
 /// misplaced rq_complete tracepoint"; distributions have it in older ones): then nothing of it is compared.
-fn ours_of(kind: BlockKind, events: &[BlockEvent], theirs: &[Saying]) -> Vec<BlockEvent> {
+fn ours_of(kind: BlockKind, reported: &[ReportedEvent], theirs: &[Saying]) -> Vec<ReportedEvent> {
     let silent = kind == BlockKind::RqComplete && !theirs.is_empty() && !theirs.iter().any(Saying::is_empty);
-    let fits = |event: &&BlockEvent| event.kind == kind && !(silent && Saying::of(event).is_empty());
-    let mut ours: Vec<_> = events.iter().filter(fits).copied().collect();
-    ours.sort_by_key(|event| event.clock);
+    let fits = |reported: &&ReportedEvent| {
+        reported.event.kind == kind && !(silent && Saying::of(&reported.event).is_empty())
+    };
+    let mut ours: Vec<_> = reported.iter().filter(fits).copied().collect();
+    ours.sort_by_key(|reported| reported.event.clock);
     ours
 }
 
 fn compare_kind(
     kind: BlockKind,
     theirs: &[Saying],
-    ours: &[BlockEvent],
+    ours: &[ReportedEvent],
     window: Option<(u64, u64)>,
 ) -> Compared {
     let tells_pid = theirs.is_empty() || theirs.iter().any(|saying| saying.pid.is_some());
-    let said: Vec<_> = ours.iter().map(|event| Saying::of(event).with_pid_if(tells_pid)).collect();
+    let said: Vec<_> = ours.iter().map(|our| Saying::of(&our.event).with_pid_if(tells_pid)).collect();
     let (begin, end) = match window {
         Some((from, to)) => (
-            ours.partition_point(|event| event.clock < from),
-            ours.partition_point(|event| event.clock <= to),
+            ours.partition_point(|our| our.event.clock < from),
+            ours.partition_point(|our| our.event.clock <= to),
         ),
         None => (said.len().saturating_sub(theirs.len()), 0),
     };
     let fits = |at: &usize| *at <= begin && at + theirs.len() >= end;
+    let may_be = |at: &usize| {
+        fits(at) && order::may_be(theirs.len(), &ours[*at..], |their, our| theirs[their] == said[at + our])
+    };
     let found = stretch::all(theirs, &said).filter(fits).last();
-    let at = found.unwrap_or(begin);
+    let reordered = || (0..=begin.min(said.len())).rev().find(may_be);
+    let found = found.map(|at| (at, false)).or_else(|| reordered().map(|at| (at, true)));
+    let at = found.map_or(begin, |(at, _)| at);
     let until = (at + theirs.len()).max(end).min(said.len());
     let against = &said[at..until];
-    let equal = theirs.iter().zip(against).take_while(|(a, b)| a == b).count();
+    let equal = match found {
+        Some((_, true)) => theirs.len(),
+        _ => theirs.iter().zip(against).take_while(|(a, b)| a == b).count(),
+    };
     let differences =
         if found.is_some() { Vec::new() } else { differences(theirs, against, &ours[at..until]) };
     Compared { kind, witness: theirs.len(), ours: against.len(), equal, differences }
 }
 
-fn differences(theirs: &[Saying], against: &[Saying], ours: &[BlockEvent]) -> Vec<TracepointDifference> {
+fn differences(theirs: &[Saying], against: &[Saying], ours: &[ReportedEvent]) -> Vec<TracepointDifference> {
     (0..theirs.len().max(against.len()))
         .filter(|at| theirs.get(*at) != against.get(*at))
         .map(|at| TracepointDifference {
             witness: theirs.get(at).cloned(),
-            ours: against.get(at).cloned().zip(ours.get(at).map(|event| event.clock)),
+            ours: against.get(at).cloned().zip(ours.get(at).map(|our| our.event.clock)),
         })
         .take(SHOWN)
         .collect()
@@ -176,7 +188,7 @@ fn differences(theirs: &[Saying], against: &[Saying], ours: &[BlockEvent]) -> Ve
 
 #[derive(Default)]
 struct Heard {
-    events: Vec<BlockEvent>,
+    reported: ReportedEvents,
     marks: Vec<WorkloadMark>,
     tasks: Tasks,
     /// Kept if they are compared.
@@ -185,7 +197,7 @@ struct Heard {
 
 impl Sink for Heard {
     fn block_event(&mut self, event: BlockEvent) {
-        self.events.push(event);
+        self.reported.add(event);
     }
 
     fn mark(&mut self, mark: WorkloadMark) {
@@ -193,12 +205,14 @@ impl Sink for Heard {
     }
 
     fn entered(&mut self, call: &Call, _: &Event<'_>) {
+        self.reported.entered(call);
         if let Some(calls) = &mut self.calls {
             calls.entered(call, self.tasks.get(call.task).pid);
         }
     }
 
     fn left(&mut self, end: &CallEnd) {
+        self.reported.left(end);
         if let Some(calls) = &mut self.calls {
             calls.left(end);
         }
