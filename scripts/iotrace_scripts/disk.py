@@ -14,7 +14,7 @@ from .releases import Version
 from .say import Problem, run
 
 MEGABYTE = 1 << 20
-LEAST_MEGABYTES = {"xfs": 300, "ext4": 16, "btrfs": 128, "f2fs": 64, "vfat": 16, "raw": 1}
+LEAST_MEGABYTES = {"xfs": 300, "ext4": 16, "btrfs": 128, "f2fs": 64, "vfat": 16, "exfat": 16, "raw": 1}
 UUID = "696f7472-6163-4500-8000-000000000001"  # the same in every image
 
 
@@ -79,6 +79,7 @@ def make(path: Path, file_system: str, megabytes: int, options: str = "", linux:
                  f"lazy_itable_init=0,lazy_journal_init=0,hash_seed={UUID}"],
         "f2fs": ["mkfs.f2fs", "-q", "-f", "-U", UUID],
         "vfat": ["mkfs.vfat", "-i", UUID[:8]],
+        "exfat": ["mkfs.exfat"],
         "btrfs": ["mkfs.btrfs", "-q", "-f", "-s", "4096", "-U", UUID],
     }
     if file_system in commands:

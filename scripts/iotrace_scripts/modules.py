@@ -23,13 +23,14 @@ CONTROLLERS = {
 }
 FILE_SYSTEMS = {"xfs": ["crc32c_generic", "xfs"], "ext4": ["crc32c_generic", "ext4"],
                 "btrfs": ["crc32c_generic", "btrfs"], "f2fs": ["crc32_generic", "f2fs"],
-                "vfat": ["nls_cp437", "nls_ascii", "vfat"], "raw": []}
+                "vfat": ["nls_cp437", "nls_ascii", "vfat"], "exfat": ["exfat"], "raw": []}
 OPTIONAL = ["crc32c_generic", "crc32_generic"]  # the newest kernels have them in their library
 SCHEDULERS = ["mq-deadline", "kyber-iosched", "bfq"]
 ENDINGS = (".ko", ".ko.xz", ".ko.zst", ".ko.gz")
 # By themselves they wait seconds for what is ready at once.
 OPTIONS = {"sym53c8xx": "settle=0", "usb_storage": "delay_use=0"}
-OTHERS = ["mptspi", "scsi_debug", "sg", "null_blk", "loop", "dm-mod", "dm-crypt", "dm-thin-pool", "raid1", "raid456"]
+OTHERS = ["mptspi", "scsi_debug", "sg", "null_blk", "loop", "dm-mod", "dm-crypt", "dm-thin-pool", "dm-cache", "dm-cache-smq", "raid1",
+          "raid456", "squashfs", "overlay"]
 
 
 def wanted() -> list[str]:

@@ -6,7 +6,7 @@ from itertools import combinations, product
 
 from iotrace_scripts import modules, qemu
 from iotrace_scripts.matrix import cells, guest, table
-from iotrace_scripts.matrix.judge import Row
+from iotrace_scripts.matrix.judge import Row, is_known
 
 
 class Cells(unittest.TestCase):
@@ -16,7 +16,12 @@ class Cells(unittest.TestCase):
             there = {(values[a], values[b]) for values in chosen}
             self.assertEqual(there, set(product(cells.FACTORS[a], cells.FACTORS[b])) - cells.IMPOSSIBLE)
         self.assertEqual(chosen, [astuple(cell) for cell in cells.covering()])
-        self.assertLessEqual(len(chosen), 80)
+        self.assertLessEqual(len(chosen), 150)
+
+    def test_values_that_came_later_change_no_cell_of_the_others(self) -> None:
+        later = [bool(cells.LATER.intersection(astuple(cell))) for cell in cells.covering()]
+        self.assertEqual(later, sorted(later))
+        self.assertEqual(later.count(False), 66)
 
     def test_factors_are_what_the_scripts_know(self) -> None:
         self.assertLessEqual(set(cells.CONTROLLERS), set(qemu.CONTROLLERS))
@@ -30,6 +35,22 @@ class Cells(unittest.TestCase):
         self.assertIn("BACK=$DISK", on_disk)
         self.assertNotIn("losetup", on_disk)
         self.assertIn("--direct-io=on /dev/loop0 /mnt/image", on_file)
+
+    def test_overlayfs_lies_in_directories_and_a_squashfs_is_brought(self) -> None:
+        self.assertNotIn("losetup", guest.script(cells.Cell("k", "c", "ext4", "overlay"), []))
+        self.assertIn("dd if=/files/squashfs.img of=$DISK", guest.script(cells.Cell("k", "c", "raw", "squashfs"), []))
+        self.assertIn("cp /files/squashfs.img /mnt/image", guest.script(cells.Cell("k", "c", "ext4", "squashfs"), []))
+
+    def test_a_read_that_waits_has_its_device_and_nothing_unknown(self) -> None:
+        def known(controller: str, *spans: tuple[str, str], interrupts: int = 0) -> bool:
+            listed = [{"kind": kind, "what": what} for kind, what in spans]
+            return is_known({"spans": listed, "unknown_interrupts": interrupts}, controller)
+
+        device, early = ("device", "device of xhci_irq"), ("interrupted", "interrupted by xhci_msi_irq")
+        self.assertTrue(known("usb-storage", device) and known("usb-storage", early))
+        for faulty in (known("megasas", ("interrupted", "interrupted by megasas_isr")), known("usb-storage", device, interrupts=1),
+                       known("usb-storage", device, ("unknown", "a task waits for what is not known")), known("usb-storage")):
+            self.assertFalse(faulty)
 
     def test_the_table_has_the_cells_that_were_tried(self) -> None:
         one, two, three = (cells.Cell("k", "c", "fs", name) for name in ("a", "b", "c"))
