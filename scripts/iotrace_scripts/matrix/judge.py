@@ -20,9 +20,8 @@ STAGES = frozenset({"issued", "driver", "doorbell", "interrupt", "completed", "e
 OPTIONAL = {name: frozenset({"doorbell"}) for name in ("virtio-blk-pci", "virtio-scsi-pci", "nvme")}
 # With multipath the driver traces completions of a namespace itself (drivers/nvme/host/nvme.h, nvme_trace_bio_complete).
 OF_DRIVERS = {"nvme": {"block_bio_complete"}}
-# A controller that carries a command out in parts may have done with each as soon as the driver's thread has submitted it: then
-# its interrupts come while that thread runs, and nothing waits for the device.
-INTERRUPTS_OF_PARTS = {"usb-storage": "interrupted by xhci_"}
+# Most instructions from an interrupt to the function that it is entered through.
+ENTRY = 100
 DIFFERENT = 5  # the analyzer's exit status
 # With PREEMPT_RT a command may complete while the thread of an earlier interrupt runs: its own interrupt is masked.
 MASKED_PERCENT = 5
@@ -105,16 +104,20 @@ def _served(report: dict[str, Any], cell: Cell, row: Row) -> str:
 
 
 def _waited(analyzer: Path, trace: Path, controller: str, report: dict[str, Any], row: Row) -> str:
-    """The reads that waited for the device: one that is done before the task, or what it waits for, has stopped is not waited for."""
+    """The reads of which a device had a command while the task slept."""
+    prefix = qemu.CONTROLLERS[controller].prefix
+    on_disk = [bio for bio in report["bios"] if (bio["device_name"] or "").startswith(prefix)]
+    interrupts = [stage["clock"] for bio in on_disk for stage in bio["stages"] if stage["stage"] == "interrupt"]
     reads = [io for io in report["ios"] if io["syscall"] in READS and io["device_time"]["ns"] >= WAITED_NS]
-    good = sum(is_known(_json(analyzer, "why", trace, str(io["id"])), controller) for io in reads)
+    good = sum(is_known(_json(analyzer, "why", trace, str(io["id"])), interrupts) for io in reads)
     row.device = f"{good}/{len(reads)}"
     return "" if good == len(reads) else f"{len(reads) - good} reads wait for something unknown"
 
 
-def is_known(why: dict[str, Any], controller: str) -> bool:
-    """Whether a critical path has its device, and nothing unknown."""
+def is_known(why: dict[str, Any], interrupts: list[int]) -> bool:
+    """Whether a critical path has its device, and nothing unknown. The device may have done before the last task on the path has
+    stopped: then nothing waits for it, and its interrupt, of which the clocks are given, comes while that task runs."""
     kinds = {span["kind"] for span in why["spans"]}
-    parts = INTERRUPTS_OF_PARTS.get(controller)
-    at_once = parts is not None and any(span["what"].startswith(parts) for span in why["spans"])
-    return not why["unknown_interrupts"] and "unknown" not in kinds and ("device" in kinds or at_once)
+    came = [(span["from"] - ENTRY, span["to"]) for span in why["spans"] if span["kind"] == "interrupted"]
+    early = any(begin <= clock <= end for begin, end in came for clock in interrupts)
+    return not why["unknown_interrupts"] and "unknown" not in kinds and ("device" in kinds or early)
