@@ -21,10 +21,10 @@ use super::{Progress, workload};
 use crate::context::Tasks;
 use crate::model::{BlockEvent, BlockKind, Call, CallEnd, Definitions, WorkloadMark};
 use crate::session::{Observer, Pass, PassEnd, Session};
-use order::{ReportedEvent, ReportedEvents};
 use crate::trackers::Sink;
 use iotrace_format::event::Event;
 use iotrace_format::trace::reader::ReadError;
+use order::{ReportedEvent, ReportedEvents};
 use thiserror::Error;
 
 /// Differences that are kept of each tracepoint.

@@ -214,7 +214,9 @@ impl CommandTracker {
         out: &mut dyn Sink,
     ) {
         let Some(transfer) = self.transfers.completed(fact) else { return };
-        let Some(attempt) = request.and_then(|request| request.last).filter(|last| !last.is_over) else { return };
+        let Some(attempt) = request.and_then(|request| request.last).filter(|last| !last.is_over) else {
+            return;
+        };
         let begun = AttemptState { doorbell: Some(transfer.from.clock), ..attempt };
         if let Some(irq) = interrupt(fact.context.level, &begun, interrupts) {
             let (command, since) = (attempt.command, transfer.since);

@@ -92,11 +92,7 @@ impl ReportedEvents {
 
 /// Whether `theirs` is an order that the first so many of `ours` may have. `is_same` compares one of theirs, by its place, with
 /// one of ours.
-pub fn may_be(
-    theirs: usize,
-    ours: &[ReportedEvent],
-    is_same: impl Fn(usize, usize) -> bool,
-) -> bool {
+pub fn may_be(theirs: usize, ours: &[ReportedEvent], is_same: impl Fn(usize, usize) -> bool) -> bool {
     let (mut passed_over, mut next) = (Vec::<usize>::new(), 0);
     for their in 0..theirs {
         let may_come = |at: usize, before: &[usize]| before.iter().all(|b| ours[*b].may_follow(&ours[at]));
@@ -145,17 +141,14 @@ mod tests {
     // task 2      |--2--||-3-|
     #[test]
     fn events_of_calls_that_overlap_may_be_exchanged() {
-        let ours = [
-            within(1, (10, 30), 1),
-            within(2, (20, 40), 2),
-            within(3, (41, 50), 2),
-            within(4, (60, 70), 1),
-        ];
+        let ours =
+            [within(1, (10, 30), 1), within(2, (20, 40), 2), within(3, (41, 50), 2), within(4, (60, 70), 1)];
         for theirs in [&[1, 2, 3, 4][..], &[2, 1, 3, 4], &[1, 2, 3], &[2, 1], &[]] {
             assert!(fits(theirs, &ours), "{theirs:?}");
         }
         // 3 begins when 1 is over, 2 and 3 are of one task, 9 is not there, and 2 cannot be missing.
-        for theirs in [&[2, 3, 1, 4][..], &[1, 3, 2, 4], &[1, 2, 9, 4], &[2], &[1, 2, 4, 3], &[1, 2, 3, 4, 4]] {
+        for theirs in [&[2, 3, 1, 4][..], &[1, 3, 2, 4], &[1, 2, 9, 4], &[2], &[1, 2, 4, 3], &[1, 2, 3, 4, 4]]
+        {
             assert!(!fits(theirs, &ours), "{theirs:?}");
         }
     }

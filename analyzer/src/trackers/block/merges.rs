@@ -69,8 +69,11 @@ impl RequestTracker {
     /// The innermost of the open calls that may merge a request into another one: those around it add nothing.
     pub(super) fn take_merge(&mut self, context: &Context<'_>, merged: u64) -> Option<RequestCall> {
         let calls = self.calls.of_context_mut(context);
-        let merges = calls.filter(|call| matches!(call, RequestCall::Merge { next, .. } if *next == merged));
-        merges.map(|call| std::mem::replace(call, RequestCall::Served)).last()
+        let mut taken = None;
+        for call in calls.filter(|call| matches!(call, RequestCall::Merge { next, .. } if *next == merged)) {
+            taken = Some(std::mem::replace(call, RequestCall::Served));
+        }
+        taken
     }
 
     /// A request was merged into another one.

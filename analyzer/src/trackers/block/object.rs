@@ -49,7 +49,8 @@ impl ObjectState {
     /// Of the request that the event's request may swallow.
     pub fn next_request(roles: &RoleValues<'_>, codes: &OpCodes) -> Self {
         let get = |role| roles.get(role).unwrap_or(0);
-        let (dev, sector, bytes) = (roles.request_dev().unwrap_or(0), get(Role::NextSector), get(Role::NextSize));
+        let (dev, sector, bytes) =
+            (roles.request_dev().unwrap_or(0), get(Role::NextSector), get(Role::NextSize));
         Self { dev, sector, bytes, op: codes.decode(get(Role::NextOp), OpField::Request) }
     }
 

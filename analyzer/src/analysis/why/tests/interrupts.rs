@@ -121,7 +121,8 @@ fn what_a_task_completes_that_an_interrupt_woke_is_its_devices() {
         drawing.wake(within(45, 5), K, 60);
         drawing.wake(Point { completes: Some(7), ..at(65, K) }, A, 70);
         let spans = drawing.spans(0, 80);
-        let before: Vec<_> = spans.iter().filter(|span| span.contains(" of ") || span.contains(" for ")).collect();
+        let before: Vec<_> =
+            spans.iter().filter(|span| span.contains(" of ") || span.contains(" for ")).collect();
         assert_eq!(before, expected);
     }
 }
