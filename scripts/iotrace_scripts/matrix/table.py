@@ -15,7 +15,8 @@ record and replay.
   sector, size and task, of all
 - served: bios on the controller's disk with driver, doorbell, interrupt and completion, of all (a device of virtio or NVMe that still
   looks at its ring is not notified: there without doorbell)
-- device: reads whose waiting `why` attributes to the device, without an unknown interrupt, of all that waited for it
+- device: reads whose critical path (`why`) has the device and nothing unknown, of all during which a device had a command while the
+  task slept; or, if the device was done before anything stopped for it, its interrupt while a task of the path ran
 - without origin: bios without an I/O that they are of; not attributed: events that no call accounts for, of all of the workload
 
 """
