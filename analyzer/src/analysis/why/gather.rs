@@ -52,6 +52,8 @@ pub struct SchedulingEvents {
     pub names: Map<CallId, KindId>,
     /// The task that ran at the begin.
     pub running: u64,
+    /// vCPUs of the guest.
+    pub vcpus: u32,
     /// Names of tasks.
     pub tasks: TaskHistory,
 }
@@ -67,6 +69,7 @@ pub fn gather(
     let end = session.run_window((from, to), &mut [&mut gatherer], progress)?;
     let Gatherer { mut seen, open, .. } = gatherer;
     seen.roots.extend(open);
+    seen.vcpus = end.finished.definitions.trace.vcpus;
     Ok((seen, end.finished.definitions))
 }
 

@@ -112,8 +112,15 @@ impl<'a> SchedulingIndex<'a> {
         all[first..].iter().copied()
     }
 
-    /// Whether a task runs at a clock: the last switch before says so.
+    /// Whether a task runs at a clock: the last switch before says so. With several vCPUs only its own switches do; without
+    /// any it runs all the time, since what it does is asked about.
     pub fn runs_at(&self, task: u64, clock: u64) -> bool {
+        if self.seen.vcpus > 1 {
+            let own = self.switches(task);
+            let after = own.partition_point(|switch| switch.clock <= clock);
+            let before = after.checked_sub(1).map(|at| own[at].to == task);
+            return before.unwrap_or_else(|| own.first().is_none_or(|next| next.from == task));
+        }
         let before = self.running.partition_point(|(since, _)| *since <= clock);
         let last = before.checked_sub(1).map(|at| self.running[at].1);
         last.unwrap_or(self.seen.running) == task || {

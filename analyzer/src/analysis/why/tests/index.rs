@@ -20,6 +20,17 @@ fn a_task_runs_from_the_clock_of_its_switch_on() {
     assert_eq!(running, [Some(K), Some(A), Some(A), Some(B)]);
 }
 
+/// What runs elsewhere says nothing of a task.
+#[test]
+fn with_several_vcpus_a_task_runs_by_its_own_switches() {
+    let mut drawing = Drawing::default();
+    drawing.seen.vcpus = 2;
+    drawing.switches(K, &[(20, B), (50, K)]);
+    let index = SchedulingIndex::new(&drawing.seen);
+    let running = |task| [10, 30, 60].map(|clock| index.runs_at(task, clock));
+    assert_eq!([A, B, K].map(running), [[true; 3], [false, true, false], [true, false, true]]);
+}
+
 /// A part of a trace need not have the switch by which a task came to run.
 #[test]
 fn a_task_that_is_seen_behind_a_gap_runs_from_there_on() {
