@@ -17,6 +17,9 @@ from ..cache import cache_root, prepare
 # Where sections lie that the guest has freed or never loaded: not at 0, where their symbols would name null pointers.
 NOWHERE = 0xffffffffff200000
 MOST_MODULES, MOST_SECTIONS = 4096, 1024
+# MODULE_STATE_LIVE, include/linux/module.h: its functions and data for the beginning are freed (do_free_init), and what lies there
+# now is another module's.
+LIVE, INIT = 0, ".init"
 INDEXES = "gdb-index"  # of the cache
 
 
@@ -60,7 +63,10 @@ def _of_guest() -> Iterator[tuple[str, dict[str, int]]]:
             return
         found = (int(node) - offset)
         value = gdb.Value(found).cast(module.pointer())
-        yield value["name"].string(), _sections(value["sect_attrs"])
+        places = _sections(value["sect_attrs"])
+        if int(value["state"]) == LIVE:
+            places = {name: place for name, place in places.items() if not name.startswith(INIT)}
+        yield value["name"].string(), places
         node = node["next"]
 
 
