@@ -102,7 +102,7 @@ pub fn time_cell(time: &TimeMap, exact: fn(u64) -> String) -> impl Fn(u64) -> St
 /// A span in virtual time if there is any, in instructions otherwise (`i`).
 #[must_use]
 pub fn span(time: &TimeMap, from: u64, to: u64) -> String {
-    time_cell(time, duration)(time.length(from, to))
+    time.between(from, to).map_or_else(|| instructions(to.saturating_sub(from)), time_cell(time, duration))
 }
 
 /// Virtual nanoseconds as microseconds, to be read in columns.
@@ -115,7 +115,7 @@ pub fn micros(ns: u64) -> String {
 /// A span in microseconds of virtual time if there is any, in instructions otherwise (`i`).
 #[must_use]
 pub fn micros_span(time: &TimeMap, from: u64, to: u64) -> String {
-    time_cell(time, micros)(time.length(from, to))
+    time.between(from, to).map_or_else(|| instructions(to.saturating_sub(from)), time_cell(time, micros))
 }
 
 /// A number of instructions.
@@ -261,6 +261,18 @@ pub fn notes(out: &mut dyn Write, style: Style, all: &[Warning]) -> io::Result<(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_span_is_approximate_exact_or_of_instructions() {
+        let (mut exact, mut read) = (TimeMap::new(Some(0)), TimeMap::new(None));
+        let spans = |time: &TimeMap| [span(time, 100, 1600), micros_span(time, 100, 1600)];
+        // Before the first clock event there is no time, though an instruction takes a known one.
+        assert_eq!([spans(&exact), spans(&read)], [["1,500i"; 2]; 2]);
+        exact.begin(0, 0);
+        read.read(100, 0);
+        read.read(1000, 2500);
+        assert_eq!([spans(&exact), spans(&read)], [["1.5 µs", "1.5"], ["~2.5 µs", "~2.5"]]);
+    }
 
     #[test]
     fn numbers_are_readable() {

@@ -47,7 +47,8 @@ pub fn write_text(out: &mut dyn Write, why: &Why, style: Style) -> io::Result<()
     let total = why.time.length(begin, end);
     for sum in sums(why) {
         let share = if total == 0 { 0.0 } else { sum.time as f64 * 100.0 / total as f64 };
-        let time = text::time_cell(&why.time, text::micros)(sum.time);
+        let time = text::time_cell(&why.time, text::micros);
+        let time = why.time.ns(begin).map_or_else(|| grouped(sum.time), |_| time(sum.time));
         table.row([time, format!("{share:.1}"), grouped(sum.instructions), sum.times.to_string(), sum.what]);
     }
     table.write(out, style, "  ")?;
