@@ -18,14 +18,14 @@ use tempfile::TempDir;
 const BIO: u64 = 0xffff_8880_0100_0000;
 const REQUEST: u64 = 0xffff_8880_0200_0000;
 
-struct Place(TempDir);
+pub(super) struct Place(TempDir);
 
 impl Place {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
@@ -40,7 +40,7 @@ fn whole() -> Session {
     Session::from_bytes(direct_write().file()).unwrap()
 }
 
-fn opened(path: &Path) -> Session {
+pub(super) fn opened(path: &Path) -> Session {
     let trace = Session::of(Trace::open(path, Some(2)).unwrap());
     let verified = verify(&trace, &mut |_| {}).unwrap();
     assert_eq!(

@@ -5,13 +5,11 @@ use crate::analysis::events::{Filter, events};
 use crate::analysis::path::path;
 use crate::analysis::report::{Report, ReportQuery, report};
 use crate::analysis::subject::Wanted;
-use crate::analysis::verify::verify;
 use crate::analysis::why::why;
+use crate::rewrite::tests::{Place, opened};
 use crate::rewrite::{SliceSelection, slice};
 use crate::session::Session;
 use iotrace_synthetic_guest::{TASK, buffered, changed_write, direct_write, reused, small};
-use std::path::PathBuf;
-use tempfile::TempDir;
 
 fn answer(clock: u64, place: &str, fields: &[(&str, &str)]) -> Answer {
     Answer {
@@ -25,27 +23,7 @@ fn answer(clock: u64, place: &str, fields: &[(&str, &str)]) -> Answer {
     }
 }
 
-fn opened(path: &Path) -> Session {
-    let trace = Session::of(Trace::open(path, Some(2)).unwrap());
-    let findings = verify(&trace, &mut |_| {}).unwrap().findings;
-    // The synthetic guest defines none of the built-in types.
-    let findings: Vec<_> =
-        findings.iter().filter(|found| !found.text.contains("without a preceding definition")).collect();
-    assert!(findings.is_empty(), "{findings:?}");
-    trace
-}
-
-struct Place(TempDir);
-
 impl Place {
-    fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
     fn injected(&self, trace: &Trace, answers: &[Answer]) -> Session {
         let to = self.path("asked.iot");
         let made = inject(trace, answers, &to, &mut |_| {}).unwrap();
