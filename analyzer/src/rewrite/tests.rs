@@ -18,9 +18,9 @@ use tempfile::TempDir;
 const BIO: u64 = 0xffff_8880_0100_0000;
 const REQUEST: u64 = 0xffff_8880_0200_0000;
 
-pub(super) struct Place(TempDir);
+pub(super) struct TestFolder(TempDir);
 
-impl Place {
+impl TestFolder {
     pub(super) fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
@@ -62,7 +62,7 @@ fn clocks(from: u64, to: u64) -> SliceSelection {
 
 #[test]
 fn a_sound_file_is_recovered_whole() {
-    let (place, guest) = (Place::new(), small());
+    let (place, guest) = (TestFolder::new(), small());
     let to = place.path("out.iot");
     let trace = Session::from_bytes(guest.file()).unwrap();
     let recovered = recover(&trace, &to, &mut |_| {}).unwrap();
@@ -72,7 +72,7 @@ fn a_sound_file_is_recovered_whole() {
 
 #[test]
 fn damage_in_the_middle_costs_its_block_and_is_noted() {
-    let (place, guest) = (Place::new(), small());
+    let (place, guest) = (TestFolder::new(), small());
     let mut bytes = guest.file();
     let (index, damaged) = {
         let file = Session::from_bytes(bytes.clone()).unwrap();
@@ -91,7 +91,7 @@ fn damage_in_the_middle_costs_its_block_and_is_noted() {
 
 #[test]
 fn a_window_is_told_as_in_the_whole() {
-    let place = Place::new();
+    let place = TestFolder::new();
     let guest = direct_write();
     let (from, to) = (guest.events[20].clock, guest.events[60].clock);
     let sliced = place.sliced("part.iot", &clocks(from, to));
@@ -105,7 +105,7 @@ fn a_window_is_told_as_in_the_whole() {
 
 #[test]
 fn the_slice_of_an_io_tells_it_alike() {
-    let place = Place::new();
+    let place = TestFolder::new();
     let part = SliceSelection { subject: Some(Wanted::Io(1)), ..SliceSelection::default() };
     let sliced = place.sliced("io.iot", &part);
     let (part, all) = (told(&sliced), told(&whole()));
@@ -120,7 +120,7 @@ fn the_slice_of_an_io_tells_it_alike() {
 
 #[test]
 fn the_slice_of_a_task_leaves_the_others_out() {
-    let place = Place::new();
+    let place = TestFolder::new();
     let trace = Session::from_bytes(buffered().file()).unwrap();
     let conditions = Conditions { task: Some("kworker/u2:1".into()), ..Conditions::default() };
     let to = place.path("task.iot");
@@ -133,13 +133,13 @@ fn the_slice_of_a_task_leaves_the_others_out() {
 #[test]
 fn what_is_not_there_is_named() {
     let part = SliceSelection { subject: Some(Wanted::Io(77)), ..SliceSelection::default() };
-    let error = slice(&whole(), &part, &Place::new().path("x.iot"), &mut |_| {}).unwrap_err();
+    let error = slice(&whole(), &part, &TestFolder::new().path("x.iot"), &mut |_| {}).unwrap_err();
     assert_eq!(error.to_string(), "no I/O #77 in the trace");
 }
 
 #[test]
 fn windows_one_behind_the_other_are_the_whole() {
-    let (place, guest) = (Place::new(), direct_write());
+    let (place, guest) = (TestFolder::new(), direct_write());
     let middle = guest.events[50].clock;
     let part = |name: &str, from, to| (place.path(name), place.sliced(name, &clocks(from, to)));
     let parts = [part("a.iot", 0, middle), part("b.iot", middle + 1, u64::MAX)];
@@ -153,7 +153,7 @@ fn windows_one_behind_the_other_are_the_whole() {
 
 #[test]
 fn what_does_not_belong_together_is_refused() {
-    let place = Place::new();
+    let place = TestFolder::new();
     let to = place.path("both.iot");
     let apart = |a: Vec<u8>, b: Vec<u8>| {
         let [a, b] = [a, b].map(|bytes| Session::from_bytes(bytes).unwrap());
@@ -169,7 +169,7 @@ fn what_does_not_belong_together_is_refused() {
 
 #[test]
 fn an_earlier_output_stays_if_no_new_one_can_be_made() {
-    let place = Place::new();
+    let place = TestFolder::new();
     let to = place.path("both.iot");
     fs::write(&to, "earlier").unwrap();
     let [a, b] = [(); 2].map(|()| Session::from_bytes(direct_write().file()).unwrap());
@@ -185,7 +185,7 @@ fn an_output_that_cannot_be_written_is_named() {
     assert!(error.to_string().starts_with("cannot write /nowhere/x.iot: No such file"), "{error}");
     let error = recover(&whole(), Path::new("/dev/full"), &mut |_| {}).unwrap_err();
     assert!(error.to_string().contains("No space left on device"), "{error}");
-    let (place, trace) = (Place::new(), whole());
+    let (place, trace) = (TestFolder::new(), whole());
     let path = place.path("locked.iot");
     let held = iotrace_format::trace::writer::create(&path).unwrap();
     let error = recover(&trace, &path, &mut |_| {}).unwrap_err();
@@ -197,7 +197,7 @@ fn an_output_that_cannot_be_written_is_named() {
 /// What is shown of tasks that got other names, and of those that came after them at their addresses.
 #[test]
 fn a_slice_has_the_names_that_tasks_have_in_the_whole() {
-    let place = Place::new();
+    let place = TestFolder::new();
     let whole = Session::from_bytes(reused().file()).unwrap();
     for number in [1, 2] {
         let wanted = Wanted::Io(number);
@@ -217,7 +217,7 @@ fn a_slice_has_the_names_that_tasks_have_in_the_whole() {
 // fsync #1: the wait is inlined 165   window from 167   it stops running 170, is woken 210, runs again 230
 #[test]
 fn a_slice_has_the_inlined_waits_of_calls_under_way() {
-    let place = Place::new();
+    let place = TestFolder::new();
     let mut guest = SyntheticGuest::default();
     guest.name_task(2, KWORKER, 26, "kworker/0:1");
     guest.entry(100, "sys.fsync", &[("regs.fd", 3)]);

@@ -6,7 +6,7 @@ use crate::analysis::path::path;
 use crate::analysis::report::{Report, ReportQuery, report};
 use crate::analysis::subject::Wanted;
 use crate::analysis::why::why;
-use crate::rewrite::tests::{Place, opened};
+use crate::rewrite::tests::{TestFolder, opened};
 use crate::rewrite::{SliceSelection, slice};
 use crate::session::Session;
 use iotrace_synthetic_guest::{TASK, buffered, changed_write, direct_write, reused, small};
@@ -23,7 +23,7 @@ fn answer(clock: u64, place: &str, fields: &[(&str, &str)]) -> Answer {
     }
 }
 
-impl Place {
+impl TestFolder {
     fn injected(&self, trace: &Trace, answers: &[Answer]) -> Session {
         let to = self.path("asked.iot");
         let made = inject(trace, answers, &to, &mut |_| {}).unwrap();
@@ -74,7 +74,7 @@ fn assert_alike(asked: &Session, plain: &Session) {
 
 #[test]
 fn answers_are_events_behind_those_of_their_clocks() {
-    let (place, guest) = (Place::new(), direct_write());
+    let (place, guest) = (TestFolder::new(), direct_write());
     let clock = guest.events[20].clock;
     let asked = [
         answer(
@@ -131,7 +131,7 @@ fn everywhere(guest: &iotrace_synthetic_guest::SyntheticGuest) -> Vec<Answer> {
 
 #[test]
 fn all_else_is_told_as_without_them() {
-    let place = Place::new();
+    let place = TestFolder::new();
     for guest in [direct_write(), changed_write(), buffered(), small(), reused()] {
         let whole = Session::from_bytes(guest.file()).unwrap();
         let answers = everywhere(&guest);
@@ -149,7 +149,7 @@ fn all_else_is_told_as_without_them() {
 
 #[test]
 fn a_part_keeps_what_it_states_of_its_events() {
-    let place = Place::new();
+    let place = TestFolder::new();
     for guest in [direct_write(), buffered()] {
         let whole = Session::from_bytes(guest.file()).unwrap();
         let last = guest.events.last().unwrap().clock;
@@ -167,7 +167,7 @@ fn a_part_keeps_what_it_states_of_its_events() {
 
 #[test]
 fn callers_are_a_field_of_each_answer() {
-    let place = Place::new();
+    let place = TestFolder::new();
     let callers = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
     let from =
         |clock, names: &[&str]| Answer { callers: callers(names), ..answer(clock, "f", &[("x", "1")]) };
@@ -187,7 +187,7 @@ fn callers_are_a_field_of_each_answer() {
 
 #[test]
 fn a_place_is_a_name_without_blanks() {
-    let place = Place::new();
+    let place = TestFolder::new();
     let asked = [
         answer(5, "bio_endio block/bio.c:1600", &[("old", "0"), ("new", "<unreadable>")]),
         answer(6, "a\tb\u{7}", &[]),
@@ -202,7 +202,7 @@ fn a_place_is_a_name_without_blanks() {
 
 #[test]
 fn what_does_not_fit_into_an_event_is_named() {
-    let (place, trace) = (Place::new(), Session::from_bytes(small().file()).unwrap());
+    let (place, trace) = (TestFolder::new(), Session::from_bytes(small().file()).unwrap());
     let to = place.path("never.iot");
     let refused = |answers: &[Answer]| {
         let error = inject(&trace, answers, &to, &mut |_| {}).unwrap_err();
@@ -252,7 +252,7 @@ fn what_does_not_fit_into_an_event_is_named() {
 
 #[test]
 fn damage_is_noted_and_numbers_behind_it_stay() {
-    let (place, guest) = (Place::new(), small());
+    let (place, guest) = (TestFolder::new(), small());
     let mut bytes = guest.file();
     let damaged = {
         let file = Session::from_bytes(bytes.clone()).unwrap();
