@@ -121,6 +121,22 @@ fn bio_with_its_cause() {
 }
 
 #[test]
+fn path_names_the_bytes_of_a_file_as_bio_does() {
+    let path = path(&Session::from_bytes(buffered().file()).unwrap(), &Wanted::Bio(1), &mut |_| {})
+        .unwrap()
+        .unwrap();
+    let text = text(|out| {
+        super::path::text::write_text(out, &path, &ListingShape::default(), PathOptions::default())
+    });
+    let data: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("    data: ")).collect();
+    let expected = [(0, 58, 1), (59, 117, 2)];
+    assert_eq!(
+        data,
+        expected.map(|(from, to, io)| format!("bytes {from} to {to} of the file, written by I/O #{io}"))
+    );
+}
+
+#[test]
 fn report_of_everything_in_instructions() {
     let report = of(&small(), &ReportQuery { all: true, rows: 2, ..ReportQuery::default() });
     let options = Options { times: CellTime::Delta, unit: TimeUnit::Instructions, ..PLAIN };

@@ -2,7 +2,7 @@
 
 use super::cause::task;
 use super::text::{self, plain};
-use iotrace::model::{Bio, Io};
+use iotrace::model::{Bio, Carried, Io};
 
 /// What an I/O is: number, call, task, file descriptor, file, position, bytes.
 pub fn what(io: &Io) -> [String; 7] {
@@ -33,6 +33,13 @@ pub fn file(io: &Io) -> String {
 pub fn extent(bio: &Bio) -> String {
     let device = text::device_name(bio.device.as_deref(), bio.dev);
     format!("{} {device} sector {} + {}", bio.op.rwbs(), bio.sector, bio.bytes / 512)
+}
+
+/// The bytes of an I/O that a bio carried: the first and the last of them in the file.
+#[must_use]
+pub fn carried_bytes(carried: &Carried) -> String {
+    let last = carried.to.saturating_sub(1);
+    format!("bytes {} to {last} of the file, written by I/O #{}", carried.from, carried.io)
 }
 
 /// An I/O in one line.

@@ -2,13 +2,13 @@
 
 use crate::view::cause;
 use crate::view::event::put_what;
-use crate::view::io::extent;
+use crate::view::io::{carried_bytes, extent};
 use crate::view::table::{Align, Table};
 use crate::view::text::{self, Style};
 use crate::view::wrap::{self, WrapWriter};
 use iotrace::analysis::describe::{block_status, error_cause};
 use iotrace::analysis::timeline::Timeline;
-use iotrace::model::{Bio, Carried, Join, Origin, Request, RequestKind};
+use iotrace::model::{Bio, Join, Origin, Request, RequestKind};
 use std::io::{self, Write};
 
 /// Columns that a narrow terminal does without, the first to go first.
@@ -49,8 +49,8 @@ fn head(out: &mut dyn Write, timeline: &Timeline, style: Style) -> io::Result<()
     if let Some(cause) = &bio.cause {
         writeln!(out, "  origin     {}", cause::line(cause, &timeline.definitions))?;
     }
-    for Carried { io, from, to, .. } in &bio.carries {
-        writeln!(out, "  data       bytes {from} to {} of the file, written by I/O {io}", to - 1)?;
+    for carried in &bio.carries {
+        writeln!(out, "  data       {}", carried_bytes(carried))?;
     }
     match bio.origin {
         Origin::Queued => {}

@@ -1,6 +1,6 @@
 //! The calls of an I/O or a bio: an indented listing, context by context.
 
-use crate::view::io::{extent, io_line};
+use crate::view::io::{carried_bytes, extent, io_line};
 use crate::view::text::{self, Style, grouped, plain};
 use crate::view::wrap::{self, WrapWriter};
 use iotrace::analysis::describe::Describer;
@@ -207,7 +207,7 @@ fn head(out: &mut dyn Write, path: &Path, style: Style) -> io::Result<()> {
             bio.task.pid
         )?;
         for carried in &bio.carries {
-            writeln!(out, "    data: bytes {} to {} of I/O #{}", carried.from, carried.to, carried.io)?;
+            writeln!(out, "    data: {}", carried_bytes(carried))?;
         }
     }
     Ok(())
