@@ -141,12 +141,13 @@ impl Attempt {
         self.dispatched.or(self.issued)
     }
 
-    /// When the device had it, in instructions: from the doorbell, or the issue where no doorbell is known, to the
-    /// interrupt, or its end where no interrupt is known. None if it was not issued, or its end is not known.
+    /// When the device had it, in instructions: from the doorbell, or the issue where no doorbell is known, to the first
+    /// instruction of the interrupt, or its end where no interrupt is known. None if it was not issued, or its end is not
+    /// known.
     #[must_use]
     pub fn at_device(&self) -> Option<(u64, u64)> {
         let from = self.doorbell.or(self.issued)?;
-        let interrupt = self.interrupt.map(|irq| irq.clock);
+        let interrupt = self.interrupt.map(|irq| irq.entered);
         let to = interrupt.or(self.device_end).or(self.driver_done).or(self.done)?;
         (from < to).then_some((from, to))
     }

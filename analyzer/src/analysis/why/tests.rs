@@ -10,7 +10,8 @@ mod tasks;
 mod work;
 
 use super::*;
-use iotrace_synthetic_guest::{SyntheticGuest, WRITE, io, reused, small};
+use crate::analysis::report::{ReportQuery, report};
+use iotrace_synthetic_guest::{SyntheticGuest, WRITE, direct_write, io, reused, small};
 
 #[test]
 fn what_begins_without_a_level_is_known_by_its_stage_alone() {
@@ -59,4 +60,16 @@ fn each_span_has_the_name_that_its_task_had_then() {
     let spans: Vec<_> = spans.into_iter().map(|span| (span.from, span.to, named(span.doing))).collect();
     let expected = [(100, 170, "dd/42"), (170, 200, "sh/50"), (200, 230, "dd/42"), (230, 250, "dd/42")];
     assert_eq!(spans, expected.map(|(from, to, task)| (from, to, task.to_owned())));
+}
+
+#[test]
+fn a_wait_for_one_device_takes_as_long_as_the_report_says() {
+    let guest = direct_write();
+    let trace = Session::from_bytes(guest.file()).unwrap();
+    let report = report(&trace, &ReportQuery::default(), &mut |_| {}).unwrap();
+    let reported = report.ios[0].time(&report.time).unwrap();
+    let why = asked(&guest, &Wanted::Io(report.ios[0].id)).unwrap();
+    let found = why.io_time(&why.time);
+    assert_eq!((found.elapsed, found.device), (reported.elapsed, reported.device));
+    assert_ne!(found.device, 0);
 }
