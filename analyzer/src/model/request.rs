@@ -25,10 +25,8 @@ pub enum RequestKind {
 pub struct IrqRef {
     /// Number: from 1, in order.
     pub id: u64,
-    /// When it was delivered, in instructions.
+    /// When it was delivered, in instructions: its first instruction, where the entry code has a probe.
     pub clock: u64,
-    /// When its outermost call was entered, in instructions; [`IrqRef::clock`] if that is not before.
-    pub entered: u64,
     /// Vector.
     pub vector: Option<u64>,
     /// Interrupt line (Linux' number).
@@ -147,7 +145,7 @@ impl Attempt {
     #[must_use]
     pub fn at_device(&self) -> Option<(u64, u64)> {
         let from = self.doorbell.or(self.issued)?;
-        let interrupt = self.interrupt.map(|irq| irq.entered);
+        let interrupt = self.interrupt.map(|irq| irq.clock);
         let to = interrupt.or(self.device_end).or(self.driver_done).or(self.done)?;
         (from < to).then_some((from, to))
     }

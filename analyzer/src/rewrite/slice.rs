@@ -101,7 +101,7 @@ pub fn slice(
 fn extent(path: &SubjectPath) -> (u64, u64) {
     let (mut from, mut to) = path.subject.window;
     for segment in &path.segments {
-        from = segment.interrupt.map_or(from, |irq| from.min(irq.entered).min(irq.clock));
+        from = segment.interrupt.map_or(from, |irq| from.min(irq.clock));
         for line in &segment.lines {
             from = from.min(line.clock);
             to = to.max(line.end.unwrap_or(line.clock));

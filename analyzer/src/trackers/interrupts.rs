@@ -137,7 +137,7 @@ impl InterruptTracker {
         &mut self.vcpus[at]
     }
 
-    /// An interrupt begins; with its outermost call, and when that was entered.
+    /// An interrupt begins; with its outermost call, and when that was entered: the handlers' code comes after the entry.
     fn enter(&mut self, event: &Event<'_>, vector: Option<u64>, outermost: Option<(CallId, u64)>) {
         self.last += 1;
         self.counts.interrupts += 1;
@@ -145,8 +145,8 @@ impl InterruptTracker {
         let vcpu = self.vcpu(event);
         let clock = vcpu.reported.take().unwrap_or(event.clock);
         let call = outermost.map(|(call, _)| call);
-        let entered = outermost.map_or(clock, |(_, from)| from.min(clock));
-        vcpu.current = Some(IrqRef { id, clock, entered, vector, line: None, handler: None, call });
+        let clock = outermost.map_or(clock, |(_, from)| from.min(clock));
+        vcpu.current = Some(IrqRef { id, clock, vector, line: None, handler: None, call });
     }
 }
 

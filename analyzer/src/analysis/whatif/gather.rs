@@ -16,8 +16,8 @@ pub const MOST: usize = 1 << 22;
 /// How a request's stay at the device ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FlightEnd {
-    /// With an interrupt, or when its completion was seen; and when the outermost call of the interrupt was entered.
-    Completion { clock: u64, entered: u64 },
+    /// With an interrupt, or when its completion was seen.
+    Completion { clock: u64 },
     /// It was not at a device: the driver answered it.
     InDriver,
     /// The trace does not have it.
@@ -46,11 +46,11 @@ impl Flight {
         let seen_at_device = attempt.doorbell.is_some() || attempt.interrupt.is_some();
         let completed = attempt.done.or(attempt.completed);
         let end = match (attempt.interrupt, completed) {
-            (Some(irq), _) => FlightEnd::Completion { clock: irq.clock, entered: irq.entered },
+            (Some(irq), _) => FlightEnd::Completion { clock: irq.clock },
             (None, Some(_)) if !seen_at_device && attempt.completed_at == Some(Level::Task) => {
                 FlightEnd::InDriver
             }
-            (None, Some(clock)) => FlightEnd::Completion { clock, entered: clock },
+            (None, Some(clock)) => FlightEnd::Completion { clock },
             (None, None) => FlightEnd::Missing,
         };
         let went_back = attempt.refused || attempt.requeued.is_some();
@@ -122,7 +122,7 @@ impl Sink for Gathered {
         let begin = self.workload.span().map_or(0, |(begin, _)| begin);
         for flight in request.attempts.iter().filter_map(|attempt| Flight::of(request, attempt)) {
             let before = match flight.end {
-                FlightEnd::Completion { clock, .. } => clock < begin,
+                FlightEnd::Completion { clock } => clock < begin,
                 FlightEnd::InDriver | FlightEnd::Missing => flight.handed < begin,
             };
             self.too_many |= self.flights.len() >= MOST;

@@ -126,16 +126,16 @@ impl Replay<'_> {
                     self.count(flight.handed, Assumption::NoCompletion, 1, 0);
                     points.push((flight.handed, Point::HandOver(place)));
                 }
-                FlightEnd::Completion { clock, .. } if clock < flight.handed => {
+                FlightEnd::Completion { clock } if clock < flight.handed => {
                     self.count(flight.handed, Assumption::InterruptTooEarly, 1, 0);
                 }
-                FlightEnd::Completion { clock, .. } if flight.handed < self.window.0 => {
+                FlightEnd::Completion { clock } if flight.handed < self.window.0 => {
                     self.count(clock, Assumption::InFlightAtBegin, 1, 0);
                     self.modelled[place as usize].done = self.recorded_at(clock);
                     self.in_flight += 1;
                     points.push((clock, Point::Interrupt(place)));
                 }
-                FlightEnd::Completion { clock, .. } => {
+                FlightEnd::Completion { clock } => {
                     points.push((flight.handed, Point::HandOver(place)));
                     points.push((clock, Point::Interrupt(place)));
                 }
@@ -196,7 +196,7 @@ impl Replay<'_> {
         let flight = &self.flights[place];
         let service = self.model.service(flight.op).map(|service| service.of(flight.bytes));
         let ended = match flight.end {
-            FlightEnd::Completion { clock, .. } => Some(self.recorded_at(clock).max(self.recorded)),
+            FlightEnd::Completion { clock } => Some(self.recorded_at(clock).max(self.recorded)),
             FlightEnd::InDriver | FlightEnd::Missing => None,
         };
         let Some(time) = service.or(ended.map(|ended| ended - self.recorded)) else { return };
@@ -233,8 +233,7 @@ impl Replay<'_> {
         match idle {
             Some(idle) => {
                 self.count(clock, Assumption::AbsorbedWakeup, idle.halts - 1, 0);
-                let entry = places.clone().map(|place| self.entry(place)).min().unwrap_or(0);
-                self.now = idle.modelled.saturating_add(entry.min(self.recorded - idle.recorded)).max(done);
+                self.now = idle.modelled.max(done);
             }
             None if done > self.now => {
                 self.count(clock, Assumption::LaterInterrupt, 1, done - self.now);
@@ -248,12 +247,6 @@ impl Replay<'_> {
         self.outcome.timeline.shift(clock, self.recorded, self.now);
         places.for_each(|place| self.complete(place, clock));
         self.last_done = self.last_done.max(done);
-    }
-
-    /// Virtual nanoseconds from a request's interrupt to where its handler begins.
-    fn entry(&self, place: usize) -> u64 {
-        let FlightEnd::Completion { clock, entered } = self.flights[place].end else { return 0 };
-        self.outcome.timeline.time().taken_by(clock.saturating_sub(entered)).unwrap_or(u64::MAX)
     }
 
     fn complete(&mut self, place: usize, clock: u64) {

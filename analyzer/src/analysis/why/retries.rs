@@ -89,7 +89,7 @@ fn add(parts: &mut Vec<Part>, attempt: &Attempt, next: Option<&Attempt>, handler
     if attempt.error().is_some() {
         let irq = attempt.interrupt;
         let handler = irq.and_then(|irq| irq.handler).filter(|address| *address != 0).map(handler);
-        let until = irq.map(|irq| irq.entered).or(recovery);
+        let until = irq.map(|irq| irq.clock).or(recovery);
         let handler = handler.unwrap_or_else(|| "?".to_owned());
         let since = if attempt.doorbell.is_some() { DeviceStart::Doorbell } else { DeviceStart::Issue };
         part(began, until, Doing::Device { command, handler, since });
@@ -127,7 +127,7 @@ mod tests {
 
     fn irq(clock: u64) -> Option<IrqRef> {
         let handler = Some(0x99);
-        Some(IrqRef { id: 1, clock, entered: clock, vector: None, line: None, handler, call: None })
+        Some(IrqRef { id: 1, clock, vector: None, line: None, handler, call: None })
     }
 
     /// Issued at 20, doorbell at 25; found done by an interrupt at 40, requeued at 45.

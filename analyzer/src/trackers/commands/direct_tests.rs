@@ -18,7 +18,7 @@ fn attempt(driver: Option<u64>, doorbell: Option<u64>) -> AttemptState {
 }
 
 fn irq(id: u64, clock: u64) -> IrqRef {
-    IrqRef { id, clock, entered: clock - 1, vector: None, line: None, handler: None, call: Some(9) }
+    IrqRef { id, clock, vector: None, line: None, handler: None, call: Some(9) }
 }
 
 /// A tracker that knows a device with a doorbell, in place.

@@ -143,8 +143,7 @@ mod tests {
     #[test]
     fn the_threads_that_interrupts_wait_for_are_bounded() {
         let (mut source, mut deferred) = (FactSource::default(), DeferredInterrupts::default());
-        let irq =
-            IrqRef { id: 3, clock: 40, entered: 40, vector: None, line: None, handler: None, call: None };
+        let irq = IrqRef { id: 3, clock: 40, vector: None, line: None, handler: None, call: None };
         for action in 1..2 * MOST_WORKERS as u64 {
             let woken = [("action", action)];
             source.reach_only(1, "irq.wake_thread", &woken, |fact| deferred.thread_woken(fact, Some(irq)));

@@ -27,8 +27,7 @@ fn an_interrupt_has_the_time_of_its_report_and_the_line_of_its_handlers() {
     source.at(8, &[], |context| tracker.reported(context.event));
     entry(&mut source, &mut tracker, 10, 38);
     source.context = HARDIRQ;
-    let irq =
-        IrqRef { id: 1, clock: 8, entered: 8, vector: Some(38), line: None, handler: None, call: Some(1) };
+    let irq = IrqRef { id: 1, clock: 8, vector: Some(38), line: None, handler: None, call: Some(1) };
     assert_eq!(state(&mut source, &tracker).current, Some(irq));
     handlers(&mut source, &mut tracker, 12, 11);
     let irq = IrqRef { line: Some(11), handler: Some(0x99), ..irq };
@@ -52,7 +51,7 @@ fn an_interrupt_begins_with_its_frame() {
     entry(&mut source, &mut tracker, 10, 38);
     source.context = HARDIRQ;
     let irq = state(&mut source, &tracker).current.unwrap();
-    assert_eq!((irq.clock, irq.entered, irq.call), (10, 5, Some(2)));
+    assert_eq!((irq.clock, irq.call), (5, Some(2)));
 }
 
 // The handlers of a second line without an entry in between: another interrupt, whose entry is not probed.
@@ -63,7 +62,7 @@ fn handlers_without_an_entry_are_an_interrupt() {
     for (clock, line, id) in [(12, 11, 1), (22, 14, 2)] {
         handlers(&mut source, &mut tracker, clock, line);
         let irq = state(&mut source, &tracker).current.unwrap();
-        assert_eq!((irq.id, irq.clock, irq.entered, irq.line), (id, clock, clock, Some(line)));
+        assert_eq!((irq.id, irq.clock, irq.line), (id, clock, Some(line)));
         assert_eq!((irq.call, irq.vector), (None, None));
     }
     assert_eq!(tracker.counts().interrupts, 2);

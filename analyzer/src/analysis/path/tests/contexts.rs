@@ -161,7 +161,7 @@ fn each_context_tells_how_it_began() {
     });
     let expected = [
         (Level::Task, None),
-        (Level::Hardirq, Some((1203, 2010))),
+        (Level::Hardirq, Some((1203, 2000))),
         (Level::Softirq, Some((2065, 2160))),
         (Level::Task, Some((2200, 2510))),
     ];

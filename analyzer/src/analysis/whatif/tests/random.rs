@@ -39,7 +39,7 @@ fn workload(seed: u64) -> Workload {
             _ => {
                 for _ in 0..random.usize(0..3).min(in_flight.len()) {
                     let flight = in_flight.swap_remove(random.usize(0..in_flight.len()));
-                    let end = FlightEnd::Completion { clock, entered: clock - random.u64(0..2) };
+                    let end = FlightEnd::Completion { clock };
                     gathered.flights.push(Flight { end, ..flight });
                 }
             }
@@ -65,7 +65,7 @@ impl Workload {
     fn ends(&self, model: &DeviceModel) -> Vec<u64> {
         let outcome = replay(model, &self.gathered, self.time.clone());
         let ends = self.gathered.flights.iter().filter_map(|flight| match flight.end {
-            FlightEnd::Completion { clock, .. } => outcome.timeline.modelled(clock),
+            FlightEnd::Completion { clock } => outcome.timeline.modelled(clock),
             _ => None,
         });
         ends.chain(outcome.timeline.modelled(self.gathered.window().1)).collect()
@@ -148,7 +148,7 @@ fn a_model_of_the_recorded_time_is_exact() {
             slept += i64::try_from(takes - (interrupt - handed)).unwrap();
             time.begin(halted, slept);
             gathered.idle.push((halted, IdlePoint::Halt));
-            let end = FlightEnd::Completion { clock: interrupt, entered: interrupt - random.u64(0..2) };
+            let end = FlightEnd::Completion { clock: interrupt };
             gathered.flights.push(Flight { dev: 8, op: Some(OpName::Read), bytes: 4096, handed, end });
             clock = interrupt + random.u64(1..50);
             gathered.idle.push((interrupt, IdlePoint::Work));

@@ -96,7 +96,7 @@ impl Drawing {
 
     pub fn handled_by(&mut self, id: CallId, task: u64, clocks: std::ops::Range<u64>, handler: Option<u64>) {
         let clock = clocks.start;
-        let irq = IrqRef { id, clock, entered: clock, vector: None, line: None, handler, call: Some(id) };
+        let irq = IrqRef { id, clock, vector: None, line: None, handler, call: Some(id) };
         self.root(id, Context::Interrupt, task, clocks).irq = Some(irq);
     }
 

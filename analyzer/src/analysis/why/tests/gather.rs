@@ -37,7 +37,7 @@ fn all_contexts_of_a_call_and_what_led_to_them_are_gathered() {
     ];
     assert_eq!(roots(&seen), expected);
     assert_eq!(switches(&seen), [(1400, IDLE), (2500, WORKER), (2900, TASK)]);
-    assert_eq!((handovers(&seen), seen.running), (vec![2010, 2160, 2510, 2900], TASK));
+    assert_eq!((handovers(&seen), seen.running), (vec![2000, 2160, 2510, 2900], TASK));
     let served: Vec<_> = seen.softirqs.values().collect();
     assert_eq!(served, [&[(2160, 4)]]);
     let details: Vec<_> =

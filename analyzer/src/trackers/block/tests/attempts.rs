@@ -34,7 +34,7 @@ fn a_requeued_request_goes_back() {
 // Its driver has no probe: the request is complete at 40, in the interrupt of 30.
 #[test]
 fn a_command_that_no_driver_gives_back_has_the_interrupt_that_completed_its_request() {
-    let irq = IrqRef { id: 3, clock: 30, entered: 30, vector: None, line: None, handler: None, call: None };
+    let irq = IrqRef { id: 3, clock: 30, vector: None, line: None, handler: None, call: None };
     for (interrupt, end) in [(Some(irq), 30), (None, 38)] {
         let mut requests = Requests::default();
         requests.reach(10, "rq.issue", &arguments(RQ, &[]));
@@ -104,7 +104,7 @@ fn the_state_of_a_request_is_that_of_its_last_attempt() {
 
 #[test]
 fn each_step_of_a_command_is_noted() {
-    let irq = IrqRef { id: 3, clock: 40, entered: 40, vector: None, line: None, handler: None, call: None };
+    let irq = IrqRef { id: 3, clock: 40, vector: None, line: None, handler: None, call: None };
     let mut requests = Requests::default();
     requests.get(2, RQ);
     requests.command(RQ, 9, CommandStep::Doorbell);

@@ -11,7 +11,7 @@ use iotrace_format::definition::{AddressName, Definition};
 #[test]
 fn a_bio_ends_with_its_stages_and_its_status() {
     let mut bios = Bios::default();
-    let irq = IrqRef { id: 3, clock: 40, entered: 40, vector: None, line: None, handler: None, call: None };
+    let irq = IrqRef { id: 3, clock: 40, vector: None, line: None, handler: None, call: None };
     let stages = vec![mark(BioStage::Got, 20), mark(BioStage::Issued, 30), mark(BioStage::Completed, 99)];
     bios.requests.0.insert(
         RQ,

@@ -364,7 +364,7 @@ fn a_part_is_traced_if_the_whole_is() {
 #[test]
 fn a_bio_follows_its_request_into_another_one_128_times() {
     let mut bios = Bios::default();
-    let irq = IrqRef { id: 3, clock: 40, entered: 40, vector: None, line: None, handler: None, call: None };
+    let irq = IrqRef { id: 3, clock: 40, vector: None, line: None, handler: None, call: None };
     let outcome = MembershipOutcome {
         stages: vec![],
         requeues: 1,

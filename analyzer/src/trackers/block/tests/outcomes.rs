@@ -7,8 +7,7 @@ use crate::model::{
 use crate::trackers::block::fact::Membership;
 use crate::trackers::block::outcome::{finish, outcome};
 
-const IRQ: IrqRef =
-    IrqRef { id: 3, clock: 60, entered: 60, vector: None, line: None, handler: None, call: None };
+const IRQ: IrqRef = IrqRef { id: 3, clock: 60, vector: None, line: None, handler: None, call: None };
 
 /// A request got at 10, plugged 20, inserted 30, issued 40 .. done 70, completed 80; a second bio joins at 35.
 fn request() -> Request {
