@@ -41,6 +41,8 @@ pub struct Places {
     call_thunks: FxHashSet<u64>,
     /// Code that calls some of the functions through pointers, and whose own returns are not recorded.
     callers: BTreeMap<u64, Range<()>>,
+    /// Modules that have some of the functions: whatever is in them may call those through pointers.
+    modules: BTreeMap<u64, Range<()>>,
     /// Where the kernel is entered and left: an exception return elsewhere only serializes the processor.
     entry_text: std::ops::Range<u64>,
     /// Sites of instructions that may access devices, by address: blocks are translated more than once.
@@ -109,6 +111,11 @@ impl Places {
     /// Functions that call some of those whose returns are recorded through pointers.
     pub fn add_callers(&mut self, functions: impl Iterator<Item = std::ops::Range<u64>>) {
         self.callers.extend(functions.map(|f| (f.start, Range { end: f.end, what: () })));
+    }
+
+    /// The text of a module that has functions whose returns are recorded.
+    pub fn add_module(&mut self, text: std::ops::Range<u64>) {
+        self.modules.insert(text.start, Range { end: text.end, what: () });
     }
 
     /// The code through which the kernel is entered and left.
@@ -195,6 +202,7 @@ impl Places {
         self.leaving.retain(|address| !is_gone(*address));
         self.jumpers.retain(|address| !is_gone(*address));
         self.devices.retain(|address, _| !is_gone(*address));
+        self.modules.retain(|address, _| !is_gone(*address));
         // Sites of instructions that access devices stay: the next module may be there.
     }
 
@@ -368,8 +376,8 @@ fn looked_through(functions: &[std::ops::Range<u64>]) -> &[std::ops::Range<u64>]
 
 impl Places {
     /// Whether the bytes before `address` are a call of a probed function that may end in a jump, or a call through a
-    /// pointer in a probed function or a known caller. What is no call and looks like one does no harm: no open call
-    /// returns there.
+    /// pointer in a probed function, a known caller or a module that has probed functions. What is no call and looks
+    /// like one does no harm: no open call returns there.
     fn follows_call(&self, address: u64, cpu: &Cpu) -> bool {
         let code = cpu.arch().code;
         let mut bytes = [0; LONGEST];
@@ -378,7 +386,8 @@ impl Places {
             return false;
         }
         let before_it = address.wrapping_sub(1);
-        let probed = || at(&self.code, before_it).or_else(|| at(&self.callers, before_it)).is_some();
+        let probed =
+            || [&self.code, &self.callers, &self.modules].iter().any(|of| at(of, before_it).is_some());
         match code.call_before(before, address) {
             Some(Callee::Address(target)) => {
                 self.leaving.contains(&target)
@@ -439,55 +448,4 @@ fn overlapping<T>(ranges: &BTreeMap<u64, Range<T>>, first: u64, last: u64) -> Op
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_lay_in_a_module_goes_with_it() {
-        let mut places = Places::default();
-        let site = ProbeSite::Halt.keep();
-        places.add_entry(0x1000, site);
-        places.add_entry(0x3000, site);
-        places.code.insert(0x1000, Range { end: 0x1010, what: () });
-        assert!(at(&places.code, 0x100f).is_some() && at(&places.code, 0x1010).is_none());
-        places.remove(|address| (0x1000..0x2000).contains(&address));
-        assert!(at(&places.code, 0x1000).is_none());
-        assert_eq!(places.entries.keys().collect::<Vec<_>>(), [&0x3000]);
-    }
-
-    #[test]
-    fn an_interrupt_returns_from_the_entry_text_or_from_a_known_label() {
-        let (fixed, code) = (Fixed::new(), iotrace_arch::FIRST.code);
-        let mut places = Places::default();
-        places.set_entry_text(0x100..0x200);
-        places.add_callers(std::iter::once(0x300..0x302));
-        let mut is_return = |address| {
-            matches!(
-                places.by_bytes(address, &[0x48, 0xcf], true, false, code, &fixed),
-                Some(Attached::Execution(ProbeSite::ExceptionReturn))
-            )
-        };
-        assert_eq!([0x1fe, 0x200, 0x300, 0x302].map(&mut is_return), [true, false, true, false]);
-    }
-
-    #[test]
-    fn sites_of_devices_are_as_many_as_there_is_room_for() {
-        let budget = Arc::new(Budget::new(10 * DEVICE));
-        let mut places = Places::new(Arc::clone(&budget));
-        let kept = (0..1000).filter(|pc| places.device_site(*pc, true).is_some()).count();
-        assert_eq!(
-            (kept, budget.left_out().as_deref()),
-            (10, Some("990 instructions that may access devices"))
-        );
-        // The same instruction of a module that is loaded again has its site already.
-        places.remove(|address| address < 1000);
-        assert!(places.device_site(5, true).is_some() && places.device_site(5, false).is_none());
-    }
-
-    #[test]
-    fn of_too_much_code_only_the_beginning_is_looked_through() {
-        let functions = [0..LOOKED_THROUGH / 2, 5..5 + LOOKED_THROUGH / 2, 9..10];
-        assert_eq!(looked_through(&functions), &functions[..2]);
-        assert_eq!(looked_through(&[7..u64::MAX, 0..9]), &[]);
-    }
-}
+mod tests;

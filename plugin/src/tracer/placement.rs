@@ -187,6 +187,9 @@ impl Placement {
         let found: Vec<_> = candidates.filter_map(|function| find_in(function, module)).collect();
         let name = Some(module.name.as_str());
         let definitions = self.place_all(&found, name, capture, places, cpu);
+        if !found.is_empty() {
+            places.add_module(start..end);
+        }
         if capture.mode == Mode::Full {
             let others = others::functions(module.functions.iter(), cpu.arch().code);
             let returns = |other: &Other<'_>| profile.returns.in_module(&module.name, other.name);
