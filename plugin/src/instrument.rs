@@ -390,8 +390,9 @@ impl Places {
             || [&self.code, &self.callers, &self.modules].iter().any(|of| at(of, before_it).is_some());
         match code.call_before(before, address) {
             Some(Callee::Address(target)) => {
-                self.leaving.contains(&target)
-                    || self.jumpers.contains(&target)
+                let leaves = |to: u64| self.leaving.contains(&to) || self.jumpers.contains(&to);
+                leaves(target)
+                    || leaves(code.behind_padding(target))
                     || self.call_thunks.contains(&target) && probed()
             }
             Some(Callee::Pointer) => probed(),

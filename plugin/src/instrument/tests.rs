@@ -31,6 +31,20 @@ fn an_interrupt_returns_from_the_entry_text_or_from_a_known_label() {
     assert_eq!([0x1fe, 0x200, 0x300, 0x302].map(&mut is_return), [true, false, true, false]);
 }
 
+/// With retbleed=stuff a call of the function at 0x..040 goes to 0x..036.
+#[test]
+fn a_call_that_goes_through_the_padding_is_one_of_the_function_behind_it() {
+    let (text, mut places) = (0xffff_ffff_8100_0000_u64, Places::default());
+    places.leaving.insert(text + 0x40);
+    let follows = |target: u64| {
+        let after = text + 0x205;
+        let call = [&[0xe8][..], &(target.wrapping_sub(after) as u32).to_le_bytes()].concat();
+        fake::map(text + 0x1f0, &[&[0x90; 0x10][..], &call].concat());
+        places.follows_call(after, &fake::cpu(0))
+    };
+    assert_eq!([0x40, 0x36, 0x30, 0x50].map(|at| follows(text + at)), [true, true, false, false]);
+}
+
 #[test]
 fn sites_of_devices_are_as_many_as_there_is_room_for() {
     let budget = Arc::new(Budget::new(10 * DEVICE));

@@ -83,6 +83,10 @@ pub trait Code: Sync + Debug {
     /// What the bytes before `after` call, if they end in a call. What is no call may look like one.
     fn call_before(&self, before: &[u8], after: u64) -> Option<Callee>;
 
+    /// The function that a call of an address between functions leads to, which goes through the padding before it; the
+    /// address itself if there is none.
+    fn behind_padding(&self, target: u64) -> u64;
+
     /// The addresses behind the calls in code that begins at `start`, and what is called. What is no call and looks
     /// like one is the address of no instruction, or one that nothing returns to.
     fn calls(&self, code: &[u8], start: u64) -> Vec<(u64, Callee)>;

@@ -87,6 +87,10 @@ impl Code for X86_64 {
         jumps::call_before(before.last_chunk()?, after)
     }
 
+    fn behind_padding(&self, target: u64) -> u64 {
+        names::behind_padding(target)
+    }
+
     fn calls(&self, code: &[u8], start: u64) -> Vec<(u64, Callee)> {
         jumps::calls_in(code, start).collect()
     }

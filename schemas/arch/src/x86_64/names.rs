@@ -24,6 +24,13 @@ pub fn patched_call(name: &str, after: u64) -> Option<u64> {
     Some(after.wrapping_sub(CALL).wrapping_add(length))
 }
 
+/// Where the kernel counts the depth of calls (retbleed=stuff; arch/x86/kernel/callthunks.c), they go to the end of the
+/// padding before a function, whose alignment is 16 then (CONFIG_CALL_PADDING).
+pub fn behind_padding(target: u64) -> u64 {
+    const ALIGNMENT: u64 = 16;
+    target.wrapping_add(ALIGNMENT - 1) & !(ALIGNMENT - 1)
+}
+
 /// Whether a symbol's code is called and returns.
 pub fn is_called(name: &str) -> bool {
     // Thunks of calls, jumps and returns (arch/x86/lib/retpoline.S), static calls (include/linux/static_call_types.h),
@@ -62,6 +69,11 @@ mod tests {
         {
             assert_eq!(is_called(name), called, "{name}");
         }
+    }
+
+    #[test]
+    fn a_call_that_is_counted_goes_through_the_padding() {
+        assert_eq!([0x1006, 0x1010, 0x1011].map(behind_padding), [0x1010, 0x1010, 0x1020]);
     }
 
     #[test]
