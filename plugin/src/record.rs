@@ -355,16 +355,26 @@ impl Recorder {
         }
     }
 
+    /// Records what a task is called, if that is new. Where its memory is out of reach (on the way into the kernel, while
+    /// the page tables are still the program's), that is done with what happens next.
     fn name_task(&mut self, cpu: &Cpu, moment: Moment, task: u64) {
-        let read = |access: &Option<iotrace_profile::plan::ValueAccess>| {
-            access.as_ref().and_then(|a| follow(a, task, cpu)).unwrap_or(0)
+        let Some(words) = self.task_words(cpu, task) else {
+            self.switched = true;
+            return;
         };
-        let comm = read(&self.context.comm);
-        let part = |offset| if comm == 0 { 0 } else { cpu.number(comm + offset, 8).unwrap_or(0) };
-        let words = [task, read(&self.context.pid), read(&self.context.tgid), part(0), part(8)];
         if self.addresses.tasks.is_new(&words) {
             self.push(moment, event::TASK.id, &words);
         }
+    }
+
+    fn task_words(&self, cpu: &Cpu, task: u64) -> Option<[u64; 5]> {
+        let read = |access: &Option<iotrace_profile::plan::ValueAccess>| match access {
+            Some(access) => follow(access, task, cpu),
+            None => Some(0),
+        };
+        let comm = read(&self.context.comm)?;
+        let part = |offset| if comm == 0 { Some(0) } else { cpu.number(comm + offset, 8) };
+        Some([task, read(&self.context.pid)?, read(&self.context.tgid)?, part(0)?, part(8)?])
     }
 
     fn push(&mut self, moment: Moment, kind: KindId, words: &[u64]) {

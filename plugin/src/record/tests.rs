@@ -118,6 +118,21 @@ fn a_task_is_named_again_if_it_has_another_name_when_it_runs_again() {
     assert_eq!(named(&recorder), expected);
 }
 
+/// On the way into the kernel the page tables may be the program's, which have no tasks.
+#[test]
+fn a_task_that_is_out_of_reach_is_named_with_what_happens_next() {
+    let base = 0xffff_8880_1f90_0000;
+    let task = base + 0x40_0000;
+    let mut recorder = recorder(base, task, 0);
+    recorder.begin(with_names(), None, None);
+    runs(&mut recorder, base, task, 1);
+    assert_eq!(named(&recorder), []);
+    rename(task, 7, "sh");
+    runs(&mut recorder, base, task, 2);
+    runs(&mut recorder, base, task, 3);
+    assert_eq!(named(&recorder), [(2, task, task, 7, "sh".to_owned())]);
+}
+
 #[test]
 fn a_new_task_is_named_before_it_runs_and_only_once() {
     let base = 0xffff_8880_1f90_0000;
