@@ -6,7 +6,7 @@
 
 use super::requests::{Exchange, RequestCall, RequestTracker};
 use crate::hash::Map;
-use crate::model::{FlushRide, RequestKind, Rider};
+use crate::model::{FlushRide, Request, RequestKind, Rider};
 use crate::trackers::counts::Oddity;
 use crate::trackers::fact::Fact;
 use crate::trackers::sink::Sink;
@@ -14,10 +14,26 @@ use bincode::{Decode, Encode};
 use iotrace_format::role::Role;
 
 const PREFLUSH: u64 = 1;
+const DATA: u64 = 2;
 const POSTFLUSH: u64 = 4;
 
 /// Most flushes that are noted of a request. One insertion leads to two at most.
 const MOST: usize = 64;
+
+/// Whether the data of a request was issued and its step is yet to come. `flush_data_end_io` reports such a request to
+/// the scheduler as completed (94d7dea448fa: 4.10, also in later 4.9.y), which is no release.
+pub(super) fn is_within(request: &Request) -> bool {
+    request.sequence == Some(PREFLUSH) && request.issued().is_some()
+}
+
+/// Whether the device still has the command of a flush. The check for timeouts, and whatever else looks through a queue's
+/// requests meanwhile, holds a reference and drops it with a call of `flush_end_io` (`blk_mq_put_rq_ref`, before it
+/// `blk_mq_check_expired`).
+fn is_in_flight(flush: &Request) -> bool {
+    flush.ended.is_none()
+        && flush.updates.is_empty()
+        && flush.issued().is_some_and(|attempt| attempt.done.is_none())
+}
 
 /// Requests that wait for a flush.
 #[derive(Debug, Default, Encode, Decode)]
@@ -45,7 +61,9 @@ impl RequestTracker {
             return self.word_missing();
         };
         let dev = fact.roles.request_dev().unwrap_or(request.dev);
-        let done = request.sequence.unwrap_or(0) | step;
+        // From 6.5 on data without a flush before it is passed on as it is: its first step is that of the data.
+        let before = if step & DATA != 0 && request.issued().is_some() { PREFLUSH } else { 0 };
+        let done = request.sequence.unwrap_or(0) | step | before;
         request.sequence = Some(done);
         self.flushes.device = dev;
         // The lowest step that is not done (`blk_flush_cur_seq`).
@@ -97,6 +115,7 @@ impl RequestTracker {
     /// A device's flush request is complete.
     pub(super) fn flush_end(&mut self, fact: &Fact<'_>, out: &mut dyn Sink) {
         match fact.roles.request().filter(|request| self.live.contains_key(request)) {
+            Some(pointer) if self.live.get(&pointer).is_some_and(|request| is_in_flight(request)) => {}
             Some(pointer) => {
                 self.end_flush(fact.context.clock(), pointer, out);
                 self.calls.insert(fact, RequestCall::FlushEnd { request: pointer });

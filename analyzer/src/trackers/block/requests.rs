@@ -10,7 +10,7 @@
 
 use super::bios::RequestHistory;
 use super::fact::{BioState, JoinedBio, Membership, MembershipOutcome, RequestFact};
-use super::flush::Flushes;
+use super::flush::{Flushes, is_within};
 use super::inserts::PendingInserts;
 use super::object::{ClockAndTask, ObjectState, now};
 use super::outcome::outcome;
@@ -339,6 +339,9 @@ impl RequestTracker {
 
     fn free(&mut self, fact: &Fact<'_>, out: &mut dyn Sink) {
         let pointer = fact.roles.request();
+        if pointer.and_then(|request| self.live.get(&request)).is_some_and(|request| is_within(request)) {
+            return;
+        }
         let Some(mut request) = pointer.and_then(|request| self.live.remove(&request)) else {
             let is_over = |call: &RequestCall| matches!(call, RequestCall::FlushEnd { request } if Some(*request) == pointer);
             let unknown = !self.calls.of_context(&fact.context).any(is_over);

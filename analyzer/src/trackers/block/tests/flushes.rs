@@ -49,6 +49,47 @@ fn a_sequence_waits_for_a_flush_before_and_one_after_its_data() {
     }
 }
 
+// insert 3, issue 4, data over 10: the kernel has set the step before itself
+#[test]
+fn data_that_was_passed_on_waits_for_the_flush_after_it() {
+    let mut requests = Requests::default();
+    requests.get(2, RQ);
+    requests.reach(3, "flush.insert", &arguments(RQ, &[]));
+    requests.reach(4, "rq.issue", &arguments(RQ, &[]));
+    step(&mut requests, 10, RQ, 2);
+    let waits: Vec<_> = rides(&mut requests, RQ).iter().map(|ride| (ride.after_data, ride.from)).collect();
+    assert_eq!((waits, requests.oddities()), (vec![(true, 10)], vec![]));
+}
+
+// steps at 3, 5 and 8; the scheduler hears of the data at 7, of the release at 12
+#[test]
+fn the_end_of_a_sequences_data_is_no_release() {
+    let mut requests = Requests::default();
+    requests.get(2, RQ);
+    requests.reach(2, "flush.insert", &arguments(RQ, &[]));
+    step(&mut requests, 3, RQ, 0);
+    step(&mut requests, 5, RQ, 1);
+    requests.reach(6, "rq.issue", &arguments(RQ, &[]));
+    requests.reach(7, "rq.free", &[("rq", RQ)]);
+    assert!(requests.found.requests.is_empty());
+    step(&mut requests, 8, RQ, 2);
+    step(&mut requests, 11, RQ, 4);
+    requests.reach(12, "rq.free", &[("rq", RQ)]);
+    let request = &requests.found.requests[0];
+    assert_eq!((request.freed, request.flushes.len(), requests.oddities()), (Some(12), 2, vec![]));
+}
+
+// The flush before its data failed: it is released without its data, within that step.
+#[test]
+fn a_request_whose_data_never_went_out_is_released() {
+    let mut requests = Requests::default();
+    requests.get(2, RQ);
+    step(&mut requests, 3, RQ, 0);
+    step(&mut requests, 5, RQ, 1);
+    requests.reach(6, "rq.free", &[("rq", RQ)]);
+    assert_eq!(requests.found.requests[0].freed, Some(6));
+}
+
 #[test]
 fn an_insertion_begins_a_new_sequence() {
     let mut requests = Requests::default();
@@ -99,6 +140,20 @@ fn a_flush_is_over_when_its_request_ended() {
     assert_eq!((flush.ended, flush.freed), (Some(28), Some(30)));
     let ride = rides(&mut requests, RQ).remove(0);
     assert_eq!((ride.done, ride.attempt), (Some(28), None));
+}
+
+// made 20, issued 22; a reference is given back at 25, the command is done at 29
+#[test]
+fn a_flush_is_not_over_while_the_device_has_it() {
+    let mut requests = Requests::default();
+    init(&mut requests, 20);
+    requests.reach(22, "rq.issue", &[("rq", FLUSH)]);
+    requests.reach(25, "flush.end", &[("rq", FLUSH)]);
+    assert!(requests.found.requests.is_empty());
+    requests.command(FLUSH, 29, CommandStep::Done(None));
+    requests.reach(30, "flush.end", &[("rq", FLUSH)]);
+    assert_eq!(requests.found.requests[0].freed, Some(30));
+    assert_eq!(requests.count(Oddity::RequestUnknown), 0);
 }
 
 #[test]
