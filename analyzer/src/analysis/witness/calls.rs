@@ -3,7 +3,7 @@
 //! In: calls as they begin and end, names of functions. Out: both accounts, restricted to the functions that
 //! both saw, and the names that were left out.
 
-use super::graph::{Graph, Way};
+use super::graph::{Graph, Way, one_name};
 use super::nesting::{CallSequence, CallStep, Called};
 use crate::model::{Call, CallEnd, CallId, Definitions, Ending};
 use iotrace_format::definition::{At, Probe};
@@ -143,7 +143,7 @@ pub fn sides(
 fn name(probe: &Probe) -> String {
     match &probe.module {
         Some(module) => format!("{} [{module}]", probe.symbol),
-        None => probe.symbol.clone(),
+        None => one_name(&probe.symbol),
     }
 }
 

@@ -106,7 +106,7 @@ pub fn parse(text: &str) -> Result<Option<Graph>, GraphError> {
     let mut found = false;
     for (line, content) in (1..).zip(text.lines()) {
         if let Some(name) = content.strip_prefix(TRACED) {
-            *reader.graph.traced.entry(name.trim_end().to_owned()).or_default() += 1;
+            *reader.graph.traced.entry(one_name(name.trim_end())).or_default() += 1;
         } else if content.starts_with('#') {
             found |= content.starts_with(TRACER);
             reader.header(content);
@@ -190,6 +190,15 @@ impl Reader {
     }
 }
 
+/// The name under which a function is compared. Up to 4.16 the system calls have two at one address, `sys_x` and `SyS_x`
+/// (include/linux/syscalls.h), of which the kernel prints one.
+pub fn one_name(symbol: &str) -> String {
+    match symbol.strip_prefix("SyS_") {
+        Some(call) => format!("sys_{call}"),
+        None => symbol.to_owned(),
+    }
+}
+
 /// CPU, process id and text of a line. What stands before the CPU is a time (funcgraph-abstime).
 fn columns(content: &str, durations: bool) -> Option<(u32, u32, &str)> {
     let (before, rest) = content.split_once(')')?;
@@ -213,7 +222,7 @@ fn name(text: &str) -> Option<String> {
     let mut words = text.split_whitespace();
     let function = words.next()?;
     let module = words.next().filter(|word| word.starts_with('[') && word.ends_with(']'));
-    Some(module.map_or_else(|| function.to_owned(), |module| format!("{function} {module}")))
+    Some(module.map_or_else(|| one_name(function), |module| format!("{function} {module}")))
 }
 
 #[cfg(test)]

@@ -104,6 +104,22 @@ fn only_what_both_saw_is_left() {
 }
 
 #[test]
+fn a_system_call_is_compared_under_either_of_its_names() {
+    let text = "\
+# traced: SyS_read
+# tracer: function_graph
+# CPU  TASK/PID  DURATION  FUNCTION CALLS
+ 0)  dd-7  |  |  SyS_read() {
+ 0)  dd-7  |  |  } /* SyS_read */
+";
+    let probes = [(64, At::Entry, "sys_read", None), (65, At::Exit, "sys_read", None)];
+    let graph = graph::parse(text).unwrap().unwrap();
+    let (theirs, _, common) = sides(&graph, &AllCalls::default(), &definitions(&probes), None);
+    assert_eq!((theirs.steps.len(), &common.names[..]), (2, &["sys_read".to_owned()][..]));
+    assert_eq!(common.left_out, LeftOut::default());
+}
+
+#[test]
 fn without_a_list_what_was_seen_was_followed() {
     let text: String =
         TEXT.lines().filter(|l| !l.starts_with("# traced")).map(|l| format!("{l}\n")).collect();
