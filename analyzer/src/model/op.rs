@@ -244,7 +244,8 @@ impl OpCodes {
     }
 
     fn encoding(&self) -> Encoding {
-        if !self.has_operations && self.flags.write.is_some() {
+        // A distribution's 3.10 has names of operations as well, which stand for these flags.
+        if self.flags.write.is_some() {
             Encoding::Flags
         } else if self.has_operations && self.first_flag < LOW_OP_BITS {
             Encoding::TopBits
@@ -382,6 +383,19 @@ mod tests {
             for field in [OpField::Bio, OpField::Request] {
                 let op = codes.decode(value, field);
                 assert_eq!((op.name, op.rwbs().as_str()), (name, letters), "{value:#x}");
+            }
+        }
+    }
+
+    /// 3.10.0-1160.el7 has operations whose values are masks of flags.
+    #[test]
+    fn flags_count_where_operations_are_other_names_of_them() {
+        let flags = [("__REQ_WRITE", 0), ("__REQ_FAILFAST_DEV", 1), ("__REQ_SYNC", 4), ("__REQ_DISCARD", 7)];
+        let operations = [("REQ_OP_READ", 0), ("REQ_OP_WRITE", 1), ("REQ_OP_DISCARD", 128)];
+        let codes = codes(&[&flags[..], &operations].concat());
+        for (value, letters) in [(0, "R"), (1 | 1 << 4, "WS"), (1 | 1 << 7, "D")] {
+            for field in [OpField::Bio, OpField::Request] {
+                assert_eq!(codes.decode(value, field).rwbs(), letters);
             }
         }
     }
