@@ -96,6 +96,15 @@ mod tests {
         assert_eq!(with(&["mutex_lock_io", "file_write_and_wait_range"]), ["__blk_put_request"]);
     }
 
+    /// 3.10.0-1160.el7 has both, of which the first has no argument with a count there.
+    #[test]
+    fn bytes_in_the_page_cache_are_those_of_each_page_where_a_write_has_an_iovec() {
+        let both = ["iomap_file_buffered_write", "block_write_end"];
+        assert_eq!(telling("cache.write", &both), both);
+        let with_iovec = [&both[..], &["xfs_file_aio_write"]].concat();
+        assert_eq!(telling("cache.write", &with_iovec), ["block_write_end"]);
+    }
+
     #[test]
     fn a_stage_is_told_by_any_of_its_functions_that_is_there() {
         let entry = |name: &str, stage: &str| catalog::CatalogFunction {
