@@ -352,6 +352,18 @@ mod tests {
         );
     }
 
+    /// In 3.10 the code of system_call has labels, and a kernel's labels have no sizes.
+    #[test]
+    fn a_system_call_is_called_behind_a_label() {
+        let labels = [("system_call", 0x10), ("system_call_later", 0x13), ("system_call_fastpath", 0x80)];
+        let others = [("ret_from_sys_call", 0xa0), ("tracesys", 0x200), ("int_ret_from_sys_call", 0x280)];
+        let kind = SymbolKind::Other;
+        let symbol = |(name, addr)| iotrace_kernel::KernelSymbol { name, addr, size: 0, kind };
+        let symbols = SymbolTable::new(labels.into_iter().chain(others).map(symbol));
+        let catalog = Catalog::load(&[], iotrace_arch::FIRST).unwrap();
+        assert_eq!(callers(&catalog.callers, &symbols), [0x10..0x13, 0x80..0xa0, 0x200..0x280]);
+    }
+
     #[test]
     fn the_preemption_count_is_found_at_the_bottom_of_the_stack() {
         let context = context_of("count_in_stack.elf");
