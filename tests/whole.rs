@@ -7,6 +7,7 @@ mod changes;
 mod choice;
 mod debugger;
 mod devices;
+mod ends;
 mod exports;
 mod failures;
 mod faults;

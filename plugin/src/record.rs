@@ -17,7 +17,7 @@ use crate::qemu::{Cpu, Icount, MemoryAccess, VirtualClock};
 use crate::site::{EntryProbe, ExitProbe};
 use crate::writer::{BUFFER, Writer};
 use bincode::{Decode, Encode};
-use iotrace_format::event::{self, Builtin, Event, KindId, MAX_WORDS, UNKNOWN_CONTEXT};
+use iotrace_format::event::{self, Builtin, Event, KindId, MAX_WORDS, ShutdownReason, UNKNOWN_CONTEXT};
 use iotrace_profile::ContextAccess;
 use iotrace_profile::plan::{EntryPlan, FieldSource};
 use pages::PageRun;
@@ -216,6 +216,11 @@ impl Recorder {
         let moment = self.moment(cpu, clock, cpu.stack());
         self.name(cpu, moment);
         self.push(moment, kind.id, words);
+    }
+
+    /// The guest's kernel was gone at this clock, for this reason: of no task.
+    pub fn end(&mut self, clock: u64, reason: ShutdownReason) {
+        self.push(Moment { clock, ..Moment::default() }, event::SHUTDOWN.id, &[reason as u64]);
     }
 
     /// Compares clocks in a device access, where QEMU has counted so many instructions and virtual nanoseconds: returns

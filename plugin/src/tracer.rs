@@ -14,7 +14,7 @@ use crate::args::{MmioScope, PluginArgs};
 use crate::budget::Budget;
 use crate::clock::GuestClock;
 use crate::follow::follow;
-use crate::guest::{self, Search, hex};
+use crate::guest::{self, Search};
 use crate::instrument::{Fixed, Places, count};
 use crate::pending::Pending;
 use crate::qemu::{self, Cpu, GuestInfo, Icount, Instrument, MemoryAccess, PerVcpu, TranslationBlock};
@@ -29,7 +29,7 @@ use ending::MIXED;
 use error::InstallError;
 use iotrace_arch::{Arch, Exception};
 use iotrace_format::definition::{Definition, Layout, Note, Severity, TraceInfo};
-use iotrace_format::event::{self, KindId};
+use iotrace_format::event::{self, KindId, ShutdownReason};
 use iotrace_profile::{Action, Profile, summary};
 use placement::Placement;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
@@ -53,8 +53,10 @@ struct Tracer {
     /// The task whose name changes, or did last.
     renaming: AtomicU64,
     session: SessionSwitch,
-    /// The vCPU on which the kernel has ended.
-    shut_down: OnceLock<u32>,
+    /// The vCPU on which the kernel has ended, and why.
+    shut_down: OnceLock<(u32, ShutdownReason)>,
+    /// It has not, as it turned out.
+    went_on: AtomicBool,
     /// What was known of the guest at the snapshot that it goes on from, until that is used.
     resumed: Mutex<Option<Resumed>>,
     /// Events may be of another vCPU than they say.
@@ -120,6 +122,7 @@ fn tracer(
         renaming: AtomicU64::new(0),
         session: SessionSwitch::default(),
         shut_down: OnceLock::new(),
+        went_on: AtomicBool::new(false),
         resumed: Mutex::new(resumed),
         mixed: AtomicBool::new(false),
         missing: AtomicU64::new(0),
@@ -191,23 +194,6 @@ impl Tracer {
             let only = self.args.capture.only.clone();
             self.recorders.with(vcpu, |r| r.begin(context, only, icount));
         }
-    }
-
-    /// Stops and says why, if the kernel was not found yet.
-    fn wrong_kernel(&self, other: &str) {
-        if !self.session.give_up() {
-            return;
-        }
-        let text = format!(
-            "the guest's kernel is {other}, but kernel={} is {} with build-id {}: not tracing; specify the \
-             vmlinux of the guest's kernel",
-            self.args.kernel.display(),
-            guest::version(&self.profile.banner),
-            hex(&self.profile.build_id),
-        );
-        qemu::report(&text);
-        self.define_trace(0, None);
-        self.note(Severity::Error, "wrong-kernel", &text);
     }
 
     fn define_trace(&self, slide: u64, icount_shift: Option<u8>) {
@@ -385,7 +371,7 @@ impl Instrument for Tracer {
         let state = self.session.state();
         if state == SessionState::Stopped {
             // The clock goes on for the next boot.
-            if self.shut_down_on().is_some() && self.clock.counts() {
+            if self.has_shut_down() && self.clock.counts() {
                 count(block, self.clock.counter());
             }
             return;
@@ -422,6 +408,9 @@ impl Instrument for Tracer {
             self.fault(cpu);
         }
         if !self.session.is_active() {
+            if matches!(site, ProbeSite::Entry(entry) if entry.action == Action::TaskBegin) {
+                self.goes_on(cpu);
+            }
             return;
         }
         // What most calls and jumps lead to is no return of an open call.

@@ -79,6 +79,16 @@ impl ControlledQemu {
         while self.message()["event"] != event {}
     }
 
+    /// Waits until QEMU ends because its guest does, and until its plugin has written the trace to its end.
+    ///
+    /// # Panics
+    /// If it fails.
+    pub fn wait_for_end(mut self) {
+        self.wait_for("SHUTDOWN");
+        let status = self.process.wait().expect("it is a child");
+        assert!(status.success(), "{status}");
+    }
+
     /// Ends QEMU, and waits until its plugin has written the trace to its end.
     ///
     /// # Panics

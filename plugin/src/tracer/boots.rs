@@ -1,19 +1,21 @@
 //! The boots of a guest: each is traced into a file of its own.
 //!
-//! In: what QEMU reports. Out: the same, for the tracer of the present boot. A boot ends with its kernel's shutdown event.
-//! The next one is looked for as soon as code outside of the kernel's part of the address space is translated: the
-//! firmware, or what kexec jumps to. Until then the old kernel is still there.
+//! In: what QEMU reports. Out: the same, for the tracer of the present boot. A boot ends with its kernel's shutdown event, or,
+//! if the machine was reset without the kernel's doing, when the next one is found. What shows the next one: after code
+//! outside of the kernel's part of the address space (the firmware, or what kexec jumps to) there is another kernel in the
+//! place of the present one, or the present one starts again.
 
 use super::ending::MIXED;
 use super::error::InstallError;
 use super::placement::Placement;
 use super::{Tracer, tracer};
 use crate::args::PluginArgs;
-use crate::guest::{Search, find_kernel};
+use crate::guest::{Search, find_kernel, is_kernel_at};
 use crate::instrument::Places;
 use crate::qemu::{self, Cpu, Instrument, MemoryAccess, TranslationBlock};
 use crate::site::ProbeSite;
 use iotrace_format::definition::Severity;
+use iotrace_profile::Profile;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -30,19 +32,27 @@ pub struct Boots {
     present: AtomicUsize,
     /// The trace of the first one.
     out: PathBuf,
+    /// Addresses of [`START`] and [`PANIC`] as linked; none if the image does not say.
+    start: Option<u64>,
+    panic: Option<u64>,
     waiting: Mutex<Waiting>,
 }
 
 /// Key of the note with the number of a boot, from the second one on.
 const BOOT: &str = "boot";
 
+/// The kernel's first function in C (init/main.c): called once in a boot, and its memory is given back.
+const START: &str = "start_kernel";
+/// A kernel that has ended by itself does not enter this (kernel/panic.c), unless with it.
+const PANIC: &str = "panic";
+
 /// How far the search for the next boot's kernel has come.
 #[derive(Debug, Default)]
 struct Waiting {
-    /// Code outside of the kernel was translated.
+    /// Code outside of the kernel was translated since the kernel was found.
     left: bool,
-    /// The same, on the vCPU on which the kernel has ended: no other task ran there.
-    left_here: bool,
+    /// The same, since the kernel was last seen to be there.
+    left_again: bool,
     tries: u32,
     /// No further boot is traced.
     over: bool,
@@ -52,8 +62,9 @@ impl Boots {
     /// The first boot.
     pub fn new(first: Tracer) -> Self {
         let (tracers, out) = ([const { OnceLock::new() }; MOST], first.args.out.clone());
+        let [start, panic] = [START, PANIC].map(|name| address_of(name, &first.profile));
         _ = tracers[0].set(first);
-        Self { tracers, present: AtomicUsize::new(0), out, waiting: Mutex::default() }
+        Self { tracers, present: AtomicUsize::new(0), out, start, panic, waiting: Mutex::default() }
     }
 
     fn present(&self) -> &Tracer {
@@ -62,26 +73,36 @@ impl Boots {
     }
 
     /// Looks for the next boot's kernel where a block is translated at this address.
-    fn wait(&self, address: u64, cpu: &Cpu) {
-        let Ok(mut waiting) = self.waiting.lock() else { return };
+    fn watch(&self, address: u64, cpu: &Cpu) {
         let tracer = self.present();
+        if !tracer.session.is_active() && !tracer.has_shut_down() {
+            return;
+        }
         // Another vCPU may have found it meanwhile.
-        let Some(ended_on) = tracer.shut_down_on().filter(|_| !waiting.over) else { return };
+        let Ok(mut waiting) = self.waiting.lock() else { return };
         let memory = &cpu.arch().memory;
         if !memory.is_kernel(address) {
-            waiting.left = true;
-            waiting.left_here |= cpu.index() == ended_on;
-        } else if waiting.left && memory.images.contains(&address) {
-            self.search(&mut waiting, tracer, cpu);
+            (waiting.left, waiting.left_again) = (true, true);
+        } else if waiting.left && !waiting.over && memory.images.contains(&address) {
+            let tracer = self.present();
+            let Some(slide) = tracer.slide() else { return };
+            let linked = Some(address.wrapping_sub(slide));
+            if self.panic == linked {
+                tracer.goes_on(cpu);
+            }
+            let starts = self.start == linked;
+            if starts || waiting.left_again && is_kernel_at(&tracer.profile, slide, cpu) != Some(true) {
+                self.search(&mut waiting, tracer, cpu);
+            }
+            waiting.left_again = false;
         }
     }
 
     fn search(&self, waiting: &mut Waiting, ended: &Tracer, cpu: &Cpu) {
         match find_kernel(&ended.profile, cpu) {
-            // The old one, on its way out, while another vCPU ran a program.
-            Search::Found(slide) if Some(slide) == ended.slide() && !waiting.left_here => {}
             Search::Found(_) => *waiting = self.begin_next(ended),
             Search::Other(other) => {
+                ended.was_reset();
                 qemu::report(&format!("the guest started {other} after its kernel ended: not traced"));
                 waiting.over = true;
             }
@@ -95,6 +116,7 @@ impl Boots {
     /// Ends the trace of the boot that is over, and begins that of the next one.
     fn begin_next(&self, ended: &Tracer) -> Waiting {
         let place = self.present.load(Ordering::Acquire) + 1;
+        ended.was_reset();
         ended.finish(false);
         let Some(next) = self.tracers.get(place) else {
             qemu::report(&format!(
@@ -138,6 +160,11 @@ impl Tracer {
     }
 }
 
+/// Where the image has a function.
+fn address_of(name: &str, profile: &Profile) -> Option<u64> {
+    profile.symbols.by_name(name).next().map(|symbol| symbol.addr)
+}
+
 /// The file for a boot's trace: `trace.2.iot` beside `trace.iot`.
 fn numbered(first: &Path, boot: usize) -> PathBuf {
     match first.extension() {
@@ -168,8 +195,8 @@ impl Instrument for Boots {
     }
 
     fn translate(&self, block: &TranslationBlock, cpu: Option<&Cpu>) {
-        if let Some(cpu) = cpu.filter(|_| self.present().shut_down_on().is_some()) {
-            self.wait(block.address(), cpu);
+        if let Some(cpu) = cpu {
+            self.watch(block.address(), cpu);
         }
         self.present().translate(block, cpu);
     }

@@ -4,6 +4,7 @@
 
 use super::Tracer;
 use crate::clock::GoneBack;
+use crate::guest::{self, hex};
 use crate::qemu::{self, Cpu};
 use crate::record::Recorder;
 use crate::session::SessionState;
@@ -20,12 +21,54 @@ impl Tracer {
     pub(super) fn shutdown(&self, cpu: &Cpu, clock: u64, reason: ShutdownReason) {
         self.record(cpu, |r| r.builtin(cpu, clock, event::SHUTDOWN, &[reason as u64]));
         self.end();
-        _ = self.shut_down.set(cpu.index());
+        _ = self.shut_down.set((cpu.index(), reason));
     }
 
-    /// The vCPU on which the kernel has ended, once it has.
-    pub(super) fn shut_down_on(&self) -> Option<u32> {
-        self.shut_down.get().copied()
+    /// The kernel has ended by itself.
+    pub(super) fn has_shut_down(&self) -> bool {
+        self.shut_down.get().is_some()
+    }
+
+    /// There is another kernel, or the same one again: unless this one has ended by itself, the machine was reset, some time
+    /// after the last event.
+    pub(super) fn was_reset(&self) {
+        if !self.session.is_active() {
+            return;
+        }
+        let clock = self.last_event();
+        self.recorders.with(0, |r| r.end(clock, ShutdownReason::Reset));
+        self.end();
+    }
+
+    /// A task begins, or the kernel panics, on this vCPU. If the kernel has ended there before that, its end was none.
+    pub(super) fn goes_on(&self, cpu: &Cpu) {
+        let Some((ended_on, reason)) = self.shut_down.get().copied() else { return };
+        let is_news = cpu.index() == ended_on && reason != ShutdownReason::Panic;
+        if is_news && !self.went_on.swap(true, Ordering::Relaxed) {
+            let text = format!(
+                "the kernel went on after its {}: what it did then is not in the trace",
+                reason.name()
+            );
+            qemu::report(&text);
+            self.note(Severity::Warning, "went-on", &text);
+        }
+    }
+
+    /// Stops and says why, if the kernel was not found yet.
+    pub(super) fn wrong_kernel(&self, other: &str) {
+        if !self.session.give_up() {
+            return;
+        }
+        let text = format!(
+            "the guest's kernel is {other}, but kernel={} is {} with build-id {}: not tracing; specify the \
+             vmlinux of the guest's kernel",
+            self.args.kernel.display(),
+            guest::version(&self.profile.banner),
+            hex(&self.profile.build_id),
+        );
+        qemu::report(&text);
+        self.define_trace(0, None);
+        self.note(Severity::Error, "wrong-kernel", &text);
     }
 
     /// What the kernel was moved by, in bytes.

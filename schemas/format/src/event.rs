@@ -93,16 +93,20 @@ pub enum ShutdownReason {
     Panic,
     /// Another kernel takes its place.
     Kexec,
+    /// The machine was reset without the kernel's doing: from outside, or because a processor had no other way. The
+    /// event has the clock of the last one before it.
+    Reset,
 }
 
 impl ShutdownReason {
     /// All there are, each with its name.
-    pub const ALL: [(Self, &'static str); 5] = [
+    pub const ALL: [(Self, &'static str); 6] = [
         (Self::PowerOff, "power off"),
         (Self::Restart, "restart"),
         (Self::Halt, "halt"),
         (Self::Panic, "panic"),
         (Self::Kexec, "kexec"),
+        (Self::Reset, "reset"),
     ];
 
     /// The reason in a word of a [`SHUTDOWN`]; none if this version does not know it.

@@ -49,7 +49,7 @@ pub struct InfoDocument<'a> {
 struct ShutdownJson {
     /// When, in guest instructions.
     clock: u64,
-    /// How: `power off`, `restart`, `halt`, `panic` or `kexec`; null if the trace does not say.
+    /// How: `power off`, `restart`, `halt`, `panic`, `kexec` or `reset`; null if the trace does not say.
     reason: Option<&'static str>,
 }
 
