@@ -150,7 +150,9 @@ impl BioTracker {
             // Seen when the bio's end was not: its function is not probed in this kernel.
             self.drop_bio(pointer, requests, out);
         } else if known {
-            // The rest of a split bio, or a bio that a stacked device passes on.
+            // The rest of a split bio, or a bio that a stacked device passes on, or takes up again without what it has done
+            // (the preflush: `__send_empty_flush` and `dm_io_dec_pending` in drivers/md/dm.c).
+            self.live.get_mut(&pointer).into_iter().for_each(|live| live.report_queued(out));
             self.refresh(pointer, roles);
             self.pass_on(pointer, roles, fact.context.clock());
             return None;
@@ -271,6 +273,9 @@ impl BioTracker {
         if let (Some(sector), Some(size)) = (roles.get(Role::BioSector), roles.get(Role::BioSize)) {
             (live.now.sector, live.now.bytes) = (sector, size);
         }
+        // A stacked device may change it without queueing the bio again (`cached_dev_submit_bio` in
+        // drivers/md/bcache/request.c).
+        live.now.dev = roles.bio_dev().unwrap_or(live.now.dev);
         if let Some(op) = roles.get(Role::BioOp) {
             live.now.op = self.codes.decode(op, OpField::Bio);
         }

@@ -2,7 +2,7 @@
 
 use super::bios::{BioTracker, RequestHistory};
 use super::live::conclude;
-use super::object::{ClockAndTask, ObjectState, now};
+use super::object::{ClockAndTask, now};
 use crate::model::BlockKind;
 use crate::trackers::counts::Oddity;
 use crate::trackers::fact::Fact;
@@ -101,8 +101,7 @@ impl BioTracker {
         live.leave(clock, requests);
         self.settle_source(&mut live);
         if live.traced {
-            let seen = ObjectState { dev: live.bio.dev, ..live.now };
-            out.block_event(seen.block_event(BlockKind::BioComplete, (clock, task)));
+            out.block_event(live.now.block_event(BlockKind::BioComplete, (clock, task)));
         }
         let bio = live.innermost();
         // A driver that took a copy for itself (`md_account_bio`) has served it: no bio of another device is its own.

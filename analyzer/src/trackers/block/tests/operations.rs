@@ -48,3 +48,25 @@ fn a_bio_ends_with_the_operation_that_it_has_then() {
     assert_eq!(printed(&bios, BlockKind::BioComplete), ["20 WS"]);
     assert_eq!(bios.found.bios[0].op.rwbs(), "WFS", "it was asked for as it was queued");
 }
+
+// Device mapper does a preflush by another bio, then takes up the bio without it.
+#[test]
+fn a_bio_that_a_device_takes_up_again_was_queued_as_it_was_at_first() {
+    let mut bios = Bios::default();
+    queue(&mut bios, 10, B, WRITE | SYNC | PREFLUSH | FUA);
+    bios.queue(20, B, &[("bio.dev", SDA), ("bio.op", WRITE | SYNC | FUA), ("bio.traced", 1)]);
+    bios.end(30, B, &[("bio.traced", 1), ("bio.op", WRITE | SYNC | FUA)]);
+    assert_eq!(printed(&bios, BlockKind::BioQueue), ["10 FWFS"]);
+    assert_eq!(printed(&bios, BlockKind::BioComplete), ["30 WFS"]);
+}
+
+// The bio of bcache that it has copied is of the device below from then on, where it was never queued.
+#[test]
+fn a_bio_ends_on_the_device_that_it_is_of_then() {
+    let mut bios = Bios::default();
+    queue(&mut bios, 10, B, WRITE);
+    bios.end(20, B, &[("bio.traced", 1), ("bio.dev", SDA + 1)]);
+    let devices = bios.found.said.iter().map(|event| event.dev);
+    assert_eq!(devices.collect::<Vec<_>>(), [SDA, SDA + 1]);
+    assert_eq!(bios.found.bios[0].dev, SDA);
+}
