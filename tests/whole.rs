@@ -18,6 +18,7 @@ mod install;
 mod kernels;
 mod kill;
 mod live;
+mod network;
 mod past;
 mod paths;
 mod plugin;

@@ -4,6 +4,7 @@ A folder is taken from Debian's packages, unpacked and never installed. Another 
 line in KERNELS.
 """
 
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import IO, Sequence
 
 from . import built, decompress, modules
 from .apt import PrivateApt, deb_members, newest
-from .cache import entry, fingerprint
+from .cache import cache_root, entry, fingerprint
 from .say import Problem, say
 
 
@@ -59,6 +60,42 @@ def kernel(name: str, bare: bool = False, patches: Sequence[Path] = ()) -> Path:
     return entry(KIND, full, lambda folder: _unpack(recipe, bare, folder))
 
 
+def with_modules(folder: Path, names: Sequence[str]) -> Path:
+    """The folder of a kernel with further modules, and what they need: a folder that has them, as such, or one of Debian's, of which
+    another is made, with the same files and those modules without debug information."""
+    wanted = sorted({modules.plain(name) for name in names})
+    has = {*modules.files_of(folder), *modules.builtin(folder)}
+    if has.issuperset(wanted):
+        return folder
+    recipe = next((KERNELS[name] for name in sorted(KERNELS, key=len, reverse=True) if folder.name.startswith(f"{name}-")), None)
+    if folder.parent != cache_root() / KIND or recipe is None:
+        raise Problem(f"{folder / 'modules'} lacks {', '.join(sorted(set(wanted) - has))}")
+    return entry(KIND, f"{folder.name}-{fingerprint(*wanted)}", lambda made: _add_modules(recipe, folder, wanted, made))
+
+
+def _add_modules(recipe: DebianKernel, base: Path, wanted: Sequence[str], folder: Path) -> None:
+    release = (base / "release").read_text().strip()
+    apt = newest(recipe.suites, recipe.meta, recipe.series)
+    packages = _packages(apt, recipe)
+    if packages[0] != f"linux-image-{release}":
+        raise Problem(f"Debian's archive has {packages[0]}, and {base} is {release}: delete that directory, which gets the present one")
+    say(f"extracting {packages[0]}: {', '.join(wanted)}")
+    whole = folder / "whole"
+    whole.mkdir()
+    _unpack_image(apt, packages, release, whole)
+    if (whole / "vmlinuz").read_bytes() != (base / "vmlinuz").read_bytes():
+        raise Problem(f"Debian's archive has another build of {release} than {base}: delete that directory, which gets the present one")
+    shutil.copytree(base, folder, copy_function=os.link, dirs_exist_ok=True)
+    more = modules.Dependencies.scan(whole, (whole / "modules").glob("*.ko")).order(wanted)
+    files = modules.files_of(whole)
+    for name in more:
+        if not (folder / "modules" / files[name].name).exists():
+            files[name].rename(folder / "modules" / files[name].name)
+    shutil.rmtree(whole)
+    (folder / "modules.dep").unlink()
+    modules.write_dependencies(folder)
+
+
 def of_release(release: str) -> str:
     """The name of Debian's kernel of this release, if its archive has it now; empty if it has not."""
     for name, recipe in KERNELS.items():
@@ -83,11 +120,9 @@ def own_folder(folder: Path) -> Path:
 
 def _unpack(recipe: DebianKernel, bare: bool, folder: Path) -> None:
     apt = newest(recipe.suites, recipe.meta, recipe.series)
-    image = next(name for name in apt.depends(recipe.meta) if name.startswith("linux-image-"))
+    packages = _packages(apt, recipe)
+    image = packages[0]
     release = image.removeprefix("linux-image-")
-    # the files of newer images are in packages of their own
-    parts = [f"linux-{part}-{release}" for part in ("base", "binary", "modules")]
-    packages = [image, *(name for name in apt.depends(image) if name in parts)]
     say(f"extracting {image}: boot image, configuration, modules")
     _unpack_image(apt, packages, release, folder)
     wanted = modules.keep_needed(folder)
@@ -101,6 +136,15 @@ def _unpack(recipe: DebianKernel, bare: bool, folder: Path) -> None:
     say("extracting vmlinux and the debug information of the modules")
     _unpack_debug(deb, release, wanted, folder)
     deb.unlink()
+
+
+def _packages(apt: PrivateApt, recipe: DebianKernel) -> list[str]:
+    """The packages of the present image, itself the first."""
+    image = next(name for name in apt.depends(recipe.meta) if name.startswith("linux-image-"))
+    release = image.removeprefix("linux-image-")
+    # the files of newer images are in packages of their own
+    parts = [f"linux-{part}-{release}" for part in ("base", "binary", "modules")]
+    return [image, *(name for name in apt.depends(image) if name in parts)]
 
 
 def _unpack_image(apt: PrivateApt, packages: Sequence[str], release: str, folder: Path) -> None:

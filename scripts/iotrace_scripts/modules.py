@@ -84,7 +84,7 @@ class Dependencies:
         for file in files:
             depends = _modinfo(file, "depends")
             needs[of_file(file.name)] = [plain(name) for name in depends.split(",") if name]
-        return cls(needs, _builtin(folder))
+        return cls(needs, builtin(folder))
 
     @classmethod
     def read(cls, folder: Path) -> "Dependencies":
@@ -96,7 +96,7 @@ class Dependencies:
         for line in table.read_text().splitlines():
             path, _, rest = line.partition(":")
             needs[of_file(path)] = [of_file(need) for need in rest.split()]
-        return cls(needs, _builtin(folder))
+        return cls(needs, builtin(folder))
 
     def order(self, names: Iterable[str], missing_ok: bool = False) -> list[str]:
         """The modules with all that they need, each after its own needs; built-in ones left out."""
@@ -121,7 +121,8 @@ class Dependencies:
 BUILTIN = "modules.builtin"
 
 
-def _builtin(folder: Path) -> set[str]:
+def builtin(folder: Path) -> set[str]:
+    """The modules that are built into the kernel of a folder; none if it does not say."""
     table = folder / BUILTIN
     return {of_file(line) for line in table.read_text().split()} if table.exists() else set()
 
@@ -151,9 +152,16 @@ def keep_needed(folder: Path) -> list[str]:
     for name, file in files.items():
         if name not in needed:
             file.unlink()
+    write_dependencies(folder)
+    return needed
+
+
+def write_dependencies(folder: Path) -> None:
+    """Write modules.dep for the modules that are there, in loading order."""
+    files = files_of(folder)
+    dependencies = Dependencies.scan(folder, files.values())
     lines = []
-    for name in needed:
+    for name in dependencies.order(files):
         needs = dependencies.order([name])[:-1]
         lines.append(f"{files[name].name}:" + "".join(f" {files[need].name}" for need in needs))
     (folder / "modules.dep").write_text("\n".join(lines) + "\n")
-    return needed

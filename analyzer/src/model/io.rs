@@ -38,7 +38,7 @@ pub struct File {
     pub dev: u64,
     /// Last part of its name, its first 32 bytes; empty if not known.
     pub name: String,
-    /// Its bytes are on a disk: its file system needs one, or it is one.
+    /// Its bytes are on a disk: its file system needs one or is in a network, or it is one.
     pub on_disk: bool,
 }
 

@@ -60,6 +60,24 @@ fn an_io_has_what_its_system_call_says() {
     assert_eq!((io.cached, io.bios.len(), io.carried.len()), (0, 0, 0));
 }
 
+/// By the flags of their type: one that needs a device, one in a network (`FS_RENAME_DOES_D_MOVE`), one in memory
+/// (`FS_USERNS_MOUNT`).
+#[test]
+fn an_io_of_a_file_system_in_a_network_concerns_a_disk() {
+    for (flags, expected) in [(1, true), (1 << 15 | 2, true), (8, false)] {
+        let mut files = Files::default();
+        files.source.mark(MARK_BEGIN);
+        files.syscall(10, "sys.write", &[("fd", 3), ("count", 59)]);
+        let file =
+            [("file", 1), ("file.ino", INODE), ("file.dev", 22), ("file.fs_flags", flags), ("count", 59)];
+        files.enter(20, "vfs.write", &file);
+        files.exit(30, "vfs.write", 59);
+        files.exit(50, "sys.write", 59);
+        let [io] = &files.found.ios[..] else { panic!("{:?}", files.found.ios) };
+        assert_eq!(io.concerns_a_disk(), expected, "{flags:#x}");
+    }
+}
+
 #[test]
 fn a_position_is_an_argument_or_the_files() {
     // The position that preadv2 is given for the file's own is none.

@@ -6,8 +6,9 @@ use iotrace_format::role::Role;
 
 use super::pages::FileKey;
 
-/// `FS_REQUIRES_DEV`, include/linux/fs.h.
-const NEEDS_DEVICE: u64 = 1;
+/// `FS_REQUIRES_DEV` or `FS_RENAME_DOES_D_MOVE`, include/linux/fs.h. The types of file systems in a network have the latter (NFS,
+/// SMB, 9P, Ceph), and none of those in memory.
+const HAS_STORAGE: u64 = 1 | 1 << 15;
 /// `S_IFMT` and `S_IFBLK`, include/uapi/linux/stat.h.
 const TYPE: u64 = 0o170_000;
 const BLOCK_DEVICE: u64 = 0o060_000;
@@ -60,12 +61,14 @@ pub fn key_of(words: &RoleValues<'_>) -> Option<FileKey> {
     KEYS.into_iter().find_map(|(dev, ino)| Some((words.get(dev).unwrap_or(0), words.get(ino)?)))
 }
 
+/// Whether a file's bytes are on a disk, here or in a network.
+///
 /// Traces without the flags of the file system have the device: with a major number, it is a disk's.
 fn is_on_disk(words: &RoleValues<'_>, dev: u64) -> bool {
     match (words.get(Role::FileSystemFlags), words.get(Role::FileMode)) {
         (None, None) => major_minor(dev).0 != 0,
         (flags, mode) => {
-            flags.is_some_and(|flags| flags & NEEDS_DEVICE != 0)
+            flags.is_some_and(|flags| flags & HAS_STORAGE != 0)
                 || mode.is_some_and(|mode| mode & TYPE == BLOCK_DEVICE)
         }
     }
