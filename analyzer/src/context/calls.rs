@@ -19,7 +19,9 @@
 use crate::hash::{Map, Set};
 use crate::model::{Ending, Level};
 use crate::unsaved::Unsaved;
-use bincode::{Decode, Encode};
+use bincode::de::{BorrowDecoder, Decoder};
+use bincode::error::DecodeError;
+use bincode::{BorrowDecode, Decode, Encode};
 use iotrace_format::definition::{CallCost, Layout, PartBegin, RunningTask};
 use iotrace_format::event::{Event, KindId};
 use std::cmp::Ordering;
@@ -77,7 +79,7 @@ struct Vcpu {
 }
 
 /// Open calls of all tasks.
-#[derive(Debug, Clone, Encode, Decode)]
+#[derive(Debug, Clone, Encode)]
 pub struct Calls<T> {
     /// The calls of each task, in the order in which the tasks were met. Their addresses are used again, so there
     /// are never more than the guest's memory holds.
@@ -110,6 +112,36 @@ impl<T> Default for Calls<T> {
             without_exit: 0,
             without_entry: 0,
         }
+    }
+}
+
+/// A state that names stacks which it does not have was not written by this program.
+impl<T: Decode<C>, C> Decode<C> for Calls<T> {
+    fn decode<D: Decoder<Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
+        let calls = Self {
+            stacks: Decode::decode(decoder)?,
+            layout: Decode::decode(decoder)?,
+            places: Decode::decode(decoder)?,
+            current: Decode::decode(decoder)?,
+            vcpus: Decode::decode(decoder)?,
+            trampolines: Decode::decode(decoder)?,
+            last: Decode::decode(decoder)?,
+            without_exit: Decode::decode(decoder)?,
+            without_entry: Decode::decode(decoder)?,
+        };
+        let running = calls.vcpus.iter().map(|vcpu| vcpu.place);
+        let farthest = calls.places.values().copied().chain(running).fold(calls.current, usize::max);
+        if farthest < calls.stacks.len() {
+            Ok(calls)
+        } else {
+            Err(DecodeError::Other("calls are on a stack that is not there"))
+        }
+    }
+}
+
+impl<'de, T: Decode<C>, C> BorrowDecode<'de, C> for Calls<T> {
+    fn borrow_decode<D: BorrowDecoder<'de, Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
+        Self::decode(decoder)
     }
 }
 

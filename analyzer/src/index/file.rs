@@ -187,7 +187,7 @@ impl SessionIndex {
         for place in (0..length).step_by(MANY as usize) {
             bytes.resize((length - place).min(MANY) as usize * SIZE, 0);
             self.file.read_exact_at(&mut bytes, offset.saturating_add(place * SIZE as u64))?;
-            for (number, entry) in (first.saturating_add(place)..).zip(bytes.as_chunks().0) {
+            for (number, entry) in (first.saturating_add(place)..=u64::MAX).zip(bytes.as_chunks().0) {
                 if let Some(entry) = Entry::parse(entry, table, number)?
                     && !take(number, entry)
                 {

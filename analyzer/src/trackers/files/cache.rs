@@ -72,9 +72,10 @@ impl FileTracker {
 
     fn trim(&mut self, write: &CacheWrite, returned: u64) {
         // Below zero it is an error. Only a function that returns more than an int can have copied more.
-        let is_int = write.to - write.from <= u64::from(u32::MAX);
+        let bytes = write.to.saturating_sub(write.from);
+        let is_int = bytes <= u64::from(u32::MAX);
         let returned = if is_int { int(returned) } else { returned.cast_signed() };
-        let copied = u64::try_from(returned).unwrap_or(0).min(write.to - write.from);
+        let copied = u64::try_from(returned).unwrap_or(0).min(bytes);
         self.live.unwrite(write.file, (write.from + copied, write.to), write.io, &write.replaced);
         self.live.rewrite(write.file, (write.from, write.from + copied), write.io);
     }

@@ -65,6 +65,11 @@ pub struct LiveIos {
     in_flight: Dirty,
 }
 
+/// How many bytes a piece has; none if the state of an index has it the wrong way round.
+fn bytes_of((_, from, to): &Piece) -> u64 {
+    to.saturating_sub(*from)
+}
+
 impl LiveIos {
     pub fn insert(&mut self, live: LiveIo) {
         self.live.insert(live.io.id, live);
@@ -139,7 +144,7 @@ impl LiveIos {
             return;
         }
         let taken = self.dirty.take(file, from, to);
-        let known: u64 = taken.iter().map(|(_, from, to)| to - from).sum();
+        let known: u64 = taken.iter().map(bytes_of).fold(0, u64::saturating_add);
         self.forget_dropped(io, (to - from).saturating_sub(known));
         let (own, others): (Vec<_>, Vec<_>) = taken.into_iter().partition(|piece| piece.0 == io);
         own.iter().for_each(|piece| self.settle(piece, Fate::NotCopied));
@@ -226,13 +231,13 @@ impl LiveIos {
     fn put(&mut self, file: FileKey, piece: Piece) {
         self.dirty.insert(file, piece);
         if let Some(live) = self.live.get_mut(&piece.0) {
-            live.dirty = live.dirty.saturating_add(piece.2 - piece.1);
+            live.dirty = live.dirty.saturating_add(bytes_of(&piece));
         }
     }
 
-    fn settle(&mut self, (io, from, to): &Piece, fate: Fate) {
-        let Some(LiveIo { io, dirty, .. }) = self.live.get_mut(io) else { return };
-        let bytes = to - from;
+    fn settle(&mut self, piece: &Piece, fate: Fate) {
+        let Some(LiveIo { io, dirty, .. }) = self.live.get_mut(&piece.0) else { return };
+        let bytes = bytes_of(piece);
         *dirty = dirty.saturating_sub(bytes);
         match fate {
             Fate::Overwritten => io.overwritten = io.overwritten.saturating_add(bytes),
