@@ -153,7 +153,7 @@ fn another_device_takes_its_time() {
         serde_json::from_slice(&output.stdout).unwrap()
     };
     for (model, difference) in
-        [("write=7228ns,depth=1", 0), ("write=3.132us+1us/KiB", -96), ("write=1ms", 992_772)]
+        [("write=7188ns,depth=1", 0), ("write=3.132us+1us/KiB", -56), ("write=1ms", 992_812)]
     {
         let whatif = json(model);
         assert_eq!(whatif["ios"][0]["elapsed"]["difference"], difference, "{model}");
