@@ -12,9 +12,11 @@ use iotrace::analysis::report::ReportQuery;
 use iotrace::analysis::subject::Wanted;
 use iotrace::analysis::{diff, explain, info, report, timeline, whatif, why, witness};
 use iotrace::model::{BlockKind, Comm};
-use iotrace_format::event;
+use iotrace_format::definition::Definition;
+use iotrace_format::event::{self, CLOCK, TIME};
 use iotrace_format::layer::Layer;
 use iotrace_synthetic_guest::{SyntheticGuest, buffered, changed_write, direct_write, failing, small};
+use std::collections::BTreeSet;
 use std::io::Write;
 
 fn file() -> Session {
@@ -275,6 +277,31 @@ fn diff_of_one_recording_each() {
     let diff = compared(&direct_write(), &changed_write(), 1);
     assert_eq!(diff.costs.instructions.difference(), 30, "what the calls differ by");
     insta::assert_snapshot!(text(|out| super::diff::text::write_text(out, &diff, false, Style::default())));
+}
+
+/// The same guest, live without icount: its time was read at each event.
+fn live(mut guest: SyntheticGuest) -> SyntheticGuest {
+    for definition in &mut guest.definitions {
+        if let Definition::Trace(info) = definition {
+            info.icount_shift = None;
+        }
+    }
+    guest.events.retain(|event| event.kind != CLOCK.id);
+    let clocks: BTreeSet<_> = guest.events.iter().map(|event| event.clock).collect();
+    clocks.into_iter().for_each(|clock| guest.raw(clock, TIME.id, &[clock * 4]));
+    guest.events.sort_by_key(|event| (event.clock, event.kind != TIME.id));
+    guest
+}
+
+#[test]
+fn a_tilde_is_before_the_times_of_the_side_that_ran_live() {
+    let diff = compared(&direct_write(), &live(changed_write()), 1);
+    assert_eq!([diff.a.approximate_times, diff.b.approximate_times], [false, true]);
+    let text = text(|out| super::diff::text::write_text(out, &diff, false, Style::default()));
+    let steps = text.split_once("By stage").unwrap().1;
+    let row = steps.lines().find(|line| line.trim_start().starts_with("return")).unwrap();
+    assert!(row.contains("  0.6  ~0.6     ~+0.0  "), "{row}");
+    assert!(text.contains("~: approximate"), "{text}");
 }
 
 #[test]

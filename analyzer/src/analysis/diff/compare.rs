@@ -128,6 +128,7 @@ fn side<'a>(runs: impl Iterator<Item = &'a Run>, name: &str) -> DiffSide {
         let banner = run.banner.trim_end();
         banner.split(" (").next().unwrap_or(banner).clone_into(&mut side.kernel);
         side.ios += run.works.len();
+        side.approximate_times |= run.approximate_times;
     }
     side
 }

@@ -98,6 +98,8 @@ pub struct Run {
     pub names: FunctionNames,
     /// What the kernel says of itself.
     pub banner: String,
+    /// Virtual time was only read now and then.
+    pub approximate_times: bool,
     /// The file was cut or is damaged: where and why.
     pub cut: Option<String>,
 }
@@ -110,6 +112,8 @@ pub fn gather(session: &Session, progress: Progress<'_>) -> Result<Run, ReadErro
     let mut gatherer = Gatherer::default();
     let PassEnd { pass, finished } = session.run(&mut [&mut gatherer], progress)?;
     let cut = cut(&finished);
-    let (works, names) = gatherer.finish(pass.keeper.map());
-    Ok(Run { works, names, banner: finished.definitions.trace.banner, cut })
+    let time = pass.keeper.map();
+    let (works, names) = gatherer.finish(time);
+    let approximate_times = time.is_approximate();
+    Ok(Run { works, names, banner: finished.definitions.trace.banner, approximate_times, cut })
 }

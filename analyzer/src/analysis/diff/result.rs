@@ -15,6 +15,8 @@ pub struct DiffSide {
     pub kernel: String,
     /// I/Os of the workload that concern a disk.
     pub ios: usize,
+    /// Its times were read now and then, while the guest ran live: they are approximate.
+    pub approximate_times: bool,
 }
 
 /// How values of I/Os are spread, by nearest rank.

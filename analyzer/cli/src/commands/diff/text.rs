@@ -77,7 +77,10 @@ pub(super) fn legend(diff: &Diff) -> Vec<String> {
                  device: that time in µs, of the recording host's disk unless that answers at once";
     let has_times = diff.costs.elapsed != Both::default();
     let stages = stages::legend(|stage| diff.steps.iter().any(|step| step.step == stage.short()));
-    let times = if has_times { times.to_owned() } else { String::new() };
+    let mut times = if has_times { times.to_owned() } else { String::new() };
+    if has_times && (diff.a.approximate_times || diff.b.approximate_times) {
+        times.push_str("; ~: approximate, of a guest that ran live without icount");
+    }
     [instructions.to_owned(), times, stages].into_iter().filter(|line| !line.is_empty()).collect()
 }
 

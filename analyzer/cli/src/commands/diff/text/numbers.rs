@@ -2,7 +2,7 @@
 
 use crate::view::table::{Align, Table};
 use crate::view::text::{grouped, micros};
-use iotrace::analysis::diff::{Both, CostTest, Evidence};
+use iotrace::analysis::diff::{Both, CostTest, Diff, Evidence};
 
 /// A number with its sign.
 pub fn signed(number: i64) -> String {
@@ -55,13 +55,20 @@ pub fn numbers(both: Both) -> [String; 4] {
 /// Heads of [`times`].
 pub const TIMES: [&str; 5] = ["µs A", "µs B", "µs B - A", "device A", "device B"];
 
-/// Virtual nanoseconds of both sides as microseconds: guest time and its difference, and device time.
-pub fn times(elapsed: Both, device: Both) -> [String; 5] {
+/// Virtual nanoseconds of both sides as microseconds: guest time and its difference, and device time. A tilde is before
+/// what is approximate.
+pub fn times(diff: &Diff, elapsed: Both, device: Both) -> [String; 5] {
     let guest = elapsed.without(device);
+    let [a, b] = [diff.a.approximate_times, diff.b.approximate_times];
+    let cell =
+        |is_approximate, sign, ns| format!("{}{sign}{}", if is_approximate { "~" } else { "" }, micros(ns));
     let sign = if guest.difference() < 0 { "-" } else { "+" };
-    let difference = format!("{sign}{}", micros(guest.difference().unsigned_abs()));
-    let of_device = |ns| if device == Both::default() { String::new() } else { micros(ns) };
-    [micros(guest.a), micros(guest.b), difference, of_device(device.a), of_device(device.b)]
+    let difference = cell(a || b, sign, guest.difference().unsigned_abs());
+    let of_device = |is_approximate, ns| match device == Both::default() {
+        true => String::new(),
+        false => cell(is_approximate, "", ns),
+    };
+    [cell(a, "", guest.a), cell(b, "", guest.b), difference, of_device(a, device.a), of_device(b, device.b)]
 }
 
 /// A pair of small counts, in one column if they are equal.

@@ -72,15 +72,15 @@ fn step_heads<'a>(before: &[&'a str]) -> Vec<&'a str> {
     [before, &["<stage", "times"], &NUMBERS, &["share"], &STATISTICS, &after].concat()
 }
 
-fn step(step: &StepCost, whole: Both) -> impl Iterator<Item = String> {
+fn step(diff: &Diff, step: &StepCost, whole: Both) -> impl Iterator<Item = String> {
     let cells = [step.step.to_owned(), counts(step.times)].into_iter().chain(numbers(step.instructions));
     let cells = cells.chain([share(step.instructions, whole)]).chain(judged(&step.test, step.evidence));
-    cells.chain(times(step.elapsed, step.device)).chain([step.part.to_owned()])
+    cells.chain(times(diff, step.elapsed, step.device)).chain([step.part.to_owned()])
 }
 
 fn steps(diff: &Diff) -> Table {
     let mut table = table(&step_heads(&[]));
-    diff.steps.iter().for_each(|cost| table.row(step(cost, diff.costs.instructions)));
+    diff.steps.iter().for_each(|cost| table.row(step(diff, cost, diff.costs.instructions)));
     table
 }
 
@@ -101,7 +101,7 @@ fn differing_steps(diff: &Diff) -> Vec<(&Class, &StepCost)> {
 fn steps_by_class(diff: &Diff, most: usize) -> Table {
     let mut table = table(&step_heads(&["<call"]));
     for (class, cost) in differing_steps(diff).into_iter().take(most) {
-        table.row([plain(&class.syscall)].into_iter().chain(step(cost, class.costs.instructions)));
+        table.row([plain(&class.syscall)].into_iter().chain(step(diff, cost, class.costs.instructions)));
     }
     table
 }
@@ -149,7 +149,7 @@ fn waits(diff: &Diff, most: usize) -> Table {
         let Waiting { function, what, calls, total, waits, elapsed, device, test } = waiting;
         let [_, _, p, verdict] = statistics(test);
         let cells = [plain(function), plain(what), counts(*calls)].into_iter().chain(numbers(*total));
-        table.row(cells.chain([counts(*waits)]).chain(times(*elapsed, *device)).chain([p, verdict]));
+        table.row(cells.chain([counts(*waits)]).chain(times(diff, *elapsed, *device)).chain([p, verdict]));
     }
     table
 }
@@ -187,7 +187,7 @@ fn pairs(diff: &Diff, most: usize) -> Table {
         let ios = format!("{} = {}", pair.ios.a, pair.ios.b);
         let cells = [recording, ios].into_iter().chain(numbers(costs.instructions));
         let cells = cells.chain([counts(costs.accesses), interrupts(costs), counts(costs.waits)]);
-        let cells = cells.chain(times(costs.elapsed, costs.device));
+        let cells = cells.chain(times(diff, costs.elapsed, costs.device));
         table.row(cells.chain([plain(&pair.what), plain(pair.bios.as_deref().unwrap_or_default())]));
     }
     table
