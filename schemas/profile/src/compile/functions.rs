@@ -8,8 +8,8 @@ use iotrace_catalog::{self as catalog, Argument, Catalog, ListArgument, SuccessV
 use iotrace_format::definition::{ReturnType, Success};
 use iotrace_format::role::Role;
 use iotrace_format::stage::Stage;
-use iotrace_kernel::{Kernel, KernelSymbol, Lines, ModuleFile, SymbolKind, Types, ValueAccess};
-use std::collections::BTreeMap;
+use iotrace_kernel::{Kernel, KernelSymbol, Lines, ModuleFile, ModuleSymbol, SymbolKind, Types, ValueAccess};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 /// One of the places where the catalog's names are looked for.
@@ -19,6 +19,33 @@ pub struct Ground<'a> {
     cold: BTreeMap<String, Range<u64>>,
     pub lines: Option<Lines<'a>>,
     pub modules: Vec<(&'a ModuleFile, Option<Lines<'a>>)>,
+}
+
+/// The functions of modules that the catalog may name, by the part of their symbols before the first dot: what the compiler
+/// adds begins with one. Read once, as a distribution has thousands of modules.
+struct ModuleFunctions<'a>(BTreeMap<&'a str, Vec<(usize, ModuleSymbol<'a>)>>);
+
+impl<'a> ModuleFunctions<'a> {
+    fn new(ground: &Ground<'a>, wanted: &BTreeSet<&str>) -> Self {
+        let mut found = BTreeMap::<_, Vec<_>>::new();
+        for (at, (module, _)) in ground.modules.iter().enumerate() {
+            let functions = module.symbols().filter(|symbol| symbol.kind == SymbolKind::Function);
+            for symbol in functions.filter(|symbol| wanted.contains(before_dot(symbol.name))) {
+                found.entry(before_dot(symbol.name)).or_default().push((at, symbol));
+            }
+        }
+        Self(found)
+    }
+
+    /// Those of this name, and whole clones, each with its module's place in the ground's list.
+    fn variants(&self, name: &str) -> impl Iterator<Item = (usize, ModuleSymbol<'a>)> {
+        let found = self.0.get(before_dot(name)).into_iter().flatten().copied();
+        found.filter(move |(_, symbol)| is_variant(symbol.name, name))
+    }
+}
+
+fn before_dot(name: &str) -> &str {
+    name.split_once('.').map_or(name, |(before, _)| before)
 }
 
 /// A function found, or an inlined instance of it.
@@ -50,8 +77,11 @@ pub fn find(
     let mut inlined = inlined::find(catalog, ground)?;
     let (mut functions, mut missing) = (Vec::new(), Vec::new());
     let others = syscalls::others(catalog, ground.kernel);
-    for function in catalog.functions.iter().chain(&others) {
-        let mut places = ground.places(function);
+    let functions_of_all = || catalog.functions.iter().chain(&others);
+    let wanted = functions_of_all().flat_map(catalog::CatalogFunction::names).map(before_dot).collect();
+    let of_modules = ModuleFunctions::new(ground, &wanted);
+    for function in functions_of_all() {
+        let mut places = ground.places(function, &of_modules);
         let instances = inlined.remove(&function.name).unwrap_or_default();
         let instances = under_one_name(function, &places, instances);
         if places.is_empty() && instances.is_empty() {
@@ -101,14 +131,20 @@ impl<'a> Ground<'a> {
     }
 
     /// Where the function is, under the first of its names that this kernel has.
-    fn places(&self, function: &catalog::CatalogFunction) -> Vec<FunctionMatch<'a>> {
+    fn places(
+        &self,
+        function: &catalog::CatalogFunction,
+        of_modules: &ModuleFunctions<'a>,
+    ) -> Vec<FunctionMatch<'a>> {
         let named = |name| {
             // What the catalog names a value of returns one, whatever BTF makes of it.
             let is_c = function.ret.is_empty();
             let mut found = self.in_image(name, is_c);
-            for (module, lines) in &self.modules {
-                found.extend(in_module(module, lines.as_ref(), (name, is_c), self.kernel));
-            }
+            let in_modules = of_modules.variants(name).filter_map(|(at, symbol)| {
+                let (module, lines) = self.modules.get(at)?;
+                Some(in_module(module, lines.as_ref(), symbol, is_c, self.kernel))
+            });
+            found.extend(in_modules);
             Some(found).filter(|f| !f.is_empty())
         };
         function.names().find_map(named).unwrap_or_default()
@@ -170,11 +206,11 @@ impl<'a> FunctionMatch<'a> {
 fn in_module<'a>(
     module: &'a ModuleFile,
     lines: Option<&Lines<'a>>,
-    (name, is_c): (&str, bool),
+    s: ModuleSymbol<'a>,
+    is_c: bool,
     kernel: &'a Kernel,
-) -> Vec<FunctionMatch<'a>> {
-    let symbols = module.symbols().filter(|s| s.kind == SymbolKind::Function && is_variant(s.name, name));
-    let found = symbols.map(|s| FunctionMatch {
+) -> FunctionMatch<'a> {
+    FunctionMatch {
         symbol: s.name.to_owned(),
         place: FunctionLocation::Module(module.name()),
         size: s.size,
@@ -185,8 +221,7 @@ fn in_module<'a>(
         returns: returns::in_module(module, lines, s, is_c),
         types: vec![module.types(), kernel.types()],
         line: lines.map_or_else(Default::default, |l| line(l.in_section(s.section, s.offset))),
-    });
-    found.collect()
+    }
 }
 
 /// Whether `symbol` is the function `name`, or a whole clone of it that the compiler made.
