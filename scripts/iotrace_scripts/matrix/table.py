@@ -1,8 +1,11 @@
-"""tests/MATRIX.md: a row for each cell that was tried, written by scripts/matrix."""
+"""tests/MATRIX.md: a row for each cell that was tried, written by scripts/matrix, and read by it to go on."""
 
+import re
+from dataclasses import asdict
 from typing import Any, Sequence
 
 from .cells import Cell
+from .judge import Row
 
 HEAD = """# Guests that were tried
 
@@ -35,6 +38,22 @@ def text(cells: Sequence[Cell], rows: dict[str, dict[str, Any]]) -> str:
                             row["served"], row["device"], row["without_origin"], f"{row['unattributed']} of {row['events']}",
                             f"{row['seconds']:.0f}", row["wrong"] or "ok"]))
     return HEAD + counted + "\n".join(lines) + "\n"
+
+
+def read(text: str, cells: Sequence[Cell]) -> dict[str, dict[str, Any]]:
+    """The rows of a document, by the names of their cells; those that are no cells any more are left out. Seconds are whole."""
+    named = {(cell.kernel, cell.controller, cell.file_system, cell.stack): cell.name() for cell in cells}
+    rows = {}
+    for line in text.splitlines():
+        found = [part.strip().replace("\\|", "|") for part in re.split(r"(?<!\\)\|", line)[1:-1]]
+        name = named.get((found[0], found[1], found[2], found[3])) if len(found) == len(COLUMNS) else None
+        if name is None:
+            continue
+        mode, bios, tracepoints, served, device, without_origin, unattributed, seconds, result = found[4:]
+        left, _, events = unattributed.partition(" of ")
+        rows[name] = asdict(Row(mode, float(seconds), int(events), int(bios), tracepoints, served, device, int(without_origin), int(left),
+                                "" if result == "ok" else result))
+    return rows
 
 
 def _line(cells: Sequence[object]) -> str:

@@ -59,3 +59,7 @@ class Cells(unittest.TestCase):
         self.assertIn("3 cells, 2 tried, 1 without a fault.", text)
         self.assertIn("| k | c | fs | a | live | 3 | 3/3 | 2/2 | 1/1 | 0 | 0 of 10 | 10 | ok |", text)
         self.assertIn("a \\| b |", text)
+        read = table.read(text, [one, two])
+        self.assertEqual(read, {one.name(): good.facts() | {"seconds": 10.0}, two.name(): bad.facts()})
+        self.assertEqual(table.text([one, two, three], read), text)
+        self.assertEqual(table.read(text, [three]), {})
