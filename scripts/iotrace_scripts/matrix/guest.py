@@ -4,7 +4,9 @@ The stack lies on the disk, or in a file of its file system on a loop device; ov
 """
 
 import random
+import shutil
 from pathlib import Path
+from typing import Iterable
 
 from .. import modules
 from ..say import run
@@ -139,6 +141,12 @@ def made(cell: Cell, place: Path) -> list[Path]:
     run(["mksquashfs", str(place / "tree"), str(place / SQUASHFS), "-quiet", "-no-progress", "-all-time", "0"],
         "making a squashfs (package squashfs-tools)")
     return [place / SQUASHFS]
+
+
+def missing(cells: Iterable[Cell]) -> list[str]:
+    """Programs that cells need and this machine has not."""
+    wanted = {name for cell in cells for name in [*programs(cell), *(["mksquashfs"] if cell.stack == "squashfs" else [])]}
+    return sorted(name for name in wanted if not shutil.which(name))
 
 
 def programs(cell: Cell) -> list[str]:

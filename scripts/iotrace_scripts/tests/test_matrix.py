@@ -1,6 +1,7 @@
 """The cells of the matrix, and its table."""
 
 import unittest
+import unittest.mock
 from dataclasses import astuple
 from itertools import combinations, product
 
@@ -50,6 +51,11 @@ class Cells(unittest.TestCase):
         self.assertTrue(known("running", "interrupted", clock=1990))  # the device had done before the task stopped
         for faulty in (known("running", "interrupted", clock=2600), known("device", interrupts=1), known("device", "unknown"), known()):
             self.assertFalse(faulty)
+
+    def test_programs_that_cells_need_are_looked_for_first(self) -> None:
+        with unittest.mock.patch("shutil.which", lambda name: None if name in ("lvm", "mksquashfs") else f"/bin/{name}"):
+            found = [guest.missing([cells.Cell("k", "c", "fs", stack)]) for stack in ("none", "lvm", "squashfs")]
+        self.assertEqual(found, [[], ["lvm"], ["mksquashfs"]])
 
     def test_the_table_has_the_cells_that_were_tried(self) -> None:
         one, two, three = (cells.Cell("k", "c", "fs", name) for name in ("a", "b", "c"))
