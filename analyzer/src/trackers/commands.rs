@@ -337,7 +337,8 @@ fn interrupt(level: Level, attempt: &AttemptState, interrupts: InterruptState) -
         // A driver may leave the rest of its handler to a tasklet or a thread (megaraid_sas does).
         _ => {
             let told = attempt.doorbell.or(attempt.driver)?;
-            let of_driver = interrupts.of_driver.filter(|irq| irq.clock > told);
+            // An interrupt may be taken at the very clock of the doorbell: a live guest's count is set right between events.
+            let of_driver = interrupts.of_driver.filter(|irq| irq.clock >= told);
             match level {
                 // The handler of a driver that a thread runs takes no interrupt.
                 Level::Task => interrupts.deferred.or(of_driver),

@@ -119,7 +119,7 @@ impl InterruptTracker {
         let Some(vcpu) = self.vcpus.get(usize::from(context.event.vcpu)) else {
             return InterruptState::default();
         };
-        let deferred = issued.and_then(|clock| self.deferred.first_after(context, clock));
+        let deferred = issued.and_then(|clock| self.deferred.first_since(context, clock));
         InterruptState { current: self.current(context), of_driver: vcpu.of_driver, deferred }
     }
 

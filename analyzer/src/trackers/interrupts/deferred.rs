@@ -86,9 +86,9 @@ impl DeferredInterrupts {
         self.serving.remove(end);
     }
 
-    /// The first interrupt after a clock that led to the context at hand.
-    pub fn first_after(&self, context: &Context<'_>, clock: u64) -> Option<IrqRef> {
-        self.of_context(context).find(|irq| irq.clock > clock)
+    /// The first interrupt at a clock or after it that led to the context at hand.
+    pub fn first_since(&self, context: &Context<'_>, clock: u64) -> Option<IrqRef> {
+        self.of_context(context).find(|irq| irq.clock >= clock)
     }
 
     /// The last interrupt whose work the context at hand does.

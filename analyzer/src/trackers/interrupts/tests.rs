@@ -150,7 +150,7 @@ fn a_thread_does_the_work_of_its_actions_interrupts() {
     assert_eq!(deferred(&mut source, &tracker, 0), None, "no thread runs");
     source.enter(40, "irq.thread", &[("action", 7)], |fact| tracker.deferred(fact, &mut found));
     leave(&mut source, &mut tracker, (50, "irq.wake_thread"), &[("action", 7)]);
-    let first = [0, 9, 10, 19, 20, 49, 50].map(|clock| deferred(&mut source, &tracker, clock));
+    let first = [0, 10, 11, 20, 21, 50, 51].map(|clock| deferred(&mut source, &tracker, clock));
     assert_eq!(first, [Some(1), Some(1), Some(2), Some(2), Some(4), Some(4), None]);
     source.exit(60, "irq.thread", 1, |end| tracker.deferred_end(end));
     assert_eq!(deferred(&mut source, &tracker, 0), None);
@@ -207,7 +207,7 @@ fn a_softirq_that_the_thread_of_an_interrupt_raises_does_the_interrupts_work() {
     let raise = &[("softirq_number", 6)];
     source.reach_only(45, "softirq.raise", raise, |fact| tracker.deferred(fact, &mut found));
     source.enter(50, "softirq.tasklet", &[], |fact| tracker.deferred(fact, &mut found));
-    assert_eq!([9, 10].map(|clock| deferred(&mut source, &tracker, clock)), [Some(1), None]);
+    assert_eq!([10, 11].map(|clock| deferred(&mut source, &tracker, clock)), [Some(1), None]);
     // It raises itself again.
     source.reach_only(52, "softirq.raise", raise, |fact| tracker.deferred(fact, &mut found));
     source.exit(55, "softirq.tasklet", 0, |end| tracker.deferred_end(end));
