@@ -84,7 +84,7 @@ DEV=/over/file
 """,
     "swap": """busybox mkswap $BACK >/dev/null && busybox swapon $BACK || exit 1
 mkdir /group && mount -t cgroup2 none /group && echo +memory >/group/cgroup.subtree_control && mkdir /group/a || exit 1
-echo 4M >/group/a/memory.max || exit 1
+echo 4M >/group/a/memory.high || exit 1
 """,
 }
 WORK = """direct-io $DEV write seq 16384 8 && direct-io $DEV read rand 4096 8 || exit 1
