@@ -63,7 +63,7 @@ fn of_too_much_code_only_the_beginning_is_looked_through() {
     assert_eq!(looked_through(&[7..u64::MAX, 0..9]), &[]);
 }
 
-// call *%rax; nop
+// A call through a pointer, and what does nothing.
 #[test]
 fn a_module_with_probed_functions_may_call_them_through_pointers() {
     let (cpu, text) = (fake::cpu(0), 0xffff_ffff_c000_0000_u64);
