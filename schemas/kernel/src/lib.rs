@@ -79,6 +79,6 @@ pub use kernel::Kernel;
 pub use lines::{Lines, SourceFrame};
 pub use module::{ModuleFile, ModuleSymbol};
 pub use source_line::SourceLine;
-pub use symbol::{KernelSymbol, SymbolKind, SymbolTable, SymbolTableBuilder};
+pub use symbol::{KernelSymbol, SymbolKind, SymbolTable, SymbolTableBuilder, stem};
 pub use symtab::{ElfSymbol, LoadedSymtab, SymbolEntry, parse_symtab};
 pub use types::{Field, FieldKind, Parameter, Returned, Types};

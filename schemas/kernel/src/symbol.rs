@@ -38,7 +38,7 @@ pub struct KernelSymbol<'a> {
 }
 
 impl KernelSymbol<'_> {
-    /// Its name without `.isra.0`, `.constprop.0`, `.part.0`, `.cold`, `.llvm.123`.
+    /// Its name without what the compiler adds.
     #[must_use]
     pub fn stem(&self) -> &str {
         stem(self.name)
@@ -53,7 +53,9 @@ impl KernelSymbol<'_> {
     }
 }
 
-fn stem(name: &str) -> &str {
+/// A symbol's name without what the compiler adds: `.isra.0`, `.constprop.0`, `.part.0`, `.cold`, `.llvm.123`.
+#[must_use]
+pub fn stem(name: &str) -> &str {
     // A leading dot is part of the name.
     match name.get(1..).and_then(|tail| tail.find('.')) {
         Some(at) => name.get(..=at).unwrap_or(name),

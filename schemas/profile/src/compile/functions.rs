@@ -8,7 +8,9 @@ use iotrace_catalog::{self as catalog, Argument, Catalog, ListArgument, SuccessV
 use iotrace_format::definition::{ReturnType, Success};
 use iotrace_format::role::Role;
 use iotrace_format::stage::Stage;
-use iotrace_kernel::{Kernel, KernelSymbol, Lines, ModuleFile, ModuleSymbol, SymbolKind, Types, ValueAccess};
+use iotrace_kernel::{
+    Kernel, KernelSymbol, Lines, ModuleFile, ModuleSymbol, SymbolKind, Types, ValueAccess, stem,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
@@ -21,17 +23,17 @@ pub struct Ground<'a> {
     pub modules: Vec<(&'a ModuleFile, Option<Lines<'a>>)>,
 }
 
-/// The functions of modules that the catalog may name, by the part of their symbols before the first dot: what the compiler
-/// adds begins with one. Read once, as a distribution has thousands of modules.
+/// The functions of modules that have a name of the catalog, by their names without what the compiler adds. Read once, as a
+/// distribution has thousands of modules.
 struct ModuleFunctions<'a>(BTreeMap<&'a str, Vec<(usize, ModuleSymbol<'a>)>>);
 
 impl<'a> ModuleFunctions<'a> {
-    fn new(ground: &Ground<'a>, wanted: &BTreeSet<&str>) -> Self {
+    fn new(ground: &Ground<'a>, names: &BTreeSet<&str>) -> Self {
         let mut found = BTreeMap::<_, Vec<_>>::new();
         for (at, (module, _)) in ground.modules.iter().enumerate() {
             let functions = module.symbols().filter(|symbol| symbol.kind == SymbolKind::Function);
-            for symbol in functions.filter(|symbol| wanted.contains(before_dot(symbol.name))) {
-                found.entry(before_dot(symbol.name)).or_default().push((at, symbol));
+            for symbol in functions.filter(|symbol| names.contains(stem(symbol.name))) {
+                found.entry(stem(symbol.name)).or_default().push((at, symbol));
             }
         }
         Self(found)
@@ -39,13 +41,9 @@ impl<'a> ModuleFunctions<'a> {
 
     /// Those of this name, and whole clones, each with its module's place in the ground's list.
     fn variants(&self, name: &str) -> impl Iterator<Item = (usize, ModuleSymbol<'a>)> {
-        let found = self.0.get(before_dot(name)).into_iter().flatten().copied();
+        let found = self.0.get(stem(name)).into_iter().flatten().copied();
         found.filter(move |(_, symbol)| is_variant(symbol.name, name))
     }
-}
-
-fn before_dot(name: &str) -> &str {
-    name.split_once('.').map_or(name, |(before, _)| before)
 }
 
 /// A function found, or an inlined instance of it.
@@ -78,8 +76,8 @@ pub fn find(
     let (mut functions, mut missing) = (Vec::new(), Vec::new());
     let others = syscalls::others(catalog, ground.kernel);
     let functions_of_all = || catalog.functions.iter().chain(&others);
-    let wanted = functions_of_all().flat_map(catalog::CatalogFunction::names).map(before_dot).collect();
-    let of_modules = ModuleFunctions::new(ground, &wanted);
+    let names = functions_of_all().flat_map(catalog::CatalogFunction::names).map(stem).collect();
+    let of_modules = ModuleFunctions::new(ground, &names);
     for function in functions_of_all() {
         let mut places = ground.places(function, &of_modules);
         let instances = inlined.remove(&function.name).unwrap_or_default();

@@ -85,7 +85,7 @@ fn certain(
     source: impl Fn() -> Option<Option<SourceLine>>,
     is_c: bool,
 ) -> Option<ReturnType> {
-    let name = symbol.split('.').next().unwrap_or(symbol);
+    let name = iotrace_kernel::stem(symbol);
     let takes_nothing = || types.parameters(name).is_none_or(|parameters| parameters.is_empty());
     if returns != ReturnType::Void || types.origin() != "BTF" || !takes_nothing() {
         return Some(returns);

@@ -19,7 +19,7 @@ pub struct Signature {
 impl Signature {
     /// Of a function, by the name its source has.
     pub fn of_function(symbol: &str, types: &[&Types], arch: &Arch) -> Self {
-        let name = symbol.split('.').next().unwrap_or(symbol);
+        let name = iotrace_kernel::stem(symbol);
         // A clone may have lost arguments: their positions are anybody's guess, the source's the best.
         // What is written in assembly is described too, as if it took nothing.
         let described = |types: &&Types| types.parameters(name).filter(|p| !p.is_empty());
