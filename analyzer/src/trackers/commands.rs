@@ -337,7 +337,7 @@ fn interrupt(level: Level, attempt: &AttemptState, interrupts: InterruptState) -
         // A driver may leave the rest of its handler to a tasklet or a thread (megaraid_sas does).
         _ => {
             let told = attempt.doorbell.or(attempt.driver)?;
-            // An interrupt may be taken at the very clock of the doorbell: a live guest's count is set right between events.
+            // The clock of an interrupt may be that of the doorbell: between them a live guest's clock is resynchronized.
             let of_driver = interrupts.of_driver.filter(|irq| irq.clock >= told);
             match level {
                 // The handler of a driver that a thread runs takes no interrupt.

@@ -95,8 +95,14 @@ pub fn time_cell(time: &TimeMap, exact: fn(u64) -> String) -> impl Fn(u64) -> St
     move |length| match (is_virtual, is_approximate) {
         (false, _) => instructions(length),
         (true, false) => exact(length),
-        (true, true) => format!("~{}", exact(length)),
+        (true, true) => marked(true, &exact(length)),
     }
+}
+
+/// A time, behind a tilde if it is approximate.
+#[must_use]
+pub fn marked(is_approximate: bool, time: &str) -> String {
+    format!("{}{time}", if is_approximate { "~" } else { "" })
 }
 
 /// A span in virtual time if there is any, in instructions otherwise (`i`).

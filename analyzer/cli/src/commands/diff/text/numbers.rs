@@ -1,7 +1,7 @@
 //! Numbers of both sides as cells.
 
 use crate::view::table::{Align, Table};
-use crate::view::text::{grouped, micros};
+use crate::view::text::{grouped, marked, micros};
 use iotrace::analysis::diff::{Both, CostTest, Diff, Evidence};
 
 /// A number with its sign.
@@ -60,15 +60,15 @@ pub const TIMES: [&str; 5] = ["µs A", "µs B", "µs B - A", "device A", "device
 pub fn times(diff: &Diff, elapsed: Both, device: Both) -> [String; 5] {
     let guest = elapsed.without(device);
     let [a, b] = [diff.a.approximate_times, diff.b.approximate_times];
-    let cell =
-        |is_approximate, sign, ns| format!("{}{sign}{}", if is_approximate { "~" } else { "" }, micros(ns));
+    let cell = |is_approximate, ns| marked(is_approximate, &micros(ns));
     let sign = if guest.difference() < 0 { "-" } else { "+" };
-    let difference = cell(a || b, sign, guest.difference().unsigned_abs());
-    let of_device = |is_approximate, ns| match device == Both::default() {
-        true => String::new(),
-        false => cell(is_approximate, "", ns),
+    let difference = marked(a || b, &format!("{sign}{}", micros(guest.difference().unsigned_abs())));
+    let devices = match device == Both::default() {
+        true => [String::new(), String::new()],
+        false => [cell(a, device.a), cell(b, device.b)],
     };
-    [cell(a, "", guest.a), cell(b, "", guest.b), difference, of_device(a, device.a), of_device(b, device.b)]
+    let [device_a, device_b] = devices;
+    [cell(a, guest.a), cell(b, guest.b), difference, device_a, device_b]
 }
 
 /// A pair of small counts, in one column if they are equal.
