@@ -145,8 +145,8 @@ def made(cell: Cell, place: Path) -> list[Path]:
 
 def missing(cells: Iterable[Cell]) -> list[str]:
     """Programs that cells need and this machine has not."""
-    wanted = {name for cell in cells for name in [*programs(cell), *(["mksquashfs"] if cell.stack == "squashfs" else [])]}
-    return sorted(name for name in wanted if not shutil.which(name))
+    needed = {name for cell in cells for name in [*programs(cell), *(["mksquashfs"] if cell.stack == "squashfs" else [])]}
+    return sorted(name for name in needed if not shutil.which(name))
 
 
 def programs(cell: Cell) -> list[str]:
